@@ -1,0 +1,1 @@
+"""Finished dictionary entries from a word list, through OpenAI's Batch API."""
