@@ -2,7 +2,8 @@
 
 The service is asked for these shapes in strict mode, so every field is required and nothing else is allowed. Limits
 that a dictionary puts on lists and texts are kept on receipt, by clipping: they are not in the schema, since schemas
-are billed as input with every request. What no clipping can mend (a CEFR level "D3") is refused: an answer is either
+are billed as input with every request. Where an answer has a `reasoning`, it comes first: it is of use to the model
+only while the verdict is not yet written. What no clipping can mend (a CEFR level "D3") is refused: an answer is either
 fit to be stored or it is a failure.
 """
 
@@ -85,15 +86,15 @@ class ExampleGenerationResponse(Answer):
 class CEFRLevelResponse(Answer):
     """The level at which a learner meets this sense."""
 
-    level: Literal["A1", "A2", "B1", "B2", "C1", "C2"]
     reasoning: str
+    level: Literal["A1", "A2", "B1", "B2", "C1", "C2"]
 
 
 class FrequencyBandResponse(Answer):
     """How common this sense is, from 1 to 5."""
 
-    band: Literal[1, 2, 3, 4, 5]
     reasoning: str
+    band: Literal[1, 2, 3, 4, 5]
 
 
 with warnings.catch_warnings():
@@ -103,15 +104,15 @@ with warnings.catch_warnings():
     class RegisterClassificationResponse(Answer):
         """The register that this sense belongs to."""
 
-        register: Literal["formal", "informal", "neutral", "slang", "technical"]
         reasoning: str
+        register: Literal["formal", "informal", "neutral", "slang", "technical"] = Field()
 
 
 class DomainIdentificationResponse(Answer):
     """The field that this sense belongs to; none for general language."""
 
-    domain: Text | None
     reasoning: str
+    domain: Text | None
 
 
 class GrammarPatternResponse(Answer):
@@ -157,9 +158,7 @@ class RegionalVariantResponse(Answer):
 class WordFormItem(Item):
     """One inflected form."""
 
-    type: Literal[
-        "plural", "past", "past_participle", "present_participle", "comparative", "superlative", "variant"
-    ]
+    type: Literal["plural", "past", "past_participle", "present_participle", "comparative", "superlative", "variant"]
     text: Text
 
 
@@ -188,9 +187,11 @@ def wire_schema(answer: type[BaseModel]) -> dict[str, Any]:
 
     Titles, descriptions and limits that are kept on receipt are left out: all of it is billed with every request.
     """
-    schema = answer.model_json_schema()
-    stripped: dict[str, Any] = _strip(schema)
-    return stripped
+    schema: dict[str, Any] = _strip(answer.model_json_schema())
+    # A model writes the fields in this order, and judges its confidence better after the answer than before it.
+    order = sorted(schema["required"], key=lambda name: name == "confidence")
+    schema["properties"] = {name: schema["properties"][name] for name in order}
+    return schema | {"required": order}
 
 
 _NOT_ON_THE_WIRE = frozenset({"title", "description", "default", "maxLength", "minLength"})
