@@ -8,6 +8,7 @@ fit to be stored or it is a failure.
 """
 
 import warnings
+from math import isnan
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,7 +21,7 @@ def _clip(length: int) -> BeforeValidator:
 
 def _within(low: float, high: float) -> AfterValidator:
     def clamp(value: float) -> float:
-        if value != value:  # NaN has no place in a dictionary, and no clamped value would be honest
+        if isnan(value):  # NaN has no place in a dictionary, and no clamped value would be honest
             raise ValueError("not a number")
         return min(high, max(low, value))
 
