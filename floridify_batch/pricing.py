@@ -1,0 +1,108 @@
+"""Usage that adds up, and what it costs: money is `Decimal`, in US dollars, from `genai-prices`' offline tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+_SAMPLE_TOKENS = 1000
+"""Small enough to lie below every long-context tier, so that the rates read off it are the base rates."""
+
+BATCH_DISCOUNT = Decimal("0.5")
+"""What the Batch API takes off the immediate price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the service counted them. `cached` is a part of `input`, `reasoning` a part of `output`."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+        )
+
+    @property
+    def total(self) -> int:
+        """Input and output together."""
+        return self.input + self.output
+
+
+def usage_of(body: Mapping[str, Any]) -> Usage:
+    """The usage that an answer's body states; what it does not state counts as none."""
+    usage = body.get("usage") or {}
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    return Usage(usage.get("prompt_tokens") or 0, cached, usage.get("completion_tokens") or 0, reasoning)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """US dollars per token of one model in one mode, below its first long-context tier."""
+
+    model: str
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+    tier_start: int | None
+
+    def cost(self, usage: Usage) -> Decimal:
+        """What this usage costs, for one request or the sum of requests that each lie below the tier."""
+        fresh = usage.input - usage.cached
+        return fresh * self.input + usage.cached * self.cached + usage.output * self.output
+
+
+@cache
+def rates(model: str, *, batch: bool) -> Rates | None:
+    """The rates of a model, or None where `genai-prices` does not know it."""
+    try:
+        return Rates(
+            model,
+            _price(model, batch, input_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
+            _price(model, batch, input_tokens=_SAMPLE_TOKENS, cache_read_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
+            _price(model, batch, output_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
+            _tier_start(model, batch),
+        )
+    except LookupError:
+        return None
+
+
+def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
+    """What one request costs: past the long-context tier, its whole price follows the tier's rates."""
+    if rate.tier_start is None or usage.input < rate.tier_start:
+        return rate.cost(usage)
+    return _price(
+        rate.model,
+        batch,
+        input_tokens=usage.input,
+        cache_read_tokens=usage.cached,
+        output_tokens=usage.output,
+    )
+
+
+def _price(model: str, batch: bool, **tokens: int) -> Decimal:
+    price: Decimal = _calculation(model, batch, **tokens).total_price
+    return price
+
+
+def _calculation(model: str, batch: bool, **tokens: int) -> Any:
+    from genai_prices import Usage as Priced
+    from genai_prices import calc_price
+
+    context = {"processing": "batch"} if batch else None
+    return calc_price(Priced(**tokens), model_ref=model, provider_id="openai", price_context=context)
+
+
+def _tier_start(model: str, batch: bool) -> int | None:
+    """The number of input tokens from which another price holds, if the model has such a tier."""
+    prices = vars(_calculation(model, batch, input_tokens=_SAMPLE_TOKENS).model_price).values()
+    starts = [tier.start for price in prices for tier in getattr(price, "tiers", ())]
+    return min(starts, default=None)
