@@ -9,9 +9,9 @@ fit to be stored or it is a failure.
 
 import warnings
 from math import isnan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _clip(length: int) -> BeforeValidator:
@@ -121,6 +121,12 @@ class GrammarPatternResponse(Answer):
 
     patterns: Annotated[list[Text], _clip(10)]
     descriptions: Annotated[list[str], _clip(10)]
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if len(self.patterns) != len(self.descriptions):
+            raise ValueError(f"{len(self.patterns)} patterns, but {len(self.descriptions)} descriptions")
+        return self
 
 
 class CollocationItem(Item):

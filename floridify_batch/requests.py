@@ -15,6 +15,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from floridify_batch.answers import wire_schema
+from floridify_batch.failures import FailureReason
 from floridify_batch.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
 from floridify_batch.words import DocId
 
@@ -91,12 +92,11 @@ def _limit_name(model: str) -> str:
 
 
 class AnswerError(Exception):
-    """An answer cannot be used; the text says why. `truncated`, where more output tokens would have helped."""
+    """An answer cannot be used: `reason` says of which kind this is, the text says more."""
 
-    def __init__(self, message: str, *, refused: bool = False, truncated: bool = False) -> None:
-        super().__init__(message)
-        self.refused = refused
-        self.truncated = truncated
+    def __init__(self, reason: FailureReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -194,19 +194,19 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any]) -> R:
         message = choice["message"]
         refusal, content, finish = message.get("refusal"), message.get("content"), choice.get("finish_reason")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise AnswerError("the answer is no chat completion") from None
+        raise AnswerError(FailureReason.MALFORMED, "the answer is no chat completion") from None
     if refusal:
-        raise AnswerError(f"the model refused: {refusal}", refused=True)
+        raise AnswerError(FailureReason.REFUSED, str(refusal))
     if finish == "content_filter":
-        raise AnswerError("the service's content filter held the answer back", refused=True)
+        raise AnswerError(FailureReason.REFUSED, "the service's content filter held the answer back")
     if finish == "length":
-        raise AnswerError("the answer was cut at its token limit", truncated=True)
+        raise AnswerError(FailureReason.TRUNCATED, "the answer was cut at its token limit")
     if not isinstance(content, str):
-        raise AnswerError("the answer has no content")
+        raise AnswerError(FailureReason.MALFORMED, "the answer has no content")
     try:
         return answer.model_validate_json(content)
     except ValidationError as error:
-        raise AnswerError(_why(error)) from None
+        raise AnswerError(FailureReason.MALFORMED, _why(error)) from None
 
 
 def _why(error: ValidationError) -> str:

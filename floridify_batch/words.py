@@ -93,6 +93,11 @@ class Entry:
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     synthesis_entry: DocId | None = None
 
+    @property
+    def id(self) -> DocId:
+        """The id of the word's document."""
+        return self.word.id
+
 
 def unknown_entry(text: str, language: str) -> Entry:
     """The entry of a word that the database does not know, under the id it will get."""

@@ -1,0 +1,52 @@
+"""What an answer changes in the database, as a value: nothing here knows how a database is spoken to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from floridify_batch.words import DocId, Stamp
+
+
+class Collection(StrEnum):
+    """The collections that are written to."""
+
+    WORDS = "words"
+    DEFINITIONS = "definitions"
+    ENTRIES = "dictionary_entries"
+    EXAMPLES = "examples"
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A new document under an id that follows from its request, so that inserting it twice inserts it once."""
+
+    collection: Collection
+    id: DocId
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """New values for some fields of a document that exists."""
+
+    collection: Collection
+    id: DocId
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All that one answer changes: `target` is the document that its custom id names, and gets the stamp.
+
+    Inserts come before updates, and `removes` last: at no moment does a document refer to one that does not exist.
+    """
+
+    component: str
+    target: Update
+    stamp: Stamp
+    completed: datetime
+    inserts: tuple[Insert, ...] = ()
+    updates: tuple[Update, ...] = ()
+    removes: tuple[tuple[Collection, DocId], ...] = field(default=())

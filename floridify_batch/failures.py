@@ -1,0 +1,59 @@
+"""One request's failure is a value: why, how often it was tried, and whether a further try can help."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FailureReason(StrEnum):
+    """Why a request has no usable answer."""
+
+    EXPIRED = "expired"
+    """The batch's window closed before the service came to it."""
+    REJECTED = "rejected"
+    """The service refused the whole batch."""
+    HTTP = "http"
+    """The service answered with another status than 200."""
+    REFUSED = "refused"
+    """The model, or the service's filter, declined."""
+    TRUNCATED = "truncated"
+    """The answer was cut at its token limit."""
+    MALFORMED = "malformed"
+    """The answer does not fit its shape."""
+    MISSING = "missing"
+    """No answer file holds it."""
+
+
+_WORTH_REPEATING = frozenset(
+    {FailureReason.EXPIRED, FailureReason.TRUNCATED, FailureReason.MALFORMED, FailureReason.MISSING}
+)
+_TRANSIENT_STATUSES = frozenset({0, 408, 409, 429})
+_SERVER_ERRORS = range(500, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that came back without a usable answer. `attempt` counts from 1; `boost` doubled its output cap."""
+
+    custom_id: str
+    reason: FailureReason
+    detail: str
+    attempt: int = 1
+    boost: int = 0
+    status: int | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether asking again can help."""
+        if self.reason is FailureReason.HTTP:
+            return self.status in _TRANSIENT_STATUSES or self.status in _SERVER_ERRORS
+        return self.reason in _WORTH_REPEATING
+
+    @property
+    def next_boost(self) -> int:
+        """How often the output cap is doubled at the next try: once more where it was too small."""
+        return self.boost + (self.reason is FailureReason.TRUNCATED)
+
+    @property
+    def kind(self) -> str:
+        """The reason as it is shown and counted: with the status, where there is one."""
+        return f"{self.reason} {self.status}" if self.status is not None else str(self.reason)

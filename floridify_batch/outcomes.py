@@ -1,0 +1,173 @@
+"""What answers change: pure functions from an answer to new values, in the fields and limits of the database."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from floridify_batch import answers
+from floridify_batch.changes import Collection, Insert, Update
+from floridify_batch.components import Outcome, Provenance
+from floridify_batch.words import Definition, DocId, Entry, derived_id
+
+MAX_SYNONYMS = MAX_ANTONYMS = MAX_EXAMPLES = 50
+MAX_COGNATES = 20
+
+
+def merged(before: Iterable[str], new: Iterable[str], limit: int) -> list[str]:
+    """What was there, then what is new, without repetitions (of any capitalisation), `limit` at most."""
+    distinct: dict[str, str] = {}
+    for text in (*before, *new):
+        distinct.setdefault(text.casefold(), text)
+    return list(distinct.values())[:limit]
+
+
+def _own_language(candidate: answers.SynonymCandidate, provenance: Provenance) -> bool:
+    stated = candidate.language.strip().casefold()
+    return not stated or stated.split("-")[0] in (provenance.language, provenance.language_name.casefold())
+
+
+def synonyms(
+    entry: Entry, definition: Definition, answer: answers.SynonymGenerationResponse, provenance: Provenance
+) -> Outcome:
+    own, foreign = _divide(entry, answer.synonyms, provenance)
+    before = ([], []) if provenance.replace else (definition.synonyms, definition.cognates)
+    fields: dict[str, Any] = {"synonyms": merged(before[0], own, MAX_SYNONYMS)}
+    if foreign or provenance.replace:
+        fields["cognates"] = merged(before[1], foreign, MAX_COGNATES)
+    return Outcome(fields)
+
+
+def antonyms(entry: Entry, definition: Definition, answer: answers.AntonymResponse, provenance: Provenance) -> Outcome:
+    own, _ = _divide(entry, answer.antonyms, provenance)
+    before = [] if provenance.replace else definition.antonyms
+    return Outcome({"antonyms": merged(before, own, MAX_ANTONYMS)})
+
+
+def _divide(
+    entry: Entry, candidates: list[answers.SynonymCandidate], provenance: Provenance
+) -> tuple[list[str], list[str]]:
+    """The candidates of the entry's language and the others; never the word itself."""
+    itself = entry.word.text.casefold()
+    fit = [candidate for candidate in candidates if candidate.word.casefold() != itself]
+    own = [candidate.word for candidate in fit if _own_language(candidate, provenance)]
+    return own, [candidate.word for candidate in fit if not _own_language(candidate, provenance)]
+
+
+def examples(
+    _: Entry, definition: Definition, answer: answers.ExampleGenerationResponse, provenance: Provenance
+) -> Outcome:
+    inserts = tuple(
+        Insert(
+            Collection.EXAMPLES,
+            derived_id(provenance.custom_id, provenance.stamp.batch_id, index),
+            {
+                "definition_id": definition.id,
+                "text": sentence,
+                "type": "generated",
+                "model_info": model_info(answer.confidence, provenance),
+            },
+        )
+        for index, sentence in enumerate(answer.example_sentences)
+    )
+    new = [insert.id for insert in inserts]
+    if not provenance.replace:
+        return Outcome({"example_ids": [*definition.example_ids, *new][:MAX_EXAMPLES]}, inserts)
+    replaced = tuple((Collection.EXAMPLES, old) for old in definition.example_ids if old not in new)
+    return Outcome({"example_ids": new}, inserts, removes=replaced)
+
+
+def model_info(confidence: float, provenance: Provenance) -> dict[str, Any]:
+    """The database's record of which model wrote something."""
+    usage = provenance.usage
+    return {
+        "name": provenance.stamp.model,
+        "confidence": confidence,
+        "temperature": None,
+        "generation_count": 1,
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.total,
+        "response_time_ms": None,
+        "last_generated": provenance.completed,
+    }
+
+
+def grammar_patterns(answer: answers.GrammarPatternResponse) -> list[dict[str, str]]:
+    """Patterns, each with its description."""
+    pairs = zip(answer.patterns, answer.descriptions, strict=True)
+    return [{"pattern": pattern, "description": description} for pattern, description in pairs]
+
+
+def collocations(answer: answers.CollocationResponse) -> list[dict[str, Any]]:
+    """Collocations, by the database's names."""
+    return [{"text": item.phrase, "type": item.type, "frequency": item.frequency} for item in answer.collocations]
+
+
+def word_forms(answer: answers.WordFormResponse) -> list[dict[str, str]]:
+    distinct = dict.fromkeys((form.type, form.text) for form in answer.forms)
+    return [{"form_type": kind, "text": text} for kind, text in distinct]
+
+
+def new_definitions(
+    entry: Entry, _: Entry, answer: answers.FallbackDefinitionsResponse, provenance: Provenance
+) -> Outcome:
+    """The model's definitions, and the synthesis entry that holds them."""
+    if not answer.definitions:
+        return Outcome({})
+    info = model_info(answer.confidence, provenance)
+    entry_id = entry.synthesis_entry or derived_id("entry", entry.word.id)
+    inserts = tuple(
+        Insert(
+            Collection.DEFINITIONS,
+            derived_id(provenance.custom_id, provenance.stamp.batch_id, index),
+            _new_definition(entry, definition, entry_id) | {"model_info": info},
+        )
+        for index, definition in enumerate(answer.definitions)
+    )
+    ids = [insert.id for insert in inserts]
+    if entry.synthesis_entry:
+        return Outcome({}, inserts, (Update(Collection.ENTRIES, entry_id, {"definition_ids": ids}),))
+    fields = _new_entry(entry, ids) | {"model_info": info}
+    return Outcome({}, (*inserts, Insert(Collection.ENTRIES, entry_id, fields)))
+
+
+def _new_definition(entry: Entry, definition: answers.FallbackDefinition, entry_id: DocId) -> dict[str, Any]:
+    return {
+        "word_id": entry.word.id,
+        "part_of_speech": definition.part_of_speech,
+        "text": definition.definition,
+        "dictionary_entry_id": entry_id,
+        "meaning_cluster": None,
+        "providers": ["synthesis"],
+        "source_definitions": [],
+        **{name: [] for name in _LISTS},
+        **dict.fromkeys(_SINGLE_VALUES),
+    }
+
+
+_LISTS = (
+    "synonyms",
+    "antonyms",
+    "cognates",
+    "example_ids",
+    "grammar_patterns",
+    "collocations",
+    "usage_notes",
+    "word_forms",
+)
+_SINGLE_VALUES = ("cefr_level", "frequency_band", "language_register", "domain", "region")
+
+
+def _new_entry(entry: Entry, definitions: list[DocId]) -> dict[str, Any]:
+    return {
+        "word_id": entry.word.id,
+        "definition_ids": definitions,
+        "provider": "synthesis",
+        "languages": [entry.word.language],
+        "pronunciation_id": None,
+        "fact_ids": [],
+        "etymology": None,
+        "raw_data": None,
+        "synonym_chooser": None,
+        "phrases": [],
+        "source_entries": [],
+    }

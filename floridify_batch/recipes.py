@@ -1,0 +1,225 @@
+"""The table of recipes: every component that can be asked for. Fields and limits are those of the Floridify database."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from floridify_batch import answers, outcomes
+from floridify_batch.components import (
+    DefinitionRecipe,
+    Outcome,
+    Provenance,
+    Recipe,
+    SynthesisComponent,
+    WordRecipe,
+)
+from floridify_batch.errors import UsageError
+from floridify_batch.words import Definition, Entry
+
+
+def _single[R: BaseModel](
+    component: SynthesisComponent,
+    answer: type[R],
+    field: str,
+    variables: tuple[str, ...],
+    value: Callable[[R], Any],
+    *,
+    output_tokens: int,
+    output_cap: int,
+    count: int = 0,
+) -> DefinitionRecipe[R]:
+    """A recipe whose answer becomes the value of one field."""
+
+    def outcome(_: Entry, __: Definition, answer: R, ___: Provenance) -> Outcome:
+        return Outcome({field: value(answer)})
+
+    return DefinitionRecipe(component, answer, field, variables, outcome, output_tokens, output_cap, count)
+
+
+DEFINITIONS = WordRecipe(
+    SynthesisComponent.DEFINITIONS,
+    answers.FallbackDefinitionsResponse,
+    field="definitions",
+    variables=("word",),
+    outcome=outcomes.new_definitions,
+    output_tokens=160,
+    output_cap=3000,
+    count=6,
+)
+SYNONYMS = DefinitionRecipe(
+    SynthesisComponent.SYNONYMS,
+    answers.SynonymGenerationResponse,
+    field="synonyms",
+    variables=("word", "part_of_speech", "definition", "existing_synonyms"),
+    outcome=outcomes.synonyms,
+    output_tokens=230,
+    output_cap=2000,
+    count=5,
+)
+ANTONYMS = DefinitionRecipe(
+    SynthesisComponent.ANTONYMS,
+    answers.AntonymResponse,
+    field="antonyms",
+    variables=("word", "part_of_speech", "definition", "existing_antonyms"),
+    outcome=outcomes.antonyms,
+    output_tokens=120,
+    output_cap=2000,
+    count=3,
+)
+EXAMPLES = DefinitionRecipe(
+    SynthesisComponent.EXAMPLES,
+    answers.ExampleGenerationResponse,
+    field="example_ids",
+    variables=("word", "part_of_speech", "definition"),
+    outcome=outcomes.examples,
+    output_tokens=55,
+    output_cap=1000,
+    count=2,
+)
+CEFR_LEVEL = _single(
+    SynthesisComponent.CEFR_LEVEL,
+    answers.CEFRLevelResponse,
+    field="cefr_level",
+    variables=("word", "definition"),
+    value=lambda answer: answer.level,
+    output_tokens=45,
+    output_cap=600,
+)
+FREQUENCY_BAND = _single(
+    SynthesisComponent.FREQUENCY_BAND,
+    answers.FrequencyBandResponse,
+    field="frequency_band",
+    variables=("word", "definition"),
+    value=lambda answer: answer.band,
+    output_tokens=45,
+    output_cap=600,
+)
+REGISTER = _single(
+    SynthesisComponent.REGISTER,
+    answers.RegisterClassificationResponse,
+    field="language_register",
+    variables=("word", "definition"),
+    value=lambda answer: answer.register,
+    output_tokens=45,
+    output_cap=600,
+)
+DOMAIN = _single(
+    SynthesisComponent.DOMAIN,
+    answers.DomainIdentificationResponse,
+    field="domain",
+    variables=("definition",),
+    value=lambda answer: answer.domain,
+    output_tokens=45,
+    output_cap=600,
+)
+GRAMMAR_PATTERNS = _single(
+    SynthesisComponent.GRAMMAR_PATTERNS,
+    answers.GrammarPatternResponse,
+    field="grammar_patterns",
+    variables=("word", "part_of_speech", "definition"),
+    value=outcomes.grammar_patterns,
+    output_tokens=60,
+    output_cap=1000,
+    count=2,
+)
+COLLOCATIONS = _single(
+    SynthesisComponent.COLLOCATIONS,
+    answers.CollocationResponse,
+    field="collocations",
+    variables=("word", "part_of_speech", "definition"),
+    value=outcomes.collocations,
+    output_tokens=110,
+    output_cap=1000,
+    count=4,
+)
+USAGE_NOTES = _single(
+    SynthesisComponent.USAGE_NOTES,
+    answers.UsageNoteResponse,
+    field="usage_notes",
+    variables=("word", "definition"),
+    value=lambda answer: [note.model_dump() for note in answer.notes],
+    output_tokens=90,
+    output_cap=1000,
+    count=2,
+)
+REGIONAL_VARIANTS = _single(
+    SynthesisComponent.REGIONAL_VARIANTS,
+    answers.RegionalVariantResponse,
+    field="region",
+    variables=("definition",),
+    value=lambda answer: answer.regions[0] if answer.regions else None,
+    output_tokens=15,
+    output_cap=600,
+)
+WORD_FORMS = _single(
+    SynthesisComponent.WORD_FORMS,
+    answers.WordFormResponse,
+    field="word_forms",
+    variables=("word", "part_of_speech"),
+    value=outcomes.word_forms,
+    output_tokens=45,
+    output_cap=600,
+)
+
+RECIPES: Mapping[SynthesisComponent, Recipe[Any, Any]] = {
+    recipe.component: recipe
+    for recipe in (
+        DEFINITIONS,
+        SYNONYMS,
+        ANTONYMS,
+        EXAMPLES,
+        CEFR_LEVEL,
+        FREQUENCY_BAND,
+        REGISTER,
+        DOMAIN,
+        GRAMMAR_PATTERNS,
+        COLLOCATIONS,
+        USAGE_NOTES,
+        REGIONAL_VARIANTS,
+        WORD_FORMS,
+    )
+}
+"""Every component that can be asked for, in the order in which they are shown."""
+
+DEFAULT_COMPONENTS = (
+    SynthesisComponent.SYNONYMS,
+    SynthesisComponent.EXAMPLES,
+    SynthesisComponent.ANTONYMS,
+    SynthesisComponent.CEFR_LEVEL,
+    SynthesisComponent.FREQUENCY_BAND,
+    SynthesisComponent.REGISTER,
+    SynthesisComponent.DOMAIN,
+    SynthesisComponent.REGIONAL_VARIANTS,
+)
+"""Floridify's default set, so far as it belongs to definitions."""
+
+
+def components_named(text: str) -> tuple[SynthesisComponent, ...]:
+    """The components of `default`, `all` or a comma-separated list, in the table's order. Raises `UsageError`."""
+    everything = tuple(RECIPES)
+    names = [name.strip().casefold() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("No component is named; give default, all, or names such as synonyms,examples.")
+    chosen: set[SynthesisComponent] = set()
+    for name in names:
+        if name == "all":
+            chosen.update(everything)
+        elif name == "default":
+            chosen.update(DEFAULT_COMPONENTS)
+        else:
+            chosen.add(_component(name))
+    return tuple(component for component in everything if component in chosen)
+
+
+def _component(name: str) -> SynthesisComponent:
+    try:
+        return SynthesisComponent(name)
+    except ValueError:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, list(SynthesisComponent), 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"There is no component {name!r}.{hint} Components: {', '.join(SynthesisComponent)}."
+        ) from None
