@@ -28,6 +28,7 @@ def _own_language(candidate: answers.SynonymCandidate, provenance: Provenance) -
 def synonyms(
     entry: Entry, definition: Definition, answer: answers.SynonymGenerationResponse, provenance: Provenance
 ) -> Outcome:
+    """Synonyms of the entry's own language join the list; those of other languages are its cognates."""
     own, foreign = _divide(entry, answer.synonyms, provenance)
     before = ([], []) if provenance.replace else (definition.synonyms, definition.cognates)
     fields: dict[str, Any] = {"synonyms": merged(before[0], own, MAX_SYNONYMS)}
@@ -37,6 +38,7 @@ def synonyms(
 
 
 def antonyms(entry: Entry, definition: Definition, answer: answers.AntonymResponse, provenance: Provenance) -> Outcome:
+    """Antonyms of the entry's own language join the list; others are dropped."""
     own, _ = _divide(entry, answer.antonyms, provenance)
     before = [] if provenance.replace else definition.antonyms
     return Outcome({"antonyms": merged(before, own, MAX_ANTONYMS)})
@@ -55,6 +57,7 @@ def _divide(
 def examples(
     _: Entry, definition: Definition, answer: answers.ExampleGenerationResponse, provenance: Provenance
 ) -> Outcome:
+    """A document for each sentence, and their ids in the definition."""
     inserts = tuple(
         Insert(
             Collection.EXAMPLES,
@@ -103,6 +106,7 @@ def collocations(answer: answers.CollocationResponse) -> list[dict[str, Any]]:
 
 
 def word_forms(answer: answers.WordFormResponse) -> list[dict[str, str]]:
+    """Each form once, by the database's names."""
     distinct = dict.fromkeys((form.type, form.text) for form in answer.forms)
     return [{"form_type": kind, "text": text} for kind, text in distinct]
 

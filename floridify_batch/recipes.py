@@ -1,4 +1,4 @@
-"""The table of recipes: every component that can be asked for. Fields and limits are those of the Floridify database."""
+"""The table of recipes: every component that can be asked for, in the fields of the Floridify database."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,0 +1,231 @@
+"""Chunks: which words go into one batch file together, and the files of a chunk on disk.
+
+A chunk's folder holds `requests.jsonl` (what is uploaded), `expected.jsonl` (a line per request: word ordinal, custom
+id, attempt, boost), `carried.jsonl` (failures of its words that are not asked again), then `output.jsonl` and
+`errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they are packed: no chunk is ever in
+memory.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import orjson
+
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.requests import SynthesisRequest
+
+API_MAX_REQUESTS = 50_000
+API_MAX_BYTES = 200_000_000
+"""The Batch API's limits for one input file."""
+
+
+class Expected(NamedTuple):
+    """A request that was written to a chunk: what must come back."""
+
+    ordinal: int
+    custom_id: str
+    attempt: int
+    boost: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """How much is in a chunk; tokens are estimates of what will be billed."""
+
+    words: int = 0
+    requests: int = 0
+    bytes: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "ChunkSize") -> "ChunkSize":
+        return ChunkSize(
+            self.words + other.words,
+            self.requests + other.requests,
+            self.bytes + other.bytes,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one chunk may hold; None for no limit of ours."""
+
+    words: int | None = None
+    requests: int = API_MAX_REQUESTS
+    bytes: int = API_MAX_BYTES
+    input_tokens: int | None = None
+
+    def hold(self, size: ChunkSize) -> bool:
+        """Whether a chunk of this size is within every limit."""
+        return (
+            size.requests <= self.requests
+            and size.bytes <= self.bytes
+            and (self.words is None or size.words <= self.words)
+            and (self.input_tokens is None or size.input_tokens <= self.input_tokens)
+        )
+
+
+class Group(NamedTuple):
+    """The requests of one word of the list, as lines, with their size."""
+
+    ordinal: int
+    lines: Sequence[bytes]
+    expected: Sequence[Expected]
+    carried: Sequence[Failure]
+    size: ChunkSize
+
+
+def group(
+    ordinal: int,
+    requests: Sequence[SynthesisRequest[Any]],
+    failures: Mapping[str, Failure],
+    output_tokens: Mapping[str, int],
+) -> Group:
+    """A word's requests made ready for packing, with those of its failures that are not asked again."""
+    lines = [request.line for request in requests]
+    expected = [Expected(ordinal, r.custom_id, r.attempt, r.boost) for r in requests]
+    again = {request.custom_id for request in requests}
+    carried = [failure for identity, failure in failures.items() if identity not in again]
+    size = ChunkSize(
+        1,
+        len(lines),
+        sum(map(len, lines)),
+        sum(request.input_tokens for request in requests),
+        sum(output_tokens[request.envelope.component] for request in requests),
+    )
+    return Group(ordinal, lines, expected, carried, size)
+
+
+class ChunkWriter:
+    """A chunk while it is being packed: a folder `NNNN.partial`, renamed when it is finished."""
+
+    def __init__(self, run_folder: Path, number: int) -> None:
+        self.number = number
+        self.size = ChunkSize()
+        self.ordinals: list[int] = []
+        self._folder = chunk_folder(run_folder, number)
+        self._partial = self._folder.with_suffix(".partial")
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(mode=0o700, parents=True)
+        self._stack = ExitStack()
+        self._requests = self._open("requests.jsonl")
+        self._expected = self._open("expected.jsonl")
+        self._carried = self._open("carried.jsonl")
+
+    def _open(self, name: str) -> IO[bytes]:
+        return self._stack.enter_context(private_file(self._partial / name))
+
+    def add(self, packed: Group) -> None:
+        """Write a word's requests down."""
+        self._requests.writelines(packed.lines)
+        for expected in packed.expected:
+            self._expected.write(orjson.dumps(expected) + b"\n")
+        write_failures(self._carried, packed.ordinal, packed.carried)
+        self.size += packed.size
+        self.ordinals.append(packed.ordinal)
+
+    def finish(self) -> ChunkSize:
+        """Make the chunk last: its files are synced before its folder gets its name."""
+        for file in (self._requests, self._expected, self._carried):
+            sync(file)
+        self._stack.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._partial.rename(self._folder)
+        sync_folder(self._folder)
+        sync_folder(self._folder.parent)
+        return self.size
+
+    def discard(self) -> None:
+        """Give the chunk up; its words are planned again another time."""
+        self._stack.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def chunk_folder(run_folder: Path, number: int) -> Path:
+    """The folder of a chunk."""
+    return run_folder / f"{number:04d}"
+
+
+def read_expected(folder: Path) -> Iterator[Expected]:
+    """What a chunk asked for, in the order in which it was packed: word by word."""
+    with (folder / "expected.jsonl").open("rb") as lines:
+        for line in lines:
+            yield Expected(*orjson.loads(line))
+
+
+# ── failures on disk ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_failures(out: IO[bytes], ordinal: int, failures: Iterable[Failure]) -> None:
+    """Append a word's failures, a line each."""
+    for failure in failures:
+        line = {
+            "word": ordinal,
+            "custom_id": failure.custom_id,
+            "reason": failure.reason,
+            "status": failure.status,
+            "detail": failure.detail,
+            "attempt": failure.attempt,
+            "boost": failure.boost,
+        }
+        out.write(orjson.dumps(line) + b"\n")
+
+
+def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
+    """The failures of a file with the ordinals of their words; none where there is no file."""
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for line in lines:
+            data = orjson.loads(line)
+            yield (
+                data["word"],
+                Failure(
+                    data["custom_id"],
+                    FailureReason(data["reason"]),
+                    data["detail"],
+                    data["attempt"],
+                    data["boost"],
+                    data["status"],
+                ),
+            )
+
+
+def failures_by_word(path: Path) -> dict[int, dict[str, Failure]]:
+    """The failures of a file, by word and custom id: as many as a chunk's requests at the most."""
+    found: dict[int, dict[str, Failure]] = {}
+    for ordinal, failure in read_failures(path):
+        found.setdefault(ordinal, {})[failure.custom_id] = failure
+    return found
+
+
+# ── files that last ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def private_file(path: Path) -> IO[bytes]:
+    """A new file that only its owner can read, open for writing."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb", buffering=1 << 16)
+
+
+def sync(file: IO[bytes]) -> None:
+    """Bring a file's content to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk; a system that cannot sync folders (Windows) has no such moment to guard."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,161 @@
+"""What happens in a run, as frozen values; whoever wants to know is an `Observer`. Silent by default.
+
+An event states how things are, not how they changed, wherever it can: a display that missed one is right again with
+the next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from floridify_batch.failures import Failure
+from floridify_batch.pricing import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of the whole run. `requests` = answered + failed + open; `cost` is None where it is unknown."""
+
+    words: int = 0
+    processed: int = 0
+    failed: int = 0
+    requests: int = 0
+    answered: int = 0
+    failed_requests: int = 0
+    usage: Usage = field(default_factory=Usage)
+    cost: Decimal | None = Decimal(0)
+
+    @property
+    def open_words(self) -> int:
+        """Words that are neither processed nor failed yet."""
+        return self.words - self.processed - self.failed
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that were written down and have no outcome yet."""
+        return self.requests - self.answered - self.failed_requests
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegan:
+    """A run begins, or goes on where it was stopped."""
+
+    run: str
+    model: str
+    mode: str
+    resumed: bool
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Words or requests have been counted anew."""
+
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class ListRead:
+    """How far the word list has been planned."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkMoved:
+    """A chunk is in another state of the ledger."""
+
+    chunk: int
+    state: str
+    words: int
+    requests: int
+    bytes: int
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolled:
+    """What the service says of a batch. `total` is 0 while the service has not counted; times are aware UTC."""
+
+    chunk: int
+    batch_id: str
+    status: str
+    total: int
+    done: int
+    failed: int
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSettled:
+    """Every request of a chunk has its outcome, and the answers are stored. `samples`: a few of the failures."""
+
+    chunk: int
+    answered: int
+    failures: Mapping[str, int]
+    samples: tuple[Failure, ...]
+    usage: Usage
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class WordFailed:
+    """A word for which nothing more can be asked, though something is missing."""
+
+    word: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing can be done but wait: for the service, or for the database to come back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something that the user should know and need not act on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run is over, or was stopped; `complete` where every word is processed or failed."""
+
+    complete: bool
+    stopped: bool
+    totals: Totals
+
+
+type Event = (
+    RunBegan
+    | Progressed
+    | ListRead
+    | ChunkMoved
+    | BatchPolled
+    | ChunkSettled
+    | WordFailed
+    | Waiting
+    | Noticed
+    | RunEnded
+)
+
+
+class Observer(Protocol):
+    """Whoever is told."""
+
+    def notify(self, event: Event) -> None:
+        """Take note of an event; must neither raise nor wait."""
+
+
+class Silent:
+    """An observer that takes no note."""
+
+    def notify(self, event: Event) -> None:
+        """Do nothing."""
