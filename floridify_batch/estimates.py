@@ -56,7 +56,7 @@ class Estimate:
         self.words += 1
         self.unknown += unknown
         self.complete += not requests
-        expected = {question.recipe.component: question.recipe.output_tokens for question in asked.questions}
+        expected: dict[str, int] = {each.recipe.component: each.recipe.output_tokens for each in asked.questions}
         for request in requests:
             component = request.envelope.component
             asks = Expectation(1, request.input_tokens, expected[component])

@@ -1,0 +1,202 @@
+"""The checkpoint: the ledger's file, replaced whole and synced; its folder of chunk files; and its lock.
+
+A save writes the new file beside the old one, syncs it, keeps the old one as `.previous`, renames, and syncs the
+folder: at every moment one whole checkpoint is on the disk.
+"""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from floridify_batch.chunks import private_file, sync, sync_folder
+from floridify_batch.errors import CheckpointError, CheckpointLocked
+from floridify_batch.ledger import VERSION, ChunkState, Ledger
+
+type Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Checkpoint:
+    """Where a run's ledger lives. The folder with its chunk files stands beside it."""
+
+    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+        self.path = path
+        self.folder = path.with_name(path.name.removesuffix(".json") + ".files")
+        self.words_path = self.folder / "words.txt"
+        self.previous_path = path.with_name(path.name + ".previous")
+        self._clock = clock
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load(self) -> Ledger | None:
+        """The ledger, or None where there is no file, or one of the six known keys alone.
+
+        Raises `CheckpointError` where the file is damaged, of another version, or cannot be read.
+        """
+        data = self._read()
+        if data is None or "run" not in data:
+            return None
+        if data.get("version") != VERSION:
+            raise CheckpointError(
+                f"{self.path} has version {data.get('version')!r}, and this batch-synth reads version {VERSION}; "
+                "use the batch-synth that wrote it, or another --checkpoint."
+            )
+        try:
+            return Ledger.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise self._damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def adopted_words(self) -> list[str]:
+        """The processed words of a checkpoint that holds the six known keys alone."""
+        data = self._read()
+        if data is None or "run" in data:
+            return []
+        words = data.get("processed_words")
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise self._damaged("it has no list of processed_words")
+        return words
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CheckpointError(f"The checkpoint {self.path} cannot be read: {error.strerror}.") from None
+        try:
+            data = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise self._damaged(str(error)) from None
+        if not isinstance(data, dict):
+            raise self._damaged("it is not a JSON object")
+        return data
+
+    def _damaged(self, why: str) -> CheckpointError:
+        if self.previous_path.exists():
+            cure = f"Copy its previous state {self.previous_path} over it, then resume."
+        else:
+            cure = "Restore it from a backup, or name another --checkpoint."
+        return CheckpointError(f"The checkpoint {self.path} is damaged ({why}); it was left as it is. {cure}")
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, ledger: Ledger) -> None:
+        """Replace the file. Raises `CheckpointError` where the disk refuses; the file that was there stays whole."""
+        totals = ledger.totals()
+        ledger.timestamp = self._clock().isoformat()
+        ledger.total_cost = None if totals.cost is None else float(totals.cost)
+        ledger.total_tokens = totals.usage.total
+        content = orjson.dumps(ledger.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
+        try:
+            self._replace(content)
+        except OSError as error:
+            raise CheckpointError(
+                f"The checkpoint {self.path} cannot be written: {error.strerror}. "
+                "What was saved before is intact; make room or give write access, then resume."
+            ) from None
+
+    def _replace(self, content: bytes) -> None:
+        partial = self.path.with_name(self.path.name + ".partial")
+        with private_file(partial) as out:
+            out.write(content)
+            sync(out)
+        if self.path.exists():
+            self._keep_previous()
+        partial.replace(self.path)
+        sync_folder(self.path.parent)
+
+    def _keep_previous(self) -> None:
+        """Give the present file a second name. Where the disk knows no links, there is no previous copy."""
+        with suppress(OSError):
+            self.previous_path.unlink(missing_ok=True)
+            os.link(self.path, self.previous_path)
+
+    def create_folder(self) -> None:
+        """Make the folder for chunk files, private to the user. Raises `CheckpointError`."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"The folder {self.folder} cannot be made: {error.strerror}.") from None
+
+    def rotate(self, ledger: Ledger) -> Path:
+        """Put a finished run aside under its time, so that a new one can begin. Returns its checkpoint's new path."""
+        stamp = datetime.fromisoformat(ledger.timestamp).strftime("%Y%m%dT%H%M%S")
+        target = self.path.with_name(f"{self.path.name.removesuffix('.json')}.{stamp}.json")
+        if self.folder.exists():
+            self.folder.rename(target.with_name(target.name.removesuffix(".json") + ".files"))
+        self.path.replace(target)
+        self.previous_path.unlink(missing_ok=True)
+        return target
+
+    def tidy(self, ledger: Ledger) -> None:
+        """Remove chunk folders that the ledger does not know (their words are planned again) and finished chunks' lines."""
+        for folder in self.folder.glob("[0-9]*"):
+            number = int(folder.name.partition(".")[0])
+            known = folder.name.isdecimal() and number <= len(ledger.chunks)
+            if not known:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif ledger.chunk(number).state is ChunkState.DONE:
+                forget_lines(folder)
+
+    # ── the lock ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the checkpoint for this process alone. Raises `CheckpointLocked` while another living process does.
+
+        The operating system drops the lock of a process that dies, so that a dead one never blocks.
+        """
+        from filelock import FileLock, Timeout
+
+        lock_path = self.path.with_name(self.path.name + ".lock")
+        lock = FileLock(lock_path, timeout=0, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise CheckpointLocked(f"{self.path} is in use by {_holder(lock_path)}; wait for it, or stop it.") from None
+        except OSError as error:
+            raise CheckpointError(
+                f"{lock_path} cannot be made: {error.strerror}; the folder must be writable."
+            ) from None
+        try:
+            self._sign(lock_path)
+            yield
+        finally:
+            lock.release()
+
+    def _sign(self, lock_path: Path) -> None:
+        since = self._clock().isoformat(timespec="seconds")
+        with private_file(_holder_path(lock_path)) as out:
+            out.write(orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+
+
+def _holder_path(lock_path: Path) -> Path:
+    return lock_path.with_name(lock_path.name + ".holder")
+
+
+def _holder(lock_path: Path) -> str:
+    try:
+        holder = orjson.loads(_holder_path(lock_path).read_bytes())
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return "another process"
+
+
+def forget_lines(folder: Path) -> None:
+    """Delete what a finished chunk no longer needs: all but its failures."""
+    for path in folder.iterdir():
+        if path.name != "failures.jsonl":
+            path.unlink(missing_ok=True)

@@ -1,0 +1,246 @@
+"""The ledger: where every chunk of a run stands, and which words are finished.
+
+Theory of operation. A chunk's state is written down before the deed that it names, so that whoever finds the file
+after a crash knows what may have happened:
+
+    PLANNED     the chunk's files are on disk; nothing was sent
+    SUBMITTING  submission n may or may not exist at the service: look for its label before creating anything
+    SUBMITTED   the batch exists, its id is known, and it is being paid for
+    ANSWERED    both answer files are on our disk
+    STORED      every answer is in the database, every failure in `failures.jsonl`
+    DONE        each of its words is in a later chunk, processed or failed: the chunk is history
+    SPLIT       too large for the account's token limit: nothing was answered, its words are planned again in smaller
+                chunks
+    LOST        the service no longer knows the batch, or no longer holds its files: nothing is asked again unasked
+
+A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
+holds it and is not DONE, in `processed_words`, or in `failed_words`. So a chunk's words that are in none of the others
+are the ones to be planned again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from floridify_batch.events import Totals
+from floridify_batch.pricing import Usage
+
+VERSION = 1
+
+
+class ChunkState(StrEnum):
+    """Where a chunk stands."""
+
+    PLANNED = "PLANNED"
+    SUBMITTING = "SUBMITTING"
+    SUBMITTED = "SUBMITTED"
+    ANSWERED = "ANSWERED"
+    STORED = "STORED"
+    DONE = "DONE"
+    SPLIT = "SPLIT"
+    LOST = "LOST"
+
+
+_S = ChunkState
+
+TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
+    _S.PLANNED: frozenset({_S.SUBMITTING}),
+    _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.PLANNED}),
+    _S.SUBMITTED: frozenset({_S.ANSWERED, _S.PLANNED, _S.SPLIT, _S.LOST}),
+    _S.ANSWERED: frozenset({_S.STORED}),
+    _S.STORED: frozenset({_S.DONE}),
+    _S.SPLIT: frozenset({_S.DONE}),
+    _S.LOST: frozenset({_S.STORED}),
+    _S.DONE: frozenset(),
+}
+
+
+class IllegalMove(RuntimeError):
+    """A chunk cannot go from its state to that one; nothing was changed."""
+
+
+class TokenCount(BaseModel):
+    """What answers used, in the checkpoint's form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def usage(self) -> Usage:
+        """The same as a value that adds."""
+        return Usage(self.input, self.cached, self.output, self.reasoning)
+
+
+class ChunkRecord(BaseModel):
+    """What the ledger knows of a chunk. Times are epoch seconds, `cost` US dollars, None where it is unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int
+    state: ChunkState = ChunkState.PLANNED
+    words: int
+    requests: int
+    bytes: int
+    input_tokens: int
+    output_tokens: int
+    submission: int = 0
+    file_id: str | None = None
+    batch_id: str | None = None
+    created_at: float | None = None
+    completed_at: float | None = None
+    absent_reason: str | None = None
+    absent_detail: str | None = None
+    answered: int = 0
+    failures: dict[str, int] = Field(default_factory=dict)
+    usage: TokenCount = TokenCount()
+    cost: Decimal | None = Decimal(0)
+
+    @property
+    def failed(self) -> int:
+        """How many requests came back without a usable answer."""
+        return sum(self.failures.values())
+
+    def label(self, run: str) -> str:
+        """The name under which this submission is known at the service."""
+        return f"{run}/{self.number:04d}/{self.submission}"
+
+
+class RunSettings(BaseModel):
+    """What a run was asked to do, so that `resume` needs nothing but the checkpoint. No secrets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    words_file: str
+    components: tuple[str, ...]
+    model: str
+    language: str
+    force: bool
+    immediate: bool
+    batch_size: int | None
+    max_attempts: int
+    poll_interval: float
+    database: str
+    mongo_url: str | None
+    base_url: str | None
+    sandbox: bool
+
+
+class RunInfo(BaseModel):
+    """Which run this is, and what it is tied to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    settings: RunSettings
+    words: int
+    list_digest: str
+    template_digest: str
+
+    def differences(self, other: "RunInfo") -> list[str]:
+        """What makes the other run another one, in words. Pace, money, place and mode do not count."""
+        checks = (
+            ("another word list", self.list_digest, other.list_digest),
+            ("other components", self.settings.components, other.settings.components),
+            ("another language", self.settings.language, other.settings.language),
+            ("another model", self.settings.model, other.settings.model),
+            ("other templates", self.template_digest, other.template_digest),
+        )
+        return [_difference(name, mine, theirs) for name, mine, theirs in checks if mine != theirs]
+
+
+def _difference(name: str, mine: Any, theirs: Any) -> str:
+    if name in ("another language", "another model"):
+        return f"{name} ({mine}, not {theirs})"
+    if name == "other components":
+        return f"{name} ({', '.join(mine)}, not {', '.join(theirs)})"
+    return name
+
+
+class Ledger(BaseModel):
+    """A run's progress, in the form in which the checkpoint holds it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = VERSION
+    processed_words: list[str] = Field(default_factory=list)
+    failed_words: dict[str, str] = Field(default_factory=dict)
+    start_time: float
+    total_cost: float | None = 0.0
+    total_tokens: int = 0
+    timestamp: str = ""
+    run: RunInfo
+    list_cursor: int = 0
+    token_limit: int | None = None
+    chunks: list[ChunkRecord] = Field(default_factory=list)
+
+    def chunk(self, number: int) -> ChunkRecord:
+        """A chunk by its number; numbers begin at 1 and have no gaps."""
+        return self.chunks[number - 1]
+
+    def add(self, record: ChunkRecord) -> None:
+        """Enter a new chunk. Raises `IllegalMove` unless it is the next one."""
+        if record.number != len(self.chunks) + 1:
+            raise IllegalMove(f"chunk {record.number} cannot follow chunk {len(self.chunks)}")
+        self.chunks.append(record)
+
+    def move(self, number: int, to: ChunkState, **facts: Any) -> ChunkRecord:
+        """Bring a chunk into another state, with what has become known. Raises `IllegalMove`, changing nothing."""
+        record = self.chunk(number)
+        if to not in TRANSITIONS[record.state]:
+            raise IllegalMove(f"chunk {number} cannot go from {record.state} to {to}")
+        return self._replace(record, state=to, **facts)
+
+    def note(self, number: int, **facts: Any) -> ChunkRecord:
+        """Note what has become known of a chunk without moving it."""
+        return self._replace(self.chunk(number), **facts)
+
+    def _replace(self, record: ChunkRecord, **facts: Any) -> ChunkRecord:
+        replaced = record.model_copy(update=facts)
+        self.chunks[record.number - 1] = replaced
+        return replaced
+
+    def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
+        """The chunks in any of these states, in the order of their numbers."""
+        return (record for record in self.chunks if record.state in states)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every word of the list is processed or failed."""
+        return len(self.processed_words) + len(self.failed_words) == self.run.words and all(
+            record.state is ChunkState.DONE for record in self.chunks
+        )
+
+    def totals(self) -> Totals:
+        """The figures of the whole run. A split chunk's requests count where they are asked again."""
+        counted = [record for record in self.chunks if not _given_up(record)]
+        return Totals(
+            words=self.run.words,
+            processed=len(self.processed_words),
+            failed=len(self.failed_words),
+            requests=sum(record.requests for record in counted),
+            answered=sum(record.answered for record in counted),
+            failed_requests=sum(record.failed for record in counted),
+            usage=sum((record.usage.usage() for record in counted), Usage()),
+            cost=cost_of(counted),
+        )
+
+
+def _given_up(record: ChunkRecord) -> bool:
+    """Whether none of the chunk's requests was taken: it was split, and its words were planned again."""
+    return record.state is ChunkState.SPLIT or (record.state is ChunkState.DONE and not record.answered + record.failed)
+
+
+def cost_of(records: Iterable[ChunkRecord]) -> Decimal | None:
+    """What chunks have cost together; None as soon as one of them has an unknown cost."""
+    total = Decimal(0)
+    for record in records:
+        if record.cost is None:
+            return None
+        total += record.cost
+    return total
