@@ -1,0 +1,43 @@
+"""The Chat Completions endpoint: one request, answered at once, by the code that answers a batch's lines."""
+
+from secrets import token_hex
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from floridify_batch.sandbox.bodies import check_body
+from floridify_batch.sandbox.faults import CONTENT_FAULTS
+from floridify_batch.sandbox.refusals import Refusal, by_status, quota_exceeded
+from floridify_batch.sandbox.replies import completion, digest, prompt_tokens, reply
+from floridify_batch.sandbox.service import Service, json_object, service_of
+
+
+async def chat(request: Request) -> Response:
+    """POST /v1/chat/completions."""
+    service = service_of(request)
+    body = await json_object(request)
+    service.chat_requests += 1
+    call = service.chat_requests - 1
+    if refusal := _fault(service, call) or check_body(body):
+        raise refusal
+    answered = digest(body)
+    fault = service.faults.line(answered.hex(), call)
+    name = fault.name if fault and fault.name in CONTENT_FAULTS else ""
+    answer = reply(body, prompt_tokens(body), fault=name, fast=service.settings.fast)
+    if answer.is_good and not name:
+        service.note_chat(answered)
+    return JSONResponse(completion(body, answer, token_hex(12), int(service.clock())))
+
+
+ROUTES = (Route("/v1/chat/completions", chat, methods=["POST"]),)
+
+
+def _fault(service: Service, call: int) -> Refusal | None:
+    if "quota" in service.faults.by_name:
+        return quota_exceeded()
+    if service.faults.hits("chat_429", "", call):
+        return by_status(429, {"retry-after": "1"})
+    if service.faults.hits("chat_500", "", call):
+        return by_status(500)
+    return None

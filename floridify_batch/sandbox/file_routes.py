@@ -1,0 +1,136 @@
+"""The Files endpoint: contents go from and to the disk in blocks."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from floridify_batch.sandbox.batches import MOVES
+from floridify_batch.sandbox.refusals import Refusal, by_status, invalid, missing
+from floridify_batch.sandbox.service import Service, cut_connection, lifetime, page_limit, service_of
+from floridify_batch.sandbox.settings import DAY
+from floridify_batch.sandbox.storage import BLOCK, FileRecord
+
+_PURPOSES = ("batch", "assistants", "fine-tune", "vision", "user_data", "evals")
+_MAX_BYTES = 512 * 1024 * 1024
+_BINARY = "application/octet-stream"
+
+
+async def upload(request: Request) -> Response:
+    """POST /v1/files."""
+    service = service_of(request)
+    async with request.form(max_files=1, max_fields=20) as form:
+        record = await _store(service, form)
+    if service.spend("upload_500"):
+        raise by_status(500)
+    if service.spend("upload_drop"):
+        await cut_connection(request)
+    return JSONResponse(record.public())
+
+
+async def listing(request: Request) -> Response:
+    """GET /v1/files, newest first unless asked otherwise."""
+    service, query = service_of(request), request.query_params
+    now, limit = service.clock(), page_limit(request, 10_000, 10_000)
+    files = [file for file in service.folder.files.values() if _is_there(file, now)]
+    files = [file for file in files if query.get("purpose") in (None, file.purpose)]
+    files.sort(key=lambda file: file.number, reverse=query.get("order", "desc") == "desc")
+    ids = [file.id for file in files]
+    if after := query.get("after"):
+        files = files[ids.index(after) + 1 :] if after in ids else []
+    page = [file.public() for file in files[:limit]]
+    ends = {"first_id": page[0]["id"] if page else None, "last_id": page[-1]["id"] if page else None}
+    return JSONResponse({"object": "list", "data": page, **ends, "has_more": len(files) > limit})
+
+
+async def retrieve(request: Request) -> Response:
+    """GET /v1/files/{id}."""
+    return JSONResponse(_file(request).public())
+
+
+async def content(request: Request) -> Response:
+    """GET /v1/files/{id}/content."""
+    service, record = service_of(request), _file(request)
+    path = service.folder.content(record.id)
+    if service.spend("content_cut"):
+        headers = {"content-length": str(record.bytes)}
+        return StreamingResponse(_half(request, path, record.bytes // 2), media_type=_BINARY, headers=headers)
+    return FileResponse(path, media_type=_BINARY)
+
+
+async def delete(request: Request) -> Response:
+    """DELETE /v1/files/{id}; a batch under way keeps the content that it works on."""
+    service, record = service_of(request), _file(request)
+    service.folder.save_file(replace(record, deleted=True))
+    in_use = {batch.input_file_id for batch in service.folder.batches.values() if MOVES[batch.status]}
+    if record.id not in in_use:
+        await asyncio.to_thread(service.folder.content(record.id).unlink, missing_ok=True)
+    return JSONResponse({"id": record.id, "object": "file", "deleted": True})
+
+
+ROUTES = (
+    Route("/v1/files", upload, methods=["POST"]),
+    Route("/v1/files", listing, methods=["GET"]),
+    Route("/v1/files/{id}", retrieve, methods=["GET"]),
+    Route("/v1/files/{id}", delete, methods=["DELETE"]),
+    Route("/v1/files/{id}/content", content, methods=["GET"]),
+)
+
+
+def _file(request: Request) -> FileRecord:
+    service = service_of(request)
+    return service.folder.file(request.path_params["id"], service.clock())
+
+
+def _is_there(file: FileRecord, now: float) -> bool:
+    return not file.deleted and (file.expires is None or now < file.expires)
+
+
+async def _store(service: Service, form: FormData) -> FileRecord:
+    file, purpose = form.get("file"), form.get("purpose")
+    if not isinstance(file, UploadFile):
+        raise missing("file")
+    if purpose is None:
+        raise missing("purpose")
+    if not isinstance(purpose, str) or purpose not in _PURPOSES:
+        raise invalid("purpose", f"'{purpose}' is not one of {', '.join(_PURPOSES)}.")
+    filename = file.filename or "upload"
+    if purpose == "batch" and not filename.endswith(".jsonl"):
+        raise Refusal(400, "Invalid file format for Batch API. Must be .jsonl.", code="invalid_file_format")
+    if (file.size or 0) > _MAX_BYTES:
+        raise Refusal(413, "The file is larger than 512 MB.", code="file_too_large", param="file")
+    expires = lifetime(_expires_after(form), "expires_after") or (30 * DAY if purpose == "batch" else None)
+    written = service.folder.partial()
+    await asyncio.to_thread(_copy, file.file, written)
+    now = service.clock()
+    return service.folder.keep(
+        written, purpose=purpose, filename=filename, created=now, expires=None if expires is None else now + expires
+    )
+
+
+def _expires_after(form: FormData) -> Mapping[str, object] | None:
+    names = ("anchor", "seconds")
+    given = {name: form[f"expires_after[{name}]"] for name in names if f"expires_after[{name}]" in form}
+    return given or None
+
+
+def _copy(source: IO[bytes], target: Path) -> None:
+    source.seek(0)
+    with target.open("wb") as file:
+        shutil.copyfileobj(source, file, BLOCK)
+
+
+async def _half(request: Request, path: Path, left: int) -> AsyncIterator[bytes]:
+    """The first bytes of a file, after which the connection is cut."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while left and (block := file.read(min(BLOCK, left))):
+            left -= len(block)
+            yield block
+    await cut_connection(request)

@@ -1,0 +1,169 @@
+"""Starting a sandbox: in the foreground, or as a child process that ends with its parent."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_server, socket
+from typing import IO, TYPE_CHECKING, Self
+
+import orjson
+
+from floridify_batch.errors import ServiceError, UsageError
+from floridify_batch.sandbox.settings import DAY, HOST, SandboxSettings
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+_STARTING_SECONDS = 20.0
+_ENDING_SECONDS = 5.0
+_LOG = "sandbox.log"
+
+
+def serve(
+    settings: SandboxSettings, *, listening: Callable[[str], None] | None = None, exit_with_parent: bool = False
+) -> None:
+    """Serves until a signal ends it; `listening` gets the base URL once requests are answered.
+
+    With `exit_with_parent` the end of standard input ends it too. Raises UsageError if the port or the data folder is
+    in use.
+    """
+    from floridify_batch.sandbox.protocol import server_of
+    from floridify_batch.sandbox.server import create_app
+
+    bound = _bind(settings.port)
+    url = f"http://{HOST}:{bound.getsockname()[1]}/v1"
+    with bound:
+        server = server_of(create_app(settings), lambda: listening(url) if listening else None)
+        if exit_with_parent:
+            threading.Thread(target=_watch_parent, args=(server,), daemon=True).start()
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[bound])
+
+
+def _bind(port: int) -> socket:
+    try:
+        return create_server((HOST, port))
+    except OSError as problem:
+        raise UsageError(
+            f"port {port} of {HOST} cannot be used ({problem.strerror}); choose another --port"
+        ) from problem
+
+
+def _watch_parent(server: "Server") -> None:
+    sys.stdin.buffer.read()
+    server.should_exit = True
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxProcess:
+    """A sandbox in a child process, which does not outlive this one, however this one ends."""
+
+    url: str
+    data: Path
+    process: "subprocess.Popen[bytes]"
+
+    @classmethod
+    def start(cls, settings: SandboxSettings) -> Self:
+        """Starts it and waits until it listens; raises ServiceError if it does not."""
+        settings.data.mkdir(parents=True, exist_ok=True)
+        log = settings.data / _LOG
+        with log.open("wb") as errors:
+            process = subprocess.Popen(  # noqa: S603 - our own module, run by our own interpreter
+                [sys.executable, "-m", "floridify_batch.sandbox", *_arguments(settings)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        line = _first_line(process)
+        if line:
+            return cls(orjson.loads(line)["url"], settings.data, process)
+        _end(process)
+        said = log.read_text(errors="replace").strip().splitlines()
+        raise ServiceError(f"the sandbox did not start: {said[-1] if said else 'it said nothing, see ' + str(log)}")
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """Ends it without warning, as a power cut would."""
+        self.process.kill()
+        _end(self.process)
+
+    def stop(self) -> None:
+        """Ends it in good order."""
+        _end(self.process)
+
+
+@contextmanager
+def running_sandbox(
+    data: Path,
+    *,
+    seconds: float = 1.0,
+    faults: Sequence[str] = (),
+    validating_seconds: float = 0.05,
+    window_seconds: float = DAY,
+    seed: int = 0,
+    port: int = 0,
+    fast: bool = False,
+) -> Iterator[str]:
+    """A sandbox on a free port whose batches run for `seconds`; yields its base URL, and ends it afterwards."""
+    settings = SandboxSettings(
+        data=data,
+        port=port,
+        validating_seconds=validating_seconds,
+        running_seconds=seconds,
+        window_seconds=window_seconds,
+        faults=tuple(faults),
+        seed=seed,
+        fast=fast,
+    )
+    sandbox = SandboxProcess.start(settings)
+    try:
+        yield sandbox.url
+    finally:
+        sandbox.stop()
+
+
+def _arguments(settings: SandboxSettings) -> list[str]:
+    options = {
+        "--port": settings.port,
+        "--data": settings.data,
+        "--seconds": settings.running_seconds,
+        "--validating-seconds": settings.validating_seconds,
+        "--window-seconds": settings.window_seconds,
+        "--seed": settings.seed,
+    }
+    words = [str(word) for option in options.items() for word in option]
+    for fault in settings.faults:
+        words += ["--fault", fault]
+    return [*words, "--exit-with-parent", *(["--fast"] if settings.fast else [])]
+
+
+def _first_line(process: "subprocess.Popen[bytes]") -> bytes:
+    """The first line that a process writes; empty if it ends first, or is not ready in time."""
+    lines: list[bytes] = []
+    output: IO[bytes] | None = process.stdout
+    if output is None:
+        return b""
+    reader = threading.Thread(target=lambda: lines.append(output.readline()), daemon=True)
+    reader.start()
+    reader.join(_STARTING_SECONDS)
+    return lines[0] if lines else b""
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.stdin:
+        process.stdin.close()
+    try:
+        process.wait(_ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()

@@ -1,0 +1,122 @@
+"""The application: who may enter, what errors look like, and the two routes that the real service does not have."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from secrets import token_hex
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from floridify_batch.errors import UsageError
+from floridify_batch.sandbox import batch_routes, chat_routes, file_routes
+from floridify_batch.sandbox.refusals import Refusal, by_status, wrong_key
+from floridify_batch.sandbox.service import Service, json_object, service_of
+from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.tokens import count_tokens
+
+_BAD_KEY = "bad-key"
+"""The one key that is refused; any other one will do."""
+
+
+def create_app(settings: SandboxSettings) -> Starlette:
+    """The sandbox as an ASGI application; raises UsageError if its data folder is in use or a fault is unknown."""
+    service = Service(settings)
+    app = Starlette(
+        routes=[*file_routes.ROUTES, *batch_routes.ROUTES, *chat_routes.ROUTES, *_OWN_ROUTES],
+        middleware=[Middleware(_Doorkeeper)],
+        exception_handlers={Refusal: _refused, HTTPException: _not_served, Exception: _broken},
+        lifespan=_lifespan,
+    )
+    app.state.service = service
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.batches.start()
+    loading = asyncio.create_task(asyncio.to_thread(count_tokens, "the ranks load while nobody waits for them"))
+    try:
+        yield
+    finally:
+        await loading
+        await service.batches.close()
+        service.folder.close()
+
+
+class _Doorkeeper:
+    """Asks every request to the API for its key, and gives every answer a request id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("x-request-id", f"req_{token_hex(16)}")
+            await send(message)
+
+        key = Headers(scope=scope).get("authorization", "").removeprefix("Bearer").strip()
+        if scope["path"].startswith("/v1/") and key in ("", _BAD_KEY):
+            await _answer(wrong_key(key))(scope, receive, send_with_id)
+            return
+        await self._app(scope, receive, send_with_id)
+
+
+async def stats(request: Request) -> Response:
+    """GET /sandbox/stats: what was asked of the sandbox."""
+    return JSONResponse(await asyncio.to_thread(service_of(request).stats))
+
+
+async def control(request: Request) -> Response:
+    """POST /sandbox/control: {"faults": [...]} replaces the faults, {"finish": true} ends every batch now."""
+    service = service_of(request)
+    orders = await json_object(request)
+    if unknown := orders.keys() - {"faults", "finish"}:
+        raise Refusal(400, f"The sandbox can be told 'faults' and 'finish', not {sorted(unknown)}.")
+    if "faults" in orders:
+        try:
+            service.set_faults(orders["faults"])
+        except UsageError as problem:
+            raise Refusal(400, str(problem)) from problem
+    if orders.get("finish"):
+        await service.batches.finish()
+    return JSONResponse({"faults": sorted(service.faults.by_name)})
+
+
+_OWN_ROUTES = (
+    Route("/sandbox/stats", stats, methods=["GET"]),
+    Route("/sandbox/control", control, methods=["POST"]),
+)
+
+
+def _answer(refusal: Refusal) -> JSONResponse:
+    return JSONResponse(refusal.body(), refusal.status, refusal.headers)
+
+
+async def _refused(_: Request, refusal: Any) -> Response:
+    return _answer(refusal)
+
+
+async def _not_served(request: Request, problem: Any) -> Response:
+    message = f"{problem.detail} ({request.method} {request.url.path})"
+    return _answer(Refusal(problem.status_code, message, headers=problem.headers))
+
+
+async def _broken(_: Request, problem: Any) -> Response:
+    traceback.print_exception(problem, file=sys.stderr)
+    return _answer(by_status(500))

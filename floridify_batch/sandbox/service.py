@@ -1,0 +1,133 @@
+"""What all routes share: the folder, the batches, the faults, and the counts that `stats` shows."""
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, cast
+
+import orjson
+from starlette.requests import Request
+
+from floridify_batch.sandbox.batches import Batches
+from floridify_batch.sandbox.faults import Faults
+from floridify_batch.sandbox.refusals import Refusal
+from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.storage import Folder
+
+_CHAT = "chat"
+"""Stands for a batch's id in the name of the file of immediately answered bodies."""
+
+
+class Service:
+    """One sandbox at work. Opening it takes the data folder's lock, or raises UsageError."""
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float] = time.time) -> None:
+        faults = Faults.parse(settings.faults, settings.seed)
+        self.settings = settings
+        self.clock = clock
+        self.folder = Folder(settings.data)
+        self.batches = Batches(self.folder, settings, faults, clock)
+        self.chat_requests = 0
+        self.polls: Counter[str] = Counter()
+        self._spent: Counter[str] = Counter()
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force."""
+        return self.batches.faults
+
+    def set_faults(self, texts: Iterable[str]) -> None:
+        """Replaces the faults; those that hit the first N things count anew."""
+        self.batches.faults = Faults.parse(texts, self.settings.seed)
+        self._spent.clear()
+
+    def spend(self, name: str) -> bool:
+        """Whether a fault that hits the first N things hits this one, which is then spent."""
+        if self._spent[name] >= self.faults.count(name):
+            return False
+        self._spent[name] += 1
+        return True
+
+    def note_chat(self, digest: bytes) -> None:
+        """Remembers the body of an immediate request that was answered well."""
+        with self.folder.bodies(_CHAT).open("ab") as file:
+            file.write(digest)
+
+    def stats(self) -> dict[str, Any]:
+        """What was asked of the sandbox; counts of immediate requests are since its start, all others ever."""
+        records = sorted(self.folder.batches.values(), key=lambda record: record.number)
+        return {
+            "batches_created": len(records),
+            "files_uploaded": sum(file.purpose != "batch_output" for file in self.folder.files.values()),
+            "lines_answered": sum(record.completed + record.failed for record in records),
+            "chat_requests": self.chat_requests,
+            "bodies_answered_more_than_once": self._repeated_bodies(),
+            "batches": [
+                {
+                    "id": record.id,
+                    "label": (record.metadata or {}).get("label"),
+                    "metadata": record.metadata,
+                    "status": record.status,
+                    "counts": {"total": record.total, "completed": record.completed, "failed": record.failed},
+                }
+                for record in records
+            ],
+        }
+
+    def _repeated_bodies(self) -> int:
+        digests = array("Q")
+        for path in self.folder.all_bodies():
+            digests.frombytes(path.read_bytes())
+        # Sorting keeps this compact: a set of so many numbers would take ten times the room of the numbers.
+        digests = array("Q", sorted(digests))
+        repeats = {one for one, next_one in pairwise(digests) if one == next_one}
+        return len(repeats)
+
+
+def service_of(request: Request) -> Service:
+    """The sandbox that a request came to."""
+    return cast("Service", request.app.state.service)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request, which must be a JSON object; raises the 400 otherwise."""
+    try:
+        body = orjson.loads(await request.body())
+    except orjson.JSONDecodeError as problem:
+        raise Refusal(400, f"We could not parse the JSON body of your request: {problem}.") from problem
+    if not isinstance(body, dict):
+        raise Refusal(400, "The JSON body of your request must be an object.")
+    return body
+
+
+def page_limit(request: Request, usual: int, most: int) -> int:
+    """The `limit` of a listing; raises the 400 for what is no number from 1 to the most."""
+    text = request.query_params.get("limit", str(usual))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise Refusal(400, f"Invalid 'limit': expected a number from 1 to {most}.", code="invalid_value", param="limit")
+    return int(text)
+
+
+def lifetime(wanted: object, param: str) -> float | None:
+    """The seconds of an `expires_after`; raises the 400 for what the service does not take."""
+    if wanted is None:
+        return None
+    if not isinstance(wanted, dict) or wanted.get("anchor") != "created_at":
+        raise Refusal(400, f"Invalid '{param}': expected the anchor 'created_at'.", code="invalid_value", param=param)
+    seconds = str(wanted.get("seconds"))
+    if not seconds.isdigit() or not 3_600 <= int(seconds) <= 2_592_000:  # noqa: PLR2004 - an hour and 30 days
+        message = f"Invalid '{param}.seconds': expected 3600 to 2592000."
+        raise Refusal(400, message, code="invalid_value", param=param)
+    return float(seconds)
+
+
+async def cut_connection(request: Request) -> None:
+    """Closes the connection under a request, as a broken network would; what was sent before still arrives."""
+    transport = getattr(request.state, "transport", None)
+    if transport is None:
+        raise Refusal(500, "This server cannot cut connections: start the sandbox by its own command.")
+    transport.close()
+    while not await request.is_disconnected():
+        pass

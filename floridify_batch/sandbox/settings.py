@@ -1,0 +1,26 @@
+"""What a sandbox is started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+"""The only address it listens on: it has no real keys, so nobody else on the network may reach it."""
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """Settings of one sandbox; times are in seconds, `port` 0 takes a free one.
+
+    `faults` are written as for `Faults.parse`. `fast` estimates the tokens of answers by their length, for benchmarks.
+    """
+
+    data: Path
+    port: int = 8787
+    validating_seconds: float = 0.5
+    running_seconds: float = 10.0
+    window_seconds: float = DAY
+    faults: tuple[str, ...] = ()
+    seed: int = 0
+    fast: bool = False

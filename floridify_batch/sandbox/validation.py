@@ -1,0 +1,153 @@
+"""What `validating` finds: whether a batch's input can be worked on at all, and how many tokens it holds.
+
+Only what makes the whole file unfit is an error here. A line whose request the service would refuse is counted, and
+answered with its refusal later, as the immediate endpoint would.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from floridify_batch.sandbox.bodies import check_body, knows_model
+from floridify_batch.sandbox.faults import HTTP, Faults
+from floridify_batch.sandbox.replies import prompt_tokens
+from floridify_batch.sandbox.storage import BatchRecord, Folder, write_whole
+
+MAX_REQUESTS = 50_000
+MAX_BYTES = 200_000_000
+_MAX_ERRORS = 100
+_CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LINE_KEYS = frozenset({"custom_id", "method", "url", "body"})
+_FAILING = ("null_response", "expire")
+
+REFUSED = 0
+"""Stands in the tokens file for a line that is answered with a refusal; no request has so few tokens."""
+
+
+class Stopped(Exception):
+    """The sandbox ends while a file is being worked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The input is fit if there are no errors."""
+
+    errors: tuple[Mapping[str, Any], ...]
+    model: str | None
+    total: int
+    expected_failures: int
+    input_tokens: int
+
+
+@dataclass(slots=True)
+class _Inspection:
+    """What has been seen of a file so far."""
+
+    record: BatchRecord
+    faults: Faults
+    errors: list[Mapping[str, Any]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    tokens: array[int] = field(default_factory=lambda: array("I"))
+    model: str | None = None
+    failures: int = 0
+
+    def error(self, code: str, message: str, param: str | None = None, line: int | None = None) -> None:
+        self.errors.append({"code": code, "message": message, "param": param, "line": line})
+
+    def verdict(self) -> Verdict:
+        return Verdict(tuple(self.errors), self.model, len(self.tokens), self.failures, sum(self.tokens))
+
+
+def validate_input(record: BatchRecord, folder: Folder, faults: Faults, stopping: Callable[[], bool]) -> Verdict:
+    """Reads a batch's input once, line by line, and notes the tokens of each; raises Stopped when asked to stop."""
+    inspection = _Inspection(record, faults)
+    path = folder.content(record.input_file_id)
+    if path.stat().st_size > MAX_BYTES:
+        inspection.error("file_too_large", f"The input file is larger than {MAX_BYTES:,} bytes.")
+        return inspection.verdict()
+    for number, raw in numbered_lines(path):
+        if not number % 100 and stopping():
+            raise Stopped
+        if len(inspection.tokens) == MAX_REQUESTS:
+            inspection.error("too_many_tasks", f"The input file holds more than {MAX_REQUESTS:,} requests.")
+        if len(inspection.errors) >= _MAX_ERRORS or len(inspection.tokens) == MAX_REQUESTS:
+            break
+        _inspect(inspection, number, raw)
+    if not inspection.tokens and not inspection.errors:
+        inspection.error("empty_file", "The input file is empty: it holds no requests.")
+    write_whole(folder.tokens(record.id), inspection.tokens.tobytes())
+    return inspection.verdict()
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers from 1."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if not raw.isspace():
+                yield number, raw
+
+
+def _inspect(inspection: _Inspection, number: int, raw: bytes) -> None:
+    try:
+        line = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        line = None
+    if not isinstance(line, dict):
+        inspection.error("invalid_json_line", "This line is not parseable as valid JSON.", line=number)
+        return
+    _check_envelope(inspection, number, line)
+    _check_model(inspection, number, line.get("body"))
+    if inspection.errors:
+        return
+    _count(inspection, line)
+
+
+def _check_envelope(inspection: _Inspection, number: int, line: Mapping[str, Any]) -> None:
+    custom_id = line.get("custom_id")
+    if custom_id is None:
+        inspection.error("missing_required_parameter", "Missing required parameter: 'custom_id'.", "custom_id", number)
+    elif not isinstance(custom_id, str) or not _CUSTOM_ID.fullmatch(custom_id):
+        inspection.error(
+            "invalid_custom_id", f"'{custom_id}' does not match {_CUSTOM_ID.pattern}.", "custom_id", number
+        )
+    elif custom_id in inspection.seen:
+        message = f"The custom_id '{custom_id}' for this request has already been used in another request."
+        inspection.error("duplicate_custom_id", message, "custom_id", number)
+    else:
+        inspection.seen.add(custom_id)
+    if line.get("method") != "POST":
+        inspection.error("invalid_method", "The method of every request must be POST.", "method", number)
+    if line.get("url") != inspection.record.endpoint:
+        message = f"The URL provided for this request ({line.get('url')}) does not match the batch endpoint."
+        inspection.error("url_mismatch", message, "url", number)
+    for name in line.keys() - _LINE_KEYS:
+        inspection.error("unknown_parameter", f"Unknown parameter: '{name}'.", name, number)
+
+
+def _check_model(inspection: _Inspection, number: int, body: object) -> None:
+    if not isinstance(body, dict):
+        inspection.error("missing_required_parameter", "Missing required parameter: 'body'.", "body", number)
+        return
+    model = body.get("model")
+    if not knows_model(model):
+        message = f"The provided model '{model}' is not supported by the Batch API."
+        inspection.error("model_not_found", message, "body.model", number)
+    elif inspection.model is None:
+        inspection.model = model
+    elif model != inspection.model:
+        message = f"The model '{model}' does not match the model of the first request ('{inspection.model}')."
+        inspection.error("mismatched_model", message, "body.model", number)
+
+
+def _count(inspection: _Inspection, line: Mapping[str, Any]) -> None:
+    body = line["body"]
+    refused = check_body(body) is not None
+    inspection.tokens.append(REFUSED if refused else prompt_tokens(body))
+    fault = inspection.faults.line(line["custom_id"], inspection.record.number)
+    failing = fault is not None and (fault.name in _FAILING or fault.name.startswith(HTTP))
+    inspection.failures += refused or failing
