@@ -1,15 +1,13 @@
 """A plausible answer for each component, made from what its prompt says and from pools of words.
 
-Prompts are free text, so they are read by their likely marks: a quoted or labelled word, a small number beside what is
-asked for, numbered lines. Where a mark is absent a common value stands in; the shape of the schema has the last word.
+The shape of the schema has the last word: what is offered here is fitted to it afterwards.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from floridify_batch.sandbox.dice import Dice
+from floridify_batch.sandbox.reading import Asked, read_instructions
 from floridify_batch.sandbox.vocabulary import (
     CENTURIES,
     COLLOCATIONS,
@@ -20,7 +18,6 @@ from floridify_batch.sandbox.vocabulary import (
     FRAMES,
     MEANINGS,
     ORIGINS,
-    PARTS_OF_SPEECH,
     PATTERNS,
     PHRASES,
     PROVIDERS,
@@ -31,50 +28,13 @@ from floridify_batch.sandbox.vocabulary import (
     USAGE_NOTES,
 )
 
-_WORD = re.compile(r"\b[Ww]ord\**:\s*\**\s*[\"“'`*]*([^\n\"”`*(]{1,60})|[\"“`*]{1,2}([^\n\"”`*]{1,60})[\"”`*]")
-_COUNT = re.compile(
-    r"\b(?:exactly|to|about|around|most|give|list|write|generate|provide|count:?) \**([1-9]\d?)\b", re.IGNORECASE
-)
-_LANGUAGE = re.compile(r"\b(English|French|German|Spanish|Italian|Latin|Portuguese|Dutch|Russian|Greek)\b")
-_PART = re.compile(r"\b(noun|verb|adjective|adverb)\b", re.IGNORECASE)
-_NUMBERED = re.compile(r"^\s*[\[(]?(\d{1,3})[\]).:]", re.MULTILINE)
-_LISTED = re.compile(r"^\s*[-*•]\s+\**([^\n:*(]{1,60})", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a prompt asks, as far as it can be told."""
-
-    prompt: str
-    dice: Dice
-
-    def word(self) -> str:
-        """The word that the prompt is about."""
-        found = _WORD.search(self.prompt)
-        return ((found[1] or found[2]).strip() if found else "") or "the word"
-
-    def count(self, usual: int, most: int) -> int:
-        """How many items it asks for, else about the usual number."""
-        found = _COUNT.search(self.prompt)
-        wanted = int(found[1]) if found else usual + self.dice.below(2)
-        return min(wanted, most)
-
-    def language(self) -> str:
-        """The language that it names first."""
-        found = _LANGUAGE.search(self.prompt)
-        return found[1] if found else "English"
-
-    def part_of_speech(self) -> str:
-        """The part of speech that it names first."""
-        found = _PART.search(self.prompt)
-        return found[1].lower() if found else self.dice.pick(PARTS_OF_SPEECH)
-
 
 def _candidates(asked: Asked, count: int) -> list[dict[str, Any]]:
-    dice, language = asked.dice, asked.language()
+    dice, language = asked.dice, asked.language(asked.instructions.language)
     found = [_candidate(dice, word, language) for word in dice.some(SYNONYMS, count)]
     if found and dice.below(4) == 0:  # now and then one from another language, as the prompts invite
-        found[-1] = _candidate(dice, *dice.pick(FOREIGN))
+        word, origin = dice.pick(FOREIGN)
+        found[-1] = _candidate(dice, word, asked.language(origin))
     return found
 
 
@@ -215,13 +175,13 @@ def _phrases(asked: Asked) -> dict[str, Any]:
 
 
 def _synonym_chooser(asked: Asked) -> dict[str, Any]:
-    words = [found.strip() for found in _LISTED.findall(asked.prompt)][:8] or asked.dice.some(SYNONYMS, 4)
+    words = asked.listed()[:8] or asked.dice.some(SYNONYMS, 4)
     synonyms = [{"word": word, "distinction": asked.dice.pick(EXPLANATIONS)} for word in words]
     return {"essay": " ".join(asked.dice.some(SENTENCES, 4)), "synonyms": synonyms}
 
 
 def _cluster_definitions(asked: Asked) -> dict[str, Any]:
-    numbers = sorted({int(found) for found in _NUMBERED.findall(asked.prompt)}) or [1]
+    numbers = asked.numbers()
     dice, word = asked.dice, asked.word()
     count = dice.between(1, min(4, len(numbers)))
     return {
@@ -263,9 +223,14 @@ COMPONENTS: Mapping[str, Callable[[Asked], dict[str, Any]]] = {
 """Who answers a request, by the name of its schema."""
 
 
-def plausible(component: str, prompt: str, dice: Dice) -> dict[str, Any] | None:
-    """An answer as a dictionary would give it; None for a schema of a name that is no component's."""
+def plausible(component: str, texts: Sequence[str], dice: Dice) -> dict[str, Any] | None:
+    """An answer as a dictionary would give it; None for a schema of a name that is no component's.
+
+    The last of the texts is the prompt, those before it are instructions.
+    """
     make = COMPONENTS.get(component)
     if make is None:
         return None
-    return make(Asked(prompt, dice)) | {"confidence": dice.share(0.6)}
+    prompt = texts[-1]
+    asked = Asked(read_instructions("\n".join(texts[:-1]) or prompt), prompt, dice)
+    return make(asked) | {"confidence": dice.share(0.6)}

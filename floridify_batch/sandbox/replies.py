@@ -1,6 +1,6 @@
 """One answer: content that fits the request's own schema, and what it is billed as."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -122,12 +122,12 @@ def _content(body: Mapping[str, Any]) -> str:
         return orjson.dumps({"answer": dice.pick(SENTENCES)}).decode()
     if wanted.get("type") != "json_schema":
         return " ".join(dice.some(SENTENCES, 2))
-    return _structured(wanted["json_schema"], texts[-1], dice)
+    return _structured(wanted["json_schema"], texts, dice)
 
 
-def _structured(wanted: Mapping[str, Any], prompt: str, dice: Dice) -> str:
+def _structured(wanted: Mapping[str, Any], texts: Sequence[str], dice: Dice) -> str:
     shape = compiled(orjson.dumps(wanted.get("schema") or {"type": "object"}))
-    offered = plausible(wanted["name"], prompt, dice)
+    offered = plausible(wanted["name"], texts, dice)
     if offered is None:
         return orjson.dumps(shape.make(dice, 0)).decode()
     if isinstance(shape, Fields):

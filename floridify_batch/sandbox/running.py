@@ -77,6 +77,7 @@ class SandboxProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                start_new_session=True,  # a Ctrl-C is meant for the parent, which may want to be answered still
             )
         line = _first_line(process)
         if line:

@@ -7,6 +7,7 @@ plausible answer survives a schema with other fields, and no schema gets an answ
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf, isfinite
 from typing import Any, Protocol
 
 import orjson
@@ -54,9 +55,12 @@ class Text:
         return len(value) >= self.shortest and (self.longest is None or len(value) <= self.longest)
 
 
+_ANY_TEXT = Text(None, 0, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number between bounds, whole or not."""
+    """A number between bounds, whole or not. Where a bound is infinite, what is made stays near the other, or 0."""
 
     whole: bool
     low: float
@@ -64,12 +68,19 @@ class Number:
     step: float
 
     def make(self, dice: Dice, _depth: int) -> float:
+        low, high = self._range()
         if not self.whole and not self.step:
-            return min(self.high, max(self.low, dice.share(self.low, self.high)))
+            return min(high, max(low, dice.share(low, high)))
         step = self.step or 1
-        first = -int(-self.low // step)
-        value = dice.between(first, max(first, int(self.high // step))) * step
+        first = -int(-low // step)
+        value = dice.between(first, max(first, int(high // step))) * step
         return int(value) if self.whole else value
+
+    def _range(self) -> tuple[float, float]:
+        span = 10 if self.whole else 1
+        if isfinite(self.low):
+            return self.low, self.high if isfinite(self.high) else self.low + span
+        return min(0, self.high - span), min(span, self.high)
 
     def conform(self, value: Any, dice: Dice) -> float:
         number: float = value if self.fits(value) else self.make(dice, 0)
@@ -173,13 +184,16 @@ class Reference:
     known: Mapping[str, Shape]
 
     def make(self, dice: Dice, depth: int) -> Any:
-        return self.known[self.name].make(dice, depth)
+        return self._target().make(dice, depth)
 
     def conform(self, value: Any, dice: Dice) -> Any:
-        return self.known[self.name].conform(value, dice)
+        return self._target().conform(value, dice)
 
     def fits(self, value: Any) -> bool:
-        return self.known[self.name].fits(value)
+        return self._target().fits(value)
+
+    def _target(self) -> Shape:
+        return self.known.get(self.name, _ANY_TEXT)
 
 
 @lru_cache(maxsize=256)
@@ -226,11 +240,6 @@ def _typed(kind: str, node: Mapping[str, Any], known: Mapping[str, Shape]) -> Sh
 
 def _number(whole: bool, node: Mapping[str, Any]) -> Number:
     nudge = 1 if whole else 0.01
-    low = node.get("minimum", node["exclusiveMinimum"] + nudge if "exclusiveMinimum" in node else None)
-    high = node.get("maximum", node["exclusiveMaximum"] - nudge if "exclusiveMaximum" in node else None)
-    span = 10 if whole else 1
-    if low is None:
-        low = 0 if high is None or high >= 0 else high - span
-    if high is None:
-        high = low + span
+    low = node.get("minimum", node["exclusiveMinimum"] + nudge if "exclusiveMinimum" in node else -inf)
+    high = node.get("maximum", node["exclusiveMaximum"] - nudge if "exclusiveMaximum" in node else inf)
     return Number(whole, low, high, node.get("multipleOf", 0))

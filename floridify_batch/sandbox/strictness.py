@@ -19,7 +19,10 @@ _MAX_PROPERTIES = 5_000
 @lru_cache(maxsize=256)
 def strict_problem(schema: bytes) -> str | None:
     """What strict mode has against a schema, given as JSON; None if nothing."""
-    return next(_root_problems(orjson.loads(schema)), None)
+    try:
+        return next(_root_problems(orjson.loads(schema)), None)
+    except (AttributeError, TypeError):  # a list where an object belongs, and the like: no use in naming each
+        return "schema is not a valid JSON Schema."
 
 
 def _root_problems(schema: Any) -> Iterator[str]:

@@ -1,0 +1,115 @@
+"""Made-up answers follow their prompts and their schemas."""
+
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from floridify_batch import answers
+from floridify_batch.sandbox.contents import COMPONENTS
+from floridify_batch.sandbox.replies import prompt_tokens, reply
+from floridify_batch.tokens import count_tokens
+
+MODELS: dict[str, type[answers.Answer]] = {
+    "synonyms": answers.SynonymGenerationResponse,
+    "antonyms": answers.AntonymResponse,
+    "examples": answers.ExampleGenerationResponse,
+    "cefr_level": answers.CEFRLevelResponse,
+    "frequency_band": answers.FrequencyBandResponse,
+    "register": answers.RegisterClassificationResponse,
+    "domain": answers.DomainIdentificationResponse,
+    "grammar_patterns": answers.GrammarPatternResponse,
+    "collocations": answers.CollocationResponse,
+    "usage_notes": answers.UsageNoteResponse,
+    "regional_variants": answers.RegionalVariantResponse,
+    "word_forms": answers.WordFormResponse,
+    "definitions": answers.FallbackDefinitionsResponse,
+}
+PROMPT = "Word: happy\nPart of speech: adjective\nDefinition: feeling pleasure"
+
+
+def request(name: str, schema: dict[str, Any], *texts: str, **more: Any) -> dict[str, Any]:
+    roles = ["system"] * (len(texts) - 1) + ["user"]
+    return {
+        "model": "gpt-5.4-nano",
+        "messages": [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)],
+        "response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}},
+    } | more
+
+
+def answer(name: str, model: type[BaseModel], *texts: str) -> Any:
+    content = reply(request(name, answers.wire_schema(model), *texts), 10).content
+    return orjson.loads(content or "null")
+
+
+@pytest.mark.parametrize("component", MODELS)
+def test_each_component_gets_an_answer_that_fits_its_model(component: str) -> None:
+    """Whatever the prompt, the answer parses as the component's own model."""
+    for number in range(50):
+        MODELS[component].model_validate(answer(component, MODELS[component], f"{PROMPT} {number}"), strict=True)
+
+
+def test_counts_languages_and_words_are_those_asked_for() -> None:
+    """The instructions' count and notation, and the prompt's word, are in the answer."""
+    instructions = "For a dictionary of French. Give the 7 best synonyms; `language` is its ISO 639-1 code."
+    found = answer("synonyms", MODELS["synonyms"], instructions, PROMPT)["synonyms"]
+    assert len(found) == 7
+    assert found[0]["language"] == "fr"
+    written = answer("examples", MODELS["examples"], f"Write 3 sentences of at most 9 words.\n{PROMPT}")
+    assert len(written["example_sentences"]) == 3
+    assert all("happy" in sentence for sentence in written["example_sentences"])
+
+
+class Cluster(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cluster_slug: str
+    definition_indices: list[int]
+    relevancy: float
+    colour: str
+
+
+class Clusters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mappings: list[Cluster]
+    confidence: float
+
+
+def test_clusters_cover_each_numbered_definition_once() -> None:
+    """Every index in the prompt is in one cluster, under whatever name the schema has for the list."""
+    prompt = "Word: bank\n" + "\n".join(f"{number}. (wiktionary, noun, sense {number})" for number in range(18))
+    found = Clusters.model_validate(answer("cluster_definitions", Clusters, prompt))
+    assert sorted(index for cluster in found.mappings for index in cluster.definition_indices) == list(range(18))
+
+
+@pytest.mark.parametrize("component", sorted(COMPONENTS))
+def test_a_component_obeys_a_schema_that_is_not_its_own(component: str) -> None:
+    """A known name with unknown fields gets these fields and no others."""
+    Cluster.model_validate(answer(component, Cluster, PROMPT), strict=True)
+
+
+def test_the_answer_depends_on_model_component_and_prompt_only() -> None:
+    """The same request gets the same answer; antonyms are not the synonyms."""
+    model = MODELS["synonyms"]
+    assert answer("synonyms", model, PROMPT) == answer("synonyms", model, PROMPT)
+    assert answer("synonyms", model, PROMPT) != answer("synonyms", model, PROMPT + "!")
+    other = answer("antonyms", MODELS["antonyms"], PROMPT)["antonyms"]
+    assert answer("synonyms", model, PROMPT)["synonyms"] != other
+
+
+def test_answers_end_at_the_cap() -> None:
+    """A cap below the answer's length cuts it there, and says so."""
+    schema = answers.wire_schema(MODELS["synonyms"])
+    cut = reply(request("synonyms", schema, PROMPT, max_completion_tokens=20), 10)
+    assert cut.finish_reason == "length"
+    assert cut.completion_tokens == 20
+    assert count_tokens(cut.content or "") <= 20
+
+
+def test_the_schema_is_billed_with_the_messages() -> None:
+    """Input tokens are those of the messages, the schema and the separators."""
+    schema = answers.wire_schema(MODELS["domain"])
+    texts = count_tokens("Be brief.") + count_tokens(PROMPT) + count_tokens(orjson.dumps(schema).decode())
+    assert prompt_tokens(request("domain", schema, "Be brief.", PROMPT)) == texts + 2 * 4 + 3
