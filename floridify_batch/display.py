@@ -1,0 +1,307 @@
+"""What a run looks like while it goes on: a live screen for people at a terminal, plain lines for logs.
+
+Both fold the events into a `RunView`; `render` turns a view into a screen and knows nothing else. The order is that of
+the eye: what is happening now, how far and how long and how much, what went wrong.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.measure import Measurement
+from rich.panel import Panel
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from floridify_batch.events import (
+    BatchPolled,
+    ChunkSettled,
+    Event,
+    ListRead,
+    Noticed,
+    Progressed,
+    RunBegan,
+    RunEnded,
+    Totals,
+    WordFailed,
+)
+from floridify_batch.failures import Failure
+from floridify_batch.panels import WIDE, cell, listing, plain, shorten
+from floridify_batch.run_view import Flight, RunView, count, dollars, expiry, span, stamp
+
+WIDEST = 160
+"""Columns that are used at most: farther apart, figures no longer belong together for the eye."""
+
+BATCHES_SHOWN, KINDS_SHOWN = 8, 5
+_LOW = 32  # lines of a screen under which the tables go without rules and with fewer rows
+_PAUSE = timedelta(seconds=10)
+
+type Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How much of something is done, as a bar whose two parts differ in shape, not in colour alone."""
+
+    done: int
+    total: int
+    width: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Fill the bar from the left; it is only full where all is done."""
+        filled = min(self.width, self.width * self.done // self.total) if self.total > 0 else 0
+        full, rest = ("#", "-") if options.ascii_only else ("━", "─")
+        yield Segment(full * filled, console.get_style("green"))
+        yield Segment(rest * (self.width - filled), console.get_style("dim"))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """It is as wide as it was made."""
+        return Measurement(self.width, self.width)
+
+
+def render(view: RunView, width: int, now: datetime, height: int | None = None) -> RenderableType:
+    """The screen of a run, within `width` columns and, where it is given, `height` lines."""
+    columns = min(width, WIDEST)
+    low = height is not None and height < _LOW
+    kinds = KINDS_SHOWN if not low else 2
+    batches = BATCHES_SHOWN if height is None or not low else max(2, min(BATCHES_SHOWN, height - 18))
+    parts = [_run(view, columns, now), *_flights(view, columns, now, batches), *_troubles(view, columns, kinds)]
+    return Group(*parts)
+
+
+def _run(view: RunView, width: int, now: datetime) -> Panel:
+    name = " · ".join(plain(part) for part in (view.run, view.model, view.mode) if part)
+    content = Group(cell(view.activity, "bold"), _distance(view, width - 4, now), _figures(view, now))
+    title = cell(name or "batch-synth")
+    title.truncate(max(1, width - 8), overflow="ellipsis")
+    return Panel(content, title=title, title_align="left", box=box.ROUNDED, width=width, border_style="dim")
+
+
+def _distance(view: RunView, width: int, now: datetime) -> Table:
+    totals = view.totals
+    settled = totals.processed + totals.failed
+    share = f"{settled * 100 // totals.words}%" if totals.words else "-"
+    outlook = f"  {share}   ETA: {view.outlook(now)}"
+    row = Table.grid()
+    row.add_row(Bar(settled, totals.words, max(4, min(width, 100) - len(outlook))), cell(outlook))
+    return row
+
+
+def _figures(view: RunView, now: datetime) -> Table:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    for _ in range(3):
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
+        grid.add_column(ratio=1)
+    for row in zip(_words(view, now), _requests(view), _means(view, now), strict=True):
+        grid.add_row(*(text for pair in row for text in (*pair, "")))
+    return grid
+
+
+type Figures = Sequence[tuple[str, str]]
+
+
+def _words(view: RunView, now: datetime) -> Figures:
+    totals, pace = view.totals, view.words_per_minute(now)
+    return (
+        ("words", count(totals.words)),
+        ("processed", count(totals.processed)),
+        ("failed", count(totals.failed)),
+        ("left", count(totals.open_words)),
+        ("words/min", "-" if pace is None else f"{pace:,.1f}"),
+    )
+
+
+def _requests(view: RunView) -> Figures:
+    totals, rate = view.totals, view.success_rate
+    return (
+        ("requests", count(totals.requests)),
+        ("answered", count(totals.answered)),
+        ("failed", count(totals.failed_requests)),
+        ("open", count(totals.open_requests)),
+        ("success", "-" if rate is None else percent(rate)),
+    )
+
+
+def _means(view: RunView, now: datetime) -> Figures:
+    totals, elapsed = view.totals, view.elapsed(now)
+    return (
+        ("tokens in", count(totals.usage.input)),
+        ("tokens out", count(totals.usage.output)),
+        ("cost so far", dollars(totals.cost)),
+        ("elapsed", "-" if elapsed is None else span(elapsed)),
+        ("in flight", count(len(view.in_flight))),
+    )
+
+
+def percent(rate: float) -> str:
+    """A rate that reads as all or nothing only where it is."""
+    return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
+
+
+def _flights(view: RunView, width: int, now: datetime, rows: int) -> Sequence[RenderableType]:
+    flights = [*view.finished, *sorted(view.flights.values(), key=_urgency)]
+    if not flights:
+        return ()
+    shown = flights if len(flights) <= rows else flights[: rows - 1]
+    bar = 10 if width < WIDE else 24
+    table = listing(
+        "chunk", "batch", "state", "", "done", "age", "expires in", right=("chunk", "done", "age", "expires in")
+    )
+    for flight in shown:
+        table.add_row(*_flight(flight, width - 59 - bar, bar, now))
+    more = len(flights) - len(shown)
+    return (table, Text(f" and {count(more)} more", "dim")) if more else (table,)
+
+
+def _urgency(flight: Flight) -> tuple[bool, int]:
+    return flight.state == "PLANNED", flight.chunk
+
+
+def _flight(flight: Flight, room: int, bar: int, now: datetime) -> Sequence[RenderableType]:
+    polled = flight.polled
+    over = flight.state != "SUBMITTED"
+    state = flight.state if over or polled is None else polled.status
+    expires = None if polled is None or over else polled.expires_at
+    return (
+        count(flight.chunk),
+        cell(shorten(plain(flight.batch_id or "-"), max(9, room))),
+        cell(_STATES.get(state, state.replace("_", " ")), "dim" if over else ""),
+        Bar(flight.done, flight.total, bar),
+        f"{count(flight.done)}/{count(flight.total)}",
+        "-" if polled is None else span(now - polled.created_at),
+        "-" if expires is None else (span(expires - now) if expires > now else "overdue"),
+    )
+
+
+_STATES = {
+    "PLANNED": "ready",
+    "SUBMITTING": "sending",
+    "SUBMITTED": "sent",
+    "ANSWERED": "reading",
+    "STORED": "stored",
+} | {state: state.lower() for state in ("DONE", "SPLIT", "LOST")}
+
+
+def _troubles(view: RunView, width: int, kinds: int) -> Sequence[RenderableType]:
+    parts: list[RenderableType] = []
+    if view.failures:
+        table = listing("failed", "why", "for example", right=("failed",), wide="for example")
+        table.width = width
+        ordered = Counter(view.failures).most_common()
+        for kind, number in ordered[:kinds]:
+            table.add_row(count(number), cell(kind, "yellow"), cell(_example(view.examples.get(kind))))
+        parts.append(table)
+        if len(ordered) > kinds:
+            parts.append(Text(f" and {count(len(ordered) - kinds)} more kinds", "dim"))
+    if view.failed_words:
+        last = "; ".join(f"{each.word} ({each.reason})" for each in reversed(view.failed_words))
+        parts.append(cell(f"last failed words: {last}"))
+    return parts
+
+
+def _example(failure: Failure | None) -> str:
+    if failure is None:
+        return "-"
+    slug, _, rest = failure.custom_id.partition("-")
+    return f"{slug} {rest.partition('-')[2]}: {failure.detail}".strip()
+
+
+class LiveDisplay:
+    """An observer that keeps a screen up to date while it is entered, and leaves the last one standing."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self.view = RunView()
+        self._console = console
+        self._clock = clock
+        self._live = Live(console=console, refresh_per_second=4, vertical_overflow="crop", get_renderable=self._screen)
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def notify(self, event: Event) -> None:
+        """Take note of an event; a notice is printed above the screen. A terminal that has gone away is no matter."""
+        self.view = self.view.apply(event, self._clock())
+        if isinstance(event, Noticed):
+            with suppress(OSError):
+                self._console.print(Text(plain(event.text)))
+
+    def _screen(self) -> RenderableType:
+        size = self._console.size
+        return render(self.view, size.width, self._clock(), size.height)
+
+
+class LogDisplay:
+    """An observer that writes a line per event that says something new; each line can be understood alone."""
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        self.view = RunView()
+        self._stream = stream
+        self._clock = clock
+        self._said: dict[object, tuple[object, datetime]] = {}
+
+    def notify(self, event: Event) -> None:
+        """Take note of an event; a stream that has gone away is no matter."""
+        now = self._clock()
+        self.view = self.view.apply(event, now)
+        if self._is_news(event, now):
+            line = f"{stamp(now)}  {plain(sentence(event, self.view, now))}\n"
+            encoding = self._stream.encoding or "utf-8"
+            with suppress(OSError, ValueError):
+                self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
+                self._stream.flush()
+
+    def _is_news(self, event: Event, now: datetime) -> bool:
+        """Whether this was not just said; counts that move all the time are told now and then."""
+        topic: object = (type(event), event.chunk) if isinstance(event, BatchPolled) else type(event)
+        said, told_at = self._said.get(topic, (None, now - _PAUSE))
+        steady = isinstance(event, Progressed) or (isinstance(event, ListRead) and event.done < event.total)
+        if said == event or (steady and now - told_at < _PAUSE):
+            return False
+        self._said[topic] = (event, now)
+        return True
+
+
+def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR0911 - one case for each event
+    """An event in one sentence, after which the view is `view`."""
+    match event:
+        case RunBegan():
+            verb = "goes on" if event.resumed else "begins"
+            return f"Run {event.run} {verb}: {event.model}, {event.mode}; {_counts(event.totals)}"
+        case Progressed(totals):
+            return _counts(totals)
+        case BatchPolled():
+            ends = "" if event.expires_at is None else f", {expiry(event.expires_at, now)}"
+            counts = f"{count(event.done)} of {count(event.total)} requests done, {count(event.failed)} failed"
+            return f"Chunk {event.chunk}: {event.batch_id} is {event.status.replace('_', ' ')}, {counts}{ends}"
+        case ChunkSettled():
+            failed = ", ".join(f"{count(number)} {kind}" for kind, number in event.failures.items()) or "none"
+            cost = dollars(event.cost)
+            return f"Chunk {event.chunk}: {count(event.answered)} requests answered, failed: {failed}; cost {cost}"
+        case WordFailed(word, reason):
+            return f"Failed: {word}: {reason}"
+        case Noticed(text):
+            return text
+        case RunEnded(totals=totals):
+            return f"{view.activity}: {_counts(totals)}"
+    return view.activity
+
+
+def _counts(totals: Totals) -> str:
+    words = f"{count(totals.processed)} of {count(totals.words)} words processed, {count(totals.failed)} failed"
+    requests = f"{count(totals.answered)} of {count(totals.requests)} requests answered"
+    return f"{words}; {requests}, {count(totals.failed_requests)} failed; cost {dollars(totals.cost)}"

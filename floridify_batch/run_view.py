@@ -1,0 +1,300 @@
+"""The state of a run as it is shown: a pure fold over its events, and the wording of its figures.
+
+`RunView.apply(event, now)` returns another view and changes nothing. What cannot be known is None: no figure is guessed
+from the past of another sitting, and none is extrapolated from words that have not been planned.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from floridify_batch.events import (
+    BatchPolled,
+    ChunkMoved,
+    ChunkSettled,
+    Event,
+    ListRead,
+    Noticed,
+    Progressed,
+    RunBegan,
+    RunEnded,
+    Totals,
+    Waiting,
+    WordFailed,
+)
+from floridify_batch.failures import Failure
+
+FINISHED_SHOWN = 2
+"""Chunks that stay in sight when they are through, so that the eye sees what became of them."""
+
+WORDS_SHOWN = 5
+"""Failed words that are remembered with their reasons."""
+
+_FINISHED = frozenset({"STORED", "DONE", "SPLIT", "LOST"})
+_IN_FLIGHT = "SUBMITTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A chunk on its way, with the latest that the service said of its batch.
+
+    `base` is the last poll before the batch began to move, so that hours in the service's queue do not slow its rate.
+    """
+
+    chunk: int
+    state: str
+    words: int = 0
+    requests: int = 0
+    batch_id: str | None = None
+    polled: BatchPolled | None = None
+    polled_at: datetime | None = None
+    base: tuple[int, datetime] | None = None
+
+    @property
+    def done(self) -> int:
+        """Requests that the service is through with, well or badly."""
+        return 0 if self.polled is None else self.polled.done + self.polled.failed
+
+    @property
+    def total(self) -> int:
+        """Requests in the batch, by the service's count once it has counted."""
+        return (self.polled and self.polled.total) or self.requests
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second between two polls of this sitting; None before any progress was reported."""
+        if self.base is None or self.polled_at is None or self.done <= self.base[0]:
+            return None
+        seconds = (self.polled_at - self.base[1]).total_seconds()
+        return (self.done - self.base[0]) / seconds if seconds > 0 else None
+
+    def move(self, event: ChunkMoved) -> "Flight":
+        """The chunk in another state; what was said of an earlier batch is forgotten with that batch."""
+        batch_id = event.batch_id or (self.batch_id if event.state not in ("PLANNED", "SUBMITTING") else None)
+        moved = replace(self, state=event.state, words=event.words, requests=event.requests, batch_id=batch_id)
+        return moved if batch_id == self.batch_id else replace(moved, polled=None, polled_at=None, base=None)
+
+    def poll(self, event: BatchPolled, now: datetime) -> "Flight":
+        """The chunk after a poll. The end of a batch is kept as it was first seen: it gets no slower by standing."""
+        done = event.done + event.failed
+        base = self.base
+        if base is None or self.batch_id != event.batch_id or done <= base[0]:
+            base = (done, now)
+        stands = self.polled is not None and self.batch_id == event.batch_id and self.done == done == self.total
+        polled_at = self.polled_at if stands else now
+        return replace(self, batch_id=event.batch_id, polled=event, polled_at=polled_at, base=base)
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as its events told it. Times are aware UTC; `start` holds the totals with which this sitting began."""
+
+    run: str = ""
+    model: str = ""
+    mode: str = ""
+    resumed: bool = False
+    totals: Totals = field(default_factory=Totals)
+    start: Totals = field(default_factory=Totals)
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    complete: bool = False
+    stopped: bool = False
+    activity: str = "Starting"
+    waiting: bool = False
+    listed: ListRead | None = None
+    flights: Mapping[int, Flight] = field(default_factory=dict)
+    finished: tuple[Flight, ...] = ()
+    failures: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, Failure] = field(default_factory=dict)
+    failed_words: tuple[WordFailed, ...] = ()
+
+    def apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
+        """The view after an event that came at `now`."""
+        match event:
+            case RunBegan():
+                return self._begin(event, now)
+            case Progressed():
+                return replace(self, totals=event.totals)
+            case ListRead():
+                read = f"Planning: {count(event.done)} of {count(event.total)} words of the list"
+                return replace(self, listed=event, activity=read, waiting=False)
+            case ChunkMoved():
+                return self._move(event)
+            case BatchPolled():
+                return self._poll(event, now)
+            case ChunkSettled():
+                return self._settle(event)
+            case WordFailed():
+                return replace(self, failed_words=(*self.failed_words, event)[-WORDS_SHOWN:])
+            case Waiting():
+                return replace(self, activity=event.reason, waiting=True)
+            case RunEnded():
+                return self._end(event, now)
+            case Noticed():
+                return self
+
+    def _begin(self, event: RunBegan, now: datetime) -> "RunView":
+        activity = "Going on where the run was stopped" if event.resumed else "Reading the word list"
+        return RunView(
+            event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now, activity=activity
+        )
+
+    def _end(self, event: RunEnded, now: datetime) -> "RunView":
+        ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)
+        return replace(ended, activity=verdict(ended), waiting=False)
+
+    def _move(self, event: ChunkMoved) -> "RunView":
+        known = self.flights.get(event.chunk)
+        moved = (known or Flight(event.chunk, event.state)).move(event)
+        if event.state == "DONE" and known is None:
+            seen = tuple(each.move(event) if each.chunk == event.chunk else each for each in self.finished)
+            return replace(self, finished=seen)
+        flights = {number: flight for number, flight in self.flights.items() if number != event.chunk}
+        finished = tuple(each for each in self.finished if each.chunk != event.chunk)
+        if event.state in _FINISHED:
+            finished = (*finished, moved)[-FINISHED_SHOWN:]
+        else:
+            flights[event.chunk] = moved
+        return replace(self, flights=flights, finished=finished, activity=_deed(event), waiting=False)
+
+    def _poll(self, event: BatchPolled, now: datetime) -> "RunView":
+        if any(event.chunk == each.chunk for each in self.finished):
+            return self
+        known = self.flights.get(event.chunk) or Flight(event.chunk, _IN_FLIGHT, batch_id=event.batch_id)
+        polled = replace(self, flights={**self.flights, event.chunk: known.poll(event, now)})
+        if self.waiting:
+            return polled
+        batches = len(polled.in_flight)
+        return replace(polled, activity=f"Waiting for {batches} {'batch' if batches == 1 else 'batches'}")
+
+    def _settle(self, event: ChunkSettled) -> "RunView":
+        failures = dict(Counter(self.failures) + Counter(event.failures))
+        examples = {**self.examples, **{sample.kind: sample for sample in event.samples}}
+        activity = f"Storing the answers of chunk {event.chunk}"
+        return replace(self, failures=failures, examples=examples, activity=activity, waiting=False)
+
+    @property
+    def in_flight(self) -> tuple[Flight, ...]:
+        """The chunks whose batches the service has."""
+        return tuple(flight for flight in self.flights.values() if flight.state == _IN_FLIGHT)
+
+    @property
+    def success_rate(self) -> float | None:
+        """The part of the settled requests that was answered; None where nothing is settled."""
+        settled = self.totals.answered + self.totals.failed_requests
+        return self.totals.answered / settled if settled else None
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether this sitting found everything done: nothing was asked and nothing was open."""
+        same = self.totals.requests == self.start.requests and self.totals.answered == self.start.answered
+        return self.complete and same and self.totals.open_requests == 0 == self.totals.failed - self.start.failed
+
+    def elapsed(self, now: datetime) -> timedelta | None:
+        """How long this sitting has lasted."""
+        return None if self.began_at is None else (self.ended_at or now) - self.began_at
+
+    def words_per_minute(self, now: datetime) -> float | None:
+        """Words processed a minute in this sitting; None before the first of them."""
+        elapsed, words = self.elapsed(now), self.totals.processed - self.start.processed
+        return words * 60 / elapsed.total_seconds() if elapsed and words > 0 else None
+
+    @property
+    def eta(self) -> timedelta | None:
+        """How long the open requests will take at the rate which the batches in flight report, if they do."""
+        rate = sum(flight.rate or 0 for flight in self.in_flight)
+        left = self.totals.open_requests - sum(flight.done for flight in self.in_flight)
+        return timedelta(seconds=left / rate) if rate > 0 and left > 0 and self.ended_at is None else None
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the first of the batches in flight expires."""
+        times = (flight.polled.expires_at for flight in self.in_flight if flight.polled is not None)
+        return min((time for time in times if time is not None), default=None)
+
+    def outlook(self, now: datetime) -> str:
+        """How long it will take, in words; while part of the list is unplanned, an ETA is only a lower bound."""
+        if self.ended_at is not None:
+            return "ended"
+        if self.eta is not None:
+            whole = self.listed is None or self.listed.done >= self.listed.total
+            return f"{'about' if whole else 'at least'} {span(self.eta)}"
+        if not self.in_flight:
+            return "not known yet"
+        if self.deadline is None:
+            return "waiting"
+        return f"waiting, {expiry(self.deadline, now)}"
+
+
+def verdict(view: RunView) -> str:
+    """How a run stands, in one line that says "complete" only where it is."""
+    if not view.complete:
+        return "Stopped before the end" if view.stopped else "Not complete"
+    if view.nothing_to_do:
+        return "Nothing to do: every word was done before"
+    return "Complete, with failures" if view.totals.failed else "Complete"
+
+
+def _deed(event: ChunkMoved) -> str:
+    size = f"{count(event.requests)} requests, {megabytes(event.bytes)}"
+    return {
+        "PLANNED": f"Chunk {event.chunk} is ready to be sent ({size})",
+        "SUBMITTING": f"Sending chunk {event.chunk} ({size})",
+        "SUBMITTED": f"Chunk {event.chunk} was sent ({size})",
+        "ANSWERED": f"Reading the answers of chunk {event.chunk}",
+        "STORED": f"The answers of chunk {event.chunk} are stored",
+        "DONE": f"Chunk {event.chunk} is done",
+        "SPLIT": f"Chunk {event.chunk} was too large for the account's limit and is cut again",
+        "LOST": f"The service no longer has the batch of chunk {event.chunk}",
+    }.get(event.state, f"Chunk {event.chunk}: {event.state.lower()}")
+
+
+# ── wording ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_ENOUGH = 10  # of a unit, so that the next smaller one says little
+_CENT, _LEAST = Decimal("0.01"), Decimal("0.0001")
+
+
+def dollars(amount: Decimal | None) -> str:
+    """Money: to the cent from a dollar on, finer below; a positive amount never reads as nothing."""
+    if amount is None:
+        return "unknown"
+    if amount < 0:
+        return f"-{dollars(-amount)}"
+    if 0 < amount < _LEAST:
+        return f"<${_LEAST}"
+    return f"${amount:,.4f}" if 0 < amount < 1 else f"${amount.quantize(_CENT):,}"
+
+
+def count(number: int) -> str:
+    """A number with thousands separators."""
+    return f"{number:,}"
+
+
+def megabytes(size: int) -> str:
+    """A size in the units in which the service states its limit."""
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"  # noqa: PLR2004
+
+
+def span(time: timedelta) -> str:
+    """A duration in its two largest units, in one where the second says little: "3 min 20 s", "19 h"."""
+    seconds = max(0, int(time.total_seconds()))
+    for (unit, size), (part, small) in pairwise(_UNITS):
+        if seconds >= size:
+            whole, rest = seconds // size, seconds % size // small
+            return f"{whole} {unit} {rest} {part}" if rest and whole < _ENOUGH else f"{whole} {unit}"
+    return f"{seconds} s"
+
+
+def expiry(deadline: datetime, now: datetime) -> str:
+    """When something expires, or that it has."""
+    return f"expires in {span(deadline - now)}" if deadline > now else "past its deadline"
+
+
+def stamp(time: datetime) -> str:
+    """A moment in UTC, to the second."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
