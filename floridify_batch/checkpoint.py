@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from floridify_batch.chunks import private_file, sync, sync_folder
+from floridify_batch.chunks import forget_lines, private_file, sync, sync_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.ledger import VERSION, ChunkState, Ledger
 
@@ -142,7 +142,7 @@ class Checkpoint:
         return target
 
     def tidy(self, ledger: Ledger) -> None:
-        """Remove chunk folders that the ledger does not know (their words are planned again) and finished chunks' lines."""
+        """Remove chunk folders that the ledger does not know, since their words are planned again, and old lines."""
         for folder in self.folder.glob("[0-9]*"):
             number = int(folder.name.partition(".")[0])
             known = folder.name.isdecimal() and number <= len(ledger.chunks)
@@ -193,10 +193,3 @@ def _holder(lock_path: Path) -> str:
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         return "another process"
-
-
-def forget_lines(folder: Path) -> None:
-    """Delete what a finished chunk no longer needs: all but its failures."""
-    for path in folder.iterdir():
-        if path.name != "failures.jsonl":
-            path.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
 """Chunks: which words go into one batch file together, and the files of a chunk on disk.
 
 A chunk's folder holds `requests.jsonl` (what is uploaded), `expected.jsonl` (a line per request: word ordinal, custom
-id, attempt, boost), `carried.jsonl` (failures of its words that are not asked again), then `output.jsonl` and
-`errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they are packed: no chunk is ever in
-memory.
+id, attempt, boost), `carried.jsonl` (failures of its words that are not asked again) and `ordinals.json` (its words);
+then `output.jsonl` and `errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they are
+packed: no chunk is ever in memory.
 """
 
 import os
@@ -136,6 +136,9 @@ class ChunkWriter:
         for file in (self._requests, self._expected, self._carried):
             sync(file)
         self._stack.close()
+        with private_file(self._partial / "ordinals.json") as out:
+            out.write(orjson.dumps(self.ordinals))
+            sync(out)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._partial.rename(self._folder)
         sync_folder(self._folder)
@@ -153,11 +156,24 @@ def chunk_folder(run_folder: Path, number: int) -> Path:
     return run_folder / f"{number:04d}"
 
 
+def read_ordinals(folder: Path) -> list[int]:
+    """The words of a chunk, by their places in the list."""
+    ordinals: list[int] = orjson.loads((folder / "ordinals.json").read_bytes())
+    return ordinals
+
+
 def read_expected(folder: Path) -> Iterator[Expected]:
     """What a chunk asked for, in the order in which it was packed: word by word."""
     with (folder / "expected.jsonl").open("rb") as lines:
         for line in lines:
             yield Expected(*orjson.loads(line))
+
+
+def forget_lines(folder: Path) -> None:
+    """Delete what a finished chunk no longer needs: all but its failures."""
+    for path in folder.iterdir():
+        if path.name != "failures.jsonl":
+            path.unlink(missing_ok=True)
 
 
 # ── failures on disk ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -229,3 +245,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file that someone else wrote to the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

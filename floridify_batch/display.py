@@ -5,7 +5,7 @@ the eye: what is happening now, how far and how long and how much, what went wro
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,8 +34,8 @@ from floridify_batch.events import (
     WordFailed,
 )
 from floridify_batch.failures import Failure
-from floridify_batch.panels import WIDE, cell, listing, plain, shorten
-from floridify_batch.run_view import Flight, RunView, count, dollars, expiry, span, stamp
+from floridify_batch.panels import WIDE, cell, listing, or_dash, plain, shorten
+from floridify_batch.run_view import Flight, RunView, brief, count, dollars, expiry, span, stamp
 
 WIDEST = 160
 """Columns that are used at most: farther apart, figures no longer belong together for the eye."""
@@ -71,9 +71,10 @@ def render(view: RunView, width: int, now: datetime, height: int | None = None) 
     """The screen of a run, within `width` columns and, where it is given, `height` lines."""
     columns = min(width, WIDEST)
     low = height is not None and height < _LOW
-    kinds = KINDS_SHOWN if not low else 2
-    batches = BATCHES_SHOWN if height is None or not low else max(2, min(BATCHES_SHOWN, height - 18))
-    parts = [_run(view, columns, now), *_flights(view, columns, now, batches), *_troubles(view, columns, kinds)]
+    batches = BATCHES_SHOWN if height is None or not low else max(2, min(BATCHES_SHOWN, height - 19))
+    parts: list[RenderableType] = [_run(view, columns, now)]
+    for part in (_batches(view, columns, now, batches, low), _troubles(view, columns, 2 if low else KINDS_SHOWN, low)):
+        parts += [Text(), *part] if part else []
     return Group(*parts)
 
 
@@ -89,9 +90,10 @@ def _distance(view: RunView, width: int, now: datetime) -> Table:
     totals = view.totals
     settled = totals.processed + totals.failed
     share = f"{settled * 100 // totals.words}%" if totals.words else "-"
-    outlook = f"  {share}   ETA: {view.outlook(now)}"
+    label = "" if view.ended_at else "ETA: "
+    outlook = Text(f"  {share}   {label}{view.outlook(now)}", no_wrap=True, overflow="ellipsis")
     row = Table.grid()
-    row.add_row(Bar(settled, totals.words, max(4, min(width, 100) - len(outlook))), cell(outlook))
+    row.add_row(Bar(settled, totals.words, max(4, min(width, 100) - outlook.cell_len)), outlook)
     return row
 
 
@@ -147,39 +149,45 @@ def percent(rate: float) -> str:
     return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
 
 
-def _flights(view: RunView, width: int, now: datetime, rows: int) -> Sequence[RenderableType]:
-    flights = [*view.finished, *sorted(view.flights.values(), key=_urgency)]
-    if not flights:
-        return ()
-    shown = flights if len(flights) <= rows else flights[: rows - 1]
-    bar = 10 if width < WIDE else 24
-    table = listing(
-        "chunk", "batch", "state", "", "done", "age", "expires in", right=("chunk", "done", "age", "expires in")
-    )
-    for flight in shown:
-        table.add_row(*_flight(flight, width - 59 - bar, bar, now))
-    more = len(flights) - len(shown)
-    return (table, Text(f" and {count(more)} more", "dim")) if more else (table,)
+def _batches(view: RunView, width: int, now: datetime, rows: int, low: bool) -> Sequence[RenderableType]:
+    """The batches, those first that are through; what is only ready to be sent is counted, not listed."""
+    ready = sum(flight.state == "PLANNED" for flight in view.flights.values())
+    going = sorted((each for each in view.flights.values() if each.state != "PLANNED"), key=lambda each: each.chunk)
+    flights = [*view.finished, *going]
+    heads = [head for head in _HEADS if head != "failed" or width >= WIDE]
+    table = listing(*heads, right={*heads} - {"batch", "state"}, ruled=not low)
+    lines = [_cells(flight, now, max(10, min(24, width // 4 - 14))) for flight in flights[:rows]]
+    others = sum(max([len(head), *(_width(line[head]) for line in lines)]) + 2 for head in heads if head != "batch")
+    for line in lines:
+        batch_id = shorten(str(line["batch"]), max(9, width - others))
+        table.add_row(*(cell(batch_id) if head == "batch" else line[head] for head in heads))
+    hidden = len(flights) - len(lines)
+    notes = [f"and {count(hidden)} more"] * (hidden > 0) + [f"{count(ready)} ready to be sent"] * (ready > 0)
+    return [*([table] if lines else []), *([Text("; ".join(notes), "dim")] if notes else [])]
 
 
-def _urgency(flight: Flight) -> tuple[bool, int]:
-    return flight.state == "PLANNED", flight.chunk
+def _width(content: Text | Bar) -> int:
+    return content.width if isinstance(content, Bar) else content.cell_len
 
 
-def _flight(flight: Flight, room: int, bar: int, now: datetime) -> Sequence[RenderableType]:
+_HEADS = ("chunk", "batch", "state", "", "done", "failed", "age", "expires in")
+
+
+def _cells(flight: Flight, now: datetime, bar: int) -> Mapping[str, Text | Bar]:
     polled = flight.polled
     over = flight.state != "SUBMITTED"
     state = flight.state if over or polled is None else polled.status
-    expires = None if polled is None or over else polled.expires_at
-    return (
-        count(flight.chunk),
-        cell(shorten(plain(flight.batch_id or "-"), max(9, room))),
-        cell(_STATES.get(state, state.replace("_", " ")), "dim" if over else ""),
-        Bar(flight.done, flight.total, bar),
-        f"{count(flight.done)}/{count(flight.total)}",
-        "-" if polled is None else span(now - polled.created_at),
-        "-" if expires is None else (span(expires - now) if expires > now else "overdue"),
-    )
+    deadline = None if polled is None or over else polled.expires_at
+    return {
+        "chunk": Text(count(flight.chunk)),
+        "batch": cell(flight.batch_id or "-"),
+        "state": cell(_STATES.get(state, state.replace("_", " "))),
+        "": Bar(flight.done, flight.total, bar),
+        "done": Text(f"{count(flight.done)}/{count(flight.total)}"),
+        "failed": Text(or_dash(polled.failed if polled else 0)),
+        "age": Text("-" if polled is None else brief(now - polled.created_at)),
+        "expires in": Text("-" if deadline is None else (brief(deadline - now) if deadline > now else "overdue")),
+    }
 
 
 _STATES = {
@@ -191,19 +199,20 @@ _STATES = {
 } | {state: state.lower() for state in ("DONE", "SPLIT", "LOST")}
 
 
-def _troubles(view: RunView, width: int, kinds: int) -> Sequence[RenderableType]:
+def _troubles(view: RunView, width: int, kinds: int, low: bool) -> Sequence[RenderableType]:
     parts: list[RenderableType] = []
     if view.failures:
-        table = listing("failed", "why", "for example", right=("failed",), wide="for example")
+        table = listing("failed", "why", "for example", right=("failed",), wide="for example", ruled=not low)
         table.width = width
         ordered = Counter(view.failures).most_common()
         for kind, number in ordered[:kinds]:
             table.add_row(count(number), cell(kind, "yellow"), cell(_example(view.examples.get(kind))))
         parts.append(table)
         if len(ordered) > kinds:
-            parts.append(Text(f" and {count(len(ordered) - kinds)} more kinds", "dim"))
+            parts.append(Text(f"and {count(len(ordered) - kinds)} more kinds", "dim"))
     if view.failed_words:
-        last = "; ".join(f"{each.word} ({each.reason})" for each in reversed(view.failed_words))
+        words = ((shorten(plain(each.word), 24), each.reason) for each in reversed(view.failed_words))
+        last = "; ".join(f"{word} ({reason})" for word, reason in words)
         parts.append(cell(f"last failed words: {last}"))
     return parts
 
@@ -231,7 +240,8 @@ class LiveDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def notify(self, event: Event) -> None:
         """Take note of an event; a notice is printed above the screen. A terminal that has gone away is no matter."""
@@ -272,6 +282,8 @@ class LogDisplay:
         steady = isinstance(event, Progressed) or (isinstance(event, ListRead) and event.done < event.total)
         if said == event or (steady and now - told_at < _PAUSE):
             return False
+        if not isinstance(event, BatchPolled):
+            self._said.pop(Waiting, None)
         self._said[topic] = (event, now)
         return True
 

@@ -6,6 +6,7 @@
     │   └── CheckpointLocked    3
     ├── ServiceError            4   the service's: it refuses us, or cannot be reached
     │   ├── ServiceRefused      4   quota, billing, key: every further request would fail alike
+    │   ├── ServiceUncertain    4   no answer, or none that tells whether the deed was done
     │   └── UnknownBatch        4   the service does not know this batch id
     └── DatabaseError           5   the database's: not reachable, or it refused a write
 
@@ -46,6 +47,10 @@ class ServiceError(BatchSynthError):
 
 class ServiceRefused(ServiceError):
     """The service refuses the account (key, quota, billing): nothing was changed, nothing further was sent."""
+
+
+class ServiceUncertain(ServiceError):
+    """The service gave no answer that tells whether it did what it was asked: look before asking again."""
 
 
 class UnknownBatch(ServiceError):

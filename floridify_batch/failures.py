@@ -21,6 +21,8 @@ class FailureReason(StrEnum):
     """The answer does not fit its shape."""
     MISSING = "missing"
     """No answer file holds it."""
+    ORPHANED = "orphaned"
+    """It was answered, but what it was about is no longer in the database."""
 
 
 _WORTH_REPEATING = frozenset(

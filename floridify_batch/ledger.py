@@ -78,7 +78,10 @@ class TokenCount(BaseModel):
 
 
 class ChunkRecord(BaseModel):
-    """What the ledger knows of a chunk. Times are epoch seconds, `cost` US dollars, None where it is unknown."""
+    """What the ledger knows of a chunk. Times are epoch seconds, `cost` US dollars, None where it is unknown.
+
+    `alone`: none of ours was in flight when it was submitted, so that a full queue is of its own making.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,6 +93,7 @@ class ChunkRecord(BaseModel):
     input_tokens: int
     output_tokens: int
     submission: int = 0
+    alone: bool = False
     file_id: str | None = None
     batch_id: str | None = None
     created_at: float | None = None

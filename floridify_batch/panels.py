@@ -19,6 +19,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from floridify_batch.chunks import ChunkSize
 from floridify_batch.estimates import Estimate, Expectation, components_of
 from floridify_batch.run_view import RunView, count, dollars, megabytes, span, stamp, verdict
 
@@ -116,9 +117,17 @@ def shorten(text: str, cells: int) -> str:
     return f"{set_cell_size(text, head)}…{text[-tail:] if tail else ''}"
 
 
-def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None) -> Table:
+def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:
     """A table with a line under its heads; numbers stand to the right, `wide` takes the room that is left."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, expand=wide is not None)
+    table = Table(
+        box=box.SIMPLE_HEAD if ruled else None,
+        header_style="bold",
+        border_style="dim",
+        padding=(0, 1 if ruled else 2, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        expand=wide is not None,
+    )
     for name in columns:
         table.add_column(
             name,
@@ -130,13 +139,13 @@ def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None) -
     return table
 
 
-def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+def facts(rows: Iterable[tuple[str, str]]) -> Table:
     """Names with what they stand for, one below the other."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, value)
+        grid.add_row(name, Text(plain(value)))
     return grid
 
 
@@ -150,6 +159,7 @@ def framed(content: RenderableType, title: str, style: str = "") -> Panel:
 def estimate_panel(estimate: Estimate, *, immediate: bool, notes: Sequence[str] = ()) -> RenderableType:
     """What a run would ask and cost. What later waves add is an expectation, and marked as one."""
     parts: list[RenderableType] = [_estimated_words(estimate), Text(), _estimated_requests(estimate)]
+    parts += [Text("* expected in later waves, as tokens out are in all", "dim")]
     parts += [Text(), _prices(estimate, immediate=immediate)]
     if estimate.cost(estimate.total, batch=False) is None:
         parts.append(Text(f"genai-prices does not know the price of {plain(estimate.model)}."))
@@ -176,8 +186,6 @@ def _estimated_requests(estimate: Estimate) -> Table:
     now, both = estimate.total_now, estimate.total
     later_requests = both.requests - now.requests
     table.add_row("all", *map(count, (now.requests, later_requests, both.input_tokens, both.output_tokens)))
-    table.caption = Text("* expected, once earlier answers are there; tokens out are expected too", "dim")
-    table.caption_justify = "left"
     return table
 
 
@@ -188,13 +196,13 @@ def or_dash(number: int) -> str:
 def _prices(estimate: Estimate, *, immediate: bool) -> Table:
     regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
     if immediate:
-        return facts([("price", Text(f"{dollars(regular)}, the regular one: every request is answered at once"))])
+        return facts([("regular price", dollars(regular))])
     saved = None if regular is None or batch is None else regular - batch
     share = f" ({saved / regular:.0%})" if saved is not None and regular else ""
     return facts(
         [
             ("regular price", dollars(regular)),
-            ("batch price", Text(dollars(batch), "bold")),
+            ("batch price", dollars(batch)),
             ("savings", f"{dollars(saved)}{share}"),
         ]
     )
@@ -207,8 +215,11 @@ def _chunk_sizes(estimate: Estimate) -> Iterable[RenderableType]:
         table.add_row(count(number), count(size.requests), count(size.words), megabytes(size.bytes))
     if estimate.chunks:
         yield table
-    if len(estimate.chunks) > CHUNKS_SHOWN:
-        yield Text(f"and {count(len(estimate.chunks) - CHUNKS_SHOWN)} more", "dim")
+    rest = estimate.chunks[CHUNKS_SHOWN:]
+    if rest:
+        size = sum(rest, ChunkSize())
+        words = f"{count(size.requests)} requests, {count(size.words)} words, {megabytes(size.bytes)}"
+        yield Text(f"and {count(len(rest))} more: {words}", "dim")
 
 
 def summary_panel(
@@ -218,7 +229,7 @@ def summary_panel(
     totals, elapsed = view.totals, view.elapsed(now)
     words = f"{count(totals.processed)} processed, {count(totals.failed)} failed, {count(totals.open_words)} left"
     settled = f"{count(totals.answered)} answered, {count(totals.failed_requests)} failed"
-    rows: list[tuple[str, RenderableType]] = [
+    rows = [
         ("words", f"{count(totals.words)}: {words}"),
         ("requests", f"{count(totals.requests)}: {settled}, {count(totals.open_requests)} open"),
         ("tokens", f"{count(totals.usage.input)} in, {count(totals.usage.output)} out"),
@@ -228,7 +239,7 @@ def summary_panel(
         rows.append(("this sitting", span(elapsed)))
     if view.failures:
         kinds = Counter(view.failures).most_common()
-        rows.append(("failures", ", ".join(f"{count(number)} {plain(kind)}" for kind, number in kinds)))
+        rows.append(("failures", ", ".join(f"{count(number)} {kind}" for kind, number in kinds)))
     if failures_command and (totals.failed or totals.failed_requests):
         rows.append(("what failed", failures_command))
     if next_command:
@@ -238,7 +249,7 @@ def summary_panel(
 
 def batches_table(rows: Sequence[BatchRow], now: datetime, width: int) -> RenderableType:
     """Every chunk of a run with its batch; ids are whole, so that they can be copied, and other columns give way."""
-    heads: tuple[str, ...] = ("chunk", "batch", "state", "done", "expires in")
+    heads: tuple[str, ...] = ("chunk", "batch", "state", "done", "expires")
     if width >= WIDE:
         heads += ("failed", "words", "cost", "age")
     table = listing(*heads, right={*heads} - {"batch", "state"})
@@ -255,10 +266,10 @@ def _batch_cell(row: BatchRow, head: str, now: datetime) -> Text:
         "batch": row.batch_id or "-",
         "state": (row.status.replace("_", " ") if row.state == "SUBMITTED" else "") or row.state.lower(),
         "done": f"{count(row.done)}/{count(row.total)}",
-        "expires in": span(row.expires_at - now) if waits and row.expires_at else "-",
+        "expires": span(row.expires_at - now) if waits and row.expires_at else "-",
         "failed": or_dash(row.failed),
         "words": count(row.words),
-        "cost": dollars(row.cost),
+        "cost": dollars(row.cost) if row.state in ("STORED", "DONE") else "-",
         "age": span(now - row.created_at) if row.created_at else "-",
     }
     return cell(texts[head])
@@ -281,7 +292,7 @@ def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:
     ]
     if not batch.known:
         rows.append(("note", "No chunk of this checkpoint owns this batch."))
-    return framed(facts((name, Text(plain(value))) for name, value in rows), plain(batch.id))
+    return framed(facts(rows), plain(batch.id))
 
 
 def failures_table(rows: Sequence[FailureRow], width: int) -> RenderableType:

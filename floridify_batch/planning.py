@@ -6,6 +6,7 @@ has become possible follows. Each definition's components wait for the definitio
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from floridify_batch.components import Recipe, SynthesisComponent, Target
@@ -40,6 +41,16 @@ class Brief:
     questions: tuple[Question, ...]
     max_attempts: int
     forced_run: str | None = None
+
+    def by_component(self) -> dict[str, Question]:
+        """The questions by their components' names."""
+        return {question.recipe.component: question for question in self.questions}
+
+    @property
+    def template_digest(self) -> str:
+        """What changes when any template in use does."""
+        fingerprints = (f"{each.recipe.component}={each.template.fingerprint}" for each in self.questions)
+        return blake2b("\n".join(fingerprints).encode(), digest_size=8).hexdigest()
 
 
 def brief(

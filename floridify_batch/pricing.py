@@ -88,6 +88,38 @@ def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
     )
 
 
+class Bill:
+    """Adds up what requests used and cost, each priced for itself. `cost` is None where the price is unknown."""
+
+    def __init__(self, model: str, *, batch: bool) -> None:
+        self._rates = rates(model, batch=batch)
+        self._batch = batch
+        self._below_tier = Usage()
+        self._above_tier = Usage()
+        self._cost_above_tier = Decimal(0)
+
+    def add(self, usage: Usage) -> None:
+        """Count one request's usage. Below the tier, the cost of a sum is the sum of the costs."""
+        rate = self._rates
+        if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
+            self._below_tier += usage
+        else:
+            self._above_tier += usage
+            self._cost_above_tier += request_cost(usage, rate, batch=self._batch)
+
+    @property
+    def usage(self) -> Usage:
+        """What all requests used."""
+        return self._below_tier + self._above_tier
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What all requests cost, in US dollars; None where the model's price is unknown."""
+        if self._rates is None:
+            return None
+        return self._rates.cost(self._below_tier) + self._cost_above_tier
+
+
 def _price(model: str, batch: bool, **tokens: int) -> Decimal:
     price: Decimal = _calculation(model, batch, **tokens).total_price
     return price

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -19,7 +19,7 @@ from floridify_batch.failures import FailureReason
 from floridify_batch.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
 from floridify_batch.words import DocId
 
-ENDPOINT = "/v1/chat/completions"
+ENDPOINT: Final = "/v1/chat/completions"
 
 CustomId = NewType("CustomId", str)
 """`{slug}-{24 hex}-{component}[-NN]`, at most 63 characters of `[a-z0-9_-]`."""

@@ -290,6 +290,13 @@ def span(time: timedelta) -> str:
     return f"{seconds} s"
 
 
+def brief(time: timedelta) -> str:
+    """A duration in the one unit that tells enough, for a narrow column: "80 min", "23 h"."""
+    seconds = max(0, int(time.total_seconds()))
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
+    return f"{seconds // size} {unit}"
+
+
 def expiry(deadline: datetime, now: datetime) -> str:
     """When something expires, or that it has."""
     return f"expires in {span(deadline - now)}" if deadline > now else "past its deadline"

@@ -1,0 +1,141 @@
+"""The driver of a run: it feeds, submits, follows and collects, until nothing is left or it is told to stop.
+
+It owns the order of things and nothing else: what is asked is the plan's affair, what came back is the settling's.
+"""
+
+import asyncio
+from enum import Enum, auto
+
+from floridify_batch.batches import BatchJob
+from floridify_batch.collection import collect, lose, store
+from floridify_batch.errors import UnknownBatch
+from floridify_batch.events import BatchPolled, RunBegan, RunEnded
+from floridify_batch.feeding import Feeder
+from floridify_batch.ledger import ChunkRecord, ChunkState
+from floridify_batch.run import MAX_BATCHES, Run
+from floridify_batch.submission import submit
+
+
+class Ending(Enum):
+    """How the driver came to its end."""
+
+    FINISHED = auto()
+    """Every word of the list is processed or failed."""
+    LEFT = auto()
+    """It was asked not to wait; batches are in flight."""
+    STOPPED = auto()
+    """It was told to stop; everything is on disk."""
+
+
+class SynthesisBatchProcessor:
+    """Brings a run to its end, from wherever its ledger stands."""
+
+    def __init__(self, run: Run, *, max_batches: int = MAX_BATCHES) -> None:
+        self._run = run
+        self._max_batches = max_batches
+        self._stop = asyncio.Event()
+        self._queue_is_full = False
+
+    def stop(self) -> None:
+        """Ask the driver to finish its present step and leave."""
+        self._stop.set()
+
+    async def process(self, *, wait: bool = True) -> Ending:
+        """Work until the run is finished; without `wait`, do what can be done now.
+
+        Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a ledger that can be resumed from.
+        """
+        run = self._run
+        run.observer.notify(
+            RunBegan(
+                run.ledger.run.id,
+                run.ledger.run.settings.model,
+                run.mode,
+                bool(run.ledger.chunks),
+                run.ledger.totals(),
+            )
+        )
+        feeder = Feeder(run)
+        try:
+            ending = await self._work(feeder, wait=wait)
+        finally:
+            feeder.close()
+        run.save()
+        run.observer.notify(RunEnded(ending is Ending.FINISHED, ending is Ending.STOPPED, run.ledger.totals()))
+        return ending
+
+    async def _work(self, feeder: Feeder, *, wait: bool) -> Ending:
+        await self._store_answered(feeder)
+        await self._poll(feeder)
+        while not self._stop.is_set():
+            await self._submit_what_fits(feeder)
+            if self._stop.is_set():
+                break
+            if not self._under_way():
+                return Ending.FINISHED
+            if not wait:
+                return Ending.LEFT
+            await self._pause()
+            await self._poll(feeder)
+        return Ending.STOPPED
+
+    def _under_way(self) -> bool:
+        """Whether any chunk has an outcome before it."""
+        return any(record.state is not ChunkState.DONE for record in self._run.ledger.chunks)
+
+    async def _store_answered(self, feeder: Feeder) -> None:
+        """Finish what a process that ended had begun to store."""
+        for record in list(self._run.ledger.in_state(ChunkState.ANSWERED, ChunkState.LOST)):
+            if self._stop.is_set():
+                return
+            feeder.give_back(await store(self._run, record))
+
+    async def _submit_what_fits(self, feeder: Feeder) -> None:
+        """Submit chunk after chunk while there is room in flight and something to ask."""
+        run = self._run
+        while not self._stop.is_set():
+            begun = next(run.ledger.in_state(ChunkState.SUBMITTING), None)
+            if begun is None and (self._queue_is_full or run.in_flight() >= self._max_batches):
+                return
+            record = begun or next(run.ledger.in_state(ChunkState.PLANNED), None)
+            record = record or await feeder.next_chunk(alone=not run.in_flight())
+            if record is None:
+                return
+            await submit(run, record)
+
+    async def _poll(self, feeder: Feeder) -> None:
+        """Ask how every batch in flight stands, and collect those that have ended."""
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
+            if self._stop.is_set():
+                return
+            try:
+                job = await self._run.batches.retrieve(record.batch_id or "")
+            except UnknownBatch as error:
+                feeder.give_back(await lose(self._run, record, str(error)))
+                continue
+            self._run.observer.notify(_polled(record, job))
+            if job.terminal:
+                await self._take_in(feeder, record, job)
+
+    async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> None:
+        after = await collect(self._run, record, job)
+        # A full queue has room again when one of ours has left it; until then every submission would be rejected.
+        self._queue_is_full = after.state is ChunkState.PLANNED and self._run.in_flight() > 0
+        if after.state is not ChunkState.PLANNED:
+            feeder.give_back(after)
+
+    async def _pause(self) -> None:
+        """Let the poll interval pass, or less if told to stop."""
+        pause = asyncio.ensure_future(self._run.sleep(self._run.ledger.run.settings.poll_interval))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((pause, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            stopped.cancel()
+
+
+def _polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:
+    return BatchPolled(
+        record.number, job.id, job.status, job.total, job.done, job.failed, job.created_at, job.expires_at
+    )

@@ -1,0 +1,264 @@
+"""Files of requests answered as a batch: the seam through which every batch leaves.
+
+Uploads and creations are never repeated by the SDK: the Batch API knows no idempotency keys, and a repeated creation
+is a second batch that is paid for. Whoever creates looks for the label first, and adopts what is there.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from floridify_batch.chunks import sync_file
+from floridify_batch.connector import new_client, translated
+from floridify_batch.errors import ServiceUncertain
+from floridify_batch.pricing import BATCH_DISCOUNT, Usage
+from floridify_batch.requests import ENDPOINT
+
+if TYPE_CHECKING:
+    from openai.types import Batch
+    from tenacity import RetryCallState
+
+TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
+"""The states from which a batch does not move any more."""
+
+_LABEL = "label"
+_PAGE = 100
+_MAX_PAGES = 30
+_CLOCK_SLACK = timedelta(hours=1)
+_MAX_BACKOFF = 60.0
+_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BatchError:
+    """Why the service rejected a batch."""
+
+    code: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """What the service says of a batch. `total` is 0 while it has not counted; times are aware UTC."""
+
+    id: str
+    status: str
+    label: str | None
+    created_at: datetime
+    expires_at: datetime | None = None
+    completed_at: datetime | None = None
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: tuple[BatchError, ...] = ()
+    usage: Usage | None = None
+    model: str | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the batch will not move any more."""
+        return self.status in TERMINAL
+
+
+class Batches(Protocol):
+    """Whoever answers files of requests. `discount` is the share that it takes off the immediate price."""
+
+    @property
+    def discount(self) -> Decimal:
+        """The share taken off the immediate price."""
+
+    async def find(self, label: str, since: datetime) -> BatchJob | None:
+        """The batch of a label that was created after a time, if the service shows one."""
+
+    async def upload(self, requests: Path) -> str:
+        """Hand a file of requests over; returns the id under which the service holds it."""
+
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+        """Begin a batch. Raises `ServiceUncertain` where it may or may not have begun."""
+
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        """How a batch stands. Raises `UnknownBatch`."""
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
+
+    async def cancel(self, batch_id: str) -> BatchJob:
+        """Ask for the end of a batch; what is finished stays and is paid for. Raises `UnknownBatch`."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+type Told = Callable[[str], None]
+"""Whoever is told why there is a wait."""
+
+
+def _tell_nobody(_: str) -> None:
+    pass
+
+
+class OpenAIBatches:
+    """OpenAI's Batch API. `patience` is for how many seconds a service that does not answer is asked again."""
+
+    discount = BATCH_DISCOUNT
+
+    def __init__(
+        self, api_key: str, *, base_url: str | None = None, patience: float = 3600.0, waiting: Told = _tell_nobody
+    ) -> None:
+        self._client = new_client(api_key, base_url, _CONNECTIONS)
+        self._once = self._client.with_options(max_retries=0)
+        self._patience = patience
+        self._waiting = waiting
+
+    async def find(self, label: str, since: datetime) -> BatchJob | None:
+        """The first batch of a label. A later one of the same label is cancelled: nobody else will ever want it."""
+        found = await self._repeated(partial(self._labelled, label, since - _CLOCK_SLACK))
+        found.sort(key=lambda job: job.created_at)
+        for job in found[1:]:
+            if not job.terminal:
+                await self.cancel(job.id)
+        return found[0] if found else None
+
+    async def _labelled(self, label: str, since: datetime) -> list[BatchJob]:
+        from openai import Omit, omit
+
+        found: list[BatchJob] = []
+        after: str | Omit = omit
+        for _ in range(_MAX_PAGES):
+            page = await self._client.batches.list(limit=_PAGE, after=after)
+            jobs = [_job(batch) for batch in page.data]
+            found += [job for job in jobs if job.label == label]
+            if not page.has_more or not jobs or jobs[-1].created_at < since:
+                break
+            after = jobs[-1].id
+        return found
+
+    async def upload(self, requests: Path) -> str:
+        """Hand a file of requests over, streamed; returns the id under which the service holds it."""
+        from openai import APIError
+
+        try:
+            with requests.open("rb") as content:
+                held = await self._once.files.create(file=content, purpose="batch")
+        except APIError as error:
+            raise translated(error) from error
+        return held.id
+
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+        """Begin a batch. Raises `ServiceUncertain` where it may or may not have begun."""
+        from openai import APIError
+
+        try:
+            batch = await self._once.batches.create(
+                input_file_id=file_id,
+                endpoint=ENDPOINT,
+                completion_window="24h",
+                metadata={_LABEL: label, **metadata},
+            )
+        except APIError as error:
+            raise translated(error) from error
+        return _job(batch)
+
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        """How a batch stands. Raises `UnknownBatch`."""
+        return await self._repeated(partial(self._retrieve, batch_id))
+
+    async def _retrieve(self, batch_id: str) -> BatchJob:
+        return _job(await self._client.batches.retrieve(batch_id))
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
+        for file_id, path in ((job.output_file_id, output), (job.error_file_id, errors)):
+            if file_id:
+                await self._repeated(partial(self._download, file_id, path))
+
+    async def _download(self, file_id: str, path: Path) -> None:
+        unfinished = path.with_suffix(".partial")
+        async with self._client.files.with_streaming_response.content(file_id) as response:
+            await response.stream_to_file(unfinished)
+        sync_file(unfinished)
+        unfinished.replace(path)
+
+    async def cancel(self, batch_id: str) -> BatchJob:
+        """Ask for the end of a batch; what is finished stays and is paid for. Raises `UnknownBatch`."""
+        return await self._repeated(partial(self._cancel, batch_id))
+
+    async def _cancel(self, batch_id: str) -> BatchJob:
+        return _job(await self._client.batches.cancel(batch_id))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.close()
+
+    async def _repeated[T](self, deed: Callable[[], Awaitable[T]]) -> T:
+        """Do what may be done twice, again and again until the service answers or patience ends."""
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(ServiceUncertain),
+            wait=wait_random_exponential(multiplier=1, max=_MAX_BACKOFF),
+            stop=stop_after_delay(self._patience),
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        return await retrying(_in_our_words, deed)
+
+    def _tell(self, state: "RetryCallState") -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self._waiting(f"{error} Trying again.")
+
+
+async def _in_our_words[T](deed: Callable[[], Awaitable[T]]) -> T:
+    import httpx2
+    from openai import APIError
+
+    try:
+        return await deed()
+    except APIError as error:
+        raise translated(error) from error
+    except httpx2.HTTPError as error:  # a body that breaks off while it is streamed reaches us unwrapped
+        raise ServiceUncertain(f"The service broke off its answer ({error}).") from error
+
+
+def _job(batch: "Batch") -> BatchJob:
+    counts = batch.request_counts
+    ended = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at
+    errors = (batch.errors.data or []) if batch.errors else []
+    return BatchJob(
+        id=batch.id,
+        status=batch.status,
+        label=(batch.metadata or {}).get(_LABEL),
+        created_at=_time(batch.created_at),
+        expires_at=_time(batch.expires_at) if batch.expires_at else None,
+        completed_at=_time(ended) if ended else None,
+        total=counts.total if counts else 0,
+        done=counts.completed if counts else 0,
+        failed=counts.failed if counts else 0,
+        output_file_id=batch.output_file_id,
+        error_file_id=batch.error_file_id,
+        errors=tuple(BatchError(each.code or "", each.message or "", each.line) for each in errors),
+        usage=_usage(batch.usage),
+        model=batch.model,
+    )
+
+
+def _usage(usage: Any) -> Usage | None:
+    if usage is None:
+        return None
+    return Usage(
+        usage.input_tokens,
+        usage.input_tokens_details.cached_tokens,
+        usage.output_tokens,
+        usage.output_tokens_details.reasoning_tokens,
+    )
+
+
+def _time(epoch: int) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)

@@ -1,0 +1,258 @@
+"""Stations 9 to 15: a batch that has ended is collected, settled and stored, whatever its end was.
+
+Finished work is paid for in every case, so it is used in every case: what an expired or cancelled batch holds is
+stored like that of a completed one, and only the rest is asked again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import batched
+from pathlib import Path
+from typing import IO, Any
+
+from floridify_batch.batches import BatchJob
+from floridify_batch.changes import Change
+from floridify_batch.chunks import (
+    private_file,
+    read_expected,
+    read_failures,
+    sync,
+    sync_folder,
+    write_failures,
+)
+from floridify_batch.components import Provenance, Target
+from floridify_batch.errors import UnknownBatch
+from floridify_batch.events import ChunkSettled, Noticed
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.languages import language_name
+from floridify_batch.ledger import ChunkRecord, ChunkState, TokenCount
+from floridify_batch.planning import Question
+from floridify_batch.pricing import Bill
+from floridify_batch.requests import parse_answer
+from floridify_batch.results import Answered, Unanswered, WordOutcome, indexed_answers, settle
+from floridify_batch.run import PAGE_WORDS, Run
+from floridify_batch.words import Entry, Stamp, derived_id
+
+TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
+SAMPLES = 5
+"""Failures of a chunk that are shown as examples."""
+
+
+async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
+    """Bring a SUBMITTED chunk whose batch has ended to its next state; to STORED, wherever there is something."""
+    if job.status == "failed" and _queue_was_full(job) and record.words > 1:
+        return _put_back(run, record)
+    folder = run.folder(record)
+    try:
+        await run.batches.answers(job, folder / "output.jsonl", folder / "errors.jsonl")
+    except UnknownBatch as error:
+        return await lose(run, record, str(error))
+    sync_folder(folder)
+    unanswered = _unanswered(job)
+    record = run.move(
+        record,
+        ChunkState.ANSWERED,
+        completed_at=(job.completed_at or run.clock()).timestamp(),
+        absent_reason=unanswered.reason,
+        absent_detail=unanswered.detail,
+    )
+    return await store(run, record)
+
+
+async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
+    """A batch that the service no longer knows: its requests are failed, and nobody pays for them again unasked."""
+    run.observer.notify(Noticed(f"Chunk {record.number} is lost: {why}"))
+    detail = f"batch {record.batch_id} is lost: {why}"
+    record = run.move(
+        record,
+        ChunkState.LOST,
+        completed_at=run.clock().timestamp(),
+        absent_reason=FailureReason.REJECTED,
+        absent_detail=detail,
+    )
+    return await store(run, record)
+
+
+async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """Settle an ANSWERED or LOST chunk and write what it holds. Doing so twice changes nothing."""
+    folder = run.folder(record)
+    bill = Bill(run.ledger.run.settings.model, batch=bool(run.batches.discount))
+    tally = _Tally()
+    questions = run.brief.by_component()
+    with (
+        indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), bill.add) as index,
+        private_file(folder / "failures.partial") as failures,
+    ):
+        _copy_carried(folder, failures)
+        outcomes = settle(read_expected(folder), index, _parser(questions), _absent(record))
+        for page in batched(outcomes, PAGE_WORDS):
+            await _store_page(run, record, page, tally, failures)
+        sync(failures)
+    (folder / "failures.partial").replace(folder / "failures.jsonl")
+    sync_folder(folder)
+    usage = bill.usage
+    tokens = TokenCount(input=usage.input, cached=usage.cached, output=usage.output, reasoning=usage.reasoning)
+    facts = {"answered": tally.answered, "failures": dict(tally.failures), "usage": tokens, "cost": bill.cost}
+    record = run.move(record, ChunkState.STORED, **facts)
+    run.observer.notify(
+        ChunkSettled(record.number, record.answered, record.failures, tuple(tally.samples), usage, bill.cost)
+    )
+    return record
+
+
+# ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Tally:
+    """What became of a chunk's requests, counted."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.failures: Counter[str] = Counter()
+        self.samples: list[Failure] = []
+
+    def count(self, answered: int, failures: Sequence[Failure]) -> None:
+        self.answered += answered
+        self.failures.update(failure.kind for failure in failures)
+        self.samples += failures[: SAMPLES - len(self.samples)]
+
+
+async def _store_page(
+    run: Run, record: ChunkRecord, page: Sequence[WordOutcome], tally: _Tally, failures: IO[bytes]
+) -> None:
+    texts = [run.words[outcome.ordinal] for outcome in page]
+    entries = await run.store.entries(texts, run.ledger.run.settings.language)
+    changes: list[Change] = []
+    for outcome, text in zip(page, texts, strict=True):
+        made, orphans = _changes(run, record, outcome, entries[text])
+        changes += made
+        failed = (*outcome.failures, *orphans)
+        tally.count(len(outcome.answers) - len(orphans), failed)
+        write_failures(failures, outcome.ordinal, failed)
+    if changes:
+        await run.store.apply(changes)
+
+
+def _changes(
+    run: Run, record: ChunkRecord, outcome: WordOutcome, entries: Iterable[Entry]
+) -> tuple[list[Change], list[Failure]]:
+    """What a word's answers change, and the answers to which nothing belongs any more."""
+    targets = _targets(entries)
+    changes: list[Change] = []
+    orphans: list[Failure] = []
+    for answered in outcome.answers:
+        place = targets.get(answered.parts.document)
+        if place is None:
+            detail = "what it is about is no longer in the database"
+            orphans.append(Failure(answered.custom_id, FailureReason.ORPHANED, detail))
+            continue
+        question = run.brief.by_component()[answered.parts.component]
+        change = question.recipe.change(*place, answered.answer, _provenance(run, record, question, answered))
+        if change is not None:
+            changes.append(change)
+    return changes, orphans
+
+
+def _targets(entries: Iterable[Entry]) -> dict[str, tuple[Entry, Target]]:
+    """What a custom id can name in these entries, by document."""
+    targets: dict[str, tuple[Entry, Target]] = {}
+    for entry in entries:
+        targets[entry.id] = (entry, entry)
+        targets.update({definition.id: (entry, definition) for definition in entry.definitions})
+    return targets
+
+
+def _provenance(run: Run, record: ChunkRecord, question: Question, answered: Answered) -> Provenance:
+    settings = run.ledger.run.settings
+    return Provenance(
+        answered.custom_id,
+        _stamp(run, record, question),
+        _time(record.completed_at),
+        answered.usage,
+        settings.language,
+        language_name(settings.language),
+        settings.force,
+    )
+
+
+def _stamp(run: Run, record: ChunkRecord, question: Question) -> Stamp:
+    batch_id, component = record.batch_id or "", question.recipe.component
+    return Stamp(
+        derived_id("stamp", run.ledger.run.id, batch_id, component),
+        run.ledger.run.id,
+        batch_id,
+        _time(record.created_at),
+        run.ledger.run.settings.model,
+        question.template.fingerprint,
+        run.mode,
+    )
+
+
+def _time(epoch: float | None) -> datetime:
+    return datetime.fromtimestamp(epoch or 0, UTC)
+
+
+def _parser(questions: Mapping[str, Question]) -> Any:
+    def parse(component: str, body: Mapping[str, Any]) -> Any:
+        return parse_answer(questions[component].recipe.answer, body)
+
+    return parse
+
+
+# ── how a batch ended ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _unanswered(job: BatchJob) -> Unanswered:
+    """What the requests are to be called that a batch of this end holds no line of."""
+    if job.status == "failed":
+        reasons = "; ".join(_stated(error.code, error.message, error.line) for error in job.errors[:SAMPLES])
+        return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
+    if job.status in ("expired", "cancelled"):
+        return Unanswered(FailureReason.EXPIRED, f"the batch was {job.status} before this request was answered")
+    return Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")
+
+
+def _stated(code: str, message: str, line: int | None) -> str:
+    return f"{code}: {message}" + (f" (line {line})" if line is not None else "")
+
+
+def _absent(record: ChunkRecord) -> Unanswered:
+    return Unanswered(FailureReason(record.absent_reason or FailureReason.MISSING), record.absent_detail or "")
+
+
+def _queue_was_full(job: BatchJob) -> bool:
+    return any(error.code == TOKEN_LIMIT_EXCEEDED for error in job.errors)
+
+
+def _put_back(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """A chunk that found the queue full: it waits for its turn, or is cut smaller where none of ours is before it."""
+    if not record.alone:
+        next_label = record.submission + 1
+        return run.move(record, ChunkState.PLANNED, submission=next_label, batch_id=None, created_at=None)
+    _keep_attempts(run.folder(record))
+    run.ledger.token_limit = max(1, record.input_tokens // 2)
+    run.observer.notify(
+        Noticed(
+            f"Chunk {record.number} alone passes the account's limit of queued tokens; "
+            f"it is cut again into chunks of at most {run.ledger.token_limit:,} tokens."
+        )
+    )
+    return run.move(record, ChunkState.SPLIT)
+
+
+def _keep_attempts(folder: Path) -> None:
+    """Note how often each request of a split chunk had been tried before, so that the next chunk counts on."""
+    with private_file(folder / "failures.partial") as out:
+        _copy_carried(folder, out)
+        for expected in read_expected(folder):
+            if expected.attempt > 1:
+                before = Failure(expected.custom_id, FailureReason.MISSING, "", expected.attempt - 1, expected.boost)
+                write_failures(out, expected.ordinal, [before])
+        sync(out)
+    (folder / "failures.partial").replace(folder / "failures.jsonl")
+
+
+def _copy_carried(folder: Path, out: IO[bytes]) -> None:
+    for ordinal, failure in read_failures(folder / "carried.jsonl"):
+        write_failures(out, ordinal, [failure])

@@ -1,0 +1,165 @@
+"""Requests answered at once: the seam through which every immediate request leaves.
+
+The limit on requests in flight and the retries live here, never in whoever asks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+from pydantic import BaseModel
+
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.failures import FailureReason
+from floridify_batch.requests import AnswerError, SynthesisRequest
+
+if TYPE_CHECKING:
+    from openai import APIError, AsyncOpenAI
+
+MAX_RETRIES = 6
+"""Tries after the first for an immediate request; the SDK waits as the service's headers ask, or ever longer."""
+
+REQUEST_TIMEOUT = 600.0
+"""Seconds that one request may take, an upload or download of 200 MB included."""
+
+_OURS_TO_SETTLE = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_UNAUTHORISED = frozenset({401, 403})
+HTTP_OK = 200
+_NOT_FOUND = 404
+_TOO_MANY = 429
+_SERVER_ERROR = 500
+
+
+class Connector(Protocol):
+    """Whoever answers one request, now or later."""
+
+    async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
+        """The answer to a request. Raises `AnswerError` where there is no usable one, `ServiceError` otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the endpoint returned: a status and a body, as an answer line holds them."""
+
+    status: int
+    request_id: str
+    body: Mapping[str, Any]
+
+
+class OpenAIConnector:
+    """Requests to OpenAI, or to any service that speaks its Chat Completions, answered at once."""
+
+    discount = Decimal(0)
+
+    def __init__(
+        self,
+        api_key: str,
+        model_name: str = "gpt-6-luna",
+        *,
+        base_url: str | None = None,
+        concurrency: int = 32,
+    ) -> None:
+        self.model_name = model_name
+        self.concurrency = concurrency
+        self._client = new_client(api_key, base_url, concurrency)
+
+    async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
+        """The answer to a request. Raises `AnswerError` where there is no usable one, `ServiceError` otherwise."""
+        reply = await self.post(request.body)
+        if reply.status != HTTP_OK:
+            detail = (reply.body.get("error") or {}).get("message", f"status {reply.status}")
+            raise AnswerError(FailureReason.HTTP, detail)
+        return request.parse(reply.body)
+
+    async def post(self, body: Mapping[str, Any]) -> Reply:
+        """Send a body to the endpoint. A status other than 200 is a reply, too.
+
+        Raises `ServiceRefused` where every request would fail alike, `ServiceUncertain` where nobody answers.
+        """
+        from openai import APIConnectionError, APIStatusError
+
+        try:
+            response = await self._client.chat.completions.with_raw_response.create(**body)
+        except APIStatusError as error:
+            refuse_if_ours(error)
+            return Reply(error.status_code, error.request_id or "", _error_body(error))
+        except APIConnectionError as error:
+            raise translated(error) from error
+        return Reply(response.status_code, response.request_id or "", orjson.loads(response.content))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.close()
+
+
+def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOpenAI":
+    """A client of the service with so many connections at most. Raises `ServiceError` for an unusable address."""
+    import httpx2
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    try:
+        return AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=MAX_RETRIES,
+            timeout=REQUEST_TIMEOUT,
+            http_client=DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections)),
+        )
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise ServiceError(f"{base_url} is no address of a service: {error}.") from None
+
+
+def _error_body(error: "APIError") -> Mapping[str, Any]:
+    body = error.body
+    if isinstance(body, dict):
+        return body if "error" in body else {"error": body}
+    return {"error": {"message": error.message, "code": None}}
+
+
+# ── the service's errors in our words ──────────────────────────────────────────────────────────────────────────────
+
+
+def translated(error: "APIError") -> ServiceError:
+    """The service's error as one of ours, by whose turn it is."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    if isinstance(error, APIStatusError):
+        return _from_status(error)
+    if isinstance(error, APITimeoutError):
+        return ServiceUncertain("The service did not answer in time; check the network, then resume.")
+    if isinstance(error, APIConnectionError):
+        where = error.request.url.host
+        cause = error.__cause__ or error
+        return ServiceUncertain(
+            f"The service at {where} cannot be reached ({cause}); check the address and the network."
+        )
+    return ServiceUncertain(f"The service's answer could not be read: {error.message}")
+
+
+def _from_status(error: Any) -> ServiceError:
+    status, message = error.status_code, _message(error)
+    if status in _UNAUTHORISED or error.code in _OURS_TO_SETTLE:
+        return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
+    if status == _NOT_FOUND:
+        return UnknownBatch(f"The service does not know it: {message}")
+    if status == _TOO_MANY or status >= _SERVER_ERROR:
+        return ServiceUncertain(f"The service is not able to answer just now (HTTP {status}): {message}")
+    return ServiceError(f"The service refused the request (HTTP {status}): {message}")
+
+
+def _message(error: Any) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict) and inner.get("message"):
+            return str(inner["message"])
+    return str(error.message)
+
+
+def refuse_if_ours(error: "APIError") -> None:
+    """Raise `ServiceRefused` where the error is about the account, so that every further request would fail alike."""
+    ours = translated(error)
+    if isinstance(ours, ServiceRefused):
+        raise ours from error

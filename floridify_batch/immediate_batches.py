@@ -1,0 +1,207 @@
+"""Files of requests answered at once: the same seam as the Batch API's, carried by the immediate endpoint.
+
+The chunk's own folder is the service: answers are appended to `output.jsonl.partial` as they come, and a process that
+finds this file goes on behind its last whole line. So a crash loses at most the answers since the last sync.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from floridify_batch.batches import BatchJob
+from floridify_batch.chunks import private_file, sync
+from floridify_batch.connector import HTTP_OK, OpenAIConnector, Reply
+from floridify_batch.errors import UnknownBatch
+
+SYNC_EVERY = 100
+"""Answers between two syncs of the file that holds them."""
+
+_PREFIX = "immediate:"
+
+
+@dataclass(slots=True)
+class _Work:
+    """A file of requests that is being answered."""
+
+    job: BatchJob
+    folder: Path
+    task: asyncio.Task[None] | None = None
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+class ImmediateBatches:
+    """Files of requests answered through the immediate endpoint, at its price."""
+
+    discount = Decimal(0)
+
+    def __init__(
+        self, connector: OpenAIConnector, run_folder: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._connector = connector
+        self._run_folder = run_folder
+        self._clock = clock
+        self._works: dict[str, _Work] = {}
+
+    async def find(self, label: str, since: datetime) -> BatchJob | None:  # noqa: ARG002  the folder keeps one label
+        """The batch of a label, which is the chunk's folder if it was begun under this label."""
+        for path in self._run_folder.glob("*/immediate.json"):
+            if orjson.loads(path.read_bytes())["label"] == label:
+                return self._begun(path.parent).job
+        return None
+
+    async def upload(self, requests: Path) -> str:
+        """Nothing is handed over: the file's folder is its id."""
+        return requests.parent.name
+
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
+        """Begin to answer a file of requests."""
+        folder = self._run_folder / file_id
+        with private_file(folder / "immediate.json") as out:
+            out.write(orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())}))
+            sync(out)
+        return self._begun(folder).job
+
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        """How far the answers are; goes on with them where another process left off. Raises `UnknownBatch`."""
+        folder = self._run_folder / batch_id.removeprefix(_PREFIX)
+        if not (folder / "immediate.json").exists():
+            raise UnknownBatch(f"There is no immediate batch {batch_id}.")
+        work = self._begun(folder)
+        if work.task is not None and work.task.done():
+            work.task.result()
+            return self._standing(work, "completed")
+        return self._standing(work, "in_progress")
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """The answers lie where they belong already."""
+
+    async def cancel(self, batch_id: str) -> BatchJob:
+        """Stop answering; what was answered stays. Raises `UnknownBatch`."""
+        job = await self.retrieve(batch_id)
+        work = self._works[job.id]
+        await _stop(work)
+        _finish(work.folder)
+        return self._standing(work, "cancelled")
+
+    async def close(self) -> None:
+        """Stop answering, and let go of the connections."""
+        for work in self._works.values():
+            await _stop(work)
+        await self._connector.close()
+
+    # ── one file of requests ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _begun(self, folder: Path) -> _Work:
+        identity = _PREFIX + folder.name
+        work = self._works.get(identity)
+        if work is None:
+            told = orjson.loads((folder / "immediate.json").read_bytes())
+            created = datetime.fromtimestamp(told["created_at"], UTC)
+            work = _Work(BatchJob(identity, "in_progress", told["label"], created), folder)
+            self._works[identity] = work
+            work.task = asyncio.create_task(self._answer(work))
+        return work
+
+    def _standing(self, work: _Work, status: str) -> BatchJob:
+        job = work.job
+        ended = self._clock() if status != "in_progress" else None
+        return BatchJob(job.id, status, job.label, job.created_at, None, ended, work.total, work.done, work.failed)
+
+    async def _answer(self, work: _Work) -> None:
+        if (work.folder / "output.jsonl").exists():
+            return
+        work.total = sum(1 for _ in _lines(work.folder / "requests.jsonl"))
+        answered = _answered_ids(work)
+        with _appending(work.folder / "output.jsonl.partial") as out:
+            async for line in self._replies(work, answered):
+                out.write(line)
+                if (work.done + work.failed) % SYNC_EVERY == 0:
+                    sync(out)
+            sync(out)
+        _finish(work.folder)
+
+    async def _replies(self, work: _Work, answered: set[str]) -> AsyncIterator[bytes]:
+        """The answer lines of what is not answered yet, as they come, with so many requests in flight at most."""
+        requests = (line for line in _lines(work.folder / "requests.jsonl") if line["custom_id"] not in answered)
+        flying: set[asyncio.Task[tuple[str, Reply]]] = set()
+        try:
+            while True:
+                while len(flying) < self._connector.concurrency and (line := next(requests, None)):
+                    flying.add(asyncio.create_task(self._ask(line)))
+                if not flying:
+                    return
+                arrived, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                for task in arrived:
+                    yield _answer_line(*task.result(), work)
+        finally:
+            for task in flying:
+                task.cancel()
+
+    async def _ask(self, line: Mapping[str, Any]) -> tuple[str, Reply]:
+        return line["custom_id"], await self._connector.post(line["body"])
+
+
+async def _stop(work: _Work) -> None:
+    if work.task is not None and not work.task.done():
+        work.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await work.task
+
+
+def _finish(folder: Path) -> None:
+    partial = folder / "output.jsonl.partial"
+    if partial.exists():
+        partial.replace(folder / "output.jsonl")
+
+
+def _answer_line(custom_id: str, reply: Reply, work: _Work) -> bytes:
+    """A reply in the form in which the Batch API would have put it, counted."""
+    if reply.status == HTTP_OK:
+        work.done += 1
+    else:
+        work.failed += 1
+    response = {"status_code": reply.status, "request_id": reply.request_id, "body": reply.body}
+    return orjson.dumps({"custom_id": custom_id, "response": response, "error": None}) + b"\n"
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for line in lines:
+            yield orjson.loads(line)
+
+
+def _answered_ids(work: _Work) -> set[str]:
+    """The ids that are answered already; a line that a crash left half written is cut off."""
+    path = work.folder / "output.jsonl.partial"
+    answered: set[str] = set()
+    if not path.exists():
+        return answered
+    whole = 0
+    with path.open("rb+") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            parsed = orjson.loads(line)
+            answered.add(parsed["custom_id"])
+            if parsed["response"]["status_code"] == HTTP_OK:
+                work.done += 1
+            else:
+                work.failed += 1
+            whole += len(line)
+        lines.truncate(whole)
+    return answered
+
+
+def _appending(path: Path) -> IO[bytes]:
+    if not path.exists():
+        return private_file(path)
+    return path.open("ab")

@@ -1,0 +1,78 @@
+"""A run: everything that its stations share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from floridify_batch.batches import Batches
+from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.chunks import Limits, chunk_folder
+from floridify_batch.events import ChunkMoved, Observer, Progressed, Silent
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.planning import Brief
+from floridify_batch.store import EntryStore
+
+PAGE_WORDS = 200
+"""Words that are looked up by one query and planned in one go."""
+
+MAX_BATCHES = 20
+"""Batches of ours that are in flight at the most."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What the stations of a run share. `sleep` and `clock` are parameters so that tests need not wait."""
+
+    words: Sequence[str]
+    ledger: Ledger
+    checkpoint: Checkpoint
+    brief: Brief
+    batches: Batches
+    store: EntryStore
+    observer: Observer = field(default_factory=Silent)
+    clock: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def folder(self, record: ChunkRecord) -> Path:
+        """The folder of a chunk's files."""
+        return chunk_folder(self.checkpoint.folder, record.number)
+
+    def limits(self) -> Limits:
+        """What a chunk of this run may hold, given what was learned of the account's token limit."""
+        return Limits(words=self.ledger.run.settings.batch_size, input_tokens=self.ledger.token_limit)
+
+    def save(self) -> None:
+        """Bring the ledger to the disk, and say how things are."""
+        self.checkpoint.save(self.ledger)
+        self.observer.notify(Progressed(self.ledger.totals()))
+
+    def move(self, record: ChunkRecord, to: ChunkState, **facts: Any) -> ChunkRecord:
+        """Bring a chunk into another state, on disk and for whoever watches. Raises `IllegalMove`."""
+        moved = self.ledger.move(record.number, to, **facts)
+        self.save()
+        self.observer.notify(
+            ChunkMoved(moved.number, moved.state, moved.words, moved.requests, moved.bytes, moved.batch_id)
+        )
+        return moved
+
+    @property
+    def mode(self) -> str:
+        """How the run's requests are carried: at the batch price or at once."""
+        return "batch" if self.batches.discount else "immediate"
+
+    @property
+    def started(self) -> datetime:
+        """When the run began; none of its batches is older."""
+        return datetime.fromtimestamp(self.ledger.start_time, UTC)
+
+    def in_flight(self) -> int:
+        """How many batches are being paid for."""
+        return sum(1 for _ in self.ledger.in_state(ChunkState.SUBMITTED))
+
+
+def expected_output(asked: Brief) -> dict[str, int]:
+    """The output tokens that an answer to each component is expected to have."""
+    return {question.recipe.component: question.recipe.output_tokens for question in asked.questions}

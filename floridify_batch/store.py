@@ -1,0 +1,243 @@
+"""The user's MongoDB, in today's Floridify layout: entries read many per query, changes written as unordered bulks.
+
+Applying a change twice changes nothing: new documents have ids that follow from their request, and what a stamp says
+is stored is not planned or changed again. Written with what motor and `pymongo.AsyncMongoClient` share.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Protocol
+
+from floridify_batch.changes import Change, Collection
+from floridify_batch.documents import (
+    DEFINITION_FIELDS,
+    SYNTHESIS,
+    Found,
+    encoded,
+    inserts_of,
+    new_word,
+    read_entry,
+    read_stamp,
+    stamp_fields,
+    updates_of,
+    upsert,
+)
+from floridify_batch.errors import DatabaseError
+from floridify_batch.words import Entry, Stamp, Word, unknown_entry
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorDatabase
+    from pymongo import UpdateOne
+
+STAMPS = "synthesis_stamps"
+_BULK = 1000
+_SELECTION_TIMEOUT_MS = 5000
+_MAX_BACKOFF = 30.0
+_NO_ANSWER = "The database does not answer; the answers are safe on disk. Trying again."
+
+
+class EntryReader(Protocol):
+    """Where entries are read."""
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
+
+
+class EntryStore(EntryReader, Protocol):
+    """Where changes are written, too."""
+
+    async def ensure_words(self, words: Iterable[Word]) -> None:
+        """Make the documents of words that do not exist yet, so that every id in a request names one."""
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Write changes; writing them again changes nothing."""
+
+
+class NoDatabase:
+    """A database that does not exist: every word is unknown."""
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """Every word as one of which nothing is known."""
+        return {text: [unknown_entry(text, language)] for text in texts}
+
+
+def _tell_nobody(_: str) -> None:
+    pass
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MongoStore:
+    """A MongoDB database. `patience`: seconds for which an unreachable server is tried again; `waiting` is told why.
+
+    Raises `DatabaseError` for an unusable address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        *,
+        patience: float = 600.0,
+        waiting: Callable[[str], None] = _tell_nobody,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        from motor.motor_asyncio import AsyncIOMotorClient
+        from pymongo.errors import PyMongoError
+
+        try:
+            client: Any = AsyncIOMotorClient(url, tz_aware=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS)
+            self._database: AsyncIOMotorDatabase[Any] = client[database]
+        except (PyMongoError, ValueError) as error:
+            raise DatabaseError(f"The database's address or name cannot be used: {error}.") from None
+        self._client = client
+        self._patience = patience
+        self._waiting = waiting
+        self._clock = clock
+        self._stamps: dict[Any, Stamp] = {}
+        self._written: set[str] = set()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    async def check(self) -> None:
+        """Ask the server for a sign of life. Raises `DatabaseError` at once if there is none."""
+        from pymongo.errors import PyMongoError
+
+        try:
+            await self._client.admin.command("ping")
+        except PyMongoError as error:
+            raise _unreachable(error) from None
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that look-ups need, where there are none of these keys. Raises `DatabaseError`."""
+        from pymongo.errors import OperationFailure
+
+        for collection, keys in (
+            (Collection.WORDS, ["text", "languages"]),
+            (Collection.DEFINITIONS, ["word_id"]),
+            (Collection.ENTRIES, ["word_id"]),
+        ):
+            try:
+                await self._patiently(partial(self._database[collection].create_index, keys))
+            except OperationFailure:  # an index of these keys exists with other options; it serves as well
+                continue
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
+        found = await self._patiently(partial(self._find, texts, language))
+        by_text: dict[str, list[Entry]] = {text: [] for text in texts}
+        for document in sorted(found.words, key=lambda word: (word.get("homograph_number") or 0, str(word["_id"]))):
+            by_text[document["text"]].append(read_entry(document, found, self._stamps, language))
+        return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
+
+    async def _find(self, texts: Sequence[str], language: str) -> Found:
+        found = Found()
+        query = {"text": {"$in": list(texts)}, "languages": language}
+        shown = {"text": 1, "homograph_number": 1, SYNTHESIS: 1}
+        found.words = [word async for word in self._database[Collection.WORDS].find(query, shown)]
+        of_words = {"word_id": {"$in": [word["_id"] for word in found.words]}}
+        shown = dict.fromkeys(("word_id", SYNTHESIS, *DEFINITION_FIELDS), 1)
+        async for document in self._database[Collection.DEFINITIONS].find(of_words, shown).sort("_id"):
+            found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
+        ours = of_words | {"provider": SYNTHESIS}
+        async for document in self._database[Collection.ENTRIES].find(ours, {"word_id": 1, "definition_ids": 1}):
+            found.entries.setdefault(document["word_id"], document)
+        await self._learn_stamps(found)
+        return found
+
+    async def _learn_stamps(self, found: Found) -> None:
+        """Read the stamps that are met for the first time; there are few, however many documents bear them."""
+        new = list(found.borne_stamps() - self._stamps.keys())
+        if new:
+            async for document in self._database[STAMPS].find({"_id": {"$in": new}}):
+                self._stamps[document["_id"]] = read_stamp(document)
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def ensure_words(self, words: Iterable[Word]) -> None:
+        """Make the documents of words that do not exist yet, so that every id in a request names one."""
+        now = self._clock()
+        await self._write(Collection.WORDS, [upsert(word.id, new_word(word), now) for word in words])
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Write changes; writing them again changes nothing. New documents first, removals last."""
+        await self._write_stamps({change.stamp.id: change.stamp for change in changes}.values())
+        inserts: dict[str, list[UpdateOne]] = {}
+        for insert, completed in inserts_of(changes):
+            inserts.setdefault(insert.collection, []).append(upsert(insert.id, insert.fields, completed))
+        for written in (inserts, updates_of(changes)):
+            for collection, operations in written.items():
+                await self._write(collection, operations)
+        await self._remove(changes)
+
+    async def _write_stamps(self, stamps: Iterable[Stamp]) -> None:
+        new = [stamp for stamp in stamps if stamp.id not in self._written]
+        await self._write(STAMPS, [upsert(stamp.id, stamp_fields(stamp), stamp.batch_created) for stamp in new])
+        self._written.update(stamp.id for stamp in new)
+
+    async def _remove(self, changes: Sequence[Change]) -> None:
+        removed: dict[Collection, list[Any]] = {}
+        for change in changes:
+            for collection, document in change.removes:
+                removed.setdefault(collection, []).append(encoded(document))
+        for emptied, ids in removed.items():
+            await self._patiently(partial(self._database[emptied].delete_many, {"_id": {"$in": ids}}))
+
+    async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
+        from pymongo.errors import BulkWriteError
+
+        for part in batched(operations, _BULK):
+            try:
+                await self._patiently(partial(self._database[collection].bulk_write, list(part), ordered=False))
+            except BulkWriteError as error:
+                first = (error.details.get("writeErrors") or [{}])[0]
+                raise DatabaseError(
+                    f"The database refused a write to {collection}: {first.get('errmsg', 'no reason given')}. "
+                    "The answers are kept on disk; mend the database, then resume."
+                ) from None
+
+    # ── patience ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _patiently[T](self, deed: Callable[[], Awaitable[T]]) -> T:
+        """Do what may be done twice, again and again until the server is there or patience ends."""
+        from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(AutoReconnect),
+            wait=wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF),
+            stop=stop_after_delay(self._patience),
+            before_sleep=lambda _: self._waiting(_NO_ANSWER),
+            reraise=True,
+        )
+        try:
+            return await retrying(_awaited, deed)
+        except BulkWriteError:
+            raise
+        except OperationFailure as error:
+            raise DatabaseError(f"The database refused: {_plain(error)}.") from None
+        except PyMongoError as error:
+            raise _unreachable(error) from None
+
+
+async def _awaited[T](deed: Callable[[], Awaitable[T]]) -> T:
+    return await deed()
+
+
+def _unreachable(error: Exception) -> DatabaseError:
+    return DatabaseError(
+        f"The database cannot be reached: {_plain(error)}. Check --mongo-url (MONGODB_URL) and that the server runs."
+    )
+
+
+def _plain(error: Exception) -> str:
+    """A driver's message without the description of the whole topology behind it."""
+    return str(error).split(", Timeout:")[0].split(" (configured timeouts:")[0].rstrip(".")
