@@ -28,10 +28,12 @@ _MOMENTS = ("in_progress", "finalizing", "completed", "failed", "expired", "canc
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/batches. Its faults come after the batch is made: that is what makes them hard on clients."""
+    """POST /v1/batches. Most of its faults come after the batch is made: that makes them hard on clients."""
     service = service_of(request)
     order = await json_object(request)
     _check_order(service, order)
+    if service.spend("create_429"):
+        raise by_status(429)
     record = service.batches.create(order, lifetime(order.get("output_expires_after"), "output_expires_after"))
     if hold := service.faults.seconds("create_hold"):
         await asyncio.sleep(hold)

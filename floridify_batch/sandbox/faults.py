@@ -56,6 +56,7 @@ KINDS = (
     Kind("token_limit", Value.COUNT, "cap on the input tokens of unfinished batches"),
     Kind("partial_output", Value.SHARE, "share of lines that a cancelled batch has finished, whatever the time"),
     Kind("list_lag", Value.SECONDS, "a new batch is listed only after this time"),
+    Kind("create_429", Value.COUNT, "the first N creates answer 429 and make nothing"),
     Kind("create_500", Value.COUNT, "the first N creates make the batch, then answer 500"),
     Kind("create_drop", Value.COUNT, "the first N creates make the batch, then cut the connection"),
     Kind("create_hold", Value.SECONDS, "a create is answered only after this time"),

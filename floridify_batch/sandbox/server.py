@@ -89,13 +89,19 @@ async def control(request: Request) -> Response:
     if unknown := orders.keys() - {"faults", "finish"}:
         raise Refusal(400, f"The sandbox can be told 'faults' and 'finish', not {sorted(unknown)}.")
     if "faults" in orders:
-        try:
-            service.set_faults(orders["faults"])
-        except UsageError as problem:
-            raise Refusal(400, str(problem)) from problem
+        _set_faults(service, orders["faults"])
     if orders.get("finish"):
         await service.batches.finish()
     return JSONResponse({"faults": sorted(service.faults.by_name)})
+
+
+def _set_faults(service: Service, texts: object) -> None:
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise Refusal(400, "'faults' must be a list of texts like \"expire=0.1\".")
+    try:
+        service.set_faults(texts)
+    except UsageError as problem:
+        raise Refusal(400, str(problem)) from problem
 
 
 _OWN_ROUTES = (
