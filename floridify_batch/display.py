@@ -31,11 +31,12 @@ from floridify_batch.events import (
     RunBegan,
     RunEnded,
     Totals,
+    Waiting,
     WordFailed,
 )
 from floridify_batch.failures import Failure
 from floridify_batch.panels import WIDE, cell, listing, or_dash, plain, shorten
-from floridify_batch.run_view import Flight, RunView, brief, count, dollars, expiry, span, stamp
+from floridify_batch.run_view import Flight, RunView, brief, count, dollars, expiry, percent, span, stamp
 
 WIDEST = 160
 """Columns that are used at most: farther apart, figures no longer belong together for the eye."""
@@ -142,11 +143,6 @@ def _means(view: RunView, now: datetime) -> Figures:
         ("elapsed", "-" if elapsed is None else span(elapsed)),
         ("in flight", count(len(view.in_flight))),
     )
-
-
-def percent(rate: float) -> str:
-    """A rate that reads as all or nothing only where it is."""
-    return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
 
 
 def _batches(view: RunView, width: int, now: datetime, rows: int, low: bool) -> Sequence[RenderableType]:

@@ -113,8 +113,10 @@ def shorten(text: str, cells: int) -> str:
     if cell_len(text) <= cells:
         return text
     head = (cells - 1) // 2
-    tail = cells - 1 - head
-    return f"{set_cell_size(text, head)}…{text[-tail:] if tail else ''}"
+    tail = text[-cells:]
+    while cell_len(tail) > cells - 1 - head:
+        tail = tail[1:]
+    return f"{set_cell_size(text, head)}…{tail}"
 
 
 def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:

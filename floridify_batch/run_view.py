@@ -275,6 +275,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def percent(rate: float) -> str:
+    """A rate that reads as all or nothing only where it is."""
+    return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
+
+
 def megabytes(size: int) -> str:
     """A size in the units in which the service states its limit."""
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"  # noqa: PLR2004

@@ -1,0 +1,395 @@
+"""What a run, its figures before and after, and its batches look like."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+
+from floridify_batch.chunks import ChunkSize
+from floridify_batch.display import LiveDisplay, LogDisplay, render
+from floridify_batch.estimates import Estimate, Expectation
+from floridify_batch.events import (
+    BatchPolled,
+    ChunkMoved,
+    ChunkSettled,
+    Event,
+    ListRead,
+    Noticed,
+    Progressed,
+    RunBegan,
+    RunEnded,
+    Totals,
+    Waiting,
+    WordFailed,
+)
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.panels import (
+    BatchFacts,
+    BatchRow,
+    FailureRow,
+    batch_panel,
+    batches_table,
+    estimate_panel,
+    failures_table,
+    plain,
+    shorten,
+    summary_panel,
+)
+from floridify_batch.pricing import Usage
+from floridify_batch.run_view import RunView
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WIDTHS = (80, 120, 200)
+HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07[bold]kept[/bold] \x9b2J\u202etxet\x08 \x1b(B\r\nnext"
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+def seen(content: RenderableType, width: int = 120, *, colour: bool = False, height: int = 50) -> str:
+    """What a console of this width shows."""
+    out = io.StringIO()
+    Console(
+        file=out, width=width, height=height, force_terminal=colour, color_system="truecolor" if colour else None
+    ).print(content)
+    return out.getvalue()
+
+
+def polled(chunk: int, done: int, status: str = "in_progress") -> BatchPolled:
+    return BatchPolled(chunk, f"batch_{chunk:032x}", status, 400, done, 0, NOON, NOON + timedelta(hours=24))
+
+
+def view_of(*events: Event) -> RunView:
+    view = RunView()
+    for event in events:
+        view = view.apply(event, NOON)
+    return view
+
+
+def settled(detail: str, **failures: int) -> ChunkSettled:
+    failure = Failure(f"cat-{'0' * 24}-synonyms", FailureReason.REFUSED, detail)
+    return ChunkSettled(1, 10, failures, (failure,), Usage(), None)
+
+
+figures = st.integers(0, 10**7)
+texts = st.text(max_size=80) | st.text("猫に小判語é\u0301한국", max_size=80) | st.just(HOSTILE)
+totals = st.builds(
+    lambda a, b, c, d, e, f: Totals(a + b + c, a, b, d + e + f, d, e, Usage(a, 0, b, 0), None), *[figures] * 6
+)
+ids = st.none() | texts
+states = st.sampled_from(["PLANNED", "SUBMITTING", "SUBMITTED", "ANSWERED", "STORED", "DONE", "SPLIT", "LOST"])
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(RunBegan, texts, texts, texts, st.booleans(), totals),
+    st.builds(Progressed, totals),
+    st.builds(ListRead, figures, figures),
+    st.builds(ChunkMoved, st.integers(1, 20), states, figures, figures, figures, ids),
+    st.builds(
+        BatchPolled,
+        st.integers(1, 20),
+        texts,
+        texts,
+        figures,
+        figures,
+        figures,
+        st.just(NOON),
+        st.none() | st.just(NOON),
+    ),
+    st.builds(settled, texts, refused=figures, expired=figures, missing=figures),
+    st.builds(WordFailed, texts, texts),
+    st.builds(Waiting, texts),
+    st.builds(RunEnded, st.booleans(), st.booleans(), totals),
+)
+
+
+def figure(screen: str, name: str, nth: int = 0) -> int:
+    """The number that stands beside a name."""
+    return int(re.findall(rf"\b{name} +([\d,]+)", screen)[nth].replace(",", ""))
+
+
+@given(st.lists(events, max_size=15))
+def test_counts_add_up_in_every_state(story: list[Event]) -> None:
+    """Words are processed, failed or left and requests answered, failed or open, whatever has happened."""
+    screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[3:7])
+    assert figure(screen, "words") == figure(screen, "processed") + figure(screen, "failed") + figure(screen, "left")
+    assert figure(screen, "requests") == (
+        figure(screen, "answered") + figure(screen, "failed", 1) + figure(screen, "open")
+    )
+
+
+@given(st.lists(events, max_size=15), st.sampled_from(WIDTHS))
+def test_no_line_is_wider_than_the_screen(story: list[Event], width: int) -> None:
+    """Whatever the words and messages are, every line fits and the frame stays closed."""
+    lines = seen(render(view_of(*story), width, NOON), width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert all(line.startswith("│") and line.rstrip().endswith("│") for line in lines[1:8])
+    assert len({cell_len(line.rstrip()) for line in lines[:9]}) == 1
+
+
+def test_a_full_run_fits_80_by_24() -> None:
+    """A run with many batches and many kinds of failures leaves a line of a 24-line terminal free."""
+    kinds = {f"http {status}": status for status in range(500, 512)}
+    going = [event for chunk in range(1, 40) for event in (ChunkMoved(chunk, "SUBMITTED", 1, 2, 3), polled(chunk, 5))]
+    view = view_of(*going, ChunkMoved(1, "STORED", 1, 2, 3), settled("no", **kinds), WordFailed("cat", "refused"))
+    screen = seen(render(view, 80, NOON, 24), 80).splitlines()
+    assert len(screen) <= 23
+    assert [line for line in screen if line.startswith("and ")] == ["and 34 more", "and 10 more kinds"]
+
+
+def test_screens_hold_what_happens() -> None:
+    """A screen tells the activity, the deadline, the state of each batch, and one failure of each kind."""
+    view = view_of(
+        RunBegan("run-1", "gpt-5-mini", "batch", False, Totals(words=10, requests=400)),
+        ChunkMoved(1, "SUBMITTED", 10, 400, 9000, "batch_1"),
+        polled(1, 100),
+        settled("It declined.", refused=2),
+        polled(1, 100),
+        WordFailed("猫", "definitions refused"),
+    )
+    screen = seen(render(view, 120, NOON + timedelta(hours=5)))
+    for text in ("run-1 · gpt-5-mini · batch", "Waiting for 1 batch", "ETA: waiting, expires in 19 h", "in progress"):
+        assert text in screen
+    for text in ("100/400", f"batch_{1:032x}", "cat synonyms: It declined.", "猫 (definitions refused)"):
+        assert text in screen
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
+    """Escape codes of words and messages don't reach the output, and markup in them is shown as it is."""
+    view = view_of(
+        RunBegan(HOSTILE, HOSTILE, HOSTILE, False, Totals(words=1)),
+        ChunkMoved(1, HOSTILE, 1, 1, 1, HOSTILE),
+        ChunkSettled(1, 0, {HOSTILE: 1}, (Failure(HOSTILE, FailureReason.HTTP, HOSTILE),), Usage(), None),
+        WordFailed(HOSTILE, HOSTILE),
+        Waiting(HOSTILE),
+    )
+    row = BatchRow(1, "SUBMITTED", HOSTILE, HOSTILE)
+    facts = BatchFacts(HOSTILE, HOSTILE, 1, 1, 0, NOON, None, 1, 1, None, HOSTILE, HOSTILE, (HOSTILE,))
+    for content in (
+        render(view, 200, NOON),
+        summary_panel(view, NOON, next_command=HOSTILE),
+        batches_table([row], NOON, 200),
+        batch_panel(facts, NOON),
+        failures_table([FailureRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE)], 200),
+        estimate_panel(Estimate(HOSTILE), immediate=False, notes=[HOSTILE]),
+    ):
+        screen = seen(content, 200, colour=colour)
+        own = re.sub(r"\x1b\[[\d;]*m", "", screen)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", own)
+        assert "\x1b[31mred" not in screen
+        assert "[bold]kept[/bold]" in own
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_plain_text_is_one_harmless_line(text: str) -> None:
+    """Plain text has no control characters, can be encoded, and is not changed by being made plain again."""
+    once = plain(text)
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", once)
+    assert plain(once) == once
+    assert once.encode().decode() == once
+
+
+def test_joiners_of_words_are_kept() -> None:
+    """The joiners that Persian and Hindi words are spelt with stay."""
+    assert plain("क्\u200dष") == "क्\u200dष"
+
+
+@given(st.text("猫ab_1", max_size=60), st.integers(1, 60))
+def test_an_id_is_shortened_in_its_middle(text: str, cells: int) -> None:
+    """A shortened id is no wider than its room; one that fits is left alone."""
+    short = shorten(text, cells)
+    assert cell_len(short) <= cells
+    assert (short == text) == (cell_len(text) <= cells)
+
+
+def test_bars_can_be_read_without_colour() -> None:
+    """The two parts of a bar are different characters."""
+    screen = seen(render(view_of(Progressed(Totals(words=2, processed=1))), 80, NOON), 80)
+    assert re.search("━+─+  50%", screen)
+
+
+def test_unknown_costs_are_shown_as_unknown() -> None:
+    """Where a price is not known, no panel and no screen shows an amount."""
+    view = view_of(Progressed(Totals(words=1, cost=None)))
+    assert re.search(r"cost so far +unknown", seen(render(view, 80, NOON)))
+    assert re.search(r"cost +unknown", seen(summary_panel(view, NOON)))
+    panel = seen(estimate_panel(Estimate("mystery-1", 1, now={"synonyms": Expectation(1, 9, 9)}), immediate=False))
+    assert "genai-prices does not know the price of mystery-1." in panel
+    assert "$" not in panel
+
+
+def test_an_estimate_tells_prices_and_sizes() -> None:
+    """The batch price is half the regular one, later requests are marked, and further chunks are summed up."""
+    estimate = Estimate(
+        "gpt-5-mini",
+        words=9,
+        complete=2,
+        unknown=3,
+        now={"synonyms": Expectation(4000, 1_000_000, 1_000_000)},
+        later={"examples": Expectation(9, 0, 0)},
+        chunks=[ChunkSize(2, 1000, 3_000_000)] * 6,
+    )
+    panel = seen(estimate_panel(estimate, immediate=False, notes=["One word was left out."]), 80)
+    for text in ("regular price  $2.25", "batch price    $1.12", "savings", "(50%)", "One word was left out."):
+        assert text in panel
+    assert "9 words: 2 complete already, 3 without definitions" in panel
+    assert "and 2 more: 2,000 requests, 4 words, 6.0 MB" in panel
+    assert re.search(r"examples +- +9 ", panel)
+
+
+def test_an_immediate_run_is_priced_as_one() -> None:
+    """Where requests are answered at once, the price is the regular one and nothing is saved."""
+    estimate = Estimate("gpt-5-mini", now={"synonyms": Expectation(1, 1_000_000, 1_000_000)})
+    panel = seen(estimate_panel(estimate, immediate=True, notes=[]), 80)
+    assert "$2.25" in panel
+    assert "savings" not in panel
+
+
+def test_a_summary_says_what_to_type_next() -> None:
+    """A stopped run says so, and how to go on; failures are shown with the command that lists them."""
+    totals = Totals(10, 6, 1, 90, 60, 5, Usage(7, 0, 8, 0), Decimal("0.25"))
+    view = view_of(RunBegan("r", "m", "batch", False, Totals()), RunEnded(False, True, totals))
+    panel = seen(summary_panel(view, NOON, next_command="batch-synth again", failures_command="batch-synth failures"))
+    for text in ("Stopped before the end", "10: 6 processed, 1 failed, 3 left", "$0.2500", "batch-synth failures"):
+        assert text in panel
+    assert "omplete" not in panel
+    assert re.search(r"next +batch-synth again", panel)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_batch_ids_can_be_copied(width: int) -> None:
+    """At every width a batch's id is whole, and no line is too wide."""
+    rows = [BatchRow(n, "SUBMITTED", f"batch_{n:032x}", "in_progress", 10**4, 10**4, created_at=NOON) for n in (1, 2)]
+    screen = seen(batches_table(rows, NOON, width), width)
+    assert all(f"batch_{n:032x}" in screen for n in (1, 2))
+    assert max(map(cell_len, screen.splitlines())) <= width
+
+
+def test_a_foreign_batch_is_told_as_one() -> None:
+    """The panel of a batch shows its errors, what is unknown, and whether it is one of this run's."""
+    facts = BatchFacts("batch_1", "failed", 0, 0, 0, NOON, None, None, None, None, None, None, ("line 3: bad",), False)
+    panel = seen(batch_panel(facts, NOON))
+    for text in ("line 3: bad", "not counted yet", "unknown", "No chunk of this checkpoint owns this batch."):
+        assert text in panel
+
+
+def test_empty_tables_say_so() -> None:
+    """Where there is nothing to list, a sentence says so."""
+    assert seen(batches_table([], NOON, 80)).strip() == "No chunk has been made yet."
+    assert seen(failures_table([], 80)).strip() == "No failures."
+
+
+def test_failures_are_listed_and_counted() -> None:
+    """Failures stand in straight lines with their words, and their kinds are counted."""
+    rows = [
+        FailureRow("猫に小判" * 20, "synonyms", "http 500", "busy " * 60),
+        FailureRow("cat", "domain", "refused", "no"),
+    ]
+    screen = seen(failures_table(rows, 80), 80)
+    assert "2 failures: 1 http 500, 1 refused" in screen
+    assert max(map(cell_len, screen.splitlines())) <= 80
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[Console, io.StringIO]]:
+    """A console that believes in its terminal."""
+    out = io.StringIO()
+    yield Console(file=out, width=80, height=24, force_terminal=True, color_system=None), out
+
+
+def test_a_live_screen_stays_once_it_is_left() -> None:
+    """The last state stands on the screen at the end, and notices stand above it, once."""
+    clock = Clock()
+    with terminal() as (console, out):
+        with LiveDisplay(console, clock) as display:
+            display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+            display.notify(Noticed("Two lines [bold]skipped[/bold]\x1b[2J"))
+            clock.pass_by(minutes=1)
+            display.notify(RunEnded(True, False, Totals(words=2, processed=2, requests=2, answered=2)))
+        last = out.getvalue().rsplit("╭", 1)[1]
+    assert out.getvalue().count("Two lines [bold]skipped[/bold]") == 1
+    assert "Two lines" not in last
+    assert "Complete" in last
+    assert display.view.complete
+
+
+def test_a_live_screen_ages_without_events() -> None:
+    """What is drawn follows the clock, so that ages and deadlines move while nothing happens."""
+    clock = Clock()
+    with terminal() as (console, _):
+        display = LiveDisplay(console, clock)
+        display.notify(polled(1, 5))
+        clock.pass_by(hours=5)
+        assert "expires in 19 h" in seen(display._screen(), 80)
+
+
+def logged(clock: Clock, *story: Event, out: io.StringIO | None = None) -> list[str]:
+    out = out or io.StringIO()
+    log = LogDisplay(out, clock)
+    for event in story:
+        clock.pass_by(seconds=1)
+        log.notify(event)
+    return out.getvalue().splitlines()
+
+
+def test_a_log_line_stands_alone() -> None:
+    """A line has its moment in UTC and one whole sentence, and nothing that a terminal would obey."""
+    lines = logged(
+        Clock(),
+        RunBegan("run-1", "gpt-5-mini", "batch", True, Totals(words=1200, processed=1000)),
+        polled(3, 100),
+        WordFailed("cat", HOSTILE),
+        RunEnded(True, False, Totals(words=1200, processed=1200)),
+    )
+    assert lines[0] == (
+        "2026-11-20T12:00:01Z  Run run-1 goes on: gpt-5-mini, batch; 1,000 of 1,200 words processed, 0 failed; "
+        "0 of 0 requests answered, 0 failed; cost $0.00"
+    )
+    assert lines[1] == (
+        f"2026-11-20T12:00:02Z  Chunk 3: batch_{3:032x} is in progress, 100 of 400 requests done, 0 failed, "
+        "expires in 23 h"
+    )
+    assert lines[2] == "2026-11-20T12:00:03Z  Failed: cat: red [bold]kept[/bold] txet next"
+    assert len(lines) == 4
+
+
+def test_a_log_repeats_nothing() -> None:
+    """Polls and counts that say nothing new are silent; those of another chunk or with other figures are not."""
+    total = Progressed(Totals(words=2))
+    waits = (Waiting("The database does not answer"),) * 2
+    lines = logged(Clock(), polled(1, 5), polled(1, 5), polled(2, 5), polled(1, 6), total, total, *waits)
+    assert len(lines) == 5
+
+
+@given(st.lists(events, max_size=15))
+def test_a_log_writes_at_most_a_line_per_event(story: list[Event]) -> None:
+    """However odd the texts of events are, an event is one line or none."""
+    out = io.StringIO(newline="")
+    logged(Clock(), *story, out=out)
+    lines = out.getvalue().split("\n")[:-1]
+    assert len(lines) <= len(story)
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ", line) for line in lines)
+
+
+def test_an_observer_never_raises() -> None:
+    """A stream that was closed does not stop the run."""
+    out = io.StringIO()
+    out.close()
+    LogDisplay(out, Clock()).notify(Noticed("unheard"))

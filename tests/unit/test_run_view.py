@@ -1,0 +1,313 @@
+"""The fold of events into what is shown of a run, and the wording of its figures."""
+
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floridify_batch.events import (
+    BatchPolled,
+    ChunkMoved,
+    ChunkSettled,
+    Event,
+    ListRead,
+    Noticed,
+    Progressed,
+    RunBegan,
+    RunEnded,
+    Totals,
+    Waiting,
+    WordFailed,
+)
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.pricing import Usage
+from floridify_batch.run_view import (
+    FINISHED_SHOWN,
+    WORDS_SHOWN,
+    RunView,
+    brief,
+    dollars,
+    expiry,
+    megabytes,
+    percent,
+    span,
+    stamp,
+    verdict,
+)
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+STATES = ("PLANNED", "SUBMITTING", "SUBMITTED", "ANSWERED", "STORED", "DONE", "SPLIT", "LOST")
+
+
+def later(**time: float) -> datetime:
+    return NOON + timedelta(**time)
+
+
+def moved(chunk: int, state: str, batch_id: str | None = None) -> ChunkMoved:
+    return ChunkMoved(chunk, state, 50, 400, 1_500_000, batch_id)
+
+
+def polled(chunk: int, done: int, total: int = 400, failed: int = 0) -> BatchPolled:
+    return BatchPolled(chunk, f"batch_{chunk}", "in_progress", total, done, failed, NOON, later(hours=24))
+
+
+def told(*events: tuple[datetime, Event]) -> RunView:
+    view = RunView()
+    for now, event in events:
+        view = view.apply(event, now)
+    return view
+
+
+def began(totals: Totals | None = None, *, resumed: bool = False) -> RunBegan:
+    return RunBegan("run-1", "gpt-5-mini", "batch", resumed, totals or Totals(words=100))
+
+
+parts = st.integers(0, 10**6)
+some_totals = st.builds(
+    lambda processed, failed, left, answered, lost, waiting, cost: Totals(
+        processed + failed + left,
+        processed,
+        failed,
+        answered + lost + waiting,
+        answered,
+        lost,
+        Usage(answered, 0, lost, 0),
+        cost,
+    ),
+    *[parts] * 6,
+    st.none() | st.decimals(0, 10**6, places=6),
+)
+some_text = st.text(max_size=60)
+some_failure = st.builds(
+    Failure, some_text, st.sampled_from(FailureReason), some_text, status=st.none() | st.integers(0, 599)
+)
+chunks = st.integers(1, 12)
+some_event: st.SearchStrategy[Event] = st.one_of(
+    st.builds(RunBegan, some_text, some_text, some_text, st.booleans(), some_totals),
+    st.builds(Progressed, some_totals),
+    st.builds(ListRead, parts, parts),
+    st.builds(ChunkMoved, chunks, st.sampled_from(STATES), parts, parts, parts, st.none() | some_text),
+    st.builds(
+        BatchPolled,
+        chunks,
+        some_text,
+        some_text,
+        parts,
+        parts,
+        parts,
+        st.just(NOON),
+        st.none() | st.just(later(hours=24)),
+    ),
+    st.builds(
+        ChunkSettled,
+        chunks,
+        parts,
+        st.dictionaries(some_text, parts, max_size=4),
+        st.lists(some_failure, max_size=3).map(tuple),
+        st.just(Usage()),
+        st.none(),
+    ),
+    st.builds(WordFailed, some_text, some_text),
+    st.builds(Waiting, some_text),
+    st.builds(Noticed, some_text),
+    st.builds(RunEnded, st.booleans(), st.booleans(), some_totals),
+)
+some_events = st.lists(some_event, max_size=30)
+
+
+@given(some_events)
+def test_a_fold_is_pure(events: list[Event]) -> None:
+    """Applying an event leaves the view as it was, and the same event at the same time gives an equal view."""
+    view = RunView()
+    for second, event in enumerate(events):
+        before = deepcopy(view)
+        now = later(seconds=second)
+        after = view.apply(event, now)
+        assert view == before
+        assert after == view.apply(event, now)
+        view = after
+
+
+@given(some_events)
+def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
+    """However many events there are, only a few finished chunks and failed words are remembered."""
+    view = told(*((NOON, event) for event in events))
+    assert len(view.finished) <= FINISHED_SHOWN
+    assert len(view.failed_words) <= WORDS_SHOWN
+    assert not {each.chunk for each in view.finished} & set(view.flights)
+
+
+def test_success_rate_is_not_made_up() -> None:
+    """The success rate is unknown until a request is settled; then it is what was answered of the settled."""
+    assert told((NOON, began())).success_rate is None
+    settled = Totals(words=10, requests=100, answered=30, failed_requests=10)
+    assert told((NOON, began()), (NOON, Progressed(settled))).success_rate == 0.75
+
+
+def test_the_rate_counts_this_sitting_only() -> None:
+    """Words that an earlier sitting processed do not count as this sitting's speed."""
+    view = told((NOON, began(Totals(words=1000, processed=900), resumed=True)))
+    assert view.words_per_minute(later(minutes=2)) is None
+    view = view.apply(Progressed(Totals(words=1000, processed=920)), later(minutes=2))
+    assert view.words_per_minute(later(minutes=2)) == 10
+
+
+def test_the_clock_of_a_sitting_stops_with_it() -> None:
+    """After the end, the time that has passed no longer grows."""
+    view = told((NOON, began()), (later(minutes=5), RunEnded(True, False, Totals(words=100, processed=100))))
+    assert view.elapsed(later(hours=9)) == timedelta(minutes=5)
+    assert view.words_per_minute(later(hours=9)) == 20
+
+
+def test_no_eta_before_batches_report_progress() -> None:
+    """Until a second poll reports progress there is no ETA, and the nearest deadline is told instead."""
+    start = Totals(words=100, requests=800)
+    view = told(
+        (NOON, began(start)), (NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2"))
+    )
+    assert (view.eta, view.outlook(NOON)) == (None, "waiting")
+    view = view.apply(polled(1, 0), later(hours=1)).apply(polled(1, 0), later(hours=5))
+    assert view.eta is None
+    assert view.outlook(later(hours=5)) == "waiting, expires in 19 h"
+
+
+def test_an_eta_follows_the_reported_rate() -> None:
+    """The ETA is what is open, divided by the rate between polls; time in the service's queue does not count."""
+    view = told(
+        (NOON, began(Totals(words=100, requests=800))),
+        (NOON, moved(1, "SUBMITTED", "batch_1")),
+        (later(hours=1), polled(1, 0)),
+        (later(hours=2), polled(1, 0)),
+        (later(hours=2, minutes=1), polled(1, 190, failed=10)),
+    )
+    assert view.eta == timedelta(minutes=3)
+    assert view.outlook(later(hours=2, minutes=1)) == "about 3 min"
+
+
+def test_an_eta_is_a_lower_bound_while_words_are_unplanned() -> None:
+    """While a part of the list has not been planned, the ETA says "at least"."""
+    view = told(
+        (NOON, began(Totals(words=100, requests=400))),
+        (NOON, ListRead(50, 100)),
+        (NOON, polled(1, 0)),
+        (later(minutes=1), polled(1, 100)),
+    )
+    assert view.outlook(later(minutes=1)) == "at least 3 min"
+
+
+def test_another_batch_of_a_chunk_starts_anew() -> None:
+    """What was said of a rejected batch is not taken for its successor's progress."""
+    view = told(
+        (NOON, began(Totals(words=100, requests=400))),
+        (NOON, moved(1, "SUBMITTED", "batch_0")),
+        (NOON, BatchPolled(1, "batch_0", "in_progress", 400, 0, 0, NOON, None)),
+        (later(minutes=1), BatchPolled(1, "batch_0", "in_progress", 400, 90, 0, NOON, None)),
+        (later(minutes=2), moved(1, "PLANNED")),
+    )
+    assert view.flights[1].batch_id is None
+    view = view.apply(moved(1, "SUBMITTED", "batch_1"), later(minutes=3)).apply(polled(1, 300), later(minutes=4))
+    assert view.eta is None
+
+
+def test_finished_chunks_leave_the_flight() -> None:
+    """A chunk in flight is one that the service has; stored, split and lost ones are only remembered for a while."""
+    view = told((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2")))
+    assert [each.chunk for each in view.in_flight] == [1, 2]
+    view = view.apply(moved(1, "ANSWERED"), NOON)
+    assert [each.chunk for each in view.in_flight] == [2]
+    view = view.apply(moved(1, "STORED"), NOON).apply(moved(2, "LOST"), NOON)
+    assert [(each.chunk, each.state, each.batch_id) for each in view.finished] == [
+        (1, "STORED", "batch_1"),
+        (2, "LOST", "batch_2"),
+    ]
+    assert view.apply(polled(2, 5), NOON) == view
+
+
+def test_a_poll_alone_shows_a_chunk() -> None:
+    """A view that missed a chunk's submission is right again with the next poll."""
+    assert [each.batch_id for each in told((NOON, polled(7, 3))).in_flight] == ["batch_7"]
+
+
+def test_failures_add_up_by_kind() -> None:
+    """Failures are counted by kind over all chunks, with the latest example of each kind."""
+    first, second = (Failure(f"w-{n}", FailureReason.HTTP, "busy", status=500) for n in (1, 2))
+    view = told(
+        (NOON, ChunkSettled(1, 10, {"http 500": 3, "refused": 1}, (first,), Usage(), None)),
+        (NOON, ChunkSettled(2, 10, {"http 500": 4}, (second,), Usage(), None)),
+    )
+    assert view.failures == {"http 500": 7, "refused": 1}
+    assert view.examples == {"http 500": second}
+
+
+def test_a_reason_to_wait_outlasts_polls() -> None:
+    """Polls do not hide why the run waits; the next deed does."""
+    view = told((NOON, Waiting("The database does not answer")), (NOON, polled(1, 0)))
+    assert view.activity == "The database does not answer"
+    assert view.apply(moved(1, "ANSWERED"), NOON).apply(polled(2, 0), NOON).activity == "Waiting for 1 batch"
+
+
+@pytest.mark.parametrize(
+    ("complete", "stopped", "end", "title"),
+    [
+        (True, False, Totals(words=5, processed=5, requests=9, answered=9), "Complete"),
+        (True, False, Totals(words=5, processed=4, failed=1, requests=9, answered=9), "Complete, with failures"),
+        (True, False, Totals(words=5, processed=5), "Nothing to do: every word was done before"),
+        (False, True, Totals(words=5, processed=4), "Stopped before the end"),
+        (False, False, Totals(words=5, processed=4), "Not complete"),
+    ],
+)
+def test_complete_is_said_only_where_it_is_true(complete: bool, stopped: bool, end: Totals, title: str) -> None:
+    """The verdict on a run tells completion, failures, a stop and idleness apart."""
+    view = told((NOON, began(Totals(words=5))), (NOON, RunEnded(complete, stopped, end)))
+    assert (verdict(view), view.activity) == (title, title)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (None, "unknown"),
+        (Decimal(0), "$0.00"),
+        (Decimal("0.00003"), "<$0.0001"),
+        (Decimal("0.0042"), "$0.0042"),
+        (Decimal("0.5"), "$0.5000"),
+        (Decimal("1234.567"), "$1,234.57"),
+        (Decimal(-2), "-$2.00"),
+    ],
+)
+def test_money_is_readable(amount: Decimal | None, text: str) -> None:
+    """Money has sensible digits; a positive amount never reads as nothing, and an unknown one as unknown."""
+    assert dollars(amount) == text
+
+
+@given(st.decimals(min_value=Decimal("1e-12"), max_value=10**9))
+def test_a_positive_amount_is_never_shown_as_nothing(amount: Decimal) -> None:
+    """However small an amount is, what is shown has a digit other than 0."""
+    assert any(digit in "123456789" for digit in dollars(amount))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "long", "short"),
+    [
+        (-5, "0 s", "0 s"),
+        (45, "45 s", "45 s"),
+        (200, "3 min 20 s", "3 min"),
+        (4800, "1 h 20 min", "80 min"),
+        (19 * 3600 + 60, "19 h", "19 h"),
+        (90_000, "1 d 1 h", "25 h"),
+    ],
+)
+def test_durations_are_readable(seconds: int, long: str, short: str) -> None:
+    """A duration is told in two units where both matter, in one where it must be short."""
+    assert span(timedelta(seconds=seconds)) == long
+    assert brief(timedelta(seconds=seconds)) == short
+
+
+def test_other_figures_are_readable() -> None:
+    """Moments are UTC to the second, sizes are in the service's units, a rate rounds to neither all nor nothing."""
+    assert stamp(datetime.fromisoformat("2026-11-20T17:00:00+01:00")) == "2026-11-20T16:00:00Z"
+    assert (megabytes(3000), megabytes(4_100_000)) == ("3.0 kB", "4.1 MB")
+    assert (percent(1), percent(0.99999), percent(0.5)) == ("100.0%", "99.9%", "50.0%")
+    assert expiry(NOON, later(minutes=1)) == "past its deadline"
