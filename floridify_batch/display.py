@@ -236,14 +236,14 @@ class LiveDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._live.stop()
 
     def notify(self, event: Event) -> None:
         """Take note of an event; a notice is printed above the screen. A terminal that has gone away is no matter."""
         self.view = self.view.apply(event, self._clock())
         if isinstance(event, Noticed):
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 self._console.print(Text(plain(event.text)))
 
     def _screen(self) -> RenderableType:

@@ -116,7 +116,7 @@ def shorten(text: str, cells: int) -> str:
     tail = text[-cells:]
     while cell_len(tail) > cells - 1 - head:
         tail = tail[1:]
-    return f"{set_cell_size(text, head)}…{tail}"
+    return f"{set_cell_size(text, head).rstrip()}…{tail}"
 
 
 def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:
