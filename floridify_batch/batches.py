@@ -117,6 +117,11 @@ class OpenAIBatches:
         self._patience = patience
         self._waiting = waiting
 
+    async def check(self) -> None:
+        """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
+        once = self._once
+        await _in_our_words(lambda: once.batches.list(limit=1))
+
     async def find(self, label: str, since: datetime) -> BatchJob | None:
         """The first batch of a label. A later one of the same label is cancelled: nobody else will ever want it."""
         found = await self._repeated(partial(self._labelled, label, since - _CLOCK_SLACK))

@@ -126,7 +126,7 @@ class ChunkWriter:
         """Write a word's requests down."""
         self._requests.writelines(packed.lines)
         for expected in packed.expected:
-            self._expected.write(orjson.dumps(expected) + b"\n")
+            self._expected.write(orjson.dumps([*expected]) + b"\n")
         write_failures(self._carried, packed.ordinal, packed.carried)
         self.size += packed.size
         self.ordinals.append(packed.ordinal)

@@ -1,0 +1,147 @@
+"""The parts of a run, built from its settings: service, database, sandbox. Whatever is opened here is closed here."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from floridify_batch.batches import Batches, OpenAIBatches
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.connector import OpenAIConnector
+from floridify_batch.errors import DatabaseError, UsageError
+from floridify_batch.immediate_batches import ImmediateBatches
+from floridify_batch.languages import language_name
+from floridify_batch.ledger import RunInfo, RunSettings
+from floridify_batch.planning import Brief, brief
+from floridify_batch.recipes import components_named
+from floridify_batch.store import MongoStore
+
+MONGO_FOLDER = "batch-synth-mongodb"
+SANDBOX_FOLDER = "batch-synth-sandbox"
+"""Folders beside the checkpoint: the data of a MongoDB of our own, and what the sandbox remembers."""
+
+_HIDDEN = "***@"
+"""Stands in a checkpoint where the address had a name and password."""
+
+_SANDBOX_KEY = "sandbox"
+
+type Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a checkpoint never holds: the key, and an address with its password."""
+
+    api_key: str | None
+    mongo_url: str | None = None
+
+
+def new_brief(settings: RunSettings, run_id: str) -> Brief:
+    """What a run of these settings asks for. Raises `UsageError`."""
+    return brief(
+        components_named(",".join(settings.components)),
+        model=settings.model,
+        language_name=language_name(settings.language),
+        max_attempts=settings.max_attempts,
+        forced_run=run_id if settings.force else None,
+    )
+
+
+def without_password(url: str | None) -> str | None:
+    """An address as a checkpoint may hold it."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    _, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=_HIDDEN + host)) if at else url
+
+
+def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
+    url = secrets.mongo_url or settings.mongo_url
+    if url and _HIDDEN in url:
+        raise DatabaseError(
+            f"The checkpoint names the database {url} without its password; give --mongo-url, or set MONGODB_URL."
+        )
+    return url
+
+
+@asynccontextmanager
+async def opened_store(
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Tell, waiting: Tell
+) -> AsyncIterator[MongoStore]:
+    """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
+    url = _mongo_url(settings, secrets)
+    with _mongod(url, checkpoint, tell) as address:
+        store = MongoStore(address, settings.database, waiting=waiting)
+        try:
+            await store.check()
+            yield store
+        finally:
+            await store.close()
+
+
+@contextmanager
+def _mongod(url: str | None, checkpoint: Checkpoint, tell: Tell) -> Iterator[str]:
+    if url:
+        yield url
+        return
+    from floridify_batch.local_mongo import local_mongod
+
+    with local_mongod(mongo_folder(checkpoint)) as mongo:
+        verb = "started" if mongo.started else "in use"
+        tell(f"Local MongoDB {verb} at {mongo.url} with its data in {mongo.data_folder}")
+        yield mongo.url
+
+
+def mongo_folder(checkpoint: Checkpoint) -> Path:
+    """Where a MongoDB of our own keeps its data: one for all checkpoints of a folder."""
+    return checkpoint.path.absolute().parent / MONGO_FOLDER
+
+
+@contextmanager
+def service(
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Tell, seconds: float
+) -> Iterator[tuple[str, str | None]]:
+    """The key and the address of the service: with `--sandbox`, one that is started for this command."""
+    if not settings.sandbox:
+        yield key_of(secrets), settings.base_url
+        return
+    from floridify_batch.sandbox.running import running_sandbox
+
+    folder = checkpoint.path.absolute().parent / SANDBOX_FOLDER
+    with running_sandbox(folder, seconds=seconds) as url:
+        tell(f"Sandbox started at {url}: nothing is sent to OpenAI, the answers are invented")
+        yield _SANDBOX_KEY, url
+
+
+def key_of(secrets: Secrets) -> str:
+    """The key. Raises `UsageError` where there is none."""
+    if not secrets.api_key:
+        raise UsageError("There is no key: set OPENAI_API_KEY, or add --sandbox to try without one.")
+    return secrets.api_key
+
+
+@asynccontextmanager
+async def opened_batches(
+    settings: RunSettings, key: str, base_url: str | None, checkpoint: Checkpoint, waiting: Tell
+) -> AsyncIterator[Batches]:
+    """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
+    if settings.immediate:
+        connector = OpenAIConnector(key, settings.model, base_url=base_url)
+        batches: Batches = ImmediateBatches(connector, checkpoint.folder)
+    else:
+        remote = OpenAIBatches(key, base_url=base_url, waiting=waiting)
+        batches = remote
+        await remote.check()
+    try:
+        yield batches
+    finally:
+        await batches.close()
+
+
+def run_info(settings: RunSettings, run_id: str, asked: Brief, words: int, list_digest: str) -> RunInfo:
+    """Which run this is, and what it is tied to."""
+    return RunInfo(
+        id=run_id, settings=settings, words=words, list_digest=list_digest, template_digest=asked.template_digest
+    )

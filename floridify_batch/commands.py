@@ -1,0 +1,301 @@
+"""What the commands do, once their options are read: each returns an exit code."""
+
+import asyncio
+import secrets as randomness
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from floridify_batch.assembly import (
+    Secrets,
+    key_of,
+    mongo_folder,
+    new_brief,
+    opened_batches,
+    opened_store,
+    run_info,
+    service,
+)
+from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
+from floridify_batch.batches import Batches
+from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.chunks import Limits
+from floridify_batch.display import LiveDisplay, LogDisplay
+from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.estimates import Estimate
+from floridify_batch.events import Observer, Waiting
+from floridify_batch.feeding import survey
+from floridify_batch.ledger import Ledger, RunInfo, RunSettings
+from floridify_batch.panels import estimate_panel, summary_panel
+from floridify_batch.planning import Brief
+from floridify_batch.run import Run
+from floridify_batch.store import EntryReader, MongoStore, NoDatabase
+from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
+
+PROCESSED, SOME_FAILED, STOPPED = 0, 1, 130
+BAD_LINES_SHOWN = 5
+
+type Display = LiveDisplay | LogDisplay
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a command works, and how far it may go."""
+
+    checkpoint: Checkpoint
+    secrets: Secrets
+    sandbox_seconds: float
+    yes: bool
+    wait: bool
+
+
+class Announcer:
+    """Tells whoever watches why there is a wait; before anyone watches, says it on the terminal."""
+
+    def __init__(self) -> None:
+        self.observer: Observer | None = None
+
+    def __call__(self, reason: str) -> None:
+        if self.observer is None:
+            typer.echo(reason)
+        else:
+            self.observer.notify(Waiting(reason))
+
+
+@asynccontextmanager
+async def opened_parts(
+    settings: RunSettings, scene: Scene, waiting: Announcer
+) -> AsyncIterator[tuple[MongoStore, Batches]]:
+    """The database and the carrier of a run's requests, open."""
+    place = scene.checkpoint
+    with service(settings, scene.secrets, place, typer.echo, scene.sandbox_seconds) as (key, base_url):
+        async with (
+            opened_store(settings, scene.secrets, place, typer.echo, waiting) as store,
+            opened_batches(settings, key, base_url, place, waiting) as batches,
+        ):
+            yield store, batches
+
+
+async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
+    """Begin a run, or go on with it where its checkpoint is there already."""
+    listed = read_word_list(Path(settings.words_file))
+    run_id = randomness.token_hex(6)
+    asked = new_brief(settings, run_id)
+    info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
+    if dry_run:
+        return await _dry_run(settings, scene, asked, listed)
+    if not settings.sandbox:
+        key_of(scene.secrets)
+    with scene.checkpoint.locked():
+        before = scene.checkpoint.load()
+        if before is not None and not _begins_anew(before, info, scene.checkpoint):
+            return await _go_on(before, scene)
+        return await _begin(info, asked, scene, listed)
+
+
+async def resume(scene: Scene) -> int:
+    """Go on where a run was stopped."""
+    if not scene.checkpoint.path.exists():
+        raise CheckpointError(f"There is no checkpoint {scene.checkpoint.path}; begin with: batch-synth run WORDS")
+    with scene.checkpoint.locked():
+        ledger = scene.checkpoint.load()
+        if ledger is None:
+            raise CheckpointError(
+                f"{scene.checkpoint.path} holds no run; name its list with: batch-synth run WORDS --checkpoint "
+                f"{scene.checkpoint.path}"
+            )
+        return await _go_on(ledger, scene)
+
+
+def _begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
+    """Whether a finished run gives way to a new one. Raises `CheckpointError` where an unfinished one is another."""
+    differences = before.run.differences(info)
+    if not before.finished and differences:
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run with "
+            f"batch-synth resume --checkpoint {checkpoint.path}, or name another --checkpoint for this one."
+        )
+    if before.finished and (differences or info.settings.force):
+        checkpoint.rotate(before)
+        return True
+    return False
+
+
+# ── up to the gate ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _dry_run(settings: RunSettings, scene: Scene, asked: Brief, listed: WordList) -> int:
+    console = Console()
+    has_database = scene.secrets.mongo_url or mongo_folder(scene.checkpoint).exists()
+    async with AsyncExitStack() as stack:
+        store: EntryReader = NoDatabase()
+        if has_database:
+            opened = opened_store(settings, scene.secrets, scene.checkpoint, typer.echo, typer.echo)
+            store = await stack.enter_async_context(opened)
+        estimate = await _survey(settings, asked, listed.words, store, console)
+    notes = _notes(listed)
+    if not has_database:
+        notes.append("There is no database yet: every word counts as unknown.")
+    console.print(estimate_panel(estimate, immediate=settings.immediate, notes=notes))
+    return PROCESSED
+
+
+async def _survey(
+    settings: RunSettings, asked: Brief, words: Sequence[str], store: EntryReader, console: Console
+) -> Estimate:
+    limits = Limits(words=settings.batch_size)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Looking up and planning", total=len(words))
+        return await survey(
+            words,
+            store,
+            asked,
+            language=settings.language,
+            model=settings.model,
+            limits=limits,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _notes(listed: WordList) -> list[str]:
+    """What the user should know of the list: what was left out, and why."""
+    notes = []
+    if listed.duplicates:
+        notes.append(f"{listed.duplicates:,} repeated words in the list were left out.")
+    notes += [f"Left out {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
+    if len(listed.bad_lines) > BAD_LINES_SHOWN:
+        notes.append(f"And {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more bad lines were left out.")
+    return notes
+
+
+def _confirmed(estimate: Estimate, scene: Scene) -> bool:
+    """Whether the user agrees; where nothing can be spent, nobody is asked."""
+    if scene.yes or not estimate.total_now.requests:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on; add --yes to go ahead, or --dry-run to look only.")
+    return typer.confirm("Proceed?", default=False)
+
+
+async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList) -> int:
+    settings, checkpoint = info.settings, scene.checkpoint
+    console, waiting = Console(), Announcer()
+    done_before = set(checkpoint.adopted_words())
+    words = [word for word in listed.words if word not in done_before]
+    checkpoint.create_folder()
+    async with opened_parts(settings, scene, waiting) as (store, batches):
+        estimate = await _survey(settings, asked, words, store, console)
+        console.print(estimate_panel(estimate, immediate=settings.immediate, notes=_notes(listed)))
+        if not _confirmed(estimate, scene):
+            typer.echo("Nothing was sent, nothing was spent.")
+            return STOPPED
+        await store.ensure_indexes()
+        ledger = Ledger(start_time=utc_now().timestamp(), run=info)
+        ledger.processed_words = [word for word in listed.words if word in done_before]
+        write_normalised(listed.words, checkpoint.words_path)
+        checkpoint.save(ledger)
+        return await _drive(Run(listed.words, ledger, checkpoint, asked, batches, store), scene, console, waiting)
+
+
+async def _go_on(ledger: Ledger, scene: Scene) -> int:
+    checkpoint, settings = scene.checkpoint, ledger.run.settings
+    if ledger.finished:
+        return _say_finished(ledger, checkpoint)
+    console, waiting = Console(), Announcer()
+    words = _kept_words(ledger, checkpoint)
+    asked = new_brief(settings, ledger.run.id)
+    if asked.template_digest != ledger.run.template_digest:
+        raise CheckpointError(
+            f"{checkpoint.path} was begun with other templates than this batch-synth has; "
+            "finish it with the version that began it, or name another --checkpoint."
+        )
+    checkpoint.tidy(ledger)
+    async with opened_parts(settings, scene, waiting) as (store, batches):
+        return await _drive(Run(words, ledger, checkpoint, asked, batches, store), scene, console, waiting)
+
+
+def _kept_words(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
+    try:
+        words = read_normalised(checkpoint.words_path)
+    except (OSError, UnicodeDecodeError):
+        raise CheckpointError(
+            f"The run's copy of its word list, {checkpoint.words_path}, cannot be read; "
+            f"restore the folder {checkpoint.folder}, which belongs to the checkpoint."
+        ) from None
+    if digest_of(words) != ledger.run.list_digest:
+        raise CheckpointError(f"{checkpoint.words_path} is not the list that {checkpoint.path} was begun with.")
+    return words
+
+
+def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
+    failed = len(ledger.failed_words)
+    typer.echo(
+        f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
+        f"{failed:,} failed. To run the list anew, name another --checkpoint."
+    )
+    return SOME_FAILED if failed else PROCESSED
+
+
+# ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) -> int:
+    processor = SynthesisBatchProcessor(run_)
+    with _display(console) as display:
+        run_.observer = display
+        waiting.observer = display
+        with _first_interrupt(processor, waiting):
+            ending = await processor.process(wait=scene.wait)
+    resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
+    failures_command = f"batch-synth failures --checkpoint {quote(str(scene.checkpoint.path))}"
+    next_command = None if ending is Ending.FINISHED else resume_command
+    if console.is_terminal:
+        panel = summary_panel(display.view, utc_now(), next_command=next_command, failures_command=failures_command)
+        console.print(panel)
+    if ending is Ending.STOPPED:
+        return STOPPED
+    if ending is Ending.LEFT:
+        typer.echo(f"Batches are in flight. Collect them with: {resume_command}")
+        return PROCESSED
+    return SOME_FAILED if run_.ledger.failed_words else PROCESSED
+
+
+@contextmanager
+def _display(console: Console) -> Iterator[Display]:
+    """Live tables in a terminal, a line per event elsewhere."""
+    if console.is_terminal:
+        with LiveDisplay(console, utc_now) as live:
+            yield live
+    else:
+        yield LogDisplay(sys.stdout, utc_now)
+
+
+@contextmanager
+def _first_interrupt(processor: SynthesisBatchProcessor, waiting: Announcer) -> Iterator[None]:
+    """The first Ctrl-C, or SIGTERM, asks the driver to leave; it uninstalls itself, so a second one is ordinary."""
+    loop = asyncio.get_running_loop()
+    caught = (signal.SIGINT, signal.SIGTERM)
+
+    def ask() -> None:
+        release()
+        processor.stop()
+        waiting("Stopping after the present step. Press Ctrl-C again to stop at once; nothing is lost either way.")
+
+    def release() -> None:
+        for each in caught:
+            loop.remove_signal_handler(each)
+
+    for each in caught:
+        loop.add_signal_handler(each, ask)
+    try:
+        yield
+    finally:
+        release()

@@ -1,0 +1,181 @@
+"""The commands that look at a run or a batch from outside: status, failures, cancel."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from floridify_batch.assembly import Secrets, key_of, service
+from floridify_batch.batches import BatchJob, OpenAIBatches
+from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.chunks import chunk_folder, read_failures
+from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table
+from floridify_batch.pricing import rates
+from floridify_batch.requests import parse_custom_id
+from floridify_batch.words import read_normalised
+
+if TYPE_CHECKING:
+    from floridify_batch.failures import Failure
+
+PATIENCE = 10.0
+"""Seconds for which a service that does not answer is asked again by a command that somebody watches."""
+
+
+async def status(
+    batch_id: str | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
+) -> int:
+    """Say how a batch stands, or every batch of a checkpoint."""
+    console = Console()
+    if batch_id is None:
+        ledger = _ledger(checkpoint or _only_checkpoint())
+        rows = await _rows(ledger, checkpoint or _only_checkpoint(), secrets, seconds)
+        console.print(batches_table(rows, utc_now(), console.width))
+        return 0
+    ledger_or_none = checkpoint.load() if checkpoint else None
+    async with _batches(ledger_or_none, checkpoint, secrets, base_url, seconds) as batches:
+        job = await batches.retrieve(batch_id)
+    console.print(batch_panel(_facts(job, ledger_or_none), utc_now()))
+    return 0
+
+
+def failures(checkpoint: Checkpoint) -> int:
+    """List the failed words with what failed of each."""
+    console = Console()
+    console.print(failures_table(list(_failure_rows(_ledger(checkpoint), checkpoint)), console.width))
+    return 0
+
+
+async def cancel(
+    batch_id: str | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
+) -> int:
+    """Cancel a batch, or all that are in flight of a checkpoint."""
+    ledger = _ledger(checkpoint) if checkpoint else None
+    flying = [batch_id] if batch_id else [each.batch_id for each in _in_flight(ledger)]
+    async with _batches(ledger, checkpoint, secrets, base_url, seconds) as batches:
+        for each in filter(None, flying):
+            job = await batches.cancel(each)
+            typer.echo(f"{each}: {job.status}, {job.done:,} of {job.total:,} requests done")
+    if not flying:
+        typer.echo("No batch is in flight; there is nothing to cancel.")
+    elif checkpoint:
+        typer.echo(
+            "What is finished is paid for; resume stores it, and asks the rest again: "
+            f"batch-synth resume --checkpoint {checkpoint.path}"
+        )
+    return 0
+
+
+def _in_flight(ledger: Ledger | None) -> Iterator[ChunkRecord]:
+    return ledger.in_state(ChunkState.SUBMITTED) if ledger else iter(())
+
+
+@asynccontextmanager
+async def _batches(
+    ledger: Ledger | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
+) -> AsyncIterator[OpenAIBatches]:
+    """The service that a checkpoint's run uses, or the one that the environment names."""
+    settings = ledger.run.settings if ledger else None
+    if settings and settings.immediate:
+        raise UsageError("This run asks at once; it has no batches at the service.")
+    if settings and checkpoint and settings.sandbox:
+        with service(settings, secrets, checkpoint, typer.echo, seconds) as (key, url):
+            yield OpenAIBatches(key, base_url=url, patience=PATIENCE)
+            return
+    url = base_url or (settings.base_url if settings else None)
+    batches = OpenAIBatches(key_of(secrets), base_url=url, patience=PATIENCE)
+    try:
+        yield batches
+    finally:
+        await batches.close()
+
+
+def _ledger(checkpoint: Checkpoint) -> Ledger:
+    ledger = checkpoint.load()
+    if ledger is None:
+        raise CheckpointError(f"There is no run in {checkpoint.path}.")
+    return ledger
+
+
+def _only_checkpoint() -> Checkpoint:
+    """The one checkpoint of the current folder."""
+    found = sorted(Path().glob("*.checkpoint.json"))
+    if len(found) != 1:
+        have = ", ".join(map(str, found)) if found else "none is here"
+        raise UsageError(f"Name a --checkpoint or a batch id ({have}).")
+    return Checkpoint(found[0])
+
+
+async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, seconds: float) -> list[BatchRow]:
+    """A row per chunk; what is in flight as the service has it, so far as it can be asked."""
+    jobs: dict[str, BatchJob] = {}
+    flying = [record.batch_id for record in _in_flight(ledger) if record.batch_id]
+    if flying and not ledger.run.settings.immediate:
+        try:
+            async with _batches(ledger, checkpoint, secrets, None, seconds) as batches:
+                jobs = {each: await batches.retrieve(each) for each in flying}
+        except BatchSynthError as error:
+            typer.echo(f"Without the service's word on the batches in flight: {error}", err=True)
+    return [_row(record, jobs.get(record.batch_id or "")) for record in ledger.chunks]
+
+
+def _row(record: ChunkRecord, job: BatchJob | None) -> BatchRow:
+    created = datetime.fromtimestamp(record.created_at, UTC) if record.created_at else None
+    settled = record.state in (ChunkState.STORED, ChunkState.DONE)
+    return BatchRow(
+        chunk=record.number,
+        state=record.state,
+        batch_id=record.batch_id,
+        status=job.status if job else "",
+        done=job.done if job else record.answered,
+        total=record.requests,
+        failed=job.failed if job else record.failed,
+        words=record.words,
+        cost=record.cost if settled else None,
+        created_at=created,
+        expires_at=job.expires_at if job else None,
+    )
+
+
+def _facts(job: BatchJob, ledger: Ledger | None) -> BatchFacts:
+    """What there is to say of a batch. Its price is reckoned from its own usage, where it states one."""
+    usage = job.usage
+    rate = rates(job.model, batch=True) if job.model else None
+    known = ledger is None or any(record.batch_id == job.id for record in ledger.chunks)
+    return BatchFacts(
+        id=job.id,
+        status=job.status,
+        total=job.total,
+        done=job.done,
+        failed=job.failed,
+        created_at=job.created_at,
+        expires_at=job.expires_at,
+        input_tokens=usage.input if usage else None,
+        output_tokens=usage.output if usage else None,
+        cost=rate.cost(usage) if rate and usage else None,
+        model=job.model,
+        label=job.label,
+        errors=tuple(f"{error.code}: {error.message}" for error in job.errors),
+        known=known,
+    )
+
+
+def _failure_rows(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[FailureRow]:
+    """The failed requests of failed words, each as it failed last; a word without any has its reason alone."""
+    words = read_normalised(checkpoint.words_path)
+    last: dict[str, dict[str, Failure]] = {word: {} for word in ledger.failed_words}
+    for record in ledger.chunks:
+        for ordinal, failure in read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl"):
+            if words[ordinal] in last:
+                last[words[ordinal]][failure.custom_id] = failure
+    for word, failed in last.items():
+        if not failed:
+            yield FailureRow(word, "", "", ledger.failed_words[word])
+        for failure in failed.values():
+            parts = parse_custom_id(failure.custom_id)
+            yield FailureRow(word, parts.component if parts else "", failure.kind, failure.detail)
