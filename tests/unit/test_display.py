@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -47,6 +47,7 @@ from floridify_batch.pricing import Usage
 from floridify_batch.run_view import RunView
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+patient = settings(deadline=None)  # a busy machine proves nothing about a property
 WIDTHS = (80, 120, 200)
 HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07[bold]kept[/bold] \x9b2J\u202etxet\x08 \x1b(B\r\nnext"
 
@@ -124,6 +125,7 @@ def figure(screen: str, name: str, nth: int = 0) -> int:
     return int(re.findall(rf"\b{name} +([\d,]+)", screen)[nth].replace(",", ""))
 
 
+@patient
 @given(st.lists(events, max_size=15))
 def test_counts_add_up_in_every_state(story: list[Event]) -> None:
     """Words are processed, failed or left and requests answered, failed or open, whatever has happened."""
@@ -134,6 +136,7 @@ def test_counts_add_up_in_every_state(story: list[Event]) -> None:
     )
 
 
+@patient
 @given(st.lists(events, max_size=15), st.sampled_from(WIDTHS))
 def test_no_line_is_wider_than_the_screen(story: list[Event], width: int) -> None:
     """Whatever the words and messages are, every line fits and the frame stays closed."""
@@ -197,6 +200,7 @@ def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
         assert "[bold]kept[/bold]" in own
 
 
+@patient
 @given(st.text() | st.just(HOSTILE))
 def test_plain_text_is_one_harmless_line(text: str) -> None:
     """Plain text has no control characters, can be encoded, and is not changed by being made plain again."""
@@ -211,6 +215,7 @@ def test_joiners_of_words_are_kept() -> None:
     assert plain("क्\u200dष") == "क्\u200dष"
 
 
+@patient
 @given(st.text("猫ab_1", max_size=60), st.integers(1, 60))
 def test_an_id_is_shortened_in_its_middle(text: str, cells: int) -> None:
     """A shortened id is no wider than its room; one that fits is left alone."""
@@ -378,6 +383,7 @@ def test_a_log_repeats_nothing() -> None:
     assert len(lines) == 5
 
 
+@patient
 @given(st.lists(events, max_size=15))
 def test_a_log_writes_at_most_a_line_per_event(story: list[Event]) -> None:
     """However odd the texts of events are, an event is one line or none."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.events import (
@@ -39,6 +39,7 @@ from floridify_batch.run_view import (
 )
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+patient = settings(deadline=None)  # a busy machine proves nothing about a property
 STATES = ("PLANNED", "SUBMITTING", "SUBMITTED", "ANSWERED", "STORED", "DONE", "SPLIT", "LOST")
 
 
@@ -118,6 +119,7 @@ some_event: st.SearchStrategy[Event] = st.one_of(
 some_events = st.lists(some_event, max_size=30)
 
 
+@patient
 @given(some_events)
 def test_a_fold_is_pure(events: list[Event]) -> None:
     """Applying an event leaves the view as it was, and the same event at the same time gives an equal view."""
@@ -131,6 +133,7 @@ def test_a_fold_is_pure(events: list[Event]) -> None:
         view = after
 
 
+@patient
 @given(some_events)
 def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
     """However many events there are, only a few finished chunks and failed words are remembered."""
@@ -282,6 +285,7 @@ def test_money_is_readable(amount: Decimal | None, text: str) -> None:
     assert dollars(amount) == text
 
 
+@patient
 @given(st.decimals(min_value=Decimal("1e-12"), max_value=10**9))
 def test_a_positive_amount_is_never_shown_as_nothing(amount: Decimal) -> None:
     """However small an amount is, what is shown has a digit other than 0."""
