@@ -101,15 +101,22 @@ def mongo_folder(checkpoint: Checkpoint) -> Path:
 
 @contextmanager
 def service(
-    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Tell, seconds: float
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Tell, seconds: float, *, join: bool = False
 ) -> Iterator[tuple[str, str | None]]:
-    """The key and the address of the service: with `--sandbox`, one that is started for this command."""
+    """The key and the address of the service: with `--sandbox`, one that is started for this command.
+
+    `join`: a sandbox that runs for another command will do; it ends with that command.
+    """
     if not settings.sandbox:
         yield key_of(secrets), settings.base_url
         return
-    from floridify_batch.sandbox.running import running_sandbox
+    from floridify_batch.sandbox.running import running_sandbox, served_at
 
     folder = checkpoint.path.absolute().parent / SANDBOX_FOLDER
+    running = served_at(folder) if join else None
+    if running:
+        yield _SANDBOX_KEY, running
+        return
     with running_sandbox(folder, seconds=seconds) as url:
         tell(f"Sandbox started at {url}: nothing is sent to OpenAI, the answers are invented")
         yield _SANDBOX_KEY, url

@@ -161,9 +161,11 @@ class Checkpoint:
         """
         from filelock import FileLock, Timeout
 
-        lock_path = self.path.with_name(self.path.name + ".lock")
-        lock = FileLock(lock_path, timeout=0, mode=0o600)
+        lock_path = self.path.with_name(f".{self.path.name}.lock")
         try:
+            lock_path.parent.mkdir(parents=True, exist_ok=True)
+            lock_path.touch(mode=0o600)
+            lock = FileLock(lock_path, timeout=0, mode=0o600)
             lock.acquire()
         except Timeout:
             raise CheckpointLocked(f"{self.path} is in use by {_holder(lock_path)}; wait for it, or stop it.") from None
@@ -175,6 +177,7 @@ class Checkpoint:
             self._sign(lock_path)
             yield
         finally:
+            _holder_path(lock_path).unlink(missing_ok=True)
             lock.release()
 
     def _sign(self, lock_path: Path) -> None:

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,80 +32,73 @@ STOPPED = 130
 _WHAT, _WHERE, _PACE = "What", "Where", "Pace and money"
 
 
-def _env(name: str, *more: str) -> list[str]:
-    return [f"BATCH_SYNTH_{name}", *more]
+def _env(name: str, *more: str) -> str | list[str]:
+    """The environment twin of an option, and other names that it answers to."""
+    own = f"BATCH_SYNTH_{name}"
+    return [own, *more] if more else own
+
+
+_option = partial(typer.Option, show_envvar=False)  # every option has one; listing them would double the help
 
 
 WordsArgument = Annotated[Path, typer.Argument(help="The word list: a word a line, or CSV with a `word` column.")]
 CheckpointOption = Annotated[
     Path | None,
-    typer.Option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.", rich_help_panel=_WHERE),
+    _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.", rich_help_panel=_WHERE),
 ]
 ComponentsOption = Annotated[
-    str, typer.Option(envvar=_env("COMPONENTS"), help="default, all, or names: a,b,…", rich_help_panel=_WHAT)
+    str, _option(envvar=_env("COMPONENTS"), help="default, all, or names: a,b,…", rich_help_panel=_WHAT)
 ]
-ModelOption = Annotated[str, typer.Option(envvar=_env("MODEL"), help="OpenAI's model.", rich_help_panel=_WHAT)]
-LanguageOption = Annotated[
-    str, typer.Option(envvar=_env("LANGUAGE"), help="The words' language.", rich_help_panel=_WHAT)
-]
+ModelOption = Annotated[str, _option(envvar=_env("MODEL"), help="OpenAI's model.", rich_help_panel=_WHAT)]
+LanguageOption = Annotated[str, _option(envvar=_env("LANGUAGE"), help="The words' language.", rich_help_panel=_WHAT)]
 ForceOption = Annotated[
-    bool, typer.Option("--force", envvar=_env("FORCE"), help="Ask again for what is stored.", rich_help_panel=_WHAT)
+    bool, _option("--force", envvar=_env("FORCE"), help="Ask again for what is stored.", rich_help_panel=_WHAT)
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option(
-        "--batch-size", "-b", min=1, envvar=_env("BATCH_SIZE"), help="Words per batch.", rich_help_panel=_PACE
-    ),
+    _option("--batch-size", "-b", min=1, envvar=_env("BATCH_SIZE"), help="Words per batch.", rich_help_panel=_PACE),
 ]
 DryRunOption = Annotated[
     bool,
-    typer.Option("--dry-run", envvar=_env("DRY_RUN"), help="Show the cost; send nothing.", rich_help_panel=_PACE),
+    _option("--dry-run", envvar=_env("DRY_RUN"), help="Show the cost; send nothing.", rich_help_panel=_PACE),
 ]
 ImmediateOption = Annotated[
     bool,
-    typer.Option("--immediate", envvar=_env("IMMEDIATE"), help="Ask at once, at full price.", rich_help_panel=_PACE),
+    _option("--immediate", envvar=_env("IMMEDIATE"), help="Ask at once, at full price.", rich_help_panel=_PACE),
 ]
 YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", envvar=_env("YES"), help="Do not ask before spending.", rich_help_panel=_PACE)
+    bool, _option("--yes", "-y", envvar=_env("YES"), help="Do not ask before spending.", rich_help_panel=_PACE)
 ]
 NoWaitOption = Annotated[
     bool,
-    typer.Option("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, leave.", rich_help_panel=_PACE),
+    _option("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, leave.", rich_help_panel=_PACE),
 ]
 AttemptsOption = Annotated[
     int,
-    typer.Option(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), help="Tries for a request.", rich_help_panel=_PACE),
+    _option(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), help="Tries for a request.", rich_help_panel=_PACE),
 ]
 PollOption = Annotated[
     float | None,
-    typer.Option(min=0.1, envvar=_env("POLL_INTERVAL"), help="Seconds [default: 60].", rich_help_panel=_PACE),
+    _option(min=0.1, envvar=_env("POLL_INTERVAL"), help="Seconds between polls (60).", rich_help_panel=_PACE),
 ]
 MongoOption = Annotated[
     str | None,
-    typer.Option(
-        envvar=_env("MONGO_URL", "MONGODB_URL"), help="Your MongoDB; else a local one.", rich_help_panel=_WHERE
-    ),
+    _option(envvar=_env("MONGO_URL", "MONGODB_URL"), help="Your MongoDB; else a local one.", rich_help_panel=_WHERE),
 ]
-DatabaseOption = Annotated[
-    str, typer.Option(envvar=_env("DATABASE"), help="The database's name.", rich_help_panel=_WHERE)
-]
+DatabaseOption = Annotated[str, _option(envvar=_env("DATABASE"), help="The database's name.", rich_help_panel=_WHERE)]
 BaseUrlOption = Annotated[
     str | None,
-    typer.Option(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), help="Another service's address.", rich_help_panel=_WHERE),
+    _option(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), help="Another service's address.", rich_help_panel=_WHERE),
 ]
 SandboxOption = Annotated[
     bool,
-    typer.Option(
-        "--sandbox", envvar=_env("SANDBOX"), help="A local service; invented answers.", rich_help_panel=_WHERE
-    ),
+    _option("--sandbox", envvar=_env("SANDBOX"), help="A local service; invented answers.", rich_help_panel=_WHERE),
 ]
 
 
 @app.callback()
 def options(
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar=_env("DEBUG"), help="Show where an error comes from.")
-    ] = False,
+    debug: Annotated[bool, _option("--debug", envvar=_env("DEBUG"), help="Show where an error comes from.")] = False,
 ) -> None:
     """Options before the command's name."""
     _state["debug"] = debug
@@ -160,9 +155,7 @@ def run(
 
 @app.command()
 def resume(
-    checkpoint: Annotated[
-        Path, typer.Option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")
-    ],
+    checkpoint: Annotated[Path, _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")],
     no_wait: NoWaitOption = False,
     mongo_url: MongoOption = None,
 ) -> None:
@@ -190,9 +183,7 @@ def status(
 
 @app.command()
 def failures(
-    checkpoint: Annotated[
-        Path, typer.Option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")
-    ],
+    checkpoint: Annotated[Path, _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")],
 ) -> None:
     """List the failed words of a checkpoint, with reasons."""
     from floridify_batch import inspection
@@ -218,11 +209,11 @@ def cancel(
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
-    data: Annotated[Path, typer.Option(help="The folder in which it remembers.")] = Path("batch-synth-sandbox"),
-    seconds: Annotated[float, typer.Option(min=0.0, help="How long a batch takes.")] = 10.0,
-    fault: Annotated[list[str] | None, typer.Option(help="A fault, such as expire=0.1.")] = None,
-    seed: Annotated[int, typer.Option(help="Other numbers give other answers and faults.")] = 0,
+    port: Annotated[int, _option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
+    data: Annotated[Path, _option(help="The folder in which it remembers.")] = Path("batch-synth-sandbox"),
+    seconds: Annotated[float, _option(min=0.0, help="How long a batch takes.")] = 10.0,
+    fault: Annotated[list[str] | None, _option(help="A fault, such as expire=0.1.")] = None,
+    seed: Annotated[int, _option(help="Other numbers give other answers and faults.")] = 0,
 ) -> None:
     """Serve a stand-in for OpenAI's Files, Batches and Chat Completions on this machine."""
     from floridify_batch.sandbox.running import serve
@@ -239,6 +230,9 @@ def main() -> None:
     """The command line's entry point. Errors become a sentence and an exit code, never a traceback."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "…" shows "?" and the run goes on
     try:
         app()
     except BatchSynthError as error:

@@ -78,8 +78,8 @@ async def opened_parts(
     place = scene.checkpoint
     with service(settings, scene.secrets, place, typer.echo, scene.sandbox_seconds) as (key, base_url):
         async with (
-            opened_store(settings, scene.secrets, place, typer.echo, waiting) as store,
             opened_batches(settings, key, base_url, place, waiting) as batches,
+            opened_store(settings, scene.secrets, place, typer.echo, waiting) as store,
         ):
             yield store, batches
 
@@ -92,12 +92,12 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
     if dry_run:
         return await _dry_run(settings, scene, asked, listed)
-    if not settings.sandbox:
-        key_of(scene.secrets)
     with scene.checkpoint.locked():
         before = scene.checkpoint.load()
         if before is not None and not _begins_anew(before, info, scene.checkpoint):
             return await _go_on(before, scene)
+        if not settings.sandbox:
+            key_of(scene.secrets)
         return await _begin(info, asked, scene, listed)
 
 
@@ -182,7 +182,11 @@ def _confirmed(estimate: Estimate, scene: Scene) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on; add --yes to go ahead, or --dry-run to look only.")
-    return typer.confirm("Proceed?", default=False)
+    try:
+        return typer.confirm("Proceed?", default=False)
+    except typer.Abort:  # Ctrl-C at the question is a no
+        typer.echo()
+        return False
 
 
 async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList) -> int:

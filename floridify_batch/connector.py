@@ -3,6 +3,7 @@
 The limit on requests in flight and the retries live here, never in whoever asks.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 from pydantic import BaseModel
 
-from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.failures import FailureReason
 from floridify_batch.requests import AnswerError, SynthesisRequest
 
@@ -23,6 +24,8 @@ MAX_RETRIES = 6
 
 REQUEST_TIMEOUT = 600.0
 """Seconds that one request may take, an upload or download of 200 MB included."""
+
+_ADDRESS = re.compile(r"https?://[^/\s]+")
 
 _OURS_TO_SETTLE = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _UNAUTHORISED = frozenset({401, 403})
@@ -95,20 +98,19 @@ class OpenAIConnector:
 
 
 def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOpenAI":
-    """A client of the service with so many connections at most. Raises `ServiceError` for an unusable address."""
+    """A client of the service with so many connections at most. Raises `UsageError` for an unusable address."""
     import httpx2
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    try:
-        return AsyncOpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=MAX_RETRIES,
-            timeout=REQUEST_TIMEOUT,
-            http_client=DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections)),
-        )
-    except (ValueError, httpx2.InvalidURL) as error:
-        raise ServiceError(f"{base_url} is no address of a service: {error}.") from None
+    if base_url is not None and not _ADDRESS.match(base_url):
+        raise UsageError(f"{base_url} is no address of a service; give one such as https://host/v1 as --base-url.")
+    return AsyncOpenAI(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=MAX_RETRIES,
+        timeout=REQUEST_TIMEOUT,
+        http_client=DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections)),
+    )
 
 
 def _error_body(error: "APIError") -> Mapping[str, Any]:

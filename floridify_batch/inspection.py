@@ -84,7 +84,7 @@ async def _batches(
     if settings and settings.immediate:
         raise UsageError("This run asks at once; it has no batches at the service.")
     if settings and checkpoint and settings.sandbox:
-        with service(settings, secrets, checkpoint, typer.echo, seconds) as (key, url):
+        with service(settings, secrets, checkpoint, typer.echo, seconds, join=True) as (key, url):
             yield OpenAIBatches(key, base_url=url, patience=PATIENCE)
             return
     url = base_url or (settings.base_url if settings else None)
@@ -96,6 +96,8 @@ async def _batches(
 
 
 def _ledger(checkpoint: Checkpoint) -> Ledger:
+    if not checkpoint.path.exists():
+        raise CheckpointError(f"There is no checkpoint {checkpoint.path}.")
     ledger = checkpoint.load()
     if ledger is None:
         raise CheckpointError(f"There is no run in {checkpoint.path}.")

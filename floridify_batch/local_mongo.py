@@ -22,20 +22,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from floridify_batch.errors import DatabaseError
 
 if sys.platform != "win32":
     import fcntl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _DOOR, _USERS, _STATE, _LOG = "door.lock", "users.lock", "server.json", "server.log"
 _ATTEMPTS, _PAUSE = 5, 0.02
@@ -46,12 +43,11 @@ _PORT_TAKEN, _FOLDER_IN_USE = 48, 100
 
 @dataclass(frozen=True, slots=True)
 class LocalMongo:
-    """A server on this machine: how to reach it, and where it keeps its data."""
+    """A server on this machine: `started` by this process, or else joined where it was running."""
 
     url: str
     data_folder: Path
     started: bool
-    """True if this process started it, False if it joined one that was running."""
     binary: Path
 
 
@@ -64,7 +60,7 @@ class _Server:
 
 
 @contextmanager
-def local_mongod(data_folder: Path, *, patience: float = 30.0, binary: Path | None = None) -> "Iterator[LocalMongo]":
+def local_mongod(data_folder: Path, *, patience: float = 30.0, binary: Path | None = None) -> Iterator[LocalMongo]:
     """A server over `data_folder`, started or joined; stopped on leaving if nobody else uses it.
 
     Coming in takes at most `patience` seconds, and so does going out. `binary` is the mongod to start; without it
@@ -123,8 +119,10 @@ def _leave(folder: Path, users: int, patience: float) -> None:
 
 def _start(folder: Path, binary: Path) -> _Server:
     # Ctrl-C is raised in the main thread alone. Another thread gets from the start to the record in one piece, and
-    # the pool waits for it; so a server that we started is always one that `_leave` can find.
+    # the pool waits for it; so a server that we started is always one that `_leave` can find. A pool does not wait
+    # for a thread that Ctrl-C caught coming up: it has to be there before it is given what matters.
     with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
         return pool.submit(_spawn, folder, binary, _free_port()).result()
 
 
@@ -274,7 +272,7 @@ def _early_end(folder: Path, code: int) -> str:
 
 
 @contextmanager
-def _locked(path: Path, how: int, deadline: float) -> "Iterator[int]":
+def _locked(path: Path, how: int, deadline: float) -> Iterator[int]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _try_lock(handle, how):
@@ -294,7 +292,7 @@ def _try_lock(handle: int, how: int) -> bool:
 
 
 @contextmanager
-def _explained(folder: Path) -> "Iterator[None]":
+def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

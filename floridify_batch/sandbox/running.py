@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from socket import AF_INET, IPPROTO_TCP, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
+from socket import AF_INET, IPPROTO_TCP, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, create_connection, socket
 from typing import IO, TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _STARTING_SECONDS = 20.0
 _ENDING_SECONDS = 5.0
 _LOG = "sandbox.log"
+_ADDRESS = "address.txt"
 
 
 def serve(
@@ -134,10 +136,23 @@ def running_sandbox(
         fast=fast,
     )
     sandbox = SandboxProcess.start(settings)
+    (data / _ADDRESS).write_text(sandbox.url)
     try:
         yield sandbox.url
     finally:
+        (data / _ADDRESS).unlink(missing_ok=True)
         sandbox.stop()
+
+
+def served_at(data: Path) -> str | None:
+    """Where the sandbox of a data folder answers, if another process runs one just now."""
+    try:
+        url = (data / _ADDRESS).read_text()
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+        create_connection((host, port or 0), _ENDING_SECONDS).close()
+    except OSError:
+        return None
+    return url
 
 
 def _arguments(settings: SandboxSettings) -> list[str]:
