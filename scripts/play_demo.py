@@ -1,0 +1,90 @@
+"""The demonstration behind scripts/demo: a database with some definitions, a run against the sandbox, one entry.
+
+Everything it makes lies in demo-data, and nothing of the user's settings reaches the run: neither a key nor a database.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from rich.console import Console
+
+from floridify_batch.errors import BatchSynthError
+from floridify_batch.local_mongo import local_mongod
+from scripts.seed_demo import seed
+from scripts.show_entry import DATABASE, MONGO_FOLDER, show
+
+WORDS = "scripts/demo_data/words.txt"
+CHECKPOINT = "demo-data/words.checkpoint.json"
+SHOWN = "tear"
+FINISHED = 0
+
+NEXT = f"""
+The answers above are the sandbox's inventions; everything else is as in a real run. It all lies in demo-data.
+Next, in this folder:
+
+  .venv/bin/python -m scripts.show_entry façade     another word's entry
+  .venv/bin/batch-synth status -c {CHECKPOINT}
+                                                    how each batch went
+  scripts/demo                                      again: finds nothing to do, and sends nothing
+  scripts/demo --fresh                              from the beginning; stop it with Ctrl-C, then scripts/demo goes on
+
+With a key of OpenAI's and your own words, first what it would cost, then the run:
+
+  export OPENAI_API_KEY=…
+  .venv/bin/batch-synth run YOUR-WORDS.txt --dry-run
+  .venv/bin/batch-synth run YOUR-WORDS.txt"""
+
+
+def main() -> int:
+    """Play the demonstration. Returns the run's exit code."""
+    if "--fresh" in sys.argv[1:]:
+        _forget()
+    with local_mongod(MONGO_FOLDER) as mongo:  # held all along, so that the run finds it and need not start its own
+        client: MongoClient[Any]
+        with MongoClient(mongo.url) as client:
+            known = seed(client, DATABASE)
+        print(f"A local MongoDB in demo-data has definitions of {known} of the words in {WORDS}; the rest is unknown.")
+        code = _run("run", WORDS, "--checkpoint", CHECKPOINT, "--sandbox", "--yes", "--batch-size", "10")
+        if code != FINISHED:
+            print("The demonstration is not finished. scripts/demo goes on with it, scripts/demo --fresh begins anew.")
+            return code
+        show(mongo.url, SHOWN, Console(highlight=False))
+    print(NEXT)
+    return code
+
+
+def _run(*arguments: str) -> int:
+    """The installed command, in the user's own terminal."""
+    print(f"\n$ batch-synth {' '.join(arguments)}\n", flush=True)
+    ours = ("BATCH_SYNTH_", "MONGODB_URL", "OPENAI_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment["BATCH_SYNTH_SANDBOX_SECONDS"] = os.environ.get("BATCH_SYNTH_SANDBOX_SECONDS", "6")
+    command = Path(sys.executable).with_name("batch-synth")
+    with subprocess.Popen([str(command), *arguments], env=environment) as process:
+        # Ctrl-C reaches the command, too, which stops in good order; we wait for it. Others ask us to end, not it.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        return process.wait()
+
+
+def _forget() -> None:
+    """Remove what earlier demonstrations left: also a server that one left running when it was killed."""
+    if (MONGO_FOLDER / "server.json").exists():
+        with local_mongod(MONGO_FOLDER):
+            pass
+        if (MONGO_FOLDER / "server.json").exists():
+            sys.exit("Another demonstration is using demo-data; end it first.")
+    shutil.rmtree(MONGO_FOLDER.parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BatchSynthError as problem:
+        sys.exit(f"scripts/demo: {problem}")
