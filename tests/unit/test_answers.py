@@ -1,0 +1,154 @@
+"""The shapes of answers: what the service is asked for, and what is taken from what comes back."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openai import pydantic_function_tool
+from pydantic import BaseModel, ValidationError
+
+from floridify_batch import answers
+from floridify_batch.answers import wire_schema
+from floridify_batch.recipes import RECIPES
+
+ANSWERS: list[type[BaseModel]] = [recipe.answer for recipe in RECIPES.values()]
+NOT_ON_THE_WIRE = {"title", "description", "default", "maxLength", "minLength", "maxItems", "minItems"}
+
+
+def nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema inside a schema; the names of properties are no schemas."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from nodes(each)
+    elif isinstance(schema, dict):
+        yield schema
+        for key, below in schema.items():
+            yield from nodes(list(below.values()) if key in ("properties", "$defs") else below)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_strict(answer: type[BaseModel]) -> None:
+    """Every schema is one that the service's strict mode takes: closed, and with every property required."""
+    objects = [node for node in nodes(wire_schema(answer)) if node.get("type") == "object"]
+    assert objects
+    for node in objects:
+        assert node["additionalProperties"] is False
+        assert sorted(node["required"]) == sorted(node["properties"])
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_nothing_superfluous(answer: type[BaseModel]) -> None:
+    """Titles, descriptions and lengths are not sent, since they would be paid for with every request."""
+    for node in nodes(wire_schema(answer)):
+        assert not NOT_ON_THE_WIRE & node.keys()
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_as_the_sdk_would_ask(answer: type[BaseModel]) -> None:
+    """The schema means what the SDK's own strict schema of the same model means."""
+
+    def meaning(schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [meaning(each) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        kept = {}
+        for key, value in schema.items():
+            if key in ("properties", "$defs"):
+                kept[key] = {name: meaning(each) for name, each in value.items()}
+            elif key == "required":
+                kept[key] = sorted(value)
+            elif key not in NOT_ON_THE_WIRE:
+                kept[key] = meaning(value)
+        return kept
+
+    assert meaning(wire_schema(answer)) == meaning(pydantic_function_tool(answer)["function"]["parameters"])
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_order(answer: type[BaseModel]) -> None:
+    """A model writes its reasoning first and judges its confidence last, when it can still help and is known."""
+    names = list(wire_schema(answer)["properties"])
+    assert names[-1] == "confidence"
+    assert "reasoning" not in names[1:]
+
+
+def synonym(word: str = "glad", **more: Any) -> dict[str, Any]:
+    return {"word": word, "language": "en", "relevance": 0.9, "efflorescence": 0.5, "explanation": "warmer"} | more
+
+
+def sentences(*texts: str) -> answers.ExampleGenerationResponse:
+    return read(answers.ExampleGenerationResponse, example_sentences=list(texts))
+
+
+def read[A: BaseModel](answer: type[A], **fields: Any) -> A:
+    return answer.model_validate_json(json.dumps({"confidence": 0.5} | fields))
+
+
+def test_long_lists_are_clipped() -> None:
+    """A model that gives more than was asked for costs nothing but the surplus."""
+    words = [f"word{number}" for number in range(20)]
+    found = read(answers.SynonymGenerationResponse, synonyms=[synonym(word) for word in words])
+    assert [each.word for each in found.synonyms] == words[:15]
+    assert len(read(answers.AntonymResponse, antonyms=[synonym(word) for word in words]).antonyms) == 10
+    assert sentences(*"abcdefg").example_sentences == list("abcde")
+
+
+def test_a_fault_behind_the_limit_does_not_matter() -> None:
+    """What is clipped away is not judged."""
+    assert sentences("a", "b", "c", "d", "e", " ").example_sentences == list("abcde")
+
+
+def test_long_texts_are_clipped() -> None:
+    """Texts keep the lengths that the database allows."""
+    found = read(answers.SynonymGenerationResponse, synonyms=[synonym(explanation="x" * 300)])
+    assert len(found.synonyms[0].explanation) == 100
+    senses = [{"part_of_speech": "noun", "definition": "y" * 900, "relevancy": 1}]
+    assert len(read(answers.FallbackDefinitionsResponse, definitions=senses).definitions[0].definition) == 500
+
+
+@pytest.mark.parametrize(("stated", "kept"), [(-1, 0.0), (0, 0.0), (0.25, 0.25), (1, 1.0), (95, 1.0), (1e308, 1.0)])
+def test_shares_are_clamped(stated: float, kept: float) -> None:
+    """A confidence of 95 is one of 1: the scale was mistaken, not the answer."""
+    assert read(answers.RegionalVariantResponse, regions=[], confidence=stated).confidence == kept
+
+
+def test_not_a_number() -> None:
+    """A confidence that is no number is refused rather than invented."""
+    with pytest.raises(ValidationError, match="not a number"):
+        read(answers.RegionalVariantResponse, regions=[], confidence=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [
+        (answers.CEFRLevelResponse, {"reasoning": "", "level": "D3"}),
+        (answers.CEFRLevelResponse, {"reasoning": "", "level": "a1"}),
+        (answers.FrequencyBandResponse, {"reasoning": "", "band": 0}),
+        (answers.FrequencyBandResponse, {"reasoning": "", "band": 6}),
+        (answers.RegisterClassificationResponse, {"reasoning": "", "register": "posh"}),
+        (answers.UsageNoteResponse, {"notes": [{"type": "style", "text": "x"}]}),
+        (answers.WordFormResponse, {"forms": [{"type": "dual", "text": "x"}]}),
+        (answers.GrammarPatternResponse, {"patterns": ["a", "b"], "descriptions": ["c"]}),
+        (answers.ExampleGenerationResponse, {"example_sentences": ["  "]}),
+        (answers.DomainIdentificationResponse, {"reasoning": "", "domain": ""}),
+        (answers.RegionalVariantResponse, {"regions": [], "surprise": 1}),
+    ],
+)
+def test_values_that_the_database_could_not_read(answer: type[BaseModel], fields: dict[str, Any]) -> None:
+    """A value outside its list would make a document unreadable for the dictionary, so it is never stored."""
+    with pytest.raises(ValidationError):
+        read(answer, **fields)
+
+
+def test_empty_answers() -> None:
+    """Nothing is a good answer wherever there may be nothing."""
+    assert read(answers.DomainIdentificationResponse, reasoning="", domain=None).domain is None
+    assert read(answers.AntonymResponse, antonyms=[]).antonyms == []
+    assert read(answers.FallbackDefinitionsResponse, definitions=[]).definitions == []
+
+
+def test_texts_are_stripped() -> None:
+    """Blanks around a word or sentence are the model's slips."""
+    assert sentences(" We met. \n").example_sentences == ["We met."]

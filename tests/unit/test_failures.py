@@ -1,0 +1,47 @@
+"""Which failures are worth another try, and how they are called."""
+
+import pytest
+
+from floridify_batch.failures import Failure, FailureReason
+
+
+@pytest.mark.parametrize("status", [0, 408, 409, 429, 500, 502, 503, 504, 529])
+def test_passing_troubles_are_repeated(status: int) -> None:
+    """A request that met a busy or stumbling service is asked again."""
+    assert Failure("x", FailureReason.HTTP, "", status=status).repeatable
+
+
+@pytest.mark.parametrize("status", [None, 200, 301, 400, 401, 403, 404, 413, 422, 600])
+def test_lasting_troubles_are_not(status: int | None) -> None:
+    """A request that the service finds wrong is not paid for again."""
+    assert not Failure("x", FailureReason.HTTP, "", status=status).repeatable
+
+
+@pytest.mark.parametrize(
+    ("reason", "again"),
+    [
+        (FailureReason.EXPIRED, True),
+        (FailureReason.TRUNCATED, True),
+        (FailureReason.MALFORMED, True),
+        (FailureReason.MISSING, True),
+        (FailureReason.REJECTED, False),
+        (FailureReason.REFUSED, False),
+        (FailureReason.ORPHANED, False),
+    ],
+)
+def test_reasons(reason: FailureReason, again: bool) -> None:
+    """Chance and time are tried again; a refusal of the model or of the whole batch is not."""
+    assert Failure("x", reason, "").repeatable is again
+
+
+def test_only_a_cut_answer_gets_more_room() -> None:
+    """The cap, and with it the price, goes up only for answers that were cut."""
+    boosts = {reason: Failure("x", reason, "", boost=2).next_boost for reason in FailureReason}
+    assert boosts.pop(FailureReason.TRUNCATED) == 3
+    assert set(boosts.values()) == {2}
+
+
+def test_kinds() -> None:
+    """A failure is shown with its HTTP status where it has one."""
+    assert Failure("x", FailureReason.HTTP, "", status=429).kind == "http 429"
+    assert Failure("x", FailureReason.REFUSED, "").kind == "refused"

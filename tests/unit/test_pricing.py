@@ -1,0 +1,134 @@
+"""Our prices against those of `genai-prices`, and bills that add up."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from genai_prices import Usage as Priced
+from genai_prices import calc_price
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.pricing import BATCH_DISCOUNT, Bill, Usage, rates, request_cost, usage_of
+
+MODELS = ("gpt-6-luna", "gpt-5.6-luna", "gpt-5.4-nano", "gpt-5.4-mini", "gpt-4o-mini", "gpt-5-mini", "gpt-5-nano", "o3")
+TIER = 272_000
+EDGES = (1, 999, 4_000, TIER - 1, TIER, TIER + 1, 400_000)
+NOWHERE = "gpt-of-nobody"
+
+
+def listed(model: str, usage: Usage, *, batch: bool) -> Decimal:
+    """What the tables say."""
+    priced = Priced(input_tokens=usage.input, cache_read_tokens=usage.cached, output_tokens=usage.output)
+    context = {"processing": "batch"} if batch else None
+    price: Decimal = calc_price(priced, model_ref=model, provider_id="openai", price_context=context).total_price
+    return price
+
+
+@pytest.mark.parametrize("batch", [True, False], ids=["batch", "standard"])
+@pytest.mark.parametrize("model", MODELS)
+def test_as_the_tables_say(model: str, batch: bool) -> None:
+    """A request costs to the last digit what the tables say, below a tier, at its edges and above it."""
+    rate = rates(model, batch=batch)
+    assert rate is not None
+    for tokens in EDGES:
+        for cached in (0, tokens // 2, tokens):
+            usage = Usage(tokens, cached, 777)
+            assert request_cost(usage, rate, batch=batch) == listed(model, usage, batch=batch), usage
+
+
+def test_the_tier_is_there() -> None:
+    """The edges that the other test looks at are edges: one token more makes every token dearer."""
+    rate = rates("gpt-5.6-luna", batch=True)
+    assert rate is not None
+    assert rate.tier_start == TIER
+    below, above = (request_cost(Usage(input=tokens), rate, batch=True) for tokens in (TIER - 1, TIER + 1))
+    assert above > below * Decimal("1.5")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_half_the_price(model: str) -> None:
+    """In a batch, fresh input and output cost half of what they cost at once."""
+    batch, standard = rates(model, batch=True), rates(model, batch=False)
+    assert batch is not None
+    assert standard is not None
+    assert (batch.input, batch.output) == (standard.input * BATCH_DISCOUNT, standard.output * BATCH_DISCOUNT)
+
+
+def test_known_prices() -> None:
+    """A million fresh tokens in and out of the default model in a batch cost 5 and 25 cents."""
+    rate = rates("gpt-6-luna", batch=True)
+    assert rate is not None
+    assert rate.input * 10**6 == Decimal("0.05")
+    assert rate.cached * 10**6 == Decimal("0.005")
+    assert rate.output * 10**6 == Decimal("0.25")
+
+
+def test_unknown_model() -> None:
+    """A model that the tables do not know has no price, rather than a wrong one."""
+    assert rates(NOWHERE, batch=True) is None
+    bill = Bill(NOWHERE, batch=True)
+    bill.add(Usage(10, 0, 5))
+    assert bill.cost is None
+    assert bill.usage == Usage(10, 0, 5)
+
+
+def test_an_empty_bill() -> None:
+    """Nothing used costs nothing."""
+    bill = Bill("gpt-6-luna", batch=True)
+    assert (bill.cost, bill.usage) == (Decimal(0), Usage())
+
+
+usages = st.builds(
+    lambda tokens, share, output: Usage(tokens, tokens * share // 4, output),
+    st.one_of(st.integers(0, 5_000), st.integers(TIER - 2, TIER + 2)),
+    st.integers(0, 4),
+    st.integers(0, 3_000),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(usages, max_size=6), st.booleans())
+def test_a_bill_is_the_sum_of_its_requests(used: Sequence[Usage], batch: bool) -> None:
+    """A bill is the sum of its requests' prices: adding up many small requests never makes them long ones."""
+    bill = Bill("gpt-5.6-luna", batch=batch)
+    for usage in used:
+        bill.add(usage)
+    assert bill.usage == sum(used, Usage())
+    assert bill.cost == sum((listed("gpt-5.6-luna", usage, batch=batch) for usage in used), Decimal(0))
+
+
+def test_usage_of_an_answer() -> None:
+    """Cached and reasoning tokens are read as the parts that they are."""
+    stated = {
+        "prompt_tokens": 120,
+        "completion_tokens": 50,
+        "prompt_tokens_details": {"cached_tokens": 100},
+        "completion_tokens_details": {"reasoning_tokens": 30},
+    }
+    assert usage_of({"usage": stated}) == Usage(120, 100, 50, 30)
+    assert usage_of({"usage": stated}).total == 170
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"usage": None},
+        {"usage": {}},
+        {"usage": {"prompt_tokens": None, "prompt_tokens_details": None, "completion_tokens_details": {}}},
+    ],
+)
+def test_usage_that_is_not_stated(body: dict[str, object]) -> None:
+    """An answer that states no usage counts as none, and is an answer all the same."""
+    assert usage_of(body) == Usage()
+
+
+@pytest.mark.xfail(strict=True, reason="usage_of takes the parts of `usage` for objects and numbers unseen")
+@pytest.mark.parametrize(
+    "usage",
+    ["lots", [1], 7, {"prompt_tokens": "12"}, {"prompt_tokens_details": [3]}, {"completion_tokens_details": "none"}],
+)
+def test_usage_that_is_nonsense(usage: object) -> None:
+    """A nonsensical usage in one answer does not keep the others from being counted."""
+    assert usage_of({"usage": usage}) + Usage(1) == Usage(1)

@@ -1,0 +1,277 @@
+"""Requests: their ids, their lines, and how their answers are read."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from floridify_batch.answers import CEFRLevelResponse, RegionalVariantResponse, SynonymGenerationResponse
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.failures import FailureReason
+from floridify_batch.recipes import RECIPES
+from floridify_batch.requests import (
+    AnswerError,
+    CustomId,
+    CustomIdParts,
+    Envelope,
+    SynthesisRequest,
+    custom_id,
+    lowest_effort,
+    parse_answer,
+    parse_custom_id,
+)
+from floridify_batch.tokens import count_tokens
+from floridify_batch.words import DocId, derived_id
+
+patient = settings(deadline=None, max_examples=100)
+SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MODELS = ("gpt-6-luna", "gpt-5-mini", "gpt-4o-mini", "o3", "llama3.2:3b")
+
+documents = st.binary(min_size=12, max_size=12).map(lambda raw: DocId(raw.hex()))
+components = st.sampled_from(SynthesisComponent)
+
+
+def envelope(model: str = "gpt-6-luna", instructions: str = "Grade words.", cap: int = 600) -> Envelope[Any]:
+    return Envelope("cefr_level", CEFRLevelResponse, model, instructions, cap)
+
+
+def request(model: str = "gpt-6-luna", prompt: str = "Word: bank", **more: Any) -> SynthesisRequest[Any]:
+    identity = custom_id("bank", derived_id("bank"), "cefr_level")
+    return SynthesisRequest(identity, envelope(model), prompt, **more)
+
+
+# ── ids ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@patient
+@given(st.text(), documents, components)
+def test_ids_are_safe(word: str, document: DocId, component: str) -> None:
+    """Whatever the word, a request's id is one that the service takes: plain characters, at most 63 of them."""
+    identity = custom_id(word, document, component)
+    assert SAFE.fullmatch(identity)
+    assert len(identity) <= 63
+
+
+@patient
+@given(st.text(), documents, components, st.one_of(st.none(), st.integers(0, 99)))
+def test_ids_split_again(word: str, document: DocId, component: str, number: int | None) -> None:
+    """An id alone tells which document and which component an answer belongs to, on any machine."""
+    identity = custom_id(word, document, component, number)
+    assert parse_custom_id(identity) == CustomIdParts(document, component, number)
+
+
+@patient
+@given(st.lists(st.tuples(documents, components, st.one_of(st.none(), st.integers(0, 99))), unique=True))
+def test_ids_are_unique(asked: list[tuple[DocId, str, int | None]]) -> None:
+    """Homographs and senses of one word never share an id: two requests are two ids."""
+    assert len({custom_id("bank", *each) for each in asked}) == len(asked)
+
+
+@pytest.mark.parametrize(
+    ("word", "slug"),
+    [
+        ("happy", "happy"),
+        ("vis-à-vis", "visavis"),
+        ("CRÈME brûlée", "cremebrulee"),
+        ("日本", ""),
+        ("antidisestablishmentarianism", "antidisestablishme"),
+    ],
+)
+def test_slugs(word: str, slug: str) -> None:
+    """Who looks through a batch file can read which word a line is about."""
+    assert custom_id(word, derived_id("x"), "domain") == f"{slug}-{derived_id('x')}-domain"
+
+
+@pytest.mark.parametrize("text", ["", "happy", "happy-123-domain", "happy-" + "g" * 24 + "-domain", "a-" + "0" * 24])
+def test_foreign_ids(text: str) -> None:
+    """An id that is none of ours names nothing."""
+    assert parse_custom_id(text) is None
+
+
+@patient
+@given(st.text(st.sampled_from("ab01-_Z\n"), max_size=70))
+def test_any_id(text: str) -> None:
+    """Any text is one of our ids or none, and what one names makes that very id again."""
+    parts = parse_custom_id(text)
+    if parts is not None:
+        slug = text.partition("-")[0]
+        assert custom_id(slug, parts.document, parts.component, parts.number) == text
+
+
+# ── lines ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@patient
+@given(st.sampled_from(MODELS), st.text(), st.sampled_from(["", 'Say "hi" to \\ and \n']), st.integers(0, 4))
+def test_a_line_is_its_body(model: str, prompt: str, instructions: str, boost: int) -> None:
+    """A line of a batch file asks exactly what the immediate endpoint would be asked: the mode changes no answer."""
+    asked = SynthesisRequest(CustomId("x-1"), envelope(model, instructions), prompt, boost=boost)
+    line = asked.line
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert orjson.loads(line) == {
+        "custom_id": "x-1",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": asked.body,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "effort"),
+    [
+        ("gpt-6-luna", "none"),
+        ("gpt-5.6-luna", "none"),
+        ("gpt-5.4-nano", "none"),
+        ("gpt-5-mini", "minimal"),
+        ("gpt-5", "minimal"),
+        ("o3", "low"),
+        ("o4-mini", "low"),
+        ("gpt-4o-mini", None),
+        ("gpt-4.1", None),
+        ("gpt-3.5-turbo", None),
+        ("llama3.2:3b", None),
+    ],
+)
+def test_what_a_model_takes(model: str, effort: str | None) -> None:
+    """Reasoning models are told to reason least, which is billed; others get the fields that they know."""
+    body = request(model).body
+    assert lowest_effort(model) == effort
+    if effort is None:
+        assert body["max_tokens"] == 600
+        assert body["temperature"] == 0.7
+        assert not body.keys() & {"max_completion_tokens", "reasoning_effort"}
+    else:
+        assert body["max_completion_tokens"] == 600
+        assert body["reasoning_effort"] == effort
+        assert not body.keys() & {"max_tokens", "temperature"}
+
+
+def test_the_messages() -> None:
+    """The instructions that all requests share come first, so that a prompt cache can hold them."""
+    assert request().body["messages"] == [
+        {"role": "system", "content": "Grade words."},
+        {"role": "user", "content": "Word: bank"},
+    ]
+    assert [each["role"] for each in envelope(instructions="").body("x")["messages"]] == ["user"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_boost(model: str) -> None:
+    """Each boost doubles the room of an answer that was cut, in the body and in the line alike."""
+    name = "max_tokens" if lowest_effort(model) is None else "max_completion_tokens"
+    caps = [orjson.loads(request(model, boost=boost).line)["body"][name] for boost in range(4)]
+    assert caps == [600, 1200, 2400, 4800]
+
+
+def test_input_tokens() -> None:
+    """What a request is estimated to cost is its fixed part, counted once, and its own prompt."""
+    empty, full = request(prompt=""), request(prompt="Word: bank\nDefinition: the land beside a river")
+    assert empty.input_tokens == empty.envelope.fixed_tokens
+    assert full.input_tokens - empty.input_tokens == count_tokens("Word: bank\nDefinition: the land beside a river")
+
+
+def test_fixed_tokens_hold_instructions_and_schema() -> None:
+    """The instructions and the schema are billed with every request, so every estimate holds them."""
+    with_, without = envelope(instructions="Grade words."), envelope(instructions="")
+    assert with_.fixed_tokens - without.fixed_tokens == count_tokens("Grade words.") + 4
+    schema = orjson.dumps(with_.response_format["json_schema"]["schema"]).decode()
+    assert without.fixed_tokens == count_tokens(schema) + 7
+
+
+def test_the_schema_goes_under_the_components_name() -> None:
+    """Answers are asked for in strict mode, under the component's name."""
+    for component, recipe in RECIPES.items():
+        asked = Envelope[Any](component, recipe.answer, "gpt-6-luna", "", 100).response_format
+        assert asked["type"] == "json_schema"
+        assert (asked["json_schema"]["name"], asked["json_schema"]["strict"]) == (component, True)
+
+
+# ── answers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+GOOD = '{"reasoning":"Common.","level":"A1","confidence":0.9}'
+
+
+def completion(content: Any = GOOD, finish: str = "stop", refusal: Any = None) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": content, "refusal": refusal}, "finish_reason": finish}]}
+
+
+def failure_of(body: Mapping[str, Any], answer: type[BaseModel] = CEFRLevelResponse) -> AnswerError:
+    with pytest.raises(AnswerError) as failed:
+        parse_answer(answer, body)
+    return failed.value
+
+
+def test_a_good_answer() -> None:
+    """An answer of the right shape is read, whether it comes from a batch or at once."""
+    answer = request().parse(completion())
+    assert (answer.level, answer.confidence) == ("A1", 0.9)
+
+
+def test_an_empty_list() -> None:
+    """An empty list is an answer: it says that there is nothing."""
+    body = completion('{"regions":[],"confidence":1}')
+    assert parse_answer(RegionalVariantResponse, body).regions == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "said"),
+    [
+        (completion(refusal="I can't help with that."), FailureReason.REFUSED, "I can't help with that."),
+        (completion(None, refusal="No."), FailureReason.REFUSED, "No."),
+        (completion(finish="content_filter"), FailureReason.REFUSED, "content filter"),
+        (completion('{"reasoning":"Comm', finish="length"), FailureReason.TRUNCATED, "cut at its token limit"),
+        (completion(GOOD, finish="length"), FailureReason.TRUNCATED, "cut at its token limit"),
+        (completion(None), FailureReason.MALFORMED, "no content"),
+        (completion([{"type": "text"}]), FailureReason.MALFORMED, "no content"),
+        (completion(""), FailureReason.MALFORMED, "JSON"),
+        (completion("Sure! Here is it"), FailureReason.MALFORMED, "JSON"),
+        (completion("{}"), FailureReason.MALFORMED, "confidence: Field required"),
+        (completion(GOOD.replace("A1", "D3")), FailureReason.MALFORMED, "level: "),
+        (completion(GOOD.replace("}", ',"more":1}')), FailureReason.MALFORMED, "more: "),
+        ({}, FailureReason.MALFORMED, "no chat completion"),
+        ({"choices": []}, FailureReason.MALFORMED, "no chat completion"),
+        ({"choices": None}, FailureReason.MALFORMED, "no chat completion"),
+        ({"choices": [{"message": None}]}, FailureReason.MALFORMED, "no chat completion"),
+        ({"choices": ["text"]}, FailureReason.MALFORMED, "no chat completion"),
+        ({"error": {"message": "no"}}, FailureReason.MALFORMED, "no chat completion"),
+    ],
+)
+def test_unfit_answers(body: dict[str, Any], reason: FailureReason, said: str) -> None:
+    """An answer that cannot be used is called by what is wrong with it, which decides whether it is asked again."""
+    failed = failure_of(body)
+    assert failed.reason is reason
+    assert said in str(failed)
+
+
+def test_the_place_of_a_fault() -> None:
+    """A malformed answer names the field that is wrong, without repeating the answer."""
+    item = '{"word":"glad","language":"en","relevance":"very","efflorescence":0.5,"explanation":""}'
+    failed = failure_of(completion(f'{{"synonyms":[{item}],"confidence":1}}'), SynonymGenerationResponse)
+    assert str(failed).startswith("synonyms.0.relevance: ")
+    assert "glad" not in str(failed)
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["choices", "message", "content", "refusal", "finish_reason"]), inner, max_size=4
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@patient
+@given(st.dictionaries(st.sampled_from(["choices", "error"]), json_values))
+def test_any_body(body: dict[str, Any]) -> None:
+    """Whatever a service sends as a body is an answer or a failure of one request, never the end of the run."""
+    with pytest.raises(AnswerError):
+        parse_answer(CEFRLevelResponse, body)

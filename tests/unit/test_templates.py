@@ -1,0 +1,93 @@
+"""Prompt templates: what they are given, and that they take words for words."""
+
+import pytest
+
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.errors import UsageError
+from floridify_batch.recipes import RECIPES
+from floridify_batch.templates import Template, load_template
+from floridify_batch.words import Definition, Entry, Word, derived_id
+
+SENSE = Definition(derived_id("sense"), "noun", "the land beside a river", synonyms=["shore"], antonyms=["bed"])
+BANK = Entry(Word(derived_id("bank"), "bank", "en"), (SENSE,))
+
+
+def template(component: str, language: str = "English", count: int = 5) -> Template:
+    return load_template(component, {"language": language, "count": count})
+
+
+def prompt(component: SynthesisComponent, sense: Definition = SENSE) -> str:
+    recipe = RECIPES[component]
+    entry = Entry(BANK.word, (sense,))
+    target = next(iter(recipe.targets(entry)))
+    return template(component, count=recipe.count).render(recipe.given(entry, target))
+
+
+@pytest.mark.parametrize("component", SynthesisComponent)
+def test_every_template_is_filled_in(component: SynthesisComponent) -> None:
+    """Each component's prompt is complete: nothing that its template names is left open."""
+    rendered = prompt(component)
+    assert rendered
+    assert "{" not in rendered
+    assert "{" not in template(component).instructions
+
+
+@pytest.mark.parametrize("component", SynthesisComponent)
+def test_every_variable_is_used(component: SynthesisComponent) -> None:
+    """A recipe gives its template nothing that the template does not use: a word changes no prompt in vain."""
+    recipe = RECIPES[component]
+    given = recipe.given(BANK, next(iter(recipe.targets(BANK))))
+    for name in given:
+        with_mark = given | {name: ["MARK"] if isinstance(given[name], list) else "MARK"}
+        assert "MARK" in template(component).render(with_mark), name
+
+
+@pytest.mark.parametrize("component", SynthesisComponent)
+def test_instructions_name_the_language(component: SynthesisComponent) -> None:
+    """The model is told in which language it works."""
+    assert "Welsh" in template(component, "Welsh").instructions
+
+
+@pytest.mark.parametrize("component", [name for name, recipe in RECIPES.items() if recipe.count])
+def test_instructions_name_the_count(component: SynthesisComponent) -> None:
+    """The model is told how many items are wanted."""
+    assert "4711" in template(component, count=4711).instructions
+
+
+def test_the_parts() -> None:
+    """A prompt is about one definition and nothing else; what the entry has already is named so as not to return."""
+    assert prompt(SynthesisComponent.SYNONYMS).splitlines() == [
+        "Word: bank",
+        "Part of speech: noun",
+        "Definition: the land beside a river",
+        "Already in the entry: shore",
+    ]
+
+
+def test_no_empty_rubric() -> None:
+    """Where the entry has no synonyms yet, the prompt does not speak of them."""
+    assert "Already" not in prompt(SynthesisComponent.SYNONYMS, Definition(derived_id("s"), "noun", "land"))
+
+
+def test_definitions_are_text() -> None:
+    """A definition with braces or angle brackets reaches the model as it stands."""
+    text = "an operator such as {{ x }} or {% y %}, <b> & 'c'"
+    assert text in prompt(SynthesisComponent.DOMAIN, Definition(derived_id("s"), "noun", text))
+
+
+def test_a_variable_that_nobody_gives() -> None:
+    """A prompt with a hole is never sent."""
+    with pytest.raises(UsageError, match=r"template of domain cannot be filled in: .*definition"):
+        template("domain").render({})
+
+
+def test_fingerprints() -> None:
+    """A template's fingerprint changes with its text, its language and its counts, and not from run to run."""
+    marks = {
+        template("synonyms").fingerprint,
+        template("antonyms").fingerprint,
+        template("synonyms", "Welsh").fingerprint,
+        template("synonyms", count=6).fingerprint,
+    }
+    assert len(marks) == 4
+    assert template("synonyms").fingerprint == template("synonyms").fingerprint

@@ -1,0 +1,24 @@
+"""Token counts, offline."""
+
+import pytest
+
+from floridify_batch.tokens import count_tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("hello", 1), ("hello world", 2), ("Hello, world!", 4), ("12345", 2), ("naïve café", 4)],
+)
+def test_known_counts(text: str, tokens: int) -> None:
+    """Texts have as many tokens as the service counts for them."""
+    assert count_tokens(text) == tokens
+
+
+def test_special_tokens_are_text() -> None:
+    """A word list cannot smuggle a control token into a prompt: it counts as the letters it is made of."""
+    assert count_tokens("<|endoftext|>") > 3
+
+
+def test_any_script() -> None:
+    """Every script can be counted, emoji and unpaired marks included."""
+    assert count_tokens("日本語 שלום 👩‍👩‍👧 \u0301") > 4

@@ -1,0 +1,211 @@
+"""Word lists as people have them: with comments, counts, headers, odd encodings and mistakes."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.errors import UsageError
+from floridify_batch.words import (
+    MAX_WORD_LENGTH,
+    WordList,
+    clean_word,
+    derived_id,
+    digest_of,
+    read_normalised,
+    read_word_list,
+    unknown_entry,
+    write_normalised,
+)
+
+patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(folder: Path, content: str | bytes, name: str = "words.txt") -> WordList:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_word_list(path)
+
+
+def refusal(folder: Path, content: bytes) -> str:
+    with pytest.raises(UsageError) as refused:
+        read(folder, content)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param("one\ntwo\n", ["one", "two"], id="a word a line"),
+        pytest.param("one\ntwo", ["one", "two"], id="no newline at the end"),
+        pytest.param("one\r\ntwo\r\n", ["one", "two"], id="Windows line ends"),
+        pytest.param("one\rtwo\r", ["one", "two"], id="old Macintosh line ends"),
+        pytest.param("# list\none\n  # more\ntwo\n", ["one", "two"], id="comments"),
+        pytest.param("\n\n one \n\t\ntwo\n\n", ["one", "two"], id="blanks around and between"),
+        pytest.param("en coulisse\nvis-à-vis\nad  hoc\n", ["en coulisse", "vis-à-vis", "ad hoc"], id="several words"),
+        pytest.param("two\none\ntwo\n", ["two", "one"], id="the first of equals stays in its place"),
+        pytest.param("Polish\npolish\n", ["Polish", "polish"], id="capitals make another word"),
+        pytest.param("c#\nC# minor\n", ["c#", "C# minor"], id="a # inside a line is no comment"),
+        pytest.param("don't\nrock 'n' roll\n", ["don't", "rock 'n' roll"], id="apostrophes"),
+        pytest.param("日本\nпривет\nשלום\n", ["日本", "привет", "שלום"], id="other scripts"),
+        pytest.param("the 23135851162\nof 13,151,942\nand 1.2\n", ["the", "of", "and"], id="every line has a count"),
+        pytest.param("en coulisse 12\nad hoc\t7\n", ["en coulisse", "ad hoc"], id="counts behind several words"),
+        pytest.param("the 100\ncatch 22 90\nof 80\n", ["the", "catch 22", "of"], id="a number and a count"),
+        pytest.param("happy\ncatch 22\nsad\n", ["happy", "catch 22", "sad"], id="a number in a plain list stays"),
+        pytest.param("catch 22\n", ["catch 22"], id="one line with a number is a word"),
+        pytest.param("happy\t12\nsad\n", ["happy", "sad"], id="a number behind a tab is a count in any list"),
+        pytest.param("7\n42\n", ["7", "42"], id="numbers alone are words"),
+        pytest.param("word\nlexeme\n", ["word", "lexeme"], id="the word 'word' in a plain list"),
+        pytest.param("word,count\nhappy,12\nsad,3\n", ["happy", "sad"], id="a header with counts"),
+        pytest.param("rank;Word;count\n1;happy;12\n", ["happy"], id="the column may stand anywhere, spelled anyhow"),
+        pytest.param("word\tfrequency\nin vitro\t3\n", ["in vitro"], id="tabs between columns"),
+        pytest.param('word,note\n"hello, world",x\n', ["hello, world"], id="a quoted comma belongs to the word"),
+    ],
+)
+def test_lists_in_use(tmp_path: Path, content: str, words: list[str]) -> None:
+    """Every form of word list that people keep yields the words that they mean, in their order."""
+    assert read(tmp_path, content).words == words
+
+
+def test_csv_header_alone(tmp_path: Path) -> None:
+    """In a .csv file a lone `word` column has its header taken for what it is."""
+    assert read(tmp_path, "Word\nhappy\n", "list.CSV").words == ["happy"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_encodings_with_a_mark(tmp_path: Path, encoding: str) -> None:
+    """A list saved by a spreadsheet or by Notepad is read alike, with nothing stuck to its first word."""
+    mark = "\ufeff" if encoding.endswith(("le", "be")) else ""
+    assert read(tmp_path, (mark + "été\nnaïve\n").encode(encoding)).words == ["été", "naïve"]
+
+
+def test_one_form_of_each_character(tmp_path: Path) -> None:
+    """A word typed with combining accents is the same word as one typed without, and is stored composed."""
+    found = read(tmp_path, "cafe\u0301\ncafé\n")
+    assert (found.words, found.duplicates) == (["café"], 1)
+
+
+def test_duplicates_are_counted(tmp_path: Path) -> None:
+    """Repeated words are asked once, and the user is told how many lines that spared."""
+    assert read(tmp_path, "a\nb\na\n a \nb\n").duplicates == 3
+
+
+def test_bad_lines_by_number(tmp_path: Path) -> None:
+    """A line that cannot be a word is left out, and is named by the number that an editor shows for it."""
+    lines = [b"good", b"# note", b"caf\xe9", b"", b"---", b"x" * 201, b"bell\x07", b"fine"]
+    found = read(tmp_path, b"\n".join(lines))
+    assert found.words == ["good", "fine"]
+    assert [bad.number for bad in found.bad_lines] == [3, 5, 6, 7]
+    assert str(found.bad_lines[0]) == "line 3: it is not UTF-8; save the list as UTF-8"
+    assert str(found.bad_lines[2]) == "line 6: it has 201 characters, more than 200"
+
+
+def test_short_csv_rows_are_bad(tmp_path: Path) -> None:
+    """A row of a CSV file that ends before the word column is reported, and does not end the reading."""
+    found = read(tmp_path, "rank,word\n1,happy\n2\n3,sad\n")
+    assert found.words == ["happy", "sad"]
+    assert [bad.number for bad in found.bad_lines] == [3]
+
+
+@pytest.mark.xfail(strict=True, reason="csv.Error: a field over 131,072 characters passes the csv module's limit")
+def test_a_first_line_beyond_all_measure(tmp_path: Path) -> None:
+    """A file that is one endless line is refused in a sentence."""
+    assert "no word in" in refusal(tmp_path, b"x" * 200_000)
+
+
+@pytest.mark.xfail(strict=True, reason="csv.Error: a field over 131,072 characters passes the csv module's limit")
+def test_an_endless_cell(tmp_path: Path) -> None:
+    """One endless cell in a CSV file costs its own line and no other."""
+    assert read(tmp_path, "word,n\n" + "x" * 200_000 + ",1\nhappy,2\n").words == ["happy"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf", b"---\n...\n", b"word,count\n"])
+def test_no_word(tmp_path: Path, content: bytes) -> None:
+    """A list without a word is refused with its path, before anything is begun."""
+    said = refusal(tmp_path, content)
+    assert "There is no word in" in said
+    assert str(tmp_path / "words.txt") in said
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF\0\0", b"PK\x03\x04\0", b"one\ntwo\0\n"])
+def test_binary(tmp_path: Path, content: bytes) -> None:
+    """A program or an archive given by mistake is called a binary file."""
+    assert "binary file" in refusal(tmp_path, content)
+
+
+def test_broken_utf16(tmp_path: Path) -> None:
+    """A file that only begins like UTF-16 is refused with the cure."""
+    assert "save it as UTF-8" in refusal(tmp_path, b"\xff\xfea")
+
+
+def test_missing_and_folder(tmp_path: Path) -> None:
+    """A path that leads nowhere, and one that leads to a folder, are told apart."""
+    with pytest.raises(UsageError, match="There is no file"):
+        read_word_list(tmp_path / "absent.txt")
+    with pytest.raises(UsageError, match="is a folder"):
+        read_word_list(tmp_path)
+
+
+@patient
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=100).map(str.encode),
+        st.text(st.sampled_from("word,;\t\"'#0a \n\r\x85\u2028"), max_size=60).map(str.encode),
+        st.text(max_size=50).map(lambda text: text.encode("utf-16")),
+    ),
+    st.sampled_from(["list.txt", "list.csv"]),
+)
+def test_any_bytes(tmp_path: Path, content: bytes, name: str) -> None:
+    """Whatever bytes a file holds, the reader returns words fit for the database or refuses in our own words."""
+    try:
+        found = read(tmp_path, content, name)
+    except UsageError:
+        return
+    assert len(set(found.words)) == len(found.words) > 0
+    for word in found.words:
+        assert 0 < len(word) <= MAX_WORD_LENGTH
+        assert word == unicodedata.normalize("NFC", " ".join(word.split()))
+
+
+@patient
+@given(st.lists(st.text(min_size=1), unique=True))
+def test_normalised_copy(tmp_path: Path, texts: list[str]) -> None:
+    """The copy that a run keeps of its list is read back word for word, so that places in it never shift."""
+    words = [word for word, _ in map(clean_word, texts) if word]
+    path = tmp_path / "copy.txt"
+    write_normalised(words, path)
+    assert read_normalised(path) == words
+
+
+@patient
+@given(st.text())
+def test_cleaning_once_is_enough(text: str) -> None:
+    """A cleaned word is clean: a list that is written back and read again is the same list."""
+    word, reason = clean_word(text)
+    assert bool(word) != bool(reason)
+    if word:
+        assert clean_word(word) == (word, "")
+
+
+def test_digest() -> None:
+    """The digest tells lists apart by their words, their order and their borders, and by nothing else."""
+    lists = (["a", "b"], ["b", "a"], ["ab"], ["a"], ["a b"], [])
+    assert len({digest_of(words) for words in lists}) == len(lists)
+    assert digest_of(iter(["a", "b"])) == digest_of(["a", "b"])
+
+
+def test_digest_of_a_file(tmp_path: Path) -> None:
+    """Comments, blanks and repetitions do not make another list, so that tidying a file does not orphan its run."""
+    assert read(tmp_path, "# x\na\n\nb\na\n").digest == read(tmp_path, "a\nb\n").digest
+
+
+def test_the_id_of_an_unknown_word() -> None:
+    """An unknown word has the same id on every machine, and another in another language."""
+    english = unknown_entry("chat", "en")
+    assert english.id == unknown_entry("chat", "en").id == derived_id("word", "en", "chat")
+    assert english.id != unknown_entry("chat", "fr").id
+    assert len(english.id) == 24
+    assert not english.word.stored
