@@ -24,21 +24,23 @@ CHECKPOINT = "demo-data/words.checkpoint.json"
 SHOWN = "tear"
 FINISHED = 0
 
+ROOT = Path(__file__).parent.parent
+
 NEXT = f"""
-The answers above are the sandbox's inventions; everything else is as in a real run. It all lies in demo-data.
-Next, in this folder:
+The answers are the sandbox's inventions; all else is as in a real run. What was made lies in demo-data.
+What to type next, in {ROOT}:
 
-  .venv/bin/python -m scripts.show_entry façade     another word's entry
+  .venv/bin/python -m scripts.show_entry façade          # another word's entry
   .venv/bin/batch-synth status -c {CHECKPOINT}
-                                                    how each batch went
-  scripts/demo                                      again: finds nothing to do, and sends nothing
-  scripts/demo --fresh                              from the beginning; stop it with Ctrl-C, then scripts/demo goes on
+  scripts/demo                                           # again: there is nothing to do, and nothing is sent
+  scripts/demo --fresh                                   # from the beginning; Ctrl-C stops it, scripts/demo goes on
 
-With a key of OpenAI's and your own words, first what it would cost, then the run:
+With your own words and a key of OpenAI's: what it would cost, then the run, and where it was stopped, the rest.
 
   export OPENAI_API_KEY=…
-  .venv/bin/batch-synth run YOUR-WORDS.txt --dry-run
-  .venv/bin/batch-synth run YOUR-WORDS.txt"""
+  .venv/bin/batch-synth run WORDS.txt --dry-run
+  .venv/bin/batch-synth run WORDS.txt
+  .venv/bin/batch-synth resume -c WORDS.checkpoint.json"""
 
 
 def main() -> int:
@@ -46,13 +48,13 @@ def main() -> int:
     if "--fresh" in sys.argv[1:]:
         _forget()
     with local_mongod(MONGO_FOLDER) as mongo:  # held all along, so that the run finds it and need not start its own
-        client: MongoClient[Any]
-        with MongoClient(mongo.url) as client:
+        client: MongoClient[Any] = MongoClient(mongo.url)
+        with client:
             known = seed(client, DATABASE)
         print(f"A local MongoDB in demo-data has definitions of {known} of the words in {WORDS}; the rest is unknown.")
         code = _run("run", WORDS, "--checkpoint", CHECKPOINT, "--sandbox", "--yes", "--batch-size", "10")
         if code != FINISHED:
-            print("The demonstration is not finished. scripts/demo goes on with it, scripts/demo --fresh begins anew.")
+            print("The demonstration did not come to its end. scripts/demo goes on with it, scripts/demo --fresh begins anew.")
             return code
         show(mongo.url, SHOWN, Console(highlight=False))
     print(NEXT)

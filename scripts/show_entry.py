@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from floridify_batch.errors import BatchSynthError
@@ -45,8 +44,8 @@ def _examples(url: str, ids: "Iterable[DocId]") -> dict[str, str]:
     from bson import ObjectId
     from pymongo import MongoClient
 
-    client: MongoClient[Any]
-    with MongoClient(url) as client:
+    client: MongoClient[dict[str, Any]] = MongoClient(url)
+    with client:
         wanted = {"_id": {"$in": [ObjectId(each) for each in ids]}}
         return {str(example["_id"]): example["text"] for example in client[DATABASE]["examples"].find(wanted)}
 
@@ -55,11 +54,18 @@ def _print_entry(entry: "Entry", examples: "Mapping[str, str]", console: Console
     number = str(entry.word.homograph_number or "").translate(_RAISED)
     console.print(Text(f"\n{entry.word.text}{number}", "bold"))
     for part_of_speech, group in groupby(entry.definitions, key=lambda definition: definition.part_of_speech):
-        console.print(Padding(Text(part_of_speech, "italic"), (0, 0, 0, 2)))
+        _print_indented(Text(part_of_speech, "italic"), 2, console)
         for position, definition in enumerate(group, 1):
-            console.print(Padding(Text(f"{position}  {definition.text}"), (0, 0, 0, 4)))
+            _print_indented(Text(definition.text), 7, console, label=f"{position}  ")
             for line in _details(definition, examples):
-                console.print(Padding(line, (0, 0, 0, 7)))
+                _print_indented(line, 7, console)
+
+
+def _print_indented(text: Text, indent: int, console: Console, label: str = "") -> None:
+    """Print a text, its label hanging out to the left. (Rich's own padding would fill the lines with spaces.)"""
+    for line in text.wrap(console, max(console.width - indent, 20)):
+        console.print(Text(label.rjust(indent)) + line, soft_wrap=True)
+        label = ""
 
 
 def _details(definition: "Definition", examples: "Mapping[str, str]") -> "Iterable[Text]":
