@@ -1,0 +1,120 @@
+"""What a benchmark works on: words with three definitions each, in the layout of the database; and its counts after."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.changes import Collection
+from floridify_batch.store import STAMPS
+
+type Document = dict[str, Any]
+
+DEFINITIONS_PER_WORD = 3
+COMPONENTS = (
+    "synonyms",
+    "antonyms",
+    "examples",
+    "cefr_level",
+    "frequency_band",
+    "register",
+    "domain",
+    "grammar_patterns",
+    "collocations",
+    "usage_notes",
+)
+REQUESTS_PER_WORD = DEFINITIONS_PER_WORD * len(COMPONENTS)
+
+_BULK = 1000
+_ONSETS = ("b", "br", "c", "d", "dr", "f", "g", "gr", "h", "l", "m", "n", "p", "pl", "r", "s", "st", "t", "tr", "v")
+_NUCLEI = ("a", "e", "i", "o", "u")
+_SYLLABLES = tuple(onset + nucleus for onset in _ONSETS for nucleus in _NUCLEI)
+_SENSES = (
+    ("noun", "a quality or condition that is met in {word} things, and by which they are told apart from others"),
+    ("verb", "to bring something step by step into the state that people of that place call {word}"),
+    ("adjective", "having to do with {word}, or showing the patient care that is expected of whoever practises it"),
+)
+
+
+def word(number: int) -> str:
+    """A pronounceable word of three or more syllables; every number has another."""
+    syllables = []
+    rest = number + len(_SYLLABLES) ** 2
+    while rest:
+        rest, digit = divmod(rest, len(_SYLLABLES))
+        syllables.append(_SYLLABLES[digit])
+    return "".join(syllables)
+
+
+def write_list(path: Path, count: int) -> None:
+    """Write a word list."""
+    path.write_text("".join(f"{word(number)}\n" for number in range(count)), encoding="utf-8")
+
+
+def seed(url: str, database: str, count: int) -> None:
+    """Put words and their definitions into an empty database, with the indexes that a Floridify database has."""
+    client: MongoClient[Document]
+    with MongoClient(url) as client:
+        place: Database[Document] = client[database]
+        place[Collection.WORDS].create_index(["text", "languages"])
+        place[Collection.DEFINITIONS].create_index(["word_id"])
+        for words in batched(map(_word_document, range(count)), _BULK):
+            place[Collection.WORDS].insert_many(words)
+            place[Collection.DEFINITIONS].insert_many(each for one in words for each in _definition_documents(one))
+
+
+def _base() -> Document:
+    now = datetime.now(UTC)
+    return {"_id": ObjectId(), "created_at": now, "updated_at": now, "version": 1}
+
+
+def _word_document(number: int) -> Document:
+    text = word(number)
+    return _base() | {
+        "text": text,
+        "normalized": text,
+        "lemma": text,
+        "languages": ["en"],
+        "homograph_number": None,
+    }
+
+
+def _definition_documents(of: Document) -> Iterator[Document]:
+    for part_of_speech, text in _SENSES:
+        yield _base() | {
+            "word_id": of["_id"],
+            "part_of_speech": part_of_speech,
+            "text": text.format(word=of["text"]),
+            "meaning_cluster": None,
+            "providers": ["wiktionary"],
+            **{name: [] for name in ("synonyms", "antonyms", "cognates", "example_ids", "word_forms")},
+            **{name: [] for name in ("grammar_patterns", "collocations", "usage_notes", "source_definitions")},
+            **dict.fromkeys(("cefr_level", "frequency_band", "language_register", "domain", "region")),
+        }
+
+
+def counts(url: str, database: str) -> dict[str, int]:
+    """How many documents there are; `stamped` counts the answers that definitions bear the stamp of."""
+    client: MongoClient[Document]
+    with MongoClient(url) as client:
+        place: Database[Document] = client[database]
+        found = {name: place[name].count_documents({}) for name in (*Collection, STAMPS)}
+        return {str(name): count for name, count in found.items()} | {"stamped": _stamped(place)}
+
+
+def _stamped(place: Database[Document]) -> int:
+    stamps = {"$size": {"$objectToArray": {"$ifNull": ["$synthesis", {}]}}}
+    grouped = list(place[Collection.DEFINITIONS].aggregate([{"$group": {"_id": None, "stamps": {"$sum": stamps}}}]))
+    return int(grouped[0]["stamps"]) if grouped else 0
+
+
+def drop(url: str, database: str) -> None:
+    """Remove the database."""
+    client: MongoClient[Document]
+    with MongoClient(url) as client:
+        client.drop_database(database)

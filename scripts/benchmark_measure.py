@@ -1,0 +1,173 @@
+"""The measured process: a run put together as the command line does it, with a stopwatch beside it.
+
+It is started afresh for every measurement, so that its memory and its CPU time are those of a run and of nothing else.
+"""
+
+import asyncio
+import secrets as randomness
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import orjson
+
+from scripts.benchmark_stations import Station, StationObserver, Stopwatch, TimedStore, peak_memory, present_memory
+
+if TYPE_CHECKING:
+    from floridify_batch.estimates import Estimate
+    from floridify_batch.ledger import RunSettings
+    from floridify_batch.run import Run
+
+POLL_INTERVAL = 0.5
+"""Seconds between two looks at the batches; a run's usual minute would only be waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured. `began` is what `perf_counter`, which processes share, said at the start."""
+
+    folder: str
+    began: float
+    mongo_url: str
+    database: str
+    service_url: str
+    components: tuple[str, ...]
+    model: str
+    batch_size: int | None
+    profiled: bool
+
+    @property
+    def words_file(self) -> Path:
+        """The word list."""
+        return Path(self.folder, "words.txt")
+
+    @property
+    def result_file(self) -> Path:
+        """Where the measurement goes."""
+        return Path(self.folder, "result.json")
+
+    def profile_file(self, station: str) -> Path:
+        """Where a station's profile goes."""
+        return Path(self.folder, f"{station.replace(' ', '')}.pstats")
+
+
+def main(text: str) -> None:
+    """Measure one run, and write down what was found."""
+    data = orjson.loads(text)
+    order = Order(**data | {"components": tuple(data["components"])})
+    watch = Stopwatch(order.began, order.profiled)
+    with Path(order.folder, "run.log").open("w", encoding="utf-8") as log:
+        found = asyncio.run(_measure(order, log, watch))
+    watch.stop()
+    rows = [asdict(spent) | {"station": station, "part": part} for (station, part), spent in watch.spent.items()]
+    order.result_file.write_bytes(orjson.dumps(found | {"rows": rows, "peak": peak_memory()}))
+    for station, profile in watch.profiles.items():
+        profile.dump_stats(order.profile_file(station))
+
+
+async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any]:
+    from floridify_batch import commands
+    from floridify_batch.assembly import Secrets
+    from floridify_batch.checkpoint import Checkpoint
+    from floridify_batch.tokens import count_tokens
+
+    imported = present_memory()
+    place = Checkpoint(Path(order.folder, "run.checkpoint.json"))
+    place.create_folder()
+    scene = commands.Scene(place, Secrets("sandbox"), sandbox_seconds=0, yes=True, wait=True)
+    settings = _settings(order)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(place.locked())
+        parts = commands.opened_parts(settings, scene, commands.Announcer())
+        store, batches = await stack.enter_async_context(parts)
+        await store.ensure_indexes()
+        count_tokens("The ranks load now, so that no station has them to its account.")
+        ready = present_memory()
+        run, estimate = await _prepared(settings, place, TimedStore(store, watch), batches, watch)
+        await _driven(run, log, watch)
+    return {"imported": imported, "ready": ready} | _figures(run, estimate)
+
+
+def _settings(order: Order) -> "RunSettings":
+    from floridify_batch.ledger import RunSettings
+
+    return RunSettings(
+        words_file=str(order.words_file),
+        components=order.components,
+        model=order.model,
+        language="en",
+        force=False,
+        immediate=False,
+        batch_size=order.batch_size,
+        max_attempts=3,
+        poll_interval=POLL_INTERVAL,
+        database=order.database,
+        mongo_url=order.mongo_url,
+        base_url=order.service_url,
+        sandbox=False,
+    )
+
+
+async def _prepared(
+    settings: "RunSettings", place: Any, store: TimedStore, batches: Any, watch: Stopwatch
+) -> "tuple[Run, Estimate]":
+    """What the command does up to the gate, and the run behind it."""
+    from floridify_batch.assembly import new_brief, run_info
+    from floridify_batch.checkpoint import utc_now
+    from floridify_batch.chunks import Limits
+    from floridify_batch.feeding import survey
+    from floridify_batch.ledger import Ledger
+    from floridify_batch.run import Run
+    from floridify_batch.words import read_word_list, write_normalised
+
+    listed = read_word_list(Path(settings.words_file))
+    run_id = randomness.token_hex(6)
+    asked = new_brief(settings, run_id)
+    watch.at(Station.ESTIMATING)
+    estimate = await survey(
+        listed.words,
+        store,
+        asked,
+        language=settings.language,
+        model=settings.model,
+        limits=Limits(words=settings.batch_size),
+        progress=lambda _, __: None,
+    )
+    info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
+    ledger = Ledger(start_time=utc_now().timestamp(), run=info)
+    write_normalised(listed.words, place.words_path)
+    place.save(ledger)
+    return Run(listed.words, ledger, place, asked, batches, store, sleep=watch.sleep), estimate
+
+
+async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
+    from floridify_batch.batch_processor import SynthesisBatchProcessor
+    from floridify_batch.checkpoint import utc_now
+    from floridify_batch.display import LogDisplay
+
+    run.observer = StationObserver(watch, LogDisplay(log, utc_now))
+    await SynthesisBatchProcessor(run).process()
+
+
+def _figures(run: "Run", estimate: "Estimate") -> dict[str, Any]:
+    totals, expected = run.ledger.totals(), estimate.total
+    cost = estimate.cost(expected, batch=bool(run.batches.discount))
+    return {
+        "words": totals.words,
+        "processed_words": totals.processed,
+        "failed_words": totals.failed,
+        "requests": totals.requests,
+        "answered": totals.answered,
+        "failed": totals.failed_requests,
+        "chunks": len(run.ledger.chunks),
+        "estimated": {"requests": expected.requests, "input": expected.input_tokens, "output": expected.output_tokens},
+        "estimated_cost": None if cost is None else float(cost),
+        "billed": {"requests": totals.answered, "input": totals.usage.input, "output": totals.usage.output},
+        "billed_cost": None if totals.cost is None else float(totals.cost),
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

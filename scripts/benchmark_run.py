@@ -1,0 +1,133 @@
+"""`scripts/benchmark`: how much of our own CPU and memory a request takes, from the word list to the database.
+
+A sandbox and a MongoDB server run beside the measured process, each in a process of its own, and so does this script:
+what is reported is the run's own share. The requests are real in every respect but one: nobody but the sandbox
+answers them, at once and for nothing.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from secrets import token_hex
+from time import perf_counter
+from typing import Any
+
+import httpx2
+import orjson
+
+from floridify_batch.local_mongo import local_mongod
+from floridify_batch.sandbox.running import running_sandbox
+from scripts.benchmark_data import COMPONENTS, DEFINITIONS_PER_WORD, REQUESTS_PER_WORD, counts, drop, seed, write_list
+from scripts.benchmark_measure import Order
+from scripts.benchmark_report import profile_report, report
+from scripts.benchmark_stations import Station
+
+_MODEL = "gpt-6-luna"
+_PROFILED = (Station.ESTIMATING, Station.BUILDING, Station.DOWNLOADING, Station.STORING, Station.RETURNING)
+"""The stations that take longer the more requests there are."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is its exit code."""
+    options = _parser().parse_args(arguments)
+    words = max(1, -(-options.requests // REQUESTS_PER_WORD))
+    say = (lambda _: None) if options.json else print
+    with _folder(options.keep, say) as folder, _mongo(options.mongo_url, folder) as mongo_url:
+        database = f"benchmark_{token_hex(4)}"
+        write_list(folder / "words.txt", words)
+        seed(mongo_url, database, words)
+        say(f"{words:,} words, {DEFINITIONS_PER_WORD} definitions each, {len(COMPONENTS)} components of each:")
+        try:
+            with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as service_url:
+                order = _order(options, folder, mongo_url, database, service_url)
+                result = _measured(order) | {"service": _stats(service_url), "documents": counts(mongo_url, database)}
+        finally:
+            if not options.keep:
+                drop(mongo_url, database)
+        _show(order, result, as_json=options.json)
+    return 0 if result["answered"] == result["requests"] else 1
+
+
+def _order(options: Any, folder: Path, mongo_url: str, database: str, service_url: str) -> Order:
+    return Order(
+        folder=str(folder),
+        began=perf_counter(),
+        mongo_url=mongo_url,
+        database=database,
+        service_url=service_url,
+        components=COMPONENTS,
+        model=_MODEL,
+        batch_size=options.batch_size,
+        profiled=options.profile,
+    )
+
+
+def _measured(order: Order) -> dict[str, Any]:
+    """What a fresh process finds."""
+    command = [sys.executable, "-m", "scripts.benchmark_measure", orjson.dumps(asdict(order)).decode()]
+    subprocess.run(command, check=True)
+    found: dict[str, Any] = orjson.loads(order.result_file.read_bytes())
+    return found
+
+
+def _stats(service_url: str) -> dict[str, Any]:
+    """What the sandbox was asked."""
+    reply = httpx2.get(service_url.removesuffix("/v1") + "/sandbox/stats", timeout=60).raise_for_status()
+    stats: dict[str, Any] = reply.json()
+    return stats
+
+
+def _show(order: Order, result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(orjson.dumps(result).decode())
+        return
+    print(report(result))
+    if order.profiled:
+        profiles = {str(station): order.profile_file(station) for station in _PROFILED}
+        print("\n" + profile_report(profiles, result["requests"]))
+
+
+# ── what it needs ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _folder(keep: Path | None, say: Any) -> Iterator[Path]:
+    """The folder for everything: one that is kept, or one that goes."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="batch-synth-benchmark-") as name:
+            yield Path(name)
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    yield Path(tempfile.mkdtemp(prefix="benchmark-", dir=keep))
+    say(f"Everything is kept in {keep}.")
+
+
+@contextmanager
+def _mongo(url: str | None, folder: Path) -> Iterator[str]:
+    """The address of a MongoDB server: one that is named, or one of our own."""
+    if url is not None:
+        yield url
+        return
+    with local_mongod(folder / "mongodb") as server:
+        yield server.url
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
+    add = parser.add_argument
+    add("--requests", type=int, default=30_000, help=f"{REQUESTS_PER_WORD} per word (default %(default)s)")
+    add("--batch-size", type=int, help="words per batch (default: as many as the service takes)")
+    add("--profile", action="store_true", help="profile each station; the times are longer then")
+    add("--keep", type=Path, metavar="FOLDER", help="keep the database and all files in a new folder inside this one")
+    add("--mongo-url", help="use this server, and remove the database afterwards (default: one of its own)")
+    add("--json", action="store_true", help="print everything that was measured as one line of JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

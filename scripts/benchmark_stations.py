@@ -1,0 +1,217 @@
+"""Where a run's time goes: a stopwatch that always stands at one station, moved on by the run's own events.
+
+A run does one thing at a time, so the CPU time that passes between two events belongs to the station in between. The
+stations are told apart by what a run is given anyway (observer, store, sleep); no code of the run is touched.
+"""
+
+import asyncio
+import cProfile
+import resource
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from time import perf_counter, process_time
+
+from floridify_batch.batches import TERMINAL
+from floridify_batch.changes import Change
+from floridify_batch.events import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
+from floridify_batch.ledger import ChunkState
+from floridify_batch.store import EntryStore
+from floridify_batch.words import Entry, Word
+
+_STATUS = Path("/proc/self/status")
+
+
+class Station(StrEnum):
+    """What the run is at."""
+
+    STARTING = "starting"
+    ESTIMATING = "estimating"
+    BUILDING = "planning + building"
+    SUBMITTING = "submitting"
+    POLLING = "polling"
+    DOWNLOADING = "downloading"
+    STORING = "settling + storing"
+    RETURNING = "planning again"
+    WAITING = "waiting"
+
+
+class Part(StrEnum):
+    """Whose work it is: the station's own, or that of the database's driver on its behalf."""
+
+    OWN = "own"
+    READS = "look-ups"
+    WRITES = "bulk writes"
+
+
+@dataclass(slots=True)
+class Spent:
+    """Seconds by the clock and on the CPU, all threads together; and by how many bytes the memory's peak rose."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    rise: int = 0
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Adds what passes to the station it stands at. With `profiled`, each station has a profile of its own.
+
+    `began` is what `perf_counter` said when the process was started.
+    """
+
+    began: float
+    profiled: bool = False
+    station: Station = Station.STARTING
+    spent: dict[tuple[Station, Part], Spent] = field(default_factory=lambda: defaultdict(Spent))
+    profiles: dict[Station, cProfile.Profile] = field(default_factory=dict)
+    _part: Part = Part.OWN
+    _wall: float = field(init=False)
+    _peak: int = 0
+    _cpu: float = 0.0  # a process's CPU clock begins at 0, so that the interpreter's own start counts too
+
+    def __post_init__(self) -> None:
+        self._wall = self.began
+        if self.profiled:
+            self._profile().enable()
+
+    def at(self, station: Station) -> None:
+        """Move on to a station."""
+        self._close(self._part)
+        if station is self.station:
+            return
+        if self.profiled:
+            self._profile().disable()
+            self.station = station
+            self._profile().enable()
+        self.station = station
+
+    def stop(self) -> None:
+        """Count what has passed since the last move."""
+        self._close(self._part)
+        if self.profiled:
+            self._profile().disable()
+
+    @contextmanager
+    def within(self, part: Part) -> Iterator[None]:
+        """Count what happens inside as a part of the present station."""
+        self._close(self._part)
+        self._part = part
+        try:
+            yield
+        finally:
+            self._close(part)
+            self._part = Part.OWN
+
+    async def sleep(self, seconds: float) -> None:
+        """A run's pause: what follows one is a look at the batches."""
+        self.at(Station.WAITING)
+        await asyncio.sleep(seconds)
+        self.at(Station.POLLING)
+
+    def _close(self, part: Part) -> None:
+        wall, cpu, peak = perf_counter(), process_time(), max(self._peak, peak_memory())
+        spent = self.spent[self.station, part]
+        spent.wall += wall - self._wall
+        spent.cpu += cpu - self._cpu
+        spent.rise += peak - self._peak
+        self._wall, self._cpu, self._peak = wall, cpu, peak
+
+    def _profile(self) -> cProfile.Profile:
+        return self.profiles.setdefault(self.station, cProfile.Profile())
+
+
+_AFTER_MOVE = {
+    ChunkState.PLANNED: Station.SUBMITTING,
+    ChunkState.SUBMITTED: Station.BUILDING,
+    ChunkState.ANSWERED: Station.STORING,
+    ChunkState.STORED: Station.RETURNING,
+}
+
+
+class StationObserver:
+    """Moves the stopwatch by what a run tells, and tells the next observer."""
+
+    def __init__(self, watch: Stopwatch, following: Observer) -> None:
+        self._watch = watch
+        self._following = following
+
+    def notify(self, event: Event) -> None:
+        """Take note of an event."""
+        self._following.notify(event)
+        station = _station_after(event)
+        if station is not None:
+            self._watch.at(station)
+
+
+def _station_after(event: Event) -> Station | None:
+    """The station that begins with an event.
+
+    Stored words are planned again before new ones are read, so that up to a page of new ones counts with them where a
+    run has more chunks than may be in flight.
+    """
+    match event:
+        case ChunkMoved(state=state):
+            return _AFTER_MOVE.get(ChunkState(state))
+        case BatchPolled(status=status):
+            return Station.DOWNLOADING if status in TERMINAL else Station.RETURNING
+        case RunBegan() | ListRead():
+            return Station.BUILDING
+    return None
+
+
+class TimedStore:
+    """A store whose look-ups and writes are counted apart."""
+
+    def __init__(self, store: EntryStore, watch: Stopwatch) -> None:
+        self._store = store
+        self._watch = watch
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each text."""
+        with self._watch.within(Part.READS):
+            return await self._store.entries(texts, language)
+
+    async def ensure_words(self, words: Iterable[Word]) -> None:
+        """Make the documents of words that do not exist yet."""
+        with self._watch.within(Part.WRITES):
+            await self._store.ensure_words(words)
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Write changes."""
+        with self._watch.within(Part.WRITES):
+            await self._store.apply(changes)
+
+
+# ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held at once.
+
+    Linux hands down the peak of whoever started a process in `ru_maxrss`; its own file tells the process's own.
+    """
+    own = _status("VmHWM")
+    if own is not None:
+        return own
+    reported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return reported if sys.platform == "darwin" else reported * 1024
+
+
+def present_memory() -> int:
+    """The bytes of memory that this process holds now; where the system does not tell, the most it has held."""
+    own = _status("VmRSS")
+    return peak_memory() if own is None else own
+
+
+def _status(name: str) -> int | None:
+    if not _STATUS.exists():
+        return None
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return None

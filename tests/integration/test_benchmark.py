@@ -1,0 +1,81 @@
+"""The benchmark measures a whole run: a real server of each kind, the real SDK, a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REQUESTS = 600
+REQUESTS_PER_WORD = 30
+WORDS = REQUESTS // REQUESTS_PER_WORD
+STATIONS = {"starting", "estimating", "planning + building", "submitting", "downloading", "settling + storing"}
+MEGABYTE = 1_000_000
+
+
+def benchmark(*options: str) -> str:
+    command = [sys.executable, "-m", "scripts.benchmark_run", f"--requests={REQUESTS}", *options]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.fixture(scope="module")
+def result(mongo_url: str) -> dict[str, Any]:
+    """What a small benchmark finds, in two batches."""
+    found: dict[str, Any] = orjson.loads(benchmark("--json", f"--batch-size={WORDS // 2}", f"--mongo-url={mongo_url}"))
+    return found
+
+
+def test_every_request_is_answered_and_stored(result: dict[str, Any]) -> None:
+    """What was asked, what the service answered and what the database holds are the same number."""
+    assert result["words"] == result["processed_words"] == WORDS
+    assert result["requests"] == result["answered"] == REQUESTS
+    assert result["failed"] == result["failed_words"] == 0
+    assert result["service"]["lines_answered"] == result["documents"]["stamped"] == REQUESTS
+
+
+def test_the_documents_are_those_of_the_words(result: dict[str, Any]) -> None:
+    """Definitions are filled in place: none is added, and each gets examples."""
+    documents = result["documents"]
+    assert (documents["words"], documents["definitions"]) == (WORDS, 3 * WORDS)
+    assert documents["examples"] >= documents["definitions"]
+    assert documents["synthesis_stamps"] == 2 * 10, "a stamp for each batch and component"
+
+
+def test_each_chunk_is_one_batch(result: dict[str, Any]) -> None:
+    """Nothing is uploaded or created twice, and no question is asked twice."""
+    service = result["service"]
+    assert result["chunks"] == service["batches_created"] == service["files_uploaded"] == 2
+    assert service["bodies_answered_more_than_once"] == 0
+
+
+def test_every_station_was_met(result: dict[str, Any]) -> None:
+    """All CPU time is some station's, and their rises make the peak."""
+    rows = result["rows"]
+    assert {row["station"] for row in rows} >= STATIONS
+    assert all(row["cpu"] >= 0 for row in rows)
+    assert sum(row["rise"] for row in rows) == pytest.approx(result["peak"], rel=0.05)
+
+
+def test_memory_is_that_of_one_run(result: dict[str, Any]) -> None:
+    """The peak is the measured process's own, and of an order that the tokenizer's ranks explain."""
+    assert 20 * MEGABYTE < result["imported"] < result["ready"] <= 1.05 * result["peak"]
+    assert result["peak"] < 300 * MEGABYTE
+
+
+def test_the_estimate_is_what_is_billed(result: dict[str, Any]) -> None:
+    """Input tokens are counted, not guessed; output is expected on the safe side."""
+    assert result["estimated"]["requests"] == REQUESTS
+    assert result["estimated"]["input"] == pytest.approx(result["billed"]["input"], rel=0.02)
+    assert 0 < result["billed_cost"] <= 1.2 * result["estimated_cost"]
+
+
+def test_the_tables_name_what_was_measured(mongo_url: str) -> None:
+    """Without --json there are tables, and with --profile the functions that took the time."""
+    printed = benchmark("--profile", f"--mongo-url={mongo_url}")
+    assert "CPU µs/request" in printed
+    assert "memory at its peak" in printed
+    assert "── settling + storing: own time by module ──" in printed
+    assert "floridify_batch/" in printed
