@@ -216,12 +216,11 @@ class RunView:
         return min((time for time in times if time is not None), default=None)
 
     def outlook(self, now: datetime) -> str:
-        """How long it will take, in words; while part of the list is unplanned, an ETA is only a lower bound."""
+        """How long it will take, in words. An ETA is of what is in flight: nobody knows what will be asked after it."""
         if self.ended_at is not None:
             return "ended"
         if self.eta is not None:
-            whole = self.listed is None or self.listed.done >= self.listed.total
-            return f"{'about' if whole else 'at least'} {span(self.eta)}"
+            return f"about {span(self.eta)} for what is in flight"
         if not self.in_flight:
             return "not known yet"
         if self.deadline is None:

@@ -90,7 +90,9 @@ class MongoStore:
         from pymongo.errors import PyMongoError
 
         try:
-            client: Any = AsyncIOMotorClient(url, tz_aware=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS)
+            client: Any = AsyncIOMotorClient(
+                url, tz_aware=True, journal=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS
+            )
             self._database: AsyncIOMotorDatabase[Any] = client[database]
         except (PyMongoError, ValueError) as error:
             raise DatabaseError(f"The database's address or name cannot be used: {error}.") from None
@@ -115,18 +117,16 @@ class MongoStore:
             raise _unreachable(error) from None
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that look-ups need, where there are none of these keys. Raises `DatabaseError`."""
-        from pymongo.errors import OperationFailure
-
-        for collection, keys in (
+        """Make the indexes that look-ups need, where none begins with these keys. Raises `DatabaseError`."""
+        for name, keys in (
             (Collection.WORDS, ["text", "languages"]),
             (Collection.DEFINITIONS, ["word_id"]),
             (Collection.ENTRIES, ["word_id"]),
         ):
-            try:
-                await self._patiently(partial(self._database[collection].create_index, keys))
-            except OperationFailure:  # an index of these keys exists with other options; it serves as well
-                continue
+            collection = self._database[name]
+            present = (await self._patiently(collection.index_information)).values()
+            if not any([key for key, _ in index["key"]][: len(keys)] == keys for index in present):
+                await self._patiently(partial(collection.create_index, keys))
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -187,18 +187,7 @@ def test_an_eta_follows_the_reported_rate() -> None:
         (later(hours=2, minutes=1), polled(1, 190, failed=10)),
     )
     assert view.eta == timedelta(minutes=3)
-    assert view.outlook(later(hours=2, minutes=1)) == "about 3 min"
-
-
-def test_an_eta_is_a_lower_bound_while_words_are_unplanned() -> None:
-    """While a part of the list has not been planned, the ETA says "at least"."""
-    view = told(
-        (NOON, began(Totals(words=100, requests=400))),
-        (NOON, ListRead(50, 100)),
-        (NOON, polled(1, 0)),
-        (later(minutes=1), polled(1, 100)),
-    )
-    assert view.outlook(later(minutes=1)) == "at least 3 min"
+    assert view.outlook(later(hours=2, minutes=1)) == "about 3 min for what is in flight"
 
 
 def test_another_batch_of_a_chunk_starts_anew() -> None:

@@ -1,0 +1,125 @@
+"""Takes the README's picture and the example checkpoint from a real run, while it is under way.
+
+The run is a real one: the demonstration's words, a database, the sandbox over HTTP, with some faults, so that the
+picture shows what trouble looks like.
+"""
+
+import asyncio
+import json
+import re
+import shutil
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from rich.console import Console
+
+from floridify_batch.assembly import Secrets, new_brief, opened_batches, opened_store, run_info
+from floridify_batch.batch_processor import SynthesisBatchProcessor
+from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.display import render
+from floridify_batch.events import Event
+from floridify_batch.ledger import Ledger, RunSettings
+from floridify_batch.local_mongo import local_mongod
+from floridify_batch.recipes import DEFAULT_COMPONENTS
+from floridify_batch.run import Run
+from floridify_batch.run_view import RunView
+from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.words import read_word_list, write_normalised
+from scripts.seed_demo import seed
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = ROOT / "scripts" / "demo_data" / "words.txt"
+PICTURE = ROOT / "docs" / "live.svg"
+EXAMPLE = ROOT / "checkpoints.example.json"
+COLUMNS = 112
+FAULTS = ("http_500=0.04", "expire=0.03", "refuse=0.01", "truncate=0.01")
+
+
+class Photographer:
+    """Watches a run, and keeps how it looked at the best moment: most batches half done, words finished, failures."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.view = RunView()
+        self.best: tuple[RunView, datetime, bytes] | None = None
+        self._score = 0
+        self._checkpoint = checkpoint
+
+    def notify(self, event: Event) -> None:
+        """Take note of an event, and a picture if there was no better one."""
+        now = utc_now()
+        self.view = self.view.apply(event, now)
+        totals = self.view.totals
+        under_way = sum(1 for flight in self.view.in_flight if 0 < flight.done < flight.total)
+        score = under_way * min(totals.processed, 4) * min(totals.failed_requests, 4)
+        if score > self._score:
+            self._score = score
+            self.best = (self.view, now, self._checkpoint.path.read_bytes())
+
+
+async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
+    listed = read_word_list(WORDS)
+    settings = RunSettings(
+        words_file="words.txt",
+        components=DEFAULT_COMPONENTS,
+        model="gpt-6-luna",
+        language="en",
+        force=False,
+        immediate=False,
+        batch_size=3,
+        max_attempts=3,
+        poll_interval=0.5,
+        database="floridify",
+        mongo_url=None,
+        base_url=None,
+        sandbox=True,
+    )
+    checkpoint = Checkpoint(folder / "words.checkpoint.json")
+    checkpoint.create_folder()
+    asked = new_brief(settings, "example")
+    info = run_info(settings, "b1e0a7c25d94", asked, len(listed.words), listed.digest)
+    ledger = Ledger(start_time=utc_now().timestamp(), run=info)
+    write_normalised(listed.words, checkpoint.words_path)
+    secrets = Secrets("sandbox", mongo_url)
+    photographer = Photographer(checkpoint)
+    async with (
+        opened_batches(settings, "sandbox", base_url, checkpoint, print) as batches,
+        opened_store(settings, secrets, checkpoint, print, print) as store,
+    ):
+        run = Run(listed.words, ledger, checkpoint, asked, batches, store, photographer)
+        await SynthesisBatchProcessor(run, max_batches=6).process()
+    return photographer
+
+
+def _develop(view: RunView, moment: datetime) -> None:
+    console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
+    console.print(render(view, COLUMNS, moment))
+    drawn = console.export_svg(title="batch-synth run words.txt")
+    # Without the fonts that it would fetch from elsewhere: a picture in a README asks nobody for anything.
+    PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL), encoding="utf-8")
+
+
+def main() -> None:
+    """Run, and write both files."""
+    folder = Path(tempfile.mkdtemp(prefix="batch-synth-picture-"))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        mongo = stack.enter_context(local_mongod(folder / "mongodb"))
+        client: MongoClient[Any] = stack.enter_context(MongoClient(mongo.url))
+        seed(client, "floridify")
+        base_url = stack.enter_context(running_sandbox(folder / "sandbox", seconds=5, faults=FAULTS, seed=3))
+        photographer = asyncio.run(_run(folder, mongo.url, base_url))
+    if photographer.best is None:
+        raise SystemExit("no moment of this run was worth a picture; try again")
+    view, moment, checkpoint = photographer.best
+    _develop(view, moment)
+    EXAMPLE.write_bytes(json.dumps(json.loads(checkpoint), indent=2, ensure_ascii=False).encode() + b"\n")
+    print(f"Wrote {PICTURE.relative_to(ROOT)} and {EXAMPLE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
