@@ -53,7 +53,7 @@ def test_as_the_sdk_would_ask(answer: type[BaseModel]) -> None:
             return [meaning(each) for each in schema]
         if not isinstance(schema, dict):
             return schema
-        kept = {}
+        kept: dict[str, Any] = {}
         for key, value in schema.items():
             if key in ("properties", "$defs"):
                 kept[key] = {name: meaning(each) for name, each in value.items()}

@@ -1,0 +1,191 @@
+"""Packing: what goes into one batch file together, and the files of a chunk."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.chunks import (
+    API_MAX_BYTES,
+    API_MAX_REQUESTS,
+    ChunkSize,
+    ChunkWriter,
+    Expected,
+    Group,
+    Limits,
+    chunk_folder,
+    failures_by_word,
+    forget_lines,
+    group,
+    private_file,
+    read_expected,
+    read_failures,
+    read_ordinals,
+    write_failures,
+)
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.planning import brief, plan
+from floridify_batch.words import unknown_entry
+
+patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAILED = Failure("bank-1", FailureReason.HTTP, "busy ünd “so on”\n", attempt=2, boost=1, status=429)
+
+
+def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> Group:
+    lines = [b'{"custom_id":"%d-%d"}\n' % (ordinal, number) for number in range(requests)]
+    expected = [Expected(ordinal, f"{ordinal}-{number}", 1, 0) for number in range(requests)]
+    size = ChunkSize(1, requests, sum(map(len, lines)), 10 * requests, 5 * requests)
+    return Group(ordinal, lines, expected, carried, size)
+
+
+def test_the_services_limits() -> None:
+    """A file of 50,000 requests and of 200 MB is sent; one request or one byte more is not."""
+    limits = Limits()
+    assert limits.hold(ChunkSize(requests=50_000, bytes=200_000_000))
+    assert not limits.hold(ChunkSize(requests=50_001))
+    assert not limits.hold(ChunkSize(bytes=200_000_001))
+    assert (API_MAX_REQUESTS, API_MAX_BYTES) == (50_000, 200_000_000)
+
+
+@pytest.mark.parametrize(
+    ("limits", "size", "held"),
+    [
+        (Limits(words=3), ChunkSize(words=3), True),
+        (Limits(words=3), ChunkSize(words=4), False),
+        (Limits(words=None), ChunkSize(words=10**6), True),
+        (Limits(input_tokens=100), ChunkSize(input_tokens=100), True),
+        (Limits(input_tokens=100), ChunkSize(input_tokens=101), False),
+        (Limits(input_tokens=None), ChunkSize(input_tokens=10**9), True),
+        (Limits(requests=5), ChunkSize(requests=6), False),
+        (Limits(words=9, requests=9, bytes=9, input_tokens=9), ChunkSize(9, 9, 9, 9, 10**9), True),
+    ],
+)
+def test_limits(limits: Limits, size: ChunkSize, held: bool) -> None:
+    """Each limit holds up to itself and no further; expected output fills no file."""
+    assert limits.hold(size) is held
+
+
+def test_a_chunk_on_disk(tmp_path: Path) -> None:
+    """What was packed is what stands in the chunk's folder, word by word in the order of packing."""
+    writer = ChunkWriter(tmp_path, 7)
+    writer.add(word(5))
+    writer.add(word(2, 1, (FAILED,)))
+    size = writer.finish()
+    folder = chunk_folder(tmp_path, 7)
+    assert folder.name == "0007"
+    assert size == ChunkSize(2, 3, 3 * 20, 30, 15) == writer.size
+    assert (folder / "requests.jsonl").read_bytes().splitlines() == [
+        b'{"custom_id":"5-0"}',
+        b'{"custom_id":"5-1"}',
+        b'{"custom_id":"2-0"}',
+    ]
+    assert [each.custom_id for each in read_expected(folder)] == ["5-0", "5-1", "2-0"]
+    assert read_ordinals(folder) == [5, 2]
+    assert list(read_failures(folder / "carried.jsonl")) == [(2, FAILED)]
+
+
+def test_an_unfinished_chunk_has_no_name(tmp_path: Path) -> None:
+    """A chunk that a crash cut off in the middle of packing cannot be taken for a whole one."""
+    writer = ChunkWriter(tmp_path, 1)
+    writer.add(word(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["0001.partial"]
+    writer.discard()
+
+
+def test_a_new_chunk_takes_the_place_of_an_unknown_one(tmp_path: Path) -> None:
+    """Of a chunk that was finished and never entered in the ledger nothing stays behind."""
+    for ordinal in (1, 2):
+        writer = ChunkWriter(tmp_path, 1)
+        writer.add(word(ordinal))
+        writer.finish()
+        (chunk_folder(tmp_path, 1) / f"extra{ordinal}").touch()
+    assert read_ordinals(chunk_folder(tmp_path, 1)) == [2]
+    assert not (chunk_folder(tmp_path, 1) / "extra1").exists()
+
+
+def test_discard(tmp_path: Path) -> None:
+    """A chunk that is given up leaves nothing."""
+    writer = ChunkWriter(tmp_path, 1)
+    writer.add(word(0))
+    writer.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_private(tmp_path: Path) -> None:
+    """Word lists and answers are nobody else's business: folders are 0700, files 0600."""
+    writer = ChunkWriter(tmp_path, 1)
+    writer.add(word(0))
+    writer.finish()
+    folder = chunk_folder(tmp_path, 1)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_forget_lines(tmp_path: Path) -> None:
+    """Of a chunk that is history only its failures are kept."""
+    writer = ChunkWriter(tmp_path, 1)
+    writer.add(word(0))
+    writer.finish()
+    folder = chunk_folder(tmp_path, 1)
+    (folder / "failures.jsonl").touch()
+    forget_lines(folder)
+    assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
+
+
+texts = st.text(max_size=20)
+written = st.builds(
+    Failure, texts, st.sampled_from(FailureReason), texts, st.integers(1, 9), st.integers(0, 9), st.none() | st.just(0)
+)
+
+
+@patient
+@given(st.lists(st.tuples(st.integers(0, 3), written), max_size=6))
+def test_failures_on_disk(tmp_path: Path, failed: list[tuple[int, Failure]]) -> None:
+    """Failures are read back as they were, with the words that they belong to; the last one of an id counts."""
+    path = tmp_path / "failures.jsonl"
+    with private_file(path) as out:
+        for ordinal, failure in failed:
+            write_failures(out, ordinal, [failure])
+    assert list(read_failures(path)) == failed
+    last: dict[int, dict[str, Failure]] = {}
+    for ordinal, failure in failed:
+        last.setdefault(ordinal, {})[failure.custom_id] = failure
+    assert failures_by_word(path) == last
+
+
+def test_no_failures_file(tmp_path: Path) -> None:
+    """A chunk without failures needs no file of them."""
+    assert failures_by_word(tmp_path / "failures.jsonl") == {}
+
+
+def planned(**more: Any) -> Group:
+    asked = brief((), model="gpt-6-luna", language_name="English")
+    (request,) = plan(unknown_entry("bank", "en"), asked, {})
+    failures = {request.custom_id: Failure(request.custom_id, FailureReason.EXPIRED, ""), FAILED.custom_id: FAILED}
+    return group(4, [request], more.get("failures", failures), {SynthesisComponent.DEFINITIONS: 160})
+
+
+def test_a_word_made_ready() -> None:
+    """A word's size is that of its lines as they are uploaded; failures that are not asked again go with it."""
+    packed = planned()
+    assert packed.size.bytes == len(packed.lines[0])
+    assert (packed.size.words, packed.size.requests, packed.size.output_tokens) == (1, 1, 160)
+    assert packed.size.input_tokens > 100
+    assert list(packed.carried) == [FAILED]
+    assert [each.ordinal for each in packed.expected] == [4]
+
+
+@patient
+@given(st.lists(st.builds(ChunkSize, *[st.integers(0, 9)] * 5), max_size=6))
+def test_sizes_add(sizes: list[ChunkSize]) -> None:
+    """A chunk is as large as its words together, in every figure."""
+    total = sum(sizes, ChunkSize())
+    assert total.words == sum(size.words for size in sizes)
+    assert total.requests == sum(size.requests for size in sizes)
+    assert total.bytes == sum(size.bytes for size in sizes)
+    assert total.input_tokens == sum(size.input_tokens for size in sizes)
+    assert total.output_tokens == sum(size.output_tokens for size in sizes)

@@ -1,0 +1,182 @@
+"""The order of the house: who may import whom, read from the source."""
+
+import ast
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+import floridify_batch
+
+ROOT = Path(floridify_batch.__file__).parent
+PACKAGE = "floridify_batch"
+
+ORDER = [
+    "errors",
+    "words",
+    "pricing",
+    "failures",
+    "languages",
+    "tokens",
+    "answers",
+    "requests",
+    "changes",
+    "components",
+    "outcomes",
+    "templates",
+    "recipes",
+    "planning",
+    "chunks",
+    "results",
+    "events",
+    "estimates",
+    "ledger",
+    "checkpoint",
+    "connector",
+    "batches",
+    "immediate_batches",
+    "documents",
+    "store",
+    "local_mongo",
+    "run",
+    "submission",
+    "collection",
+    "feeding",
+    "batch_processor",
+    "run_view",
+    "panels",
+    "display",
+    "sandbox",
+    "assembly",
+    "inspection",
+    "commands",
+    "cli",
+]
+"""Every module of the package: each imports only from those before it. `sandbox` stands for its whole folder."""
+
+SANDBOX_ORDER = [
+    "faults",
+    "settings",
+    "refusals",
+    "dice",
+    "vocabulary",
+    "schemas",
+    "reading",
+    "contents",
+    "replies",
+    "strictness",
+    "bodies",
+    "storage",
+    "validation",
+    "results",
+    "batches",
+    "service",
+    "file_routes",
+    "batch_routes",
+    "chat_routes",
+    "server",
+    "protocol",
+    "running",
+    "__main__",
+]
+
+ALLOWED = {
+    "openai": {"connector", "batches"},
+    "httpx2": {"connector", "batches"},
+    "tenacity": {"connector", "batches", "store"},
+    "motor": {"store"},
+    "pymongo": {"store", "documents"},
+    "bson": {"store", "documents"},
+    "rich": {"display", "panels", "commands", "inspection", "cli"},
+    "typer": {"commands", "inspection", "cli"},
+    "starlette": {"sandbox"},
+    "uvicorn": {"sandbox"},
+    "filelock": {"checkpoint", "sandbox"},
+    "genai_prices": {"pricing"},
+    "tiktoken": {"tokens"},
+    "jinja2": {"templates"},
+}
+"""The only modules that may know of a package."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Everything that a file imports, at its top or inside functions, by its full name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            assert node.module
+            for alias in node.names:
+                within = node.module.split(".")[0] == PACKAGE
+                yield f"{node.module}.{alias.name}" if within else node.module
+
+
+def room(path: Path) -> str:
+    """The module, or the folder of modules, that a file is of."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.name != "__init__.py"]
+BY_ROOM = [(room(path), set(imports(path))) for path in FILES]
+
+
+def used_rooms(names: set[str]) -> set[str]:
+    """The rooms of the package among imported names."""
+    return {name.split(".")[1] for name in names if name.startswith(PACKAGE + ".")} & set(ORDER)
+
+
+def test_the_order_is_complete() -> None:
+    """The written order holds every module, each once."""
+    assert sorted(ORDER) == sorted({room(path) for path in FILES})
+    inner = sorted(path.stem for path in (ROOT / "sandbox").glob("*.py") if path.stem != "__init__")
+    assert sorted(SANDBOX_ORDER) == inner
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_no_import_goes_backwards(module: str) -> None:
+    """A module imports only from those above it, so that it can be read knowing only them."""
+    used = used_rooms(set(chain.from_iterable(names for where, names in BY_ROOM if where == module)))
+    later = {each for each in used - {module} if ORDER.index(each) > ORDER.index(module)}
+    assert not later
+
+
+@pytest.mark.parametrize("module", SANDBOX_ORDER)
+def test_no_import_goes_backwards_in_the_sandbox(module: str) -> None:
+    """The sandbox's own modules keep an order, too."""
+    prefix = f"{PACKAGE}.sandbox."
+    names = imports(ROOT / "sandbox" / f"{module}.py")
+    used = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
+    later = {each for each in used - {module} if SANDBOX_ORDER.index(each) > SANDBOX_ORDER.index(module)}
+    assert not later
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_who_knows_of_a_package(package: str) -> None:
+    """A package is known to the modules that own it, so that another can take its place."""
+    who = {where for where, names in BY_ROOM if any(name.split(".")[0] == package for name in names)}
+    assert who
+    assert who <= ALLOWED[package]
+
+
+def test_who_knows_of_the_sandbox() -> None:
+    """The sandbox is for trying and testing: nothing of a run leans on it but what starts it."""
+    who = {where for where, names in BY_ROOM if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
+    assert who <= {"sandbox", "assembly", "cli"}
+
+
+def test_the_sandbox_knows_little_of_us() -> None:
+    """The sandbox judges our requests, so it shares no code with what makes them."""
+    used = set(chain.from_iterable(used_rooms(names) for where, names in BY_ROOM if where == "sandbox"))
+    assert used <= {"sandbox", "errors", "tokens"}
+
+
+def test_nobody_reads_the_environment_but_the_command_line() -> None:
+    """Settings come in as parameters: a run cannot depend on a variable that nobody passed on."""
+    readers = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
+                readers.add(room(path))
+    assert readers <= {"cli", "local_mongo"}  # a program that we start is handed our own environment
