@@ -1,0 +1,80 @@
+"""The table of recipes, and how components are chosen."""
+
+import pytest
+
+from floridify_batch.components import Scope, SynthesisComponent
+from floridify_batch.documents import DEFINITION_FIELDS
+from floridify_batch.errors import UsageError
+from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
+from floridify_batch.words import Definition, Entry, Word, derived_id
+
+C = SynthesisComponent
+
+
+def test_every_component_has_a_recipe() -> None:
+    """Whatever can be named can be asked for, under its own name."""
+    assert list(RECIPES) == list(SynthesisComponent)
+    assert all(recipe.component is component for component, recipe in RECIPES.items())
+
+
+@pytest.mark.parametrize("component", [name for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION])
+def test_recipes_fill_fields_that_are_read_back(component: SynthesisComponent) -> None:
+    """What a component stores is read back, so that a stored component is never paid for again."""
+    recipe = RECIPES[component]
+    assert recipe.field in DEFINITION_FIELDS
+    assert recipe.missing(Definition(derived_id("x"), "noun", "land"), None)
+
+
+@pytest.mark.parametrize("component", SynthesisComponent)
+def test_caps_leave_room(component: SynthesisComponent) -> None:
+    """An answer of the expected length is far from the cap at which it would be cut and paid for in vain."""
+    recipe = RECIPES[component]
+    assert recipe.output_cap >= 4 * recipe.output_tokens
+
+
+def test_definitions_without_a_text_are_no_targets() -> None:
+    """Nothing is asked about a definition that says nothing."""
+    entry = Entry(
+        Word(derived_id("w"), "bank", "en"),
+        (Definition(derived_id("a"), "noun", "land"), Definition(derived_id("b"), "noun", " \n")),
+    )
+    assert [target.id for target in RECIPES[C.DOMAIN].targets(entry)] == [derived_id("a")]
+    assert list(RECIPES[C.DEFINITIONS].targets(entry)) == [entry]
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("default", DEFAULT_COMPONENTS),
+        ("DEFAULT", DEFAULT_COMPONENTS),
+        ("all", tuple(SynthesisComponent)),
+        ("domain, synonyms", (C.SYNONYMS, C.DOMAIN)),
+        ("synonyms,synonyms,", (C.SYNONYMS,)),
+        ("Word_Forms", (C.WORD_FORMS,)),
+    ],
+)
+def test_components_named(text: str, chosen: tuple[SynthesisComponent, ...]) -> None:
+    """Components are named in any order and spelling, and asked for in one order."""
+    assert set(components_named(text)) == set(chosen)
+    assert list(components_named(text)) == [component for component in RECIPES if component in chosen]
+
+
+def test_default_and_more() -> None:
+    """The default set can be added to."""
+    assert set(components_named("default,collocations")) == {*DEFAULT_COMPONENTS, C.COLLOCATIONS}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("synonims", "Did you mean synonyms?"),
+        ("cefr", r"Did you mean|Components: "),
+        ("xyzzy", "Components: definitions, synonyms"),
+        ("", "No component is named"),
+        (" , ", "No component is named"),
+    ],
+)
+def test_components_misnamed(text: str, said: str) -> None:
+    """A misspelt component is refused with the one that was probably meant, or with all that there are."""
+    with pytest.raises(UsageError, match=said):
+        components_named(text)

@@ -1,0 +1,285 @@
+"""What answers change: new values, new documents, and nothing twice."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from floridify_batch import answers
+from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.components import Provenance, SynthesisComponent
+from floridify_batch.outcomes import merged
+from floridify_batch.pricing import Usage
+from floridify_batch.recipes import RECIPES
+from floridify_batch.words import Definition, Entry, Stamp, Word, derived_id
+
+C = SynthesisComponent
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BANK = Word(derived_id("bank"), "bank", "en")
+
+
+def stamp(batch: str = "b1", created: datetime = NOON) -> Stamp:
+    return Stamp(derived_id("stamp", batch), "run", batch, created, "gpt-6-luna", "t", "batch")
+
+
+def provenance(*, replaces: bool = False, by: Stamp | None = None) -> Provenance:
+    return Provenance(
+        "bank-x-synonyms", by or stamp(), NOON + timedelta(hours=2), Usage(100, 0, 20), "en", "English", replaces
+    )
+
+
+def sense(**fields: Any) -> Definition:
+    return Definition(derived_id("river"), "noun", "the land beside a river", **fields)
+
+
+def changed(
+    component: SynthesisComponent,
+    answer: Any,
+    definition: Definition | None = None,
+    source: Provenance | None = None,
+    entry: Entry | None = None,
+) -> Change:
+    """What an answer changes about a sense, or about the word itself."""
+    recipe = RECIPES[component]
+    target = definition or sense()
+    whole = entry or Entry(BANK, (target,))
+    about = whole if component is C.DEFINITIONS else target
+    change = recipe.change(whole, about, answer, source or provenance())
+    assert change is not None
+    return change
+
+
+def candidates(*words: str, language: str = "en") -> list[answers.SynonymCandidate]:
+    return [
+        answers.SynonymCandidate(word=word, language=language, relevance=1, efflorescence=1, explanation="")
+        for word in words
+    ]
+
+
+def synonyms(*words: str, language: str = "en") -> answers.SynonymGenerationResponse:
+    return answers.SynonymGenerationResponse(synonyms=candidates(*words, language=language), confidence=0.9)
+
+
+# ── lists of words ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_merged() -> None:
+    """What the entry had stays first, nothing stands twice in any capitals, and the limit holds."""
+    assert merged(["Shore", "edge"], ["shore", "side", "Side", "rim"], 3) == ["Shore", "edge", "side"]
+    assert merged([], [], 3) == []
+
+
+def test_synonyms_join() -> None:
+    """New synonyms join those that a person put there."""
+    change = changed(C.SYNONYMS, synonyms("side", "edge"), sense(synonyms=["shore", "edge"]))
+    assert change.target == Update(Collection.DEFINITIONS, derived_id("river"), {"synonyms": ["shore", "edge", "side"]})
+
+
+def test_synonyms_have_a_limit() -> None:
+    """An entry never holds more than 50 synonyms, nor 20 cognates."""
+    full = [f"word{number}" for number in range(49)]
+    change = changed(C.SYNONYMS, synonyms("side", "edge"), sense(synonyms=full))
+    assert change.target.fields["synonyms"] == [*full, "side"]
+    foreign = changed(C.SYNONYMS, synonyms("Ufer", language="de"), sense(cognates=full[:20]))
+    assert foreign.target.fields["cognates"] == full[:20]
+
+
+@pytest.mark.parametrize("language", ["en", "EN", "en-GB", "English", " english ", ""])
+def test_own_language(language: str) -> None:
+    """However a model spells the entry's language, the word is a synonym."""
+    fields = changed(C.SYNONYMS, synonyms("side", language=language)).target.fields
+    assert fields == {"synonyms": ["side"]}
+
+
+def test_words_of_other_languages_are_cognates() -> None:
+    """A word of another language goes to the cognates, and as an antonym nowhere."""
+    fields = changed(C.SYNONYMS, synonyms("rive", language="fr"), sense(synonyms=["shore"])).target.fields
+    assert fields == {"synonyms": ["shore"], "cognates": ["rive"]}
+    opposite = answers.AntonymResponse(antonyms=candidates("lit", language="fr"), confidence=1)
+    assert changed(C.ANTONYMS, opposite).target.fields == {"antonyms": []}
+
+
+def test_never_its_own_synonym() -> None:
+    """The word itself is neither its synonym nor its antonym nor its cognate, in any capitals."""
+    assert changed(C.SYNONYMS, synonyms("Bank", "side")).target.fields == {"synonyms": ["side"]}
+    assert changed(C.SYNONYMS, synonyms("BANK", language="de")).target.fields == {"synonyms": []}
+    opposite = answers.AntonymResponse(antonyms=candidates("bank", "bed"), confidence=1)
+    assert changed(C.ANTONYMS, opposite).target.fields == {"antonyms": ["bed"]}
+
+
+def test_force_replaces_lists() -> None:
+    """Under force the new answer takes the place of the old lists, cognates included."""
+    before = sense(synonyms=["shore"], cognates=["rive"], antonyms=["bed"])
+    fields = changed(C.SYNONYMS, synonyms("side"), before, provenance(replaces=True)).target.fields
+    assert fields == {"synonyms": ["side"], "cognates": []}
+    opposite = answers.AntonymResponse(antonyms=candidates("midstream"), confidence=1)
+    assert changed(C.ANTONYMS, opposite, before, provenance(replaces=True)).target.fields == {"antonyms": ["midstream"]}
+
+
+# ── examples ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SENTENCES = answers.ExampleGenerationResponse(example_sentences=["We sat there.", "It flooded."], confidence=0.7)
+
+
+def test_examples_are_documents() -> None:
+    """Each sentence becomes a document that refers to its definition, and the definition refers to it."""
+    change = changed(C.EXAMPLES, SENTENCES)
+    assert [insert.fields["text"] for insert in change.inserts] == ["We sat there.", "It flooded."]
+    assert {insert.fields["definition_id"] for insert in change.inserts} == {derived_id("river")}
+    assert {insert.fields["type"] for insert in change.inserts} == {"generated"}
+    assert change.target.fields == {"example_ids": [insert.id for insert in change.inserts]}
+
+
+def test_examples_twice_are_once() -> None:
+    """The same answer makes the same ids, so that storing it again after a crash adds nothing."""
+    assert changed(C.EXAMPLES, SENTENCES) == changed(C.EXAMPLES, SENTENCES)
+    other = changed(C.EXAMPLES, SENTENCES, source=provenance(by=stamp("b2")))
+    assert not {each.id for each in changed(C.EXAMPLES, SENTENCES).inserts} & {each.id for each in other.inserts}
+
+
+def test_examples_join_or_replace() -> None:
+    """Examples that a person wrote stay, unless force is used; then they go last, when nothing refers to them."""
+    old = [derived_id("old", number) for number in range(2)]
+    joined = changed(C.EXAMPLES, SENTENCES, sense(example_ids=old))
+    assert joined.target.fields["example_ids"][:2] == old
+    assert joined.removes == ()
+    replaced = changed(C.EXAMPLES, SENTENCES, sense(example_ids=old), provenance(replaces=True))
+    assert replaced.target.fields["example_ids"] == [insert.id for insert in replaced.inserts]
+    assert replaced.removes == tuple((Collection.EXAMPLES, each) for each in old)
+
+
+def test_the_model_is_on_record() -> None:
+    """Each sentence says which model wrote it, with what confidence and for how many tokens."""
+    info = changed(C.EXAMPLES, SENTENCES).inserts[0].fields["model_info"]
+    assert (info["name"], info["confidence"], info["total_tokens"]) == ("gpt-6-luna", 0.7, 120)
+    assert info["last_generated"] == NOON + timedelta(hours=2)
+
+
+# ── single values ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+ANSWERED: list[tuple[SynthesisComponent, Any, dict[str, Any]]] = [
+    (C.CEFR_LEVEL, answers.CEFRLevelResponse(reasoning="", level="B1", confidence=1), {"cefr_level": "B1"}),
+    (C.FREQUENCY_BAND, answers.FrequencyBandResponse(reasoning="", band=2, confidence=1), {"frequency_band": 2}),
+    (
+        C.REGISTER,
+        answers.RegisterClassificationResponse(reasoning="", register="formal", confidence=1),
+        {"language_register": "formal"},
+    ),
+    (C.DOMAIN, answers.DomainIdentificationResponse(reasoning="", domain=None, confidence=1), {"domain": None}),
+    (C.REGIONAL_VARIANTS, answers.RegionalVariantResponse(regions=[], confidence=1), {"region": None}),
+    (C.REGIONAL_VARIANTS, answers.RegionalVariantResponse(regions=["UK", "US"], confidence=1), {"region": "UK"}),
+    (
+        C.GRAMMAR_PATTERNS,
+        answers.GrammarPatternResponse(patterns=["on the ~"], descriptions=["beside it"], confidence=1),
+        {"grammar_patterns": [{"pattern": "on the ~", "description": "beside it"}]},
+    ),
+    (
+        C.COLLOCATIONS,
+        answers.CollocationResponse(
+            collocations=[answers.CollocationItem(type="adjective + noun", phrase="steep bank", frequency=0.4)],
+            confidence=1,
+        ),
+        {"collocations": [{"text": "steep bank", "type": "adjective + noun", "frequency": 0.4}]},
+    ),
+    (
+        C.USAGE_NOTES,
+        answers.UsageNoteResponse(notes=[answers.UsageNoteItem(type="error", text="Not 'banck'.")], confidence=1),
+        {"usage_notes": [{"type": "error", "text": "Not 'banck'."}]},
+    ),
+    (
+        C.WORD_FORMS,
+        answers.WordFormResponse(forms=[answers.WordFormItem(type="plural", text="banks")] * 2, confidence=1),
+        {"word_forms": [{"form_type": "plural", "text": "banks"}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("component", "answer", "fields"), ANSWERED)
+def test_values(component: SynthesisComponent, answer: Any, fields: dict[str, Any]) -> None:
+    """An answer is stored under the database's own names, and changes nothing else."""
+    change = changed(component, answer)
+    assert change.target == Update(Collection.DEFINITIONS, derived_id("river"), fields)
+    assert (change.component, change.stamp, change.inserts, change.updates, change.removes) == (
+        component,
+        stamp(),
+        (),
+        (),
+        (),
+    )
+
+
+# ── definitions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SENSES = answers.FallbackDefinitionsResponse(
+    definitions=[
+        answers.FallbackDefinition(part_of_speech="noun", definition="land by a river", relevancy=1),
+        answers.FallbackDefinition(part_of_speech="verb", definition="to lean in a turn", relevancy=0.2),
+    ],
+    confidence=0.8,
+)
+
+
+def test_definitions_make_an_entry() -> None:
+    """A word without definitions gets them together with the synthesis entry that holds them, in their order."""
+    change = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK))
+    *definitions, entry = change.inserts
+    assert [each.collection for each in change.inserts] == [
+        Collection.DEFINITIONS,
+        Collection.DEFINITIONS,
+        Collection.ENTRIES,
+    ]
+    assert [each.fields["text"] for each in definitions] == ["land by a river", "to lean in a turn"]
+    assert entry.fields["definition_ids"] == [each.id for each in definitions]
+    assert (entry.fields["word_id"], entry.fields["provider"]) == (BANK.id, "synthesis")
+    assert {each.fields["dictionary_entry_id"] for each in definitions} == {entry.id}
+    assert change.target == Update(Collection.WORDS, BANK.id, {})
+
+
+def test_definitions_go_into_the_entry_that_is_there() -> None:
+    """A synthesis entry that has lost its definitions is filled, not doubled."""
+    there = derived_id("there")
+    change = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK, synthesis_entry=there))
+    ids = [insert.id for insert in change.inserts]
+    assert {insert.collection for insert in change.inserts} == {Collection.DEFINITIONS}
+    assert change.updates == (Update(Collection.ENTRIES, there, {"definition_ids": ids}),)
+
+
+def test_no_word_of_the_language() -> None:
+    """A word that the model does not know gets a stamp and nothing else."""
+    none = answers.FallbackDefinitionsResponse(definitions=[], confidence=1)
+    change = changed(C.DEFINITIONS, none, entry=Entry(BANK))
+    assert (change.target.fields, change.inserts, change.updates) == ({}, (), ())
+
+
+def test_new_documents_lack_nothing() -> None:
+    """A new definition has every field that a reader of the database expects, lists empty and values null."""
+    first = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK)).inserts[0]
+    assert isinstance(first, Insert)
+    for component, recipe in RECIPES.items():
+        if component is not C.DEFINITIONS:
+            assert first.fields[recipe.field] in ([], None)
+
+
+# ── once and in order ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_stored_already() -> None:
+    """An answer that is stored already changes nothing, so that storing may be repeated after a crash."""
+    before = sense(stamps={C.SYNONYMS: stamp()})
+    assert RECIPES[C.SYNONYMS].change(Entry(BANK, (before,)), before, synonyms("side"), provenance()) is None
+
+
+def test_an_older_answer_gives_way() -> None:
+    """The answer of an older batch, collected late, does not overwrite that of a newer one."""
+    newer = stamp("b2", NOON + timedelta(seconds=1))
+    before = sense(stamps={C.SYNONYMS: newer})
+    assert RECIPES[C.SYNONYMS].change(Entry(BANK, (before,)), before, synonyms("side"), provenance()) is None
+
+
+def test_a_newer_answer_is_stored() -> None:
+    """The answer of a newer batch is stored over an older stamp, and a stamp of another component is no bar."""
+    older = replace(stamp("b0"), batch_created=NOON - timedelta(days=1))
+    change = changed(C.SYNONYMS, synonyms("side"), sense(stamps={C.SYNONYMS: older, C.ANTONYMS: stamp()}))
+    assert change.stamp == stamp()
+    assert change.completed == NOON + timedelta(hours=2)

@@ -1,0 +1,262 @@
+"""The plan: what is asked for a word, as a function of what is stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.planning import Brief, Failures, brief, left_over, plan
+from floridify_batch.recipes import RECIPES
+from floridify_batch.requests import SynthesisRequest, custom_id, parse_custom_id
+from floridify_batch.words import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
+
+ASKED = (C.SYNONYMS, C.CEFR_LEVEL)
+BANK = Word(derived_id("bank"), "bank", "en")
+RIVER, MONEY = derived_id("river"), derived_id("money")
+
+
+def stamp(run: str = "earlier") -> Stamp:
+    return Stamp(derived_id("stamp", run), run, "b1", datetime(2026, 1, 1, tzinfo=UTC), "gpt-6-luna", "t", "batch")
+
+
+def sense(identity: DocId = RIVER, text: str = "the land beside a river", **fields: Any) -> Definition:
+    return Definition(identity, "noun", text, **fields)
+
+
+def asked(*components: C, **more: Any) -> Brief:
+    return brief(components or ASKED, model="gpt-6-luna", language_name="English", **more)
+
+
+def failed(target: DocId, component: str, reason: FailureReason, attempt: int = 1, **more: Any) -> Failure:
+    return Failure(custom_id("bank", target, component), reason, "it went wrong", attempt, **more)
+
+
+def by_id(*failures: Failure) -> Failures:
+    return {failure.custom_id: failure for failure in failures}
+
+
+def names(requests: list[SynthesisRequest[Any]]) -> list[tuple[str, str]]:
+    """Which component of which document each request is about."""
+    parts = [parse_custom_id(request.custom_id) for request in requests]
+    return [(each.component, each.document) for each in parts if each]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A word as it is stored, and what is to be asked of it."""
+
+    entry: Entry
+    wanted: Sequence[tuple[str, str]]
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    asked: Brief = field(default_factory=asked)
+
+
+BOTH = [(C.SYNONYMS, RIVER), (C.CEFR_LEVEL, RIVER)]
+CASES = {
+    "a word that nobody knows is asked for definitions alone": Case(
+        unknown_entry("bank", "en"), [(C.DEFINITIONS, derived_id("word", "en", "bank"))]
+    ),
+    "a stored word without definitions is asked for some": Case(Entry(BANK), [(C.DEFINITIONS, BANK.id)]),
+    "a word that the model does not know is not asked again": Case(
+        Entry(BANK, stamps={C.DEFINITIONS: stamp()}),
+        [],
+    ),
+    "a definition is asked for all that it lacks": Case(Entry(BANK, (sense(),)), BOTH),
+    "every definition is asked": Case(
+        Entry(BANK, (sense(), sense(MONEY))),
+        [(C.SYNONYMS, RIVER), (C.SYNONYMS, MONEY), (C.CEFR_LEVEL, RIVER), (C.CEFR_LEVEL, MONEY)],
+    ),
+    "what is stored is not asked": Case(Entry(BANK, (sense(synonyms=["shore"]),)), [(C.CEFR_LEVEL, RIVER)]),
+    "what was answered is not asked, even with nothing": Case(
+        Entry(BANK, (sense(stamps={C.CEFR_LEVEL: stamp()}),)), [(C.SYNONYMS, RIVER)]
+    ),
+    "a complete word costs nothing": Case(Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1"),)), []),
+    "a definition without a text is not asked about": Case(Entry(BANK, (sense(text=" "),)), []),
+    "a stamp of another component counts for nothing": Case(
+        Entry(BANK, (sense(stamps={C.DOMAIN: stamp()}),), {C.SYNONYMS: stamp()}), BOTH
+    ),
+    "what ran out of time is asked again": Case(
+        Entry(BANK, (sense(),)), BOTH, by_id(failed(RIVER, C.SYNONYMS, FailureReason.EXPIRED))
+    ),
+    "what was refused is not": Case(
+        Entry(BANK, (sense(),)), BOTH[1:], by_id(failed(RIVER, C.SYNONYMS, FailureReason.REFUSED))
+    ),
+    "what was rejected is not": Case(
+        Entry(BANK, (sense(),)), [], by_id(*(failed(RIVER, each, FailureReason.REJECTED) for each in ASKED))
+    ),
+    "what the service finds wrong is not": Case(
+        Entry(BANK, (sense(),)), BOTH[1:], by_id(failed(RIVER, C.SYNONYMS, FailureReason.HTTP, status=400))
+    ),
+    "a busy service is": Case(
+        Entry(BANK, (sense(),)), BOTH, by_id(failed(RIVER, C.SYNONYMS, FailureReason.HTTP, status=429))
+    ),
+    "the last attempt but one leaves one": Case(
+        Entry(BANK, (sense(),)), BOTH, by_id(failed(RIVER, C.SYNONYMS, FailureReason.EXPIRED, attempt=2))
+    ),
+    "attempts run out": Case(
+        Entry(BANK, (sense(),)), BOTH[1:], by_id(failed(RIVER, C.SYNONYMS, FailureReason.EXPIRED, attempt=3))
+    ),
+    "attempts are the user's to set": Case(
+        Entry(BANK, (sense(),)),
+        BOTH[1:],
+        by_id(failed(RIVER, C.SYNONYMS, FailureReason.EXPIRED)),
+        asked(max_attempts=1),
+    ),
+    "one sense's failure is not another's": Case(
+        Entry(BANK, (sense(),)), BOTH, by_id(failed(MONEY, C.SYNONYMS, FailureReason.REFUSED))
+    ),
+    "force asks for what is stored": Case(
+        Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1", stamps={C.SYNONYMS: stamp()}),)),
+        BOTH,
+        asked=asked(forced_run="now"),
+    ),
+    "force asks once in a run": Case(
+        Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1", stamps={C.SYNONYMS: stamp("now")}),)),
+        BOTH[1:],
+        asked=asked(forced_run="now"),
+    ),
+    "force does not write anew the definitions that there are": Case(
+        Entry(BANK, (sense(stamps=dict.fromkeys(ASKED, stamp("now"))),)), [], asked=asked(forced_run="now")
+    ),
+    "definitions come first even where nobody named them": Case(
+        Entry(BANK), [(C.DEFINITIONS, BANK.id)], asked=asked(C.DOMAIN)
+    ),
+    "definitions alone may be asked for": Case(Entry(BANK, (sense(),)), [], asked=asked(C.DEFINITIONS)),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_is_asked(case: Case) -> None:
+    """A word is asked for exactly what is missing, can be asked for, and has attempts left."""
+    assert names(plan(case.entry, case.asked, case.failures)) == case.wanted
+
+
+def test_the_prompt_is_about_the_definition() -> None:
+    """Each request is about its own sense."""
+    entry = Entry(BANK, (sense(), sense(MONEY, "a house that keeps money")))
+    river, money = plan(entry, asked(C.DOMAIN), {})
+    assert "the land beside a river" in river.prompt
+    assert "a house that keeps money" in money.prompt
+    assert "river" not in money.prompt
+
+
+def test_a_first_attempt() -> None:
+    """What was never asked is asked once, with the ordinary room for an answer."""
+    for request in plan(Entry(BANK, (sense(),)), asked(), {}):
+        assert (request.attempt, request.boost) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "boost", "then"),
+    [
+        (FailureReason.EXPIRED, 0, (2, 0)),
+        (FailureReason.TRUNCATED, 0, (2, 1)),
+        (FailureReason.TRUNCATED, 1, (2, 2)),
+        (FailureReason.MALFORMED, 1, (2, 1)),
+    ],
+)
+def test_the_next_attempt(reason: FailureReason, boost: int, then: tuple[int, int]) -> None:
+    """The next attempt counts on, with twice the room where the answer was cut, and never with less than before."""
+    failure = failed(RIVER, C.SYNONYMS, reason, boost=boost)
+    request, _ = plan(Entry(BANK, (sense(),)), asked(), by_id(failure))
+    assert (request.attempt, request.boost) == then
+    assert request.body["max_completion_tokens"] == RECIPES[C.SYNONYMS].output_cap * 2 ** then[1]
+
+
+def test_homographs() -> None:
+    """Each homograph of a word is asked about under ids of its own."""
+    other = replace(BANK, id=derived_id("bank 2"), homograph_number=2)
+    entries = [Entry(BANK, (sense(),)), Entry(other, (sense(MONEY),)), Entry(replace(other, id=derived_id("bank 3")))]
+    ids = [request.custom_id for entry in entries for request in plan(entry, asked(), {})]
+    assert len(set(ids)) == len(ids) == 5
+
+
+@pytest.mark.parametrize(
+    ("entries", "failures", "reason"),
+    [
+        pytest.param([Entry(BANK, (sense(synonyms=["a"], cefr_level="A1"),))], {}, None, id="nothing is missing"),
+        pytest.param(
+            [Entry(BANK, (sense(stamps=dict.fromkeys(ASKED, stamp())),))], {}, None, id="nothing but empty answers"
+        ),
+        pytest.param(
+            [Entry(BANK, (sense(cefr_level="A1"),))],
+            by_id(failed(RIVER, C.SYNONYMS, FailureReason.REFUSED)),
+            "synonyms: refused: it went wrong",
+            id="one refusal",
+        ),
+        pytest.param(
+            [Entry(BANK, (sense(),))],
+            by_id(*(failed(RIVER, each, FailureReason.HTTP, status=400) for each in ASKED)),
+            "synonyms: http 400: it went wrong (and 1 more)",
+            id="several failures",
+        ),
+        pytest.param(
+            [Entry(BANK, stamps={C.DEFINITIONS: stamp()})],
+            {},
+            "no definitions: the model knows no such word",
+            id="a word that the model does not know",
+        ),
+        pytest.param(
+            [Entry(BANK, (sense(synonyms=["a"], cefr_level="A1"),)), Entry(BANK, (sense(MONEY, cefr_level="A1"),))],
+            by_id(failed(MONEY, C.SYNONYMS, FailureReason.MISSING, 3)),
+            "synonyms: missing: it went wrong",
+            id="one homograph of two",
+        ),
+        pytest.param(
+            [Entry(BANK, (sense(synonyms=["a"], cefr_level="A1"),)), Entry(BANK, stamps={C.DEFINITIONS: stamp()})],
+            {},
+            "no definitions: the model knows no such word",
+            id="a homograph without definitions",
+        ),
+        pytest.param([Entry(BANK, (sense(),))], {}, "synonyms: it was never asked (and 1 more)", id="never asked"),
+    ],
+)
+def test_why_a_word_failed(entries: list[Entry], failures: Failures, reason: str | None) -> None:
+    """A word is processed only when nothing that it was asked for is missing; otherwise it says what, and why."""
+    assert left_over(entries, asked(), failures) == reason
+
+
+def test_the_template_digest() -> None:
+    """A run is tied to its templates: another language or another set of components is another digest."""
+    digests = {
+        asked().template_digest,
+        asked(C.SYNONYMS).template_digest,
+        brief(ASKED, model="gpt-6-luna", language_name="Welsh").template_digest,
+    }
+    assert len(digests) == 3
+    assert asked().template_digest == asked().template_digest
+
+
+reasons = st.sampled_from(FailureReason)
+attempts = st.integers(1, 4)
+stored = st.fixed_dictionaries(
+    {},
+    optional={
+        "synonyms": st.just(["shore"]),
+        "cefr_level": st.just("B1"),
+        "stamps": st.sets(st.sampled_from(ASKED)).map(lambda names: dict.fromkeys(names, stamp())),
+    },
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(stored, max_size=3), st.data())
+def test_a_word_is_asked_or_at_its_end(stored_fields: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Of whatever is stored and has failed: nothing is asked twice, and a word of which nothing is asked has an end."""
+    senses = tuple(sense(derived_id(number), **fields) for number, fields in enumerate(stored_fields))
+    entry = Entry(BANK, senses)
+    every: list[str] = [request.custom_id for request in plan(entry, asked(), {})]
+    failing: set[str] = data.draw(st.sets(st.sampled_from(every))) if every else set()
+    failures = {each: Failure(each, data.draw(reasons), "", data.draw(attempts)) for each in failing}
+    again = [request.custom_id for request in plan(entry, asked(), failures)]
+    assert len(set(again)) == len(again)
+    hopeless = {each for each, failure in failures.items() if not failure.repeatable or failure.attempt >= 3}
+    assert set(again) == set(every) - hopeless
+    if not again:
+        assert (left_over([entry], asked(), failures) is None) == (not hopeless)
