@@ -54,9 +54,9 @@ def main() -> int:
         print(f"A local MongoDB in demo-data has definitions of {known} of the words in {WORDS}; the rest is unknown.")
         code = _run("run", WORDS, "--checkpoint", CHECKPOINT, "--sandbox", "--yes", "--batch-size", "10")
         if code != FINISHED:
-            print("The demonstration did not come to its end. scripts/demo goes on with it, scripts/demo --fresh begins anew.")
+            print("The demonstration is not at its end: scripts/demo goes on, scripts/demo --fresh begins anew.")
             return code
-        show(mongo.url, SHOWN, Console(highlight=False))
+        show(mongo.url, DATABASE, SHOWN, Console(highlight=False))
     print(NEXT)
     return code
 

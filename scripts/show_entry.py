@@ -23,31 +23,32 @@ DATABASE = "floridify"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def show(url: str, text: str, console: Console) -> bool:
+def show(url: str, database: str, text: str, console: Console) -> bool:
     """Print the entries of a word, one per homograph. Returns whether the database has any."""
-    entries = [entry for entry in asyncio.run(_entries(url, text)) if entry.word.stored]
-    examples = _examples(url, (each for entry in entries for one in entry.definitions for each in one.example_ids))
+    entries = [entry for entry in asyncio.run(_entries(url, database, text)) if entry.word.stored]
+    definitions = [definition for entry in entries for definition in entry.definitions]
+    examples = _examples(url, database, (each for definition in definitions for each in definition.example_ids))
     for entry in sorted(entries, key=lambda entry: entry.word.homograph_number or 0):
         _print_entry(entry, examples, console)
     return bool(entries)
 
 
-async def _entries(url: str, text: str) -> "list[Entry]":
-    store = MongoStore(url, DATABASE)
+async def _entries(url: str, database: str, text: str) -> "list[Entry]":
+    store = MongoStore(url, database)
     try:
         return (await store.entries([text], "en"))[text]
     finally:
         await store.close()
 
 
-def _examples(url: str, ids: "Iterable[DocId]") -> dict[str, str]:
+def _examples(url: str, database: str, ids: "Iterable[DocId]") -> dict[str, str]:
     from bson import ObjectId
     from pymongo import MongoClient
 
     client: MongoClient[dict[str, Any]] = MongoClient(url)
     with client:
         wanted = {"_id": {"$in": [ObjectId(each) for each in ids]}}
-        return {str(example["_id"]): example["text"] for example in client[DATABASE]["examples"].find(wanted)}
+        return {str(example["_id"]): example["text"] for example in client[database]["examples"].find(wanted)}
 
 
 def _print_entry(entry: "Entry", examples: "Mapping[str, str]", console: Console) -> None:
@@ -99,7 +100,7 @@ def main() -> None:
         sys.exit("Run scripts/demo first, then: .venv/bin/python -m scripts.show_entry WORD")
     try:
         with local_mongod(MONGO_FOLDER) as mongo:
-            if not show(mongo.url, word, Console(highlight=False)):
+            if not show(mongo.url, DATABASE, word, Console(highlight=False)):
                 sys.exit(f"The demonstration's database has no entry for {word}.")
     except BatchSynthError as error:
         sys.exit(f"show_entry: {error}")

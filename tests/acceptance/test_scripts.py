@@ -1,0 +1,131 @@
+"""The scripts that a stranger starts first: what they stand on is whole, and they refuse in a sentence."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from rich.console import Console
+
+from floridify_batch.store import MongoStore
+from floridify_batch.words import read_word_list
+from scripts import seed_demo, show_entry
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ["scripts/setup", "scripts/demo", "scripts/test", "scripts/lock", ".ci/run"]
+CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
+def test_every_requirement_is_pinned_with_its_hash() -> None:
+    """pip's --require-hashes needs every package of every extra, and what builds the project."""
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*metadata["build-system"]["requires"], *metadata["project"]["dependencies"]]
+    asked += [each for extra in metadata["project"]["optional-dependencies"].values() for each in extra]
+    pins = [entry for entry in CONSTRAINTS.replace("\\\n", " ").splitlines() if not entry.startswith("#")]
+    pinned = {re.split("==", pin)[0]: pin for pin in pins}
+    assert {re.split(r"[<>=;\[ ]", each)[0].lower() for each in asked} <= pinned.keys()
+    assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
+
+
+def test_pins_name_no_place() -> None:
+    """Where packages come from is the user's own setting."""
+    assert re.findall(r"://|-i\b|--(?:extra-)?index-url|--find-links|@ ", CONSTRAINTS) == []
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_can_be_started(name: str) -> None:
+    """Each is executable, and Bash understands it."""
+    assert os.access(ROOT / name, os.X_OK)
+    subprocess.run(["bash", "-n", name], cwd=ROOT, check=True)  # noqa: S607 - whichever Bash the scripts themselves get
+
+
+@pytest.fixture
+def bare_clone(tmp_path: Path) -> Path:
+    """What `scripts/setup` needs of a clone, in a folder with a space in its name, and a PATH without any Python."""
+    clone = tmp_path / "a clone"
+    shutil.copytree(ROOT / "scripts", clone / "scripts")
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, clone)
+    (tmp_path / "bin").mkdir()
+    for name in ("bash", "env", "dirname", "cksum", "head"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
+    return clone
+
+
+def _started(clone: Path, script: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": str(clone.parent / "bin")}
+    return subprocess.run([str(clone / script)], cwd="/", env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("script", ["scripts/setup", "scripts/demo", "scripts/test"])
+def test_without_a_python_one_sentence(bare_clone: Path, script: str) -> None:
+    """No Python, or an old one, or a shim that fails: exit code 2, one line, and nothing is made."""
+    for name, body in (("python3.12", "exit 127"), ("python3", "exit 1")):
+        shim = bare_clone.parent / "bin" / name
+        shim.write_text(f"#!/usr/bin/env bash\n{body}\n", encoding="utf-8")
+        shim.chmod(0o755)
+    ended = _started(bare_clone, script)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("batch-synth needs Python 3.12")
+    assert ended.stderr.count("\n") == 1
+    assert not (bare_clone / ".venv").exists()
+
+
+def test_the_demo_knows_its_options() -> None:
+    """A mistyped option does not begin a demonstration."""
+    ended = subprocess.run([str(ROOT / "scripts/demo"), "--frehs"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--fresh" in ended.stderr
+
+
+def test_half_of_the_words_have_definitions() -> None:
+    """Those of the file are in the list, homographs too; the others are unknown."""
+    lines = [json.loads(line) for line in seed_demo.DEFINITIONS.read_text(encoding="utf-8").splitlines()]
+    listed = read_word_list(ROOT / "scripts/demo_data/words.txt")
+    known = {line["word"] for line in lines}
+    assert (listed.bad_lines, listed.duplicates) == ((), 0)
+    assert known < set(listed.words)
+    assert {line.get("homograph_number") for line in lines if line["word"] == "bank"} == {1, 2}
+
+
+def _contents(client: "MongoClient[dict[str, Any]]", database: str) -> dict[str, list[dict[str, Any]]]:
+    found = client[database]
+    return {name: list(found[name].find().sort("_id")) for name in sorted(found.list_collection_names())}
+
+
+async def test_seeding_twice_does_nothing(mongo_url: str, database_name: str) -> None:
+    """The second time finds everything there; the store reads it, one entry per homograph."""
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
+    with client:
+        seed_demo.seed(client, database_name)
+        before = _contents(client, database_name)
+        seed_demo.seed(client, database_name)
+        assert _contents(client, database_name) == before
+    assert sorted(before) == ["definitions", "dictionary_entries", "words"]
+    store = MongoStore(mongo_url, database_name)
+    entries = (await store.entries(["bank"], "en"))["bank"]
+    await store.close()
+    assert sorted(entry.word.homograph_number or 0 for entry in entries) == [1, 2]
+    assert all(entry.definitions for entry in entries)
+
+
+def test_an_entry_is_shown(mongo_url: str, database_name: str) -> None:
+    """Homographs apart and in their order; a word that is not there is not shown."""
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
+    with client:
+        seed_demo.seed(client, database_name)
+    console = Console(file=StringIO(), width=60)
+    assert show_entry.show(mongo_url, database_name, "tear", console)
+    assert not show_entry.show(mongo_url, database_name, "nothing of the kind", console)
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    assert shown.index("tear¹") < shown.index("drop of the clear") < shown.index("tear²") < shown.index("apart")
+    assert max(map(len, shown.splitlines())) <= 60
