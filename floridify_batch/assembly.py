@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from floridify_batch.batches import Batches, OpenAIBatches
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.connector import OpenAIConnector
-from floridify_batch.errors import DatabaseError, UsageError
+from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.immediate_batches import ImmediateBatches
 from floridify_batch.languages import language_name
 from floridify_batch.ledger import RunInfo, RunSettings
@@ -55,6 +56,21 @@ def without_password(url: str | None) -> str | None:
     parts = urlsplit(url)
     _, at, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=_HIDDEN + host)) if at else url
+
+
+def same_database(settings: RunSettings, secrets: Secrets) -> None:
+    """Make sure that a run goes on where it began: its answers are about that database's documents.
+
+    Raises `CheckpointError` where another database is named now.
+    """
+    named = without_password(secrets.mongo_url)
+    if named is None or named == settings.mongo_url:
+        return
+    began = settings.mongo_url or "the local MongoDB beside its checkpoint"
+    raise CheckpointError(
+        f"This run was begun on {began}, and --mongo-url (MONGODB_URL) names {named} now. "
+        "Go on without it, or name another --checkpoint to begin a run there."
+    )
 
 
 def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
@@ -138,7 +154,7 @@ async def opened_batches(
         connector = OpenAIConnector(key, settings.model, base_url=base_url)
         batches: Batches = ImmediateBatches(connector, checkpoint.folder)
     else:
-        remote = OpenAIBatches(key, base_url=base_url, waiting=waiting)
+        remote = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting)  # a day has outages
         batches = remote
         await remote.check()
     try:

@@ -4,6 +4,7 @@ It owns the order of things and nothing else: what is asked is the plan's affair
 """
 
 import asyncio
+from collections.abc import Awaitable
 from enum import Enum, auto
 
 from floridify_batch.batches import BatchJob
@@ -109,10 +110,12 @@ class SynthesisBatchProcessor:
             if self._stop.is_set():
                 return
             try:
-                job = await self._run.batches.retrieve(record.batch_id or "")
+                job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
             except UnknownBatch as error:
                 feeder.give_back(await lose(self._run, record, str(error)))
                 continue
+            if job is None:
+                return
             self._run.observer.notify(_polled(record, job))
             if job.terminal:
                 await self._take_in(feeder, record, job)
@@ -126,13 +129,18 @@ class SynthesisBatchProcessor:
 
     async def _pause(self) -> None:
         """Let the poll interval pass, or less if told to stop."""
-        pause = asyncio.ensure_future(self._run.sleep(self._run.ledger.run.settings.poll_interval))
+        await self._unless_stopped(self._run.sleep(self._run.ledger.run.settings.poll_interval))
+
+    async def _unless_stopped[T](self, deed: Awaitable[T]) -> T | None:
+        """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped."""
+        doing = asyncio.ensure_future(deed)
         stopped = asyncio.ensure_future(self._stop.wait())
         try:
-            await asyncio.wait((pause, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((doing, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
         finally:
-            pause.cancel()
             stopped.cancel()
+            doing.cancel()
 
 
 def _polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:

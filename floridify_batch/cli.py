@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.errors import BatchSynthError, UsageError
+from floridify_batch.errors import BatchSynthError, CheckpointError, DatabaseError, ServiceError, UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.assembly import Secrets
@@ -142,7 +142,7 @@ def run(
         immediate=immediate,
         batch_size=batch_size,
         max_attempts=max_attempts,
-        poll_interval=_poll_interval(poll_interval, sandbox),
+        poll_interval=_poll_interval(poll_interval, near=sandbox or immediate),
         database=database,
         mongo_url=without_password(mongo_url),
         base_url=None if sandbox else base_url,
@@ -242,6 +242,14 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(STOPPED)
+    except OSError as error:
+        if _state["debug"]:
+            raise
+        about = f" ({error.filename})" if error.filename else ""
+        typer.echo(
+            f"batch-synth: the system refused: {error.strerror or error}{about}. What was saved is intact.", err=True
+        )
+        sys.exit(CheckpointError.exit_code)
     except Exception as error:
         if _state["debug"]:
             raise
@@ -255,12 +263,17 @@ def main() -> None:
 
 def _finish(command: Callable[[], int], place: "Checkpoint") -> None:
     """Run a command that can be stopped; whoever stops it is told how to go on."""
+    go_on = f"Go on with: batch-synth resume --checkpoint {_quoted(place.path)}"
     try:
         code = command()
     except KeyboardInterrupt:
         code = STOPPED
+    except (ServiceError, DatabaseError) as error:
+        if not place.path.exists() or _state["debug"]:
+            raise
+        raise type(error)(f"{error} {go_on}") from None
     if code == STOPPED and place.path.exists():
-        typer.echo(f"Stopped. Go on with: batch-synth resume --checkpoint {_quoted(place.path)}", err=True)
+        typer.echo(f"Stopped. {go_on}", err=True)
     raise typer.Exit(code)
 
 
@@ -282,9 +295,9 @@ def _secrets(mongo_url: str | None) -> "Secrets":
     return Secrets(os.environ.get("OPENAI_API_KEY"), mongo_url)
 
 
-def _poll_interval(asked: float | None, sandbox: bool) -> float:
-    """A minute, or a second where the service is the sandbox, which does not mind."""
-    return asked if asked is not None else (1.0 if sandbox else 60.0)
+def _poll_interval(asked: float | None, *, near: bool) -> float:
+    """A minute, or a second where whoever answers is on this machine and does not mind."""
+    return asked if asked is not None else (1.0 if near else 60.0)
 
 
 def _sandbox_seconds() -> float:

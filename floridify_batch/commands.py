@@ -1,6 +1,7 @@
 """What the commands do, once their options are read: each returns an exit code."""
 
 import asyncio
+import os
 import secrets as randomness
 import signal
 import sys
@@ -22,6 +23,7 @@ from floridify_batch.assembly import (
     opened_batches,
     opened_store,
     run_info,
+    same_database,
     service,
 )
 from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
@@ -36,7 +38,7 @@ from floridify_batch.feeding import survey
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.panels import estimate_panel, summary_panel
 from floridify_batch.planning import Brief
-from floridify_batch.run import Run
+from floridify_batch.run import MAX_BATCHES, Run
 from floridify_batch.store import EntryReader, MongoStore, NoDatabase
 from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
 
@@ -95,6 +97,8 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     with scene.checkpoint.locked():
         before = scene.checkpoint.load()
         if before is not None and not _begins_anew(before, info, scene.checkpoint):
+            if not before.finished:
+                typer.echo(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")
             return await _go_on(before, scene)
         if not settings.sandbox:
             key_of(scene.secrets)
@@ -213,6 +217,7 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
     checkpoint, settings = scene.checkpoint, ledger.run.settings
     if ledger.finished:
         return _say_finished(ledger, checkpoint)
+    same_database(settings, scene.secrets)
     console, waiting = Console(), Announcer()
     words = _kept_words(ledger, checkpoint)
     asked = new_brief(settings, ledger.run.id)
@@ -252,7 +257,8 @@ def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
 
 
 async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) -> int:
-    processor = SynthesisBatchProcessor(run_)
+    # One file of requests at a time where they are answered at once: the connector keeps enough of them in flight.
+    processor = SynthesisBatchProcessor(run_, max_batches=1 if run_.ledger.run.settings.immediate else MAX_BATCHES)
     with _display(console) as display:
         run_.observer = display
         waiting.observer = display
@@ -286,7 +292,7 @@ def _display(console: Console) -> Iterator[Display]:
 def _first_interrupt(processor: SynthesisBatchProcessor, waiting: Announcer) -> Iterator[None]:
     """The first Ctrl-C, or SIGTERM, asks the driver to leave; it uninstalls itself, so a second one is ordinary."""
     loop = asyncio.get_running_loop()
-    caught = (signal.SIGINT, signal.SIGTERM)
+    caught = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
 
     def ask() -> None:
         release()
