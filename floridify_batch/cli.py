@@ -228,37 +228,38 @@ def sandbox(
 
 def main() -> None:
     """The command line's entry point. Errors become a sentence and an exit code, never a traceback."""
+    _settle_streams()
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    except Exception as error:
+        if _state["debug"]:
+            raise
+        sentence, code = _explained(error)
+        typer.echo(f"batch-synth: {sentence}", err=True)
+        sys.exit(code)
+
+
+def _settle_streams() -> None:
+    """A reader that went away ends us quietly; a terminal that cannot show "…" shows "?" and the run goes on."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without "…" shows "?" and the run goes on
-    try:
-        app()
-    except BatchSynthError as error:
-        if _state["debug"]:
-            raise
-        typer.echo(f"batch-synth: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(STOPPED)
-    except OSError as error:
-        if _state["debug"]:
-            raise
+            stream.reconfigure(errors="replace")
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """What a user is told of an error, and the exit code."""
+    if isinstance(error, BatchSynthError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
         about = f" ({error.filename})" if error.filename else ""
-        typer.echo(
-            f"batch-synth: the system refused: {error.strerror or error}{about}. What was saved is intact.", err=True
-        )
-        sys.exit(CheckpointError.exit_code)
-    except Exception as error:
-        if _state["debug"]:
-            raise
-        typer.echo(
-            f"batch-synth: something unforeseen happened ({type(error).__name__}: {error}). What was saved is intact; "
-            "add --debug before the command's name to see where.",
-            err=True,
-        )
-        sys.exit(1)
+        refusal = f"the system refused: {error.strerror or error}{about}. What was saved is intact."
+        return refusal, CheckpointError.exit_code
+    unforeseen = f"something unforeseen happened ({type(error).__name__}: {error}). What was saved is intact; "
+    return unforeseen + "add --debug before the command's name to see where.", 1
 
 
 def _finish(command: Callable[[], int], place: "Checkpoint") -> None:
