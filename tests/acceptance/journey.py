@@ -1,0 +1,102 @@
+"""A whole run in this process, with every part real: database, service over HTTP, checkpoint and files."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pymongo.database import Database
+
+from floridify_batch import commands
+from floridify_batch.assembly import Secrets
+from floridify_batch.batches import OpenAIBatches
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import read_failures
+from floridify_batch.failures import Failure
+from floridify_batch.ledger import Ledger, RunSettings
+from floridify_batch.pricing import rates
+from floridify_batch.recipes import components_named
+from tests.acceptance.sandbox import Sandbox
+
+KEY = "any"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How a run ended."""
+
+    code: int
+    ledger: Ledger
+    checkpoint: Checkpoint
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.ledger.run.id
+
+    def failures(self, chunk: int) -> dict[str, list[Failure]]:
+        """What a chunk's own file says of failed requests, by word."""
+        path = self.checkpoint.folder / f"{chunk:04d}" / "failures.jsonl"
+        words = self.checkpoint.words_path.read_text().splitlines()
+        found: dict[str, list[Failure]] = {}
+        for ordinal, failure in read_failures(path):
+            found.setdefault(words[ordinal], []).append(failure)
+        return found
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Where runs of one test work: a folder, a database, and a sandbox that it may share."""
+
+    folder: Path
+    sandbox: Sandbox
+    mongo_url: str
+    database: Database[dict[str, Any]]
+
+    async def travel(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> Arrival:
+        """Run a list from its beginning to its end."""
+        words_file = self.folder / f"{name}.txt"
+        words_file.write_text("\n".join(words))
+        checkpoint = Checkpoint(self.folder / f"{name}.checkpoint.json")
+        scene = commands.Scene(checkpoint, Secrets(KEY, self.mongo_url), 0.0, yes=True, wait=True)
+        code = await commands.run(self._settings(words_file, settings), scene, dry_run=False)
+        ledger = checkpoint.load()
+        assert ledger is not None
+        return Arrival(code, ledger, checkpoint)
+
+    def _settings(self, words_file: Path, changes: dict[str, Any]) -> RunSettings:
+        usual: dict[str, Any] = {
+            "words_file": str(words_file),
+            "components": components_named(changes.pop("components", "default")),
+            "model": "gpt-5.4-nano",
+            "language": "en",
+            "force": False,
+            "immediate": False,
+            "batch_size": None,
+            "max_attempts": 3,
+            "poll_interval": 0.03,
+            "database": self.database.name,
+            "mongo_url": self.mongo_url,
+            "base_url": self.sandbox.url,
+            "sandbox": False,
+        }
+        return RunSettings(**usual | changes)
+
+    def beside(self, name: str) -> "Journey":
+        """The same with another database."""
+        other = self.database.client[f"{self.database.name}_{name}"]
+        return Journey(self.folder, self.sandbox, self.mongo_url, other)
+
+    async def billed(self, batch_ids: Iterable[str]) -> Decimal:
+        """What the service says that batches used, at the price of batches."""
+        batches = OpenAIBatches(KEY, base_url=self.sandbox.url)
+        total = Decimal(0)
+        for batch_id in batch_ids:
+            job = await batches.retrieve(batch_id)
+            rate = rates(job.model or "", batch=True)
+            assert job.usage is not None
+            assert rate is not None
+            total += rate.cost(job.usage)
+        await batches.close()
+        return total

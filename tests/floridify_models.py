@@ -1,0 +1,180 @@
+"""What Floridify can read of the collections that we write to: strict models, which take nothing that it would not.
+
+Nothing but `synthesis`, where we note who answered a component, may be there beside Floridify's own fields.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from bson import ObjectId
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _object_id(value: object) -> ObjectId:
+    if not isinstance(value, ObjectId):
+        raise ValueError("not an ObjectId")  # noqa: TRY004  pydantic takes a ValueError for an answer
+    return value
+
+
+Id = Annotated[ObjectId, BeforeValidator(_object_id)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Register = Literal["formal", "informal", "neutral", "slang", "technical"]
+FormType = Literal["plural", "past", "past_participle", "present_participle", "comparative", "superlative", "variant"]
+Stamps = dict[str, Id]
+"""By component, the document that says who answered it."""
+
+
+class Part(BaseModel):
+    """A part of a document."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class Document(Part):
+    """What every document has."""
+
+    id: Id = Field(alias="_id")
+    created_at: datetime
+    updated_at: datetime
+    version: int = Field(ge=1)
+
+
+class ModelInfo(Part):
+    """Which model wrote something."""
+
+    name: str = Field(min_length=1)
+    confidence: Share
+    temperature: float | None
+    generation_count: int = Field(ge=1)
+    prompt_tokens: int | None = Field(ge=0)
+    completion_tokens: int | None = Field(ge=0)
+    total_tokens: int | None = Field(ge=0)
+    response_time_ms: int | None
+    last_generated: datetime
+
+
+class Word(Document):
+    """`words`."""
+
+    text: Name
+    normalized: Name
+    lemma: Name
+    languages: list[str] = Field(min_length=1)
+    homograph_number: int | None = None
+    synthesis: Stamps = {}
+
+
+class MeaningCluster(Part):
+    """The meaning that a definition belongs to."""
+
+    id: str
+    slug: str
+    name: str
+    description: str
+    order: int
+    relevance: Share
+
+
+class GrammarPattern(Part):
+    """A pattern such as `[Tn]`."""
+
+    pattern: str
+    description: str
+
+
+class Collocation(Part):
+    """A phrase that the word is often met in."""
+
+    text: str
+    type: str
+    frequency: Share
+
+
+class UsageNote(Part):
+    """Advice on using the word."""
+
+    type: Literal["grammar", "confusion", "regional", "register", "error"]
+    text: str
+
+
+class WordForm(Part):
+    """An inflected form."""
+
+    form_type: FormType
+    text: str
+
+
+class Definition(Document):
+    """`definitions`."""
+
+    word_id: Id
+    part_of_speech: str = Field(min_length=1)
+    text: str = Field(min_length=1, max_length=5000)
+    meaning_cluster: MeaningCluster | None
+    synonyms: list[Name] = Field(max_length=50)
+    antonyms: list[Name] = Field(max_length=50)
+    cognates: list[Name] = Field([], max_length=20)
+    example_ids: list[Id] = Field(max_length=50)
+    cefr_level: Literal["A1", "A2", "B1", "B2", "C1", "C2"] | None
+    frequency_band: Annotated[int, Field(ge=1, le=5)] | None
+    language_register: Register | None
+    domain: Name | None
+    region: Name | None
+    grammar_patterns: list[GrammarPattern]
+    collocations: list[Collocation]
+    usage_notes: list[UsageNote]
+    word_forms: list[WordForm]
+    dictionary_entry_id: Id | None
+    providers: list[str]
+    source_definitions: list[Any]
+    model_info: ModelInfo | None
+    synthesis: Stamps = {}
+
+
+class Entry(Document):
+    """`dictionary_entries`."""
+
+    word_id: Id
+    definition_ids: list[Id] = Field(min_length=1)
+    pronunciation_id: Id | None
+    fact_ids: list[Id]
+    provider: Literal["synthesis", "wiktionary"]
+    languages: list[str] = Field(min_length=1)
+    etymology: Any
+    raw_data: Any
+    synonym_chooser: Any
+    phrases: list[Any]
+    source_entries: list[Any]
+    model_info: ModelInfo | None
+
+
+class Example(Document):
+    """`examples`."""
+
+    definition_id: Id
+    text: str = Field(min_length=1)
+    type: Literal["generated"]
+    model_info: ModelInfo
+
+
+class Stamp(Document):
+    """`synthesis_stamps`, which is ours alone."""
+
+    run: str = Field(min_length=1)
+    batch_id: str = Field(min_length=1)
+    batch_created: datetime
+    model: str = Field(min_length=1)
+    template: str = Field(min_length=1)
+    mode: Literal["batch", "immediate"]
+
+
+COLLECTIONS: Mapping[str, type[Document]] = {
+    "words": Word,
+    "definitions": Definition,
+    "dictionary_entries": Entry,
+    "examples": Example,
+    "synthesis_stamps": Stamp,
+}
+"""Every collection that may be in a database after a run, with what its documents are."""

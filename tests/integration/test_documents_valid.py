@@ -1,0 +1,124 @@
+"""Whatever a run writes, Floridify can read: types, enums, limits, dates, references."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.sandbox.running import running_sandbox
+from tests.acceptance.journey import Journey
+from tests.acceptance.library import add_definition, add_entry, add_word
+from tests.acceptance.sandbox import Sandbox
+from tests.floridify_models import COLLECTIONS
+
+WORDS = ["kwell", "bank", "café", "naïve", "en coulisse", "a", "Ωmega", "rock 'n' roll"]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture
+def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url, tz_aware=True) as client:
+        yield client[database_name]
+
+
+@pytest.fixture
+def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
+    return Journey(tmp_path, sandbox, mongo_url, database)
+
+
+def stock(database: Database[dict[str, Any]]) -> None:
+    """Two homographs, a word with a provider's entry, and one with a synthesis entry; others are unknown."""
+    for homograph, text in enumerate(("where money is kept", "the land beside a river"), 1):
+        add_definition(database, add_word(database, "bank", homograph=homograph), text)
+    cafe = add_word(database, "café")
+    add_entry(database, cafe, [add_definition(database, cafe, "a place that serves coffee")], "wiktionary")
+    naive = add_word(database, "naïve")
+    senses = [add_definition(database, naive, text, part_of_speech="adjective") for text in ("trusting", "untaught")]
+    add_entry(database, naive, senses)
+
+
+def assert_valid(database: Database[dict[str, Any]]) -> None:
+    names = set(database.list_collection_names())
+    assert names <= COLLECTIONS.keys()
+    documents = {name: list(database[name].find()) for name in COLLECTIONS}
+    for name, found in documents.items():
+        assert found, f"{name} is empty"
+        for document in found:
+            COLLECTIONS[name].model_validate(document)
+    there = {name: {document["_id"] for document in found} for name, found in documents.items()}
+    for collection, field, target in REFERENCES:
+        referred = {each for document in documents[collection] for each in as_list(document.get(field))}
+        assert referred <= there[target], f"{collection}.{field}"
+
+
+REFERENCES = (
+    ("definitions", "word_id", "words"),
+    ("definitions", "dictionary_entry_id", "dictionary_entries"),
+    ("definitions", "example_ids", "examples"),
+    ("definitions", "synthesis", "synthesis_stamps"),
+    ("words", "synthesis", "synthesis_stamps"),
+    ("dictionary_entries", "word_id", "words"),
+    ("dictionary_entries", "definition_ids", "definitions"),
+    ("examples", "definition_id", "definitions"),
+)
+
+
+def as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else [value]
+
+
+async def test_every_document(journey: Journey) -> None:
+    """Every document of a run over all components is one that Floridify can read, and refers only to what exists."""
+    stock(journey.database)
+    arrival = await journey.travel(WORDS, components="all")
+    assert (arrival.code, set(arrival.ledger.processed_words)) == (0, set(WORDS))
+    assert_valid(journey.database)
+    assert journey.database.definitions.count_documents({"synthesis": None}) == 0
+
+
+async def test_every_document_replaced(journey: Journey) -> None:
+    """A forced run leaves valid documents too, no example that no definition refers to, and as many words as before."""
+    stock(journey.database)
+    await journey.travel(WORDS, components="all")
+    before = {name: journey.database[name].count_documents({}) for name in ("words", "definitions")}
+    await journey.travel(WORDS, components="all", force=True, model="gpt-5.4-mini")
+    assert_valid(journey.database)
+    assert before == {name: journey.database[name].count_documents({}) for name in before}
+    referred = {each for definition in journey.database.definitions.find() for each in definition["example_ids"]}
+    assert {example["_id"] for example in journey.database.examples.find()} == referred
+    assert set(journey.database.examples.distinct("model_info.name")) == {"gpt-5.4-mini"}
+
+
+WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("words", {"languages": []}),
+    ("words", {"created_at": "2025-03-01"}),
+    ("definitions", {"cefr_level": "D1"}),
+    ("definitions", {"version": 0}),
+    ("definitions", {"word_id": "66f0a1b2c3d4e5f6a7b8c9d0"}),
+    ("definitions", {"confidence": 0.5}),
+    ("dictionary_entries", {"definition_ids": []}),
+    ("examples", {"type": "invented"}),
+)
+
+
+async def test_models_are_strict(journey: Journey) -> None:
+    """The models refuse a document with one wrong value, so that passing them says something."""
+    await journey.travel(["kwell"], components="examples")
+    for collection, change in WRONG:
+        (document, *_) = journey.database[collection].find()
+        COLLECTIONS[collection].model_validate(document)
+        with pytest.raises(ValueError, match=next(iter(change))):
+            COLLECTIONS[collection].model_validate(document | change)

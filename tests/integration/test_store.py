@@ -1,0 +1,330 @@
+"""The store over a real MongoDB: what it reads, what it writes once and only once, and what it says when it cannot."""
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.errors import DatabaseError
+from floridify_batch.local_mongo import find_mongod
+from floridify_batch.store import MongoStore
+from floridify_batch.words import DocId, Entry, Stamp, derived_id, unknown_entry
+from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word
+
+type Found = Database[dict[str, Any]]
+
+DONE = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(mongo_url: str, database_name: str) -> Iterator[Found]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url, tz_aware=True) as client:
+        yield client[database_name]
+
+
+@pytest.fixture
+async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
+    store = MongoStore(mongo_url, database_name)
+    yield store
+    await store.close()
+
+
+def stamp(component: str = "cefr_level", run: str = "run1", batch: str = "batch_1") -> Stamp:
+    identity = derived_id("stamp", run, batch, component)
+    return Stamp(identity, run, batch, DONE - timedelta(hours=2), "gpt-6-luna", "0123abcd", "batch")
+
+
+def change(definition: ObjectId, component: str = "cefr_level", completed: datetime = DONE, **fields: Any) -> Change:
+    target = Update(Collection.DEFINITIONS, DocId(str(definition)), fields)
+    return Change(component, target, stamp(component), completed)
+
+
+def example(definition: ObjectId, text: str) -> Insert:
+    fields = {"definition_id": DocId(str(definition)), "text": text, "type": "generated"}
+    return Insert(Collection.EXAMPLES, derived_id("example", text), fields)
+
+
+def texts(entries: list[Entry]) -> list[list[str]]:
+    return [[definition.text for definition in entry.definitions] for entry in entries]
+
+
+def everything(database: Found) -> dict[str, list[bytes]]:
+    """Every byte of every document."""
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    names = database.list_collection_names()
+    return {
+        name: [bytes(document.raw) for document in database.with_options(raw)[name].find().sort("_id")]
+        for name in names
+    }
+
+
+# ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_in_bulk(store: MongoStore, database: Found) -> None:
+    """Many words are read at once, each with its own definitions; one that is not there comes as one to be made."""
+    for text in ("moon", "en coulisse", "café"):
+        add_definition(database, add_word(database, text), f"what {text} means")
+    found = await store.entries(["café", "unheard", "moon", "en coulisse"], "en")
+    assert {text: texts(entries) for text, entries in found.items()} == {
+        "café": [["what café means"]],
+        "unheard": [[]],
+        "moon": [["what moon means"]],
+        "en coulisse": [["what en coulisse means"]],
+    }
+    assert found["unheard"] == [unknown_entry("unheard", "en")]
+    assert found["moon"][0].word.stored
+
+
+async def test_homographs(store: MongoStore, database: Found) -> None:
+    """Homographs stay apart, in the order of their numbers, each with its own definitions."""
+    for number, text in ((2, "a fish"), (1, "a low sound")):
+        add_definition(database, add_word(database, "bass", homograph=number), text)
+    found = (await store.entries(["bass"], "en"))["bass"]
+    assert texts(found) == [["a low sound"], ["a fish"]]
+    assert [entry.word.homograph_number for entry in found] == [1, 2]
+
+
+async def test_languages(store: MongoStore, database: Found) -> None:
+    """A word of one spelling in two languages is two words; in a third language it is unknown."""
+    for language, text in (("en", "a present"), ("de", "poison")):
+        add_definition(database, add_word(database, "gift", language=language), text)
+    assert texts((await store.entries(["gift"], "de"))["gift"]) == [["poison"]]
+    assert texts((await store.entries(["gift"], "en"))["gift"]) == [["a present"]]
+    assert (await store.entries(["gift"], "sv"))["gift"] == [unknown_entry("gift", "sv")]
+
+
+async def test_synthesis_entry(store: MongoStore, database: Found) -> None:
+    """Of a word with a synthesis entry its definitions are taken, in its order; other entries do not count."""
+    word = add_word(database, "set")
+    first, _, third = (add_definition(database, word, text) for text in ("to put", "a group", "to harden"))
+    add_entry(database, word, [first], "wiktionary")
+    ours = add_entry(database, word, [third, first, third])
+    (entry,) = (await store.entries(["set"], "en"))["set"]
+    assert texts([entry]) == [["to harden", "to put"]]
+    assert entry.synthesis_entry == str(ours)
+
+
+async def test_in_place(store: MongoStore, database: Found) -> None:
+    """Without a synthesis entry, or with one whose definitions are gone, a word's definitions are taken in place."""
+    for text in ("run", "walk"):
+        word = add_word(database, text)
+        for sense in ("fast", "slow"):
+            add_definition(database, word, f"to {text} {sense}")
+    add_entry(database, word, [ObjectId()])
+    found = await store.entries(["run", "walk"], "en")
+    assert texts(found["run"]) == [["to run fast", "to run slow"]]
+    assert texts(found["walk"]) == [["to walk fast", "to walk slow"]]
+
+
+async def test_values_of_fields(store: MongoStore, database: Found) -> None:
+    """A field may hold a value, be null or be absent, and ids may be strings: the definition can be read."""
+    word, examples = add_word(database, "calm"), [ObjectId(), ObjectId()]
+    full = {
+        "synonyms": ["still", "quiet"],
+        "example_ids": [examples[0], str(examples[1])],
+        "cefr_level": "B1",
+        "frequency_band": 2,
+        "language_register": "neutral",
+        "collocations": [{"text": "keep calm", "type": "verb+adj", "frequency": 0.9}],
+    }
+    add_definition(database, word, "without wind", **full)
+    add_definition(database, word, "at peace", **dict.fromkeys((*full, "part_of_speech")))
+    database.definitions.insert_one({"word_id": word})
+    (entry,) = (await store.entries(["calm"], "en"))["calm"]
+    given, null, absent = entry.definitions
+    assert {name: getattr(given, name) for name in full} == full | {"example_ids": [str(each) for each in examples]}
+    assert (null.text, null.part_of_speech, null.synonyms, null.example_ids) == ("at peace", "", [], [])
+    assert (absent.text, absent.cefr_level, absent.collocations, absent.stamps) == ("", None, [], {})
+
+
+# ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def definition(database: Found) -> ObjectId:
+    """The definition of a word of its own."""
+    return add_definition(database, add_word(database, "calm"), "without wind")
+
+
+async def test_new_word(store: MongoStore, database: Found) -> None:
+    """A word that is made has the id under which it was asked about, and making it again leaves it as it is."""
+    word = unknown_entry("Ångström", "en").word
+    await store.ensure_words([word])
+    made = everything(database)
+    await store.ensure_words([word])
+    assert everything(database) == made
+    (entry,) = (await store.entries(["Ångström"], "en"))["Ångström"]
+    assert (entry.id, entry.word.stored) == (word.id, True)
+
+
+async def test_stamp(store: MongoStore, database: Found, definition: ObjectId) -> None:
+    """What a change is stamped with comes back, time zone included; also to a store that did not write it."""
+    await store.apply([change(definition, cefr_level="B1")])
+    other = MongoStore(f"mongodb://{database.client.address[0]}:{database.client.address[1]}", database.name)  # type: ignore[index]
+    for each in (store, other):
+        (entry,) = (await each.entries(["calm"], "en"))["calm"]
+        assert entry.definitions[0].stamps == {"cefr_level": stamp()}
+    await other.close()
+
+
+async def test_version(store: MongoStore, database: Found, definition: ObjectId) -> None:
+    """The version goes up by one per change, and `updated_at` is when the latest of them was answered."""
+    later = DONE + timedelta(minutes=5)
+    await store.apply(
+        [
+            change(definition, "cefr_level", later, cefr_level="B1"),
+            change(definition, "domain", DONE, domain="nautical"),
+        ]
+    )
+    found = database.definitions.find_one({"_id": definition}) or {}
+    assert (found["version"], found["created_at"], found["updated_at"]) == (3, LONG_AGO, later)
+    assert (found["cefr_level"], found["domain"], found["text"]) == ("B1", "nautical", "without wind")
+
+
+@pytest.mark.xfail(strict=True, reason="the version goes up at every repetition of a write")
+async def test_twice(store: MongoStore, database: Found, definition: ObjectId) -> None:
+    """Applying changes a second time, as after a crash, leaves every byte of every document as it was."""
+    made = example(definition, "The sea was calm.")
+    fields = {"example_ids": [made.id]}
+    target = Update(Collection.DEFINITIONS, DocId(str(definition)), fields)
+    changes = [
+        change(definition, cefr_level="B1"),
+        Change("examples", target, stamp("examples"), DONE, (made,)),
+    ]
+    await store.apply(changes)
+    once = everything(database)
+    await store.apply(changes)
+    assert everything(database) == once
+
+
+async def test_replaced(store: MongoStore, database: Found, definition: ObjectId) -> None:
+    """When examples are replaced, the old documents are gone and the definition refers to the new ones alone."""
+    old, new = example(definition, "Old and calm."), example(definition, "New and calm.")
+    refer = [Update(Collection.DEFINITIONS, DocId(str(definition)), {"example_ids": [each.id]}) for each in (old, new)]
+    await store.apply([Change("examples", refer[0], stamp("examples"), DONE, (old,))])
+    again = stamp("examples", "run2", "batch_2")
+    await store.apply([Change("examples", refer[1], again, DONE, (new,), removes=((Collection.EXAMPLES, old.id),))])
+    assert database.examples.distinct("text") == ["New and calm."]
+    (entry,) = (await store.entries(["calm"], "en"))["calm"]
+    assert (entry.definitions[0].example_ids, entry.definitions[0].stamps) == ([new.id], {"examples": again})
+
+
+async def test_many(store: MongoStore, database: Found) -> None:
+    """More changes than one bulk holds all arrive."""
+    words = [unknown_entry(f"word{number}", "en").word for number in range(2_500)]
+    await store.ensure_words(words)
+    assert database.words.count_documents({}) == 2_500
+    found = await store.entries([word.text for word in words], "en")
+    assert all(entries[0].word.stored for entries in found.values())
+
+
+async def test_indexes(store: MongoStore, database: Found) -> None:
+    """Look-ups have indexes; making them again, or finding one of the same keys with other options, is no error."""
+    database.definitions.create_index(["word_id"], name="floridifys_own", sparse=True)
+    await store.ensure_indexes()
+    await store.ensure_indexes()
+    keys = {name: [index["key"] for index in database[name].list_indexes()] for name in ("words", "definitions")}
+    assert {"text": 1, "languages": 1} in [dict(key) for key in keys["words"]]
+    assert [dict(key) for key in keys["definitions"]] == [{"_id": 1}, {"word_id": 1}]
+
+
+# ── when it cannot ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_write_refused(store: MongoStore, database: Found, definition: ObjectId) -> None:
+    """A write that the server refuses is an error that names the collection and says that the answers are kept."""
+    database.command("collMod", "definitions", validator={"cefr_level": {"$ne": "B1"}})
+    with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*answers are kept"):
+        await store.apply([change(definition, cefr_level="B1")])
+
+
+async def test_unreachable(free_port: int) -> None:
+    """A server that is not there is named in a sentence that holds no password."""
+    store = MongoStore(f"mongodb://ann:hush-hush@127.0.0.1:{free_port}/", "any")
+    with pytest.raises(DatabaseError) as caught:
+        await store.check()
+    assert f"cannot be reached: 127.0.0.1:{free_port}" in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+    await store.close()
+
+
+async def test_wrong_password(mongo_url: str) -> None:
+    """A server that refuses the user is an error that says so without the password."""
+    store = MongoStore(mongo_url.replace("//", "//ann:hush-hush@"), "any")
+    with pytest.raises(DatabaseError, match="Authentication failed") as caught:
+        await store.check()
+    assert "hush" not in str(caught.value)
+    await store.close()
+
+
+SHOWN = "what stands behind a / in a password is shown"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://ann:hush-hush@host:port/",
+        "mongodb://ann:hush@hush@host/",
+        pytest.param("mongodb://ann:hush/hush@host/", marks=pytest.mark.xfail(strict=True, reason=SHOWN)),
+        "http://ann:hush-hush@host/",
+        "mongodb://",
+    ],
+)
+def test_unusable(url: str) -> None:
+    """An address that cannot be one is refused at once, in a sentence that holds no password."""
+    with pytest.raises(DatabaseError, match="cannot be used: ") as caught:
+        MongoStore(url, "any")
+    assert "hush" not in str(caught.value)
+
+
+@contextmanager
+def mongod(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server over a folder, taking connections; killed in the end."""
+    binary = find_mongod()
+    assert binary is not None
+    options = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
+    command = [str(binary), "--dbpath", str(folder), "--port", str(port), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        while not listens(port):
+            assert server.poll() is None
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.05)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_away_for_a_moment(tmp_path: Path, free_port: int) -> None:
+    """A server that dies before a write and comes back is waited for, and what was written is there, once."""
+    words = [unknown_entry(f"word{number}", "en").word for number in range(50)]
+    store = MongoStore(f"mongodb://127.0.0.1:{free_port}/", "any")
+    with mongod(tmp_path, free_port):
+        await store.ensure_words(words[:25])
+    assert not listens(free_port)
+    writing = asyncio.create_task(store.ensure_words(words))
+    await asyncio.sleep(0)
+    with mongod(tmp_path, free_port):
+        await writing
+        found = await store.entries([word.text for word in words], "en")
+        assert all(entries[0].word.stored for entries in found.values())
+        await store.close()
