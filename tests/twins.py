@@ -1,0 +1,536 @@
+"""In-memory twins of the ports: a service, a database, a clock and a disk that do as they are told.
+
+`Service` answers files of requests as the Batch API does, well or badly, as its script says. `Shelf` is a database that
+keeps documents and reads them with the program's own reader. Both survive the driver, as the real ones do, so that a
+test can let a driver die and start another. A `Fate` counts the deeds of one driver and lets it die at any of them.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from floridify_batch.batches import BatchError, BatchJob
+from floridify_batch.changes import Change, Collection
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.documents import Found, new_word, read_entry
+from floridify_batch.errors import ServiceUncertain, UnknownBatch
+from floridify_batch.events import Event, Totals
+from floridify_batch.languages import language_name
+from floridify_batch.ledger import Ledger, RunInfo, RunSettings
+from floridify_batch.planning import Brief, brief
+from floridify_batch.pricing import BATCH_DISCOUNT
+from floridify_batch.requests import parse_custom_id
+from floridify_batch.run import Run
+from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, digest_of, unknown_entry, write_normalised
+
+C = SynthesisComponent
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class Died(BaseException):
+    """The process died here; nobody may catch it."""
+
+
+@dataclass(slots=True)
+class Fate:
+    """Lets a driver die at its n-th deed; by default it lives."""
+
+    dies_at: int = 0
+    deeds: int = 0
+
+    def deed(self) -> None:
+        """A deed begins, or has just been done."""
+        self.deeds += 1
+        if self.deeds == self.dies_at:
+            raise Died
+
+
+class Clock:
+    """A clock that goes on by a second at each look."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+# ── answers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def content_of(component: str, prompt: str) -> dict[str, Any]:
+    """What a model would write: always the same to the same prompt."""
+    mark = derived_id(prompt)[:6]
+    other = {"language": "en", "relevance": 1, "efflorescence": 0.5, "explanation": "near"}
+    sense = {"part_of_speech": "noun", "relevancy": 0.5}
+    contents: dict[str, dict[str, Any]] = {
+        C.DEFINITIONS: {"definitions": [{**sense, "definition": f"{side} of {mark}"} for side in ("one", "other")]},
+        C.SYNONYMS: {"synonyms": [{**other, "word": f"like {mark}"}]},
+        C.ANTONYMS: {"antonyms": []},
+        C.EXAMPLES: {"example_sentences": [f"First {mark}.", f"Second {mark}."]},
+        C.CEFR_LEVEL: {"reasoning": "", "level": "B2"},
+        C.DOMAIN: {"reasoning": "", "domain": None},
+        C.REGIONAL_VARIANTS: {"regions": []},
+    }
+    return {"confidence": 0.9, **contents[component]}
+
+
+def completion(content: str, finish: str = "stop", refusal: str | None = None) -> dict[str, Any]:
+    """A chat completion's body, billed at 100 tokens in and 20 out."""
+    return {
+        "choices": [{"message": {"content": content, "refusal": refusal}, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 20},
+    }
+
+
+def good(custom_id: str, prompt: str) -> dict[str, Any]:
+    """A fit answer to a request."""
+    parts = parse_custom_id(custom_id)
+    assert parts is not None
+    return completion(orjson.dumps(content_of(parts.component, prompt)).decode())
+
+
+type Fault = str | int
+"""How a request goes wrong: a status, or "missing", "refused", "cut", "malformed", "undefined"."""
+
+type Faults = Callable[[str, int], Fault | None]
+"""The fault of a request, by its id and how often it had been asked before."""
+
+
+def faultless(_: str, __: int) -> Fault | None:
+    """Nothing goes wrong."""
+    return None
+
+
+def line_of(custom_id: str, prompt: str, fault: Fault | None) -> bytes | None:
+    """The line that comes back for a request; None where none does."""
+    status, body = 200, good(custom_id, prompt)
+    if fault == "missing":
+        return None
+    if isinstance(fault, int):
+        status, body = fault, {"error": {"message": f"status {fault}"}}
+    elif fault == "refused":
+        body = completion("", refusal="I would rather not.")
+    elif fault == "cut":
+        body = completion('{"confid', finish="length")
+    elif fault == "malformed":
+        body = completion("{}")
+    elif fault == "undefined":
+        body = completion('{"definitions":[],"confidence":1}')
+    response = {"status_code": status, "request_id": "r", "body": body}
+    return orjson.dumps({"custom_id": custom_id, "response": response, "error": None}) + b"\n"
+
+
+def unanswered_line(custom_id: str) -> bytes:
+    """The line of a request that an expired batch did not come to."""
+    error = {"code": "batch_expired", "message": "This request could not be executed before the window closed."}
+    return orjson.dumps({"custom_id": custom_id, "response": None, "error": error}) + b"\n"
+
+
+# ── the service ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a batch goes: `status` after so many polls, with its first `answered` requests done (None: all)."""
+
+    status: str = "completed"
+    polls: int = 1
+    answered: int | None = None
+    error: BatchError | None = None
+    unknown: bool = False
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class Held:
+    """A batch as the service keeps it."""
+
+    job: BatchJob
+    prompts: dict[str, str]
+    end: End
+    polls: int = 0
+    hidden: int = 0
+    output: bytes = b""
+    errors: bytes = b""
+
+    @property
+    def ids(self) -> list[str]:
+        """The requests, in the order of the file."""
+        return list(self.prompts)
+
+
+REJECTED = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
+
+
+class Service:
+    """A `Batches` in memory. `queue`: how many requests may be queued at once; what is beyond is rejected.
+
+    `ends` are taken one per batch, `creations` one per creation: "lost" makes no batch and "silent" makes one, both
+    without an answer, and "late" makes one that the list does not show at the first two looks.
+    """
+
+    discount = BATCH_DISCOUNT
+
+    def __init__(self, *ends: End, queue: int | None = None, faults: Faults = faultless) -> None:
+        self.ends = deque(ends)
+        self.creations: deque[str] = deque()
+        self.queue = queue
+        self.faults = faults
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, Held] = {}
+        self.asked: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.cancelled: list[str] = []
+        self.fate = Fate()
+        self.clock = Clock()
+
+    @property
+    def labels(self) -> list[str | None]:
+        """The labels of all batches, in the order in which they were made."""
+        return [held.job.label for held in self.batches.values()]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many requests each batch holds."""
+        return [len(held.ids) for held in self.batches.values()]
+
+    async def find(self, label: str, since: datetime) -> BatchJob | None:
+        """The first batch of a label that the list shows; a later one is cancelled."""
+        assert since <= self.clock.now
+        found = []
+        for held in self.batches.values():
+            if held.job.label == label:
+                held.hidden -= 1
+                if held.hidden < 0:
+                    found.append(held)
+        for held in found[1:]:
+            if not held.job.terminal:
+                await self.cancel(held.job.id)
+        return found[0].job if found else None
+
+    async def upload(self, requests: Path) -> str:
+        """Keep a file's content."""
+        self.fate.deed()
+        identity = f"file-{len(self.files) + 1}"
+        self.files[identity] = requests.read_bytes()  # noqa: ASYNC240  nobody waits for a few lines
+        self.fate.deed()
+        return identity
+
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+        """Make a batch, or seem not to."""
+        self.fate.deed()
+        assert all(len(key) <= 64 and len(value) <= 512 for key, value in metadata.items())
+        how = self.creations.popleft() if self.creations else "made"
+        if how == "lost":
+            raise ServiceUncertain("No answer.")
+        held = self._made(file_id, label)
+        if how in ("silent", "late"):
+            held.hidden = 2 if how == "late" else 0
+            raise ServiceUncertain("No answer.")
+        self.fate.deed()
+        return held.job
+
+    def _made(self, file_id: str, label: str) -> Held:
+        lines = [orjson.loads(line) for line in self.files[file_id].splitlines()]
+        prompts = {line["custom_id"]: line["body"]["messages"][-1]["content"] for line in lines}
+        assert len(prompts) == len(lines)
+        assert len({line["body"]["model"] for line in lines}) == 1
+        full = self.queue is not None and self._queued() + len(lines) > self.queue
+        job = BatchJob(f"batch_{len(self.batches) + 1}", "in_progress", label, self.clock())
+        end = End("failed", error=REJECTED) if full else (self.ends.popleft() if self.ends else End())
+        held = Held(replace(job, total=len(lines)), prompts, end)
+        self.batches[job.id] = held
+        return held
+
+    def _queued(self) -> int:
+        return sum(len(held.ids) for held in self.batches.values() if not held.job.terminal)
+
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        """How a batch stands; it ends when it has been asked about often enough."""
+        held = self._held(batch_id)
+        held.polls += 1
+        if held.end.unknown:
+            raise UnknownBatch("No such batch.")
+        if held.polls >= held.end.polls and not held.job.terminal:
+            self._finish(held, held.end.status, held.end.answered)
+        return held.job
+
+    def _held(self, batch_id: str) -> Held:
+        if batch_id not in self.batches:
+            raise UnknownBatch("No such batch.")
+        return self.batches[batch_id]
+
+    def _finish(self, held: Held, status: str, answered: int | None) -> None:
+        done = [] if status == "failed" else held.ids[:answered]
+        for custom_id in reversed(done):
+            line = line_of(custom_id, held.prompts[custom_id], self.faults(custom_id, self.asked[custom_id]))
+            self.asked[custom_id] += 1
+            if line and b'"status_code":200' in line:
+                self.answered[custom_id] += 1
+                held.output += line
+            elif line:
+                held.errors += line
+        if status == "expired":
+            held.errors += b"".join(map(unanswered_line, held.ids[len(done) :]))
+        errors = (held.end.error,) if held.end.error else ()
+        held.job = replace(
+            held.job,
+            status=status,
+            completed_at=self.clock(),
+            done=len(done),
+            output_file_id=f"{held.job.id}-out" if held.output else None,
+            error_file_id=f"{held.job.id}-err" if held.errors else None,
+            errors=errors,
+        )
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Write the answer files, so far as there are any."""
+        self.fate.deed()
+        held = self._held(job.id)
+        if held.end.gone:
+            raise UnknownBatch("The files are gone.")
+        for file_id, content, path in (
+            (job.output_file_id, held.output, output),
+            (job.error_file_id, held.errors, errors),
+        ):
+            if file_id:
+                path.write_bytes(content)
+        self.fate.deed()
+
+    async def cancel(self, batch_id: str) -> BatchJob:
+        """End a batch with nothing answered."""
+        held = self._held(batch_id)
+        self.cancelled.append(batch_id)
+        self._finish(held, "cancelled", 0)
+        return held.job
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+# ── the database ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Shelf:
+    """An `EntryStore` in memory: documents by collection and id, with their stamps and versions."""
+
+    def __init__(self) -> None:
+        self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
+        self.stamps: dict[DocId, Stamp] = {}
+        self.fate = Fate()
+        self.applied = 0
+
+    def know(self, text: str, *definitions: str, language: str = "en", **fields: Any) -> DocId:
+        """Put a word with definitions on the shelf; returns the word's id."""
+        number = 1 + sum(word["text"] == text for word in self.documents[Collection.WORDS].values())
+        identity = derived_id("known", text, language, number)
+        document = new_word(Word(identity, text, language)) | {"_id": identity, "homograph_number": number}
+        self.documents[Collection.WORDS][identity] = document
+        for definition in definitions:
+            own = derived_id(identity, definition)
+            self.documents[Collection.DEFINITIONS][own] = {
+                "_id": own,
+                "word_id": identity,
+                "part_of_speech": "noun",
+                "text": definition,
+                "version": 1,
+                **fields,
+            }
+        return identity
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each text: one per homograph, or the one that an unknown word will get."""
+        found = Found()
+        for document in self.documents[Collection.DEFINITIONS].values():
+            found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
+        for document in self.documents[Collection.ENTRIES].values():
+            found.entries.setdefault(document["word_id"], document)
+        by_text: dict[str, list[Entry]] = {text: [] for text in texts}
+        for word in self.documents[Collection.WORDS].values():
+            if word["text"] in by_text and language in word["languages"]:
+                by_text[word["text"]].append(read_entry(word, found, self.stamps, language))
+        return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
+
+    async def ensure_words(self, words: Iterable[Word]) -> None:
+        """Make the documents of words that are not there."""
+        for word in words:
+            self._insert(Collection.WORDS, word.id, new_word(word), NOON)
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Write changes in the port's order: stamps, new documents, updates, removals. Twice is once."""
+        self.fate.deed()
+        for change in changes:
+            self.stamps.setdefault(change.stamp.id, change.stamp)
+            for insert in change.inserts:
+                self._insert(insert.collection, insert.id, insert.fields, change.completed)
+        self.fate.deed()
+        for change in changes:
+            self._update(change)
+        self.fate.deed()
+        for change in changes:
+            for collection, identity in change.removes:
+                self.documents[collection].pop(identity, None)
+        self.applied += 1
+        self.fate.deed()
+
+    def _insert(self, collection: Collection, identity: DocId, fields: Mapping[str, Any], made: datetime) -> None:
+        new = {**fields, "_id": identity, "created_at": made, "updated_at": made, "version": 1}
+        self.documents[collection].setdefault(identity, new)
+
+    def _update(self, change: Change) -> None:
+        target = self.documents[change.target.collection].get(change.target.id)
+        if target is None or target.get("synthesis", {}).get(change.component) == change.stamp.id:
+            return
+        for update in (change.target, *change.updates):
+            document = self.documents[update.collection].get(update.id)
+            if document is not None:
+                document |= {
+                    **update.fields,
+                    "updated_at": change.completed,
+                    "version": document.get("version", 1) + 1,
+                }
+        target["synthesis"] = {**target.get("synthesis", {}), change.component: change.stamp.id}
+
+    def picture(self) -> dict[str, Any]:
+        """What a reader of the dictionary sees: everything but ids, times and stamps."""
+        examples = self.documents[Collection.EXAMPLES]
+        pictures: dict[str, Any] = {}
+        for word in self.documents[Collection.WORDS].values():
+            own = [each for each in self.documents[Collection.DEFINITIONS].values() if each["word_id"] == word["_id"]]
+            pictures[f"{word['text']} {word.get('homograph_number') or ''}"] = sorted(
+                (
+                    each["text"],
+                    tuple(each.get("synonyms") or ()),
+                    each.get("cefr_level"),
+                    each.get("version"),
+                    tuple(sorted(each.get("synthesis", {}))),
+                    tuple(examples[example]["text"] for example in each.get("example_ids") or ()),
+                )
+                for each in own
+            )
+        return {"entries": pictures, "examples": len(examples), "stamps": len(self.stamps) > 0}
+
+
+# ── the disk, and a run of all these ───────────────────────────────────────────────────────────────────────────────
+
+
+class MortalCheckpoint(Checkpoint):
+    """A real checkpoint whose process may die just before or just after a save."""
+
+    def __init__(self, path: Path, fate: Fate) -> None:
+        super().__init__(path)
+        self._fate = fate
+
+    def save(self, ledger: Ledger) -> None:
+        """Save, if fate allows."""
+        self._fate.deed()
+        super().save(ledger)
+        self._fate.deed()
+
+
+@dataclass(slots=True)
+class Witness:
+    """An observer that keeps every event, and holds that the figures add up in each."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def notify(self, event: Event) -> None:
+        """Keep it, and add up."""
+        self.events.append(event)
+        totals = getattr(event, "totals", None)
+        if isinstance(totals, Totals):
+            assert totals.open_words >= 0
+            assert totals.open_requests >= 0
+            assert totals.processed + totals.failed + totals.open_words == totals.words
+            assert totals.answered + totals.failed_requests + totals.open_requests == totals.requests
+
+    def of[E](self, kind: type[E]) -> list[E]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@dataclass(slots=True)
+class Stage:
+    """A folder, a list, a service and a database: whatever outlives a driver."""
+
+    folder: Path
+    words: list[str]
+    service: Service
+    shelf: Shelf = field(default_factory=Shelf)
+    components: tuple[SynthesisComponent, ...] = (C.SYNONYMS, C.EXAMPLES)
+    batch_size: int | None = None
+    max_attempts: int = 3
+    force: bool = False
+    run_id: str = "run1"
+    naps: list[float] = field(default_factory=list)
+
+    @property
+    def brief(self) -> Brief:
+        """What the run asks."""
+        return brief(
+            self.components,
+            model="gpt-6-luna",
+            language_name=language_name("en"),
+            max_attempts=self.max_attempts,
+            forced_run=self.run_id if self.force else None,
+        )
+
+    def info(self) -> RunInfo:
+        """Which run it is."""
+        settings = RunSettings(
+            words_file="words.txt",
+            components=self.components,
+            model="gpt-6-luna",
+            language="en",
+            force=self.force,
+            immediate=not self.service.discount,
+            batch_size=self.batch_size,
+            max_attempts=self.max_attempts,
+            poll_interval=60,
+            database="floridify",
+            mongo_url=None,
+            base_url=None,
+            sandbox=False,
+        )
+        digest = digest_of(self.words)
+        return RunInfo(
+            id=self.run_id,
+            settings=settings,
+            words=len(self.words),
+            list_digest=digest,
+            template_digest=self.brief.template_digest,
+        )
+
+    def run(self, fate: Fate | None = None, witness: Witness | None = None) -> Run:
+        """A run as a new process finds it: from the checkpoint, if there is one."""
+        fate = fate or Fate()
+        self.service.fate = self.shelf.fate = fate
+        checkpoint = MortalCheckpoint(self.folder / "run.checkpoint.json", fate)
+        ledger = checkpoint.load()
+        if ledger is None:
+            checkpoint.create_folder()
+            write_normalised(self.words, checkpoint.words_path)
+            ledger = Ledger(start_time=NOON.timestamp(), run=self.info())
+        checkpoint.tidy(ledger)
+        run = Run(self.words, ledger, checkpoint, self.brief, self.service, self.shelf)
+        run.observer = witness or Witness()
+        run.clock = self.service.clock
+        run.sleep = self._nap
+        return run
+
+    async def _nap(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        assert len(self.naps) < 2_000, "the driver goes round in circles"
+
+
+REQUEST_COST = (100 * Decimal("0.05") + 20 * Decimal("0.25")) / 10**6
+"""What one answered request of the twin costs in US dollars."""

@@ -1,0 +1,667 @@
+"""The driver, from a word list to a full dictionary: through waves, failures, full queues, stops and crashes."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
+from floridify_batch.batches import BatchError
+from floridify_batch.changes import Collection
+from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
+from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.errors import ServiceRefused, ServiceUncertain
+from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, WordFailed
+from floridify_batch.failures import FailureReason
+from floridify_batch.feeding import Feeder
+from floridify_batch.ledger import ChunkState, Ledger
+from floridify_batch.run import Run
+from floridify_batch.submission import MAX_TRIES
+from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Service, Shelf, Stage, Witness
+
+FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
+
+
+async def drive(stage: Stage, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
+    """One process from its start to its end."""
+    run = stage.run(**parts)
+    ending = await SynthesisBatchProcessor(run, max_batches=max_batches).process(wait=wait)
+    return ending, run.ledger
+
+
+def known(*words: str, senses: int = 2) -> Shelf:
+    """A database that has definitions of these words."""
+    shelf = Shelf()
+    for word in words:
+        shelf.know(word, *(f"{word}, sense {number}" for number in range(senses)))
+    return shelf
+
+
+def stage(folder: Path, words: str, service: Service, **more: Any) -> Stage:
+    listed = words.split()
+    return Stage(folder, listed, service, **{"shelf": known(*listed)} | more)
+
+
+def chunk_failures(scene: Stage, number: int) -> set[FailureReason]:
+    folder = chunk_folder(scene.folder / "run.checkpoint.files", number)
+    return {failure.reason for _, failure in read_failures(folder / "failures.jsonl")}
+
+
+# ── the ordinary way ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_waves(tmp_path: Path) -> None:
+    """Words of which nothing is known get definitions first and everything else after them, in one run."""
+    scene = stage(tmp_path, "bank tree", Service(), shelf=Shelf())
+    ending, ledger = await drive(scene)
+    assert ending is Ending.FINISHED
+    assert sorted(ledger.processed_words) == ["bank", "tree"]
+    assert scene.service.sizes == [2, 8]
+    picture = scene.shelf.picture()["entries"]
+    assert {len(senses) for senses in picture.values()} == {2}
+    for senses in picture.values():
+        for _, synonyms, _, _, stamps, examples in senses:
+            assert (len(synonyms), len(examples), stamps) == (1, 2, ("examples", "synonyms"))
+
+
+async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
+    """A list whose words have everything makes no batch."""
+    shelf = Shelf()
+    shelf.know("bank", "land", synonyms=["shore"], example_ids=["0" * 24])
+    scene = stage(tmp_path, "bank", Service(), shelf=shelf)
+    ending, ledger = await drive(scene)
+    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [])
+    assert ledger.finished
+
+
+async def test_running_again_costs_nothing(tmp_path: Path) -> None:
+    """A second run over the same words asks nothing: even empty answers count as answered."""
+    scene = stage(tmp_path / "1", "bank tree", Service(), components=(C.ANTONYMS, C.DOMAIN, C.REGIONAL_VARIANTS))
+    scene.folder.mkdir()
+    await drive(scene)
+    again = Stage(tmp_path / "2", scene.words, Service(), scene.shelf, scene.components)
+    again.folder.mkdir()
+    ending, ledger = await drive(again)
+    assert (ending, len(ledger.processed_words), again.service.sizes) == (Ending.FINISHED, 2, [])
+
+
+async def test_a_word_that_nobody_knows(tmp_path: Path) -> None:
+    """A word for which the model has no definition fails with that reason, and its neighbours do not."""
+
+    def faults(custom_id: str, _: int) -> Fault | None:
+        return "undefined" if custom_id.startswith("qwrt") else None
+
+    witness = Witness()
+    scene = stage(tmp_path, "qwrt bank", Service(faults=faults), shelf=Shelf())
+    _, ledger = await drive(scene, witness=witness)
+    assert ledger.failed_words == {"qwrt": "no definitions: the model knows no such word"}
+    assert ledger.processed_words == ["bank"]
+    assert witness.of(WordFailed) == [WordFailed("qwrt", "no definitions: the model knows no such word")]
+
+
+async def test_homographs(tmp_path: Path) -> None:
+    """Every homograph of a word is enhanced, and the word is processed when all of them are."""
+    shelf = Shelf()
+    shelf.know("bank", "land by a river")
+    shelf.know("bank", "house of money")
+    _, ledger = await drive(stage(tmp_path, "bank", Service(), shelf=shelf))
+    assert ledger.processed_words == ["bank"]
+    assert all(each[1] for senses in shelf.picture()["entries"].values() for each in senses)
+
+
+async def test_limits_of_a_chunk(tmp_path: Path) -> None:
+    """A batch holds as many words as it may, and whole words only."""
+    scene = stage(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2)
+    await drive(scene)
+    assert scene.service.sizes == [8, 8, 4]
+
+
+async def test_many_batches_at_once(tmp_path: Path) -> None:
+    """Chunks are submitted without waiting for one another, as many as may be in flight and no more."""
+    service = Service(*[End(polls=3)] * 6)
+    most = 0
+
+    class Counted(Witness):
+        def notify(self, event: Any) -> None:
+            nonlocal most
+            most = max(most, sum(not held.job.terminal for held in service.batches.values()))
+            super().notify(event)
+
+    await drive(stage(tmp_path, "a1 b2 c3 d4 e5 f6", service, batch_size=1), max_batches=4, witness=Counted())
+    assert most == 4
+
+
+async def test_the_bill(tmp_path: Path) -> None:
+    """What a run says it cost is the price of every answer it got, failed ones included."""
+    scene = stage(tmp_path, "bank tree", Service(faults=once("malformed", "synonyms")))
+    _, ledger = await drive(scene)
+    answers = sum(scene.service.answered.values())
+    assert answers == 12
+    assert ledger.totals().cost == answers * REQUEST_COST
+    assert ledger.total_tokens == answers * 120
+
+
+async def test_what_is_told(tmp_path: Path) -> None:
+    """A run tells of its beginning, of each chunk's end and of its own, with the figures of the whole."""
+    witness = Witness()
+    await drive(stage(tmp_path, "bank", Service()), witness=witness)
+    assert [event.resumed for event in witness.of(RunBegan)] == [False]
+    assert [(event.answered, dict(event.failures)) for event in witness.of(ChunkSettled)] == [(4, {})]
+    (ended,) = witness.of(RunEnded)
+    assert (ended.complete, ended.stopped, ended.totals.processed) == (True, False, 1)
+    assert (ended.totals.requests, ended.totals.open_requests) == (4, 0)
+
+
+# ── requests that fail ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def once(fault: Fault, component: str = "synonyms", times: int = 1) -> Callable[[str, int], Fault | None]:
+    """A fault of one component's requests, the first few times they are asked."""
+    return lambda custom_id, before: fault if custom_id.endswith(component) and before < times else None
+
+
+@pytest.mark.parametrize("fault", ["missing", "malformed", "cut", 429, 500])
+async def test_what_chance_spoiled_is_asked_again(tmp_path: Path, fault: Fault) -> None:
+    """Requests that a further try can save are asked again, alone, and their word is processed."""
+    scene = stage(tmp_path, "bank", Service(faults=once(fault)))
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [4, 2]
+    assert (ledger.processed_words, ledger.failed_words) == (["bank"], {})
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("refused", "refused: I would rather not."), (400, "http 400: status 400")]
+)
+async def test_what_is_hopeless_is_not(tmp_path: Path, fault: Fault, reason: str) -> None:
+    """A refused request is paid for once; its word fails with the reason, and keeps what else it was given."""
+    scene = stage(tmp_path, "bank", Service(faults=once(fault)))
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [4]
+    assert ledger.failed_words == {"bank": f"synonyms: {reason} (and 1 more)"}
+    assert [each[5] != () for each in scene.shelf.picture()["entries"]["bank 1"]] == [True, True]
+
+
+async def test_attempts_run_out(tmp_path: Path) -> None:
+    """A request that goes wrong every time is asked as often as was agreed, and then its word fails."""
+    scene = stage(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [4, 2]
+    assert ledger.failed_words == {"bank": "synonyms: http 503: status 503 (and 1 more)"}
+
+
+async def test_a_cut_answer_gets_more_room(tmp_path: Path) -> None:
+    """An answer that was cut is asked again with twice the room, and the others with what they had."""
+    scene = stage(tmp_path, "bank", Service(faults=once("cut", times=2)))
+    await drive(scene)
+    caps = [
+        content.count(b'"max_completion_tokens":%d,' % cap)
+        for content, cap in zip(scene.service.files.values(), (2000, 4000, 8000), strict=True)
+    ]
+    assert caps == [2, 2, 2]
+
+
+async def test_failures_are_carried_along(tmp_path: Path) -> None:
+    """A hopeless failure is remembered through later waves: it is neither asked again nor forgotten."""
+
+    def faults(custom_id: str, before: int) -> Fault | None:
+        if custom_id.endswith("synonyms"):
+            return "refused"
+        return "missing" if before == 0 else None
+
+    scene = stage(tmp_path, "bank", Service(faults=faults))
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [4, 2]
+    assert list(ledger.failed_words) == ["bank"]
+    assert max(scene.service.asked.values()) == 2
+    assert {name for name, count in scene.service.asked.items() if count == 2} == {
+        name for name in scene.service.asked if name.endswith("examples")
+    }
+
+
+# ── batches that end otherwise ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("status", ["expired", "cancelled"])
+async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
+    """What an expired or cancelled batch holds is paid for, so it is stored, and only the rest is asked again."""
+    scene = stage(tmp_path, "bank tree", Service(End(status, answered=5)))
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [8, 3]
+    assert set(scene.service.answered.values()) == {1}
+    assert sorted(ledger.processed_words) == ["bank", "tree"]
+
+
+async def test_a_rejected_batch(tmp_path: Path) -> None:
+    """A batch that the service rejects costs nothing and is not repeated; its words fail with the service's message."""
+    error = BatchError("model_not_found", "The model does not exist.", 1)
+    scene = stage(tmp_path, "bank", Service(End("failed", error=error)))
+    _, ledger = await drive(scene)
+    said = "synonyms: rejected: model_not_found: The model does not exist. (line 1) (and 3 more)"
+    assert ledger.failed_words == {"bank": said}
+    assert (ledger.total_cost, ledger.total_tokens, scene.service.sizes) == (0, 0, [4])
+    assert ledger.totals().failed_requests == 4
+
+
+async def test_a_batch_that_is_not_known_any_more(tmp_path: Path) -> None:
+    """A batch that the service has lost is not asked again unasked: its words fail, and say so."""
+    witness = Witness()
+    scene = stage(tmp_path, "bank", Service(End(unknown=True)))
+    _, ledger = await drive(scene, witness=witness)
+    assert scene.service.sizes == [4]
+    assert "batch batch_1 is lost: No such batch." in ledger.failed_words["bank"]
+    assert any("lost" in event.text for event in witness.of(Noticed))
+
+
+async def test_answers_that_are_gone(tmp_path: Path) -> None:
+    """A batch whose answer files are gone is lost as well."""
+    scene = stage(tmp_path, "bank", Service(End(gone=True)))
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [4]
+    assert "lost: The files are gone." in ledger.failed_words["bank"]
+    assert chunk_failures(scene, 1) == {FailureReason.REJECTED}
+
+
+async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
+    """Resuming does not pay again for a batch that is lost."""
+    scene = stage(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
+    await drive(scene, wait=False)
+    for _ in range(4):
+        ending, ledger = await drive(scene, wait=False)
+    assert (ending, scene.service.sizes) == (Ending.FINISHED, [4, 4])
+    assert (list(ledger.failed_words), ledger.processed_words) == (["bank"], ["tree"])
+
+
+# ── full queues ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
+    """A chunk that finds the queue full waits until one of ours has left it, and goes up under another label."""
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End(polls=4), queue=10), batch_size=2)
+    _, ledger = await drive(scene)
+    assert len(ledger.processed_words) == 4
+    assert set(scene.service.answered.values()) == {1}
+    assert scene.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0002/2"]
+    assert len(scene.service.files) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="collect() fails a chunk of one word for good when the queue is full of others")
+async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
+    """A chunk of one word waits for a full queue like any other: it is not the chunk that is too large."""
+    scene = stage(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
+    _, ledger = await drive(scene)
+    assert ledger.failed_words == {}
+    assert len(ledger.processed_words) == 2
+
+
+async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
+    """With nothing of ours in the queue waiting never helps: the chunk is cut smaller, and the limit is remembered."""
+    witness = Witness()
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service(queue=8))
+    _, ledger = await drive(scene, witness=witness)
+    assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
+    assert scene.service.sizes[0] == 16
+    assert max(scene.service.sizes[1:]) == 8
+    assert set(scene.service.answered.values()) == {1}
+    assert ledger.token_limit == ledger.chunk(1).input_tokens // 2
+    assert ledger.totals().requests == 16
+    assert any("cut again" in event.text for event in witness.of(Noticed))
+
+
+async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
+    """A limit that is far below the chunk is found by halving, and nothing is asked twice on the way."""
+    scene = stage(tmp_path, "a1 b2 c3 d4 e5 f6 g7 h8", Service(queue=8))
+    _, ledger = await drive(scene)
+    assert len(ledger.processed_words) == 8
+    assert set(scene.service.answered.values()) == {1}
+
+
+async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
+    """A word that alone is beyond the account's limit fails with the service's message."""
+    scene = stage(tmp_path, "bank", Service(queue=3))
+    ending, ledger = await drive(scene)
+    assert ending is Ending.FINISHED
+    assert "token_limit_exceeded: Enqueued token limit reached." in ledger.failed_words["bank"]
+
+
+async def test_attempts_survive_a_split(tmp_path: Path) -> None:
+    """Cutting a chunk smaller gives no request more attempts than were agreed."""
+    ends = (End(), End("failed", error=FULL))
+    scene = stage(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
+    _, ledger = await drive(scene)
+    assert sorted(ledger.failed_words) == ["a1", "b2"]
+    assert max(scene.service.asked.values()) == 2
+
+
+# ── a service that does not answer ─────────────────────────────────────────────────────────────────────────────────
+
+
+TWICE = "after a second creation nobody looks again: a batch that the list shows late is never cancelled, but paid for"
+
+
+@pytest.mark.parametrize(
+    "how", ["lost", "silent", pytest.param("late", marks=pytest.mark.xfail(strict=True, reason=TWICE))]
+)
+async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
+    """Whether or not the batch was made when no answer came: in the end there is one batch, and it is paid for once."""
+    scene = stage(tmp_path, "bank", Service())
+    scene.service.creations.append(how)
+    _, ledger = await drive(scene)
+    live = [held for held in scene.service.batches.values() if held.job.status != "cancelled"]
+    assert len(live) == 1
+    assert set(scene.service.answered.values()) == {1}
+    assert ledger.processed_words == ["bank"]
+
+
+async def test_a_service_that_never_answers(tmp_path: Path) -> None:
+    """A creation that comes to nothing time after time stops the run, which can be resumed."""
+    scene = stage(tmp_path, "bank", Service())
+    scene.service.creations.extend(["lost"] * MAX_TRIES)
+    with pytest.raises(ServiceUncertain):
+        await drive(scene)
+    ledger = scene.run().ledger
+    assert ledger.chunk(1).state is ChunkState.SUBMITTING
+    ending, ledger = await drive(scene)
+    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
+    assert len(scene.service.files) == 1
+
+
+@pytest.mark.parametrize("where", ["upload", "create", "retrieve"])
+async def test_a_refused_account(tmp_path: Path, where: str) -> None:
+    """A service that refuses the account stops the run at once; when that is settled, resuming loses nothing."""
+
+    class Closed(Service):
+        open = False
+
+        async def upload(self, requests: Path) -> str:
+            self._guard("upload")
+            return await super().upload(requests)
+
+        async def create(self, file_id: str, label: str, metadata: Any) -> Any:
+            self._guard("create")
+            return await super().create(file_id, label, metadata)
+
+        async def retrieve(self, batch_id: str) -> Any:
+            self._guard("retrieve")
+            return await super().retrieve(batch_id)
+
+        def _guard(self, here: str) -> None:
+            if here == where and not self.open:
+                raise ServiceRefused("You exceeded your current quota.")
+
+    service = Closed()
+    scene = stage(tmp_path, "bank", service)
+    with pytest.raises(ServiceRefused):
+        await drive(scene)
+    service.open = True
+    _, ledger = await drive(scene)
+    assert (ledger.processed_words, service.sizes) == (["bank"], [4])
+
+
+# ── stops, passes and crashes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_stop(tmp_path: Path) -> None:
+    """A run that is told to stop leaves after its present step, says that it is not complete, and can be resumed."""
+    scene = stage(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
+    witness = Witness()
+    run = scene.run(witness=witness)
+    processor = SynthesisBatchProcessor(run)
+
+    async def nap(_: float) -> None:
+        processor.stop()
+
+    run.sleep = nap
+    assert await processor.process() is Ending.STOPPED
+    (ended,) = witness.of(RunEnded)
+    assert (ended.complete, ended.stopped) == (False, True)
+    ending, ledger = await drive(scene)
+    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, ["a1", "b2", "c3"])
+    assert (scene.service.sizes, set(scene.service.answered.values())) == ([4, 4, 4], {1})
+
+
+async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
+    """Who stops a run does not have to wait until its poll interval is over."""
+    scene = stage(tmp_path, "bank", Service(End(polls=9)))
+    run = scene.run()
+    run.sleep = asyncio.sleep
+    processor = SynthesisBatchProcessor(run)
+    asyncio.get_running_loop().call_later(0.05, processor.stop)
+    async with asyncio.timeout(5):
+        assert await processor.process() is Ending.STOPPED
+
+
+async def test_passes_without_waiting(tmp_path: Path) -> None:
+    """Passes that never wait, a process each, come to the same end as one process that waits."""
+    words = "a1 b2 c3 d4"
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    patient = stage(tmp_path / "1", words, Service(), shelf=Shelf(), batch_size=3)
+    await drive(patient)
+    passing = stage(tmp_path / "2", words, Service(*[End(polls=2)] * 9), shelf=Shelf(), batch_size=3)
+    endings = [(await drive(passing, wait=False))[0] for _ in range(12)]
+    assert endings[0] is Ending.LEFT
+    assert endings[-1] is Ending.FINISHED
+    assert passing.naps == []
+    assert passing.shelf.picture() == patient.shelf.picture()
+    assert set(passing.service.answered.values()) == {1}
+
+
+async def test_a_finished_run_is_finished(tmp_path: Path) -> None:
+    """Resuming a finished run does nothing and changes nothing."""
+    scene = stage(tmp_path, "bank", Service())
+    _, before = await drive(scene)
+    ending, after = await drive(scene)
+    assert ending is Ending.FINISHED
+    assert after.finished
+    assert scene.service.sizes == [4]
+    assert after.processed_words == before.processed_words
+
+
+def eventful(folder: Path) -> Stage:
+    """A run with three waves, an expired batch, a malformed answer and a word that fails."""
+    folder.mkdir()
+    shelf = Shelf()
+    shelf.know("known", "what is known")
+
+    def faults(custom_id: str, before: int) -> Fault | None:
+        if custom_id.startswith("known") and custom_id.endswith("synonyms"):
+            return 400
+        return "missing" if custom_id.endswith("examples") and before == 0 else None
+
+    service = Service(End(), End("expired", answered=1), faults=faults)
+    return Stage(folder, ["known", "one", "two"], service, shelf, batch_size=2)
+
+
+async def uneventful_end(folder: Path) -> tuple[Any, int]:
+    """What such a run ends with when nothing stops it, and how many deeds it takes."""
+    scene, fate = eventful(folder), Fate()
+    await drive(scene, fate=fate)
+    return scene.shelf.picture(), fate.deeds
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which a sync costs nothing, where the system has one: some tests make thousands of them."""
+    fast = Path("/dev/shm")  # noqa: S108  the folder made there has a name of its own
+    with TemporaryDirectory(dir=fast if fast.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
+async def test_dying_anywhere(memory: Path) -> None:
+    """Wherever the process dies, resuming ends as if it had not: no word is lost, no answer is paid for twice."""
+    picture, deeds = await uneventful_end(memory / "whole")
+    assert deeds > 50
+    for dies_at in range(1, deeds + 1):
+        scene = eventful(memory / str(dies_at))
+        with pytest.raises(Died):
+            await drive(scene, fate=Fate(dies_at))
+        ending, ledger = await drive(scene)
+        assert ending is Ending.FINISHED, dies_at
+        assert sorted(ledger.processed_words) == ["one", "two"], dies_at
+        assert list(ledger.failed_words) == ["known"], dies_at
+        assert set(scene.service.answered.values()) == {1}, dies_at
+        labels = scene.service.labels
+        assert len(set(labels)) == len(labels), dies_at
+        assert scene.shelf.picture() == picture, dies_at
+
+
+async def test_dying_with_a_full_queue(memory: Path) -> None:
+    """Wherever the process dies while chunks wait for the queue or are cut smaller, nothing is lost or paid twice."""
+
+    def crowded(name: str) -> Stage:
+        (memory / name).mkdir()
+        return stage(memory / name, "a1 b2 c3 d4", Service(queue=8))
+
+    scene, fate = crowded("whole"), Fate()
+    await drive(scene, fate=fate)
+    picture = scene.shelf.picture()
+    for dies_at in range(1, fate.deeds + 1):
+        scene = crowded(str(dies_at))
+        with pytest.raises(Died):
+            await drive(scene, fate=Fate(dies_at))
+        _, ledger = await drive(scene)
+        assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"], dies_at
+        assert set(scene.service.answered.values()) == {1}, dies_at
+        assert scene.shelf.picture() == picture, dies_at
+
+
+async def test_dying_again_and_again(memory: Path) -> None:
+    """A process that dies every few deeds still gets there, as long as each gets a little further."""
+    picture, _ = await uneventful_end(memory / "whole")
+    scene = eventful(memory / "dying")
+    lives = 0
+    while True:
+        lives += 1
+        assert lives < 60
+        try:
+            _, ledger = await drive(scene, fate=Fate(dies_at=11 + lives % 3))
+        except Died:
+            continue
+        break
+    assert lives > 4
+    assert scene.shelf.picture() == picture
+    assert set(scene.service.answered.values()) == {1}
+    assert ledger.finished
+
+
+# ── feeding ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def fed(run: Run, *, alone: bool = True) -> list[list[str]]:
+    """The words of every chunk that can be cut now."""
+    feeder = Feeder(run)
+    chunks = []
+    while record := await feeder.next_chunk(alone=alone):
+        folder = run.folder(record)
+        chunks.append([run.words[ordinal] for ordinal in read_ordinals(folder)])
+    feeder.close()
+    return chunks
+
+
+async def test_feeding_a_list(tmp_path: Path) -> None:
+    """Every word that lacks something is in one chunk, in the order of the list; what is complete is processed."""
+    scene = stage(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2, shelf=known("a1", "b2", "d4", "e5"))
+    scene.shelf.know("c3", "full", synonyms=["x"], example_ids=["0" * 24])
+    run = scene.run()
+    assert await fed(run) == [["a1", "b2"], ["d4", "e5"]]
+    assert run.ledger.processed_words == ["c3"]
+    assert run.ledger.list_cursor == 5
+
+
+async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:
+    """Words that were planned and are in no chunk yet are planned again by the next process, and no others."""
+    scene = stage(tmp_path, "a1 b2 c3", Service(), batch_size=2)
+    run = scene.run()
+    feeder = Feeder(run)
+    record = await feeder.next_chunk(alone=True)
+    assert record is not None
+    feeder.close()
+    saved = scene.run()
+    assert saved.ledger.list_cursor == 2
+    assert await fed(saved) == [["c3"]]
+
+
+async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
+    """A word that is in an unfinished chunk is nobody else's, whatever the cursor says."""
+    scene = stage(tmp_path, "a1 b2 c3", Service(), batch_size=2)
+    run = scene.run()
+    await fed(run)
+    run.ledger.list_cursor = 0
+    run.save()
+    assert await fed(scene.run()) == []
+
+
+async def test_adopted_words_are_skipped(tmp_path: Path) -> None:
+    """Words that an older checkpoint calls processed are not looked at."""
+    scene = stage(tmp_path, "a1 b2", Service())
+    run = scene.run()
+    run.ledger.processed_words = ["a1"]
+    assert await fed(run) == [["b2"]]
+
+
+async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
+    """Words that come back from one batch wait while others are in flight, and go together with theirs."""
+
+    def faults(custom_id: str, before: int) -> Fault | None:
+        return once("missing")(custom_id, before) if custom_id.startswith(("a1", "d4")) else None
+
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=3), faults=faults), batch_size=3)
+    _, ledger = await drive(scene)
+    assert scene.service.sizes == [12, 4, 4]
+    assert len(ledger.processed_words) == 4
+
+
+async def test_the_end_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
+    """The last words of the list go up at once, however few they are and whatever is in flight."""
+    run = stage(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
+    assert await fed(run, alone=False) == [["a1", "b2"], ["c3"]]
+
+
+async def test_no_tiny_batches(tmp_path: Path) -> None:
+    """While something is in flight that may still fill it, a chunk of returned words is not cut."""
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=5), faults=once("missing")))
+    run = scene.run()
+    first = Feeder(run)
+    record = await first.next_chunk(alone=True)
+    assert record is not None
+    assert record.words == 4
+    run.ledger.move(1, ChunkState.SUBMITTING)
+    run.ledger.move(1, ChunkState.SUBMITTED, batch_id="b", created_at=1.0)
+    run.ledger.move(1, ChunkState.ANSWERED, completed_at=2.0)
+    stored = run.ledger.move(1, ChunkState.STORED)
+    first.give_back(stored)
+    assert await first.next_chunk(alone=False) is None
+    assert run.ledger.chunk(1).state is ChunkState.STORED
+    again = await first.next_chunk(alone=True)
+    assert again is not None
+    assert again.words == 4
+    assert run.ledger.chunk(1).state is ChunkState.DONE
+    first.close()
+
+
+async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> None:
+    """Of a chunk that is done the failures stay, so that they can be listed, and the lines go."""
+    scene = stage(tmp_path, "bank", Service(faults=once("refused")))
+    await drive(scene)
+    folder = chunk_folder(tmp_path / "run.checkpoint.files", 1)
+    assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
+    assert set(failures_by_word(folder / "failures.jsonl")) == {0}
+
+
+async def test_force(tmp_path: Path) -> None:
+    """Force asks for everything once more, replaces what was there, leaves no orphans, and comes to an end."""
+    scene = stage(tmp_path, "bank", Service())
+    await drive(scene)
+    examples = scene.shelf.documents[Collection.EXAMPLES]
+    before = set(examples)
+    forced = Stage(tmp_path / "again", scene.words, scene.service, scene.shelf, force=True, run_id="run2")
+    forced.folder.mkdir()
+    ending, ledger = await drive(forced)
+    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4, 4])
+    assert len(examples) == len(before)
+    assert not before & set(examples)
+    definitions = scene.shelf.documents[Collection.DEFINITIONS].values()
+    assert {example for each in definitions for example in each["example_ids"]} == set(examples)
