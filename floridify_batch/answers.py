@@ -7,39 +7,11 @@ only while the verdict is not yet written. What no clipping can mend (a CEFR lev
 fit to be stored or it is a failure.
 """
 
-import warnings
-from math import isnan
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
-def _clip(length: int) -> BeforeValidator:
-    """Keeps the first `length` characters of a text or items of a list."""
-    return BeforeValidator(lambda value: value[:length] if isinstance(value, str | list) else value)
-
-
-def _within(low: float, high: float) -> AfterValidator:
-    def clamp(value: float) -> float:
-        if isnan(value):  # NaN has no place in a dictionary, and no clamped value would be honest
-            raise ValueError("not a number")
-        return min(high, max(low, value))
-
-    return AfterValidator(clamp)
-
-
-def _not_blank(value: str) -> str:
-    stripped = value.strip()
-    if not stripped:
-        raise ValueError("the text is empty")
-    return stripped
-
-
-Share = Annotated[float, _within(0.0, 1.0)]
-"""A number from 0 to 1; what lies outside is moved to the nearer end."""
-
-Text = Annotated[str, AfterValidator(_not_blank)]
-"""A text that says something: stripped, and refused when nothing is left."""
+from floridify_batch.shapes import Share, Text, a_field_named_register, clip, kept, paired
 
 
 class Answer(BaseModel):
@@ -63,25 +35,25 @@ class SynonymCandidate(Item):
     language: str
     relevance: Share
     efflorescence: Share
-    explanation: Annotated[str, _clip(100)]
+    explanation: Annotated[str, clip(100)]
 
 
 class SynonymGenerationResponse(Answer):
     """Words of the same meaning, best first."""
 
-    synonyms: Annotated[list[SynonymCandidate], _clip(15)]
+    synonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(15)]
 
 
 class AntonymResponse(Answer):
     """Words of the opposite meaning, best first."""
 
-    antonyms: Annotated[list[SynonymCandidate], _clip(10)]
+    antonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(10)]
 
 
 class ExampleGenerationResponse(Answer):
     """Sentences that show the word in this sense."""
 
-    example_sentences: Annotated[list[Text], _clip(5)]
+    example_sentences: Annotated[list[Text], clip(5)]
 
 
 class CEFRLevelResponse(Answer):
@@ -98,9 +70,7 @@ class FrequencyBandResponse(Answer):
     band: Literal[1, 2, 3, 4, 5]
 
 
-with warnings.catch_warnings():
-    # Callers know this field by its name. It hides only `ABCMeta.register`, which no answer model is used with.
-    warnings.filterwarnings("ignore", message='Field name "register"', category=UserWarning)
+with a_field_named_register():
 
     class RegisterClassificationResponse(Answer):
         """The register that this sense belongs to."""
@@ -119,14 +89,12 @@ class DomainIdentificationResponse(Answer):
 class GrammarPatternResponse(Answer):
     """Patterns such as `[Tn]`, and beside each what it means."""
 
-    patterns: Annotated[list[Text], _clip(10)]
-    descriptions: Annotated[list[str], _clip(10)]
+    patterns: Annotated[list[Text], clip(10)]
+    descriptions: Annotated[list[str], clip(10)]
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
-        if len(self.patterns) != len(self.descriptions):
-            raise ValueError(f"{len(self.patterns)} patterns, but {len(self.descriptions)} descriptions")
-        return self
+        return paired(self, len(self.patterns), len(self.descriptions))
 
 
 class CollocationItem(Item):
@@ -140,7 +108,7 @@ class CollocationItem(Item):
 class CollocationResponse(Answer):
     """The phrases that this sense is often met in."""
 
-    collocations: Annotated[list[CollocationItem], _clip(10)]
+    collocations: Annotated[list[CollocationItem], kept(CollocationItem), clip(10)]
 
 
 class UsageNoteItem(Item):
@@ -153,13 +121,13 @@ class UsageNoteItem(Item):
 class UsageNoteResponse(Answer):
     """Advice on using the word in this sense."""
 
-    notes: Annotated[list[UsageNoteItem], _clip(5)]
+    notes: Annotated[list[UsageNoteItem], kept(UsageNoteItem), clip(5)]
 
 
 class RegionalVariantResponse(Answer):
     """Where this sense is at home; empty for everywhere."""
 
-    regions: Annotated[list[Text], _clip(10)]
+    regions: Annotated[list[Text], clip(10)]
 
 
 class WordFormItem(Item):
@@ -172,47 +140,106 @@ class WordFormItem(Item):
 class WordFormResponse(Answer):
     """The inflected forms of the word as this part of speech."""
 
-    forms: list[WordFormItem]
+    forms: Annotated[list[WordFormItem], kept(WordFormItem)]
 
 
 class FallbackDefinition(Item):
     """One sense of a word that no dictionary at hand defines."""
 
     part_of_speech: Text
-    definition: Annotated[Text, _clip(500)]
+    definition: Annotated[Text, clip(500)]
     relevancy: Share
 
 
 class FallbackDefinitionsResponse(Answer):
     """The senses of a word, commonest first; empty when it is no word of the language."""
 
-    definitions: Annotated[list[FallbackDefinition], _clip(10)]
+    definitions: Annotated[list[FallbackDefinition], kept(FallbackDefinition), clip(10)]
 
 
-def wire_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema that goes with a request, in the service's strict form.
+class PronunciationResponse(Answer):
+    """How the word is said: respelled for readers, and in IPA."""
 
-    Titles, descriptions and limits that are kept on receipt are left out: all of it is billed with every request.
-    """
-    schema: dict[str, Any] = _strip(answer.model_json_schema())
-    # A model writes the fields in this order, and judges its confidence better after the answer than before it.
-    order = sorted(schema["required"], key=lambda name: name == "confidence")
-    schema["properties"] = {name: schema["properties"][name] for name in order}
-    return schema | {"required": order}
+    phonetic: Text
+    ipa: Text
 
 
-_NOT_ON_THE_WIRE = frozenset({"title", "description", "default", "maxLength", "minLength"})
+class EtymologyResponse(Answer):
+    """Where the word comes from."""
+
+    text: Text
+    origin_language: str | None
+    root_words: list[Text]
+    first_known_use: str | None
 
 
-def _strip(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_strip(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    stripped = {}
-    for key, value in node.items():
-        if key in ("properties", "$defs"):
-            stripped[key] = {name: _strip(below) for name, below in value.items()}
-        elif key not in _NOT_ON_THE_WIRE:
-            stripped[key] = _strip(value)
-    return stripped
+class FactGenerationResponse(Answer):
+    """Things worth knowing about the word, and beside each what kind of fact it is."""
+
+    facts: Annotated[list[Text], clip(5)]
+    categories: Annotated[list[Literal["etymology", "usage", "cultural", "linguistic", "historical"]], clip(5)]
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        return paired(self, len(self.facts), len(self.categories))
+
+
+class ComparedSynonym(Item):
+    """What sets one synonym apart from the others."""
+
+    word: Text
+    distinction: Annotated[Text, clip(200)]
+
+
+class SynonymChooserResponse(Answer):
+    """An essay on choosing among synonyms, and each one's own mark."""
+
+    essay: Annotated[Text, clip(2000)]
+    synonyms_compared: Annotated[list[ComparedSynonym], kept(ComparedSynonym), clip(8)]
+
+
+with a_field_named_register():
+
+    class PhraseItem(Item):
+        """A fixed expression that contains the word."""
+
+        phrase: Text
+        meaning: Annotated[Text, clip(300)]
+        example: str | None
+        register: str | None = Field()
+
+
+class PhraseResponse(Answer):
+    """Fixed expressions that contain the word."""
+
+    phrases: Annotated[list[PhraseItem], kept(PhraseItem), clip(30)]
+
+
+class ClusterMapping(Item):
+    """Definitions of one meaning, by their numbers in the prompt, which begin at 1."""
+
+    cluster_slug: Text
+    cluster_description: Text
+    definition_indices: list[int]
+    relevancy: Share
+
+
+class ClusterMappingResponse(Answer):
+    """The meanings of a word, commonest first, each with the definitions that state it."""
+
+    clusters: Annotated[list[ClusterMapping], kept(ClusterMapping), clip(10), Field(min_length=1)]
+
+
+class DefinitionResponse(Item):
+    """One definition, written from those of several sources."""
+
+    part_of_speech: Text
+    definition: Annotated[Text, clip(500)]
+    relevancy: Share
+    source_providers: list[str]
+
+
+class SynthesisResponse(Answer):
+    """The definitions of one meaning; the first is used."""
+
+    definitions: Annotated[list[DefinitionResponse], kept(DefinitionResponse), clip(20), Field(min_length=1)]

@@ -46,6 +46,9 @@ def new_brief(settings: RunSettings, run_id: str) -> Brief:
         language_name=language_name(settings.language),
         max_attempts=settings.max_attempts,
         forced_run=run_id if settings.force else None,
+        stale=settings.stale,
+        counts=settings.counts,
+        templates=Path(settings.templates) if settings.templates else None,
     )
 
 

@@ -16,6 +16,8 @@ class Collection(StrEnum):
     DEFINITIONS = "definitions"
     ENTRIES = "dictionary_entries"
     EXAMPLES = "examples"
+    FACTS = "facts"
+    PRONUNCIATIONS = "pronunciations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +31,22 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """New values for some fields of a document that exists."""
+    """New values for some fields of a document that exists, and ids that join its lists unless they are there."""
 
     collection: Collection
     id: DocId
     fields: Mapping[str, Any]
+    adds: Mapping[str, DocId] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All that one answer changes: `target` is the document that its custom id names, and gets the stamp.
+    """All that one answer changes: `target` is the document that its custom id names, and gets the stamp as `stamped`.
 
     Inserts come before updates, and `removes` last: at no moment does a document refer to one that does not exist.
     """
 
-    component: str
+    stamped: str
     target: Update
     stamp: Stamp
     completed: datetime

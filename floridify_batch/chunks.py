@@ -73,34 +73,26 @@ class Limits:
 
 
 class Group(NamedTuple):
-    """The requests of one word of the list, as lines, with their size."""
+    """The requests of one word of the list, as lines, with their input tokens and their size together."""
 
     ordinal: int
     lines: Sequence[bytes]
+    tokens: Sequence[int]
     expected: Sequence[Expected]
     carried: Sequence[Failure]
     size: ChunkSize
 
 
-def group(
-    ordinal: int,
-    requests: Sequence[SynthesisRequest[Any]],
-    failures: Mapping[str, Failure],
-    output_tokens: Mapping[str, int],
-) -> Group:
+def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Mapping[str, Failure]) -> Group:
     """A word's requests made ready for packing, with those of its failures that are not asked again."""
     lines = [request.line for request in requests]
+    tokens = [request.input_tokens for request in requests]
     expected = [Expected(ordinal, r.custom_id, r.attempt, r.boost) for r in requests]
     again = {request.custom_id for request in requests}
     carried = [failure for identity, failure in failures.items() if identity not in again]
-    size = ChunkSize(
-        1,
-        len(lines),
-        sum(map(len, lines)),
-        sum(request.input_tokens for request in requests),
-        sum(output_tokens[request.envelope.component] for request in requests),
-    )
-    return Group(ordinal, lines, expected, carried, size)
+    output_tokens = sum(request.envelope.output_tokens for request in requests)
+    size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens)
+    return Group(ordinal, lines, tokens, expected, carried, size)
 
 
 class ChunkWriter:

@@ -5,13 +5,37 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from floridify_batch.cli_options import (
+    AttemptsOption,
+    BaseUrlOption,
+    BatchSizeOption,
+    CheckpointOption,
+    ComponentsOption,
+    CountOption,
+    DatabaseOption,
+    DryRunOption,
+    ForceOption,
+    FrequencyScale,
+    ImmediateOption,
+    LanguageOption,
+    ModelOption,
+    MongoOption,
+    NoWaitOption,
+    PollOption,
+    RequiredCheckpointOption,
+    SandboxOption,
+    ScaleOption,
+    StaleOption,
+    TemplatesOption,
+    WordsArgument,
+    YesOption,
+)
 from floridify_batch.errors import BatchSynthError, CheckpointError, DatabaseError, ServiceError, UsageError
 
 if TYPE_CHECKING:
@@ -29,76 +53,12 @@ app = typer.Typer(
 STOPPED = 130
 """The exit code of a run that was stopped and can be resumed."""
 
-_WHAT, _WHERE, _PACE = "What", "Where", "Pace and money"
-
-
-def _env(name: str, *more: str) -> str | list[str]:
-    """The environment twin of an option, and other names that it answers to."""
-    own = f"BATCH_SYNTH_{name}"
-    return [own, *more] if more else own
-
-
-_option = partial(typer.Option, show_envvar=False)  # every option has one; listing them would double the help
-
-
-WordsArgument = Annotated[Path, typer.Argument(help="The word list: a word a line, or CSV with a `word` column.")]
-CheckpointOption = Annotated[
-    Path | None,
-    _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.", rich_help_panel=_WHERE),
-]
-ComponentsOption = Annotated[
-    str, _option(envvar=_env("COMPONENTS"), help="default, all, or names: a,b,…", rich_help_panel=_WHAT)
-]
-ModelOption = Annotated[str, _option(envvar=_env("MODEL"), help="OpenAI's model.", rich_help_panel=_WHAT)]
-LanguageOption = Annotated[str, _option(envvar=_env("LANGUAGE"), help="The words' language.", rich_help_panel=_WHAT)]
-ForceOption = Annotated[
-    bool, _option("--force", envvar=_env("FORCE"), help="Ask again for what is stored.", rich_help_panel=_WHAT)
-]
-BatchSizeOption = Annotated[
-    int | None,
-    _option("--batch-size", "-b", min=1, envvar=_env("BATCH_SIZE"), help="Words per batch.", rich_help_panel=_PACE),
-]
-DryRunOption = Annotated[
-    bool,
-    _option("--dry-run", envvar=_env("DRY_RUN"), help="Show the cost; send nothing.", rich_help_panel=_PACE),
-]
-ImmediateOption = Annotated[
-    bool,
-    _option("--immediate", envvar=_env("IMMEDIATE"), help="Ask at once, at full price.", rich_help_panel=_PACE),
-]
-YesOption = Annotated[
-    bool, _option("--yes", "-y", envvar=_env("YES"), help="Do not ask before spending.", rich_help_panel=_PACE)
-]
-NoWaitOption = Annotated[
-    bool,
-    _option("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, leave.", rich_help_panel=_PACE),
-]
-AttemptsOption = Annotated[
-    int,
-    _option(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), help="Tries for a request.", rich_help_panel=_PACE),
-]
-PollOption = Annotated[
-    float | None,
-    _option(min=0.1, envvar=_env("POLL_INTERVAL"), help="Seconds between polls (60).", rich_help_panel=_PACE),
-]
-MongoOption = Annotated[
-    str | None,
-    _option(envvar=_env("MONGO_URL", "MONGODB_URL"), help="Your MongoDB; else a local one.", rich_help_panel=_WHERE),
-]
-DatabaseOption = Annotated[str, _option(envvar=_env("DATABASE"), help="The database's name.", rich_help_panel=_WHERE)]
-BaseUrlOption = Annotated[
-    str | None,
-    _option(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), help="Another service's address.", rich_help_panel=_WHERE),
-]
-SandboxOption = Annotated[
-    bool,
-    _option("--sandbox", envvar=_env("SANDBOX"), help="A local service; invented answers.", rich_help_panel=_WHERE),
-]
-
 
 @app.callback()
 def options(
-    debug: Annotated[bool, _option("--debug", envvar=_env("DEBUG"), help="Show where an error comes from.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="BATCH_SYNTH_DEBUG", help="Show where an error comes from.")
+    ] = False,
 ) -> None:
     """Options before the command's name."""
     _state["debug"] = debug
@@ -115,6 +75,10 @@ def run(
     model: ModelOption = "gpt-6-luna",
     language: LanguageOption = "en",
     force: ForceOption = False,
+    stale: StaleOption = False,
+    count: CountOption = None,
+    frequency_scale: ScaleOption = FrequencyScale.COMMON_FIRST,
+    templates: TemplatesOption = None,
     batch_size: BatchSizeOption = None,
     dry_run: DryRunOption = False,
     immediate: ImmediateOption = False,
@@ -131,7 +95,7 @@ def run(
     from floridify_batch import commands
     from floridify_batch.assembly import without_password
     from floridify_batch.ledger import RunSettings
-    from floridify_batch.recipes import components_named
+    from floridify_batch.recipes import components_named, counts_named
 
     settings = RunSettings(
         words_file=str(words),
@@ -147,6 +111,10 @@ def run(
         mongo_url=without_password(mongo_url),
         base_url=None if sandbox else base_url,
         sandbox=sandbox,
+        stale=stale,
+        counts=counts_named(count or ()),
+        templates=str(templates.absolute()) if templates else None,
+        frequency_scale=frequency_scale.value,
     )
     place = _checkpoint(checkpoint or Path(f"{words.stem}.checkpoint.json"))
     scene = commands.Scene(place, _secrets(mongo_url), _sandbox_seconds(), yes=yes, wait=not no_wait)
@@ -155,7 +123,7 @@ def run(
 
 @app.command()
 def resume(
-    checkpoint: Annotated[Path, _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")],
+    checkpoint: RequiredCheckpointOption,
     no_wait: NoWaitOption = False,
     mongo_url: MongoOption = None,
 ) -> None:
@@ -183,12 +151,20 @@ def status(
 
 @app.command()
 def failures(
-    checkpoint: Annotated[Path, _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")],
+    checkpoint: RequiredCheckpointOption,
 ) -> None:
     """List the failed words of a checkpoint, with reasons."""
     from floridify_batch import inspection
 
     raise typer.Exit(inspection.failures(_checkpoint(checkpoint)))
+
+
+@app.command()
+def components() -> None:
+    """List what can be synthesised."""
+    from floridify_batch import inspection
+
+    raise typer.Exit(inspection.components())
 
 
 @app.command()
@@ -209,11 +185,11 @@ def cancel(
 
 @app.command()
 def sandbox(
-    port: Annotated[int, _option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
-    data: Annotated[Path, _option(help="The folder in which it remembers.")] = Path("batch-synth-sandbox"),
-    seconds: Annotated[float, _option(min=0.0, help="How long a batch takes.")] = 10.0,
-    fault: Annotated[list[str] | None, _option(help="A fault, such as expire=0.1.")] = None,
-    seed: Annotated[int, _option(help="Other numbers give other answers and faults.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
+    data: Annotated[Path, typer.Option(help="The folder in which it remembers.")] = Path("batch-synth-sandbox"),
+    seconds: Annotated[float, typer.Option(min=0.0, help="How long a batch takes.")] = 10.0,
+    fault: Annotated[list[str] | None, typer.Option(help="A fault, such as expire=0.1.")] = None,
+    seed: Annotated[int, typer.Option(help="Other numbers give other answers and faults.")] = 0,
 ) -> None:
     """Serve a stand-in for OpenAI's Files, Batches and Chat Completions on this machine."""
     from floridify_batch.sandbox.running import serve

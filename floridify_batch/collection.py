@@ -21,7 +21,8 @@ from floridify_batch.chunks import (
     sync_folder,
     write_failures,
 )
-from floridify_batch.components import Provenance, Target
+from floridify_batch.clusters import clusters_of
+from floridify_batch.components import Provenance, SynthesisComponent, Target
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import ChunkSettled, Noticed
 from floridify_batch.failures import Failure, FailureReason
@@ -30,11 +31,14 @@ from floridify_batch.ledger import ChunkRecord, ChunkState, TokenCount
 from floridify_batch.planning import Question
 from floridify_batch.pricing import Bill
 from floridify_batch.requests import parse_answer
-from floridify_batch.results import Answered, Unanswered, WordOutcome, indexed_answers, settle
-from floridify_batch.run import PAGE_WORDS, Run
+from floridify_batch.results import Answered, Parse, Unanswered, WordOutcome, indexed_answers, settle
+from floridify_batch.run import Run
 from floridify_batch.words import Entry, Stamp, derived_id
 
 TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
+STORE_PAGE_WORDS = 40
+"""Words whose answers are in memory together: some 1,200 parsed answers, and what they change."""
+
 SAMPLES = 5
 """Failures of a chunk that are shown as examples."""
 
@@ -79,14 +83,13 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     folder = run.folder(record)
     bill = Bill(run.ledger.run.settings.model, batch=bool(run.batches.discount))
     tally = _Tally()
-    questions = run.brief.by_component()
     with (
         indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), bill.add) as index,
         private_file(folder / "failures.partial") as failures,
     ):
         _copy_carried(folder, failures)
-        outcomes = settle(read_expected(folder), index, _parser(questions), _absent(record))
-        for page in batched(outcomes, PAGE_WORDS):
+        outcomes = settle(read_expected(folder), index, _parser(run.questions, tally.dropped), _absent(record))
+        for page in batched(outcomes, STORE_PAGE_WORDS):
             await _store_page(run, record, page, tally, failures)
         sync(failures)
     (folder / "failures.partial").replace(folder / "failures.jsonl")
@@ -96,7 +99,15 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     facts = {"answered": tally.answered, "failures": dict(tally.failures), "usage": tokens, "cost": bill.cost}
     record = run.move(record, ChunkState.STORED, **facts)
     run.observer.notify(
-        ChunkSettled(record.number, record.answered, record.failures, tuple(tally.samples), usage, bill.cost)
+        ChunkSettled(
+            record.number,
+            record.answered,
+            record.failures,
+            tuple(tally.samples),
+            usage,
+            bill.cost,
+            tally.dropped.total(),
+        )
     )
     return record
 
@@ -111,6 +122,7 @@ class _Tally:
         self.answered = 0
         self.failures: Counter[str] = Counter()
         self.samples: list[Failure] = []
+        self.dropped: Counter[str] = Counter()
 
     def count(self, answered: int, failures: Sequence[Failure]) -> None:
         self.answered += answered
@@ -142,28 +154,39 @@ def _changes(
     changes: list[Change] = []
     orphans: list[Failure] = []
     for answered in outcome.answers:
-        place = targets.get(answered.parts.document)
+        place = targets.get((answered.parts.document, answered.parts.number))
         if place is None:
             detail = "what it is about is no longer in the database"
             orphans.append(Failure(answered.custom_id, FailureReason.ORPHANED, detail))
             continue
-        question = run.brief.by_component()[answered.parts.component]
-        change = question.recipe.change(*place, answered.answer, _provenance(run, record, question, answered))
+        question = run.questions[answered.parts.component]
+        entry, target = place
+        provenance = _provenance(run, record, question, answered, replace=_replaces(run, question, target))
+        change = question.recipe.change(entry, target, answered.answer, provenance)
         if change is not None:
             changes.append(change)
     return changes, orphans
 
 
-def _targets(entries: Iterable[Entry]) -> dict[str, tuple[Entry, Target]]:
-    """What a custom id can name in these entries, by document."""
-    targets: dict[str, tuple[Entry, Target]] = {}
+def _targets(entries: Iterable[Entry]) -> dict[tuple[str, int | None], tuple[Entry, Target]]:
+    """What a custom id can name in these entries, by document and number."""
+    targets: dict[tuple[str, int | None], tuple[Entry, Target]] = {}
     for entry in entries:
-        targets[entry.id] = (entry, entry)
-        targets.update({definition.id: (entry, definition) for definition in entry.definitions})
+        targets[entry.id, None] = (entry, entry)
+        targets.update({(each.id, None): (entry, each) for each in (*entry.sources, *entry.definitions)})
+        targets.update({(entry.id, each.number): (entry, each) for each in clusters_of(entry)})
     return targets
 
 
-def _provenance(run: Run, record: ChunkRecord, question: Question, answered: Answered) -> Provenance:
+def _replaces(run: Run, question: Question, target: Target) -> bool:
+    """Whether an answer takes the place of what was there, rather than joining it."""
+    if run.brief.forced_run is not None:
+        return True
+    stamp = question.recipe.stamp(target)
+    return run.brief.stale and stamp is not None and question.is_stale(stamp)
+
+
+def _provenance(run: Run, record: ChunkRecord, question: Question, answered: Answered, *, replace: bool) -> Provenance:
     settings = run.ledger.run.settings
     return Provenance(
         answered.custom_id,
@@ -172,7 +195,9 @@ def _provenance(run: Run, record: ChunkRecord, question: Question, answered: Ans
         answered.usage,
         settings.language,
         language_name(settings.language),
-        settings.force,
+        replace,
+        clustering=SynthesisComponent.CLUSTER_DEFINITIONS in run.questions,
+        rare_first=settings.frequency_scale == "rare-first",
     )
 
 
@@ -193,9 +218,9 @@ def _time(epoch: float | None) -> datetime:
     return datetime.fromtimestamp(epoch or 0, UTC)
 
 
-def _parser(questions: Mapping[str, Question]) -> Any:
+def _parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
     def parse(component: str, body: Mapping[str, Any]) -> Any:
-        return parse_answer(questions[component].recipe.answer, body)
+        return parse_answer(questions[component].recipe.answer, body, dropped)
 
     return parse
 

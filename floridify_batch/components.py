@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
 from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.clusters import clusters_of
 from floridify_batch.pricing import Usage
-from floridify_batch.words import Definition, DocId, Entry, Stamp
+from floridify_batch.words import Cluster, Definition, DocId, Entry, Stamp, derived_id
 
 
 class SynthesisComponent(StrEnum):
@@ -34,18 +36,31 @@ class SynthesisComponent(StrEnum):
     USAGE_NOTES = "usage_notes"
     REGIONAL_VARIANTS = "regional_variants"
     WORD_FORMS = "word_forms"
+    PRONUNCIATION = "pronunciation"
+    ETYMOLOGY = "etymology"
+    FACTS = "facts"
+    PHRASES = "phrases"
+    SYNONYM_CHOOSER = "synonym_chooser"
+    CLUSTER_DEFINITIONS = "cluster_definitions"
+    DEFINITION_TEXT = "definition_text"
 
 
 class Scope(StrEnum):
-    """Whether a component belongs to each definition or to the word as a whole."""
+    """What a component belongs to: each definition, each cluster of them, or the word as a whole."""
 
     DEFINITION = "definition"
+    CLUSTER = "cluster"
     WORD = "word"
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an answer comes from, and how it is to be stored. `replace`: what was there before gives way to it."""
+    """Where an answer comes from, and how it is to be stored.
+
+    `replace`: what was there before gives way to it. `clustering`: the run makes definitions of its own, so that an
+    entry which is begun now does not take the sources' definitions as its own. `rare_first`: the database counts
+    frequency bands from the rarest, whereas prompts and answers count from the commonest.
+    """
 
     custom_id: str
     stamp: Stamp
@@ -54,6 +69,8 @@ class Provenance:
     language: str
     language_name: str
     replace: bool
+    clustering: bool = False
+    rare_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,11 @@ class Outcome:
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
     removes: tuple[tuple[Collection, DocId], ...] = ()
+
+
+def entry_id(entry: Entry) -> DocId:
+    """The id of the synthesis entry that a word has, or will have."""
+    return entry.synthesis_entry or derived_id("entry", entry.word.id)
 
 
 class Target(Protocol):
@@ -84,6 +106,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
 
     `field` is where the target keeps it; `variables` are those its template is given; `output_tokens` is the length
     that an answer is expected to have, `output_cap` the one at which it is cut; `count` how many items are asked for.
+    `needs` are the components that are waited for, as long as anything can still be asked of them; `structural`: what
+    other components are about, so that it is never asked again.
     """
 
     scope: ClassVar[Scope]
@@ -97,30 +121,47 @@ class Recipe[T: Target, R: BaseModel](ABC):
     output_tokens: int
     output_cap: int
     count: int = 0
+    needs: tuple[SynthesisComponent, ...] = ()
+    structural: bool = False
 
     @abstractmethod
     def targets(self, entry: Entry) -> Iterable[T]:
         """What of an entry the component can be asked for."""
 
-    def missing(self, target: T, forced_run: str | None) -> bool:
-        """Whether the component is to be asked: neither stored nor answered; under force, not answered by this run."""
-        stamp = target.stamps.get(self.component)
-        if forced_run is not None and self.scope is Scope.DEFINITION:
-            return stamp is None or stamp.run != forced_run
-        return stamp is None and not getattr(target, self.field)
+    def stored(self, entry: Entry, target: T) -> bool:  # noqa: ARG002  a cluster's text is looked for in the entry
+        """Whether the target has what the component would give it."""
+        return bool(getattr(target, self.field))
+
+    def number(self, target: T) -> int | None:  # noqa: ARG002  only clusters are numbered
+        """Which of several of its kind the target is, if there are several."""
+        return None
+
+    def stamped(self, target: T) -> str:
+        """The name under which the target's document is stamped."""
+        number = self.number(target)
+        return self.component if number is None else f"{self.component}-{number:02d}"
+
+    def stamp(self, target: T) -> Stamp | None:
+        """Who answered this for the target before."""
+        return target.stamps.get(self.stamped(target))
 
     def given(self, entry: Entry, target: T) -> dict[str, Any]:
-        """What the template is given, by name."""
-        return {name: _VARIABLES[name](entry, target) for name in self.variables}
+        """What the template is given, by name. `name=variable` gives a variable under another name."""
+        pairs = (each.partition("=") for each in self.variables)
+        return {name: _VARIABLES[variable or name](entry, target) for name, _, variable in pairs}
+
+    def given_names(self) -> list[str]:
+        """The names of what the template is given."""
+        return [name.partition("=")[0] for name in self.variables]
 
     def change(self, entry: Entry, target: T, answer: R, provenance: Provenance) -> Change | None:
         """What the answer changes; None where it, or a newer one, is stored already."""
-        stamp = target.stamps.get(self.component)
+        stamp = self.stamp(target)
         if stamp and (stamp.id == provenance.stamp.id or stamp.batch_created > provenance.stamp.batch_created):
             return None
         outcome = self.outcome(entry, target, answer, provenance)
         return Change(
-            self.component,
+            self.stamped(target),
             Update(self.collection, target.id, outcome.fields),
             provenance.stamp,
             provenance.completed,
@@ -154,10 +195,74 @@ class WordRecipe[R: BaseModel](Recipe[Entry, R]):
         return (entry,)
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
+    """A component that each cluster of a word's source definitions has, until the word has a definition for it."""
+
+    scope = Scope.CLUSTER
+    collection = Collection.WORDS
+
+    def targets(self, entry: Entry) -> Iterable[Cluster]:
+        """The clusters of a word whose definitions are still to be made, or are being made by us.
+
+        Where several definitions are in no cluster and nobody has clustered them, there is nothing to write a text
+        for: clustering has failed, and everything stays as it is.
+        """
+        clustered = SynthesisComponent.CLUSTER_DEFINITIONS in entry.stamps
+        divided = len(entry.sources) == 1 or any(each.meaning_cluster for each in entry.sources)
+        return clusters_of(entry) if clustered or (divided and not entry.synthesised) else ()
+
+    def stored(self, entry: Entry, target: Cluster) -> bool:
+        """Whether the entry has a definition of this cluster."""
+        if not entry.synthesised:
+            return False
+        return any((each.meaning_cluster or {}).get("slug") == target.slug for each in entry.definitions)
+
+    def number(self, target: Cluster) -> int:
+        """The cluster's place among the word's."""
+        return target.number
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalRecipe[R: BaseModel](WordRecipe[R]):
+    """A component that a word has once, under a condition."""
+
+    condition: Callable[[Entry], bool] = lambda _: True
+
+    def targets(self, entry: Entry) -> Iterable[Entry]:
+        """The entry itself, where the condition holds."""
+        return (entry,) if self.condition(entry) else ()
+
+
+CHOOSER_SYNONYMS = 8
+"""Synonyms that are compared with each other at the most."""
+
+
+def synonyms_of(entry: Entry) -> list[str]:
+    """The synonyms of all definitions, each definition's best ones first, without repetitions."""
+    rounds = zip_longest(*(definition.synonyms for definition in entry.definitions))
+    distinct = dict.fromkeys(word for each in rounds for word in each if word)
+    return list(distinct)[:CHOOSER_SYNONYMS]
+
+
+def _provider(definition: Definition) -> str:
+    return definition.providers[0] if definition.providers else "unknown"
+
+
 _VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "word": lambda entry, _: entry.word.text,
+    "language_code": lambda entry, _: entry.word.language,
     "definition": lambda _, definition: definition.text,
+    "first_definition": lambda entry, _: entry.definitions[0].text,
     "part_of_speech": lambda _, definition: definition.part_of_speech,
     "existing_synonyms": lambda _, definition: definition.synonyms,
     "existing_antonyms": lambda _, definition: definition.antonyms,
+    "provider_data": lambda entry, _: [{"name": name, "etymology_text": text} for name, text in entry.etymologies],
+    "synonyms": lambda entry, _: synonyms_of(entry),
+    "sources": lambda entry, _: [(_provider(each), each.part_of_speech, each.text) for each in entry.sources],
+    "meaning_cluster": lambda _, cluster: cluster.slug,
+    "definitions": lambda _, cluster: [
+        {"provider": _provider(each), "part_of_speech": each.part_of_speech, "text": each.text}
+        for each in cluster.definitions
+    ],
 }

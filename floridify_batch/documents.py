@@ -3,15 +3,17 @@
 The layout is today's: ObjectIds, `words.languages`, entries in `dictionary_entries`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.changes import Change, Insert
+from floridify_batch.changes import Change, Insert, Update
 from floridify_batch.words import Definition, DocId, Entry, Stamp, Word
 
 if TYPE_CHECKING:
+    from bson import ObjectId
     from pymongo import UpdateOne
 
 SYNTHESIS = "synthesis"
@@ -33,6 +35,18 @@ DEFINITION_FIELDS = (
     "collocations",
     "usage_notes",
     "word_forms",
+    "providers",
+    "meaning_cluster",
+)
+
+ENTRY_FIELDS = (
+    "definition_ids",
+    "pronunciation_id",
+    "etymology",
+    "fact_ids",
+    "phrases",
+    "synonym_chooser",
+    "provider",
 )
 
 type Document = Mapping[str, Any]
@@ -46,7 +60,7 @@ class Found:
 
     words: list[Document] = field(default_factory=list)
     definitions: dict[Any, dict[Any, Document]] = field(default_factory=dict)
-    entries: dict[Any, Document] = field(default_factory=dict)
+    entries: dict[Any, list[Document]] = field(default_factory=dict)
 
     def borne_stamps(self) -> set[Any]:
         """The ids of all stamps on these documents."""
@@ -57,12 +71,47 @@ class Found:
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     """A word's entry: with the definitions of its synthesis entry, or all of them where it has none."""
     identity = document["_id"]
-    word = Word(doc_id(identity), document["text"], language, document.get("homograph_number"))
+    entries = found.entries.get(identity, [])
+    ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), {})
+    theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
     own = found.definitions.get(identity, {})
-    synthesis = found.entries.get(identity)
-    chosen = [own[each] for each in dict.fromkeys((synthesis or {}).get("definition_ids") or ()) if each in own]
-    definitions = tuple(_definition(each, stamps) for each in chosen or own.values())
-    return Entry(word, definitions, _stamps_of(document, stamps), doc_id(synthesis["_id"]) if synthesis else None)
+    made = [own[each] for each in dict.fromkeys(ours.get("definition_ids") or ()) if each in own]
+    sources = tuple(_definition(each, stamps) for each in _in_order(own, theirs) if not _is_made(each, made))
+    return Entry(
+        word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
+        definitions=tuple(_definition(each, stamps) for each in made) or sources,
+        stamps=_stamps_of(document, stamps),
+        synthesis_entry=doc_id(ours["_id"]) if ours else None,
+        sources=sources,
+        synthesised=bool(made),
+        etymologies=tuple(_etymologies(theirs)),
+        pronunciation_id=doc_id(ours["pronunciation_id"]) if ours.get("pronunciation_id") else None,
+        etymology=ours.get("etymology"),
+        fact_ids=tuple(doc_id(each) for each in ours.get("fact_ids") or ()),
+        phrases=tuple(ours.get("phrases") or ()),
+        synonym_chooser=ours.get("synonym_chooser"),
+    )
+
+
+def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Iterable[Document]:
+    """A word's definitions in the order in which its providers' entries list them; then those that none lists."""
+    listed = dict.fromkeys(each for entry in entries for each in entry.get("definition_ids") or ())
+    yield from (own[each] for each in listed if each in own)
+    yield from (document for identity, document in own.items() if identity not in listed)
+
+
+def _is_made(document: Document, made: Sequence[Document]) -> bool:
+    """Whether a definition is one of our own making, rather than a source."""
+    if (document.get("providers") or []) == [SYNTHESIS] or document.get("source_definitions"):
+        return True
+    return any(document is each for each in made)
+
+
+def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
+    for entry in entries:
+        text = (entry.get("etymology") or {}).get("text")
+        if text:
+            yield str(entry.get("provider") or "unknown"), text
 
 
 def _definition(document: Document, stamps: Stamps) -> Definition:
@@ -98,15 +147,20 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
 
 def encoded(value: Any) -> Any:
     """A value as the database holds it: ids as ObjectIds, wherever they stand."""
-    from bson import ObjectId
-
     if isinstance(value, DocId):
-        return ObjectId(value)
-    if isinstance(value, Mapping):
+        return _object_id()(value)
+    if isinstance(value, dict):
         return {key: encoded(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [encoded(each) for each in value]
     return value
+
+
+@cache
+def _object_id() -> "type[ObjectId]":
+    from bson import ObjectId
+
+    return ObjectId
 
 
 def stamp_fields(stamp: Stamp) -> dict[str, Any]:
@@ -136,29 +190,54 @@ def upsert(identity: DocId, fields: Document, made: datetime) -> "UpdateOne":
     """Insert a document unless it is there."""
     from pymongo import UpdateOne
 
-    whole = encoded(fields) | {"created_at": made, "updated_at": made, "version": 1}
+    whole = encoded(dict(fields)) | {"created_at": made, "updated_at": made, "version": 1}
     return UpdateOne({"_id": encoded(identity)}, {"$setOnInsert": whole}, upsert=True)
 
 
 def updates_of(changes: Iterable[Change]) -> "dict[str, list[UpdateOne]]":
     """One update per document, however many changes it has, by collection."""
+    merged: dict[tuple[str, DocId], _Merged] = {}
+    for change in changes:
+        stamp = {f"{SYNTHESIS}.{change.stamped}": change.stamp.id}
+        for update, stamped in ((change.target, stamp), *((each, {}) for each in change.updates)):
+            merged.setdefault((update.collection, update.id), _Merged()).take(update, stamped, change.completed)
+    return _grouped(merged)
+
+
+def plain_updates(updates: Iterable[Update], at: datetime) -> "dict[str, list[UpdateOne]]":
+    """Updates that no answer brought, so that nothing is stamped, by collection."""
+    merged: dict[tuple[str, DocId], _Merged] = {}
+    for update in updates:
+        merged.setdefault((update.collection, update.id), _Merged()).take(update, {}, at)
+    return _grouped(merged)
+
+
+@dataclass(slots=True)
+class _Merged:
+    """All that happens to one document. `version` is by how much that goes up."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    adds: dict[str, list[DocId]] = field(default_factory=dict)
+    version: int = 0
+
+    def take(self, update: Update, stamped: Mapping[str, DocId], completed: datetime) -> None:
+        latest = max(self.values.get("updated_at", completed), completed)
+        self.values |= {**update.fields, **stamped, "updated_at": latest}
+        self.version += 1
+        for name, identity in update.adds.items():
+            self.adds.setdefault(name, []).append(identity)
+
+    def operation(self) -> dict[str, Any]:
+        operation: dict[str, Any] = {"$set": encoded(self.values), "$inc": {"version": self.version}}
+        if self.adds:
+            operation["$addToSet"] = {name: {"$each": encoded(ids)} for name, ids in self.adds.items()}
+        return operation
+
+
+def _grouped(merged: Mapping[tuple[str, DocId], _Merged]) -> "dict[str, list[UpdateOne]]":
     from pymongo import UpdateOne
 
     grouped: dict[str, list[UpdateOne]] = {}
-    for (collection, identity), values in _merged(changes).items():
-        count = values.pop("version")
-        operation = {"$set": encoded(values), "$inc": {"version": count}}
-        grouped.setdefault(collection, []).append(UpdateOne({"_id": encoded(identity)}, operation))
+    for (collection, identity), changed in merged.items():
+        grouped.setdefault(collection, []).append(UpdateOne({"_id": encoded(identity)}, changed.operation()))
     return grouped
-
-
-def _merged(changes: Iterable[Change]) -> dict[tuple[str, DocId], dict[str, Any]]:
-    """The new values of each document; under `version`, by how much that goes up."""
-    merged: dict[tuple[str, DocId], dict[str, Any]] = {}
-    for change in changes:
-        stamp = {f"{SYNTHESIS}.{change.component}": change.stamp.id}
-        for update, stamped in ((change.target, stamp), *((each, {}) for each in change.updates)):
-            values = merged.setdefault((update.collection, update.id), {"version": 0})
-            latest = max(values.get("updated_at", change.completed), change.completed)
-            values |= {**update.fields, **stamped, "updated_at": latest, "version": values["version"] + 1}
-    return merged

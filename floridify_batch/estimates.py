@@ -8,16 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from math import ceil
 
-from floridify_batch.chunks import ChunkSize, Limits
+from floridify_batch.chunks import ChunkSize, Group, Limits
 from floridify_batch.components import Scope
-from floridify_batch.planning import Brief
+from floridify_batch.planning import Planned, Question
 from floridify_batch.pricing import Usage, rates
-from floridify_batch.requests import SynthesisRequest
+from floridify_batch.words import Entry
 
 SENSES_EXPECTED = 3
 """Definitions that the model is expected to give a word of which nothing is known."""
+
+SOURCES_PER_SENSE = 2
+"""Definitions of different sources that are expected to state the same meaning."""
 
 PROMPT_TOKENS_EXPECTED = 35
 """Tokens of the part of a prompt that is about one definition."""
@@ -51,26 +54,25 @@ class Estimate:
     later: dict[str, Expectation] = field(default_factory=dict)
     chunks: list[ChunkSize] = field(default_factory=list)
 
-    def add_word(self, asked: Brief, requests: Sequence[SynthesisRequest[Any]], *, unknown: bool) -> None:
-        """Count a word with its requests; what an unknown word will need later is expected for it."""
+    def add_word(self, entries: Sequence[Entry], planned: Sequence[Planned], packed: Group) -> None:
+        """Count a word with its requests, and what it is expected to need once they are answered."""
         self.words += 1
-        self.unknown += unknown
-        self.complete += not requests
-        expected: dict[str, int] = {each.recipe.component: each.recipe.output_tokens for each in asked.questions}
-        for request in requests:
-            component = request.envelope.component
-            asks = Expectation(1, request.input_tokens, expected[component])
-            self.now[component] = self.now.get(component, Expectation()) + asks
+        self.unknown += any(not entry.definitions for entry in entries)
+        self.complete += not packed.lines
+        requests = [request for each in planned for request in each.requests]
+        for request, tokens in zip(requests, packed.tokens, strict=True):
+            asks = Expectation(1, tokens, request.envelope.output_tokens)
+            self._expect(self.now, request.envelope.component, asks)
+        for entry, each in zip(entries, planned, strict=True):
+            for question in each.waiting:
+                times = _times(question, entry)
+                tokens = times * (question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+                output = times * question.envelope.output_tokens
+                self._expect(self.later, question.recipe.component, Expectation(times, tokens, output))
 
-    def expect_later(self, asked: Brief) -> None:
-        """Work out what the words without definitions will need once they have some."""
-        requests = self.unknown * SENSES_EXPECTED
-        for question in asked.questions:
-            if requests and question.recipe.scope is Scope.DEFINITION:
-                fixed = question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED
-                self.later[question.recipe.component] = Expectation(
-                    requests, requests * fixed, requests * question.recipe.output_tokens
-                )
+    def _expect(self, where: dict[str, Expectation], component: str, expectation: Expectation) -> None:
+        if expectation.requests:
+            where[component] = where.get(component, Expectation()) + expectation
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
         """Put a word's requests where they would go: into the last chunk, or a new one where that is full."""
@@ -95,6 +97,17 @@ class Estimate:
         if rate is None:
             return None
         return rate.cost(Usage(input=expectation.input_tokens, output=expectation.output_tokens))
+
+
+def _times(question: Question, entry: Entry) -> int:
+    """How often a question that has to wait is expected to be asked about an entry."""
+    if question.recipe.scope is Scope.WORD:
+        return 0 if question.recipe.structural else 1
+    if question.recipe.scope is Scope.CLUSTER and not entry.sources:
+        return 0
+    if not entry.definitions:
+        return SENSES_EXPECTED
+    return len(entry.definitions) if entry.synthesised else ceil(len(entry.sources) / SOURCES_PER_SENSE)
 
 
 def components_of(estimate: Estimate) -> Iterable[str]:

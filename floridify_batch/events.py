@@ -92,7 +92,10 @@ class BatchPolled:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSettled:
-    """Every request of a chunk has its outcome, and the answers are stored. `samples`: a few of the failures."""
+    """Every request of a chunk has its outcome, and the answers are stored. `samples`: a few of the failures.
+
+    `dropped`: items of lists that were left out because they, and only they, were bad.
+    """
 
     chunk: int
     answered: int
@@ -100,6 +103,7 @@ class ChunkSettled:
     samples: tuple[Failure, ...]
     usage: Usage
     cost: Decimal | None
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

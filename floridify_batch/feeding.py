@@ -10,18 +10,21 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched, islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.chunks import ChunkWriter, Group, Limits, failures_by_word, forget_lines, group, read_ordinals
 from floridify_batch.estimates import Estimate
 from floridify_batch.events import ChunkMoved, ListRead, WordFailed
 from floridify_batch.failures import Failure
+from floridify_batch.finishing import finish
 from floridify_batch.ledger import ChunkRecord, ChunkState
-from floridify_batch.planning import Brief, left_over, plan
-from floridify_batch.requests import SynthesisRequest
-from floridify_batch.run import PAGE_WORDS, Run, expected_output
+from floridify_batch.planning import Brief, left_over, plan, planned
+from floridify_batch.run import PAGE_WORDS, Run
 from floridify_batch.store import EntryReader
 from floridify_batch.words import Entry
+
+if TYPE_CHECKING:
+    from floridify_batch.changes import Update
 
 _NOWHERE = 0
 _FINISHED = -1
@@ -51,23 +54,22 @@ class Feeder:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._output_tokens = expected_output(run.brief)
         self._place = _places(run)
         self._next = run.ledger.list_cursor
-        self._returned: deque[_Returned] = deque()
+        self._returned: deque[ChunkRecord] = deque()
+        self._reading: _Returned | None = None
         self._pending: deque[tuple[Group, int]] = deque()
         self._writer: ChunkWriter | None = None
         self._origins: list[int] = []
         self._outstanding: Counter[int] = Counter()
         self._unsaved = False
+        self._tidied: list[Update] = []
         for record in run.ledger.in_state(ChunkState.STORED, ChunkState.SPLIT):
             self.give_back(record)
 
     def give_back(self, record: ChunkRecord) -> None:
         """Take the words of a chunk that is stored or split: what they still need is asked in a later one."""
-        folder = self._run.folder(record)
-        failures = failures_by_word(folder / "failures.jsonl")
-        self._returned.append(_Returned(record.number, iter(read_ordinals(folder)), failures))
+        self._returned.append(record)
         self._outstanding[record.number] += 1  # the chunk itself, until it has been read to its end
 
     async def next_chunk(self, *, alone: bool) -> ChunkRecord | None:
@@ -97,18 +99,26 @@ class Feeder:
     # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _next_page(self) -> _Page | None:
-        while self._returned:
-            chunk = self._returned[0]
+        while chunk := self._opened():
             page = list(islice(chunk.ordinals, PAGE_WORDS))
             if page:
                 here = [ordinal for ordinal in page if self._place[ordinal] == chunk.number]
                 return _Page(chunk.number, here, chunk.failures)
-            self._returned.popleft()
+            self._reading = None
             self._outstanding[chunk.number] -= 1
             self._unsaved = True
         fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
         self._next = fresh.stop
         return _Page(_THE_LIST, [each for each in fresh if self._place[each] == _NOWHERE], {}) if fresh else None
+
+    def _opened(self) -> _Returned | None:
+        """The returned chunk whose turn it is; only its failures are in memory, however many chunks came back."""
+        if self._reading is None and self._returned:
+            record = self._returned.popleft()
+            folder = self._run.folder(record)
+            failures = failures_by_word(folder / "failures.jsonl")
+            self._reading = _Returned(record.number, iter(read_ordinals(folder)), failures)
+        return self._reading
 
     async def _plan(self, page: _Page) -> None:
         run = self._run
@@ -117,6 +127,9 @@ class Feeder:
         for ordinal, text in zip(page.ordinals, texts, strict=True):
             failures = page.failures.get(ordinal, _NO_FAILURES)
             self._plan_word(ordinal, entries[text], failures, page.origin)
+        if self._tidied:
+            await run.store.update(self._tidied)
+            self._tidied = []
         asked_about = {run.words[packed.ordinal] for packed, _ in self._pending}
         await run.store.ensure_words(
             entry.word for text in texts if text in asked_about for entry in entries[text] if not entry.word.stored
@@ -127,10 +140,12 @@ class Feeder:
     def _plan_word(self, ordinal: int, entries: Sequence[Entry], failures: Mapping[str, Failure], origin: int) -> None:
         requests = [request for entry in entries for request in plan(entry, self._run.brief, failures)]
         if requests:
-            self._pending.append((group(ordinal, requests, failures, self._output_tokens), origin))
+            self._pending.append((group(ordinal, requests, failures), origin))
             self._outstanding[origin] += 1
         else:
             self._finish(ordinal, left_over(entries, self._run.brief, failures))
+            if origin != _THE_LIST:
+                self._tidied += [update for entry in entries for update in finish(entry)]
 
     def _finish(self, ordinal: int, reason: str | None) -> None:
         """A word for which nothing is left to ask is processed, or has failed for a reason."""
@@ -233,21 +248,13 @@ async def survey(
 ) -> Estimate:
     """What these words would ask and cost, planned and packed as a run would, with nothing written or sent."""
     estimate = Estimate(model)
-    output_tokens = expected_output(asked)
     for page in batched(words, PAGE_WORDS):
         entries = await store.entries(page, language)
         for text in page:
-            requests = [request for entry in entries[text] for request in plan(entry, asked, {})]
-            _count(estimate, asked, entries[text], requests)
-            if requests:
-                estimate.pack(group(0, requests, _NO_FAILURES, output_tokens).size, limits)
+            plans = [planned(entry, asked, _NO_FAILURES) for entry in entries[text]]
+            packed = group(0, [request for each in plans for request in each.requests], _NO_FAILURES)
+            estimate.add_word(entries[text], plans, packed)
+            if packed.lines:
+                estimate.pack(packed.size, limits)
         progress(estimate.words, len(words))
-    estimate.expect_later(asked)
     return estimate
-
-
-def _count(
-    estimate: Estimate, asked: Brief, entries: Sequence[Entry], requests: Sequence[SynthesisRequest[Any]]
-) -> None:
-    unknown = any(not entry.definitions for entry in entries)
-    estimate.add_word(asked, requests, unknown=unknown)

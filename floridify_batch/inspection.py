@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -13,10 +13,14 @@ from floridify_batch.assembly import Secrets, key_of, service
 from floridify_batch.batches import BatchJob, OpenAIBatches
 from floridify_batch.checkpoint import Checkpoint, utc_now
 from floridify_batch.chunks import chunk_folder, read_failures
+from floridify_batch.components import Recipe, Scope, SynthesisComponent
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
+from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table
+from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table, listing
+from floridify_batch.planning import brief
 from floridify_batch.pricing import rates
+from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.words import read_normalised
 
@@ -49,6 +53,29 @@ def failures(checkpoint: Checkpoint) -> int:
     console = Console()
     console.print(failures_table(list(_failure_rows(_ledger(checkpoint), checkpoint)), console.width))
     return 0
+
+
+def components() -> int:
+    """List every component: what it belongs to, what it waits for, where it is stored, what a request costs."""
+    console = Console()
+    asked = brief(RECIPES, model="gpt-6-luna", language_name="English").by_component()
+    # Everything waits for definitions, and whatever waits for a definition's text waits for its clusters, too.
+    implied = {SynthesisComponent.DEFINITIONS, SynthesisComponent.CLUSTER_DEFINITIONS}
+    table = listing("component", "scope", "waits for", "stored in", "in", "out", right=("in", "out"))
+    for name, question in asked.items():
+        recipe = question.recipe
+        needs = ", ".join(need for need in recipe.needs if need not in implied) or "-"
+        place = f"{'definition' if recipe.scope is Scope.DEFINITION else 'entry'}: {_stored_in(recipe)}"
+        tokens = str(question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+        table.add_row(name, recipe.scope, needs, place, tokens, str(recipe.output_tokens))
+    console.print(table)
+    console.print(f"in, out: tokens of a request and its answer. default: {', '.join(DEFAULT_COMPONENTS)}")
+    return 0
+
+
+def _stored_in(recipe: Recipe[Any, Any]) -> str:
+    """The field, by the database's name; clusters are noted at the definitions that they divide."""
+    return "meaning_cluster" if recipe.component is SynthesisComponent.CLUSTER_DEFINITIONS else recipe.field
 
 
 async def cancel(

@@ -21,7 +21,7 @@ are the ones to be planned again.
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -133,6 +133,10 @@ class RunSettings(BaseModel):
     mongo_url: str | None
     base_url: str | None
     sandbox: bool
+    stale: bool = False
+    counts: dict[str, int] = Field(default_factory=dict)
+    templates: str | None = None
+    frequency_scale: Literal["common-first", "rare-first"] = "common-first"
 
 
 class RunInfo(BaseModel):
@@ -153,13 +157,14 @@ class RunInfo(BaseModel):
             ("other components", self.settings.components, other.settings.components),
             ("another language", self.settings.language, other.settings.language),
             ("another model", self.settings.model, other.settings.model),
+            ("another frequency scale", self.settings.frequency_scale, other.settings.frequency_scale),
             ("other templates", self.template_digest, other.template_digest),
         )
         return [_difference(name, mine, theirs) for name, mine, theirs in checks if mine != theirs]
 
 
 def _difference(name: str, mine: Any, theirs: Any) -> str:
-    if name in ("another language", "another model"):
+    if name.startswith("another ") and name != "another word list":
         return f"{name} ({mine}, not {theirs})"
     if name == "other components":
         return f"{name} ({', '.join(mine)}, not {', '.join(theirs)})"

@@ -1,12 +1,12 @@
-"""What answers change: pure functions from an answer to new values, in the fields and limits of the database."""
+"""What answers about a definition change: pure functions to new values, in the fields and limits of the database."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from floridify_batch import answers
-from floridify_batch.changes import Collection, Insert, Update
+from floridify_batch.changes import Collection, Insert
 from floridify_batch.components import Outcome, Provenance
-from floridify_batch.words import Definition, DocId, Entry, derived_id
+from floridify_batch.words import Definition, Entry, derived_id
 
 MAX_SYNONYMS = MAX_ANTONYMS = MAX_EXAMPLES = 50
 MAX_COGNATES = 20
@@ -94,6 +94,11 @@ def model_info(confidence: float, provenance: Provenance) -> dict[str, Any]:
     }
 
 
+def frequency_band(_: Entry, __: Definition, answer: answers.FrequencyBandResponse, provenance: Provenance) -> Outcome:
+    """The band, counted from the end from which the database counts."""
+    return Outcome({"frequency_band": 6 - answer.band if provenance.rare_first else answer.band})
+
+
 def grammar_patterns(answer: answers.GrammarPatternResponse) -> list[dict[str, str]]:
     """Patterns, each with its description."""
     pairs = zip(answer.patterns, answer.descriptions, strict=True)
@@ -109,69 +114,3 @@ def word_forms(answer: answers.WordFormResponse) -> list[dict[str, str]]:
     """Each form once, by the database's names."""
     distinct = dict.fromkeys((form.type, form.text) for form in answer.forms)
     return [{"form_type": kind, "text": text} for kind, text in distinct]
-
-
-def new_definitions(
-    entry: Entry, _: Entry, answer: answers.FallbackDefinitionsResponse, provenance: Provenance
-) -> Outcome:
-    """The model's definitions, and the synthesis entry that holds them."""
-    if not answer.definitions:
-        return Outcome({})
-    info = model_info(answer.confidence, provenance)
-    entry_id = entry.synthesis_entry or derived_id("entry", entry.word.id)
-    inserts = tuple(
-        Insert(
-            Collection.DEFINITIONS,
-            derived_id(provenance.custom_id, provenance.stamp.batch_id, index),
-            _new_definition(entry, definition, entry_id) | {"model_info": info},
-        )
-        for index, definition in enumerate(answer.definitions)
-    )
-    ids = [insert.id for insert in inserts]
-    if entry.synthesis_entry:
-        return Outcome({}, inserts, (Update(Collection.ENTRIES, entry_id, {"definition_ids": ids}),))
-    fields = _new_entry(entry, ids) | {"model_info": info}
-    return Outcome({}, (*inserts, Insert(Collection.ENTRIES, entry_id, fields)))
-
-
-def _new_definition(entry: Entry, definition: answers.FallbackDefinition, entry_id: DocId) -> dict[str, Any]:
-    return {
-        "word_id": entry.word.id,
-        "part_of_speech": definition.part_of_speech,
-        "text": definition.definition,
-        "dictionary_entry_id": entry_id,
-        "meaning_cluster": None,
-        "providers": ["synthesis"],
-        "source_definitions": [],
-        **{name: [] for name in _LISTS},
-        **dict.fromkeys(_SINGLE_VALUES),
-    }
-
-
-_LISTS = (
-    "synonyms",
-    "antonyms",
-    "cognates",
-    "example_ids",
-    "grammar_patterns",
-    "collocations",
-    "usage_notes",
-    "word_forms",
-)
-_SINGLE_VALUES = ("cefr_level", "frequency_band", "language_register", "domain", "region")
-
-
-def _new_entry(entry: Entry, definitions: list[DocId]) -> dict[str, Any]:
-    return {
-        "word_id": entry.word.id,
-        "definition_ids": definitions,
-        "provider": "synthesis",
-        "languages": [entry.word.language],
-        "pronunciation_id": None,
-        "fact_ids": [],
-        "etymology": None,
-        "raw_data": None,
-        "synonym_chooser": None,
-        "phrases": [],
-        "source_entries": [],
-    }

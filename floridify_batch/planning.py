@@ -1,12 +1,13 @@
 """The plan: what is asked for a word, as a function of what is stored.
 
 Nothing else decides what is asked. Waves need no list: once answers are stored the word is planned again, and what
-has become possible follows. Each definition's components wait for the definition; a word without any gets some first.
+has become possible follows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from floridify_batch.components import Recipe, SynthesisComponent, Target
@@ -14,7 +15,7 @@ from floridify_batch.failures import Failure
 from floridify_batch.recipes import RECIPES
 from floridify_batch.requests import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.templates import Template, load_template
-from floridify_batch.words import Entry
+from floridify_batch.words import Entry, Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,30 @@ class Question:
     template: Template
     envelope: Envelope[Any]
 
+    def identity(self, entry: Entry, target: Target) -> CustomId:
+        """The id of the request about a target."""
+        return custom_id(entry.word.text, target.id, self.recipe.component, self.recipe.number(target))
+
+    def missing(self, entry: Entry, target: Target, asked: "Brief") -> bool:
+        """Whether the target is to be asked about: neither stored nor answered, or to be answered anew.
+
+        What other components are about is never asked again: definitions that are there stay.
+        """
+        stamp = self.recipe.stamp(target)
+        if not self.recipe.structural:
+            if asked.forced_run is not None:
+                return stamp is None or stamp.run != asked.forced_run
+            if asked.stale and stamp is not None:
+                return self.is_stale(stamp)
+        return stamp is None and not self.recipe.stored(entry, target)
+
+    def is_stale(self, stamp: Stamp) -> bool:
+        """Whether an answer was made with another template or by another model."""
+        return stamp.template != self.template.fingerprint or stamp.model != self.envelope.model
+
     def request(self, entry: Entry, target: Target, failure: Failure | None) -> SynthesisRequest[Any]:
         """The request about one target; after a failure, the next attempt at it."""
-        identity = custom_id(entry.word.text, target.id, self.recipe.component)
+        identity = self.identity(entry, target)
         prompt = self.template.render(self.recipe.given(entry, target))
         if failure is None:
             return SynthesisRequest(identity, self.envelope, prompt)
@@ -36,11 +58,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What a run asks for. `forced_run`: ask for everything that this run has not answered yet."""
+    """What a run asks for.
+
+    `forced_run`: ask for everything that this run has not answered yet; `stale`: for what was answered with other
+    templates or by another model.
+    """
 
     questions: tuple[Question, ...]
     max_attempts: int
     forced_run: str | None = None
+    stale: bool = False
 
     def by_component(self) -> dict[str, Question]:
         """The questions by their components' names."""
@@ -60,16 +87,36 @@ def brief(
     language_name: str,
     max_attempts: int = 3,
     forced_run: str | None = None,
+    stale: bool = False,
+    counts: Mapping[str, int] | None = None,
+    templates: Path | None = None,
 ) -> Brief:
-    """A run's questions. Definitions are always among them: without one, there is nothing else to ask."""
-    chosen = dict.fromkeys((SynthesisComponent.DEFINITIONS, *components))
-    questions = tuple(_question(RECIPES[component], model, language_name) for component in chosen)
-    return Brief(questions, max_attempts, forced_run)
+    """A run's questions, each behind those that it needs. Raises `UsageError` for an unusable template.
+
+    Definitions are always among them: without one, there is nothing else to ask. Clusters without their texts, or
+    texts without clusters, would leave a word half made: each brings the other.
+    """
+    chosen = {SynthesisComponent.DEFINITIONS, *components}
+    if chosen & _TOGETHER:
+        chosen |= _TOGETHER
+    questions = tuple(
+        _question(recipe, model, language_name, (counts or {}).get(component, recipe.count), templates)
+        for component, recipe in RECIPES.items()
+        if component in chosen
+    )
+    return Brief(questions, max_attempts, forced_run, stale)
 
 
-def _question(recipe: Recipe[Any, Any], model: str, language_name: str) -> Question:
-    template = load_template(recipe.component, {"language": language_name, "count": recipe.count})
-    envelope = Envelope(recipe.component, recipe.answer, model, template.instructions, recipe.output_cap)
+_TOGETHER = frozenset({SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponent.DEFINITION_TEXT})
+
+
+def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: int, templates: Path | None) -> Question:
+    # No `previous_words`: a request must stay the same from run to run, whatever was asked before.
+    constants = {"language": language_name, "language_name": language_name, "count": count, "previous_words": ()}
+    template = load_template(recipe.component, constants, frozenset(recipe.given_names()), templates)
+    envelope = Envelope(
+        recipe.component, recipe.answer, model, template.instructions, recipe.output_cap, recipe.output_tokens
+    )
     return Question(recipe, template, envelope)
 
 
@@ -77,19 +124,47 @@ type Failures = Mapping[str, Failure]
 """The last failure of each custom id that has failed, by id."""
 
 
+type _Open = tuple[Question, Target, Failure | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What can be asked of a word now, and the questions that wait for the answers."""
+
+    requests: Sequence[SynthesisRequest[Any]]
+    waiting: Sequence[Question]
+
+
 def plan(entry: Entry, asked: Brief, failures: Failures) -> list[SynthesisRequest[Any]]:
-    """One request for each component that is missing, can be asked for, and has attempts left."""
-    return [
-        question.request(entry, target, failure)
-        for question, target, failure in _missing(entry, asked, failures)
-        if failure is None or (failure.repeatable and failure.attempt < asked.max_attempts)
-    ]
+    """One request for each component that is missing, ready, and has attempts left."""
+    return list(planned(entry, asked, failures).requests)
+
+
+def planned(entry: Entry, asked: Brief, failures: Failures) -> Planned:
+    """The plan, with what is put off.
+
+    A component is ready when nothing more can be asked of those that it needs: when they are answered, or have failed
+    for good.
+    """
+    requests: list[SynthesisRequest[Any]] = []
+    waiting: list[Question] = []
+    pending: set[SynthesisComponent] = set()
+    for question in asked.questions:
+        if not pending.isdisjoint(question.recipe.needs):
+            pending.add(question.recipe.component)
+            waiting.append(question)
+            continue
+        askable = [each for each in _missing(question, entry, asked, failures) if _may_ask(each, asked)]
+        if askable:
+            pending.add(question.recipe.component)
+        requests += [question.request(entry, target, failure) for _, target, failure in askable]
+    return Planned(requests, waiting)
 
 
 def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str | None:
     """Why a word whose plan is empty is not finished, in a phrase; None where nothing it was asked for is missing."""
     for entry in entries:
-        missing = list(_missing(entry, asked, failures))
+        missing = [each for question in asked.questions for each in _missing(question, entry, asked, failures)]
         if missing:
             return _reason(missing)
         if not entry.definitions:
@@ -97,17 +172,19 @@ def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str
     return None
 
 
-def _reason(missing: Sequence[tuple[Question, Target, Failure | None]]) -> str:
+def _reason(missing: Sequence[_Open]) -> str:
     question, _, failure = missing[0]
     why = f"{failure.kind}: {failure.detail}" if failure else "it was never asked"
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     return f"{question.recipe.component}: {why}{more}"
 
 
-def _missing(entry: Entry, asked: Brief, failures: Failures) -> Iterable[tuple[Question, Target, Failure | None]]:
-    for question in asked.questions:
-        recipe = question.recipe
-        for target in recipe.targets(entry):
-            if recipe.missing(target, asked.forced_run):
-                identity: CustomId = custom_id(entry.word.text, target.id, recipe.component)
-                yield question, target, failures.get(identity)
+def _missing(question: Question, entry: Entry, asked: Brief, failures: Failures) -> Iterable[_Open]:
+    for target in question.recipe.targets(entry):
+        if question.missing(entry, target, asked):
+            yield question, target, failures.get(question.identity(entry, target))
+
+
+def _may_ask(missing: _Open, asked: Brief) -> bool:
+    _, __, failure = missing
+    return failure is None or (failure.repeatable and failure.attempt < asked.max_attempts)

@@ -1,6 +1,6 @@
 """The table of recipes: every component that can be asked for, in the fields of the Floridify database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,9 +12,19 @@ from floridify_batch.components import (
     Provenance,
     Recipe,
     SynthesisComponent,
-    WordRecipe,
 )
 from floridify_batch.errors import UsageError
+from floridify_batch.word_recipes import (
+    CLUSTER_DEFINITIONS,
+    DEFINED,
+    DEFINITION_TEXT,
+    DEFINITIONS,
+    ETYMOLOGY,
+    FACTS,
+    PHRASES,
+    PRONUNCIATION,
+    SYNONYM_CHOOSER,
+)
 from floridify_batch.words import Definition, Entry
 
 
@@ -34,19 +44,9 @@ def _single[R: BaseModel](
     def outcome(_: Entry, __: Definition, answer: R, ___: Provenance) -> Outcome:
         return Outcome({field: value(answer)})
 
-    return DefinitionRecipe(component, answer, field, variables, outcome, output_tokens, output_cap, count)
+    return DefinitionRecipe(component, answer, field, variables, outcome, output_tokens, output_cap, count, DEFINED)
 
 
-DEFINITIONS = WordRecipe(
-    SynthesisComponent.DEFINITIONS,
-    answers.FallbackDefinitionsResponse,
-    field="definitions",
-    variables=("word",),
-    outcome=outcomes.new_definitions,
-    output_tokens=160,
-    output_cap=3000,
-    count=6,
-)
 SYNONYMS = DefinitionRecipe(
     SynthesisComponent.SYNONYMS,
     answers.SynonymGenerationResponse,
@@ -56,6 +56,7 @@ SYNONYMS = DefinitionRecipe(
     output_tokens=230,
     output_cap=2000,
     count=5,
+    needs=DEFINED,
 )
 ANTONYMS = DefinitionRecipe(
     SynthesisComponent.ANTONYMS,
@@ -66,6 +67,7 @@ ANTONYMS = DefinitionRecipe(
     output_tokens=120,
     output_cap=2000,
     count=3,
+    needs=DEFINED,
 )
 EXAMPLES = DefinitionRecipe(
     SynthesisComponent.EXAMPLES,
@@ -76,6 +78,7 @@ EXAMPLES = DefinitionRecipe(
     output_tokens=55,
     output_cap=1000,
     count=2,
+    needs=DEFINED,
 )
 CEFR_LEVEL = _single(
     SynthesisComponent.CEFR_LEVEL,
@@ -86,14 +89,15 @@ CEFR_LEVEL = _single(
     output_tokens=45,
     output_cap=600,
 )
-FREQUENCY_BAND = _single(
+FREQUENCY_BAND = DefinitionRecipe(
     SynthesisComponent.FREQUENCY_BAND,
     answers.FrequencyBandResponse,
     field="frequency_band",
     variables=("word", "definition"),
-    value=lambda answer: answer.band,
+    outcome=outcomes.frequency_band,
     output_tokens=45,
     output_cap=600,
+    needs=DEFINED,
 )
 REGISTER = _single(
     SynthesisComponent.REGISTER,
@@ -166,6 +170,11 @@ RECIPES: Mapping[SynthesisComponent, Recipe[Any, Any]] = {
     recipe.component: recipe
     for recipe in (
         DEFINITIONS,
+        CLUSTER_DEFINITIONS,
+        DEFINITION_TEXT,
+        PRONUNCIATION,
+        ETYMOLOGY,
+        PHRASES,
         SYNONYMS,
         ANTONYMS,
         EXAMPLES,
@@ -178,9 +187,11 @@ RECIPES: Mapping[SynthesisComponent, Recipe[Any, Any]] = {
         USAGE_NOTES,
         REGIONAL_VARIANTS,
         WORD_FORMS,
+        FACTS,
+        SYNONYM_CHOOSER,
     )
 }
-"""Every component that can be asked for, in the order in which they are shown."""
+"""Every component that can be asked for; each stands behind those that it needs."""
 
 DEFAULT_COMPONENTS = (
     SynthesisComponent.SYNONYMS,
@@ -191,8 +202,10 @@ DEFAULT_COMPONENTS = (
     SynthesisComponent.REGISTER,
     SynthesisComponent.DOMAIN,
     SynthesisComponent.REGIONAL_VARIANTS,
+    SynthesisComponent.PRONUNCIATION,
+    SynthesisComponent.ETYMOLOGY,
 )
-"""Floridify's default set, so far as it belongs to definitions."""
+"""Floridify's default set."""
 
 
 def components_named(text: str) -> tuple[SynthesisComponent, ...]:
@@ -223,3 +236,21 @@ def _component(name: str) -> SynthesisComponent:
         raise UsageError(
             f"There is no component {name!r}.{hint} Components: {', '.join(SynthesisComponent)}."
         ) from None
+
+
+def counts_named(texts: Iterable[str]) -> dict[str, int]:
+    """How many items are asked for, from texts such as `synonyms=8`. Raises `UsageError`."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        component = _component(name.strip().casefold())
+        if not RECIPES[component].count:
+            raise UsageError(f"{component} has no count: it is one answer, or as many as there are.")
+        if not number.strip().isdecimal() or not 1 <= int(number) <= MAX_COUNT:
+            raise UsageError(f"--count {text}: give a number from 1 to {MAX_COUNT}, such as {component}=4.")
+        counts[component] = int(number)
+    return counts
+
+
+MAX_COUNT = 30
+"""Items that an answer of any component can hold, at the most."""

@@ -6,16 +6,17 @@ that endpoint returns; so nothing here knows who carries it.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, NewType
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from floridify_batch.answers import wire_schema
 from floridify_batch.failures import FailureReason
+from floridify_batch.shapes import wire_schema
 from floridify_batch.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
 from floridify_batch.words import DocId
 
@@ -42,10 +43,14 @@ class CustomIdParts:
 
 def custom_id(word: str, document: DocId, component: str, number: int | None = None) -> CustomId:
     """The id of a request. The slug is for the reader's eye; the document's id is what makes it unique."""
-    plain = unicodedata.normalize("NFKD", word).lower()
-    slug = re.sub(r"[^a-z0-9]", "", plain)[:_SLUG_LENGTH]
     suffix = "" if number is None else f"-{number:02d}"
-    return CustomId(f"{slug}-{document}-{component}{suffix}")
+    return CustomId(f"{_slug(word)}-{document}-{component}{suffix}")
+
+
+@lru_cache(maxsize=256)  # a word's requests are made together
+def _slug(word: str) -> str:
+    plain = unicodedata.normalize("NFKD", word).lower()
+    return re.sub(r"[^a-z0-9]", "", plain)[:_SLUG_LENGTH]
 
 
 def parse_custom_id(text: str) -> CustomIdParts | None:
@@ -103,7 +108,8 @@ class AnswerError(Exception):
 class Envelope[R: BaseModel]:
     """What all requests of one component share, encoded and counted once.
 
-    `output_cap` is the number of output tokens after which an answer is cut; `instructions` may be empty.
+    `output_cap` is the number of output tokens after which an answer is cut, `output_tokens` the number that it is
+    expected to have; `instructions` may be empty.
     """
 
     component: str
@@ -111,6 +117,7 @@ class Envelope[R: BaseModel]:
     model: str
     instructions: str
     output_cap: int
+    output_tokens: int = 0
 
     @cached_property
     def response_format(self) -> dict[str, Any]:
@@ -187,8 +194,11 @@ class SynthesisRequest[R: BaseModel]:
         return parse_answer(self.envelope.answer, body)
 
 
-def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any]) -> R:
-    """The answer in a chat completion's body, validated. Raises `AnswerError` with the reason where it is unfit."""
+def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], dropped: Counter[str] | None = None) -> R:
+    """The answer in a chat completion's body, validated. Raises `AnswerError` with the reason where it is unfit.
+
+    `dropped` counts, under "dropped", the items of lists that were left out because only they were bad.
+    """
     try:
         choice = body["choices"][0]
         message = choice["message"]
@@ -204,7 +214,7 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any]) -> R:
     if not isinstance(content, str):
         raise AnswerError(FailureReason.MALFORMED, "the answer has no content")
     try:
-        return answer.model_validate_json(content)
+        return answer.model_validate_json(content, context=dropped)
     except ValidationError as error:
         raise AnswerError(FailureReason.MALFORMED, _why(error)) from None
 

@@ -1,7 +1,7 @@
 """A run: everything that its stations share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from floridify_batch.checkpoint import Checkpoint, utc_now
 from floridify_batch.chunks import Limits, chunk_folder
 from floridify_batch.events import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.planning import Brief
+from floridify_batch.planning import Brief, Question
 from floridify_batch.store import EntryStore
 
 PAGE_WORDS = 200
@@ -35,6 +35,10 @@ class Run:
     observer: Observer = field(default_factory=Silent)
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    questions: Mapping[str, Question] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.questions = self.brief.by_component()
 
     def folder(self, record: ChunkRecord) -> Path:
         """The folder of a chunk's files."""
@@ -71,8 +75,3 @@ class Run:
     def in_flight(self) -> int:
         """How many batches are being paid for."""
         return sum(1 for _ in self.ledger.in_state(ChunkState.SUBMITTED))
-
-
-def expected_output(asked: Brief) -> dict[str, int]:
-    """The output tokens that an answer to each component is expected to have."""
-    return {question.recipe.component: question.recipe.output_tokens for question in asked.questions}

@@ -10,14 +10,16 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Protocol
 
-from floridify_batch.changes import Change, Collection
+from floridify_batch.changes import Change, Collection, Update
 from floridify_batch.documents import (
     DEFINITION_FIELDS,
+    ENTRY_FIELDS,
     SYNTHESIS,
     Found,
     encoded,
     inserts_of,
     new_word,
+    plain_updates,
     read_entry,
     read_stamp,
     stamp_fields,
@@ -53,6 +55,9 @@ class EntryStore(EntryReader, Protocol):
 
     async def apply(self, changes: Sequence[Change]) -> None:
         """Write changes; writing them again changes nothing."""
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought."""
 
 
 class NoDatabase:
@@ -147,9 +152,9 @@ class MongoStore:
         shown = dict.fromkeys(("word_id", SYNTHESIS, *DEFINITION_FIELDS), 1)
         async for document in self._database[Collection.DEFINITIONS].find(of_words, shown).sort("_id"):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
-        ours = of_words | {"provider": SYNTHESIS}
-        async for document in self._database[Collection.ENTRIES].find(ours, {"word_id": 1, "definition_ids": 1}):
-            found.entries.setdefault(document["word_id"], document)
+        shown = dict.fromkeys(("word_id", *ENTRY_FIELDS), 1)
+        async for document in self._database[Collection.ENTRIES].find(of_words, shown).sort("_id"):
+            found.entries.setdefault(document["word_id"], []).append(document)
         await self._learn_stamps(found)
         return found
 
@@ -177,6 +182,11 @@ class MongoStore:
             for collection, operations in written.items():
                 await self._write(collection, operations)
         await self._remove(changes)
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought; writing them again changes nothing but the time."""
+        for collection, operations in plain_updates(updates, self._clock()).items():
+            await self._write(collection, operations)
 
     async def _write_stamps(self, stamps: Iterable[Stamp]) -> None:
         new = [stamp for stamp in stamps if stamp.id not in self._written]

@@ -81,17 +81,42 @@ class Definition:
     collocations: list[dict[str, Any]] = field(default_factory=list)
     usage_notes: list[dict[str, Any]] = field(default_factory=list)
     word_forms: list[dict[str, Any]] = field(default_factory=list)
+    providers: list[str] = field(default_factory=list)
+    meaning_cluster: dict[str, Any] | None = None
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """Definitions of one meaning, from whatever sources; `number` is its place among the word's clusters."""
+
+    id: DocId
+    number: int
+    slug: str
+    fields: Mapping[str, Any]
+    definitions: tuple[Definition, ...]
+    stamps: Mapping[str, Stamp]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A word with the definitions to be enhanced: those of its synthesis entry, or else all it has."""
+    """A word with the definitions to be enhanced: those of its synthesis entry, or else all it has (`sources`).
+
+    `synthesis_entry` is the entry of ours, where there is one; what follows it is what that entry holds.
+    """
 
     word: Word
     definitions: tuple[Definition, ...] = ()
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     synthesis_entry: DocId | None = None
+    sources: tuple[Definition, ...] = ()
+    synthesised: bool = False
+    etymologies: tuple[tuple[str, str], ...] = ()
+    pronunciation_id: DocId | None = None
+    etymology: Mapping[str, Any] | None = None
+    fact_ids: tuple[DocId, ...] = ()
+    phrases: tuple[Mapping[str, Any], ...] = ()
+    synonym_chooser: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> DocId:

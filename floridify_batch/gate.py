@@ -1,0 +1,61 @@
+"""Up to the gate: what a run would cost is worked out and shown, and the user is asked."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from floridify_batch.chunks import Limits
+from floridify_batch.errors import UsageError
+from floridify_batch.estimates import Estimate
+from floridify_batch.feeding import survey
+from floridify_batch.ledger import RunSettings
+from floridify_batch.planning import Brief
+from floridify_batch.store import EntryReader
+from floridify_batch.words import WordList
+
+BAD_LINES_SHOWN = 5
+
+
+async def surveyed(
+    settings: RunSettings, asked: Brief, words: Sequence[str], store: EntryReader, console: Console
+) -> Estimate:
+    """What these words would ask and cost, with a progress bar in a terminal."""
+    limits = Limits(words=settings.batch_size)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Looking up and planning", total=len(words))
+        return await survey(
+            words,
+            store,
+            asked,
+            language=settings.language,
+            model=settings.model,
+            limits=limits,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def notes_on(listed: WordList) -> list[str]:
+    """What the user should know of the list: what was left out, and why."""
+    notes = []
+    if listed.duplicates:
+        notes.append(f"{listed.duplicates:,} repeated words in the list were left out.")
+    notes += [f"Left out {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
+    if len(listed.bad_lines) > BAD_LINES_SHOWN:
+        notes.append(f"And {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more bad lines were left out.")
+    return notes
+
+
+def confirmed(estimate: Estimate, *, yes: bool) -> bool:
+    """Whether the user agrees; where nothing can be spent, nobody is asked."""
+    if yes or not estimate.total_now.requests:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on; add --yes to go ahead, or --dry-run to look only.")
+    try:
+        return typer.confirm("Proceed?", default=False)
+    except typer.Abort:  # Ctrl-C at the question is a no
+        typer.echo()
+        return False
