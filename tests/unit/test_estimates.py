@@ -1,7 +1,11 @@
 """What a run would ask and cost, before anything is sent."""
 
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from floridify_batch.batch_processor import SynthesisBatchProcessor
 from floridify_batch.chunks import ChunkSize, Limits
@@ -94,6 +98,29 @@ def test_packing() -> None:
     for requests in (3, 2, 4, 9, 1):
         estimate.pack(ChunkSize(1, requests), Limits(requests=5))
     assert [(chunk.words, chunk.requests) for chunk in estimate.chunks] == [(2, 5), (1, 4), (1, 9), (1, 1)]
+
+
+sizes = st.builds(ChunkSize, st.just(1), *[st.integers(1, 9)] * 4)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(sizes, max_size=15),
+    st.builds(Limits, *[st.none() | st.integers(1, 4), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30)]),
+)
+def test_packing_at_the_limits(words: list[ChunkSize], limits: Limits) -> None:
+    """No chunk of several words is beyond a limit, none could have held the next word, and no word is lost."""
+    estimate = Estimate("gpt-6-luna")
+    for size in words:
+        estimate.pack(size, limits)
+    assert sum(estimate.chunks, ChunkSize()) == sum(words, ChunkSize())
+    rest = iter(words)
+    held = [list(islice(rest, chunk.words)) for chunk in estimate.chunks]
+    for chunk, its_words in zip(estimate.chunks, held, strict=True):
+        assert chunk == sum(its_words, ChunkSize())
+        assert chunk.words == 1 or limits.hold(chunk)
+    for chunk, following in zip(estimate.chunks, held[1:], strict=False):
+        assert not limits.hold(chunk + following[0])
 
 
 def test_cost() -> None:
