@@ -4,7 +4,7 @@ Applying a change twice changes nothing: new documents have ids that follow from
 is stored is not planned or changed again. Written with what motor and `pymongo.AsyncMongoClient` share.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import batched
@@ -202,17 +202,34 @@ class MongoStore:
             await self._patiently(partial(self._database[emptied].delete_many, {"_id": {"$in": ids}}))
 
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
+        await self.bulk(collection, operations, "The answers are kept on disk; mend the database, then resume.")
+
+    # ── documents as they are ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def find(
+        self, collection: str, query: Mapping[str, Any], shown: Sequence[str] | None = None, limit: int = 0
+    ) -> list[dict[str, Any]]:
+        """The documents that a query finds, with the fields that are to be shown; at most `limit`, if that is given."""
+
+        async def found() -> list[dict[str, Any]]:
+            return [each async for each in self._database[collection].find(query, shown, limit=limit)]
+
+        return await self._patiently(found)
+
+    async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
+        """Write what may be written twice, in any order; how many documents are new. `advice`: to whom it fails."""
         from pymongo.errors import BulkWriteError
 
+        new = 0
         for part in batched(operations, _BULK):
             try:
-                await self._patiently(partial(self._database[collection].bulk_write, list(part), ordered=False))
+                write = partial(self._database[collection].bulk_write, list(part), ordered=False)
+                new += (await self._patiently(write)).upserted_count
             except BulkWriteError as error:
                 first = (error.details.get("writeErrors") or [{}])[0]
-                raise DatabaseError(
-                    f"The database refused a write to {collection}: {first.get('errmsg', 'no reason given')}. "
-                    "The answers are kept on disk; mend the database, then resume."
-                ) from None
+                reason = first.get("errmsg", "no reason given")
+                raise DatabaseError(f"The database refused a write to {collection}: {reason}. {advice}") from None
+        return new
 
     # ── patience ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -175,7 +175,8 @@ class Service:
     """A `Batches` in memory. `queue`: how many requests may be queued at once; what is beyond is rejected.
 
     `ends` are taken one per batch, `creations` one per creation: "lost" makes no batch and "silent" makes one, both
-    without an answer, and "late" makes one that the list does not show at the first two looks.
+    without an answer, and "late" makes one that the list does not show at the first two looks. So many uploads as
+    `lost_uploads` says come to nothing.
     """
 
     discount = BATCH_DISCOUNT
@@ -183,6 +184,7 @@ class Service:
     def __init__(self, *ends: End, queue: int | None = None, faults: Faults = faultless) -> None:
         self.ends = deque(ends)
         self.creations: deque[str] = deque()
+        self.lost_uploads = 0
         self.queue = queue
         self.faults = faults
         self.files: dict[str, bytes] = {}
@@ -220,6 +222,9 @@ class Service:
     async def upload(self, requests: Path) -> str:
         """Keep a file's content."""
         self.fate.deed()
+        if self.lost_uploads:
+            self.lost_uploads -= 1
+            raise ServiceUncertain("No answer.")
         identity = f"file-{len(self.files) + 1}"
         self.files[identity] = requests.read_bytes()  # noqa: ASYNC240  nobody waits for a few lines
         self.fate.deed()

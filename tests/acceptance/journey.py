@@ -56,19 +56,23 @@ class Journey:
 
     async def travel(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> Arrival:
         """Run a list from its beginning to its end."""
-        words_file = self.folder / f"{name}.txt"
-        words_file.write_text("\n".join(words))
+        asked = self.settings(words, name=name, **settings)
         checkpoint = Checkpoint(self.folder / f"{name}.checkpoint.json")
         scene = commands.Scene(checkpoint, Secrets(KEY, self.mongo_url), 0.0, yes=True, wait=True)
-        code = await commands.run(self._settings(words_file, settings), scene, dry_run=False)
+        code = await commands.run(asked, scene, dry_run=False)
         ledger = checkpoint.load()
         assert ledger is not None
         return Arrival(code, ledger, checkpoint)
 
-    def _settings(self, words_file: Path, changes: dict[str, Any]) -> RunSettings:
+    def settings(
+        self, words: Sequence[str], *, name: str = "words", components: str = "default", **changes: Any
+    ) -> RunSettings:
+        """The usual settings, for a list that is written down."""
+        words_file = self.folder / f"{name}.txt"
+        words_file.write_text("\n".join(words))
         usual: dict[str, Any] = {
             "words_file": str(words_file),
-            "components": components_named(changes.pop("components", "default")),
+            "components": components_named(components),
             "model": "gpt-5.4-nano",
             "language": "en",
             "force": False,

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,12 @@ def file(tmp_path: Path) -> Path:
     folder = tmp_path / "0001"
     folder.mkdir()
     path = folder / "requests.jsonl"
-    path.write_bytes(b"".join(each.line for each in REQUESTS))
+    write(path, REQUESTS)
     return path
+
+
+def write(path: Path, requests: Iterable[Request]) -> None:
+    path.write_bytes(b"".join(each.line for each in requests))
 
 
 @pytest.fixture
@@ -361,7 +365,7 @@ async def test_immediate_goes_on(immediate: ImmediateBatches, sandbox: Sandbox, 
 
 async def test_immediate_refused_line(immediate: ImmediateBatches, file: Path) -> None:
     """A line that the service refuses becomes an answer line with its status; the others are answered."""
-    file.write_bytes(file.read_bytes() + request("odd", model="nonsense-1").line)
+    write(file, [*REQUESTS, request("odd", model="nonsense-1")])
     job = await completed(immediate, await immediate.create("0001", "label", {}))
     assert (job.done, job.failed) == (LINES, 1)
     lines = map(orjson.loads, file.with_name("output.jsonl").read_bytes().splitlines())
@@ -404,7 +408,7 @@ async def test_immediate_quota(immediate: ImmediateBatches, sandbox: Sandbox) ->
 
 async def test_immediate_cancelled(immediate: ImmediateBatches, file: Path) -> None:
     """What was answered before a cancel stays, and nothing is asked after it."""
-    file.write_bytes(b"".join(request(f"sense{number}").line for number in range(200)))
+    write(file, (request(f"sense{number}") for number in range(200)))
     job = await immediate.create("0001", "label", {})
     await eventually(lambda: counted(immediate, job))
     job = await immediate.cancel(job.id)

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
-from floridify_batch.batches import BatchError
+from floridify_batch.batches import BatchError, BatchJob
 from floridify_batch.changes import Collection
 from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
 from floridify_batch.components import SynthesisComponent as C
@@ -18,10 +21,12 @@ from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, Wo
 from floridify_batch.failures import FailureReason
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
+from floridify_batch.planning import left_over
 from floridify_batch.run import Run
 from floridify_batch.submission import MAX_TRIES
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Service, Shelf, Stage, Witness
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
 FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 
 
@@ -355,6 +360,24 @@ async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
     assert ledger.processed_words == ["bank"]
 
 
+async def test_an_uncertain_upload(tmp_path: Path) -> None:
+    """An upload that comes to nothing is repeated, since only a batch is paid for."""
+    scene = stage(tmp_path, "bank", Service())
+    scene.service.lost_uploads = MAX_TRIES - 1
+    _, ledger = await drive(scene)
+    assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
+
+
+async def test_uploads_that_never_arrive(tmp_path: Path) -> None:
+    """Uploads that come to nothing time after time stop the run, which can be resumed."""
+    scene = stage(tmp_path, "bank", Service())
+    scene.service.lost_uploads = MAX_TRIES
+    with pytest.raises(ServiceUncertain):
+        await drive(scene)
+    _, ledger = await drive(scene)
+    assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
+
+
 async def test_a_service_that_never_answers(tmp_path: Path) -> None:
     """A creation that comes to nothing time after time stops the run, which can be resumed."""
     scene = stage(tmp_path, "bank", Service())
@@ -433,6 +456,40 @@ async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
         assert await processor.process() is Ending.STOPPED
 
 
+async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
+    """Who stops a run while the service hangs does not have to wait for it, and can resume."""
+
+    class Hanging(Service):
+        hangs = True
+
+        async def retrieve(self, batch_id: str) -> BatchJob:
+            if self.hangs:
+                await asyncio.Event().wait()
+            return await super().retrieve(batch_id)
+
+    service = Hanging()
+    scene = stage(tmp_path, "bank", service)
+    processor = SynthesisBatchProcessor(scene.run())
+    asyncio.get_running_loop().call_later(0.05, processor.stop)
+    async with asyncio.timeout(5):
+        assert await processor.process() is Ending.STOPPED
+    service.hangs = False
+    ending, _ = await drive(scene)
+    assert (ending, service.sizes) == (Ending.FINISHED, [4])
+
+
+async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
+    """A definition that is deleted while its batch is in flight costs its own answers and nothing else."""
+    scene = stage(tmp_path, "bank", Service(End(polls=2)))
+    await drive(scene, wait=False)
+    definitions = scene.shelf.documents[Collection.DEFINITIONS]
+    definitions.pop(next(iter(definitions)))
+    ending, ledger = await drive(scene)
+    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
+    assert chunk_failures(scene, 1) == {FailureReason.ORPHANED}
+    assert ledger.totals().failed_requests == 2
+
+
 async def test_passes_without_waiting(tmp_path: Path) -> None:
     """Passes that never wait, a process each, come to the same end as one process that waits."""
     words = "a1 b2 c3 d4"
@@ -485,8 +542,7 @@ async def uneventful_end(folder: Path) -> tuple[Any, int]:
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A folder in which a sync costs nothing, where the system has one: some tests make thousands of them."""
-    fast = Path("/dev/shm")  # noqa: S108  the folder made there has a name of its own
-    with TemporaryDirectory(dir=fast if fast.is_dir() else tmp_path) as folder:
+    with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else tmp_path) as folder:
         yield Path(folder)
 
 
@@ -547,6 +603,61 @@ async def test_dying_again_and_again(memory: Path) -> None:
     assert ledger.finished
 
 
+FAULTS: tuple[Fault | None, ...] = (None, None, None, "missing", "refused", "cut", "malformed", 400, 429, 500)
+ends = st.one_of(
+    st.builds(End, polls=st.integers(1, 3)),
+    st.builds(End, st.sampled_from(["expired", "cancelled"]), st.integers(1, 3), st.integers(0, 9)),
+    st.sampled_from([End("failed", error=BatchError("model_not_found", "No.")), End(unknown=True), End(gone=True)]),
+    st.just(End("failed", error=FULL)),
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    script=st.lists(ends, max_size=6),
+    faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=7),
+    creations=st.lists(st.sampled_from(["made", "lost", "silent"]), max_size=3),
+    queue=st.sampled_from([None, 12, 20]),
+    deaths=st.lists(st.integers(5, 60), max_size=3),
+    batch_size=st.sampled_from([None, 2, 3]),
+)
+def test_whatever_happens(
+    script: list[End],
+    faults: list[Fault | None],
+    creations: list[str],
+    queue: int | None,
+    deaths: list[int],
+    batch_size: int | None,
+) -> None:
+    """Whatever the service does and whenever the process dies, each word gets its end, and asking has a limit."""
+
+    def fault(custom_id: str, before: int) -> Fault | None:
+        return faults[(sum(custom_id.encode()) + before) % len(faults)]
+
+    async def live(scene: Stage) -> Ledger:
+        for dies_at in deaths:
+            with suppress(Died):
+                await drive(scene, fate=Fate(dies_at), wait=False)
+        return (await drive(scene))[1]
+
+    words = ["a1", "b2", "c3", "d4", "e5"]
+    with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
+        service = Service(*script, queue=queue, faults=fault)
+        service.creations.extend(creations)
+        scene = Stage(Path(folder), words, service, known(*words[:3]), batch_size=batch_size)
+        ledger = asyncio.run(live(scene))
+    assert ledger.finished
+    assert sorted([*ledger.processed_words, *ledger.failed_words]) == words
+    assert max(service.asked.values(), default=0) <= scene.max_attempts
+    totals = ledger.totals()
+    assert totals.open_requests == 0
+    assert totals.answered <= sum(service.answered.values())
+    entries = asyncio.run(scene.shelf.entries(words, "en"))
+    for word in words:
+        complete = left_over(entries[word], scene.brief, {}) is None
+        assert complete == (word in ledger.processed_words), word
+
+
 # ── feeding ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -569,6 +680,24 @@ async def test_feeding_a_list(tmp_path: Path) -> None:
     assert await fed(run) == [["a1", "b2"], ["d4", "e5"]]
     assert run.ledger.processed_words == ["c3"]
     assert run.ledger.list_cursor == 5
+
+
+@pytest.mark.parametrize("batch_size", [70, 250, 1000])
+async def test_feeding_a_long_list_in_many_lives(tmp_path: Path, batch_size: int) -> None:
+    """However often the process ends after a chunk, every word of a long list is in exactly one chunk."""
+    words = [f"w{number}" for number in range(450)]
+    scene = Stage(tmp_path, words, Service(), batch_size=batch_size, components=(C.DOMAIN,))
+    chunks: list[list[int]] = []
+    while True:
+        run = scene.run()
+        feeder = Feeder(run)
+        record = await feeder.next_chunk(alone=True)
+        feeder.close()
+        if record is None:
+            break
+        chunks.append(read_ordinals(run.folder(record)))
+    assert sorted(ordinal for chunk in chunks for ordinal in chunk) == list(range(450))
+    assert [len(chunk) for chunk in chunks[:-1]] == [batch_size] * (len(chunks) - 1)
 
 
 async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:

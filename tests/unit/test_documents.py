@@ -1,0 +1,236 @@
+"""Documents of the database: read into entries, and written from changes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.documents import (
+    DEFINITION_FIELDS,
+    Document,
+    Found,
+    encoded,
+    inserts_of,
+    new_word,
+    read_entry,
+    read_stamp,
+    stamp_fields,
+    updates_of,
+    upsert,
+)
+from floridify_batch.words import Definition, DocId, Stamp, Word, derived_id, unknown_entry
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WORD, ONE, TWO, THREE, ENTRY = (ObjectId(str(digit) * 24) for digit in range(1, 6))
+STAMP = Stamp(DocId("a" * 24), "run", "b1", NOON, "gpt-6-luna", "t", "batch")
+
+
+def change(
+    component: str = "synonyms", target: ObjectId = ONE, fields: dict[str, Any] | None = None, **more: Any
+) -> Change:
+    update = Update(Collection.DEFINITIONS, DocId(str(target)), {component: ["x"]} if fields is None else fields)
+    return Change(component, update, more.pop("stamp", STAMP), more.pop("completed", NOON), **more)
+
+
+def sense(identity: ObjectId, text: str = "land", **fields: Any) -> dict[str, Any]:
+    return {"_id": identity, "word_id": WORD, "part_of_speech": "noun", "text": text, **fields}
+
+
+def word(**fields: Any) -> dict[str, Any]:
+    return {"_id": WORD, "text": "bank", **fields}
+
+
+def found(*senses: dict[str, Any], entry: list[Any] | None = None) -> Found:
+    ours: Document = {"_id": ENTRY, "word_id": WORD, "definition_ids": entry}
+    entries: dict[Any, Document] = {} if entry is None else {WORD: ours}
+    own: dict[Any, Document] = {each["_id"]: each for each in senses}
+    return Found([word()], {WORD: own}, entries)
+
+
+def ids(documents: Found) -> list[str]:
+    """The definitions that would be enhanced."""
+    return [each.id for each in read_entry(word(), documents, {}, "en").definitions]
+
+
+def operation(made: UpdateOne) -> tuple[Any, Any]:
+    """What an update is about, and what it does."""
+    return made._filter["_id"], made._doc
+
+
+# ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("entry", "chosen"),
+    [
+        pytest.param(None, [ONE, TWO, THREE], id="no synthesis entry: all definitions in place"),
+        pytest.param([THREE, ONE], [THREE, ONE], id="a synthesis entry: its own, in its order"),
+        pytest.param([TWO, TWO], [TWO], id="a definition that is named twice"),
+        pytest.param([TWO, ObjectId("f" * 24)], [TWO], id="a definition that does not exist"),
+        pytest.param([], [ONE, TWO, THREE], id="an empty synthesis entry"),
+        pytest.param([ObjectId("f" * 24)], [ONE, TWO, THREE], id="a synthesis entry that names none that exist"),
+    ],
+)
+def test_which_definitions(entry: list[Any] | None, chosen: list[ObjectId]) -> None:
+    """The definitions that a reader of the dictionary sees are the ones that are enhanced."""
+    assert ids(found(sense(ONE), sense(TWO), sense(THREE), entry=entry)) == list(map(str, chosen))
+
+
+def test_an_entry() -> None:
+    """A word is read with its language, its homograph number and the id of its synthesis entry."""
+    entry = read_entry(word(homograph_number=2), found(sense(ONE), entry=[ONE]), {}, "en")
+    assert entry.word == Word(DocId(str(WORD)), "bank", "en", 2)
+    assert entry.word.stored
+    assert entry.synthesis_entry == str(ENTRY)
+    assert read_entry(word(), found(), {}, "en").definitions == ()
+    assert read_entry(word(), found(), {}, "en").synthesis_entry is None
+
+
+def test_a_definition() -> None:
+    """A definition is read with all that it has; what is null or absent counts as missing."""
+    stored = sense(ONE, synonyms=["shore"], cefr_level="B1", example_ids=[TWO], domain=None, antonyms=None)
+    (read,) = read_entry(word(), found(stored), {}, "en").definitions
+    assert read == Definition(
+        DocId(str(ONE)), "noun", "land", synonyms=["shore"], cefr_level="B1", example_ids=[DocId(str(TWO))]
+    )
+
+
+def test_a_bare_definition() -> None:
+    """A definition document that lacks even its text is read, and nothing is asked about it."""
+    (read,) = read_entry(word(), found({"_id": ONE, "word_id": WORD}), {}, "en").definitions
+    assert (read.part_of_speech, read.text) == ("", "")
+
+
+def test_every_field_is_known() -> None:
+    """Each field that is asked for of the database has its place in a definition."""
+    assert set(DEFINITION_FIELDS) <= set(Definition.__dataclass_fields__)
+
+
+def test_stamps_are_read() -> None:
+    """A document's stamps are looked up by the ids that it bears; one that is gone counts as none."""
+    bearing = sense(ONE, synthesis={"synonyms": ObjectId("a" * 24), "domain": ObjectId("b" * 24)})
+    documents = Found([word(synthesis={"definitions": ObjectId("c" * 24)})], {WORD: {ONE: bearing}})
+    assert documents.borne_stamps() == {ObjectId(letter * 24) for letter in "abc"}
+    (read,) = read_entry(word(), documents, {ObjectId("a" * 24): STAMP}, "en").definitions
+    assert read.stamps == {"synonyms": STAMP}
+
+
+def test_a_stamp_there_and_back() -> None:
+    """A stamp is read as it was written."""
+    stored = stamp_fields(STAMP) | {"_id": ObjectId(STAMP.id)}
+    assert "id" not in stamp_fields(STAMP)
+    assert read_stamp(stored) == STAMP
+
+
+# ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_ids_are_encoded_wherever_they_stand() -> None:
+    """Ids are ObjectIds in the database, in lists and inside documents too; texts of 24 hex digits stay texts."""
+    identity = DocId(str(ONE))
+    value = {"a": identity, "b": [identity, {"c": (identity,)}], "text": str(ONE), "n": 1, "none": None, "at": NOON}
+    assert encoded(value) == {
+        "a": ONE,
+        "b": [ONE, {"c": [ONE]}],
+        "text": str(ONE),
+        "n": 1,
+        "none": None,
+        "at": NOON,
+    }
+
+
+def test_derived_ids_can_be_object_ids() -> None:
+    """Whatever an id is derived from, the database takes it."""
+    assert str(ObjectId(derived_id("wörd", 1, None))) == derived_id("wörd", 1, None)
+
+
+def test_one_update_per_document() -> None:
+    """However many components of a document were answered, it is written once, and its version counts each."""
+    later = NOON + timedelta(hours=1)
+    other = Stamp(DocId("b" * 24), "run", "b1", NOON, "gpt-6-luna", "t", "batch")
+    made = updates_of(
+        [
+            change("synonyms", ONE, completed=later),
+            change("antonyms", ONE, stamp=other),
+            change("synonyms", TWO),
+        ]
+    )
+    assert list(made) == [Collection.DEFINITIONS]
+    first, second = map(operation, made[Collection.DEFINITIONS])
+    assert first == (
+        ONE,
+        {
+            "$set": {
+                "synonyms": ["x"],
+                "antonyms": ["x"],
+                "synthesis.synonyms": ObjectId("a" * 24),
+                "synthesis.antonyms": ObjectId("b" * 24),
+                "updated_at": later,
+            },
+            "$inc": {"version": 2},
+        },
+    )
+    assert second[0] == TWO
+    assert second[1]["$inc"] == {"version": 1}
+
+
+def test_an_empty_answer_is_stamped() -> None:
+    """An answer that says that there is nothing leaves its stamp, so that it is never asked again."""
+    (made,) = updates_of([change("domain", fields={"domain": None})])[Collection.DEFINITIONS]
+    assert operation(made)[1]["$set"] == {
+        "domain": None,
+        "synthesis.domain": ObjectId("a" * 24),
+        "updated_at": NOON,
+    }
+
+
+def test_other_updates_bear_no_stamp() -> None:
+    """A document that is changed along with the target gets no stamp of its own."""
+    entry = Update(Collection.ENTRIES, DocId(str(ENTRY)), {"definition_ids": [DocId(str(ONE))]})
+    made = updates_of([change("definitions", WORD, {}, updates=(entry,))])
+    (updated,) = made[Collection.ENTRIES]
+    assert operation(updated) == (
+        ENTRY,
+        {"$set": {"definition_ids": [ONE], "updated_at": NOON}, "$inc": {"version": 1}},
+    )
+
+
+def test_upserts_do_not_overwrite() -> None:
+    """A new document is written where there is none; one that is there is left alone."""
+    made = upsert(DocId(str(ONE)), {"word_id": DocId(str(WORD)), "text": "land"}, NOON)
+    assert operation(made) == (
+        ONE,
+        {
+            "$setOnInsert": {
+                "word_id": WORD,
+                "text": "land",
+                "created_at": NOON,
+                "updated_at": NOON,
+                "version": 1,
+            }
+        },
+    )
+    assert made._upsert is True
+
+
+def test_inserts_bear_their_own_time() -> None:
+    """A new document was made when its batch was completed, not when it was collected."""
+    insert = Insert(Collection.EXAMPLES, DocId(str(TWO)), {"text": "x"})
+    later = NOON + timedelta(days=1)
+    made = list(inserts_of([change(inserts=(insert,), completed=later), change()]))
+    assert made == [(insert, later)]
+
+
+def test_a_new_word() -> None:
+    """The document of a new word has what readers of the database look for."""
+    fields = new_word(unknown_entry("Straße", "de").word)
+    assert fields == {
+        "text": "Straße",
+        "normalized": "strasse",
+        "lemma": "Straße",
+        "languages": ["de"],
+        "homograph_number": None,
+    }

@@ -1,0 +1,140 @@
+"""What a run would ask and cost, before anything is sent."""
+
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.batch_processor import SynthesisBatchProcessor
+from floridify_batch.chunks import ChunkSize, Limits
+from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
+from floridify_batch.feeding import survey
+from floridify_batch.planning import brief
+from floridify_batch.recipes import RECIPES
+from floridify_batch.store import EntryReader, NoDatabase
+from tests.twins import Service, Shelf, Stage
+
+ASKED = brief((C.SYNONYMS, C.DOMAIN), model="gpt-6-luna", language_name="English")
+
+
+async def estimated(words: list[str], store: EntryReader, limits: Limits | None = None) -> Estimate:
+    return await survey(
+        words,
+        store,
+        ASKED,
+        language="en",
+        model="gpt-6-luna",
+        limits=limits or Limits(),
+        progress=lambda _, __: None,
+    )
+
+
+def shelf(**senses: int) -> Shelf:
+    known = Shelf()
+    for word, count in senses.items():
+        known.know(word, *(f"{word} {number}" for number in range(count)))
+    return known
+
+
+async def test_the_figures() -> None:
+    """An estimate counts the words, those that are complete, those of which nothing is known, and every request."""
+    known = shelf(bank=2)
+    known.know("done", "finished", synonyms=["over"], domain="law")
+    estimate = await estimated(["bank", "done", "qwrt"], known)
+    assert (estimate.words, estimate.complete, estimate.unknown) == (3, 1, 1)
+    requests = {component: each.requests for component, each in estimate.now.items()}
+    assert requests == {C.SYNONYMS: 2, C.DOMAIN: 2, C.DEFINITIONS: 1}
+    assert estimate.total_now.requests == 5
+
+
+async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
+    """The requests, bytes and tokens that a run writes down are those of its estimate, chunk by chunk."""
+    words = ["bank", "tree", "lake"]
+    known = shelf(bank=2, tree=1, lake=3)
+    estimate = await estimated(words, known, Limits(words=2))
+    stage = Stage(tmp_path, words, Service(), known, (C.SYNONYMS, C.DOMAIN), batch_size=2)
+    run = stage.run()
+    await SynthesisBatchProcessor(run).process(wait=False)
+    chunks = [ChunkSize(c.words, c.requests, c.bytes, c.input_tokens, c.output_tokens) for c in run.ledger.chunks]
+    assert chunks == estimate.chunks
+    assert estimate.total_now == Expectation(
+        sum(each.requests for each in chunks),
+        sum(each.input_tokens for each in chunks),
+        sum(each.output_tokens for each in chunks),
+    )
+
+
+async def test_later() -> None:
+    """What words without definitions will need later is expected, and kept apart from what can be asked now."""
+    estimate = await estimated(["qwrt", "asdf"], NoDatabase())
+    assert set(estimate.now) == {C.DEFINITIONS}
+    assert set(estimate.later) == {C.SYNONYMS, C.DOMAIN}
+    assert estimate.later[C.DOMAIN].requests == 2 * SENSES_EXPECTED
+    assert estimate.later[C.DOMAIN].output_tokens == 2 * SENSES_EXPECTED * RECIPES[C.DOMAIN].output_tokens
+    assert estimate.total.requests == 2 + 4 * SENSES_EXPECTED
+
+
+async def test_nothing_is_expected_of_known_words() -> None:
+    """Where every word has definitions there is nothing to guess."""
+    estimate = await estimated(["bank"], shelf(bank=1))
+    assert estimate.later == {}
+    assert estimate.total == estimate.total_now
+
+
+async def test_nothing_is_written() -> None:
+    """An estimate leaves the database as it was."""
+    known = shelf(bank=1)
+    before = known.picture()
+    await estimated(["bank", "qwrt"], known)
+    assert known.picture() == before
+
+
+def test_packing() -> None:
+    """Words are packed as a run would: into the last chunk while it holds them, and never split."""
+    estimate = Estimate("gpt-6-luna")
+    for requests in (3, 2, 4, 9, 1):
+        estimate.pack(ChunkSize(1, requests), Limits(requests=5))
+    assert [(chunk.words, chunk.requests) for chunk in estimate.chunks] == [(2, 5), (1, 4), (1, 9), (1, 1)]
+
+
+sizes = st.builds(ChunkSize, st.just(1), *[st.integers(1, 9)] * 4)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(sizes, max_size=15),
+    st.builds(Limits, *[st.none() | st.integers(1, 4), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30)]),
+)
+def test_packing_at_the_limits(words: list[ChunkSize], limits: Limits) -> None:
+    """No chunk of several words is beyond a limit, none could have held the next word, and no word is lost."""
+    estimate = Estimate("gpt-6-luna")
+    for size in words:
+        estimate.pack(size, limits)
+    assert sum(estimate.chunks, ChunkSize()) == sum(words, ChunkSize())
+    rest = iter(words)
+    held = [list(islice(rest, chunk.words)) for chunk in estimate.chunks]
+    for chunk, its_words in zip(estimate.chunks, held, strict=True):
+        assert chunk == sum(its_words, ChunkSize())
+        assert chunk.words == 1 or limits.hold(chunk)
+    for chunk, following in zip(estimate.chunks, held[1:], strict=False):
+        assert not limits.hold(chunk + following[0])
+
+
+def test_cost() -> None:
+    """An estimate's price is its tokens at the model's rates, at half of them in a batch."""
+    estimate = Estimate("gpt-6-luna")
+    asks = Expectation(10, 1_000_000, 100_000)
+    assert estimate.cost(asks, batch=True) == Decimal("0.075")
+    assert estimate.cost(asks, batch=False) == Decimal("0.15")
+    assert Estimate("gpt-of-nobody").cost(asks, batch=True) is None
+
+
+def test_order_of_components() -> None:
+    """Components are shown by how much they ask, now and later together."""
+    estimate = Estimate("gpt-6-luna")
+    estimate.now = {"definitions": Expectation(5), "synonyms": Expectation(1)}
+    estimate.later = {"synonyms": Expectation(6), "domain": Expectation(6)}
+    assert list(components_of(estimate)) == ["synonyms", "domain", "definitions"]

@@ -1,0 +1,197 @@
+"""The ledger: every move that is allowed, and no other."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.ledger import (
+    TRANSITIONS,
+    ChunkRecord,
+    ChunkState,
+    IllegalMove,
+    Ledger,
+    RunInfo,
+    RunSettings,
+    TokenCount,
+    cost_of,
+)
+from floridify_batch.pricing import Usage
+
+S = ChunkState
+DIAGRAM = {
+    (S.PLANNED, S.SUBMITTING),
+    (S.SUBMITTING, S.SUBMITTED),
+    (S.SUBMITTING, S.PLANNED),
+    (S.SUBMITTED, S.ANSWERED),
+    (S.SUBMITTED, S.PLANNED),
+    (S.SUBMITTED, S.SPLIT),
+    (S.SUBMITTED, S.LOST),
+    (S.ANSWERED, S.STORED),
+    (S.STORED, S.DONE),
+    (S.SPLIT, S.DONE),
+    (S.LOST, S.STORED),
+}
+
+
+def record(number: int = 1, state: ChunkState = S.PLANNED, **more: Any) -> ChunkRecord:
+    sizes: dict[str, Any] = {"words": 2, "requests": 8, "bytes": 800, "input_tokens": 300, "output_tokens": 90}
+    return ChunkRecord(number=number, state=state, **sizes | more)
+
+
+def info(**more: Any) -> RunInfo:
+    chosen: dict[str, Any] = {
+        "words_file": "w.txt",
+        "components": ("synonyms",),
+        "model": "gpt-6-luna",
+        "language": "en",
+        "force": False,
+        "immediate": False,
+        "batch_size": None,
+        "max_attempts": 3,
+        "poll_interval": 60.0,
+        "database": "floridify",
+        "mongo_url": None,
+        "base_url": None,
+        "sandbox": False,
+    }
+    own: dict[str, Any] = {
+        name: more.pop(name) for name in ("id", "words", "list_digest", "template_digest") if name in more
+    }
+    facts: dict[str, Any] = {"id": "r", "words": 4, "list_digest": "l", "template_digest": "t"} | own
+    return RunInfo(settings=RunSettings(**chosen | more), **facts)
+
+
+def ledger(records: Iterable[ChunkRecord] = (), **more: Any) -> Ledger:
+    return Ledger(start_time=1.0, run=info(), chunks=list(records), **more)
+
+
+@pytest.mark.parametrize("to", S)
+@pytest.mark.parametrize("state", S)
+def test_moves(state: ChunkState, to: ChunkState) -> None:
+    """A chunk moves along the drawn arrows; any other move raises and changes nothing."""
+    book = ledger([record(state=state)])
+    before = book.model_copy(deep=True)
+    if (state, to) in DIAGRAM:
+        assert book.move(1, to, batch_id="b").state is to
+        assert (book.chunk(1).state, book.chunk(1).batch_id) == (to, "b")
+    else:
+        with pytest.raises(IllegalMove, match=f"chunk 1 cannot go from {state} to {to}"):
+            book.move(1, to, batch_id="b")
+        assert book == before
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(S)), max_size=25))
+def test_any_moves(moves: list[tuple[int, ChunkState]]) -> None:
+    """Whatever moves are tried, each chunk walks the drawn arrows alone, and no chunk moves another."""
+    book = ledger([record(number) for number in (1, 2, 3)])
+    for number, to in moves:
+        before = list(book.chunks)
+        try:
+            book.move(number, to)
+        except IllegalMove:
+            assert book.chunks == before
+            continue
+        assert (before[number - 1].state, to) in DIAGRAM
+        assert [each for each in book.chunks if each.number != number] == [
+            each for each in before if each.number != number
+        ]
+
+
+def test_every_state_leads_home() -> None:
+    """From every state there is a way to DONE: no chunk can get stuck by its state alone."""
+    reaches = {S.DONE}
+    for _ in S:
+        reaches |= {state for state, nexts in TRANSITIONS.items() if nexts & reaches}
+    assert reaches == set(S)
+
+
+def test_numbers_have_no_gaps() -> None:
+    """Chunks are numbered from 1 without gaps, so that a number names one chunk for ever."""
+    book = ledger()
+    book.add(record(1))
+    for wrong in (0, 1, 3):
+        with pytest.raises(IllegalMove):
+            book.add(record(wrong))
+    assert [each.number for each in book.chunks] == [1]
+
+
+def test_note() -> None:
+    """A fact can be noted without moving the chunk."""
+    book = ledger([record(), record(2)])
+    book.note(2, file_id="file-7")
+    assert (book.chunk(2).file_id, book.chunk(2).state, book.chunk(1).file_id) == ("file-7", S.PLANNED, None)
+
+
+def test_labels() -> None:
+    """A resubmission has another label, so that a rejected batch is never taken for it."""
+    assert record(7, submission=1).label("r") == "r/0007/1"
+    assert record(7, submission=2).label("r") != record(7, submission=1).label("r")
+
+
+def stored(number: int, **more: Any) -> ChunkRecord:
+    facts: dict[str, Any] = {
+        "answered": 6,
+        "failures": {"expired": 1, "http 500": 1},
+        "usage": TokenCount(input=100, cached=10, output=20),
+        "cost": Decimal("0.1"),
+    }
+    return record(number, S.STORED, **facts | more)
+
+
+def test_totals() -> None:
+    """The figures of a run are the sums over its chunks, with open requests where nothing has come back yet."""
+    book = ledger([stored(1), stored(2), record(3, S.SUBMITTED)], processed_words=["a"], failed_words={"b": "x"})
+    totals = book.totals()
+    assert (totals.words, totals.processed, totals.failed, totals.open_words) == (4, 1, 1, 2)
+    assert (totals.requests, totals.answered, totals.failed_requests, totals.open_requests) == (24, 12, 4, 8)
+    assert (totals.usage, totals.cost) == (Usage(200, 20, 40), Decimal("0.2"))
+
+
+def test_split_chunks_count_where_they_are_asked_again() -> None:
+    """A chunk that was cut smaller is not counted twice, before or after it is history."""
+    done = record(1, S.SPLIT), record(2)
+    assert ledger(done).totals().requests == 8
+    assert ledger([record(1, S.DONE), record(2)]).totals().requests == 8
+
+
+def test_an_unknown_price() -> None:
+    """As soon as one chunk's price is unknown the whole is: a sum of some would be a lie."""
+    assert cost_of([stored(1), stored(2, cost=None)]) is None
+    assert cost_of([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("processed", "failed", "chunk", "finished"),
+    [
+        (["a", "b", "c", "d"], {}, S.DONE, True),
+        (["a", "b", "c"], {"d": "x"}, S.DONE, True),
+        (["a", "b", "c"], {}, S.DONE, False),
+        (["a", "b", "c", "d"], {}, S.STORED, False),
+    ],
+)
+def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkState, finished: bool) -> None:
+    """A run is finished when every word is processed or failed and every chunk is history."""
+    assert ledger([record(state=chunk)], processed_words=processed, failed_words=failed).finished is finished
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"list_digest": "m"}, ["another word list"]),
+        ({"template_digest": "u"}, ["other templates"]),
+        ({"model": "gpt-5-mini"}, ["another model (gpt-6-luna, not gpt-5-mini)"]),
+        ({"language": "fr"}, ["another language (en, not fr)"]),
+        ({"components": ("domain",)}, ["other components (synonyms, not domain)"]),
+        ({"model": "o3", "list_digest": "m"}, ["another word list", "another model (gpt-6-luna, not o3)"]),
+        ({"id": "other", "poll_interval": 5.0, "batch_size": 9, "max_attempts": 1, "immediate": True}, []),
+        ({"words_file": "moved.txt", "mongo_url": "mongodb://x", "database": "d"}, []),
+    ],
+)
+def test_differences(change: dict[str, Any], said: list[str]) -> None:
+    """What makes a run another one is named; pace, place, money and mode are no difference."""
+    assert info().differences(info(**change)) == said
