@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from floridify_batch.shapes import Share, Text, a_field_named_register, clip, kept, paired
+from floridify_batch.shapes import Share, Text, a_field_named_register, at_least_one, clip, kept, paired
 
 
 class Answer(BaseModel):
@@ -227,7 +227,7 @@ class ClusterMapping(Item):
 class ClusterMappingResponse(Answer):
     """The meanings of a word, commonest first, each with the definitions that state it."""
 
-    clusters: Annotated[list[ClusterMapping], kept(ClusterMapping), clip(10), Field(min_length=1)]
+    clusters: Annotated[list[ClusterMapping], kept(ClusterMapping), clip(10), at_least_one]
 
 
 class DefinitionResponse(Item):
@@ -242,4 +242,4 @@ class DefinitionResponse(Item):
 class SynthesisResponse(Answer):
     """The definitions of one meaning; the first is used."""
 
-    definitions: Annotated[list[DefinitionResponse], kept(DefinitionResponse), clip(20), Field(min_length=1)]
+    definitions: Annotated[list[DefinitionResponse], kept(DefinitionResponse), clip(20), at_least_one]

@@ -41,12 +41,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All that one answer changes: `target` is the document that its custom id names, and gets the stamp as `stamped`.
+    """All that one answer changes: `target` is the document that its custom id names, and gets the stamp.
 
     Inserts come before updates, and `removes` last: at no moment does a document refer to one that does not exist.
     """
 
-    stamped: str
+    component: str
     target: Update
     stamp: Stamp
     completed: datetime

@@ -198,7 +198,7 @@ def updates_of(changes: Iterable[Change]) -> "dict[str, list[UpdateOne]]":
     """One update per document, however many changes it has, by collection."""
     merged: dict[tuple[str, DocId], _Merged] = {}
     for change in changes:
-        stamp = {f"{SYNTHESIS}.{change.stamped}": change.stamp.id}
+        stamp = {f"{SYNTHESIS}.{change.component}": change.stamp.id}
         for update, stamped in ((change.target, stamp), *((each, {}) for each in change.updates)):
             merged.setdefault((update.collection, update.id), _Merged()).take(update, stamped, change.completed)
     return _grouped(merged)

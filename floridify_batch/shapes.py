@@ -59,6 +59,16 @@ def kept(item: type[BaseModel]) -> WrapValidator:
     return WrapValidator(keep)
 
 
+def _not_empty(value: list[Any]) -> list[Any]:
+    if not value:
+        raise ValueError("the list is empty")
+    return value
+
+
+at_least_one = AfterValidator(_not_empty)
+"""Refuses an empty list."""
+
+
 def _fits(item: type[BaseModel], value: Any) -> bool:
     try:
         item.model_validate(value)

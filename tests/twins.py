@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.changes import Change, Collection
+from floridify_batch.changes import Change, Collection, Update
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.documents import Found, new_word, read_entry
@@ -358,7 +358,7 @@ class Shelf:
         for document in self.documents[Collection.DEFINITIONS].values():
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for document in self.documents[Collection.ENTRIES].values():
-            found.entries.setdefault(document["word_id"], document)
+            found.entries.setdefault(document["word_id"], []).append(document)
         by_text: dict[str, list[Entry]] = {text: [] for text in texts}
         for word in self.documents[Collection.WORDS].values():
             if word["text"] in by_text and language in word["languages"]:
@@ -385,6 +385,15 @@ class Shelf:
             for collection, identity in change.removes:
                 self.documents[collection].pop(identity, None)
         self.applied += 1
+        self.fate.deed()
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought."""
+        self.fate.deed()
+        for update in updates:
+            document = self.documents[update.collection].get(update.id)
+            if document is not None:
+                document |= {**update.fields, "version": document["version"] + 1}
         self.fate.deed()
 
     def _insert(self, collection: Collection, identity: DocId, fields: Mapping[str, Any], made: datetime) -> None:

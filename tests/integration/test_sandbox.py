@@ -16,12 +16,12 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from floridify_batch import answers
+from floridify_batch import answers, shapes
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.sandbox.running import SandboxProcess, running_sandbox, serve
 from floridify_batch.sandbox.settings import SandboxSettings
 
-SCHEMA = answers.wire_schema(answers.SynonymGenerationResponse)
+SCHEMA = shapes.wire_schema(answers.SynonymGenerationResponse)
 HOUR = 3600.0
 
 

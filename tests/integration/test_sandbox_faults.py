@@ -11,11 +11,11 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from floridify_batch import answers
+from floridify_batch import answers, shapes
 from floridify_batch.sandbox.running import running_sandbox
 
 HOUR = 3600.0
-SCHEMA = answers.wire_schema(answers.DomainIdentificationResponse)
+SCHEMA = shapes.wire_schema(answers.DomainIdentificationResponse)
 BODY: dict[str, Any] = {
     "model": "gpt-4o-mini",
     "messages": [{"role": "user", "content": "Word: calm"}],

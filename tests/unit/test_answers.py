@@ -9,8 +9,8 @@ from openai import pydantic_function_tool
 from pydantic import BaseModel, ValidationError
 
 from floridify_batch import answers
-from floridify_batch.answers import wire_schema
 from floridify_batch.recipes import RECIPES
+from floridify_batch.shapes import wire_schema
 
 ANSWERS: list[type[BaseModel]] = [recipe.answer for recipe in RECIPES.values()]
 NOT_ON_THE_WIRE = {"title", "description", "default", "maxLength", "minLength", "maxItems", "minItems"}

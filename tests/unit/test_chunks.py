@@ -26,7 +26,6 @@ from floridify_batch.chunks import (
     read_ordinals,
     write_failures,
 )
-from floridify_batch.components import SynthesisComponent
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.planning import brief, plan
 from floridify_batch.words import unknown_entry
@@ -39,7 +38,7 @@ def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> 
     lines = [b'{"custom_id":"%d-%d"}\n' % (ordinal, number) for number in range(requests)]
     expected = [Expected(ordinal, f"{ordinal}-{number}", 1, 0) for number in range(requests)]
     size = ChunkSize(1, requests, sum(map(len, lines)), 10 * requests, 5 * requests)
-    return Group(ordinal, lines, expected, carried, size)
+    return Group(ordinal, lines, [10] * requests, expected, carried, size)
 
 
 def test_the_services_limits() -> None:
@@ -166,7 +165,7 @@ def planned(**more: Any) -> Group:
     asked = brief((), model="gpt-6-luna", language_name="English")
     (request,) = plan(unknown_entry("bank", "en"), asked, {})
     failures = {request.custom_id: Failure(request.custom_id, FailureReason.EXPIRED, ""), FAILED.custom_id: FAILED}
-    return group(4, [request], more.get("failures", failures), {SynthesisComponent.DEFINITIONS: 160})
+    return group(4, [request], more.get("failures", failures))
 
 
 def test_a_word_made_ready() -> None:

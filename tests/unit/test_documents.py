@@ -44,8 +44,8 @@ def word(**fields: Any) -> dict[str, Any]:
 
 
 def found(*senses: dict[str, Any], entry: list[Any] | None = None) -> Found:
-    ours: Document = {"_id": ENTRY, "word_id": WORD, "definition_ids": entry}
-    entries: dict[Any, Document] = {} if entry is None else {WORD: ours}
+    ours: Document = {"_id": ENTRY, "word_id": WORD, "definition_ids": entry, "provider": "synthesis"}
+    entries: dict[Any, list[Document]] = {} if entry is None else {WORD: [ours]}
     own: dict[Any, Document] = {each["_id"]: each for each in senses}
     return Found([word()], {WORD: own}, entries)
 

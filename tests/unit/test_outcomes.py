@@ -8,7 +8,7 @@ import pytest
 
 from floridify_batch import answers
 from floridify_batch.changes import Change, Collection, Insert, Update
-from floridify_batch.components import Provenance, SynthesisComponent
+from floridify_batch.components import Provenance, Scope, SynthesisComponent
 from floridify_batch.outcomes import merged
 from floridify_batch.pricing import Usage
 from floridify_batch.recipes import RECIPES
@@ -230,7 +230,9 @@ def test_definitions_make_an_entry() -> None:
         Collection.ENTRIES,
     ]
     assert [each.fields["text"] for each in definitions] == ["land by a river", "to lean in a turn"]
-    assert entry.fields["definition_ids"] == [each.id for each in definitions]
+    assert change.updates == (
+        Update(Collection.ENTRIES, entry.id, {"definition_ids": [each.id for each in definitions]}),
+    )
     assert (entry.fields["word_id"], entry.fields["provider"]) == (BANK.id, "synthesis")
     assert {each.fields["dictionary_entry_id"] for each in definitions} == {entry.id}
     assert change.target == Update(Collection.WORDS, BANK.id, {})
@@ -256,8 +258,8 @@ def test_new_documents_lack_nothing() -> None:
     """A new definition has every field that a reader of the database expects, lists empty and values null."""
     first = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK)).inserts[0]
     assert isinstance(first, Insert)
-    for component, recipe in RECIPES.items():
-        if component is not C.DEFINITIONS:
+    for recipe in RECIPES.values():
+        if recipe.scope is Scope.DEFINITION:
             assert first.fields[recipe.field] in ([], None)
 
 

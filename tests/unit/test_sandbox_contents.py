@@ -6,7 +6,7 @@ import orjson
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from floridify_batch import answers
+from floridify_batch import answers, shapes
 from floridify_batch.sandbox.contents import COMPONENTS
 from floridify_batch.sandbox.replies import prompt_tokens, reply
 from floridify_batch.tokens import count_tokens
@@ -39,7 +39,7 @@ def request(name: str, schema: dict[str, Any], *texts: str, **more: Any) -> dict
 
 
 def answer(name: str, model: type[BaseModel], *texts: str) -> Any:
-    content = reply(request(name, answers.wire_schema(model), *texts), 10).content
+    content = reply(request(name, shapes.wire_schema(model), *texts), 10).content
     return orjson.loads(content or "null")
 
 
@@ -101,7 +101,7 @@ def test_the_answer_depends_on_model_component_and_prompt_only() -> None:
 
 def test_answers_end_at_the_cap() -> None:
     """A cap below the answer's length cuts it there, and says so."""
-    schema = answers.wire_schema(MODELS["synonyms"])
+    schema = shapes.wire_schema(MODELS["synonyms"])
     cut = reply(request("synonyms", schema, PROMPT, max_completion_tokens=20), 10)
     assert cut.finish_reason == "length"
     assert cut.completion_tokens == 20
@@ -110,6 +110,6 @@ def test_answers_end_at_the_cap() -> None:
 
 def test_the_schema_is_billed_with_the_messages() -> None:
     """Input tokens are those of the messages, the schema and the separators."""
-    schema = answers.wire_schema(MODELS["domain"])
+    schema = shapes.wire_schema(MODELS["domain"])
     texts = count_tokens("Be brief.") + count_tokens(PROMPT) + count_tokens(orjson.dumps(schema).decode())
     assert prompt_tokens(request("domain", schema, "Be brief.", PROMPT)) == texts + 2 * 4 + 3

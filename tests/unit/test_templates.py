@@ -1,24 +1,47 @@
 """Prompt templates: what they are given, and that they take words for words."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.errors import UsageError
 from floridify_batch.recipes import RECIPES
 from floridify_batch.templates import Template, load_template
-from floridify_batch.words import Definition, Entry, Word, derived_id
+from floridify_batch.words import Definition, Entry, Stamp, Word, derived_id
 
-SENSE = Definition(derived_id("sense"), "noun", "the land beside a river", synonyms=["shore"], antonyms=["bed"])
-BANK = Entry(Word(derived_id("bank"), "bank", "en"), (SENSE,))
+SENSE = Definition(
+    derived_id("sense"),
+    "noun",
+    "the land beside a river",
+    synonyms=["shore", "side"],
+    antonyms=["bed"],
+    providers=["own"],
+)
+WORD = Word(derived_id("bank"), "bank", "en")
+
+
+def entry_of(sense: Definition) -> Entry:
+    """An entry of which every component can be asked."""
+    second = Definition(derived_id("other"), "noun", "a house for money", providers=["other"])
+    sources = (sense, second)
+    stamp = Stamp(derived_id("s"), "run", "batch", datetime(2026, 11, 20, tzinfo=UTC), "model", "template", "batch")
+    stamps = {"cluster_definitions": stamp}
+    return Entry(WORD, (sense, second), stamps, sources=sources, etymologies=(("own", "from Old Norse"),))
+
+
+BANK = entry_of(SENSE)
 
 
 def template(component: str, language: str = "English", count: int = 5) -> Template:
-    return load_template(component, {"language": language, "count": count})
+    constants = {"language": language, "language_name": language, "count": count, "previous_words": ()}
+    return load_template(component, constants, frozenset(RECIPES[SynthesisComponent(component)].given_names()))
 
 
 def prompt(component: SynthesisComponent, sense: Definition = SENSE) -> str:
     recipe = RECIPES[component]
-    entry = Entry(BANK.word, (sense,))
+    entry = entry_of(sense)
     target = next(iter(recipe.targets(entry)))
     return template(component, count=recipe.count).render(recipe.given(entry, target))
 
@@ -32,13 +55,22 @@ def test_every_template_is_filled_in(component: SynthesisComponent) -> None:
     assert "{" not in template(component).instructions
 
 
+def marked(value: Any) -> Any:
+    """A value of the same form that can be told from any other."""
+    if isinstance(value, list):
+        return [marked(value[0])]
+    if isinstance(value, tuple):
+        return tuple(map(marked, value))
+    return dict.fromkeys(value, "MARK") if isinstance(value, dict) else "MARK"
+
+
 @pytest.mark.parametrize("component", SynthesisComponent)
 def test_every_variable_is_used(component: SynthesisComponent) -> None:
     """A recipe gives its template nothing that the template does not use: a word changes no prompt in vain."""
     recipe = RECIPES[component]
     given = recipe.given(BANK, next(iter(recipe.targets(BANK))))
     for name in given:
-        with_mark = given | {name: ["MARK"] if isinstance(given[name], list) else "MARK"}
+        with_mark = given | {name: marked(given[name])}
         assert "MARK" in template(component).render(with_mark), name
 
 
@@ -60,7 +92,7 @@ def test_the_parts() -> None:
         "Word: bank",
         "Part of speech: noun",
         "Definition: the land beside a river",
-        "Already in the entry: shore",
+        "Already in the entry: shore, side",
     ]
 
 
@@ -77,7 +109,7 @@ def test_definitions_are_text() -> None:
 
 def test_a_variable_that_nobody_gives() -> None:
     """A prompt with a hole is never sent."""
-    with pytest.raises(UsageError, match=r"template of domain cannot be filled in: .*definition"):
+    with pytest.raises(UsageError, match=r"template domain.md cannot be filled in: .*definition"):
         template("domain").render({})
 
 
