@@ -1,0 +1,81 @@
+"""Desks at which the command is tried: a folder each, one sandbox and one MongoDB for all."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from pymongo import MongoClient
+
+from floridify_batch.sandbox.running import running_sandbox
+from tests.acceptance.command import KEY, Desk
+from tests.acceptance.sandbox import Sandbox
+
+HOUR = 3600.0
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox whose batches take a moment."""
+    with running_sandbox(tmp_path_factory.mktemp("quick"), seconds=0.2, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture(scope="session")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox in which time passes only when it is told so."""
+    with running_sandbox(tmp_path_factory.mktemp("frozen"), seconds=HOUR, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture(scope="session")
+def plain_env() -> dict[str, str]:
+    """The environment of a user who has set nothing."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | {"COLUMNS": "200", "PYTHONUTF8": "1"}
+
+
+class DeskMaker(Protocol):
+    """Makes desks of one test, each with a folder and a database of its own."""
+
+    def __call__(self, sandbox: Sandbox, name: str = "desk") -> Desk:
+        """A desk whose commands use a sandbox."""
+
+
+@pytest.fixture
+def desk_at(tmp_path: Path, plain_env: dict[str, str], mongo_url: str, database_name: str) -> Iterator[DeskMaker]:
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url, tz_aware=True)
+    databases = []
+
+    def made(sandbox: Sandbox, name: str = "desk") -> Desk:
+        database = client[f"{database_name}_{name}"]
+        databases.append(database)
+        settings = {
+            "OPENAI_API_KEY": KEY,
+            "BATCH_SYNTH_BASE_URL": sandbox.url,
+            "BATCH_SYNTH_MONGO_URL": mongo_url,
+            "BATCH_SYNTH_DATABASE": database.name,
+            "BATCH_SYNTH_POLL_INTERVAL": "0.2",
+        }
+        folder = tmp_path / name
+        folder.mkdir()
+        return Desk(folder, plain_env | settings, sandbox, database)
+
+    with client:
+        yield made
+        for database in databases:
+            client.drop_database(database)
+
+
+@pytest.fixture
+def desk(desk_at: DeskMaker, quick: Sandbox) -> Desk:
+    """A desk at the quick sandbox."""
+    return desk_at(quick)
+
+
+@pytest.fixture
+def still(desk_at: DeskMaker, frozen: Sandbox) -> Iterator[Desk]:
+    """A desk at the frozen sandbox; what it left there is ended."""
+    yield desk_at(frozen, "still")
+    frozen.control(faults=[], finish=True)
