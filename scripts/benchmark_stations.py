@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from floridify_batch.batches import TERMINAL
-from floridify_batch.changes import Change
+from floridify_batch.changes import Change, Update
 from floridify_batch.events import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
 from floridify_batch.ledger import ChunkState
 from floridify_batch.store import EntryStore
@@ -185,6 +185,11 @@ class TimedStore:
         """Write changes."""
         with self._watch.within(Part.WRITES):
             await self._store.apply(changes)
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought."""
+        with self._watch.within(Part.WRITES):
+            await self._store.update(updates)
 
 
 # ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────
