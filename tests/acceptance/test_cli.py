@@ -12,7 +12,7 @@ import orjson
 import pytest
 from openai import OpenAI
 
-from tests.acceptance.command import Desk, said, together, until
+from tests.acceptance.command import KEY, Desk, said, together, until
 from tests.acceptance.conftest import DeskMaker
 from tests.acceptance.library import add_known
 from tests.acceptance.sandbox import Sandbox
@@ -274,6 +274,7 @@ def test_two_at_once(still: Desk) -> None:
         until(lambda: still.states() == ["SUBMITTED"])
         second = still.do(*RESUME)
         assert (second.code, f"process {process.pid} " in second.err) == (3, True)
+        assert KEY not in "".join(path.read_text() for path in still.folder.glob(".*"))
         process.terminate()
         stopped = said(process)
     assert (stopped.code, "resume --checkpoint" in stopped.err) == (130, True)

@@ -1,10 +1,7 @@
 """The store over a real MongoDB: what it reads, what it writes once and only once, and what it says when it cannot."""
 
 import asyncio
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,10 @@ from pymongo.database import Database
 
 from floridify_batch.changes import Change, Collection, Insert, Update
 from floridify_batch.errors import DatabaseError
-from floridify_batch.local_mongo import find_mongod
 from floridify_batch.store import MongoStore
 from floridify_batch.words import DocId, Entry, Stamp, derived_id, unknown_entry
 from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word
+from tests.acceptance.mongod import listens, mongod
 
 type Found = Database[dict[str, Any]]
 
@@ -252,17 +249,6 @@ async def test_write_refused(store: MongoStore, database: Found, definition: Obj
         await store.apply([change(definition, cefr_level="B1")])
 
 
-async def test_unreachable(free_port: int) -> None:
-    """A server that is not there is named in a sentence that holds no password."""
-    store = MongoStore(f"mongodb://ann:hush-hush@127.0.0.1:{free_port}/", "any")
-    with pytest.raises(DatabaseError) as caught:
-        await store.check()
-    assert f"cannot be reached: 127.0.0.1:{free_port}" in str(caught.value)
-    assert "hush" not in str(caught.value)
-    assert len(str(caught.value)) < 300
-    await store.close()
-
-
 async def test_wrong_password(mongo_url: str) -> None:
     """A server that refuses the user is an error that says so without the password."""
     store = MongoStore(mongo_url.replace("//", "//ann:hush-hush@"), "any")
@@ -290,28 +276,6 @@ def test_unusable(url: str) -> None:
     with pytest.raises(DatabaseError, match="cannot be used: ") as caught:
         MongoStore(url, "any")
     assert "hush" not in str(caught.value)
-
-
-@contextmanager
-def mongod(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server over a folder, taking connections; killed in the end."""
-    binary = find_mongod()
-    assert binary is not None
-    options = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
-    command = [str(binary), "--dbpath", str(folder), "--port", str(port), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        while not listens(port):
-            assert server.poll() is None
-        try:
-            yield server
-        finally:
-            server.kill()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.05)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_away_for_a_moment(tmp_path: Path, free_port: int) -> None:

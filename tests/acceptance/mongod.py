@@ -1,0 +1,32 @@
+"""A MongoDB server that a test starts and kills by itself."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from floridify_batch.local_mongo import find_mongod
+
+
+@contextmanager
+def mongod(folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server over a folder, taking connections; killed in the end."""
+    binary = find_mongod()
+    assert binary is not None
+    own = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
+    command = [str(binary), "--dbpath", str(folder), "--port", str(port), *own, *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        while not listens(port):
+            assert server.poll() is None
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def listens(port: int) -> bool:
+    """Whether anybody takes connections at a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.05)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
