@@ -1,1 +1,172 @@
-"""Finished dictionary entries from a word list, through OpenAI's Batch API."""
+"""Finished dictionary entries from a word list, through OpenAI's Batch API.
+
+What a program needs of the library is here, and is loaded when it is first used: importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from floridify_batch.answers import (
+        AntonymResponse,
+        CEFRLevelResponse,
+        ClusterMapping,
+        ClusterMappingResponse,
+        CollocationResponse,
+        DefinitionResponse,
+        DomainIdentificationResponse,
+        EtymologyResponse,
+        ExampleGenerationResponse,
+        FactGenerationResponse,
+        FallbackDefinitionsResponse,
+        FrequencyBandResponse,
+        GrammarPatternResponse,
+        PhraseResponse,
+        PronunciationResponse,
+        RegionalVariantResponse,
+        RegisterClassificationResponse,
+        SynonymCandidate,
+        SynonymChooserResponse,
+        SynonymGenerationResponse,
+        SynthesisResponse,
+        UsageNoteResponse,
+        WordFormResponse,
+    )
+    from floridify_batch.asking import DefinitionLike, WordLike
+    from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
+    from floridify_batch.batches import Batches, OpenAIBatches
+    from floridify_batch.components import SynthesisComponent
+    from floridify_batch.connector import Connector, OpenAIConnector
+    from floridify_batch.enhancement import Enhancement, Filled, Unfilled, enhance_definitions_parallel
+    from floridify_batch.errors import BatchSynthError, ServiceError, UsageError
+    from floridify_batch.failures import FailureReason
+    from floridify_batch.requests import AnswerError, SynthesisRequest
+    from floridify_batch.synthesis import (
+        assess_collocations,
+        assess_definition_cefr,
+        assess_definition_domain,
+        assess_definition_frequency,
+        assess_grammar_patterns,
+        assess_regional_variants,
+        classify_definition_register,
+        cluster_definitions,
+        generate_definitions,
+        generate_examples,
+        generate_facts,
+        generate_phrases,
+        synthesize_antonyms,
+        synthesize_definition_text,
+        synthesize_etymology,
+        synthesize_pronunciation,
+        synthesize_synonym_chooser,
+        synthesize_synonyms,
+        synthesize_word_forms,
+        usage_note_generation,
+    )
+
+_ROOMS = {
+    "answers": (
+        "AntonymResponse CEFRLevelResponse ClusterMapping ClusterMappingResponse CollocationResponse "
+        "DefinitionResponse DomainIdentificationResponse EtymologyResponse ExampleGenerationResponse "
+        "FactGenerationResponse FallbackDefinitionsResponse FrequencyBandResponse GrammarPatternResponse "
+        "PhraseResponse PronunciationResponse RegionalVariantResponse RegisterClassificationResponse "
+        "SynonymCandidate SynonymChooserResponse SynonymGenerationResponse SynthesisResponse UsageNoteResponse "
+        "WordFormResponse"
+    ),
+    "asking": "DefinitionLike WordLike",
+    "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",
+    "batches": "Batches OpenAIBatches",
+    "components": "SynthesisComponent",
+    "connector": "Connector OpenAIConnector",
+    "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
+    "errors": "BatchSynthError ServiceError UsageError",
+    "failures": "FailureReason",
+    "requests": "AnswerError SynthesisRequest",
+    "synthesis": (
+        "assess_collocations assess_definition_cefr assess_definition_domain assess_definition_frequency "
+        "assess_grammar_patterns assess_regional_variants classify_definition_register cluster_definitions "
+        "generate_definitions generate_examples generate_facts generate_phrases synthesize_antonyms "
+        "synthesize_definition_text synthesize_etymology synthesize_pronunciation synthesize_synonym_chooser "
+        "synthesize_synonyms synthesize_word_forms usage_note_generation"
+    ),
+}
+"""Where each name lives; the imports above say the same to type checkers, which do not run this."""
+
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+__all__ = [
+    "AnswerError",
+    "AntonymResponse",
+    "BatchSynthError",
+    "BatchSynthesisCollector",
+    "Batches",
+    "CEFRLevelResponse",
+    "ClusterMapping",
+    "ClusterMappingResponse",
+    "CollocationResponse",
+    "Connector",
+    "DefinitionLike",
+    "DefinitionResponse",
+    "DomainIdentificationResponse",
+    "Enhancement",
+    "EtymologyResponse",
+    "ExampleGenerationResponse",
+    "FactGenerationResponse",
+    "FailureReason",
+    "FallbackDefinitionsResponse",
+    "Filled",
+    "FrequencyBandResponse",
+    "GrammarPatternResponse",
+    "InterceptingConnector",
+    "OpenAIBatches",
+    "OpenAIConnector",
+    "PhraseResponse",
+    "PronunciationResponse",
+    "RegionalVariantResponse",
+    "RegisterClassificationResponse",
+    "ServiceError",
+    "SynonymCandidate",
+    "SynonymChooserResponse",
+    "SynonymGenerationResponse",
+    "SynthesisComponent",
+    "SynthesisRequest",
+    "SynthesisResponse",
+    "Unfilled",
+    "UsageError",
+    "UsageNoteResponse",
+    "WordFormResponse",
+    "WordLike",
+    "assess_collocations",
+    "assess_definition_cefr",
+    "assess_definition_domain",
+    "assess_definition_frequency",
+    "assess_grammar_patterns",
+    "assess_regional_variants",
+    "classify_definition_register",
+    "cluster_definitions",
+    "enhance_definitions_parallel",
+    "generate_definitions",
+    "generate_examples",
+    "generate_facts",
+    "generate_phrases",
+    "synthesize_antonyms",
+    "synthesize_definition_text",
+    "synthesize_etymology",
+    "synthesize_pronunciation",
+    "synthesize_synonym_chooser",
+    "synthesize_synonyms",
+    "synthesize_word_forms",
+    "usage_note_generation",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value  # so that this is asked once for each name
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOM_OF})

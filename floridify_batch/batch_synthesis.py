@@ -29,6 +29,9 @@ from floridify_batch.pricing import Usage
 from floridify_batch.requests import AnswerError, CustomId, SynthesisRequest, parse_custom_id
 from floridify_batch.waiting import AnyTask, busy_task
 
+DEFAULT_MODEL = "gpt-6-luna"
+"""The model that is asked where nobody names one."""
+
 PATIENCE = 10.0
 """Seconds for which a task that waits for something else than an answer holds up those who wait for theirs."""
 
@@ -257,7 +260,7 @@ def _fail(asks: Iterable[_Ask], error: Exception) -> None:
 class InterceptingConnector:
     """A connector whose requests wait for a batch. `model_name` is the model that functions ask for."""
 
-    def __init__(self, collector: BatchSynthesisCollector, model_name: str = "gpt-6-luna") -> None:
+    def __init__(self, collector: BatchSynthesisCollector, model_name: str = DEFAULT_MODEL) -> None:
         self.collector = collector
         self.model_name = model_name
 
