@@ -1,0 +1,358 @@
+"""Dictionary files: what a line says, which word it is of, what becomes of it, and what is counted."""
+
+import gzip
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from floridify_batch.articles import Article, Asked, BadArticle, Left, read_article
+from floridify_batch.dictionary_files import MAX_LINE_BYTES, Reading, opened_dictionary
+from floridify_batch.drafts import Draft, Present, drafted, word_of, words_found, writes
+from floridify_batch.errors import UsageError
+from floridify_batch.importing import Distinct, Tally, blocks, summary
+from floridify_batch.words import DocId, Word, unknown_entry
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def kaikki(**changes: Any) -> dict[str, Any]:
+    """A line as Wiktionary's extracts have it."""
+    usual = {"word": "kwell", "lang_code": "en", "pos": "adj", "senses": [{"glosses": ["pleasantly damp"]}]}
+    return usual | changes
+
+
+def plain(**changes: Any) -> dict[str, Any]:
+    """A line of the simple kind."""
+    return {"word": "kwell", "part_of_speech": "verb", "definitions": ["to dampen"]} | changes
+
+
+def read(said: Any, asked: Asked | None = None) -> tuple[Article | None, dict[Left, int]]:
+    left: Counter[Left] = Counter()
+    return read_article(json.dumps(said).encode(), asked or Asked(), left), dict(left)
+
+
+def article(said: Any, asked: Asked | None = None) -> Article:
+    found, _ = read(said, asked)
+    assert found is not None
+    return found
+
+
+# ── one line ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_line_of_kaikki() -> None:
+    """Word, part of speech in full, definitions, etymology and its number; Wiktionary is the source."""
+    said = kaikki(etymology_text=" From\nquell. ", etymology_number=2)
+    assert article(said) == Article("kwell", "wiktionary", "adjective", ("pleasantly damp",), 2, "From quell.")
+
+
+def test_a_plain_line() -> None:
+    """One definition or several; source and homograph number where the line names them."""
+    assert article(plain(definitions="to dampen")) == Article("kwell", "import", "verb", ("to dampen",))
+    said = plain(part_of_speech="adv", definitions=["a", "b"], provider="Our Book", homograph_number=1, language="en")
+    assert article(said) == Article("kwell", "Our Book", "adverb", ("a", "b"), 1)
+
+
+def test_the_name_of_a_source() -> None:
+    """A line's own goes before the one that was asked for, and that before the usual one."""
+    asked = Asked(provider="mine")
+    assert article(kaikki(), asked).provider == article(plain(), asked).provider == "mine"
+    assert article(plain(provider="its own"), asked).provider == "its own"
+
+
+@pytest.mark.parametrize(
+    ("pos", "name"), [("name", "proper noun"), ("Noun", "noun"), ("intj", "interjection"), ("odd_kind", "odd kind")]
+)
+def test_parts_of_speech(pos: str, name: str) -> None:
+    """Short names are written out, others stand for themselves."""
+    assert article(kaikki(pos=pos)).part_of_speech == name
+
+
+def test_a_sense_below_another() -> None:
+    """The text of a sense is led to by those above it, since it often cannot stand alone."""
+    assert article(kaikki(senses=[{"glosses": ["To move:", "on foot"]}])).definitions == ("To move: on foot",)
+
+
+def test_texts_are_one_line_in_one_spelling() -> None:
+    """Line breaks, control characters and composed letters do not make two definitions of one."""
+    said = kaikki(word="cafe\u0301", senses=[{"glosses": ["a\u0000 place\tfor  cafe\u0301\u001b[31m"]}])
+    assert article(said).definitions == ("a place for caf\u00e9 [31m",)
+    assert article(said).text == "caf\u00e9"
+
+
+def test_what_is_left_out_of_a_line() -> None:
+    """Forms and spellings of other words, senses without a text and texts over the limit are counted, not cut."""
+    senses: list[Any] = [
+        {"glosses": ["plural of x"], "form_of": [{"word": "x"}]},
+        {"glosses": ["variant of x"], "alt_of": [{"word": "x"}]},
+        {"glosses": ["past of x"], "tags": ["form-of"]},
+        {"tags": ["no-gloss"]},
+        {"glosses": ["  "]},
+        {"glosses": ["x" * 5001]},
+        {"glosses": ["x" * 5000]},
+    ]
+    found, left = read(kaikki(senses=senses))
+    assert found is not None
+    assert found.definitions == ("x" * 5000,)
+    assert left == {Left.FORM: 3, Left.EMPTY: 2, Left.LONG_TEXT: 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (kaikki(lang_code="de"), Left.LANGUAGE),
+        (plain(language="de"), Left.LANGUAGE),
+        (kaikki(senses=[]), Left.NOTHING),
+        (kaikki(word="x" * 201), Left.LONG_WORD),
+        (kaikki(word="!"), Left.NO_WORD),
+        ({"title": "colour", "redirect": "color"}, Left.REDIRECT),
+    ],
+)
+def test_lines_that_are_left_out(said: Any, why: Left) -> None:
+    """A line that is in order and of no use is counted under its reason."""
+    assert read(said) == (None, {why: 1})
+
+
+BAD = [
+    ([], "no JSON object"),
+    ({"word": "kwell"}, "neither senses nor definitions"),
+    (kaikki(word=None), "names no word"),
+    (kaikki(word={"$ne": 1}), "names no word"),
+    (kaikki(word="a\u0007b"), "control"),
+    (kaikki(pos={"$gt": ""}), "no usable pos"),
+    (kaikki(lang_code=["en"]), "no usable lang_code"),
+    (kaikki(senses="many"), "senses"),
+    (kaikki(senses=[{"glosses": "one"}]), "glosses"),
+    (kaikki(senses=[{"glosses": [{"$where": "1"}]}]), "glosses"),
+    (kaikki(etymology_number=2**63), "etymology_number"),
+    (kaikki(etymology_number=True), "etymology_number"),
+    (plain(definitions=[{"text": "x"}]), "neither a text nor a list"),
+    (plain(homograph_number="1"), "homograph_number"),
+    (plain(provider={"$ne": None}), "no usable provider"),
+    (plain(provider="Synthesis"), "made here"),
+    (plain(part_of_speech=""), "no usable part_of_speech"),
+]
+
+
+@pytest.mark.parametrize(("said", "reason"), BAD)
+def test_bad_lines(said: Any, reason: str) -> None:
+    """A line that lacks what it must have, or has something else than a text there, is refused with the reason."""
+    with pytest.raises(BadArticle, match=reason):
+        read(said)
+
+
+# ── a file ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def file_of(folder: Path, *lines: Any, name: str = "words.jsonl") -> Path:
+    texts = (line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
+    path = folder / name
+    path.write_bytes(b"\n".join(texts) + b"\n")
+    return path
+
+
+def whole(path: Path, asked: Asked | None = None) -> tuple[Reading, list[Article]]:
+    with opened_dictionary(path, asked or Asked()) as (reading, articles):
+        return reading, list(articles)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    """Both kinds in one file, a mark of byte order, empty lines; bad ones are numbered as an editor numbers them."""
+    path = file_of(
+        tmp_path, b"\xef\xbb\xbf" + json.dumps(kaikki()).encode(), b"", b"{", plain(), kaikki(lang_code="fr")
+    )
+    reading, articles = whole(path)
+    assert [each.part_of_speech for each in articles] == ["adjective", "verb"]
+    assert list(map(str, reading.bad_lines)) == ["line 3: it is no JSON"]
+    assert reading.lines == 4 == reading.articles + reading.lines_left + reading.bad
+    assert reading.done == reading.size == path.stat().st_size
+
+
+def test_a_compressed_file(tmp_path: Path) -> None:
+    """It is known by what it holds, not by its name, and its own bytes are counted."""
+    path = file_of(tmp_path, *[plain(word=f"w{number}") for number in range(500)])
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    reading, articles = whole(path)
+    assert len(articles) == 500
+    assert reading.done == path.stat().st_size
+
+
+def test_a_compressed_file_that_breaks_off(tmp_path: Path) -> None:
+    """What comes before the damage is read, and the damage is said."""
+    path = file_of(tmp_path, *[plain(word=f"w{number}", definitions=f"{number * 7919}") for number in range(5000)])
+    path.write_bytes(gzip.compress(path.read_bytes())[:-2000])
+    reading, articles = whole(path)
+    assert 0 < len(articles) < 5000
+    assert reading.damaged.startswith(f"damaged after line {reading.lines:,}")
+
+
+def test_a_line_without_end(tmp_path: Path) -> None:
+    """A line of many megabytes is bad; it is never in memory as a whole, and the next one is read."""
+    endless = b'{"word": "' + b"x" * (2 * MAX_LINE_BYTES) + b'"}'
+    full = b" " * (MAX_LINE_BYTES - 1)
+    reading, articles = whole(file_of(tmp_path, endless, full, plain()))
+    assert [each.text for each in articles] == ["kwell"]
+    assert [(line.number, line.reason) for line in reading.bad_lines] == [(1, "it has over 8 MB")]
+
+
+def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
+    """All are counted."""
+    reading, _ = whole(file_of(tmp_path, plain(), *[b"?"] * 9))
+    assert (reading.bad, [line.number for line in reading.bad_lines]) == (9, [2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (b"not\njson\n", r"no article .*line 1: it is no JSON"),
+        (b"\x1f\x8b broken", "damaged after line 0"),
+        (json.dumps(kaikki(lang_code="de")).encode(), r"for --language en: 1 lines, 1 in other languages"),
+    ],
+)
+def test_a_file_without_an_article(tmp_path: Path, contents: bytes, said: str) -> None:
+    """It is refused in a sentence that says what is there."""
+    path = tmp_path / "words.jsonl"
+    path.write_bytes(contents)
+    with pytest.raises(UsageError, match=said):
+        whole(path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """A missing file, a folder, and a source's name that will not do."""
+    for path, asked, said in (
+        (tmp_path / "none", Asked(), "no file"),
+        (tmp_path, Asked(), "cannot be read"),
+        (file_of(tmp_path, plain()), Asked(provider="synthesis"), "--provider 'synthesis'"),
+        (file_of(tmp_path, plain()), Asked(provider=" "), "1 to 60"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            whole(path, asked)
+
+
+# ── which word ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def numbered(*numbers: int | None) -> list[Article]:
+    return [Article("tear", "wiktionary", "noun", (f"meaning {at}",), number) for at, number in enumerate(numbers)]
+
+
+def placed(articles: list[Article], *there: int | None) -> list[int | None]:
+    """The homograph numbers of the words that articles find, where words of some numbers are there."""
+    documents = [{"_id": ObjectId(), "text": "tear", "homograph_number": number} for number in there]
+    homographs = words_found(documents, "en").get("tear", {})
+    return [word_of(each, homographs, "en").homograph_number for each in articles]
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "found"),
+    [
+        ((None,), (), [None]),
+        ((1, 2), (), [1, 2]),
+        ((1, 2), (None,), [None, None]),
+        ((1, 2), (None, 2), [None, 2]),
+        ((1, 3), (1, 2), [1, 3]),
+        ((None,), (1, 2), [1]),
+        ((None,), (2,), [1]),
+        ((2, None, 1), (), [2, 1, 1]),
+        ((None, 1, 2), (), [None, None, None]),
+    ],
+)
+def test_homographs(said: tuple[int | None, ...], there: tuple[int | None, ...], found: list[int | None]) -> None:
+    """Numbered etymologies are homographs, unless the spelling is one word without a number already."""
+    articles = numbered(*said)
+    assert placed(articles, *there) == found
+    assert placed(articles, *{*there, *found}) == found, "the same articles find the same words again"
+
+
+def test_a_new_word_is_the_one_that_a_list_would_make() -> None:
+    """A word that is imported and one that is planned first are one document."""
+    assert word_of(numbered(None)[0], {}, "en") == unknown_entry("tear", "en").word
+
+
+# ── what becomes of it ─────────────────────────────────────────────────────────────────────────────────────────────
+
+WORD = unknown_entry("kwell", "en").word
+
+
+def draft_of(*texts: str, etymology: str | None = None) -> Draft:
+    return Draft(WORD, "import", [("noun", text) for text in texts], etymology)
+
+
+def test_articles_of_a_word_make_one_entry_per_source() -> None:
+    """Several parts of speech come together; the first etymology counts."""
+    verb = Article("kwell", "wiktionary", "verb", ("to dampen",), None, "From quell.")
+    drafts = drafted([(WORD, article(kaikki())), (WORD, article(plain())), (WORD, verb)])
+    assert [draft.provider for draft in drafts] == ["wiktionary", "import"]
+    assert drafts[0].senses == [("adjective", "pleasantly damp"), ("verb", "to dampen")]
+    assert drafts[0].etymology == "From quell."
+
+
+def test_ids_follow_from_what_is_said() -> None:
+    """The same source, word, part of speech and text have the same id; another of any has another."""
+    first, again = (writes(draft_of("a", "b", "a"), None, NOW) for _ in range(2))
+    assert first.named == again.named
+    assert len(set(first.named)) == len(first.definitions) == 2
+    other = Draft(Word(DocId("0" * 24), "kwell", "en"), "import", [("noun", "a")])
+    elsewhere = Draft(WORD, "wiktionary", [("noun", "a")])
+    verb = Draft(WORD, "import", [("verb", "a")])
+    assert len({writes(each, None, NOW).named[0] for each in (draft_of("a"), other, elsewhere, verb)}) == 4
+
+
+def present(*texts: str, etymology: bool = False) -> Present:
+    named = writes(draft_of(*texts), None, NOW).named
+    return Present(draft_of().entry_id, frozenset(named), etymology)
+
+
+def test_an_entry_that_has_everything_is_left_alone() -> None:
+    """It is not written, so that neither its time nor its version moves."""
+    assert writes(draft_of("a"), present("a", "b"), NOW).entry is None
+    assert writes(draft_of("a", etymology="From b."), present("a", etymology=True), NOW).entry is None
+    assert writes(draft_of("a", etymology="From b."), present("a"), NOW).entry is not None
+    assert writes(draft_of("c"), present("a"), NOW).entry is not None
+
+
+def test_definitions_that_others_made_are_recognised() -> None:
+    """What an entry of the same source says already is not said a second time."""
+    theirs = DocId("a" * 24)
+    there = Present(DocId("b" * 24), frozenset([theirs]), False, {("noun", "a"): theirs})
+    written = writes(draft_of("a", "b"), there, NOW)
+    assert written.named[0] == theirs
+    assert len(written.definitions) == 1
+
+
+def test_blocks_keep_a_word_together() -> None:
+    """A block ends between two words, and in the middle of one only where that has no end."""
+    articles = [Article(text, "import", "noun", ("a",)) for text in "aaabbbbc"]
+    assert ["".join(each.text for each in block) for block in blocks(articles, 2)] == ["aaa", "bbbb", "c"]
+    endless = [Article("a", "import", "noun", ("a",))] * 5
+    assert [len(block) for block in blocks(endless, 2)] == [4, 1]
+
+
+def test_the_closing_words_add_up() -> None:
+    """Each sentence begins with a figure, and its parts are that figure."""
+    reading = Reading(0, lines=11, articles=6, bad=2, left=Counter({Left.LANGUAGE: 2, Left.NOTHING: 1, Left.FORM: 3}))
+    tally = Tally(new_words=2, new_definitions=4)
+    for name in ("a", "b", "c", "a"):
+        tally.words.add(name)
+    for name in ("a", "b", "c", "d", "e", "e"):
+        tally.definitions.add(name)
+    assert list(summary("x.jsonl", reading, tally)) == [
+        "x.jsonl: 11 lines: 6 imported, 2 in other languages, 1 without a definition of their own, 2 bad.",
+        "Words: 3: 2 new, 1 there before.",
+        "Definitions: 9: 4 new, 1 there before, 1 repeated, 3 forms and spellings of other words.",
+    ]
+
+
+def test_counting_what_is_different() -> None:
+    """Each thing counts once, each mention as one."""
+    things = Distinct()
+    for number in range(3000):
+        things.add(str(number % 1000))
+    assert (things.count(), things.mentions()) == (1000, 3000)

@@ -1,0 +1,200 @@
+"""An entry on paper: what is there is printed, in its order, within the width, and obeys nobody."""
+
+import json
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from floridify_batch.dictionary import Headword
+from floridify_batch.showing import as_one_json, page, print_page
+
+type Document = dict[str, Any]
+
+FULL: Document = {
+    "_id": "d1",
+    "part_of_speech": "noun",
+    "text": "a drop of the clear liquid that comes from the eyes",
+    "providers": ["wiktionary"],
+    "synonyms": ["teardrop", "droplet"],
+    "antonyms": ["grin"],
+    "cognates": ["Träne"],
+    "example_ids": ["e2", "e1"],
+    "cefr_level": "B1",
+    "frequency_band": 2,
+    "language_register": "neutral",
+    "domain": "anatomy",
+    "region": "UK",
+    "grammar_patterns": [{"pattern": "[C]", "description": "countable"}],
+    "collocations": [{"text": "shed tears", "type": "verb + noun", "frequency": 0.8}],
+    "usage_notes": [{"type": "confusion", "text": "Not a tear in cloth."}],
+    "word_forms": [{"form_type": "past_participle", "text": "teared"}],
+}
+ENTRY: Document = {
+    "_id": "n1",
+    "provider": "synthesis",
+    "definition_ids": ["d1"],
+    "etymology": {"text": "From tear.", "origin_language": "Old English", "root_words": ["a", "b"]},
+    "phrases": [
+        {"phrase": "in tears", "meaning": "weeping", "usage_register": "neutral", "example": "She was in tears."}
+    ],
+    "synonym_chooser": {
+        "essay": "All of these fall.",
+        "comparisons": [{"word": "droplet", "distinction": "of anything"}],
+    },
+}
+WHOLE = Headword(
+    {"_id": "w1", "text": "tear", "homograph_number": 1},
+    [ENTRY, {"_id": "n2", "provider": "wiktionary", "definition_ids": [], "etymology": {"text": "Unused."}}],
+    [FULL],
+    [{"_id": "e1", "text": "A tear fell."}, {"_id": "e2", "text": "Tears came."}],
+    [{"_id": "p1", "ipa": "/teə/", "phonetic": "TEER"}],
+    [{"_id": "f1", "content": "Tears are salty.", "category": "cultural"}],
+)
+
+PRINTED = """
+tear¹  /teə/  TEER
+  noun
+   1  a drop of the clear liquid that comes from the eyes
+      neutral · anatomy · UK · B1 · frequency band 2 of 5
+      “Tears came.”
+      “A tear fell.”
+      synonyms: teardrop, droplet
+      antonyms: grin
+      in other languages: Träne
+      goes with: shed tears
+      patterns: [C] (countable)
+      forms: teared (past participle)
+      usage: Not a tear in cloth. (confusion)
+  Etymology: From tear. (origin: Old English; roots: a, b)
+  Phrases
+   -  in tears  (neutral) weeping “She was in tears.”
+  Which synonym
+   -  All of these fall.
+   -  droplet  of anything
+  Facts
+   -  Tears are salty.
+  Sources: synthesis, wiktionary
+"""
+
+
+def printed(headword: Headword, width: int = 80) -> str:
+    out = StringIO()
+    print_page(page(headword), Console(file=out, width=width, highlight=False, force_terminal=False))
+    return out.getvalue()
+
+
+def sense(number: int, **fields: Any) -> Document:
+    return {"_id": f"d{number}", "part_of_speech": "noun", "text": f"meaning {number}"} | fields
+
+
+def test_a_whole_entry() -> None:
+    """Everything that can be there, in the order of a dictionary."""
+    assert printed(WHOLE) == PRINTED
+
+
+def test_nothing_is_printed_of_what_is_absent() -> None:
+    """Null, empty and missing fields leave no trace."""
+    nothing = dict.fromkeys(FULL) | {"_id": "d1", "part_of_speech": "noun", "text": "a thing"}
+    assert printed(Headword({"_id": "w", "text": "x", "homograph_number": None}, [], [nothing])) == (
+        "\nx\n  noun\n   1  a thing\n"
+    )
+    assert printed(Headword({"_id": "w", "text": "x"})) == "\nx\n  No definition yet.\n"
+
+
+@pytest.mark.parametrize("width", [30, 48, 80, 200])
+def test_lines_keep_to_the_width(width: int) -> None:
+    """Long texts are wrapped below themselves, wide characters count twice, and no line is longer than can be read."""
+    texts = ["many words " * 30, "字" * 90, "x" * 150]
+    senses = [sense(number, text=text) for number, text in enumerate(texts * 4)]
+    lines = printed(Headword({"_id": "w", "text": "long"}, [], senses), width).splitlines()
+    assert max(map(cell_len, lines)) <= min(width, 100)
+    assert all(line.startswith(" " * 6) for line in lines if line.lstrip()[:1] in ("字", "x"))
+    assert not any(line.endswith(" ") for line in lines)
+    assert "  12  x" in "\n".join(lines)
+
+
+def test_senses_are_numbered_within_their_part_of_speech() -> None:
+    """A part of speech stands once, where it first comes."""
+    kinds = ("noun", "verb", "noun")
+    senses = [sense(number, part_of_speech=kind) for number, kind in enumerate(kinds)]
+    assert [line.strip() for line in printed(Headword({"text": "x"}, [], senses)).splitlines()] == (
+        ["", "x", "noun", "1  meaning 0", "2  meaning 2", "verb", "1  meaning 1"]
+    )
+
+
+def test_what_was_synthesised_stands_for_its_sources() -> None:
+    """With a synthesised entry its definitions alone are shown; else those of all sources, each with its own."""
+    senses = [sense(1, providers=["wiktionary"]), sense(2, providers=["import"]), sense(3, providers=["synthesis"])]
+    sources = [{"provider": "wiktionary", "definition_ids": ["d1"]}, {"provider": "import", "definition_ids": ["d2"]}]
+    ours = {"provider": "synthesis", "definition_ids": ["d3"]}
+    alone = printed(Headword({"text": "x"}, [ours, *sources], senses))
+    assert "meaning 3" in alone
+    assert "meaning 1" not in alone
+    assert "Sources: synthesis, wiktionary, import" in alone
+    both = printed(Headword({"text": "x"}, sources, senses[:2]))
+    assert "meaning 1\n      source: wiktionary\n   2  meaning 2\n      source: import" in both
+
+
+def test_meanings_come_in_their_order() -> None:
+    """Texts of clusters are stored as they are answered; they are shown by meaning, those without one last."""
+    orders = (2, 0, None, 1)
+    clusters = [None if order is None else {"order": order} for order in orders]
+    senses = [sense(number, meaning_cluster=cluster) for number, cluster in enumerate(clusters)]
+    ours = {"provider": "synthesis", "definition_ids": ["d0", "d1", "d2", "d3"]}
+    shown = Headword({"text": "x"}, [ours], senses).senses
+    assert [each["_id"] for each in shown] == ["d1", "d3", "d0", "d2"]
+
+
+def test_every_source_has_its_etymology() -> None:
+    """Where none was made of them all, each is named."""
+    sources = [{"provider": name, "etymology": {"text": f"By {name}."}} for name in ("one", "two")]
+    shown = printed(Headword({"text": "x"}, sources))
+    assert "Etymology (one): By one." in shown
+    assert "Etymology (two): By two." in shown
+
+
+EVIL = "a\u001b[2Jb\u009b31mc\u202ed\r\ne\u0007[bold]f[/bold]"
+
+
+def filled(document: Mapping[str, Any], value: Any) -> Document:
+    """A document whose every text, however deep, is another."""
+    other: Document = {}
+    for name, each in document.items():
+        kept = name.endswith(("_id", "_ids")) or not isinstance(each, str | list | dict)
+        other[name] = each if kept else _filled(each, value)
+    return other
+
+
+def _filled(each: Any, value: Any) -> Any:
+    if isinstance(each, dict):
+        return filled(each, value)
+    return [_filled(item, value) for item in each] if isinstance(each, list) else value
+
+
+def test_texts_are_harmless() -> None:
+    """No text from the database moves the cursor, colours anything or is taken for markup."""
+    evil = Headword(
+        filled(WHOLE.word, EVIL),
+        *(
+            [filled(each, EVIL) for each in documents]
+            for documents in (WHOLE.entries, WHOLE.definitions, WHOLE.examples, WHOLE.pronunciations, WHOLE.facts)
+        ),
+    )
+    shown = printed(evil)
+    assert shown.count("[bold]f[/bold]") > 20
+    assert all(character.isprintable() for character in shown.replace("\n", ""))
+    raw = as_one_json([evil])
+    assert all(character.isprintable() for character in raw.replace("\n", ""))
+    assert json.loads(raw)[0]["word"]["text"] == EVIL
+
+
+@pytest.mark.parametrize("value", [7, None, [1], {"a": [None]}, [{"text": None}], True])
+def test_fields_of_other_types(value: Any) -> None:
+    """A document that is not as it should be is shown as far as it goes."""
+    strange = dict.fromkeys(FULL, value) | {"_id": "d1"}
+    entry = dict.fromkeys(ENTRY, value) | {"_id": "n1", "definition_ids": ["d1"]}
+    assert printed(Headword({"text": value, "homograph_number": value}, [entry], [strange])).startswith("\n")
