@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from floridify_batch.batches import Batches, OpenAIBatches
 from floridify_batch.checkpoint import Checkpoint
@@ -56,9 +55,12 @@ def without_password(url: str | None) -> str | None:
     """An address as a checkpoint may hold it."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    _, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=_HIDDEN + host)) if at else url
+    scheme, slashes, rest = url.partition("://")
+    address, mark, query = rest.partition("?")
+    if "@" not in address:  # a "?" may stand in a password that was not encoded
+        address, mark, query = rest, "", ""
+    _, at, host = address.rpartition("@")
+    return f"{scheme}{slashes}{_HIDDEN}{host}{mark}{query}" if at else url
 
 
 def same_database(settings: RunSettings, secrets: Secrets) -> None:

@@ -14,7 +14,7 @@ from floridify_batch.events import BatchPolled, RunBegan, RunEnded
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import MAX_BATCHES, Run
-from floridify_batch.submission import submit
+from floridify_batch.submission import look_again, submit
 
 
 class Ending(Enum):
@@ -117,6 +117,8 @@ class SynthesisBatchProcessor:
             if job is None:
                 return
             self._run.observer.notify(_polled(record, job))
+            if record.doubtful:
+                await look_again(self._run, record)
             if job.terminal:
                 await self._take_in(feeder, record, job)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from floridify_batch.chunks import sync_file
 from floridify_batch.connector import new_client, translated
-from floridify_batch.errors import ServiceUncertain
+from floridify_batch.errors import ServiceError, ServiceUncertain
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
 from floridify_batch.requests import ENDPOINT
 
@@ -74,8 +74,11 @@ class Batches(Protocol):
     def discount(self) -> Decimal:
         """The share taken off the immediate price."""
 
-    async def find(self, label: str, since: datetime) -> BatchJob | None:
-        """The batch of a label that was created after a time, if the service shows one."""
+    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+        """The batch of a label that was created after a time, if the service shows one.
+
+        Of several, one is wanted: that with the id `keep`, or the first. The others are cancelled.
+        """
 
     async def upload(self, requests: Path) -> str:
         """Hand a file of requests over; returns the id under which the service holds it."""
@@ -119,13 +122,21 @@ class OpenAIBatches:
 
     async def check(self) -> None:
         """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
-        once = self._once
-        await _in_our_words(lambda: once.batches.list(limit=1))
+        page = await _in_our_words(partial(self._listed, 1))
+        if not isinstance(getattr(page, "data", None), list):
+            raise ServiceError(
+                f"What answers at {self._client.base_url} is no service that speaks OpenAI's API; check --base-url."
+            )
 
-    async def find(self, label: str, since: datetime) -> BatchJob | None:
-        """The first batch of a label. A later one of the same label is cancelled: nobody else will ever want it."""
+    async def _listed(self, limit: int) -> Any:
+        return await self._once.batches.list(limit=limit)
+
+    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+        """The batch of a label. Another one of the same label is cancelled: nobody else will ever want it."""
         found = await self._repeated(partial(self._labelled, label, since - _CLOCK_SLACK))
-        found.sort(key=lambda job: job.created_at)
+        # The list begins with the newest; of batches of the same second, the last one is the oldest.
+        found.reverse()
+        found.sort(key=lambda job: (job.id != keep, job.created_at))
         for job in found[1:]:
             if not job.terminal:
                 await self.cancel(job.id)

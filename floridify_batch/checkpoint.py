@@ -5,6 +5,7 @@ folder: at every moment one whole checkpoint is on the disk.
 """
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from pydantic import ValidationError
 from floridify_batch.chunks import forget_lines, private_file, sync, sync_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.ledger import VERSION, ChunkState, Ledger
+
+_CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
 
 type Clock = Callable[[], datetime]
 
@@ -143,9 +146,12 @@ class Checkpoint:
 
     def tidy(self, ledger: Ledger) -> None:
         """Remove chunk folders that the ledger does not know, since their words are planned again, and old lines."""
-        for folder in self.folder.glob("[0-9]*"):
-            number = int(folder.name.partition(".")[0])
-            known = folder.name.isdecimal() and number <= len(ledger.chunks)
+        for folder in self.folder.iterdir():
+            ours = _CHUNK_FOLDER.fullmatch(folder.name)
+            if ours is None:
+                continue
+            number = int(ours["number"])
+            known = folder.name == ours["number"] and number <= len(ledger.chunks)
             if not known:
                 shutil.rmtree(folder, ignore_errors=True)
             elif ledger.chunk(number).state is ChunkState.DONE:

@@ -263,6 +263,8 @@ def _quoted(path: Path) -> str:
 def _checkpoint(path: Path) -> "Checkpoint":
     from floridify_batch.checkpoint import Checkpoint
 
+    if not path.name or path.is_dir():
+        raise CheckpointError(f"{path} is a folder; name a file for the checkpoint.")
     return Checkpoint(path)
 
 

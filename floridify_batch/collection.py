@@ -45,7 +45,7 @@ SAMPLES = 5
 
 async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     """Bring a SUBMITTED chunk whose batch has ended to its next state; to STORED, wherever there is something."""
-    if job.status == "failed" and _queue_was_full(job) and record.words > 1:
+    if job.status == "failed" and _queue_was_full(job) and (not record.alone or record.words > 1):
         return _put_back(run, record)
     folder = run.folder(record)
     try:

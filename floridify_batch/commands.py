@@ -233,7 +233,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
             ending = await processor.process(wait=scene.wait)
     resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
     failures_command = f"batch-synth failures --checkpoint {quote(str(scene.checkpoint.path))}"
-    next_command = None if ending is Ending.FINISHED else resume_command
+    next_command = resume_command if ending is Ending.LEFT else None
     if console.is_terminal:
         panel = summary_panel(display.view, utc_now(), next_command=next_command, failures_command=failures_command)
         console.print(panel)

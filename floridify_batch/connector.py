@@ -18,9 +18,10 @@ from floridify_batch.requests import AnswerError, SynthesisRequest
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
+    from tenacity import RetryCallState
 
 MAX_RETRIES = 6
-"""Tries after the first for an immediate request; the SDK waits as the service's headers ask, or ever longer."""
+"""Tries after the first for an immediate request, and of the SDK for what may be asked twice."""
 
 REQUEST_TIMEOUT = 600.0
 """Seconds that one request may take, an upload or download of 200 MB included."""
@@ -32,6 +33,8 @@ _UNAUTHORISED = frozenset({401, 403})
 HTTP_OK = 200
 _NOT_FOUND = 404
 _TOO_MANY = 429
+_PASSING = frozenset({408, 409, _TOO_MANY})
+_LONGEST_PAUSE = 60.0
 _SERVER_ERROR = 500
 
 
@@ -82,9 +85,13 @@ class OpenAIConnector:
         Raises `ServiceRefused` where every request would fail alike, `ServiceUncertain` where nobody answers.
         """
         from openai import APIConnectionError, APIStatusError
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_passes), wait=_pause, stop=stop_after_attempt(1 + MAX_RETRIES), reraise=True
+        )
         try:
-            response = await self._client.chat.completions.with_raw_response.create(**body)
+            response: Any = await retrying(self._post_once, body)
         except APIStatusError as error:
             refuse_if_ours(error)
             return Reply(error.status_code, error.request_id or "", _error_body(error))
@@ -92,9 +99,36 @@ class OpenAIConnector:
             raise translated(error) from error
         return Reply(response.status_code, response.request_id or "", orjson.loads(response.content))
 
+    async def _post_once(self, body: Mapping[str, Any]) -> Any:
+        # Our own retries instead of the SDK's: it would ask an account without money six times more.
+        return await self._client.with_options(max_retries=0).chat.completions.with_raw_response.create(**body)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.close()
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether an error may be over in a moment."""
+    from openai import APIConnectionError, APIStatusError
+
+    if isinstance(error, APIStatusError):
+        passing = error.status_code in _PASSING or error.status_code >= _SERVER_ERROR
+        return passing and not isinstance(_from_status(error), ServiceRefused)
+    return isinstance(error, APIConnectionError)
+
+
+def _pause(state: "RetryCallState") -> float:
+    """Seconds before the next try: as many as the service's header asks for, or ever more of them."""
+    from openai import APIStatusError
+    from tenacity import wait_random_exponential
+
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.response.headers.get("retry-after", "") if isinstance(error, APIStatusError) else ""
+    try:
+        return min(float(asked), _LONGEST_PAUSE)
+    except ValueError:
+        return float(wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)(state))
 
 
 def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOpenAI":

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.changes import Change, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Update
 from floridify_batch.words import Definition, DocId, Entry, Stamp, Word
 
 if TYPE_CHECKING:
@@ -199,8 +199,10 @@ def updates_of(changes: Iterable[Change]) -> "dict[str, list[UpdateOne]]":
     merged: dict[tuple[str, DocId], _Merged] = {}
     for change in changes:
         stamp = {f"{SYNTHESIS}.{change.component}": change.stamp.id}
-        for update, stamped in ((change.target, stamp), *((each, {}) for each in change.updates)):
-            merged.setdefault((update.collection, update.id), _Merged()).take(update, stamped, change.completed)
+        # Whatever an answer touches is stamped, so that the update knows what it has done already. The stamp that the
+        # plan looks at is the target's: it is written when everything else is (`_LAST`).
+        for update in (*change.updates, change.target):
+            merged.setdefault((update.collection, update.id), _Merged()).take(update, stamp, change.completed)
     return _grouped(merged)
 
 
@@ -217,15 +219,22 @@ class _Merged:
     """All that happens to one document. `version` is by how much that goes up."""
 
     values: dict[str, Any] = field(default_factory=dict)
+    stamps: dict[str, DocId] = field(default_factory=dict)
     adds: dict[str, list[DocId]] = field(default_factory=dict)
     version: int = 0
 
     def take(self, update: Update, stamped: Mapping[str, DocId], completed: datetime) -> None:
         latest = max(self.values.get("updated_at", completed), completed)
         self.values |= {**update.fields, **stamped, "updated_at": latest}
+        self.stamps |= stamped
         self.version += 1
         for name, identity in update.adds.items():
             self.adds.setdefault(name, []).append(identity)
+
+    def not_done(self) -> dict[str, Any]:
+        """What the document does not say if this was not done yet: all stamps come together, so one will do."""
+        first = next(iter(self.stamps.items()), None)
+        return {} if first is None else {first[0]: {"$ne": encoded(first[1])}}
 
     def operation(self) -> dict[str, Any]:
         operation: dict[str, Any] = {"$set": encoded(self.values), "$inc": {"version": self.version}}
@@ -238,6 +247,10 @@ def _grouped(merged: Mapping[tuple[str, DocId], _Merged]) -> "dict[str, list[Upd
     from pymongo import UpdateOne
 
     grouped: dict[str, list[UpdateOne]] = {}
-    for (collection, identity), changed in merged.items():
-        grouped.setdefault(collection, []).append(UpdateOne({"_id": encoded(identity)}, changed.operation()))
+    for (collection, identity), changed in sorted(merged.items(), key=lambda item: item[0][0] == _LAST):
+        matching = {"_id": encoded(identity), **changed.not_done()}
+        grouped.setdefault(collection, []).append(UpdateOne(matching, changed.operation()))
     return grouped
+
+
+_LAST = Collection.WORDS

@@ -1,7 +1,9 @@
 """Up to the gate: what a run would cost is worked out and shown, and the user is asked."""
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 from rich.console import Console
@@ -55,7 +57,18 @@ def confirmed(estimate: Estimate, *, yes: bool) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on; add --yes to go ahead, or --dry-run to look only.")
     try:
-        return typer.confirm("Proceed?", default=False)
+        with _ordinary_interrupt():
+            return typer.confirm("Proceed?", default=False)
     except typer.Abort:  # Ctrl-C at the question is a no
         typer.echo()
         return False
+
+
+@contextmanager
+def _ordinary_interrupt() -> Iterator[None]:
+    """Let Ctrl-C be heard while we wait for a key: the event loop would note it, and go on waiting for the answer."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

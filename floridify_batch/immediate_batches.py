@@ -51,7 +51,13 @@ class ImmediateBatches:
         self._clock = clock
         self._works: dict[str, _Work] = {}
 
-    async def find(self, label: str, since: datetime) -> BatchJob | None:  # noqa: ARG002  the folder keeps one label
+    async def find(
+        self,
+        label: str,
+        since: datetime,  # noqa: ARG002  a folder keeps one label
+        *,
+        keep: str | None = None,  # noqa: ARG002
+    ) -> BatchJob | None:
         """The batch of a label, which is the chunk's folder if it was begun under this label."""
         for path in self._run_folder.glob("*/immediate.json"):
             if orjson.loads(path.read_bytes())["label"] == label:
@@ -140,11 +146,14 @@ class ImmediateBatches:
                 if not flying:
                     return
                 arrived, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                for failed in filter(None, [task.exception() for task in arrived]):  # look at every one of them
+                    raise failed
                 for task in arrived:
                     yield _answer_line(*task.result(), work)
         finally:
             for task in flying:
                 task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
 
     async def _ask(self, line: Mapping[str, Any]) -> tuple[str, Reply]:
         return line["custom_id"], await self._connector.post(line["body"])
@@ -190,13 +199,13 @@ def _answered_ids(work: _Work) -> set[str]:
         for line in lines:
             if not line.endswith(b"\n"):
                 break
-            parsed = orjson.loads(line)
-            answered.add(parsed["custom_id"])
-            if parsed["response"]["status_code"] == HTTP_OK:
-                work.done += 1
-            else:
-                work.failed += 1
             whole += len(line)
+            with suppress(orjson.JSONDecodeError, KeyError, TypeError):  # a power cut may leave zeros: asked again
+                parsed = orjson.loads(line)
+                status = parsed["response"]["status_code"]
+                answered.add(parsed["custom_id"])
+                work.done += status == HTTP_OK
+                work.failed += status != HTTP_OK
         lines.truncate(whole)
     return answered
 

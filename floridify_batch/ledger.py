@@ -80,7 +80,8 @@ class TokenCount(BaseModel):
 class ChunkRecord(BaseModel):
     """What the ledger knows of a chunk. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
-    `alone`: none of ours was in flight when it was submitted, so that a full queue is of its own making.
+    `alone`: none of ours was in flight when it was submitted, so that a full queue is of its own making. `doubtful`:
+    it was created again after an answer that told nothing, so that another batch of its label may still show itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,6 +95,7 @@ class ChunkRecord(BaseModel):
     output_tokens: int
     submission: int = 0
     alone: bool = False
+    doubtful: bool = False
     file_id: str | None = None
     batch_id: str | None = None
     created_at: float | None = None

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.chunks import ChunkSize
-from floridify_batch.estimates import Estimate, Expectation, components_of
+from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.run_view import RunView, count, dollars, megabytes, span, stamp, verdict
 
 CHUNKS_SHOWN = 4
@@ -161,7 +161,9 @@ def framed(content: RenderableType, title: str, style: str = "") -> Panel:
 def estimate_panel(estimate: Estimate, *, immediate: bool, notes: Sequence[str] = ()) -> RenderableType:
     """What a run would ask and cost. What later waves add is an expectation, and marked as one."""
     parts: list[RenderableType] = [_estimated_words(estimate), Text(), _estimated_requests(estimate)]
-    parts += [Text("* expected in later waves, as tokens out are in all", "dim")]
+    parts += [
+        Text(f"* expected: later waves ({SENSES_EXPECTED} senses for an unknown word), and all tokens out", "dim")
+    ]
     parts += [Text(), _prices(estimate, immediate=immediate)]
     if estimate.cost(estimate.total, batch=False) is None:
         parts.append(Text(f"genai-prices does not know the price of {plain(estimate.model)}."))
@@ -261,12 +263,17 @@ def batches_table(rows: Sequence[BatchRow], now: datetime, width: int) -> Render
     return table if rows else Text("No chunk has been made yet.")
 
 
+def _state(state: str) -> str:
+    """A chunk's state in the words of the live tables: whether its words have gone on is nobody's concern."""
+    return "stored" if state == "DONE" else state.lower()
+
+
 def _batch_cell(row: BatchRow, head: str, now: datetime) -> Text:
     waits = row.expires_at is not None and row.state == "SUBMITTED"
     texts = {
         "chunk": count(row.chunk),
         "batch": row.batch_id or "-",
-        "state": (row.status.replace("_", " ") if row.state == "SUBMITTED" else "") or row.state.lower(),
+        "state": (row.status.replace("_", " ") if row.state == "SUBMITTED" else "") or _state(row.state),
         "done": f"{count(row.done)}/{count(row.total)}",
         "expires": span(row.expires_at - now) if waits and row.expires_at else "-",
         "failed": or_dash(row.failed),

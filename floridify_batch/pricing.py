@@ -38,10 +38,21 @@ class Usage:
 
 def usage_of(body: Mapping[str, Any]) -> Usage:
     """The usage that an answer's body states; what it does not state counts as none."""
-    usage = body.get("usage") or {}
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    return Usage(usage.get("prompt_tokens") or 0, cached, usage.get("completion_tokens") or 0, reasoning)
+    usage = _object(body.get("usage"))
+    return Usage(
+        _number(usage.get("prompt_tokens")),
+        _number(_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        _number(usage.get("completion_tokens")),
+        _number(_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+    )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ def _index_line(line: bytes, place: _Place, index: AnswerIndex, paid: Callable[[
         parsed = orjson.loads(line)
         identity = parsed["custom_id"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
+        identity = None
+    if not isinstance(identity, str):
         index.unreadable += 1
         return
     body = _body(parsed)
@@ -174,7 +176,7 @@ def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
         status = response.get("status_code")
         error = body.get("error") if isinstance(body, dict) else body
         return _failure(request, FailureReason.HTTP, _text(error), status if isinstance(status, int) else 0)
-    if isinstance(error, dict) and error.get("code") in _TIME_RAN_OUT:
+    if isinstance(error, dict) and str(error.get("code")) in _TIME_RAN_OUT:
         return _failure(request, FailureReason.EXPIRED, _text(error))
     return _failure(request, FailureReason.HTTP, _text(error), 0)
 

@@ -27,9 +27,22 @@ async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
         job = await _look(run, record)
     else:
         record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission))
-    job = job or await _make(run, record)
-    facts = {"batch_id": job.id, "created_at": job.created_at.timestamp(), "alone": not run.in_flight()}
-    return run.move(record, ChunkState.SUBMITTED, **facts)
+    tries = 0
+    if job is None:
+        job, tries = await _make(run, record)
+    return run.move(
+        record,
+        ChunkState.SUBMITTED,
+        batch_id=job.id,
+        created_at=job.created_at.timestamp(),
+        alone=not run.in_flight(),
+        doubtful=tries > 1 or record.doubtful,
+    )
+
+
+async def look_again(run: Run, record: ChunkRecord) -> None:
+    """Cancel what shows itself late under the label of a chunk that was created more than once."""
+    await run.batches.find(record.label(run.ledger.run.id), run.started, keep=record.batch_id)
 
 
 async def _look(run: Run, record: ChunkRecord) -> BatchJob | None:
@@ -42,17 +55,18 @@ async def _look(run: Run, record: ChunkRecord) -> BatchJob | None:
     return job
 
 
-async def _make(run: Run, record: ChunkRecord) -> BatchJob:
+async def _make(run: Run, record: ChunkRecord) -> tuple[BatchJob, int]:
+    """The batch of a submission, and how often it was created until that was certain."""
     file_id = record.file_id or await _upload(run, record)
     metadata = _metadata(run)
     for tries in range(1, MAX_TRIES + 1):
         try:
-            return await run.batches.create(file_id, record.label(run.ledger.run.id), metadata)
+            return await run.batches.create(file_id, record.label(run.ledger.run.id), metadata), tries
         except ServiceUncertain as error:
             run.observer.notify(Waiting(f"{error} Looking whether chunk {record.number} became a batch."))
             job = await _look(run, record)
             if job is not None:
-                return job
+                return job, tries
             if tries == MAX_TRIES:
                 raise
             await run.sleep(LIST_LAG**tries)

@@ -22,6 +22,8 @@ MAX_WORD_LENGTH = 200
 LIST_MAX_BYTES = 500_000_000
 """A larger file is no word list: the largest in use has 1.7 million lines, some 25 MB."""
 
+_MAX_LINE = 100_000
+
 _SAMPLE_LINES = 1000
 """How many lines are looked at to tell whether a list has a count column."""
 
@@ -237,6 +239,9 @@ def _from_utf16(raw: bytes, path: Path) -> bytes:
 def _lines(raw: bytes, bad: list[BadLine]) -> Iterator[_Line]:
     """The lines that say something; those that are no UTF-8 go to `bad`."""
     for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        if len(line) > _MAX_LINE:
+            bad.append(BadLine(number, f"it has {len(line):,} bytes, more than a line with a word can have"))
+            continue
         try:
             text = line.decode().strip()
         except UnicodeDecodeError:
