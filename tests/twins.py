@@ -205,8 +205,8 @@ class Service:
         """How many requests each batch holds."""
         return [len(held.ids) for held in self.batches.values()]
 
-    async def find(self, label: str, since: datetime) -> BatchJob | None:
-        """The first batch of a label that the list shows; a later one is cancelled."""
+    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+        """The batch of a label that is to be kept, or the first one that the list shows; the others are cancelled."""
         assert since <= self.clock.now
         found = []
         for held in self.batches.values():
@@ -214,6 +214,7 @@ class Service:
                 held.hidden -= 1
                 if held.hidden < 0:
                     found.append(held)
+        found.sort(key=lambda held: held.job.id != keep)
         for held in found[1:]:
             if not held.job.terminal:
                 await self.cancel(held.job.id)
@@ -401,18 +402,19 @@ class Shelf:
         self.documents[collection].setdefault(identity, new)
 
     def _update(self, change: Change) -> None:
-        target = self.documents[change.target.collection].get(change.target.id)
-        if target is None or target.get("synthesis", {}).get(change.component) == change.stamp.id:
-            return
-        for update in (change.target, *change.updates):
+        for update in (*change.updates, change.target):
             document = self.documents[update.collection].get(update.id)
-            if document is not None:
-                document |= {
-                    **update.fields,
-                    "updated_at": change.completed,
-                    "version": document.get("version", 1) + 1,
-                }
-        target["synthesis"] = {**target.get("synthesis", {}), change.component: change.stamp.id}
+            stamps = (document or {}).get("synthesis", {})
+            if document is None or stamps.get(change.component) == change.stamp.id:
+                continue
+            document |= {
+                **update.fields,
+                "updated_at": change.completed,
+                "version": document.get("version", 1) + 1,
+                "synthesis": {**stamps, change.component: change.stamp.id},
+            }
+            for name, identity in update.adds.items():
+                document[name] = list(dict.fromkeys([*(document.get(name) or ()), identity]))
 
     def picture(self) -> dict[str, Any]:
         """What a reader of the dictionary sees: everything but ids, times and stamps."""

@@ -298,7 +298,6 @@ def test_tidying_chunks_of_the_past(checkpoint: Checkpoint) -> None:
     assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
 
 
-@pytest.mark.xfail(strict=True, reason="tidy() takes every name with a leading digit for a chunk of ours")
 @pytest.mark.parametrize("name", ["0001 copy", "1-backup", "2026-11-20.zip"])
 def test_tidying_leaves_others_things(checkpoint: Checkpoint, name: str) -> None:
     """A folder or file that somebody put there, whatever its name, neither stops a resume nor is deleted."""

@@ -187,15 +187,26 @@ def test_an_empty_answer_is_stamped() -> None:
     }
 
 
-def test_other_updates_bear_no_stamp() -> None:
-    """A document that is changed along with the target gets no stamp of its own."""
+def test_all_that_an_answer_touches_is_stamped() -> None:
+    """A document that is changed along with the target bears the stamp, too, and is written before the word is."""
     entry = Update(Collection.ENTRIES, DocId(str(ENTRY)), {"definition_ids": [DocId(str(ONE))]})
-    made = updates_of([change("definitions", WORD, {}, updates=(entry,))])
+    target = Update(Collection.WORDS, DocId(str(WORD)), {})
+    made = updates_of([Change("definitions", target, STAMP, NOON, updates=(entry,))])
     (updated,) = made[Collection.ENTRIES]
     assert operation(updated) == (
         ENTRY,
-        {"$set": {"definition_ids": [ONE], "updated_at": NOON}, "$inc": {"version": 1}},
+        {
+            "$set": {"definition_ids": [ONE], "synthesis.definitions": ObjectId("a" * 24), "updated_at": NOON},
+            "$inc": {"version": 1},
+        },
     )
+    assert list(made)[-1] == Collection.WORDS
+
+
+def test_an_update_is_done_once() -> None:
+    """An update that the database has done already, and whose reply was lost, matches nothing when it is repeated."""
+    (made,) = updates_of([change("domain")])[Collection.DEFINITIONS]
+    assert made._filter == {"_id": ONE, "synthesis.domain": {"$ne": ObjectId("a" * 24)}}
 
 
 def test_upserts_do_not_overwrite() -> None:

@@ -144,7 +144,6 @@ async def test_a_line_half_written(tmp_path: Path) -> None:
     assert lines(chunk / "output.jsonl").keys() == {"id-0", "id-1", "id-2"}
 
 
-@pytest.mark.xfail(strict=True, reason="a whole line that is no JSON ends every later process with a traceback")
 async def test_lines_that_the_disk_lost(tmp_path: Path) -> None:
     """Where a power cut left zeros in place of answers, these are asked again: the run can always go on."""
     chunk, connector = folder(tmp_path, 3), Answering()
@@ -213,7 +212,6 @@ async def test_a_refused_account(tmp_path: Path) -> None:
     assert set(second.asked.values()) == {1}
 
 
-@pytest.mark.xfail(strict=True, reason="of requests that fail together only the first one's exception is looked at")
 async def test_a_refusal_is_said_once(tmp_path: Path) -> None:
     """Many requests that are refused at one moment do not fill the user's terminal with tracebacks."""
     said: list[str] = []

@@ -55,6 +55,7 @@ ORDER = [
     "waiting",
     "carrying",
     "batch_synthesis",
+    "asking",
     "synthesis",
     "enhancement",
     "run_view",

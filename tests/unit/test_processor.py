@@ -292,7 +292,6 @@ async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
     assert len(scene.service.files) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="collect() fails a chunk of one word for good when the queue is full of others")
 async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
     """A chunk of one word waits for a full queue like any other: it is not the chunk that is too large."""
     scene = stage(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
@@ -356,12 +355,7 @@ async def test_attempts_survive_a_split(tmp_path: Path) -> None:
 # ── a service that does not answer ─────────────────────────────────────────────────────────────────────────────────
 
 
-TWICE = "after a second creation nobody looks again: a batch that the list shows late is never cancelled, but paid for"
-
-
-@pytest.mark.parametrize(
-    "how", ["lost", "silent", pytest.param("late", marks=pytest.mark.xfail(strict=True, reason=TWICE))]
-)
+@pytest.mark.parametrize("how", ["lost", "silent", "late"])
 async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
     """Whether or not the batch was made when no answer came: in the end there is one batch, and it is paid for once."""
     scene = stage(tmp_path, "bank", Service())
