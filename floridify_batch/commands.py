@@ -26,10 +26,10 @@ from floridify_batch.assembly import (
     same_database,
     service,
 )
-from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
 from floridify_batch.batches import Batches
 from floridify_batch.checkpoint import Checkpoint, utc_now
 from floridify_batch.display import LiveDisplay, LogDisplay
+from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Observer, Waiting
 from floridify_batch.gate import confirmed, notes_on, surveyed
@@ -225,12 +225,12 @@ def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
 
 async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) -> int:
     # One file of requests at a time where they are answered at once: the connector keeps enough of them in flight.
-    processor = SynthesisBatchProcessor(run_, max_batches=1 if run_.ledger.run.settings.immediate else MAX_BATCHES)
+    driver = Driver(run_, max_batches=1 if run_.ledger.run.settings.immediate else MAX_BATCHES)
     with _display(console) as display:
         run_.observer = display
         waiting.observer = display
-        with _first_interrupt(processor, waiting):
-            ending = await processor.process(wait=scene.wait)
+        with _first_interrupt(driver, waiting):
+            ending = await driver.process(wait=scene.wait)
     resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
     failures_command = f"batch-synth failures --checkpoint {quote(str(scene.checkpoint.path))}"
     next_command = resume_command if ending is Ending.LEFT else None
@@ -256,14 +256,14 @@ def _display(console: Console) -> Iterator[Display]:
 
 
 @contextmanager
-def _first_interrupt(processor: SynthesisBatchProcessor, waiting: Announcer) -> Iterator[None]:
+def _first_interrupt(driver: Driver, waiting: Announcer) -> Iterator[None]:
     """The first Ctrl-C, or SIGTERM, asks the driver to leave; it uninstalls itself, so a second one is ordinary."""
     loop = asyncio.get_running_loop()
     caught = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
 
     def ask() -> None:
         release()
-        processor.stop()
+        driver.stop()
         waiting("Stopping after the present step; Ctrl-C stops at once. Nothing is lost either way.")
 
     def release() -> None:

@@ -143,12 +143,12 @@ async def _prepared(
 
 
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
-    from floridify_batch.batch_processor import SynthesisBatchProcessor
     from floridify_batch.checkpoint import utc_now
     from floridify_batch.display import LogDisplay
+    from floridify_batch.driver import Driver
 
     run.observer = StationObserver(watch, LogDisplay(log, utc_now))
-    await SynthesisBatchProcessor(run).process()
+    await Driver(run).process()
 
 
 def _figures(run: "Run", estimate: "Estimate") -> dict[str, Any]:

@@ -19,9 +19,9 @@ from pymongo import MongoClient
 from rich.console import Console
 
 from floridify_batch.assembly import Secrets, new_brief, opened_batches, opened_store, run_info
-from floridify_batch.batch_processor import SynthesisBatchProcessor
 from floridify_batch.checkpoint import Checkpoint, utc_now
 from floridify_batch.display import render
+from floridify_batch.driver import Driver
 from floridify_batch.events import Event
 from floridify_batch.ledger import Ledger, RunSettings
 from floridify_batch.local_mongo import local_mongod
@@ -91,7 +91,7 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
         opened_store(settings, secrets, checkpoint, print, print) as store,
     ):
         run = Run(listed.words, ledger, checkpoint, asked, batches, store, photographer)
-        await SynthesisBatchProcessor(run, max_batches=6).process()
+        await Driver(run, max_batches=6).process()
     return photographer
 
 

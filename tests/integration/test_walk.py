@@ -14,9 +14,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.assembly import new_brief, run_info
-from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
 from floridify_batch.batches import OpenAIBatches
 from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import ServiceRefused
 from floridify_batch.failures import FailureReason
 from floridify_batch.ledger import ChunkState, Ledger
@@ -77,13 +77,13 @@ async def test_waves(journey: Journey, sandbox: Sandbox) -> None:
     """Unknown words get definitions first and all that depends on them next, known ones what they miss at once."""
     known, unknown = words_of("waveknown", 3), words_of("waveunknown", 3)
     add_known(journey.database, *known)
-    arrival = await journey.travel([*known, *unknown])
+    arrival = await journey.travel([*known, *unknown], components=OF_THE_WORD)
     assert_settled(arrival)
     assert (arrival.code, arrival.ledger.failed_words) == (0, {})
     first, second = arrival.ledger.chunks
-    assert (first.words, first.requests, second.words) == (6, 3 + 3 * 8, 3)
+    assert (first.words, first.requests, second.words) == (6, 3 + 3 * 4, 3)
     definitions = journey.database.definitions.count_documents({})
-    assert second.requests == (definitions - 3) * 8
+    assert second.requests == (definitions - 3) * 4
     assert journey.database.definitions.count_documents({"synthesis.synonyms": None}) == 0
     assert len(sandbox.batches_of(arrival.run)) == 2
 
@@ -104,8 +104,8 @@ async def test_only_what_is_missing(journey: Journey) -> None:
     """Of a word that has some components, only the others are asked, and what is there stays as it is."""
     given: dict[str, Any] = {"cefr_level": "C2", "synonyms": ["given"], "frequency_band": 5, "domain": "law"}
     add_definition(journey.database, add_word(journey.database, "partly"), "in part", **given)
-    arrival = await journey.travel(["partly"])
-    assert [record.requests for record in arrival.ledger.chunks] == [4]
+    arrival = await journey.travel(["partly"], components=f"{','.join(given)},antonyms,register")
+    assert [record.requests for record in arrival.ledger.chunks] == [2]
     (found,) = journey.database.definitions.find()
     assert {name: found[name] for name in given} == given
     assert found["antonyms"]
@@ -155,7 +155,7 @@ async def test_modes_agree(journey: Journey, sandbox: Sandbox) -> None:
     batch, immediate_run = arrivals
     assert_settled(immediate_run)
     assert contents(journey.database) == contents(other.database)
-    assert len(contents(other.database)) == len(words)
+    assert len(contents(other.database)) == len(words) + 1
     costs = [arrival.ledger.totals().cost for arrival in arrivals]
     assert costs[0] is not None
     assert costs[1] == costs[0] * Decimal(2)
@@ -283,7 +283,7 @@ async def test_batch_fails(journey: Journey, sandbox: Sandbox) -> None:
     """Words of a batch that the service rejects fail with the service's words, and are not sent again."""
     words = words_of("rejected", 3)
     with sandbox.faults("fail_batch=1:mismatched_model"):
-        arrival = await journey.travel(words)
+        arrival = await journey.travel(words, components=OF_THE_WORD)
     assert_settled(arrival)
     assert (arrival.code, len(sandbox.batches_of(arrival.run))) == (1, 1)
     reasons = set(arrival.ledger.failed_words.values())
@@ -358,13 +358,13 @@ async def test_lost(journey: Journey, sandbox: Sandbox) -> None:
     """A batch that the service no longer knows is not paid for again unasked: its words fail, and the run ends."""
     words = words_of("lost", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused):
-        await journey.travel(words)
+        await journey.travel(words, components=OF_THE_WORD)
     checkpoint = Checkpoint(journey.folder / "words.checkpoint.json")
     ledger = checkpoint.load()
     assert ledger is not None
     ledger.move(1, ChunkState.SUBMITTED, batch_id="batch_gone", created_at=ledger.start_time)
     checkpoint.save(ledger)
-    arrival = await journey.travel(words)
+    arrival = await journey.travel(words, components=OF_THE_WORD)
     assert_settled(arrival)
     assert arrival.code == 1
     assert all("batch batch_gone is lost" in reason for reason in arrival.ledger.failed_words.values())
@@ -392,7 +392,7 @@ async def drive(journey: Journey, words: list[str]) -> Ledger:
     batches = OpenAIBatches("any", base_url=journey.sandbox.url)
     store = MongoStore(journey.mongo_url, journey.database.name)
     run = Run(words, ledger, checkpoint, asked, batches, store, sleep=hurried)
-    assert await SynthesisBatchProcessor(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is Ending.FINISHED
     await store.close()
     await batches.close()
     return ledger

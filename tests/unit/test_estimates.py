@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.batch_processor import SynthesisBatchProcessor
 from floridify_batch.chunks import ChunkSize, Limits
 from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.driver import Driver
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.feeding import survey
 from floridify_batch.planning import brief
@@ -57,7 +57,7 @@ async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
     estimate = await estimated(words, known, Limits(words=2))
     stage = Stage(tmp_path, words, Service(), known, (C.SYNONYMS, C.DOMAIN), batch_size=2)
     run = stage.run()
-    await SynthesisBatchProcessor(run).process(wait=False)
+    await Driver(run).process(wait=False)
     chunks = [ChunkSize(c.words, c.requests, c.bytes, c.input_tokens, c.output_tokens) for c in run.ledger.chunks]
     assert chunks == estimate.chunks
     assert estimate.total_now == Expectation(

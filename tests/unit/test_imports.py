@@ -51,7 +51,7 @@ ORDER = [
     "submission",
     "collection",
     "feeding",
-    "batch_processor",
+    "driver",
     "waiting",
     "carrying",
     "batch_synthesis",

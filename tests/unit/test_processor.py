@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.batch_processor import Ending, SynthesisBatchProcessor
 from floridify_batch.batches import BatchError, BatchJob
 from floridify_batch.changes import Collection
 from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
 from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import ServiceRefused, ServiceUncertain
 from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, WordFailed
 from floridify_batch.failures import FailureReason
@@ -33,7 +33,7 @@ FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 async def drive(stage: Stage, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
     """One process from its start to its end."""
     run = stage.run(**parts)
-    ending = await SynthesisBatchProcessor(run, max_batches=max_batches).process(wait=wait)
+    ending = await Driver(run, max_batches=max_batches).process(wait=wait)
     return ending, run.ledger
 
 
@@ -438,7 +438,7 @@ async def test_stop(tmp_path: Path) -> None:
     scene = stage(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
     witness = Witness()
     run = scene.run(witness=witness)
-    processor = SynthesisBatchProcessor(run)
+    processor = Driver(run)
 
     async def nap(_: float) -> None:
         processor.stop()
@@ -457,7 +457,7 @@ async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
     scene = stage(tmp_path, "bank", Service(End(polls=9)))
     run = scene.run()
     run.sleep = asyncio.sleep
-    processor = SynthesisBatchProcessor(run)
+    processor = Driver(run)
     asyncio.get_running_loop().call_later(0.05, processor.stop)
     async with asyncio.timeout(5):
         assert await processor.process() is Ending.STOPPED
@@ -476,7 +476,7 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
 
     service = Hanging()
     scene = stage(tmp_path, "bank", service)
-    processor = SynthesisBatchProcessor(scene.run())
+    processor = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.05, processor.stop)
     async with asyncio.timeout(5):
         assert await processor.process() is Ending.STOPPED

@@ -28,7 +28,7 @@ class Ending(Enum):
     """It was told to stop; everything is on disk."""
 
 
-class SynthesisBatchProcessor:
+class Driver:
     """Brings a run to its end, from wherever its ledger stands."""
 
     def __init__(self, run: Run, *, max_batches: int = MAX_BATCHES) -> None:
