@@ -135,12 +135,17 @@ async def _headword(store: MongoStore, word: Document) -> Headword:
 
     return Headword(
         word,
-        sorted(entries, key=lambda entry: (entry.get("provider") != SYNTHESIS, str(entry["_id"]))),
+        sorted(entries, key=_by_source),
         sorted(definitions, key=lambda definition: str(definition["_id"])),
         await named(Collection.EXAMPLES, definitions, "example_ids"),
         await named(Collection.PRONUNCIATIONS, entries, "pronunciation_id"),
         await named(Collection.FACTS, entries, "fact_ids"),
     )
+
+
+def _by_source(entry: Document) -> tuple[bool, str, str]:
+    provider = entry.get("provider")
+    return provider != SYNTHESIS, str(provider), str(entry["_id"])
 
 
 def ids_in(document: Mapping[str, Any], field: str) -> list[Any]:

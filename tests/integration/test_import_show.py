@@ -1,0 +1,355 @@
+"""Importing into a real database, and what `show` prints of it."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.articles import Asked
+from floridify_batch.dictionary import Place, opened
+from floridify_batch.dictionary_files import opened_dictionary
+from floridify_batch.errors import DatabaseError, UsageError
+from floridify_batch.importing import import_articles, import_file
+from floridify_batch.showing import show
+from floridify_batch.store import MongoStore
+from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word
+from tests.floridify_models import COLLECTIONS
+
+type Found = Database[dict[str, Any]]
+type Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def database(mongo_url: str, database_name: str) -> Iterator[Found]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url, tz_aware=True) as client:
+        yield client[database_name]
+
+
+@pytest.fixture
+def place(mongo_url: str, database_name: str) -> Place:
+    return Place(mongo_url, database_name)
+
+
+def senses(*glosses: str) -> list[dict[str, Any]]:
+    return [{"glosses": [gloss]} for gloss in glosses]
+
+
+KAIKKI: list[dict[str, Any]] = [
+    {"word": "tear", "lang_code": "en", "pos": "noun", "etymology_number": 1, "senses": senses("a drop from the eye")},
+    {"word": "tear", "lang_code": "en", "pos": "verb", "etymology_number": 2, "senses": senses("to rip", "to rush")},
+    {"word": "kwell", "lang_code": "en", "pos": "adj", "senses": senses("damp"), "etymology_text": "From quell."},
+    {"word": "kwell", "lang_code": "de", "pos": "noun", "senses": senses("eine Quelle")},
+    {"word": "kwell", "lang_code": "en", "pos": "adv", "senses": senses("damply")},
+]
+PLAIN: list[dict[str, Any]] = [
+    {"word": "kwell", "part_of_speech": "adj", "definitions": ["somewhat wet"], "provider": "Our Book"},
+    {"word": "tear", "part_of_speech": "noun", "definitions": "a rip", "homograph_number": 2},
+]
+
+
+def file_of(folder: Path, lines: list[Any], name: str = "words.jsonl") -> Path:
+    path = folder / name
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8")
+    return path
+
+
+def contents(database: Found) -> dict[str, list[dict[str, Any]]]:
+    return {name: list(database[name].find().sort("_id")) for name in sorted(database.list_collection_names())}
+
+
+def texts(database: Found, entry: dict[str, Any]) -> list[str]:
+    by_id = {each["_id"]: each["text"] for each in database.definitions.find({"word_id": entry["word_id"]})}
+    return [by_id[each] for each in entry["definition_ids"]]
+
+
+async def test_what_an_import_makes(tmp_path: Path, place: Place, database: Found) -> None:
+    """Per homograph and source one entry, with its definitions in their order and its etymology."""
+    assert await import_file(file_of(tmp_path, KAIKKI), place) == 0
+    assert await import_file(file_of(tmp_path, PLAIN), place) == 0
+    words = {word["_id"]: (word["text"], word["homograph_number"]) for word in database.words.find()}
+    assert sorted(words.values(), key=str) == [("kwell", None), ("tear", 1), ("tear", 2)]
+    found = {(*words[each["word_id"]], each["provider"]): each for each in database.dictionary_entries.find()}
+    assert {key: texts(database, entry) for key, entry in found.items()} == {
+        ("tear", 1, "wiktionary"): ["a drop from the eye"],
+        ("tear", 2, "wiktionary"): ["to rip", "to rush"],
+        ("tear", 2, "import"): ["a rip"],
+        ("kwell", None, "wiktionary"): ["damp", "damply"],
+        ("kwell", None, "Our Book"): ["somewhat wet"],
+    }
+    etymology: dict[str, Any] = {
+        "text": "From quell.",
+        "origin_language": None,
+        "root_words": [],
+        "first_known_use": None,
+    }
+    assert found["kwell", None, "wiktionary"]["etymology"] == etymology
+    assert {index["name"] for index in database.words.list_indexes()} == {"_id_", "text_1_languages_1"}
+
+
+async def test_floridify_can_read_it(tmp_path: Path, place: Place, database: Found) -> None:
+    """Every document has the types, limits and fields of today's layout, and refers only to what exists."""
+    await import_file(file_of(tmp_path, KAIKKI), place)
+    for name, documents in contents(database).items():
+        for document in documents:
+            COLLECTIONS[name].model_validate(document)
+    for definition in database.definitions.find():
+        assert database.words.find_one(definition["word_id"])
+        entry = database.dictionary_entries.find_one(definition["dictionary_entry_id"])
+        assert entry is not None
+        assert definition["_id"] in entry["definition_ids"]
+
+
+async def test_what_is_imported_can_be_planned(tmp_path: Path, place: Place) -> None:
+    """The store reads each source's definitions under its name, one entry per homograph."""
+    await import_file(file_of(tmp_path, KAIKKI + PLAIN), place)
+    async with opened(place, print) as store:
+        entries = await store.entries(["tear", "kwell"], "en")
+    assert [len(entry.definitions) for entry in entries["tear"]] == [1, 3]
+    assert len(entries["kwell"][0].definitions) == 3
+
+
+async def test_importing_twice_changes_nothing(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
+    """Not an id, not a time, not a version; and the closing words say so."""
+    path = file_of(tmp_path, KAIKKI + PLAIN)
+    await import_file(path, place)
+    before = contents(database)
+    capsys.readouterr()
+    await import_file(path, place)
+    assert contents(database) == before
+    assert capsys.readouterr().out.splitlines() == [
+        "words.jsonl: 7 lines: 6 imported, 1 in other languages.",
+        "Words: 3: 0 new, 3 there before.",
+        "Definitions: 7: 0 new, 7 there before.",
+    ]
+
+
+async def test_a_changed_file_adds_what_is_new(tmp_path: Path, place: Place, database: Found) -> None:
+    """New definitions join their entry, which gets the etymology that it did not have; nothing is taken away."""
+    await import_file(file_of(tmp_path, [KAIKKI[0]]), place)
+    before = {each["_id"]: each for each in database.definitions.find()}
+    more = KAIKKI[0] | {"senses": senses("a thing like a drop"), "etymology_text": "From of old."}
+    await import_file(file_of(tmp_path, [more]), place)
+    (entry,) = database.dictionary_entries.find()
+    assert texts(database, entry) == ["a drop from the eye", "a thing like a drop"]
+    assert (entry["version"], entry["etymology"]["text"]) == (2, "From of old.")
+    assert entry["updated_at"] > entry["created_at"]
+    assert {each["_id"]: each for each in database.definitions.find() if each["_id"] in before} == before
+
+
+async def test_what_was_synthesised_stays(tmp_path: Path, place: Place, database: Found) -> None:
+    """A definition that was enhanced since its import is not set back by another one."""
+    path = file_of(tmp_path, KAIKKI)
+    await import_file(path, place)
+    database.definitions.update_many({}, {"$set": {"cefr_level": "B1", "synonyms": ["x"]}})
+    before = contents(database)
+    await import_file(path, place)
+    assert contents(database) == before
+
+
+async def test_a_word_that_is_there_is_used(tmp_path: Path, place: Place, database: Found) -> None:
+    """A word without a number takes all etymologies of its spelling; the same spelling in another language is apart."""
+    word = add_word(database, "tear")
+    add_word(database, "kwell", language="de")
+    await import_file(file_of(tmp_path, KAIKKI), place)
+    assert {each["word_id"] for each in database.definitions.find({"text": {"$in": ["to rip", "to rush"]}})} == {word}
+    assert database.words.count_documents({"text": "tear"}) == 1
+    assert sorted(each["languages"][0] for each in database.words.find({"text": "kwell"})) == ["de", "en"]
+
+
+async def test_an_entry_that_others_made_is_used(tmp_path: Path, place: Place, database: Found) -> None:
+    """Its source has no second entry, and what it says already is not said again."""
+    word = add_word(database, "tear", homograph=2)
+    own = add_definition(database, word, "to rip", part_of_speech="verb")
+    entry = add_entry(database, word, [own], "wiktionary")
+    for _ in range(2):
+        await import_file(file_of(tmp_path, KAIKKI), place)
+    found = database.dictionary_entries.find_one({"word_id": word})
+    assert found is not None
+    assert (found["_id"], found["definition_ids"][0], len(found["definition_ids"]), found["version"]) == (
+        entry,
+        own,
+        2,
+        2,
+    )
+    assert database.definitions.count_documents({"text": "to rip"}) == 1
+    assert database.definitions.count_documents({"dictionary_entry_id": entry}) == 1
+
+
+async def test_a_word_whose_lines_are_far_apart(tmp_path: Path, place: Place, database: Found) -> None:
+    """It comes together although its lines are written in different blocks, some of them at once."""
+    fillers = [{"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing"} for number in range(3500)]
+    own = [{"word": "far", "part_of_speech": "noun", "definitions": f"meaning {number}"} for number in range(8)]
+    lines = [line for number, each in enumerate(own) for line in (each, *fillers[number * 500 : (number + 1) * 500])]
+    await import_file(file_of(tmp_path, lines), place)
+    (word,) = database.words.find({"text": "far"})
+    (entry,) = database.dictionary_entries.find({"word_id": word["_id"]})
+    assert sorted(texts(database, entry)) == [f"meaning {number}" for number in range(8)]
+    before = contents(database)
+    await import_file(file_of(tmp_path, lines), place)
+    assert contents(database) == before
+
+
+async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
+    """The first few by their numbers, the others as a count; everything else is imported."""
+    await import_file(file_of(tmp_path, [*KAIKKI, *(["{"] * 7)]), place)
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["Left out line 6: it is no JSON.", "Left out line 7: it is no JSON."]
+    assert said[5] == "And 2 more bad lines were left out."
+    assert said[6] == "words.jsonl: 12 lines: 4 imported, 1 in other languages, 7 bad."
+    assert database.definitions.count_documents({}) == 5
+
+
+async def test_a_file_without_an_article_touches_nothing(tmp_path: Path, database: Found) -> None:
+    """The database is not even spoken to: here there is none."""
+    nowhere = Place("mongodb://127.0.0.1:1/", database.name)
+    with pytest.raises(UsageError, match="line 1"):
+        await import_file(file_of(tmp_path, ["{"]), nowhere)
+
+
+async def test_a_damaged_archive(tmp_path: Path, place: Place, database: Found) -> None:
+    """What comes before the damage is imported, and the error says so."""
+    many = [
+        {"word": f"w{number}", "part_of_speech": "noun", "definitions": f"{number * 7919}"} for number in range(5000)
+    ]
+    path = file_of(tmp_path, many)
+    path.write_bytes(gzip.compress(path.read_bytes())[:-1000])
+    with pytest.raises(UsageError, match=r"damaged after line .* is imported"):
+        await import_file(path, place)
+    assert database.definitions.count_documents({}) > 1000
+
+
+async def test_an_older_layout_is_left_alone(tmp_path: Path, place: Place, database: Found) -> None:
+    """Documents of today's layout are not mixed among those of an older one."""
+    database.words.insert_one({"_id": "66f0a1b2c3d4e5f6a7b8c9d0", "text": "tear", "language": "en"})
+    with pytest.raises(DatabaseError, match="older layout"):
+        await import_file(file_of(tmp_path, KAIKKI), place)
+    assert sorted(database.list_collection_names()) == ["words"]
+
+
+async def test_what_is_refused_is_said(tmp_path: Path, place: Place, database: Found) -> None:
+    """A write that the database refuses ends the import with its reason, and leaves no task behind."""
+    database.create_collection("definitions", validator={"text": "something else"})
+    with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*the same command again"):
+        await import_file(file_of(tmp_path, KAIKKI), place)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_an_import_that_is_stopped(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
+    """It says how to go on; done again, everything is as if it had never been stopped."""
+    many = [{"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing"} for number in range(20_000)]
+    path = file_of(tmp_path, many)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(import_file(path, place), 0.5)
+    assert "the same command again" in capsys.readouterr().err
+    assert database.words.count_documents({}) < 20_000
+    await import_file(path, place)
+    referred = {each for entry in database.dictionary_entries.find() for each in entry["definition_ids"]}
+    assert len(referred) == database.definitions.count_documents({}) == database.words.count_documents({}) == 20_000
+
+
+async def test_progress_is_told_in_bytes(tmp_path: Path, mongo_url: str, database_name: str) -> None:
+    """It begins within the file and ends at its end."""
+    path = file_of(tmp_path, [KAIKKI[2] | {"word": f"w{number}", "x": "y" * 2000} for number in range(2500)])
+    told: list[tuple[int, int]] = []
+    store = MongoStore(mongo_url, database_name)
+    with opened_dictionary(path, Asked()) as (reading, articles):
+        await import_articles(store, articles, "en", reading, lambda done, total: told.append((done, total)))
+    await store.close()
+    size = path.stat().st_size
+    assert [total for _, total in told] == [size] * 3
+    assert 0 < told[0][0] < told[1][0] < told[2][0] == size
+
+
+# ── show ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_homographs_are_shown_in_turn(tmp_path: Path, place: Place, capsys: Captured) -> None:
+    """Each with its number, its senses and its sources."""
+    await import_file(file_of(tmp_path, KAIKKI + PLAIN), place)
+    capsys.readouterr()
+    assert await show(" tear ", place) == 0
+    assert capsys.readouterr().out == (
+        "\ntear¹\n  noun\n   1  a drop from the eye\n  Sources: wiktionary\n"
+        "\ntear²\n"
+        "  noun\n   1  a rip\n      source: import\n"
+        "  verb\n   1  to rip\n      source: wiktionary\n   2  to rush\n      source: wiktionary\n"
+        "  Sources: import, wiktionary\n"
+    )
+
+
+def stock(database: Found) -> ObjectId:
+    word = add_word(database, "tear")
+    named: dict[str, Any] = {"created_at": LONG_AGO}
+    example = database.examples.insert_one(named | {"text": "A tear fell."}).inserted_id
+    definition = add_definition(database, word, "a drop from the eye", example_ids=[example])
+    entry = add_entry(database, word, [definition])
+    fact = database.facts.insert_one({"content": "Tears are salty."}).inserted_id
+    spoken = database.pronunciations.insert_one({"ipa": "teə"}).inserted_id
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": {"fact_ids": [fact], "pronunciation_id": spoken}})
+    return entry
+
+
+async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: Captured) -> None:
+    """Examples, facts and the pronunciation are fetched from their own collections."""
+    stock(database)
+    await show("tear", place)
+    shown = capsys.readouterr().out
+    for text in ("tear  /teə/", "“A tear fell.”", "Tears are salty.", "Sources: synthesis, wiktionary"):
+        assert text in shown
+
+
+async def test_as_json(place: Place, database: Found, capsys: Captured) -> None:
+    """The documents as they are, a list with one item per homograph."""
+    entry = stock(database)
+    assert await show("tear", place, as_json=True) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["entries"][0]["_id"] == str(entry)
+    assert found["word"]["created_at"] == LONG_AGO.isoformat()
+    assert [each["text"] for each in found["examples"]] == ["A tear fell."]
+
+
+async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) -> None:
+    """Exit code 1, and what there is instead: near spellings, and the same word in other languages."""
+    for text in ("receive", "receiver", "deceive", "recent", "café", "Bank", "reserve"):
+        add_word(database, text)
+    add_word(database, "recieve", language="fr")
+    for asked, near in (("recieve", "receive"), ("decieve", "deceive"), ("cafe", "café"), ("bank", "Bank")):
+        assert await show(asked, place) == 1
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert f"Did you mean {near}" in err
+    await show("recieve", place)
+    assert "add --language fr" in capsys.readouterr().err
+    await show("zzzzz", place)
+    assert capsys.readouterr().err == "There is no entry for 'zzzzz' in the language en.\n"
+
+
+@pytest.mark.parametrize("word", ["", "$where", "\u001b[2J", "x" * 5000, ".*", "字"])
+async def test_strange_words(word: str, place: Place, database: Found, capsys: Captured) -> None:
+    """Whatever is asked for is looked up as a text, and said harmlessly."""
+    add_word(database, "tear")
+    assert await show(word, place) == 1
+    assert all(character.isprintable() for character in capsys.readouterr().err.rstrip("\n"))
+
+
+async def test_older_layouts_can_be_shown(place: Place, database: Found, capsys: Captured) -> None:
+    """Ids as strings, `language`, and entries in other collections."""
+    older: list[tuple[str, dict[str, Any]]] = [
+        ("words", {"_id": "w1", "text": "tear", "language": "en"}),
+        ("definitions", {"_id": "d1", "word_id": "w1", "part_of_speech": "noun", "text": "from a source"}),
+        ("definitions", {"_id": "d2", "word_id": "w1", "part_of_speech": "noun", "text": "made of it"}),
+        ("provider_data", {"_id": "p1", "word_id": "w1", "provider": "wiktionary", "definition_ids": ["d1"]}),
+        ("synthesized_dictionary_entries", {"_id": "s1", "word_id": "w1", "definition_ids": ["d2"]}),
+    ]
+    for name, document in older:
+        database[name].insert_one(document)
+    assert await show("tear", place) == 0
+    assert capsys.readouterr().out == "\ntear\n  noun\n   1  made of it\n  Sources: synthesis, wiktionary\n"
