@@ -3,34 +3,38 @@
 Everything it makes lies in demo-data, and nothing of the user's settings reaches the run: neither a key nor a database.
 """
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from pymongo import MongoClient
-from rich.console import Console
-
+from floridify_batch.dictionary import Place
 from floridify_batch.errors import BatchSynthError
+from floridify_batch.importing import import_file
 from floridify_batch.local_mongo import local_mongod
-from scripts.seed_demo import seed
-from scripts.show_entry import DATABASE, MONGO_FOLDER, show
+from floridify_batch.showing import show
 
 WORDS = "scripts/demo_data/words.txt"
+DEFINITIONS = "scripts/demo_data/definitions.jsonl"
+PROVIDER = "wiktionary"
+"""Floridify knows its providers by name; the definitions are ours all the same."""
+
+DATABASE = "floridify"
 CHECKPOINT = "demo-data/words.checkpoint.json"
 SHOWN = "tear"
 FINISHED = 0
 
 ROOT = Path(__file__).parent.parent
+MONGO_FOLDER = Place(None, DATABASE, ROOT / "demo-data").data_folder
 
 NEXT = f"""
 The answers are the sandbox's inventions; all else is as in a real run. What was made lies in demo-data.
 What to type next, in {ROOT}:
 
-  .venv/bin/python -m scripts.show_entry façade          # another word's entry
+  (cd demo-data && ../.venv/bin/batch-synth show façade) # another word's entry
   .venv/bin/batch-synth status -c {CHECKPOINT}
   scripts/demo                                           # again: there is nothing to do, and nothing is sent
   scripts/demo --fresh                                   # from the beginning; Ctrl-C stops it, scripts/demo goes on
@@ -48,15 +52,14 @@ def main() -> int:
     if "--fresh" in sys.argv[1:]:
         _forget()
     with local_mongod(MONGO_FOLDER) as mongo:  # held all along, so that the run finds it and need not start its own
-        client: MongoClient[Any] = MongoClient(mongo.url)
-        with client:
-            known = seed(client, DATABASE)
-        print(f"A local MongoDB in demo-data has definitions of {known} of the words in {WORDS}; the rest is unknown.")
+        place = Place(mongo.url, DATABASE)
+        print(f"A local MongoDB in demo-data gets definitions of half of the words in {WORDS}; the rest is unknown.")
+        asyncio.run(import_file(Path(DEFINITIONS), place, provider=PROVIDER))
         code = _run("run", WORDS, "--checkpoint", CHECKPOINT, "--sandbox", "--yes", "--batch-size", "10")
         if code != FINISHED:
             print("The demonstration is not at its end: scripts/demo goes on, scripts/demo --fresh begins anew.")
             return code
-        show(mongo.url, DATABASE, SHOWN, Console(highlight=False))
+        asyncio.run(show(SHOWN, place))
     print(NEXT)
     return code
 

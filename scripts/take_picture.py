@@ -13,16 +13,16 @@ from contextlib import ExitStack
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
-from pymongo import MongoClient
 from rich.console import Console
 
 from floridify_batch.assembly import Secrets, new_brief, opened_batches, opened_store, run_info
 from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.dictionary import Place
 from floridify_batch.display import render
 from floridify_batch.driver import Driver
 from floridify_batch.events import Event
+from floridify_batch.importing import import_file
 from floridify_batch.ledger import Ledger, RunSettings
 from floridify_batch.local_mongo import local_mongod
 from floridify_batch.recipes import DEFAULT_COMPONENTS
@@ -30,10 +30,10 @@ from floridify_batch.run import Run
 from floridify_batch.run_view import RunView
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.words import read_word_list, write_normalised
-from scripts.seed_demo import seed
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ROOT / "scripts" / "demo_data" / "words.txt"
+DEFINITIONS = WORDS.with_name("definitions.jsonl")
 PICTURE = ROOT / "docs" / "live.svg"
 EXAMPLE = ROOT / "checkpoints.example.json"
 COLUMNS = 112
@@ -109,8 +109,7 @@ def main() -> None:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         mongo = stack.enter_context(local_mongod(folder / "mongodb"))
-        client: MongoClient[Any] = stack.enter_context(MongoClient(mongo.url))
-        seed(client, "floridify")
+        asyncio.run(import_file(DEFINITIONS, Place(mongo.url, "floridify"), provider="wiktionary"))
         base_url = stack.enter_context(running_sandbox(folder / "sandbox", seconds=5, faults=FAULTS, seed=3))
         photographer = asyncio.run(_run(folder, mongo.url, base_url))
     if photographer.best is None:

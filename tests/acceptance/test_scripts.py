@@ -6,17 +6,12 @@ import re
 import shutil
 import subprocess
 import tomllib
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo import MongoClient
-from rich.console import Console
 
-from floridify_batch.store import MongoStore
 from floridify_batch.words import read_word_list
-from scripts import seed_demo, show_entry
+from scripts import play_demo
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ["scripts/setup", "scripts/demo", "scripts/test", "scripts/lock", ".ci/run"]
@@ -88,44 +83,9 @@ def test_the_demo_knows_its_options() -> None:
 
 def test_half_of_the_words_have_definitions() -> None:
     """Those of the file are in the list, homographs too; the others are unknown."""
-    lines = [json.loads(line) for line in seed_demo.DEFINITIONS.read_text(encoding="utf-8").splitlines()]
-    listed = read_word_list(ROOT / "scripts/demo_data/words.txt")
+    lines = [json.loads(line) for line in (ROOT / play_demo.DEFINITIONS).read_text(encoding="utf-8").splitlines()]
+    listed = read_word_list(ROOT / play_demo.WORDS)
     known = {line["word"] for line in lines}
     assert (listed.bad_lines, listed.duplicates) == ((), 0)
     assert known < set(listed.words)
     assert {line.get("homograph_number") for line in lines if line["word"] == "bank"} == {1, 2}
-
-
-def _contents(client: "MongoClient[dict[str, Any]]", database: str) -> dict[str, list[dict[str, Any]]]:
-    found = client[database]
-    return {name: list(found[name].find().sort("_id")) for name in sorted(found.list_collection_names())}
-
-
-async def test_seeding_twice_does_nothing(mongo_url: str, database_name: str) -> None:
-    """The second time finds everything there; the store reads it, one entry per homograph."""
-    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
-    with client:
-        seed_demo.seed(client, database_name)
-        before = _contents(client, database_name)
-        seed_demo.seed(client, database_name)
-        assert _contents(client, database_name) == before
-    assert sorted(before) == ["definitions", "dictionary_entries", "words"]
-    store = MongoStore(mongo_url, database_name)
-    entries = (await store.entries(["bank"], "en"))["bank"]
-    await store.close()
-    assert sorted(entry.word.homograph_number or 0 for entry in entries) == [1, 2]
-    assert all(entry.definitions for entry in entries)
-
-
-def test_an_entry_is_shown(mongo_url: str, database_name: str) -> None:
-    """Homographs apart and in their order; a word that is not there is not shown."""
-    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
-    with client:
-        seed_demo.seed(client, database_name)
-    console = Console(file=StringIO(), width=60)
-    assert show_entry.show(mongo_url, database_name, "tear", console)
-    assert not show_entry.show(mongo_url, database_name, "nothing of the kind", console)
-    assert isinstance(console.file, StringIO)
-    shown = console.file.getvalue()
-    assert shown.index("tear¹") < shown.index("drop of the clear") < shown.index("tear²") < shown.index("apart")
-    assert max(map(len, shown.splitlines())) <= 60

@@ -1,0 +1,37 @@
+"""A dictionary in the current folder: no server of one's own, no address, nothing but a file."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.dictionary import Place
+from floridify_batch.errors import DatabaseError
+from floridify_batch.importing import import_file
+from floridify_batch.showing import show
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFINITIONS = ROOT / "scripts/demo_data/definitions.jsonl"
+
+
+async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no address is named, a local MongoDB beside the work takes the definitions and gives them back."""
+    place = Place(None, "floridify", tmp_path)
+    assert await import_file(DEFINITIONS, place, provider="wiktionary") == 0
+    said = capsys.readouterr().out
+    assert await import_file(DEFINITIONS, place, provider="wiktionary") == 0
+    again = capsys.readouterr().out
+    assert said.splitlines()[0] == again.splitlines()[0]
+    assert "0 there before" in said
+    assert "0 new" in again
+    assert await show("tear", place) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("tear¹") < shown.index("drop of the clear") < shown.index("tear²") < shown.index("apart")
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_there_is_nothing_to_show(tmp_path: Path) -> None:
+    """Where there is no database yet, none is made, and the sentence says how to get one."""
+    with pytest.raises(DatabaseError, match=r"no database yet: .*batch-synth import"):
+        asyncio.run(show("tear", Place(None, "floridify", tmp_path)))
+    assert list(tmp_path.iterdir()) == []
