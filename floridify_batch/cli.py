@@ -2,21 +2,21 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Callable
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from floridify_batch.cli_errors import explained, settle_streams
 from floridify_batch.cli_options import (
     AttemptsOption,
     BaseUrlOption,
     BatchSizeOption,
     CheckpointOption,
     ComponentsOption,
+    ConfigOption,
     CountOption,
     DatabaseOption,
     DryRunOption,
@@ -36,11 +36,13 @@ from floridify_batch.cli_options import (
     WordsArgument,
     YesOption,
 )
-from floridify_batch.errors import BatchSynthError, CheckpointError, DatabaseError, ServiceError, UsageError
+from floridify_batch.errors import CheckpointError, DatabaseError, ServiceError, UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.assembly import Secrets
     from floridify_batch.checkpoint import Checkpoint
+    from floridify_batch.dictionary import Place
+    from floridify_batch.floridify import FloridifyConfig
 
 app = typer.Typer(
     name="batch-synth",
@@ -49,6 +51,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+DEFAULT_MODEL = "gpt-6-luna"
+DEFAULT_DATABASE = "floridify"
 
 STOPPED = 130
 """The exit code of a run that was stopped and can be resumed."""
@@ -72,7 +77,7 @@ def run(
     words: WordsArgument,
     checkpoint: CheckpointOption = None,
     components: ComponentsOption = "default",
-    model: ModelOption = "gpt-6-luna",
+    model: ModelOption = None,
     language: LanguageOption = "en",
     force: ForceOption = False,
     stale: StaleOption = False,
@@ -87,27 +92,31 @@ def run(
     max_attempts: AttemptsOption = 3,
     poll_interval: PollOption = None,
     mongo_url: MongoOption = None,
-    database: DatabaseOption = "floridify",
+    database: DatabaseOption = None,
     base_url: BaseUrlOption = None,
     sandbox: SandboxOption = False,
+    floridify_config: ConfigOption = None,
 ) -> None:
     """Synthesise what the words of a list are missing."""
     from floridify_batch import commands
     from floridify_batch.assembly import without_password
+    from floridify_batch.floridify import read_config
     from floridify_batch.ledger import RunSettings
     from floridify_batch.recipes import components_named, counts_named
 
+    config = read_config(floridify_config)
+    mongo_url = mongo_url or config.mongo_url
     settings = RunSettings(
         words_file=str(words),
         components=tuple(components_named(components)),
-        model=model,
+        model=model or config.model or DEFAULT_MODEL,
         language=language,
         force=force,
         immediate=immediate,
         batch_size=batch_size,
         max_attempts=max_attempts,
         poll_interval=_poll_interval(poll_interval, near=sandbox or immediate),
-        database=database,
+        database=database or config.database or DEFAULT_DATABASE,
         mongo_url=without_password(mongo_url),
         base_url=None if sandbox else base_url,
         sandbox=sandbox,
@@ -117,7 +126,7 @@ def run(
         frequency_scale=frequency_scale.value,
     )
     place = _checkpoint(checkpoint or Path(f"{words.stem}.checkpoint.json"))
-    scene = commands.Scene(place, _secrets(mongo_url), _sandbox_seconds(), yes=yes, wait=not no_wait)
+    scene = commands.Scene(place, _secrets(mongo_url, config), _sandbox_seconds(), yes=yes, wait=not no_wait)
     _finish(lambda: asyncio.run(commands.run(settings, scene, dry_run=dry_run)), place)
 
 
@@ -126,12 +135,16 @@ def resume(
     checkpoint: RequiredCheckpointOption,
     no_wait: NoWaitOption = False,
     mongo_url: MongoOption = None,
+    floridify_config: ConfigOption = None,
 ) -> None:
     """Go on where a run was stopped, from its checkpoint alone."""
     from floridify_batch import commands
+    from floridify_batch.floridify import read_config
 
+    config = read_config(floridify_config)
+    mongo_url = mongo_url or config.mongo_url
     place = _checkpoint(checkpoint)
-    scene = commands.Scene(place, _secrets(mongo_url), _sandbox_seconds(), yes=True, wait=not no_wait)
+    scene = commands.Scene(place, _secrets(mongo_url, config), _sandbox_seconds(), yes=True, wait=not no_wait)
     _finish(lambda: asyncio.run(commands.resume(scene)), place)
 
 
@@ -183,6 +196,38 @@ def cancel(
     raise typer.Exit(asyncio.run(asked))
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Definitions: kaikki JSONL (.gz too), or plain JSONL.")],
+    language: LanguageOption = "en",
+    provider: Annotated[str | None, typer.Option(help="The source's name, where the file has none.")] = None,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Put the definitions of a file into the database."""
+    from floridify_batch.importing import import_file
+
+    place = _place(mongo_url, database, floridify_config)
+    raise typer.Exit(asyncio.run(import_file(file, place, language=language, provider=provider)))
+
+
+@app.command()
+def show(
+    word: Annotated[str, typer.Argument(help="The word.")],
+    language: LanguageOption = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the documents as JSON.")] = False,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Print an entry as a dictionary would print it."""
+    from floridify_batch.showing import show as show_word
+
+    place = _place(mongo_url, database, floridify_config)
+    raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))
+
+
 @app.command()
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
@@ -204,7 +249,7 @@ def sandbox(
 
 def main() -> None:
     """The command line's entry point. Errors become a sentence and an exit code, never a traceback."""
-    _settle_streams()
+    settle_streams()
     try:
         app()
     except KeyboardInterrupt:
@@ -212,30 +257,9 @@ def main() -> None:
     except Exception as error:
         if _state["debug"]:
             raise
-        sentence, code = _explained(error)
+        sentence, code = explained(error)
         typer.echo(f"batch-synth: {sentence}", err=True)
         sys.exit(code)
-
-
-def _settle_streams() -> None:
-    """A reader that went away ends us quietly; a terminal that cannot show "…" shows "?" and the run goes on."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
-def _explained(error: Exception) -> tuple[str, int]:
-    """What a user is told of an error, and the exit code."""
-    if isinstance(error, BatchSynthError):
-        return str(error), error.exit_code
-    if isinstance(error, OSError):
-        about = f" ({error.filename})" if error.filename else ""
-        refusal = f"the system refused: {error.strerror or error}{about}. What was saved is intact."
-        return refusal, CheckpointError.exit_code
-    unforeseen = f"something unforeseen happened ({type(error).__name__}: {error}). What was saved is intact; "
-    return unforeseen + "add --debug before the command's name to see where.", 1
 
 
 def _finish(command: Callable[[], int], place: "Checkpoint") -> None:
@@ -268,10 +292,19 @@ def _checkpoint(path: Path) -> "Checkpoint":
     return Checkpoint(path)
 
 
-def _secrets(mongo_url: str | None) -> "Secrets":
+def _secrets(mongo_url: str | None, config: "FloridifyConfig | None" = None) -> "Secrets":
     from floridify_batch.assembly import Secrets
 
-    return Secrets(os.environ.get("OPENAI_API_KEY"), mongo_url)
+    return Secrets(os.environ.get("OPENAI_API_KEY") or (config.api_key if config else None), mongo_url)
+
+
+def _place(mongo_url: str | None, database: str | None, config: Path | None) -> "Place":
+    """The database that a command looks into which has no checkpoint."""
+    from floridify_batch.dictionary import Place
+    from floridify_batch.floridify import read_config
+
+    read = read_config(config)
+    return Place(mongo_url or read.mongo_url, database or read.database or DEFAULT_DATABASE)
 
 
 def _poll_interval(asked: float | None, *, near: bool) -> float:

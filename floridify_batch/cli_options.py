@@ -37,7 +37,9 @@ RequiredCheckpointOption = Annotated[
 ComponentsOption = Annotated[
     str, _option(envvar=_env("COMPONENTS"), help="default, all, or names: a,b,…", rich_help_panel=_WHAT)
 ]
-ModelOption = Annotated[str, _option(envvar=_env("MODEL"), help="OpenAI's model.", rich_help_panel=_WHAT)]
+ModelOption = Annotated[
+    str | None, _option(envvar=_env("MODEL"), help="OpenAI's model (gpt-6-luna).", rich_help_panel=_WHAT)
+]
 LanguageOption = Annotated[str, _option(envvar=_env("LANGUAGE"), help="The words' language.", rich_help_panel=_WHAT)]
 ForceOption = Annotated[
     bool, _option("--force", envvar=_env("FORCE"), help="Ask again for what is stored.", rich_help_panel=_WHAT)
@@ -89,7 +91,15 @@ MongoOption = Annotated[
     str | None,
     _option(envvar=_env("MONGO_URL", "MONGODB_URL"), help="Your MongoDB; else a local one.", rich_help_panel=_WHERE),
 ]
-DatabaseOption = Annotated[str, _option(envvar=_env("DATABASE"), help="The database's name.", rich_help_panel=_WHERE)]
+DatabaseOption = Annotated[
+    str | None, _option(envvar=_env("DATABASE"), help="Its name (floridify).", rich_help_panel=_WHERE)
+]
+ConfigOption = Annotated[
+    Path | None,
+    _option(
+        "--floridify-config", envvar=_env("FLORIDIFY_CONFIG"), help="Floridify's config.toml.", rich_help_panel=_WHERE
+    ),
+]
 BaseUrlOption = Annotated[
     str | None,
     _option(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), help="Another service's address.", rich_help_panel=_WHERE),

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.failures import FailureReason
-from floridify_batch.requests import AnswerError, SynthesisRequest
+from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
@@ -25,6 +25,8 @@ MAX_RETRIES = 6
 
 REQUEST_TIMEOUT = 600.0
 """Seconds that one request may take, an upload or download of 200 MB included."""
+
+_STRUCTURED_CAP = 2000
 
 _ADDRESS = re.compile(r"https?://[^/\s]+")
 
@@ -68,6 +70,8 @@ class OpenAIConnector:
         concurrency: int = 32,
     ) -> None:
         self.model_name = model_name
+        self.api_key = api_key
+        self.base_url = base_url
         self.concurrency = concurrency
         self._client = new_client(api_key, base_url, concurrency)
 
@@ -78,6 +82,17 @@ class OpenAIConnector:
             detail = (reply.body.get("error") or {}).get("message", f"status {reply.status}")
             raise AnswerError(FailureReason.HTTP, detail)
         return request.parse(reply.body)
+
+    async def _make_structured_request[T: BaseModel](self, prompt: str, response_model: type[T], **kwargs: Any) -> T:
+        """The answer to a prompt of the caller's own in a shape of the caller's own. Raises `AnswerError`.
+
+        `max_tokens` caps the answer; `component` names it. Other keywords, such as a temperature, belong to requests
+        that were made for one model, and are left out.
+        """
+        name = str(kwargs.get("component", response_model.__name__))
+        cap = int(kwargs.get("max_tokens") or _STRUCTURED_CAP)
+        envelope = Envelope(name, response_model, self.model_name, "", cap)
+        return await self.complete(SynthesisRequest(CustomId(name), envelope, prompt))
 
     async def post(self, body: Mapping[str, Any]) -> Reply:
         """Send a body to the endpoint. A status other than 200 is a reply, too.
@@ -106,6 +121,17 @@ class OpenAIConnector:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.close()
+
+
+def get_openai_connector(model_name: str = "gpt-6-luna", *, base_url: str | None = None) -> OpenAIConnector:
+    """A connector with the key that OPENAI_API_KEY holds, which the SDK reads. Raises `UsageError` without one."""
+    from openai import AsyncOpenAI, OpenAIError
+
+    try:
+        client = AsyncOpenAI()
+    except OpenAIError as error:
+        raise UsageError("There is no key: set OPENAI_API_KEY.") from error
+    return OpenAIConnector(client.api_key, model_name, base_url=base_url or str(client.base_url))
 
 
 def _passes(error: BaseException) -> bool:

@@ -224,7 +224,7 @@ async def _intercepted(
     if isinstance(ai, InterceptingConnector):
         yield ai
         return
-    carrier = batches or _batches_of(ai)
+    carrier = batches or batches_of(ai)
     try:
         yield InterceptingConnector(BatchSynthesisCollector(carrier, poll_interval=poll_interval), model_of(ai))
     finally:
@@ -232,11 +232,11 @@ async def _intercepted(
             await carrier.close()
 
 
-def _batches_of(ai: Connector) -> Batches:
+def batches_of(ai: Connector) -> OpenAIBatches:
+    """Where a connector's requests go out as batches. Raises `UsageError` for a connector that is not OpenAI's."""
     if not isinstance(ai, OpenAIConnector):
         raise UsageError("batch_mode needs an OpenAIConnector, or somewhere to send the batch to as batches=…")
-    client = ai._client  # noqa: SLF001
-    return OpenAIBatches(client.api_key, base_url=str(client.base_url))
+    return OpenAIBatches(ai.api_key, base_url=ai.base_url)
 
 
 async def _tell(tracker: object, enhancement: Enhancement) -> None:

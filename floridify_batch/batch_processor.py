@@ -1,0 +1,214 @@
+"""Batches for programs: words with their definitions filled in place, or whole lists run against a store.
+
+A program that has the definitions in hand needs no checkpoint: the same call after a crash finds its batch by what is
+in it. A list that takes a day has one, like the command's.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import batched
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from pydantic import BaseModel
+
+from floridify_batch.asking import DefinitionLike, WordLike, text_of
+from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
+from floridify_batch.batches import Batches, BatchJob
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import Expected
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.connector import OpenAIConnector
+from floridify_batch.driver import Driver
+from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
+from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.events import Totals
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.languages import language_name
+from floridify_batch.ledger import Ledger, RunInfo, RunSettings
+from floridify_batch.planning import brief
+from floridify_batch.pricing import Usage
+from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
+from floridify_batch.requests import AnswerError, parse_answer
+from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
+from floridify_batch.run import Run
+from floridify_batch.store import EntryStore
+from floridify_batch.words import clean_word, digest_of, write_normalised
+
+_BATCH_WORDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResults:
+    """What a batch held: the answers by custom id, in their own types, and what has no usable answer."""
+
+    answers: Mapping[str, BaseModel]
+    failures: tuple[Failure, ...]
+
+
+class SynthesisBatchProcessor:
+    """Runs as batches what a connector would answer at once.
+
+    `store` is needed for whole lists only; `batches` default to the service that the connector speaks to, asked after
+    every `poll_interval` seconds.
+    """
+
+    def __init__(
+        self,
+        ai: OpenAIConnector,
+        *,
+        store: EntryStore | None = None,
+        batches: Batches | None = None,
+        poll_interval: float = 60.0,
+    ) -> None:
+        self._ai = ai
+        self._store = store
+        self._batches: Batches = batches or batches_of(ai)
+        self._poll_interval = poll_interval
+
+    async def process_definitions(
+        self, definitions: Sequence[DefinitionLike], word: str | WordLike, components: set[str] | None = None
+    ) -> Enhancement:
+        """Fill a word's definitions in place, as one batch. Raises `ServiceError`."""
+        return await enhance_definitions_parallel(
+            definitions,
+            word,
+            self._ai,
+            components,
+            batch_mode=True,
+            batches=self._batches,
+            poll_interval=self._poll_interval,
+        )
+
+    async def process_words_batch(
+        self,
+        words_with_data: Sequence[tuple[str | WordLike, Sequence[DefinitionLike]]],
+        components: set[str] | None = None,
+        batch_size: int = _BATCH_WORDS,
+    ) -> dict[str, Enhancement]:
+        """Fill the definitions of many words in place, `batch_size` words to a batch. Raises `ServiceError`."""
+        done: dict[str, Enhancement] = {}
+        for part in batched(words_with_data, batch_size):
+            collector = BatchSynthesisCollector(self._batches, poll_interval=self._poll_interval)
+            asker = InterceptingConnector(collector, self._ai.model_name)
+            enhancements = await collector.gather(
+                *(enhance_definitions_parallel(definitions, word, asker, components) for word, definitions in part)
+            )
+            names = (text_of(word) for word, _ in part)
+            done |= dict(zip(names, enhancements, strict=True))
+        return done
+
+    async def check_batch_status(self, batch_id: str) -> BatchJob:
+        """How a batch stands. Raises `UnknownBatch`."""
+        return await self._batches.retrieve(batch_id)
+
+    async def process_batch_results(self, batch_id: str, output_file_id: str | None = None) -> BatchResults:
+        """Every answer that a batch of ours holds, in its own type; `output_file_id` names another file to read.
+
+        Raises `UnknownBatch` where the service knows the batch or its files no longer.
+        """
+        job = await self._batches.retrieve(batch_id)
+        if output_file_id is not None:
+            job = replace(job, output_file_id=output_file_id)
+        with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
+            files = (Path(folder) / "output.jsonl", Path(folder) / "errors.jsonl")
+            await self._batches.answers(job, *files)
+            with indexed_answers(files, _uncounted) as index:
+                return _results(index)
+
+    async def run_full_batch_synthesis(
+        self,
+        word_list: Sequence[str],
+        poll_interval: float = 60.0,
+        *,
+        components: set[str] | None = None,
+        language: str = "en",
+        checkpoint: Path = Path("batch-synth.checkpoint.json"),
+    ) -> Totals:
+        """Run a whole list against the store, wave after wave, and return the run's figures.
+
+        The same call after a crash goes on from the checkpoint. Raises `UsageError` without a store or without a
+        word, and whatever stops a run, with a checkpoint that can be gone on from.
+        """
+        if self._store is None:
+            raise UsageError("A whole list needs a database: SynthesisBatchProcessor(ai, store=MongoStore(url, name)).")
+        words = list(dict.fromkeys(word for word, _ in map(clean_word, word_list) if word))
+        if not words:
+            raise UsageError("There is no word in the list.")
+        place = Checkpoint(checkpoint)
+        with place.locked():
+            run = self._run(words, self._store, place, _settings(self._ai, components, language, poll_interval))
+            await Driver(run).process()
+        return run.ledger.totals()
+
+    def _run(self, words: list[str], store: EntryStore, place: Checkpoint, settings: RunSettings) -> Run:
+        """The run of a checkpoint, or a new one. Raises `CheckpointError` where it belongs to another run."""
+        asked = brief(
+            components_named(",".join(settings.components)),
+            model=settings.model,
+            language_name=language_name(settings.language),
+        )
+        info = RunInfo(
+            id=token_hex(6),
+            settings=settings,
+            words=len(words),
+            list_digest=digest_of(words),
+            template_digest=asked.template_digest,
+        )
+        ledger = place.load()
+        if ledger is None:
+            ledger = Ledger(start_time=datetime.now(UTC).timestamp(), run=info)
+            place.create_folder()
+            write_normalised(words, place.words_path)
+            place.save(ledger)
+        elif differences := ledger.run.differences(info):
+            raise CheckpointError(f"{place.path} belongs to a run with {' and '.join(differences)}; name another one.")
+        place.tidy(ledger)
+        return Run(words, ledger, place, asked, self._batches, store)
+
+
+def _settings(ai: OpenAIConnector, components: set[str] | None, language: str, poll_interval: float) -> RunSettings:
+    return RunSettings(
+        words_file="",
+        components=components_named(",".join(components)) if components else DEFAULT_COMPONENTS,
+        model=ai.model_name,
+        language=language,
+        force=False,
+        immediate=False,
+        batch_size=None,
+        max_attempts=3,
+        poll_interval=poll_interval,
+        database="",
+        mongo_url=None,
+        base_url=ai.base_url,
+        sandbox=False,
+    )
+
+
+def _results(index: AnswerIndex) -> BatchResults:
+    answers: dict[str, BaseModel] = {}
+    failures: list[Failure] = []
+    expected = (Expected(0, identity, 1, 0) for identity in index.places)
+    for outcome in settle(expected, index, _parsed, Unanswered(FailureReason.MISSING, "")):
+        answers |= {answered.custom_id: answered.answer for answered in outcome.answers}
+        failures += outcome.failures
+    return BatchResults(answers, tuple(failures))
+
+
+def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
+    recipe = RECIPES.get(SynthesisComponent(component)) if component in list(SynthesisComponent) else None
+    if recipe is None:
+        raise AnswerError(FailureReason.MALFORMED, f"{component} is no component")
+    parsed: BaseModel = parse_answer(recipe.answer, body)
+    return parsed
+
+
+def _uncounted(_: Usage) -> None:
+    """Nobody adds up what somebody else's run has paid."""
+
+
+BatchSynthesisProcessor = SynthesisBatchProcessor
+"""The same, by the name under which other callers know it."""
