@@ -74,7 +74,7 @@ class MeaningCluster(Part):
     name: str
     description: str
     order: int
-    relevance: Share
+    relevance: Share | None
 
 
 class GrammarPattern(Part):
@@ -106,6 +106,14 @@ class WordForm(Part):
     text: str
 
 
+class SourceDefinition(Part):
+    """A definition that a synthesised one was made from."""
+
+    provider: str
+    definition_id: Id
+    text: str
+
+
 class Definition(Document):
     """`definitions`."""
 
@@ -128,9 +136,41 @@ class Definition(Document):
     word_forms: list[WordForm]
     dictionary_entry_id: Id | None
     providers: list[str]
-    source_definitions: list[Any]
+    source_definitions: list[SourceDefinition]
     model_info: ModelInfo | None
     synthesis: Stamps = {}
+
+
+class Etymology(Part):
+    """Where a word comes from."""
+
+    text: str = Field(min_length=1)
+    origin_language: str | None
+    root_words: list[str]
+    first_known_use: str | None
+
+
+class Distinction(Part):
+    """What sets a synonym apart."""
+
+    word: Name
+    distinction: str = Field(max_length=200)
+
+
+class SynonymChooser(Part):
+    """An essay on the choice between synonyms."""
+
+    essay: str = Field(min_length=1, max_length=2000)
+    synonyms_compared: list[Distinction] = Field(max_length=8)
+
+
+class Phrase(Part):
+    """A phrase with the word in it."""
+
+    phrase: str = Field(min_length=1)
+    meaning: str = Field(min_length=1, max_length=300)
+    example: str | None
+    usage_register: str | None
 
 
 class Entry(Document):
@@ -142,12 +182,13 @@ class Entry(Document):
     fact_ids: list[Id]
     provider: Literal["synthesis", "wiktionary"]
     languages: list[str] = Field(min_length=1)
-    etymology: Any
+    etymology: Etymology | None
     raw_data: Any
-    synonym_chooser: Any
-    phrases: list[Any]
+    synonym_chooser: SynonymChooser | None
+    phrases: list[Phrase] = Field(max_length=30)
     source_entries: list[Any]
     model_info: ModelInfo | None
+    synthesis: Stamps = {}
 
 
 class Example(Document):
@@ -157,6 +198,23 @@ class Example(Document):
     text: str = Field(min_length=1)
     type: Literal["generated"]
     model_info: ModelInfo
+
+
+class Fact(Document):
+    """`facts`."""
+
+    word_id: Id
+    content: str = Field(min_length=1)
+    category: Literal["etymology", "usage", "cultural", "linguistic", "historical"]
+    model_info: ModelInfo | None
+
+
+class Pronunciation(Document):
+    """`pronunciations`."""
+
+    word_id: Id
+    phonetic: str = Field(min_length=1)
+    ipa: str = Field(min_length=1)
 
 
 class Stamp(Document):
@@ -175,6 +233,8 @@ COLLECTIONS: Mapping[str, type[Document]] = {
     "definitions": Definition,
     "dictionary_entries": Entry,
     "examples": Example,
+    "facts": Fact,
+    "pronunciations": Pronunciation,
     "synthesis_stamps": Stamp,
 }
 """Every collection that may be in a database after a run, with what its documents are."""

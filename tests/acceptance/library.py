@@ -84,17 +84,19 @@ def _add(database: Database[Document], collection: str, document: Mapping[str, A
     return identity
 
 
-def contents(database: Database[Document]) -> dict[str, dict[str, Document]]:
-    """What a reader of the dictionary sees, by word and definition: no ids, times or stamps, examples as texts."""
+def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[Document]]:
+    """What a reader finds under each word: its definitions without ids, times or stamps, and with their examples."""
     examples = {example["_id"]: example["text"] for example in database.examples.find()}
-    found: dict[str, dict[str, Document]] = {}
+    found: dict[tuple[str, int | None], list[Document]] = {}
     for word in database.words.find():
-        senses = found.setdefault(word["text"], {})
+        senses = found.setdefault((word["text"], word["homograph_number"]), [])
         for definition in database.definitions.find({"word_id": word["_id"]}):
             shown = {name: value for name, value in definition.items() if name not in _UNSEEN}
             shown["examples"] = [examples[each] for each in shown.pop("example_ids")]
+            shown["source_definitions"] = [each["text"] for each in shown["source_definitions"]]
             shown["model"] = (shown.pop("model_info") or {}).get("name")
-            senses[definition["text"]] = shown
+            senses.append(shown)
+        senses.sort(key=repr)
     return found
 
 

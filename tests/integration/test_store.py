@@ -192,7 +192,6 @@ async def test_version(store: MongoStore, database: Found, definition: ObjectId)
     assert (found["cefr_level"], found["domain"], found["text"]) == ("B1", "nautical", "without wind")
 
 
-@pytest.mark.xfail(strict=True, reason="the version goes up at every repetition of a write")
 async def test_twice(store: MongoStore, database: Found, definition: ObjectId) -> None:
     """Applying changes a second time, as after a crash, leaves every byte of every document as it was."""
     made = example(definition, "The sea was calm.")
