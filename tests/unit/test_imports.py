@@ -58,6 +58,7 @@ ORDER = [
     "asking",
     "synthesis",
     "enhancement",
+    "batch_processor",
     "run_view",
     "panels",
     "display",
@@ -69,6 +70,7 @@ ORDER = [
     "inspection",
     "gate",
     "commands",
+    "floridify",
     "cli_options",
     "cli",
 ]
