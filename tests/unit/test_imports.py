@@ -71,6 +71,7 @@ ORDER = [
     "gate",
     "commands",
     "floridify",
+    "cli_errors",
     "cli_options",
     "cli",
 ]
