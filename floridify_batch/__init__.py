@@ -33,14 +33,16 @@ if TYPE_CHECKING:
         WordFormResponse,
     )
     from floridify_batch.asking import DefinitionLike, WordLike
+    from floridify_batch.batch_processor import BatchResults, BatchSynthesisProcessor, SynthesisBatchProcessor
     from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
     from floridify_batch.batches import Batches, OpenAIBatches
     from floridify_batch.components import SynthesisComponent
-    from floridify_batch.connector import Connector, OpenAIConnector
+    from floridify_batch.connector import Connector, OpenAIConnector, get_openai_connector
     from floridify_batch.enhancement import Enhancement, Filled, Unfilled, enhance_definitions_parallel
     from floridify_batch.errors import BatchSynthError, ServiceError, UsageError
     from floridify_batch.failures import FailureReason
     from floridify_batch.requests import AnswerError, SynthesisRequest
+    from floridify_batch.store import MongoStore
     from floridify_batch.synthesis import (
         assess_collocations,
         assess_definition_cefr,
@@ -74,14 +76,16 @@ _ROOMS = {
         "WordFormResponse"
     ),
     "asking": "DefinitionLike WordLike",
+    "batch_processor": "BatchResults BatchSynthesisProcessor SynthesisBatchProcessor",
     "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",
     "batches": "Batches OpenAIBatches",
     "components": "SynthesisComponent",
-    "connector": "Connector OpenAIConnector",
+    "connector": "Connector OpenAIConnector get_openai_connector",
     "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
     "errors": "BatchSynthError ServiceError UsageError",
     "failures": "FailureReason",
     "requests": "AnswerError SynthesisRequest",
+    "store": "MongoStore",
     "synthesis": (
         "assess_collocations assess_definition_cefr assess_definition_domain assess_definition_frequency "
         "assess_grammar_patterns assess_regional_variants classify_definition_register cluster_definitions "
@@ -97,8 +101,10 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split
 __all__ = [
     "AnswerError",
     "AntonymResponse",
+    "BatchResults",
     "BatchSynthError",
     "BatchSynthesisCollector",
+    "BatchSynthesisProcessor",
     "Batches",
     "CEFRLevelResponse",
     "ClusterMapping",
@@ -118,6 +124,7 @@ __all__ = [
     "FrequencyBandResponse",
     "GrammarPatternResponse",
     "InterceptingConnector",
+    "MongoStore",
     "OpenAIBatches",
     "OpenAIConnector",
     "PhraseResponse",
@@ -128,6 +135,7 @@ __all__ = [
     "SynonymCandidate",
     "SynonymChooserResponse",
     "SynonymGenerationResponse",
+    "SynthesisBatchProcessor",
     "SynthesisComponent",
     "SynthesisRequest",
     "SynthesisResponse",
@@ -149,6 +157,7 @@ __all__ = [
     "generate_examples",
     "generate_facts",
     "generate_phrases",
+    "get_openai_connector",
     "synthesize_antonyms",
     "synthesize_definition_text",
     "synthesize_etymology",

@@ -105,6 +105,10 @@ class SynthesisBatchProcessor:
         """How a batch stands. Raises `UnknownBatch`."""
         return await self._batches.retrieve(batch_id)
 
+    async def close(self) -> None:
+        """Let go of the connections to the service."""
+        await self._batches.close()
+
     async def process_batch_results(self, batch_id: str, output_file_id: str | None = None) -> BatchResults:
         """Every answer that a batch of ours holds, in its own type; `output_file_id` names another file to read.
 
