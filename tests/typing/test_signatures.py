@@ -1,0 +1,155 @@
+"""What type checkers see of the library: the public signatures, pinned."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import floridify_batch
+
+ROOT = Path(__file__).parents[2]
+
+_WORD = "str | WordLike"
+_OF_WORD = f"word: {_WORD}, definition: DefinitionLike, ai: Connector, count: int | None =, *, language: str | None ="
+_OF_DEFINITION = f"definition: DefinitionLike, word: {_WORD}, ai: Connector"
+_ALONE = "definition: DefinitionLike, ai: Connector"
+_LAST = "language: str | None ="
+_NAMED = f"*, word: {_WORD} =, {_LAST}"
+_COUNT = "count: int | None ="
+_SOURCES = "Sequence[DefinitionLike | Mapping[str, Any]]"
+_ENHANCING = (
+    "components: Collection[str] | None =, force_refresh: bool =, state_tracker: object =, *, "
+    "batch_mode: bool =, batches: Batches | None =, poll_interval: float ="
+)
+
+SIGNATURES = {
+    "synthesize_synonyms": (_OF_WORD, "SynonymGenerationResponse"),
+    "synthesize_antonyms": (_OF_WORD, "AntonymResponse"),
+    "generate_examples": (_OF_WORD, "ExampleGenerationResponse"),
+    "assess_definition_cefr": (f"{_OF_DEFINITION}, *, {_LAST}", "CEFRLevelResponse"),
+    "assess_definition_frequency": (f"{_OF_DEFINITION}, *, {_LAST}", "FrequencyBandResponse"),
+    "assess_collocations": (f"{_OF_DEFINITION}, {_COUNT}, *, {_LAST}", "CollocationResponse"),
+    "usage_note_generation": (f"{_OF_DEFINITION}, {_COUNT}, *, {_LAST}", "UsageNoteResponse"),
+    "classify_definition_register": (f"{_ALONE}, {_NAMED}", "RegisterClassificationResponse"),
+    "assess_definition_domain": (f"{_ALONE}, {_NAMED}", "DomainIdentificationResponse"),
+    "assess_grammar_patterns": (f"{_ALONE}, {_COUNT}, {_NAMED}", "GrammarPatternResponse"),
+    "assess_regional_variants": (f"{_ALONE}, {_NAMED}", "RegionalVariantResponse"),
+    "synthesize_word_forms": (f"word: {_WORD}, part_of_speech: str, ai: Connector, *, {_LAST}", "WordFormResponse"),
+    "generate_definitions": (f"word: {_WORD}, ai: Connector, {_COUNT}, *, {_LAST}", "FallbackDefinitionsResponse"),
+    "generate_phrases": (f"word: {_WORD}, ai: Connector, {_COUNT}, *, {_LAST}", "PhraseResponse"),
+    "synthesize_pronunciation": (
+        f"word: {_WORD}, providers_data: Iterable[object], ai: Connector, *, {_LAST}",
+        "PronunciationResponse",
+    ),
+    "synthesize_etymology": (
+        f"word: {_WORD}, providers_data: Iterable[object], ai: Connector, *, {_LAST}",
+        "EtymologyResponse",
+    ),
+    "generate_facts": (
+        f"word: {_WORD}, definitions: Sequence[DefinitionLike], ai: Connector, {_COUNT}, *, {_LAST}",
+        "FactGenerationResponse",
+    ),
+    "synthesize_synonym_chooser": (
+        f"word: {_WORD}, synonyms: Sequence[str], ai: Connector, *, {_LAST}",
+        "SynonymChooserResponse",
+    ),
+    "cluster_definitions": (
+        f"word: {_WORD}, definitions: Sequence[DefinitionLike], ai: Connector, *, {_LAST}",
+        "ClusterMappingResponse",
+    ),
+    "synthesize_definition_text": (
+        f"clustered_definitions: {_SOURCES}, word: {_WORD}, ai: Connector, *, meaning_cluster: str =, {_LAST}",
+        "SynthesisResponse",
+    ),
+    "enhance_definitions_parallel": (
+        f"definitions: Sequence[DefinitionLike], word: {_WORD}, ai: Connector, {_ENHANCING}",
+        "Enhancement",
+    ),
+}
+"""Every function that asks: its parameters, as a checker writes them, and what awaiting it gives."""
+
+USES = """
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from floridify_batch import (
+    BatchSynthesisCollector, Batches, Connector, InterceptingConnector, OpenAIConnector, enhance_definitions_parallel,
+    synthesize_synonyms,
+)
+
+class Document(BaseModel):
+    text: str
+    part_of_speech: str
+
+@dataclass(frozen=True)
+class Sense:
+    text: str
+    part_of_speech: str
+
+async def uses(document: Document, sense: Sense, ai: OpenAIConnector, batches: Batches) -> None:
+    connectors: list[Connector] = [ai, InterceptingConnector(BatchSynthesisCollector(batches))]
+    for connector in connectors:
+        await enhance_definitions_parallel([document], "word", connector)
+        await enhance_definitions_parallel((sense, document), document, connector, {"synonyms"}, batch_mode=True)
+    collector = BatchSynthesisCollector(batches)
+    found = await collector.gather(*(synthesize_synonyms("word", sense, ai) for _ in range(2)))
+    reveal_type(found[0].synonyms[0].word)
+    settled = await collector.gather(synthesize_synonyms("word", sense, ai), return_exceptions=True)
+    reveal_type(settled)
+"""
+
+
+def checked(source: str, folder: Path) -> list[str]:
+    """What `mypy --strict` says of a program: the revealed types, without the modules' names."""
+    path = folder / "program.py"
+    path.write_text(source)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context", str(path)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.stderr == ""
+    assert "error" not in said.stdout, said.stdout
+    return [line.split('"')[1] for line in said.stdout.splitlines() if "Revealed type" in line]
+
+
+def plain(revealed: str) -> str:
+    """A revealed type without the names of modules."""
+    for module in sorted({word.rpartition(".")[0] for word in _names(revealed)} - {""}, key=len, reverse=True):
+        revealed = revealed.replace(f"{module}.", "")
+    return revealed
+
+
+def _names(revealed: str) -> list[str]:
+    return "".join(character if character.isalnum() or character in "._" else " " for character in revealed).split()
+
+
+def test_the_table_is_complete() -> None:
+    """Every function of the package is pinned."""
+    functions = {name for name in floridify_batch.__all__ if name[0].islower()}
+    assert functions == SIGNATURES.keys()
+
+
+def test_signatures(tmp_path: Path) -> None:
+    """A checker sees each function with these parameters and this one return type, whatever the mode."""
+    source = f"from floridify_batch import {', '.join(SIGNATURES)}\n"
+    source += "".join(f"reveal_type({name})\n" for name in SIGNATURES)
+    revealed = dict(zip(SIGNATURES, map(plain, checked(source, tmp_path)), strict=True))
+    expected = {
+        name: f"def ({parameters}) -> Coroutine[Any, Any, {answer}]"
+        for name, (parameters, answer) in SIGNATURES.items()
+    }
+    assert revealed == expected
+
+
+def test_uses(tmp_path: Path) -> None:
+    """Definitions of any make and connectors of both kinds pass the strictest check, and results keep their types."""
+    assert [plain(each) for each in checked(USES, tmp_path)] == [
+        "str",
+        "list[SynonymGenerationResponse | BaseException]",
+    ]
+
+
+def test_no_other_name(tmp_path: Path) -> None:
+    """A name that the package does not have is an error to a checker, too."""
+    with pytest.raises(AssertionError, match="has no attribute"):
+        checked("from floridify_batch import synthesise_synonyms\n", tmp_path)
