@@ -17,7 +17,7 @@ from floridify_batch.recipes import DEFAULT_COMPONENTS
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMAND = Path(sys.executable).with_name("batch-synth")
-COMMANDS = [str(info.callback.__name__) for info in app.registered_commands if info.callback]
+COMMANDS = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
 PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["PATH"]}
 
 
