@@ -113,6 +113,7 @@ class Driver:
                 job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
             except UnknownBatch as error:
                 feeder.give_back(await lose(self._run, record, str(error)))
+                self._queue_is_full = False
                 continue
             if job is None:
                 return

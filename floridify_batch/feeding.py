@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from itertools import batched, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from floridify_batch.chunks import ChunkWriter, Group, Limits, failures_by_word, forget_lines, group, read_ordinals
+from floridify_batch.chunks import (
+    ChunkSize,
+    ChunkWriter,
+    Group,
+    Limits,
+    failures_by_word,
+    forget_lines,
+    group,
+    read_ordinals,
+)
 from floridify_batch.estimates import Estimate
 from floridify_batch.events import ChunkMoved, ListRead, WordFailed
 from floridify_batch.failures import Failure
@@ -85,7 +94,7 @@ class Feeder:
             if page is None:
                 break
             await self._plan(page)
-        if self._origins and (alone or _THE_LIST in self._origins):
+        if self._origins and (alone or _THE_LIST in self._origins or self._is_full()):
             return self._cut()
         self._settle_accounts()
         return None
@@ -171,6 +180,11 @@ class Feeder:
         self._writer.add(packed)
         self._origins.append(origin)
         return True
+
+    def _is_full(self) -> bool:
+        """Whether the open chunk can take no further word, whichever came."""
+        one_more = ChunkSize(words=1, requests=1)
+        return self._writer is not None and not self._run.limits().hold(self._writer.size + one_more)
 
     def _cut(self) -> ChunkRecord:
         """Finish the open chunk and enter it in the ledger, together with all that its words leave behind."""

@@ -146,10 +146,12 @@ class ImmediateBatches:
                 if not flying:
                     return
                 arrived, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for failed in filter(None, [task.exception() for task in arrived]):  # look at every one of them
-                    raise failed
+                failed = [error for task in arrived if (error := task.exception())]  # looks at every one of them
                 for task in arrived:
-                    yield _answer_line(*task.result(), work)
+                    if not task.exception():
+                        yield _answer_line(*task.result(), work)
+                if failed:
+                    raise failed[0]
         finally:
             for task in flying:
                 task.cancel()

@@ -6,7 +6,7 @@ that a batch that shows itself even later is recognised and cancelled.
 """
 
 from floridify_batch.batches import BatchJob
-from floridify_batch.errors import ServiceUncertain
+from floridify_batch.errors import ServiceUncertain, UnknownBatch
 from floridify_batch.events import Waiting
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import Run
@@ -62,6 +62,10 @@ async def _make(run: Run, record: ChunkRecord) -> tuple[BatchJob, int]:
     for tries in range(1, MAX_TRIES + 1):
         try:
             return await run.batches.create(file_id, record.label(run.ledger.run.id), metadata), tries
+        except UnknownBatch:  # the uploaded file is gone: a month has passed, or somebody deleted it
+            if tries == MAX_TRIES:
+                raise
+            file_id = await _upload(run, record)
         except ServiceUncertain as error:
             run.observer.notify(Waiting(f"{error} Looking whether chunk {record.number} became a batch."))
             job = await _look(run, record)
