@@ -61,6 +61,11 @@ class Desk:
         with self.doing(*arguments, **env) as process:
             return said(process)
 
+    def each(self, *commands: tuple[str, ...]) -> list[Said]:
+        """Run commands that only look, at the same time."""
+        with ThreadPoolExecutor(len(commands)) as pool:
+            return list(pool.map(lambda arguments: self.do(*arguments), commands))
+
     @contextmanager
     def doing(self, *arguments: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
         """A command under way; killed if it is not through."""

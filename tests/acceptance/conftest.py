@@ -1,7 +1,8 @@
 """Desks at which the command is tried: a folder each, one sandbox and one MongoDB for all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from pymongo import MongoClient
 
 from floridify_batch.sandbox.running import running_sandbox
 from tests.acceptance.command import KEY, Desk
+from tests.acceptance.refusals import Refused, refusals
 from tests.acceptance.sandbox import Sandbox
 
 HOUR = 3600.0
@@ -79,3 +81,22 @@ def still(desk_at: DeskMaker, frozen: Sandbox) -> Iterator[Desk]:
     """A desk at the frozen sandbox; what it left there is ended."""
     yield desk_at(frozen, "still")
     frozen.control(faults=[], finish=True)
+
+
+@pytest.fixture(scope="session")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox that is used by commands which cannot work, and by nobody else."""
+    with running_sandbox(tmp_path_factory.mktemp("refusing"), seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture(scope="session")
+def refused(
+    tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], mongo_url: str, refusing: Sandbox
+) -> Iterator[Mapping[str, Future[Refused]]]:
+    """What commands that cannot work have said: begun with the first test that wants it begun, not waited for."""
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
+    env = plain_env | {"BATCH_SYNTH_MONGO_URL": mongo_url}
+    with client, refusals(tmp_path_factory.mktemp("refused"), env, refusing, client["test_refused"]) as begun:
+        yield begun
+        client.drop_database("test_refused")

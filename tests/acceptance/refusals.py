@@ -1,0 +1,202 @@
+"""Commands that cannot work, each with what it should say; and all of them run in the background."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pymongo.database import Database
+
+from floridify_batch.assembly import new_brief, run_info
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.ledger import Ledger, RunSettings
+from floridify_batch.words import digest_of, write_normalised
+from tests.acceptance.command import KEY, Desk, Said
+from tests.acceptance.sandbox import Sandbox
+
+CLOSED = "http://127.0.0.1:9/v1"  # the port of `discard`, at which nobody listens any more
+WORDS = ["moon", "sun"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that cannot work, and what it should say."""
+
+    arguments: str
+    code: int
+    says: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Path], object] = lambda _: None
+    xfail: str = ""
+
+
+def unfinished(folder: Path) -> None:
+    """The checkpoint of a run over other words that is not through."""
+    settings = RunSettings(
+        words_file="other.txt",
+        components=("synonyms",),
+        model="gpt-6-luna",
+        language="en",
+        force=False,
+        immediate=False,
+        batch_size=None,
+        max_attempts=3,
+        poll_interval=60,
+        database="any",
+        mongo_url=None,
+        base_url=None,
+        sandbox=False,
+    )
+    asked, checkpoint = new_brief(settings, "run"), Checkpoint(folder / "words.checkpoint.json")
+    info = run_info(settings, "run", asked, 2, digest_of(["other", "words"]))
+    checkpoint.create_folder()
+    write_normalised(["other", "words"], checkpoint.words_path)
+    checkpoint.save(Ledger(start_time=1.0, run=info))
+
+
+def without_copy(folder: Path) -> None:
+    """The same, whose copy of its list is gone."""
+    unfinished(folder)
+    (folder / "words.checkpoint.files" / "words.txt").unlink()
+
+
+def of_another_run(folder: Path) -> None:
+    """The same, over the words of the list."""
+    unfinished(folder)
+    checkpoint = folder / "words.checkpoint.json"
+    data = orjson.loads(checkpoint.read_bytes())
+    data["run"]["list_digest"] = digest_of(WORDS)
+    checkpoint.write_bytes(orjson.dumps(data))
+
+
+def content(text: bytes | str, name: str = "words.checkpoint.json") -> Callable[[Path], object]:
+    """A file that holds this."""
+    return lambda folder: (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+RUN = "run words.txt --yes"
+RESUME = "resume -c words.checkpoint.json"
+NOT_JSON = "a service that answers something else than JSON is taken for a fault of ours"
+CASES = {
+    # the list
+    "no list": Case("run", 2, "Missing argument"),
+    "no file": Case("run nowhere.txt", 2, "There is no file nowhere.txt"),
+    "folder": Case("run .", 2, ". is a folder"),
+    "empty": Case("run empty.txt", 2, "There is no word in empty.txt", prepare=content("", "empty.txt")),
+    "binary": Case("run list.bin", 2, "list.bin is a binary file", prepare=content(b"\x7fELF\0\1", "list.bin")),
+    "latin-1": Case("run old.txt", 2, "save the list as UTF-8", prepare=content(b"caf\xe9\n", "old.txt")),
+    # options
+    "unknown option": Case(f"{RUN} --bogus", 2, "No such option: --bogus"),
+    "poll interval": Case(f"{RUN} --poll-interval 0", 2, "poll-interval"),
+    "component": Case(f"{RUN} --components colour", 2, "There is no component 'colour'. Components: definitions, syn"),
+    "misspelt": Case(f"{RUN} --components synonims", 2, "Did you mean synonyms?"),
+    "no component": Case(f"{RUN} --components ,", 2, "No component is named"),
+    "seconds": Case(RUN, 2, "is no number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
+    "no yes": Case("run words.txt", 2, "add --yes"),
+    "nothing named": Case("cancel", 2, "Name either a batch or a --checkpoint"),
+    "nothing here": Case("status", 2, "Name a --checkpoint or a batch id (none is here)"),
+    "fault": Case("sandbox --data box --fault nonsense=1", 2, 'the sandbox knows no fault "nonsense"'),
+    # the service
+    "no key": Case(RUN, 2, "set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),
+    "wrong key": Case(RUN, 4, "refuses this key", env={"OPENAI_API_KEY": "bad-key"}),
+    "nobody there": Case(f"{RUN} --base-url {CLOSED}", 4, "127.0.0.1 cannot be reached"),
+    "no address": Case(f"{RUN} --base-url localhost:80", 2, "localhost:80 is no address of a service"),
+    "another place": Case(f"{RUN} --base-url {{service}}/elsewhere", 4, "Not Found"),
+    "a web page": Case(f"{RUN} --base-url {{page}}", 4, "service", xfail=NOT_JSON),
+    "unknown batch": Case("status batch_none", 4, "batch_none"),
+    # the database
+    "mongo down": Case(f"{RUN} --mongo-url mongodb://ann:{KEY}@127.0.0.1:9/", 5, "cannot be reached: 127.0.0.1:9"),
+    "mongo name": Case(f"{RUN} --database no.name", 5, "address or name cannot be used"),
+    # the checkpoint
+    "no checkpoint": Case(RESUME, 3, "There is no checkpoint words.checkpoint.json"),
+    "none to show": Case("status -c words.checkpoint.json", 3, "There is no checkpoint words.checkpoint.json"),
+    "damaged": Case(RUN, 3, "is damaged", prepare=content('{"version": 1, "run": {')),
+    "damaged to resume": Case(RESUME, 3, "is damaged", prepare=content("[]")),
+    "missing parts": Case(RUN, 3, "is damaged", prepare=content('{"version": 1, "run": {"id": "x"}}')),
+    "newer": Case(RUN, 3, "has version 99", prepare=content('{"version": 99, "run": {}}')),
+    "nothing to resume": Case(RESUME, 3, "holds no run", prepare=content('{"processed_words": []}')),
+    "other list": Case(f"{RUN} --components synonyms", 3, "with another word list. Finish that", prepare=unfinished),
+    "other settings": Case(
+        f"{RUN} --components domain --model gpt-5.4-nano --language de",
+        3,
+        "with other components (synonyms, not domain) and another language (en, not de) and another model (gpt-6-luna",
+        prepare=of_another_run,
+    ),
+    "copy gone": Case(RESUME, 3, "copy of its word list", env={"BATCH_SYNTH_MONGO_URL": ""}, prepare=without_copy),
+    # the disk
+    "under a file": Case(f"{RUN} -c words.txt/run.json", 3, "the folder must be writable"),
+    "read only": Case(f"{RUN} -c /proc/run.json", 3, "the folder must be writable"),
+    "a folder": Case(f"{RUN} -c here", 3, "here is a folder", prepare=lambda folder: (folder / "here").mkdir()),
+    "this folder": Case(f"{RUN} -c .", 3, "checkpoint"),
+}
+
+
+class WebPage(BaseHTTPRequestHandler):
+    """Something else than the service: a page for whatever is asked."""
+
+    def do_GET(self) -> None:
+        """Answer with a page."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>Welcome</html>")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def web_page() -> Iterator[str]:
+    """The address of a web page."""
+    with HTTPServer(("127.0.0.1", 0), WebPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a case said, and the files that were there before and after."""
+
+    said: Said
+    before: Mapping[str, bytes]
+    after: Mapping[str, bytes]
+
+
+@contextmanager
+def refusals(
+    root: Path, env: Mapping[str, str], sandbox: Sandbox, database: Database[dict[str, Any]]
+) -> Iterator[Mapping[str, Future[Refused]]]:
+    """All cases, begun and not waited for."""
+    given = {
+        **env,
+        "OPENAI_API_KEY": KEY,
+        "BATCH_SYNTH_BASE_URL": sandbox.url,
+        "BATCH_SYNTH_DATABASE": database.name,
+    }
+
+    def attempt(name: str, case: Case) -> Refused:
+        folder = root / name
+        folder.mkdir()
+        desk = Desk(folder, given, sandbox, database)
+        desk.write(*WORDS)
+        case.prepare(folder)
+        before = files(folder)
+        arguments = case.arguments.format(page=page, service=sandbox.url.removesuffix("/v1")).split()
+        return Refused(desk.do(*arguments, **case.env), before, files(folder))
+
+    with web_page() as page, ThreadPoolExecutor(2) as pool:
+        try:
+            yield {name: pool.submit(attempt, name, case) for name, case in CASES.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything that the files of a folder hold."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
