@@ -33,7 +33,7 @@ DEFAULT_MODEL = "gpt-6-luna"
 """The model that is asked where nobody names one."""
 
 PATIENCE = 10.0
-"""Seconds for which a task that waits for something else than an answer holds up those who wait for theirs."""
+"""Seconds after the last ask for which a task that waits for something else holds up those who wait for answers."""
 
 _LOOKS = 3
 """Turns of the event loop in a row in which nobody may be busy: a task that is done wakes another a turn later."""
@@ -56,8 +56,8 @@ class _Ask:
 class BatchSynthesisCollector:
     """Collects what gathered tasks ask into batches, and hands the answers back.
 
-    `poll_interval` and `patience` are seconds. A task that waits for a timer, a socket or a queue is waited for while
-    anybody moves, and then for `patience`; then what was asked goes out without it. Files lie in a private folder
+    `poll_interval` and `patience` are seconds. A task that waits for a timer, a socket or a queue is waited for as long
+    as others ask, and for `patience` after; then what was asked goes out without it. Files lie in a private folder
     inside `folder` (default: the system's folder for temporary files) while their batch is under way, and are deleted.
     """
 
@@ -119,18 +119,28 @@ class BatchSynthesisCollector:
         """The body of the answer to a request, once a batch has brought it.
 
         Raises `AnswerError` where there is none, `ServiceError` where the batch could not be carried, and `ValueError`
-        for an id that is none of ours, or that waits for its answer already.
+        for an id that is none of ours or waits for its answer already, or a request that no file can hold.
         """
-        if parse_custom_id(request.custom_id) is None:
-            raise ValueError(f"{request.custom_id!r} is no custom id; make one with requests.custom_id")
-        if request.custom_id in self._asks:
-            raise ValueError(f"{request.custom_id} is asked already and waits for its answer")
+        self._check(request)
         asked = _Ask(request, asyncio.get_running_loop().create_future())
         task = self._park(asked)
         try:
             return await asked.answer
         finally:
             self._leave(asked, task)
+
+    def _check(self, request: Request) -> None:
+        """Refuse now, to its asker alone, what would spoil a whole file later."""
+        if parse_custom_id(request.custom_id) is None:
+            raise ValueError(f"{request.custom_id!r} is no custom id; make one with requests.custom_id")
+        if request.custom_id in self._asks:
+            raise ValueError(f"{request.custom_id} is asked already and waits for its answer")
+        try:
+            size = len(request.line)
+        except TypeError as error:
+            raise ValueError(f"{request.custom_id} cannot be written down: {error}") from None
+        if size > self._limits.bytes:
+            raise ValueError(f"{request.custom_id} has {size:,} bytes, more than a file may have")
 
     # ── who waits ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,27 +189,21 @@ class BatchSynthesisCollector:
         """Return when every member waits for an answer or for another member, or patience has come to its end."""
         loop = asyncio.get_running_loop()
         asked, busy, since, looks, pause = -1, None, loop.time(), 0, 0.0
-        while looks < _LOOKS:
+        while looks < _LOOKS and loop.time() - since <= self._patience:
             await asyncio.sleep(pause)
             if asked != self._asked:
                 asked, since, looks, pause = self._asked, loop.time(), 0, 0.0
                 continue
-            before, busy = busy, busy_task(self._belongs, self._is_parked, busy)
-            if busy is None:
-                looks, pause = looks + 1, 0.0
-                continue
-            if busy is not before:
-                since, pause = loop.time(), 0.0
-            if loop.time() - since > self._patience:
-                return
-            looks, pause = 0, min(_LONGEST_PAUSE, 2 * pause + 0.001)
+            busy = busy_task(self._belongs, self._is_parked, busy)
+            looks = looks + 1 if busy is None else 0
+            pause = 0.0 if busy is None else min(_LONGEST_PAUSE, 2 * pause + 0.001)
 
     async def _round(self, asks: Mapping[CustomId, _Ask]) -> None:
         try:
             with TemporaryDirectory(prefix="batch-synth-", dir=self._folder) as folder:
                 files = write_files(Path(folder), (asked.request for asked in asks.values()), self._limits)
                 await asyncio.gather(*(self._carry(file, asks) for file in files))
-        except OSError as error:
+        except Exception as error:  # whatever it is (a full disk), nobody may be left waiting
             _fail(asks.values(), error)
 
     async def _carry(self, file: RequestFile, asks: Mapping[CustomId, _Ask]) -> None:
@@ -210,7 +214,7 @@ class BatchSynthesisCollector:
 
         try:
             await self._carrier.carry(file, deliver)
-        except Exception as error:  # whatever it is, nobody may be left waiting
+        except Exception as error:  # one file's error is not another's
             _fail((asks[request.custom_id] for request in file.requests), error)
 
     def _set_to_work(self, coroutine: Coroutine[Any, Any, None]) -> AnyTask:

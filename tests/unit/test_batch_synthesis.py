@@ -5,6 +5,7 @@ import gc
 import stat
 import time
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -160,7 +161,7 @@ async def test_whoever_is_busy_is_waited_for(
     assert service.sizes == [2]
 
 
-@pytest.mark.parametrize("kind", ["semaphore", "queue", "shield", "sleep"])
+@pytest.mark.parametrize("kind", ["semaphore", "queue", "shield", "sleep", "restless"])
 async def test_patience_ends(service: Service, kind: str) -> None:
     """What nobody can see through, such as a semaphore between members, delays a batch but does not prevent it."""
     collector = collector_over(service, patience=0.1)
@@ -183,12 +184,19 @@ async def test_patience_ends(service: Service, kind: str) -> None:
 
     async def dawdle() -> None:
         await asyncio.sleep(0.4)
+        await ask(ai, "late")
+
+    async def restless() -> None:
+        for _ in range(40):
+            await asyncio.create_task(asyncio.sleep(0.01))
+        await ask(ai, "late")
 
     work: dict[str, tuple[list[Coroutine[Any, Any, None]], list[int]]] = {
         "semaphore": ([limited(f"word{number}") for number in range(4)], [2, 2]),
         "queue": ([produce(), consume()], [1, 1]),
         "shield": ([shielded()], [1]),
-        "sleep": ([dawdle(), limited("word")], [1]),
+        "sleep": ([dawdle(), limited("word")], [1, 1]),
+        "restless": ([restless(), limited("word")], [1, 1]),
     }
     for other in work.keys() - {kind}:
         for coroutine in work[other][0]:
@@ -278,8 +286,30 @@ async def test_duplicates(service: Service, collector: BatchSynthesisCollector, 
     results = await collector.gather(ask(ai, "a"), ask(ai, "a"), ask(ai, "b"), return_exceptions=True)
     assert [type(result) for result in results] == [str, ValueError, str]
     assert service.sizes == [2]
-    with pytest.raises(ValueError, match="no custom id"):
-        await collector.ask(SynthesisRequest(CustomId("mine"), envelope(MODEL), ""))
+
+
+async def test_what_no_file_can_hold(service: Service) -> None:
+    """What would spoil the file that it is in is refused when it is asked, and nobody else notices."""
+    collector = collector_over(service, limits=Limits(bytes=10_000))
+    good, spoilt = request("good"), request("spoilt")
+    results = await collector.gather(
+        collector.ask(good),
+        collector.ask(replace(spoilt, custom_id=CustomId("mine"))),
+        collector.ask(replace(spoilt, prompt="half a pair: \ud83d")),
+        collector.ask(replace(spoilt, prompt="very long " * 1000)),
+        return_exceptions=True,
+    )
+    reasons = ["is no custom id", "cannot be written", "more than a file"]
+    assert all(reason in str(result) for reason, result in zip(reasons, results[1:], strict=True))
+    assert all(isinstance(result, ValueError) for result in results[1:])
+    assert service.sizes == [1]
+
+
+async def test_no_room_on_the_disk(service: Service, tmp_path: Path) -> None:
+    """Where the files cannot be written, every asker is told."""
+    collector = collector_over(service, folder=tmp_path / "absent")
+    results = await collector.gather(*(collector.ask(request(text)) for text in "ab"), return_exceptions=True)
+    assert [type(result) for result in results] == [FileNotFoundError] * 2
 
 
 async def test_service_refuses(service: Service, ai: InterceptingConnector) -> None:
@@ -436,7 +466,8 @@ async def test_how_far_back(collector: BatchSynthesisCollector, service: Service
     """A batch is looked for among those of the last two days, which is longer than any batch lives."""
     seen: list[datetime] = []
 
-    async def find(_: str, since: datetime) -> BatchJob | None:
+    async def find(_: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+        assert keep is None
         seen.append(since)
         return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -491,7 +492,7 @@ def test_every_name_is_there() -> None:
     assert set(library.__all__) == set(library._ROOM_OF)
     assert set(library.__all__) <= set(dir(library))
     for name in library.__all__:
-        assert getattr(library, name).__name__ == name
+        assert getattr(library, name) is getattr(import_module(f"floridify_batch.{library._ROOM_OF[name]}"), name)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = library.Nothing  # type: ignore[attr-defined]
 
