@@ -30,10 +30,12 @@ class DefinitionLike(Protocol):
     @property
     def text(self) -> str:
         """The definition's wording."""
+        ...
 
     @property
     def part_of_speech(self) -> str:
         """Noun, verb, …"""
+        ...
 
 
 class WordLike(Protocol):
@@ -42,6 +44,7 @@ class WordLike(Protocol):
     @property
     def text(self) -> str:
         """The word itself."""
+        ...
 
 
 # ── from the caller's objects to ours ──────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from floridify_batch.chunks import sync_file
 from floridify_batch.connector import new_client, translated
-from floridify_batch.errors import ServiceError, ServiceUncertain
+from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
 from floridify_batch.requests import ENDPOINT
 
@@ -73,27 +73,33 @@ class Batches(Protocol):
     @property
     def discount(self) -> Decimal:
         """The share taken off the immediate price."""
+        ...
 
     async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
         """The batch of a label that was created after a time, if the service shows one.
 
         Of several, one is wanted: that with the id `keep`, or the first. The others are cancelled.
         """
+        ...
 
     async def upload(self, requests: Path) -> str:
         """Hand a file of requests over; returns the id under which the service holds it."""
+        ...
 
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
         """Begin a batch. Raises `ServiceUncertain` where it may or may not have begun."""
+        ...
 
     async def retrieve(self, batch_id: str) -> BatchJob:
         """How a batch stands. Raises `UnknownBatch`."""
+        ...
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
 
     async def cancel(self, batch_id: str) -> BatchJob:
         """Ask for the end of a batch; what is finished stays and is paid for. Raises `UnknownBatch`."""
+        ...
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -115,21 +121,23 @@ class OpenAIBatches:
     def __init__(
         self, api_key: str, *, base_url: str | None = None, patience: float = 3600.0, waiting: Told = _tell_nobody
     ) -> None:
-        self._client = new_client(api_key, base_url, _CONNECTIONS)
-        self._once = self._client.with_options(max_retries=0)
+        # Without the SDK's retries: creations must not be repeated, and everything else is, by us, in our own time.
+        self._client = new_client(api_key, base_url, _CONNECTIONS).with_options(max_retries=0)
         self._patience = patience
         self._waiting = waiting
 
     async def check(self) -> None:
         """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
-        page = await _in_our_words(partial(self._listed, 1))
-        if not isinstance(getattr(page, "data", None), list):
+        try:
+            page = await _in_our_words(partial(self._client.batches.list, limit=1))
+            listed = page.data
+        except (UnknownBatch, AttributeError):  # a web page, or another kind of service: the SDK stumbles over it
+            listed = None
+        if not isinstance(listed, list):
             raise ServiceError(
-                f"What answers at {self._client.base_url} is no service that speaks OpenAI's API; check --base-url."
+                f"What answers at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
+                "which usually ends in /v1."
             )
-
-    async def _listed(self, limit: int) -> Any:
-        return await self._once.batches.list(limit=limit)
 
     async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
         """The batch of a label. Another one of the same label is cancelled: nobody else will ever want it."""
@@ -162,7 +170,7 @@ class OpenAIBatches:
 
         try:
             with requests.open("rb") as content:
-                held = await self._once.files.create(file=content, purpose="batch")
+                held = await self._client.files.create(file=content, purpose="batch")
         except APIError as error:
             raise translated(error) from error
         return held.id
@@ -172,7 +180,7 @@ class OpenAIBatches:
         from openai import APIError
 
         try:
-            batch = await self._once.batches.create(
+            batch = await self._client.batches.create(
                 input_file_id=file_id,
                 endpoint=ENDPOINT,
                 completion_window="24h",

@@ -94,10 +94,12 @@ class Target(Protocol):
     @property
     def id(self) -> DocId:
         """The document that the custom id names and that gets the stamp."""
+        ...
 
     @property
     def stamps(self) -> Mapping[str, Stamp]:
         """Who answered which component before."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,7 @@ _VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "provider_data": lambda entry, _: [{"name": name, "etymology_text": text} for name, text in entry.etymologies],
     "synonyms": lambda entry, _: synonyms_of(entry),
     "sources": lambda entry, _: [(_provider(each), each.part_of_speech, each.text) for each in entry.sources],
-    "meaning_cluster": lambda _, cluster: cluster.slug,
+    "meaning_cluster": lambda _, cluster: cluster.slug if cluster.definitions[0].meaning_cluster else "",
     "definitions": lambda _, cluster: [
         {"provider": _provider(each), "part_of_speech": each.part_of_speech, "text": each.text}
         for each in cluster.definitions

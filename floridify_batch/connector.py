@@ -28,7 +28,7 @@ REQUEST_TIMEOUT = 600.0
 
 _STRUCTURED_CAP = 2000
 
-_ADDRESS = re.compile(r"https?://[^/\s]+")
+_ADDRESS = re.compile(r"https?://[^/\s@?#]+(?:/\S*)?")
 
 _OURS_TO_SETTLE = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _UNAUTHORISED = frozenset({401, 403})
@@ -45,6 +45,7 @@ class Connector(Protocol):
 
     async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
         """The answer to a request. Raises `AnswerError` where there is no usable one, `ServiceError` otherwise."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,11 @@ def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOp
     import httpx2
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    if base_url is not None and not _ADDRESS.match(base_url):
-        raise UsageError(f"{base_url} is no address of a service; give one such as https://host/v1 as --base-url.")
+    if base_url is not None and not _ADDRESS.fullmatch(base_url):
+        shown = "What was given" if "@" in base_url else base_url
+        raise UsageError(
+            f"{shown} is no address of a service; give one such as https://host/v1, without a password, as --base-url."
+        )
     return AsyncOpenAI(
         api_key=api_key,
         base_url=base_url,

@@ -123,6 +123,7 @@ class _Lines(Protocol):
 
     def readline(self, size: int, /) -> bytes:
         """The next line, or as much of it as is asked for."""
+        ...
 
 
 def _stream(raw: io.FileIO, reading: Reading) -> _Lines:

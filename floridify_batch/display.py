@@ -206,6 +206,8 @@ def _troubles(view: RunView, width: int, kinds: int, low: bool) -> Sequence[Rend
         parts.append(table)
         if len(ordered) > kinds:
             parts.append(Text(f"and {count(len(ordered) - kinds)} more kinds", "dim"))
+    if view.dropped:
+        parts.append(cell(f"left out of lists: {count(view.dropped)} bad items, whose answers are stored without them"))
     if view.failed_words:
         words = ((shorten(plain(each.word), 24), each.reason) for each in reversed(view.failed_words))
         last = "; ".join(f"{word} ({reason})" for word, reason in words)
@@ -299,7 +301,9 @@ def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR091
         case ChunkSettled():
             failed = ", ".join(f"{count(number)} {kind}" for kind, number in event.failures.items()) or "none"
             cost = dollars(event.cost)
-            return f"Chunk {event.chunk}: {count(event.answered)} requests answered, failed: {failed}; cost {cost}"
+            dropped = f"; {count(event.dropped)} bad items left out of lists" if event.dropped else ""
+            outcome = f"{count(event.answered)} requests answered, failed: {failed}{dropped}"
+            return f"Chunk {event.chunk}: {outcome}; cost {cost}"
         case WordFailed(word, reason):
             return f"Failed: {word}: {reason}"
         case Noticed(text):

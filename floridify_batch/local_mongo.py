@@ -91,6 +91,7 @@ def find_mongod(search_path: str | None = None) -> Path | None:
 
 def _join_or_start(folder: Path, binary: Path | None, deadline: float) -> tuple[_Server, bool]:
     """The server of this folder, and whether it had to be started. Only ever called behind the door."""
+    reason = ""
     for _ in range(_ATTEMPTS):
         found = _find(folder)
         if found is not None and _wait_until_ready(found, deadline) is None:

@@ -244,6 +244,8 @@ def summary_panel(
     if view.failures:
         kinds = Counter(view.failures).most_common()
         rows.append(("failures", ", ".join(f"{count(number)} {kind}" for kind, number in kinds)))
+    if view.dropped:
+        rows.append(("left out", f"{count(view.dropped)} bad items of lists"))
     if failures_command and (totals.failed or totals.failed_requests):
         rows.append(("what failed", failures_command))
     if next_command:

@@ -5,7 +5,7 @@ where each id's line is; a second reads the lines word by word, starting from wh
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -78,11 +78,11 @@ def _index_file(path: Path, places: IO[bytes], index: AnswerIndex, paid: Callabl
 
 
 def _index_line(line: bytes, place: _Place, index: AnswerIndex, paid: Callable[[Usage], None]) -> None:
-    try:
-        parsed = orjson.loads(line)
-        identity = parsed["custom_id"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        identity = None
+    parsed: Mapping[str, Any] = {}
+    with suppress(orjson.JSONDecodeError):
+        read = orjson.loads(line)
+        parsed = read if isinstance(read, dict) else {}
+    identity = parsed.get("custom_id")
     if not isinstance(identity, str):
         index.unreadable += 1
         return

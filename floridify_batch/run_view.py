@@ -109,6 +109,7 @@ class RunView:
     finished: tuple[Flight, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, Failure] = field(default_factory=dict)
+    dropped: int = 0
     failed_words: tuple[WordFailed, ...] = ()
 
     def apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
@@ -174,7 +175,8 @@ class RunView:
         failures = dict(Counter(self.failures) + Counter(event.failures))
         examples = {**self.examples, **{sample.kind: sample for sample in event.samples}}
         activity = f"Storing the answers of chunk {event.chunk}"
-        return replace(self, failures=failures, examples=examples, activity=activity, waiting=False)
+        dropped = self.dropped + event.dropped
+        return replace(self, failures=failures, examples=examples, dropped=dropped, activity=activity, waiting=False)
 
     @property
     def in_flight(self) -> tuple[Flight, ...]:

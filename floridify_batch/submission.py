@@ -79,6 +79,7 @@ async def _make(run: Run, record: ChunkRecord) -> tuple[BatchJob, int]:
 
 async def _upload(run: Run, record: ChunkRecord) -> str:
     """Hand the chunk's file over. Doing so twice costs nothing: only a batch is paid for."""
+    file_id = ""
     for tries in range(1, MAX_TRIES + 1):
         try:
             file_id = await run.batches.upload(run.folder(record) / "requests.jsonl")

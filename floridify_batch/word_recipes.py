@@ -8,6 +8,7 @@ from floridify_batch.components import (
     WordRecipe,
     synonyms_of,
 )
+from floridify_batch.words import Entry
 
 DEFINED = (
     SynthesisComponent.DEFINITIONS,
@@ -27,6 +28,13 @@ DEFINITIONS = WordRecipe(
     count=6,
     structural=True,
 )
+
+
+def _is_defined(entry: Entry) -> bool:
+    """Whether it is a word at all, so far as anybody knows: else there is nothing to tell of it."""
+    return bool(entry.definitions)
+
+
 CLUSTER_DEFINITIONS = ConditionalRecipe(
     SynthesisComponent.CLUSTER_DEFINITIONS,
     answers.ClusterMappingResponse,
@@ -50,7 +58,7 @@ DEFINITION_TEXT = ClusterRecipe(
     needs=(SynthesisComponent.DEFINITIONS, SynthesisComponent.CLUSTER_DEFINITIONS),
     structural=True,
 )
-PRONUNCIATION = WordRecipe(
+PRONUNCIATION = ConditionalRecipe(
     SynthesisComponent.PRONUNCIATION,
     answers.PronunciationResponse,
     field="pronunciation_id",
@@ -59,8 +67,9 @@ PRONUNCIATION = WordRecipe(
     output_tokens=25,
     output_cap=400,
     needs=(SynthesisComponent.DEFINITIONS,),
+    condition=_is_defined,
 )
-ETYMOLOGY = WordRecipe(
+ETYMOLOGY = ConditionalRecipe(
     SynthesisComponent.ETYMOLOGY,
     answers.EtymologyResponse,
     field="etymology",
@@ -69,8 +78,9 @@ ETYMOLOGY = WordRecipe(
     output_tokens=100,
     output_cap=1500,
     needs=(SynthesisComponent.DEFINITIONS,),
+    condition=_is_defined,
 )
-PHRASES = WordRecipe(
+PHRASES = ConditionalRecipe(
     SynthesisComponent.PHRASES,
     answers.PhraseResponse,
     field="phrases",
@@ -80,6 +90,7 @@ PHRASES = WordRecipe(
     output_cap=3000,
     count=8,
     needs=(SynthesisComponent.DEFINITIONS,),
+    condition=_is_defined,
 )
 FACTS = ConditionalRecipe(
     SynthesisComponent.FACTS,
@@ -91,7 +102,7 @@ FACTS = ConditionalRecipe(
     output_cap=1500,
     count=3,
     needs=DEFINED,
-    condition=lambda entry: bool(entry.definitions),
+    condition=_is_defined,
 )
 SYNONYM_CHOOSER = ConditionalRecipe(
     SynthesisComponent.SYNONYM_CHOOSER,

@@ -4,6 +4,7 @@ Ids are `DocId`: the 24 hex digits of a document's `_id`. Only the store knows h
 """
 
 import csv
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -285,6 +286,7 @@ def _header(text: str, is_csv: bool) -> tuple[str, int] | None:
 
 
 def write_normalised(words: Iterable[str], path: Path) -> None:
-    """Write the list as the run keeps it: a word a line."""
-    with path.open("w", encoding="utf-8", newline="\n") as out:
+    """Write the list as the run keeps it: a word a line, for the user's eyes only."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:
         out.writelines(chain.from_iterable((word, "\n") for word in words))

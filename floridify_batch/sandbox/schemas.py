@@ -22,14 +22,17 @@ _DEEPEST = 8
 class Shape(Protocol):
     """One node of a compiled schema."""
 
-    def make(self, dice: Dice, depth: int) -> Any:
+    def make(self, dice: Dice, depth: int, /) -> Any:
         """A value that fits."""
+        ...
 
     def conform(self, value: Any, dice: Dice) -> Any:
         """The value where it fits, something that fits where it does not."""
+        ...
 
     def fits(self, value: Any) -> bool:
         """Whether the value is of the right type (not looking inside it)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ ALLOWED = {
     "httpx2": {"connector", "batches"},
     "tenacity": {"connector", "batches", "store"},
     "motor": {"store"},
-    "pymongo": {"store", "documents", "drafts"},
+    "pymongo": {"store", "documents", "drafts", "importing"},
     "bson": {"layouts"},
     "rich": {"display", "panels", "gate", "commands", "inspection", "cli", "importing", "showing"},
     "typer": {"gate", "commands", "inspection", "cli_options", "cli", "importing", "showing"},
