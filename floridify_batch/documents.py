@@ -1,19 +1,18 @@
 """Documents of the Floridify database, read into entries and written from changes: nothing here waits for a server.
 
-The layout is today's: ObjectIds, `words.languages`, entries in `dictionary_entries`.
+What depends on the database's age (how ids are spelled, a word's language) goes by its `Layout`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.layouts import TODAY, Layout, spelled
 from floridify_batch.words import Definition, DocId, Entry, Stamp, Word
 
 if TYPE_CHECKING:
-    from bson import ObjectId
     from pymongo import UpdateOne
 
 SYNTHESIS = "synthesis"
@@ -76,7 +75,8 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
     own = found.definitions.get(identity, {})
     made = [own[each] for each in dict.fromkeys(ours.get("definition_ids") or ()) if each in own]
-    sources = tuple(_definition(each, stamps) for each in _in_order(own, theirs) if not _is_made(each, made))
+    ordered = (_attributed(each, theirs) for each in _in_order(own, theirs) if not _is_made(each, made))
+    sources = tuple(_definition(each, stamps) for each in ordered)
     return Entry(
         word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
         definitions=tuple(_definition(each, stamps) for each in made) or sources,
@@ -100,6 +100,14 @@ def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Itera
     yield from (document for identity, document in own.items() if identity not in listed)
 
 
+def _attributed(document: Document, entries: Iterable[Document]) -> Document:
+    """A source's definition with its provider. In older layouts only the provider's entry, which lists it, says who."""
+    if "providers" in document:
+        return document
+    listing = (entry for entry in entries if document["_id"] in (entry.get("definition_ids") or ()))
+    return {**document, "providers": [entry["provider"] for entry in listing if entry.get("provider")]}
+
+
 def _is_made(document: Document, made: Sequence[Document]) -> bool:
     """Whether a definition is one of our own making, rather than a source."""
     if (document.get("providers") or []) == [SYNTHESIS] or document.get("source_definitions"):
@@ -119,6 +127,10 @@ def _definition(document: Document, stamps: Stamps) -> Definition:
     fields["example_ids"] = [doc_id(each) for each in fields.get("example_ids", ())]
     fields.setdefault("part_of_speech", "")
     fields.setdefault("text", "")
+    cluster = fields.get("meaning_cluster")
+    if cluster and not cluster.get("slug"):
+        # In older layouts a cluster's id is its slug, and the only one.
+        fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
     return Definition(id=doc_id(document["_id"]), stamps=_stamps_of(document, stamps), **fields)
 
 
@@ -145,22 +157,20 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
     )
 
 
-def encoded(value: Any) -> Any:
-    """A value as the database holds it: ids as ObjectIds, wherever they stand."""
+def encoded(value: Any, layout: Layout = TODAY) -> Any:
+    """A value as the database holds it: references to other documents in its spelling, wherever they stand."""
     if isinstance(value, DocId):
-        return _object_id()(value)
+        return spelled(value, as_string=layout.string_references)
     if isinstance(value, dict):
-        return {key: encoded(each) for key, each in value.items()}
+        return {key: encoded(each, layout) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [encoded(each) for each in value]
+        return [encoded(each, layout) for each in value]
     return value
 
 
-@cache
-def _object_id() -> "type[ObjectId]":
-    from bson import ObjectId
-
-    return ObjectId
+def encoded_id(identity: DocId, layout: Layout = TODAY) -> Any:
+    """An `_id` as the database holds it."""
+    return spelled(identity, as_string=layout.string_ids)
 
 
 def stamp_fields(stamp: Stamp) -> dict[str, Any]:
@@ -168,13 +178,13 @@ def stamp_fields(stamp: Stamp) -> dict[str, Any]:
     return {name: value for name, value in asdict(stamp).items() if name != "id"}
 
 
-def new_word(word: Word) -> dict[str, Any]:
+def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:
     """The document of a word that was not there."""
     return {
         "text": word.text,
         "normalized": word.text.casefold(),
         "lemma": word.text,
-        "languages": [word.language],
+        **layout.language_fields(word.language),
         "homograph_number": None,
     }
 
@@ -186,32 +196,40 @@ def inserts_of(changes: Iterable[Change]) -> Iterable[tuple[Insert, datetime]]:
             yield insert, change.completed
 
 
-def upsert(identity: DocId, fields: Document, made: datetime) -> "UpdateOne":
-    """Insert a document unless it is there."""
+def upsert(identity: DocId, fields: Document, made: datetime, layout: Layout = TODAY) -> "UpdateOne":
+    """Insert a document unless it is there, in whichever spelling of its id."""
     from pymongo import UpdateOne
 
-    whole = encoded(dict(fields)) | {"created_at": made, "updated_at": made, "version": 1}
-    return UpdateOne({"_id": encoded(identity)}, {"$setOnInsert": whole}, upsert=True)
+    whole = encoded(dict(fields), layout) | {"created_at": made, "updated_at": made, "version": 1}
+    if layout.both_ids:
+        whole["_id"] = encoded_id(identity, layout)  # the condition names two, and so cannot say which to make
+    return UpdateOne(_named(identity, layout), {"$setOnInsert": whole}, upsert=True)
 
 
-def updates_of(changes: Iterable[Change]) -> "dict[str, list[UpdateOne]]":
+def _named(identity: DocId, layout: Layout) -> dict[str, Any]:
+    return {"_id": layout.with_ids([identity]) if layout.both_ids else encoded_id(identity, layout)}
+
+
+def updates_of(changes: Iterable[Change], layout: Layout = TODAY) -> "dict[Collection, list[UpdateOne]]":
     """One update per document, however many changes it has, by collection."""
-    merged: dict[tuple[str, DocId], _Merged] = {}
+    merged: dict[tuple[Collection, DocId], _Merged] = {}
     for change in changes:
         stamp = {f"{SYNTHESIS}.{change.component}": change.stamp.id}
         # Whatever an answer touches is stamped, so that the update knows what it has done already. The stamp that the
         # plan looks at is the target's: it is written when everything else is (`_LAST`).
         for update in (*change.updates, change.target):
             merged.setdefault((update.collection, update.id), _Merged()).take(update, stamp, change.completed)
-    return _grouped(merged)
+    return _grouped(merged, layout)
 
 
-def plain_updates(updates: Iterable[Update], at: datetime) -> "dict[str, list[UpdateOne]]":
+def plain_updates(
+    updates: Iterable[Update], at: datetime, layout: Layout = TODAY
+) -> "dict[Collection, list[UpdateOne]]":
     """Updates that no answer brought, so that nothing is stamped, by collection."""
-    merged: dict[tuple[str, DocId], _Merged] = {}
+    merged: dict[tuple[Collection, DocId], _Merged] = {}
     for update in updates:
         merged.setdefault((update.collection, update.id), _Merged()).take(update, {}, at)
-    return _grouped(merged)
+    return _grouped(merged, layout)
 
 
 @dataclass(slots=True)
@@ -231,25 +249,28 @@ class _Merged:
         for name, identity in update.adds.items():
             self.adds.setdefault(name, []).append(identity)
 
-    def not_done(self) -> dict[str, Any]:
+    def not_done(self, layout: Layout) -> dict[str, Any]:
         """What the document does not say if this was not done yet: all stamps come together, so one will do."""
         first = next(iter(self.stamps.items()), None)
-        return {} if first is None else {first[0]: {"$ne": encoded(first[1])}}
+        if first is None:
+            return {}
+        stamp = encoded(first[1], layout)
+        return {first[0]: {"$nin": layout.referring_to([stamp])["$in"]} if layout.both_references else {"$ne": stamp}}
 
-    def operation(self) -> dict[str, Any]:
-        operation: dict[str, Any] = {"$set": encoded(self.values), "$inc": {"version": self.version}}
+    def operation(self, layout: Layout) -> dict[str, Any]:
+        operation: dict[str, Any] = {"$set": encoded(self.values, layout), "$inc": {"version": self.version}}
         if self.adds:
-            operation["$addToSet"] = {name: {"$each": encoded(ids)} for name, ids in self.adds.items()}
+            operation["$addToSet"] = {name: {"$each": encoded(ids, layout)} for name, ids in self.adds.items()}
         return operation
 
 
-def _grouped(merged: Mapping[tuple[str, DocId], _Merged]) -> "dict[str, list[UpdateOne]]":
+def _grouped(merged: Mapping[tuple[Collection, DocId], _Merged], layout: Layout) -> "dict[Collection, list[UpdateOne]]":
     from pymongo import UpdateOne
 
-    grouped: dict[str, list[UpdateOne]] = {}
+    grouped: dict[Collection, list[UpdateOne]] = {}
     for (collection, identity), changed in sorted(merged.items(), key=lambda item: item[0][0] == _LAST):
-        matching = {"_id": encoded(identity), **changed.not_done()}
-        grouped.setdefault(collection, []).append(UpdateOne(matching, changed.operation()))
+        matching = _named(identity, layout) | changed.not_done(layout)
+        grouped.setdefault(collection, []).append(UpdateOne(matching, changed.operation(layout)))
     return grouped
 
 

@@ -1,10 +1,10 @@
-"""The user's MongoDB, in today's Floridify layout: entries read many per query, changes written as unordered bulks.
+"""The user's MongoDB: entries read many per query, changes written as unordered bulks, in the layout that it has.
 
 Applying a change twice changes nothing: new documents have ids that follow from their request, and what a stamp says
 is stored is not planned or changed again. Written with what motor and `pymongo.AsyncMongoClient` share.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import batched
@@ -15,8 +15,8 @@ from floridify_batch.documents import (
     DEFINITION_FIELDS,
     ENTRY_FIELDS,
     SYNTHESIS,
+    Document,
     Found,
-    encoded,
     inserts_of,
     new_word,
     plain_updates,
@@ -27,6 +27,7 @@ from floridify_batch.documents import (
     upsert,
 )
 from floridify_batch.errors import DatabaseError
+from floridify_batch.layouts import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
 from floridify_batch.words import Entry, Stamp, Word, unknown_entry
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class EntryReader(Protocol):
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
+        ...
 
 
 class EntryStore(EntryReader, Protocol):
@@ -99,107 +101,144 @@ class MongoStore:
                 url, tz_aware=True, journal=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS
             )
             self._database: AsyncIOMotorDatabase[Any] = client[database]
-        except (PyMongoError, ValueError) as error:
-            raise DatabaseError(f"The database's address or name cannot be used: {error}.") from None
+        except (PyMongoError, ValueError):  # the driver's own words may hold a part of the password
+            raise DatabaseError(
+                "The database's address or name cannot be used. An address is such as mongodb://host/ (write special "
+                "characters of a password as %XX), a name has letters and digits."
+            ) from None
         self._client = client
         self._patience = patience
         self._waiting = waiting
         self._clock = clock
         self._stamps: dict[Any, Stamp] = {}
         self._written: set[str] = set()
+        self._layout: Layout | None = None
 
     async def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
 
     async def check(self) -> None:
-        """Ask the server for a sign of life. Raises `DatabaseError` at once if there is none."""
+        """Ask the server for a sign of life and the database's layout. Raises `DatabaseError` at once if it fails."""
         from pymongo.errors import PyMongoError
 
         try:
             await self._client.admin.command("ping")
+            self._layout = await self._detected()
         except PyMongoError as error:
             raise _unreachable(error) from None
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that look-ups need, where none begins with these keys. Raises `DatabaseError`."""
+        layout = await self._known_layout()
         for name, keys in (
-            (Collection.WORDS, ["text", "languages"]),
+            (Collection.WORDS, ["text", layout.language_field]),
             (Collection.DEFINITIONS, ["word_id"]),
-            (Collection.ENTRIES, ["word_id"]),
+            *((entries, ["word_id"]) for entries in layout.entry_collections),
         ):
             collection = self._database[name]
             present = (await self._patiently(collection.index_information)).values()
             if not any([key for key, _ in index["key"]][: len(keys)] == keys for index in present):
                 await self._patiently(partial(collection.create_index, keys))
 
+    # ── the layout ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def layout(self) -> Layout:
+        """The database's layout, from `check` or the first use on; before that, today's."""
+        return self._layout or TODAY
+
+    async def _known_layout(self) -> Layout:
+        """The layout, looked for once: what we write ourselves is written in kind."""
+        if self._layout is None:
+            self._layout = await self._patiently(self._detected)
+        return self._layout
+
+    async def _detected(self) -> Layout:
+        names = await self._database.list_collection_names(authorizedCollections=True, nameOnly=True)
+        return detect(names, {name: await self._ends(name) for name in SAMPLED if name in names})
+
+    async def _ends(self, name: str) -> list[dict[str, Any]]:
+        """Documents from both ends of a collection."""
+        found = self._database[name]
+        return [each for way in (1, -1) async for each in found.find({}, SHOWN, limit=SAMPLE).sort("_id", way)]
+
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
-        found = await self._patiently(partial(self._find, texts, language))
+        layout = await self._known_layout()
+        found = await self._patiently(partial(self._find, texts, language, layout))
         by_text: dict[str, list[Entry]] = {text: [] for text in texts}
         for document in sorted(found.words, key=lambda word: (word.get("homograph_number") or 0, str(word["_id"]))):
             by_text[document["text"]].append(read_entry(document, found, self._stamps, language))
         return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
 
-    async def _find(self, texts: Sequence[str], language: str) -> Found:
+    async def _find(self, texts: Sequence[str], language: str, layout: Layout) -> Found:
         found = Found()
-        query = {"text": {"$in": list(texts)}, "languages": language}
-        shown = {"text": 1, "homograph_number": 1, SYNTHESIS: 1}
-        found.words = [word async for word in self._database[Collection.WORDS].find(query, shown)]
-        of_words = {"word_id": {"$in": [word["_id"] for word in found.words]}}
-        shown = dict.fromkeys(("word_id", SYNTHESIS, *DEFINITION_FIELDS), 1)
-        async for document in self._database[Collection.DEFINITIONS].find(of_words, shown).sort("_id"):
+        query = {"text": {"$in": list(texts)}} | layout.of_language(language)
+        shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
+        found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
+        of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
+        shown = ("word_id", SYNTHESIS, *DEFINITION_FIELDS)
+        async for document in self._read(Collection.DEFINITIONS, of_words, shown):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
-        shown = dict.fromkeys(("word_id", *ENTRY_FIELDS), 1)
-        async for document in self._database[Collection.ENTRIES].find(of_words, shown).sort("_id"):
-            found.entries.setdefault(document["word_id"], []).append(document)
+        for name in layout.entry_collections:
+            async for document in self._read(name, of_words, ("word_id", *ENTRY_FIELDS)):
+                found.entries.setdefault(document["word_id"], []).append(document)
         await self._learn_stamps(found)
         return found
 
+    async def _read(self, collection: str, query: Mapping[str, Any], shown: Sequence[str]) -> AsyncIterator[Document]:
+        """Documents in the order of their ids, with what older layouts leave unsaid."""
+        unsaid = {"provider": SYNTHESIS} if collection == SYNTHESISED else {}
+        async for document in self._database[collection].find(query, shown).sort("_id"):
+            yield self.layout.unified(document | unsaid)
+
     async def _learn_stamps(self, found: Found) -> None:
         """Read the stamps that are met for the first time; there are few, however many documents bear them."""
-        new = list(found.borne_stamps() - self._stamps.keys())
-        if new:
-            async for document in self._database[STAMPS].find({"_id": {"$in": new}}):
-                self._stamps[document["_id"]] = read_stamp(document)
+        if new := found.borne_stamps() - self._stamps.keys():
+            async for document in self._database[STAMPS].find({"_id": self.layout.with_ids(new)}):
+                self._stamps[self.layout.unified(document["_id"])] = read_stamp(document)
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def ensure_words(self, words: Iterable[Word]) -> None:
         """Make the documents of words that do not exist yet, so that every id in a request names one."""
-        now = self._clock()
-        await self._write(Collection.WORDS, [upsert(word.id, new_word(word), now) for word in words])
+        now, layout = self._clock(), await self._known_layout()
+        await self._write(Collection.WORDS, [upsert(each.id, new_word(each, layout), now, layout) for each in words])
 
     async def apply(self, changes: Sequence[Change]) -> None:
         """Write changes; writing them again changes nothing. New documents first, removals last."""
-        await self._write_stamps({change.stamp.id: change.stamp for change in changes}.values())
+        layout = await self._known_layout()
+        await self._write_stamps({change.stamp.id: change.stamp for change in changes}.values(), layout)
         inserts: dict[str, list[UpdateOne]] = {}
-        for insert, completed in inserts_of(changes):
-            inserts.setdefault(insert.collection, []).append(upsert(insert.id, insert.fields, completed))
-        for written in (inserts, updates_of(changes)):
-            for collection, operations in written.items():
-                await self._write(collection, operations)
+        for new, completed in inserts_of(changes):
+            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, new.fields, completed, layout))
+        for home, operations in inserts.items():
+            await self._write(home, operations)
+        await self._change(updates_of(changes, layout))
         await self._remove(changes)
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought; writing them again changes nothing but the time."""
-        for collection, operations in plain_updates(updates, self._clock()).items():
-            await self._write(collection, operations)
+        await self._change(plain_updates(updates, self._clock(), await self._known_layout()))
 
-    async def _write_stamps(self, stamps: Iterable[Stamp]) -> None:
+    async def _change(self, updates: "Mapping[Collection, Sequence[UpdateOne]]") -> None:
+        for collection, operations in updates.items():
+            for home in self.layout.homes(collection):
+                await self._write(home, operations)
+
+    async def _write_stamps(self, stamps: Iterable[Stamp], layout: Layout) -> None:
         new = [stamp for stamp in stamps if stamp.id not in self._written]
-        await self._write(STAMPS, [upsert(stamp.id, stamp_fields(stamp), stamp.batch_created) for stamp in new])
+        await self._write(STAMPS, [upsert(each.id, stamp_fields(each), each.batch_created, layout) for each in new])
         self._written.update(stamp.id for stamp in new)
 
     async def _remove(self, changes: Sequence[Change]) -> None:
-        removed: dict[Collection, list[Any]] = {}
-        for change in changes:
-            for collection, document in change.removes:
-                removed.setdefault(collection, []).append(encoded(document))
-        for emptied, ids in removed.items():
-            await self._patiently(partial(self._database[emptied].delete_many, {"_id": {"$in": ids}}))
+        removed = [pair for change in changes for pair in change.removes]
+        for emptied in dict.fromkeys(collection for collection, _ in removed):
+            query = {"_id": self.layout.with_ids(identity for where, identity in removed if where == emptied)}
+            await self._patiently(partial(self._database[self.layout.home(emptied)].delete_many, query))
 
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
         await self.bulk(collection, operations, "The answers are kept on disk; mend the database, then resume.")

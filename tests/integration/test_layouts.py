@@ -1,0 +1,404 @@
+"""Databases of older layouts, over a real MongoDB: read as they are and written in kind, by a whole run too."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout
+from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.store import STAMPS, MongoStore
+from floridify_batch.words import DocId, Entry, Stamp, derived_id
+from tests.acceptance.journey import Journey
+from tests.acceptance.library import add_definition, add_entry, add_word
+from tests.acceptance.sandbox import Sandbox
+
+type Documents = Database[dict[str, Any]]
+
+LAYOUTS = {
+    "strings": Layout(string_ids=True, string_references=True),
+    "strings that refer to ObjectIds": Layout(string_references=True),
+    "one language": Layout(single_language=True),
+    "entries in two collections": Layout(split_entries=True),
+    "all traits": Layout(string_ids=True, string_references=True, single_language=True, split_entries=True),
+    "today's": TODAY,
+}
+
+DONE = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture(params=list(LAYOUTS.values()), ids=list(LAYOUTS))
+def layout(request: pytest.FixtureRequest) -> Layout:
+    given: Layout = request.param
+    return given
+
+
+@pytest.fixture
+def database(mongo_url: str, database_name: str) -> Iterator[Documents]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url, tz_aware=True) as client:
+        yield client[database_name]
+
+
+@pytest.fixture
+async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
+    store = MongoStore(mongo_url, database_name)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture
+def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Documents) -> Journey:
+    return Journey(tmp_path, sandbox, mongo_url, database)
+
+
+# ── databases as older versions left them ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """The ids of what was put in."""
+
+    word: DocId
+    senses: tuple[DocId, ...]
+    made: DocId
+    example: DocId
+
+
+def seed(database: Documents, layout: Layout) -> Seeded:
+    """A word with a source's entry over two definitions, and one that has a synthesis entry, too; all as of old."""
+    calm = add_word(database, "calm")
+    senses = [add_definition(database, calm, text) for text in ("without wind", "at peace")]
+    example = database.examples.insert_one({"definition_id": senses[0], "text": "The sea was calm."}).inserted_id
+    database.definitions.update_one({"_id": senses[0]}, {"$set": {"example_ids": [example]}})
+    add_entry(database, calm, senses, "wiktionary")
+    moon = add_word(database, "moon")
+    source = add_definition(database, moon, "a satellite")
+    made = add_definition(database, moon, "the satellite of the Earth", providers=["synthesis"])
+    add_entry(database, moon, [source], "wiktionary")
+    add_entry(database, moon, [made])
+    gift = add_word(database, "gift", language="de")
+    add_definition(database, gift, "poison")
+    make_older(database, layout)
+    return Seeded(as_id(calm), tuple(map(as_id, senses)), as_id(made), as_id(example))
+
+
+def as_id(identity: ObjectId) -> DocId:
+    return DocId(str(identity))
+
+
+def make_older(database: Documents, layout: Layout) -> None:
+    """Turn every document of today's layout into one of another."""
+    for name in database.list_collection_names():
+        for document in list(database[name].find()):
+            database[name].delete_one({"_id": document["_id"]})
+            older = older_document(document, layout)
+            database[older_home(name, older, layout)].insert_one(older)
+    if layout.split_entries:
+        database.drop_collection(Collection.ENTRIES)
+
+
+def older_document(document: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    own = {"_id": spelled(document["_id"], layout.string_ids)}
+    older = {name: spelled(value, layout.string_references) for name, value in document.items()} | own
+    if layout.single_language and "text" in older and "languages" in older:
+        older["language"] = older.pop("languages")[0]
+    return older
+
+
+def spelled(value: Any, as_string: bool) -> Any:
+    if isinstance(value, list):
+        return [spelled(each, as_string) for each in value]
+    return str(value) if as_string and isinstance(value, ObjectId) else value
+
+
+def older_home(name: str, document: dict[str, Any], layout: Layout) -> str:
+    """Where a document goes; an entry of ours does not say there that it is one."""
+    if name != Collection.ENTRIES or not layout.split_entries:
+        return name
+    if document["provider"] != "synthesis":
+        return PROVIDED
+    del document["provider"]
+    return SYNTHESISED
+
+
+# ── what is in them ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def everything(database: Documents) -> dict[str, list[bytes]]:
+    """Every byte of every document."""
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    names = sorted(database.list_collection_names())
+    return {
+        name: [bytes(document.raw) for document in database.with_options(raw)[name].find().sort("_id")]
+        for name in names
+    }
+
+
+REFERENCES = {
+    "word_id",
+    "definition_id",
+    "definition_ids",
+    "example_ids",
+    "fact_ids",
+    "pronunciation_id",
+    "dictionary_entry_id",
+}
+
+
+def id_kinds(value: Any, name: str = "") -> set[tuple[str, type]]:
+    """Every id within a value, as "_id" or as a reference to another document, with its type."""
+    if isinstance(value, dict):
+        inner = dict.fromkeys(value, "stamp") if name == "synthesis" else {key: key for key in value}
+        return set().union(*(id_kinds(each, inner[key]) for key, each in value.items()))
+    if isinstance(value, list):
+        return set().union(*(id_kinds(each, name) for each in value))
+    if value is None or not (isinstance(value, ObjectId) or name in {"_id", "stamp", *REFERENCES}):
+        return set()
+    return {("_id" if name == "_id" else "reference", type(value))}
+
+
+def assert_in_kind(database: Documents, layout: Layout) -> None:
+    """Nothing in the whole database is of another layout."""
+    names = set(database.list_collection_names())
+    kinds = [id_kinds(document) for name in names for document in database[name].find()]
+    assert set().union(*kinds) == {
+        ("_id", str if layout.string_ids else ObjectId),
+        ("reference", str if layout.string_references else ObjectId),
+    }
+    assert (Collection.ENTRIES in names) == (not layout.split_entries)
+    assert bool(names & {SYNTHESISED, PROVIDED}) == layout.split_entries
+    absent = "languages" if layout.single_language else "language"
+    assert database.words.count_documents({absent: {"$exists": True}}) == 0
+    assert database.words.count_documents({layout.language_field: None}) == 0
+
+
+async def entry_of(store: MongoStore, text: str, language: str = "en") -> Entry:
+    (entry,) = (await store.entries([text], language))[text]
+    return entry
+
+
+# ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_found(store: MongoStore, database: Documents, layout: Layout) -> None:
+    """Words of every layout are found with their definitions, examples and entries, in their language."""
+    seeded = seed(database, layout)
+    await store.check()
+    assert store.layout == layout
+    calm = await entry_of(store, "calm")
+    assert (calm.id, calm.word.stored) == (seeded.word, True)
+    assert [each.id for each in calm.definitions] == list(seeded.senses)
+    assert calm.definitions[0].example_ids == [seeded.example]
+    assert (calm.synthesis_entry, calm.synthesised) == (None, False)
+    moon = await entry_of(store, "moon")
+    assert ([each.id for each in moon.definitions], moon.synthesised) == ([seeded.made], True)
+    assert [each.text for each in moon.sources] == ["a satellite"]
+    assert not (await entry_of(store, "gift")).word.stored
+    assert [each.text for each in (await entry_of(store, "gift", "de")).definitions] == ["poison"]
+
+
+async def test_found_without_asking(store: MongoStore, database: Documents) -> None:
+    """The layout is looked for at the first use, whatever that is."""
+    seed(database, LAYOUTS["all traits"])
+    assert store.layout == TODAY
+    assert (await entry_of(store, "calm")).word.stored
+    assert store.layout == LAYOUTS["all traits"]
+
+
+async def test_who_provides(store: MongoStore, database: Documents) -> None:
+    """Definitions that name no provider are of the one whose entry lists them, and a cluster's id is its slug."""
+    seed(database, LAYOUTS["all traits"])
+    cluster = {"id": "calm_weather", "name": "Weather", "description": "", "order": 0, "relevance": 1.0}
+    database.definitions.update_many({}, {"$unset": {"providers": 1}, "$set": {"meaning_cluster": cluster}})
+    calm = await entry_of(store, "calm")
+    assert [each.providers for each in calm.sources] == [["wiktionary"]] * 2
+    assert calm.sources[0].meaning_cluster == cluster | {"slug": "calm_weather"}
+
+
+async def test_indexes(store: MongoStore, database: Documents) -> None:
+    """Indexes are made for the fields and collections that are there, and no collection of another layout with them."""
+    layout = LAYOUTS["all traits"]
+    seed(database, layout)
+    await store.ensure_indexes()
+    assert {"text": 1, "language": 1} in [dict(index["key"]) for index in database.words.list_indexes()]
+    for name in (SYNTHESISED, PROVIDED):
+        assert {"word_id": 1} in [dict(index["key"]) for index in database[name].list_indexes()]
+    assert_in_kind(database, layout)
+
+
+# ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stamp(component: str) -> Stamp:
+    identity = derived_id("stamp", component)
+    return Stamp(identity, "run1", "batch_1", DONE - timedelta(hours=2), "gpt-6-luna", "0123abcd", "batch")
+
+
+def changes_of(seeded: Seeded) -> list[Change]:
+    """What a run may change of a word: fields, examples replaced, an entry made, a pronunciation, a definition."""
+    sense, entry = seeded.senses[0], derived_id("entry", seeded.word)
+    example, sound, text = (derived_id(name, seeded.word) for name in ("example", "sound", "text"))
+    made = {
+        "word_id": seeded.word,
+        "text": "still",
+        "dictionary_entry_id": entry,
+        "source_definitions": [{"provider": "wiktionary", "definition_id": sense, "text": "without wind"}],
+    }
+    begun: dict[str, Any] = {
+        "word_id": seeded.word,
+        "definition_ids": [],
+        "provider": "synthesis",
+        "pronunciation_id": None,
+    }
+    new = Insert(Collection.EXAMPLES, example, {"definition_id": sense, "text": "A calm day."})
+    spoken = Insert(Collection.PRONUNCIATIONS, sound, {"word_id": seeded.word, "ipa": "kam"})
+    texts = Insert(Collection.DEFINITIONS, text, made)
+    entries = Insert(Collection.ENTRIES, entry, begun)
+    word = Update(Collection.WORDS, seeded.word, {})
+
+    def changed(component: str, target: Update, *inserts: Insert, **more: Any) -> Change:
+        return Change(component, target, stamp(component), DONE, inserts, **more)
+
+    def in_entry(fields: dict[str, Any], **adds: DocId) -> tuple[Update, ...]:
+        return (Update(Collection.ENTRIES, entry, fields, adds),)
+
+    cefr = Update(Collection.DEFINITIONS, sense, {"cefr_level": "B1"})
+    replaced = Update(Collection.DEFINITIONS, sense, {"example_ids": [example]})
+    return [
+        changed("cefr_level", cefr),
+        changed("examples", replaced, new, removes=((Collection.EXAMPLES, seeded.example),)),
+        changed("pronunciation", word, entries, spoken, updates=in_entry({"pronunciation_id": sound})),
+        changed("definition_text", word, texts, updates=in_entry({}, definition_ids=text)),
+    ]
+
+
+async def test_written_in_kind(store: MongoStore, database: Documents, layout: Layout) -> None:
+    """What a run changes is written as the database is, is read back, and changes nothing when it is written again."""
+    seeded = seed(database, layout)
+    changes = changes_of(seeded)
+    await store.apply(changes)
+    assert_in_kind(database, layout)
+    calm = await entry_of(store, "calm")
+    assert calm.synthesis_entry == derived_id("entry", seeded.word)
+    assert calm.pronunciation_id == derived_id("sound", seeded.word)
+    assert [each.text for each in calm.definitions] == ["still"]
+    assert set(calm.stamps) == {"pronunciation", "definition_text"}
+    sense = calm.sources[0]
+    assert (sense.cefr_level, sense.example_ids) == ("B1", [derived_id("example", seeded.word)])
+    assert sense.stamps == {name: stamp(name) for name in ("cefr_level", "examples")}
+    assert database.examples.distinct("text") == ["A calm day."]
+    once = everything(database)
+    await store.apply(changes)
+    assert everything(database) == once
+
+
+async def test_read_by_another(store: MongoStore, database: Documents, mongo_url: str, layout: Layout) -> None:
+    """A store that comes later finds the same layout, and reads what the first has written as that does."""
+    await store.apply(changes_of(seed(database, layout)))
+    other = MongoStore(mongo_url, database.name)
+    assert await entry_of(other, "calm") == await entry_of(store, "calm")
+    assert other.layout == layout
+    await other.close()
+
+
+async def test_plain_updates_and_new_words(store: MongoStore, database: Documents, layout: Layout) -> None:
+    """New words, and values that no answer brought, are written in kind as well."""
+    seed(database, layout)
+    unknown = await entry_of(store, "unheard")
+    await store.ensure_words([unknown.word])
+    assert (await entry_of(store, "unheard")).word.stored
+    moon = await entry_of(store, "moon")
+    assert moon.synthesis_entry is not None
+    sources = [each.id for each in moon.sources]
+    await store.update([Update(Collection.ENTRIES, moon.synthesis_entry, {"definition_ids": sources})])
+    assert [each.text for each in (await entry_of(store, "moon")).definitions] == ["a satellite"]
+    assert_in_kind(database, layout)
+
+
+# ── databases in which old and new stand side by side ──────────────────────────────────────────────────────────────
+
+
+def add_todays(database: Documents, layout: Layout) -> None:
+    """What today's Floridify adds to an older database: a word, with a definition and an entry."""
+    word = add_word(database, "sun")
+    add_entry(database, word, [add_definition(database, word, "a star")])
+    now = {"$set": {"created_at": DONE - timedelta(days=1)}}
+    for name in ("words", "definitions", "dictionary_entries"):
+        database[name].update_many({"_id": {"$type": "objectId"}}, now)
+    assert layout.string_ids
+
+
+async def test_both_kinds(store: MongoStore, database: Documents) -> None:
+    """Where both layouts are, words of both are found and changed, once, and what is new is as the newest is."""
+    layout = LAYOUTS["all traits"]
+    seeded = seed(database, layout)
+    add_todays(database, layout)
+    assert [each.text for each in (await entry_of(store, "sun")).definitions] == ["a star"]
+    assert [each.text for each in (await entry_of(store, "moon")).definitions] == ["the satellite of the Earth"]
+    found = store.layout
+    assert (found.both_ids, found.both_references, found.both_languages, found.both_entries) == (True,) * 4
+    assert (found.string_ids, found.single_language, found.split_entries) == (False,) * 3
+    changes = changes_of(seeded)
+    await store.apply(changes)
+    calm = await entry_of(store, "calm")
+    assert (calm.sources[0].cefr_level, [each.text for each in calm.definitions]) == ("B1", ["still"])
+    assert calm.sources[0].stamps.keys() == {"cefr_level", "examples"}
+    assert database.examples.distinct("text") == ["A calm day."]
+    assert database.dictionary_entries.count_documents({"_id": ObjectId(calm.synthesis_entry)}) == 1
+    once = everything(database)
+    await store.apply(changes)
+    assert everything(database) == once
+
+
+async def test_older_entry_among_both(store: MongoStore, database: Documents) -> None:
+    """An entry of ours that is in the older collection is changed there, and not made again in today's."""
+    layout = LAYOUTS["all traits"]
+    seed(database, layout)
+    add_todays(database, layout)
+    moon = await entry_of(store, "moon")
+    assert moon.synthesis_entry is not None
+    entry = Update(Collection.ENTRIES, moon.synthesis_entry, {"etymology": {"text": "from Old English"}})
+    target = Update(Collection.WORDS, moon.id, {})
+    await store.apply([Change("etymology", target, stamp("etymology"), DONE, updates=(entry,))])
+    assert (await entry_of(store, "moon")).etymology == {"text": "from Old English"}
+    assert database.dictionary_entries.count_documents({}) == 1
+
+
+# ── a whole run ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_run(journey: Journey, store: MongoStore, layout: Layout) -> None:
+    """A run over every component fills an older database in kind to the last word; a second one asks nothing."""
+    database = journey.database
+    seed(database, layout)
+    words = ["calm", "moon", "kwell"]
+    arrival = await journey.travel(words, components="all")
+    assert (arrival.code, sorted(arrival.ledger.processed_words)) == (0, sorted(words))
+    assert_in_kind(database, layout)
+    ours = SYNTHESISED if layout.split_entries else Collection.ENTRIES
+    assert database[ours].count_documents({} if layout.split_entries else {"provider": "synthesis"}) == len(words)
+    assert database[STAMPS].count_documents({})
+    for text in words:
+        entry = await entry_of(store, text)
+        assert (entry.synthesised, entry.pronunciation_id is None) == (True, False)
+        assert all(each.synonyms and each.example_ids for each in entry.definitions)
+    before = everything(database)
+    again = await journey.travel(words, name="again", components="all")
+    assert (again.code, again.ledger.chunks) == (0, [])
+    assert everything(database) == before

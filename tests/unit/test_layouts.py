@@ -1,0 +1,237 @@
+"""The layouts that Floridify's database has had: told apart by their documents, and written in kind."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.documents import encoded, encoded_id, new_word, updates_of, upsert
+from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.words import DocId, Stamp, unknown_entry
+
+NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=60)
+ONE, TWO = (ObjectId(digit * 24) for digit in "12")
+ID = DocId(str(ONE))
+
+type Samples = Mapping[str, Sequence[dict[str, Any]]]
+
+WORD = {"_id": ONE, "languages": ["en"], "created_at": NOON}
+STRINGS = Layout(string_ids=True, string_references=True)
+
+
+def found(samples: Samples, *more: str) -> Layout:
+    return detect([*samples, *more], samples)
+
+
+def sense(identity: Any, word: Any, **fields: Any) -> dict[str, Any]:
+    return {"_id": identity, "word_id": word, "created_at": NOON, **fields}
+
+
+# ── what is found ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+CASES: list[tuple[str, Samples, Layout]] = [
+    ("an empty database", {}, TODAY),
+    ("collections without documents", {"words": [], "dictionary_entries": [], "definitions": []}, TODAY),
+    ("today's", {"words": [WORD], "definitions": [sense(TWO, ONE)], "dictionary_entries": [sense(TWO, ONE)]}, TODAY),
+    ("a word that says nothing", {"words": [{"_id": ONE}]}, TODAY),
+    ("strings everywhere", {"words": [WORD | {"_id": ID}], "definitions": [sense(str(TWO), ID)]}, STRINGS),
+    ("strings, and nothing refers to anything", {"words": [WORD | {"_id": ID}]}, STRINGS),
+    (
+        "ObjectIds that are referred to by strings",
+        {"words": [WORD], "definitions": [sense(TWO, ID)]},
+        Layout(string_references=True),
+    ),
+    (
+        "references in a list alone",
+        {"words": [WORD], "dictionary_entries": [{"_id": TWO, "definition_ids": [str(ONE)]}]},
+        Layout(string_references=True),
+    ),
+    ("one language", {"words": [{"_id": ONE, "language": "en"}]}, Layout(single_language=True)),
+    ("both fields in each word", {"words": [WORD | {"language": "en"}]}, TODAY),
+    ("entries in two collections", {"words": [WORD], SYNTHESISED: [sense(TWO, ONE)]}, Layout(split_entries=True)),
+    ("entries of providers alone", {PROVIDED: [sense(TWO, ONE)], "dictionary_entries": []}, Layout(split_entries=True)),
+    ("the older collections, still empty", {SYNTHESISED: [], PROVIDED: []}, Layout(split_entries=True)),
+    ("today's collection beside the older ones, all empty", {SYNTHESISED: [], "dictionary_entries": []}, TODAY),
+    (
+        "every trait",
+        {"words": [{"_id": ID, "language": "en"}], SYNTHESISED: [sense(str(TWO), ID)]},
+        Layout(string_ids=True, string_references=True, single_language=True, split_entries=True),
+    ),
+]
+
+
+@pytest.mark.parametrize(("samples", "layout"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
+def test_detected(samples: Samples, layout: Layout) -> None:
+    """Each trait shows by itself, and where nothing is to be seen, the layout is today's."""
+    assert found(samples) == layout
+
+
+def test_strangers_do_not_count() -> None:
+    """Collections of other programs say nothing about the layout."""
+    assert found({"words": [WORD]}, "users", "sessions") == TODAY
+
+
+@pytest.mark.parametrize(("new", "older"), [(str(TWO), True), (TWO, False)])
+def test_both_ids(new: Any, older: bool) -> None:
+    """Where both kinds of ids are, both are looked for, and the newest document says how to write."""
+    layout = found(
+        {"words": [WORD | {"_id": str(ONE) if not older else ONE}, WORD | {"_id": new, "created_at": LATER}]}
+    )
+    assert (layout.both_ids, layout.string_ids) == (True, older)
+    condition = layout.with_ids([ID])["$in"]
+    assert len(condition) == 2
+    assert all(each in condition for each in (ONE, str(ONE)))
+
+
+def test_a_tie_is_todays() -> None:
+    """Of documents of both kinds, none of which is newer, today's kind counts."""
+    words: list[dict[str, Any]] = [{"_id": ID, "language": "en"}, {"_id": TWO, "languages": ["en"]}]
+    layout = found({"words": words, "dictionary_entries": [{"_id": ONE}], SYNTHESISED: [{"_id": ID}]})
+    assert [layout.string_ids, layout.single_language, layout.split_entries] == [False] * 3
+    assert layout.both_ids
+    assert layout.both_languages
+    assert layout.both_entries
+
+
+# ── what follows from it ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_languages() -> None:
+    """Words are looked for and made with the field that the database has; with both, where it has both."""
+    word = unknown_entry("moon", "en").word
+    single = Layout(single_language=True)
+    assert (TODAY.of_language("en"), single.of_language("en")) == ({"languages": "en"}, {"language": "en"})
+    assert new_word(word, single)["language"] == "en"
+    assert "languages" not in new_word(word, single)
+    assert "language" not in new_word(word)
+    both = Layout(both_languages=True)
+    assert both.of_language("en") == {"$or": [{"languages": "en"}, {"language": "en"}]}
+    assert new_word(word, both) == new_word(word)
+
+
+def test_entries() -> None:
+    """Entries are read where they are, and ours first; only ours are written."""
+    split, both = Layout(split_entries=True), Layout(both_entries=True)
+    assert TODAY.entry_collections == ("dictionary_entries",)
+    assert split.entry_collections == (SYNTHESISED, PROVIDED)
+    assert both.entry_collections == ("dictionary_entries", SYNTHESISED, PROVIDED)
+    assert Layout(split_entries=True, both_entries=True).entry_collections[0] == SYNTHESISED
+    assert [layout.home(Collection.ENTRIES) for layout in (TODAY, split)] == ["dictionary_entries", SYNTHESISED]
+    assert split.home(Collection.FACTS) == "facts"
+    assert both.homes(Collection.ENTRIES) == ("dictionary_entries", SYNTHESISED)
+    assert both.homes(Collection.WORDS) == ("words",)
+
+
+def test_ids_and_references() -> None:
+    """An `_id` and a reference to it are each written in their own spelling; other texts stay as they are."""
+    layout = Layout(string_references=True)
+    assert encoded_id(ID, layout) == ONE
+    assert encoded({"word_id": ID, "ids": [ID], "text": "x", "n": 1}, layout) == {
+        "word_id": str(ONE),
+        "ids": [str(ONE)],
+        "text": "x",
+        "n": 1,
+    }
+    assert type(encoded(ID, STRINGS)) is str
+    assert encoded_id(ID, STRINGS) == str(ONE)
+    assert (encoded_id(ID), encoded(ID)) == (ONE, ONE)
+
+
+def test_unified() -> None:
+    """Where one id has two spellings, what is read has one; elsewhere nothing is touched."""
+    read = {"_id": ONE, "word_id": str(TWO), "source_definitions": [{"definition_id": TWO}], "text": "x"}
+    assert Layout(string_references=True).unified(read) == {
+        "_id": str(ONE),
+        "word_id": str(TWO),
+        "source_definitions": [{"definition_id": str(TWO)}],
+        "text": "x",
+    }
+    assert TODAY.unified(read) is read
+    assert STRINGS.unified(read) is read
+
+
+def test_odd_ids() -> None:
+    """What stands where an id should be and is none is looked for as it is."""
+    assert TODAY.with_ids([ONE, 7, "x"]) == {"$in": [ONE, 7, "x"]}
+
+
+STAMP = Stamp(DocId("a" * 24), "run", "b1", NOON, "gpt-6-luna", "t", "batch")
+
+
+def change() -> Change:
+    example = Insert(Collection.EXAMPLES, DocId(str(TWO)), {"definition_id": ID, "text": "x"})
+    target = Update(Collection.DEFINITIONS, ID, {"example_ids": [example.id]}, {"fact_ids": example.id})
+    return Change("examples", target, STAMP, NOON, (example,))
+
+
+def written(made: UpdateOne) -> Any:
+    """What an update does."""
+    return made._doc
+
+
+def test_updates_in_strings() -> None:
+    """An update names its document, its stamp and what it refers to in strings, where the database does."""
+    (made,) = updates_of([change()], STRINGS)[Collection.DEFINITIONS]
+    assert made._filter == {"_id": str(ONE), "synthesis.examples": {"$ne": STAMP.id}}
+    assert written(made) == {
+        "$set": {"example_ids": [str(TWO)], "synthesis.examples": "a" * 24, "updated_at": NOON},
+        "$inc": {"version": 1},
+        "$addToSet": {"fact_ids": {"$each": [str(TWO)]}},
+    }
+
+
+def test_updates_among_both() -> None:
+    """Where both kinds are, a document is met in either, and so is the stamp that says that all is done."""
+    (made,) = updates_of([change()], Layout(both_ids=True, both_references=True))[Collection.DEFINITIONS]
+    stamp = ObjectId(STAMP.id)
+    assert made._filter == {"_id": {"$in": [ONE, str(ONE)]}, "synthesis.examples": {"$nin": [stamp, str(stamp)]}}
+    assert written(made)["$set"]["example_ids"] == [TWO]
+
+
+def test_upserts_among_both() -> None:
+    """A new document among both kinds is made in the newer, and not beside one that is there in the other."""
+    made = upsert(ID, {"text": "x"}, NOON, Layout(both_ids=True))
+    assert made._filter == {"_id": {"$in": [ONE, str(ONE)]}}
+    assert written(made)["$setOnInsert"]["_id"] == ONE
+
+
+# ── what is said of it ─────────────────────────────────────────────────────────────────────────────────────────────
+
+OLDER = "This database has an older layout of Floridify's, and is written in kind: "
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (STRINGS, "ids as strings."),
+        (Layout(string_references=True), "references as strings."),
+        (Layout(string_ids=True), "ids as strings, references as ObjectIds."),
+        (Layout(single_language=True), "`language` in words."),
+        (Layout(split_entries=True), f"entries in {SYNTHESISED} and {PROVIDED}."),
+        (
+            Layout(both_ids=True, both_references=True),
+            "ids as strings or ids as ObjectIds, new ones the latter.",
+        ),
+        (
+            Layout(single_language=True, both_languages=True),
+            "`language` in words or `languages`, new ones the former.",
+        ),
+        (
+            Layout(string_ids=True, string_references=True, single_language=True, split_entries=True),
+            f"ids as strings, `language` in words, entries in {SYNTHESISED} and {PROVIDED}.",
+        ),
+    ],
+)
+def test_described(layout: Layout, said: str) -> None:
+    """A layout that is not today's is described in one sentence."""
+    assert layout.describe() == OLDER + said
+
+
+def test_nothing_to_say() -> None:
+    """Of today's layout nothing is said."""
+    assert TODAY.describe() == ""
