@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.changes import Collection
+from floridify_batch.words import DocId
 
 if TYPE_CHECKING:
     from bson import ObjectId
@@ -34,7 +35,11 @@ SHOWN = ("languages", "language", "created_at", *REFERENCES)
 """The fields that are looked at."""
 
 SAMPLE = 50
-"""Documents that are looked at from each end of a collection: strings come before ObjectIds in the order of `_id`."""
+"""Documents that are looked at from each end of a collection.
+
+In the order of `_id` strings come before ObjectIds, so that both are seen; what came last is seen in the order of
+arrival, since ids that follow from something else tell no time.
+"""
 
 SAMPLED = (Collection.WORDS, Collection.DEFINITIONS, Collection.ENTRIES, SYNTHESISED, PROVIDED)
 """The collections that are looked into."""
@@ -201,8 +206,9 @@ def spelled(identity: Any, *, as_string: bool) -> Any:
     """An id as the database holds it."""
     if as_string:
         return str(identity)
-    # What stands in the place of an id may be none; then it is what it is.
-    return _object_id()(identity) if _object_id().is_valid(identity) else identity
+    object_id = _object_id()
+    # What was read may be no id at all; then it is what it is. Ids of our own need no second look.
+    return object_id(identity) if isinstance(identity, DocId) or object_id.is_valid(identity) else identity
 
 
 def _spellings(ids: Iterable[Any], as_string: bool, both: bool) -> list[Any]:

@@ -159,9 +159,9 @@ class MongoStore:
         return detect(names, {name: await self._ends(name) for name in SAMPLED if name in names})
 
     async def _ends(self, name: str) -> list[dict[str, Any]]:
-        """Documents from both ends of a collection."""
-        found = self._database[name]
-        return [each for way in (1, -1) async for each in found.find({}, SHOWN, limit=SAMPLE).sort("_id", way)]
+        """Documents from both ends of a collection, by their ids and by the order in which they came."""
+        ends, kept = ((key, way) for key in ("_id", "$natural") for way in (1, -1)), self._database[name]
+        return [each for end in ends async for each in kept.find({}, SHOWN, limit=SAMPLE).sort(*end)]
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,7 +193,7 @@ class MongoStore:
         """Documents in the order of their ids, with what older layouts leave unsaid."""
         unsaid = {"provider": SYNTHESIS} if collection == SYNTHESISED else {}
         async for document in self._database[collection].find(query, shown).sort("_id"):
-            yield self.layout.unified(document | unsaid)
+            yield self.layout.unified(document | unsaid if unsaid else document)
 
     async def _learn_stamps(self, found: Found) -> None:
         """Read the stamps that are met for the first time; there are few, however many documents bear them."""

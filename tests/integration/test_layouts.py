@@ -380,6 +380,15 @@ async def test_older_entry_among_both(store: MongoStore, database: Documents) ->
     assert database.dictionary_entries.count_documents({}) == 1
 
 
+async def test_few_among_many(store: MongoStore, database: Documents) -> None:
+    """What today's Floridify added last is seen, however many words there are with ids before and after its own."""
+    words = [{"_id": ObjectId(f"{end}{number:022x}"), "language": "en"} for end in ("00", "ff") for number in range(60)]
+    database.words.insert_many(words)
+    add_word(database, "sun")
+    await store.check()
+    assert store.layout == Layout(both_languages=True)
+
+
 # ── a whole run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -402,3 +411,20 @@ async def test_a_run(journey: Journey, store: MongoStore, layout: Layout) -> Non
     again = await journey.travel(words, name="again", components="all")
     assert (again.code, again.ledger.chunks) == (0, [])
     assert everything(database) == before
+
+
+async def test_a_run_among_both(journey: Journey, store: MongoStore) -> None:
+    """A run over a database of both layouts comes to its end, too, with one synthesis entry for each word."""
+    database, layout = journey.database, LAYOUTS["all traits"]
+    seed(database, layout)
+    add_todays(database, layout)
+    words = ["calm", "moon", "sun", "kwell"]
+    arrival = await journey.travel(words, components="all")
+    assert (arrival.code, sorted(arrival.ledger.processed_words)) == (0, sorted(words))
+    for text in words:
+        entry = await entry_of(store, text)
+        assert all(each.synonyms and each.example_ids for each in entry.definitions)
+    ours = database.dictionary_entries.count_documents({"provider": "synthesis"})
+    assert ours + database[SYNTHESISED].count_documents({}) == len(words)
+    again = await journey.travel(words, name="again", components="all")
+    assert (again.code, again.ledger.chunks) == (0, [])
