@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from floridify_batch.batch_synthesis import DEFAULT_MODEL
 from floridify_batch.components import Recipe, SynthesisComponent
-from floridify_batch.connector import Connector
+from floridify_batch.connector import DEFAULT_MODEL, Connector
 from floridify_batch.languages import language_name
 from floridify_batch.planning import Question, brief
 from floridify_batch.words import Definition, DocId, Entry, Word, derived_id

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from floridify_batch.asking import DefinitionLike, WordLike, text_of
+from floridify_batch.asking import DefinitionLike, WordLike
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.checkpoint import Checkpoint
@@ -88,17 +88,18 @@ class SynthesisBatchProcessor:
         words_with_data: Sequence[tuple[str | WordLike, Sequence[DefinitionLike]]],
         components: set[str] | None = None,
         batch_size: int = _BATCH_WORDS,
-    ) -> dict[str, Enhancement]:
-        """Fill the definitions of many words in place, `batch_size` words to a batch. Raises `ServiceError`."""
-        done: dict[str, Enhancement] = {}
+    ) -> list[Enhancement]:
+        """Fill the definitions of many words in place, `batch_size` words to a batch, and say what became of each.
+
+        Raises `ServiceError`.
+        """
+        done: list[Enhancement] = []
         for part in batched(words_with_data, batch_size):
             collector = BatchSynthesisCollector(self._batches, poll_interval=self._poll_interval)
             asker = InterceptingConnector(collector, self._ai.model_name)
-            enhancements = await collector.gather(
+            done += await collector.gather(
                 *(enhance_definitions_parallel(definitions, word, asker, components) for word, definitions in part)
             )
-            names = (text_of(word) for word, _ in part)
-            done |= dict(zip(names, enhancements, strict=True))
         return done
 
     async def check_batch_status(self, batch_id: str) -> BatchJob:

@@ -23,14 +23,12 @@ from pydantic import BaseModel
 from floridify_batch.batches import Batches
 from floridify_batch.carrying import Body, Carrier, Request, RequestFile, write_files
 from floridify_batch.chunks import Limits
+from floridify_batch.connector import DEFAULT_MODEL
 from floridify_batch.errors import ServiceError
 from floridify_batch.failures import Failure
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import AnswerError, CustomId, SynthesisRequest, parse_custom_id
 from floridify_batch.waiting import AnyTask, busy_task
-
-DEFAULT_MODEL = "gpt-6-luna"
-"""The model that is asked where nobody names one."""
 
 PATIENCE = 10.0
 """Seconds after the last ask for which a task that waits for something else holds up those who wait for answers."""

@@ -17,12 +17,11 @@ from typing import Any, Final
 
 from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.chunks import ChunkSize, Expected, Limits, private_file
-from floridify_batch.errors import ServiceUncertain
+from floridify_batch.creation import LIST_LAG, METADATA_LENGTH, create_once, unanswered, upload_surely
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import SynthesisRequest
-from floridify_batch.results import Unanswered, WordOutcome, indexed_answers, settle
-from floridify_batch.submission import LIST_LAG, MAX_TRIES
+from floridify_batch.results import WordOutcome, indexed_answers, settle
 
 REMEMBERED: Final = timedelta(days=2)
 """How far back a batch of the same requests is looked for: a batch's window is one day."""
@@ -30,8 +29,6 @@ REMEMBERED: Final = timedelta(days=2)
 FIRST_PAUSE: Final = 1.0
 """Seconds before a batch is first asked after; from then on twice as long each time, up to the poll interval."""
 
-_METADATA_LENGTH = 512
-_SHOWN_ERRORS = 5
 _PAGE = 200
 
 type Request = SynthesisRequest[Any]
@@ -115,38 +112,13 @@ class Carrier:
 
     async def _begun(self, file: RequestFile, label: str, since: datetime) -> BatchJob:
         """The batch of a label. The list may lag behind a process that ended just now, so it is looked at twice."""
-        file_id = await self._uploaded(file)
+        file_id = await upload_surely(self.batches, file.path, self.sleep)
         job = await self._looked_for_again(label, since)
-        return job or await self._created(file, file_id, label, since)
-
-    async def _uploaded(self, file: RequestFile) -> str:
-        """Hand a file over. Doing so twice costs nothing: only a batch is paid for."""
-        for tries in count(1):
-            try:
-                return await self.batches.upload(file.path)
-            except ServiceUncertain:
-                if tries == MAX_TRIES:
-                    raise
-                await self.sleep(LIST_LAG**tries)
-        raise AssertionError("unreachable: the last try returns or raises")
-
-    async def _created(self, file: RequestFile, file_id: str, label: str, since: datetime) -> BatchJob:
-        """Create a batch. Where nobody knows whether that was done, it is looked for twice before it is done again.
-
-        Should the earlier one show itself after all, the search adopts that one and cancels the later.
-        """
-        for tries in count(1):
-            try:
-                job = await self.batches.create(file_id, label, _metadata(file))
-                return job if tries == 1 else await self._looked_for_again(label, since) or job
-            except ServiceUncertain:
-                found = await self.batches.find(label, since) or await self._looked_for_again(label, since)
-                if found is not None:
-                    return found
-                if tries == MAX_TRIES:
-                    raise
-                await self.sleep(LIST_LAG**tries)
-        raise AssertionError("unreachable: the last try returns or raises")
+        if job is not None:
+            return job
+        job, doubtful = await create_once(self.batches, file_id, label, _metadata(file), since, self.sleep)
+        # Should an earlier one show itself after all, the search adopts that one and cancels the later.
+        return (doubtful and await self._looked_for_again(label, since)) or job
 
     async def _looked_for_again(self, label: str, since: datetime) -> BatchJob | None:
         await self.sleep(LIST_LAG)
@@ -167,7 +139,7 @@ class Carrier:
         expected = (Expected(at, each.custom_id, each.attempt, each.boost) for at, each in enumerate(file.requests))
         again: list[Request] = []
         with indexed_answers((output, errors), self._add) as index:
-            for page in batched(settle(expected, index, _unparsed, _unanswered(job)), _PAGE):
+            for page in batched(settle(expected, index, _unparsed, unanswered(job)), _PAGE):
                 for outcome in page:
                     request, result = file.requests[outcome.ordinal], _result(outcome)
                     if mended and isinstance(result, Failure) and _can_be_mended(result):
@@ -184,7 +156,7 @@ class Carrier:
 def _metadata(file: RequestFile) -> Mapping[str, str]:
     """What a look at the service's own list should tell."""
     components = sorted({request.envelope.component for request in file.requests})
-    return {"run": "library", "components": ",".join(components)[:_METADATA_LENGTH]}
+    return {"run": "library", "components": ",".join(components)[:METADATA_LENGTH]}
 
 
 def _unparsed(_: str, body: Body) -> Body:
@@ -200,13 +172,3 @@ def _can_be_mended(failure: Failure) -> bool:
 def _result(outcome: WordOutcome) -> Body | Failure:
     body: Body | Failure = outcome.answers[0].answer if outcome.answers else outcome.failures[0]
     return body
-
-
-def _unanswered(job: BatchJob) -> Unanswered:
-    """What the requests are to be called that a batch of this end holds no line of."""
-    if job.status == "failed":
-        stated = "; ".join(f"{error.code}: {error.message}" for error in job.errors[:_SHOWN_ERRORS])
-        return Unanswered(FailureReason.REJECTED, stated or "the service rejected the batch and gave no reason")
-    if job.status in ("expired", "cancelled"):
-        return Unanswered(FailureReason.EXPIRED, f"the batch was {job.status} before this request was answered")
-    return Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")

@@ -23,6 +23,7 @@ from floridify_batch.chunks import (
 )
 from floridify_batch.clusters import clusters_of
 from floridify_batch.components import Provenance, SynthesisComponent, Target
+from floridify_batch.creation import unanswered
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import ChunkSettled, Noticed
 from floridify_batch.failures import Failure, FailureReason
@@ -53,13 +54,13 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     except UnknownBatch as error:
         return await lose(run, record, str(error))
     sync_folder(folder)
-    unanswered = _unanswered(job)
+    rest = unanswered(job)
     record = run.move(
         record,
         ChunkState.ANSWERED,
         completed_at=(job.completed_at or run.clock()).timestamp(),
-        absent_reason=unanswered.reason,
-        absent_detail=unanswered.detail,
+        absent_reason=rest.reason,
+        absent_detail=rest.detail,
     )
     return await store(run, record)
 
@@ -226,20 +227,6 @@ def _parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
 
 
 # ── how a batch ended ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _unanswered(job: BatchJob) -> Unanswered:
-    """What the requests are to be called that a batch of this end holds no line of."""
-    if job.status == "failed":
-        reasons = "; ".join(_stated(error.code, error.message, error.line) for error in job.errors[:SAMPLES])
-        return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
-    if job.status in ("expired", "cancelled"):
-        return Unanswered(FailureReason.EXPIRED, f"the batch was {job.status} before this request was answered")
-    return Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")
-
-
-def _stated(code: str, message: str, line: int | None) -> str:
-    return f"{code}: {message}" + (f" (line {line})" if line is not None else "")
 
 
 def _absent(record: ChunkRecord) -> Unanswered:

@@ -80,6 +80,8 @@ async def opened_parts(
             opened_batches(settings, key, base_url, place, waiting) as batches,
             opened_store(settings, scene.secrets, place, typer.echo, waiting) as store,
         ):
+            if store.layout.describe():
+                typer.echo(store.layout.describe())
             _spare_the_collector()
             yield store, batches
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
     from tenacity import RetryCallState
 
+DEFAULT_MODEL = "gpt-6-luna"
+"""The model that is asked where nobody names one."""
+
 MAX_RETRIES = 6
 """Tries after the first for an immediate request, and of the SDK for what may be asked twice."""
 
@@ -65,7 +68,7 @@ class OpenAIConnector:
     def __init__(
         self,
         api_key: str,
-        model_name: str = "gpt-6-luna",
+        model_name: str = DEFAULT_MODEL,
         *,
         base_url: str | None = None,
         concurrency: int = 32,
@@ -124,7 +127,7 @@ class OpenAIConnector:
         await self._client.close()
 
 
-def get_openai_connector(model_name: str = "gpt-6-luna", *, base_url: str | None = None) -> OpenAIConnector:
+def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | None = None) -> OpenAIConnector:
     """A connector with the key that OPENAI_API_KEY holds, which the SDK reads. Raises `UsageError` without one."""
     from openai import AsyncOpenAI, OpenAIError
 

@@ -7,10 +7,10 @@ would make thousands of tiny batches.
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import batched, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.chunks import (
     ChunkSize,
@@ -20,11 +20,12 @@ from floridify_batch.chunks import (
     failures_by_word,
     forget_lines,
     group,
+    read_expected,
     read_ordinals,
 )
 from floridify_batch.estimates import Estimate
 from floridify_batch.events import ChunkMoved, ListRead, WordFailed
-from floridify_batch.failures import Failure
+from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.finishing import finish
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.planning import Brief, left_over, plan, planned
@@ -34,6 +35,7 @@ from floridify_batch.words import Entry
 
 if TYPE_CHECKING:
     from floridify_batch.changes import Update
+    from floridify_batch.requests import SynthesisRequest
 
 _NOWHERE = 0
 _FINISHED = -1
@@ -47,15 +49,17 @@ class _Page(NamedTuple):
     origin: int
     ordinals: Sequence[int]
     failures: Mapping[int, Mapping[str, Failure]]
+    asked: Set[str] = frozenset()
 
 
 @dataclass(slots=True)
 class _Returned:
-    """A chunk whose words are being planned again."""
+    """A chunk whose words are being planned again; `asked` are the ids that were answered or have failed in it."""
 
     number: int
     ordinals: Iterator[int]
     failures: Mapping[int, Mapping[str, Failure]]
+    asked: Set[str]
 
 
 class Feeder:
@@ -112,7 +116,7 @@ class Feeder:
             page = list(islice(chunk.ordinals, PAGE_WORDS))
             if page:
                 here = [ordinal for ordinal in page if self._place[ordinal] == chunk.number]
-                return _Page(chunk.number, here, chunk.failures)
+                return _Page(chunk.number, here, chunk.failures, chunk.asked)
             self._reading = None
             self._outstanding[chunk.number] -= 1
             self._unsaved = True
@@ -126,7 +130,9 @@ class Feeder:
             record = self._returned.popleft()
             folder = self._run.folder(record)
             failures = failures_by_word(folder / "failures.jsonl")
-            self._reading = _Returned(record.number, iter(read_ordinals(folder)), failures)
+            split = record.state is ChunkState.SPLIT
+            asked = frozenset() if split else frozenset(each.custom_id for each in read_expected(folder))
+            self._reading = _Returned(record.number, iter(read_ordinals(folder)), failures, asked)
         return self._reading
 
     async def _plan(self, page: _Page) -> None:
@@ -134,8 +140,7 @@ class Feeder:
         texts = [run.words[ordinal] for ordinal in page.ordinals]
         entries = await run.store.entries(texts, run.ledger.run.settings.language) if texts else {}
         for ordinal, text in zip(page.ordinals, texts, strict=True):
-            failures = page.failures.get(ordinal, _NO_FAILURES)
-            self._plan_word(ordinal, entries[text], failures, page.origin)
+            self._plan_word(ordinal, entries[text], page)
         if self._tidied:
             await run.store.update(self._tidied)
             self._tidied = []
@@ -146,15 +151,23 @@ class Feeder:
         if page.origin == _THE_LIST:
             run.observer.notify(ListRead(self._next, len(run.words)))
 
-    def _plan_word(self, ordinal: int, entries: Sequence[Entry], failures: Mapping[str, Failure], origin: int) -> None:
-        requests = [request for entry in entries for request in plan(entry, self._run.brief, failures)]
+    def _plan_word(self, ordinal: int, entries: Sequence[Entry], page: _Page) -> None:
+        failures = page.failures.get(ordinal, _NO_FAILURES)
+        requests = self._requests(entries, failures)
+        vanished = {each.custom_id for each in requests if each.attempt == 1} & page.asked
+        if vanished:
+            failures = {**failures, **{identity: _vanished(identity) for identity in vanished}}
+            requests = self._requests(entries, failures)
         if requests:
-            self._pending.append((group(ordinal, requests, failures), origin))
-            self._outstanding[origin] += 1
+            self._pending.append((group(ordinal, requests, failures), page.origin))
+            self._outstanding[page.origin] += 1
         else:
             self._finish(ordinal, left_over(entries, self._run.brief, failures))
-            if origin != _THE_LIST:
+            if page.origin != _THE_LIST:
                 self._tidied += [update for entry in entries for update in finish(entry)]
+
+    def _requests(self, entries: Sequence[Entry], failures: Mapping[str, Failure]) -> "list[SynthesisRequest[Any]]":
+        return [request for entry in entries for request in plan(entry, self._run.brief, failures)]
 
     def _finish(self, ordinal: int, reason: str | None) -> None:
         """A word for which nothing is left to ask is processed, or has failed for a reason."""
@@ -231,6 +244,11 @@ class Feeder:
         if self._writer:
             pairs = zip(self._writer.ordinals, self._origins, strict=True)
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
+
+
+def _vanished(identity: str) -> Failure:
+    """An answer that was stored and is not found again: to ask for it once more would be to pay for ever."""
+    return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but the database does not show it")
 
 
 def _places(run: Run) -> "array[int]":

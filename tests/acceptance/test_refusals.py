@@ -10,13 +10,7 @@ from tests.acceptance.refusals import CASES, Refused
 from tests.acceptance.sandbox import Sandbox
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=case.xfail)) if case.xfail else name
-        for name, case in CASES.items()
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
     """Whatever is wrong is said in a sentence with its own exit code, and nothing that was there is touched."""
     case, told = CASES[name], refused[name].result()

@@ -185,7 +185,11 @@ def test_killed_server(folder: Path) -> None:
             assert again.count_documents({}) == 100
 
 
-@pytest.mark.parametrize("record", [None, "", "{", '{"pid": "x"}', f'{{"pid": {os.getpid()}, "port": 1}}'])
+@pytest.mark.parametrize(
+    "record",
+    [None, "", "{", '{"pid": "x"}', f'{{"pid": {os.getpid()}, "port": 1}}'],
+    ids=["none", "empty", "cut", "nonsense", "another's pid"],
+)
 def test_record_lost(folder: Path, record: str | None) -> None:
     """Without a usable record, or with that of a process which is no server of ours, the running server is found."""
     with local_mongod(folder) as first:

@@ -257,22 +257,19 @@ async def test_wrong_password(mongo_url: str) -> None:
     await store.close()
 
 
-SHOWN = "what stands behind a / in a password is shown"
-
-
 @pytest.mark.parametrize(
     "url",
     [
         "mongodb://ann:hush-hush@host:port/",
         "mongodb://ann:hush@hush@host/",
-        pytest.param("mongodb://ann:hush/hush@host/", marks=pytest.mark.xfail(strict=True, reason=SHOWN)),
+        "mongodb://ann:hush/hush@host/",
         "http://ann:hush-hush@host/",
         "mongodb://",
     ],
 )
 def test_unusable(url: str) -> None:
     """An address that cannot be one is refused at once, in a sentence that holds no password."""
-    with pytest.raises(DatabaseError, match="cannot be used: ") as caught:
+    with pytest.raises(DatabaseError, match="cannot be used") as caught:
         MongoStore(url, "any")
     assert "hush" not in str(caught.value)
 

@@ -41,6 +41,7 @@ ORDER = [
     "connector",
     "batches",
     "immediate_batches",
+    "creation",
     "layouts",
     "documents",
     "articles",

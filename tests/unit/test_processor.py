@@ -23,7 +23,7 @@ from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.planning import left_over
 from floridify_batch.run import Run
-from floridify_batch.submission import MAX_TRIES
+from floridify_batch.creation import MAX_TRIES
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own

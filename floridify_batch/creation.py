@@ -1,0 +1,94 @@
+"""How a batch is made once, and what its end means: shared by runs, with a checkpoint, and by calls, without one.
+
+Whenever it is not certain whether a batch was made, the service's list is looked through for its label, twice, since
+the list may lag; only then is it made again, under the same label, so that a batch that shows itself even later is
+recognised and cancelled.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from floridify_batch.batches import Batches, BatchJob
+from floridify_batch.errors import ServiceUncertain
+from floridify_batch.failures import FailureReason
+from floridify_batch.results import Unanswered
+
+LIST_LAG = 2.0
+"""Seconds after which a new batch is expected to be in the service's list."""
+
+MAX_TRIES = 5
+"""How often an upload or a creation that comes to nothing is tried in a row before the caller is told."""
+
+METADATA_LENGTH = 512
+"""Characters of one value that the service keeps with a batch."""
+
+_ERRORS_SHOWN = 5
+
+type Sleep = Callable[[float], Awaitable[None]]
+type Told = Callable[[str], None]
+
+
+def tell_nobody(_: str) -> None:
+    """Take no note."""
+
+
+async def look_twice(batches: Batches, label: str, since: datetime, sleep: Sleep) -> BatchJob | None:
+    """The batch of a label, if the list shows it now or in a moment."""
+    job = await batches.find(label, since)
+    if job is None:
+        await sleep(LIST_LAG)
+        job = await batches.find(label, since)
+    return job
+
+
+async def upload_surely(batches: Batches, requests: Path, sleep: Sleep, told: Told = tell_nobody) -> str:
+    """Hand a file over. Doing so twice costs nothing: only a batch is paid for. Raises `ServiceUncertain`."""
+    for tries in range(1, MAX_TRIES):
+        try:
+            return await batches.upload(requests)
+        except ServiceUncertain as error:
+            told(f"{error} Uploading again.")
+            await sleep(LIST_LAG**tries)
+    return await batches.upload(requests)
+
+
+async def create_once(
+    batches: Batches,
+    file_id: str,
+    label: str,
+    metadata: Mapping[str, str],
+    since: datetime,
+    sleep: Sleep,
+    told: Told = tell_nobody,
+) -> tuple[BatchJob, bool]:
+    """The batch of a label, made unless it is there; and whether another one of its label may still show itself.
+
+    Raises `ServiceUncertain` where nobody knows, after all tries, whether there is one.
+    """
+    for tries in range(1, MAX_TRIES + 1):
+        try:
+            return await batches.create(file_id, label, metadata), tries > 1
+        except ServiceUncertain as error:
+            told(f"{error} Looking whether the batch was made.")
+            job = await look_twice(batches, label, since, sleep)
+            if job is not None:
+                return job, tries > 1
+            if tries == MAX_TRIES:
+                raise
+            await sleep(LIST_LAG**tries)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def unanswered(job: BatchJob) -> Unanswered:
+    """What the requests are to be called that a batch of this end holds no line of."""
+    if job.status == "failed":
+        reasons = "; ".join(_stated(error.code, error.message, error.line) for error in job.errors[:_ERRORS_SHOWN])
+        return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
+    if job.status in ("expired", "cancelled"):
+        return Unanswered(FailureReason.EXPIRED, f"the batch was {job.status} before this request was answered")
+    return Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")
+
+
+def _stated(code: str, message: str, line: int | None) -> str:
+    return f"{code}: {message}" + (f" (line {line})" if line is not None else "")
