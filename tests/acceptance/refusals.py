@@ -104,7 +104,7 @@ CASES = {
     "wrong key": Case(RUN, 4, "refuses this key", env={"OPENAI_API_KEY": "bad-key"}),
     "nobody there": Case(f"{RUN} --base-url {CLOSED}", 4, "127.0.0.1 cannot be reached"),
     "no address": Case(f"{RUN} --base-url localhost:80", 2, "localhost:80 is no address of a service"),
-    "another place": Case(f"{RUN} --base-url {{service}}/elsewhere", 4, "Not Found"),
+    "another place": Case(f"{RUN} --base-url {{service}}/elsewhere", 4, "does not speak OpenAI's Batch API"),
     "a web page": Case(f"{RUN} --base-url {{page}}", 4, "does not speak OpenAI's Batch API"),
     "unknown batch": Case("status batch_none", 4, "batch_none"),
     # the database

@@ -1,7 +1,7 @@
 """The driver, from a word list to a full dictionary: through waves, failures, full queues, stops and crashes."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.changes import Collection
+from floridify_batch.changes import Change, Collection
 from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
 from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.creation import MAX_TRIES
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import ServiceRefused, ServiceUncertain
 from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, WordFailed
@@ -23,7 +24,6 @@ from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.planning import left_over
 from floridify_batch.run import Run
-from floridify_batch.creation import MAX_TRIES
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
@@ -763,16 +763,32 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
     assert record.words == 4
     run.ledger.move(1, ChunkState.SUBMITTING)
     run.ledger.move(1, ChunkState.SUBMITTED, batch_id="b", created_at=1.0)
-    run.ledger.move(1, ChunkState.ANSWERED, completed_at=2.0)
-    stored = run.ledger.move(1, ChunkState.STORED)
-    first.give_back(stored)
+    first.give_back(run.ledger.move(1, ChunkState.SPLIT))
     assert await first.next_chunk(alone=False) is None
-    assert run.ledger.chunk(1).state is ChunkState.STORED
+    assert run.ledger.chunk(1).state is ChunkState.SPLIT
     again = await first.next_chunk(alone=True)
     assert again is not None
     assert again.words == 4
     assert run.ledger.chunk(1).state is ChunkState.DONE
     first.close()
+
+
+class Forgetful(Shelf):
+    """A database that takes every change and shows none of them."""
+
+    async def apply(self, changes: Sequence[Change]) -> None:
+        """Forget."""
+
+
+async def test_answers_that_vanish(tmp_path: Path) -> None:
+    """What was answered and is not found in the database is not paid for again and again: its word fails."""
+    shelf = Forgetful()
+    shelf.know("bank", "land by a river")
+    scene = stage(tmp_path, "bank", Service(), shelf=shelf)
+    ending, ledger = await drive(scene)
+    assert ending is Ending.FINISHED
+    assert set(scene.service.asked.values()) == {1}
+    assert "the database does not show it" in ledger.failed_words["bank"]
 
 
 async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> None:
