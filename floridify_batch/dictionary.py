@@ -122,16 +122,18 @@ _OLDER_ENTRIES = {"synthesized_dictionary_entries": {"provider": SYNTHESIS}, "pr
 
 
 async def _headword(store: MongoStore, word: Document) -> Headword:
-    of_word = {"word_id": word["_id"]}
+    layout = store.layout
+    of_word = {"word_id": layout.referring_to([word["_id"]])}
     entries = await store.find(Collection.ENTRIES, of_word)
     for collection, unsaid in _OLDER_ENTRIES.items():
         entries += [unsaid | entry for entry in await store.find(collection, of_word)]
-    definitions = await store.find(Collection.DEFINITIONS, of_word)
+    entries = layout.unified(entries)
+    definitions = layout.unified(await store.find(Collection.DEFINITIONS, of_word))
 
     async def named(collection: str, documents: Iterable[Document], field: str) -> list[Document]:
         ids = [each for document in documents for each in ids_in(document, field)]
-        found = await store.find(collection, {"_id": {"$in": ids}}) if ids else []
-        return sorted(found, key=lambda document: ids.index(document["_id"]))
+        found = await store.find(collection, {"_id": layout.with_ids(ids)}) if ids else []
+        return sorted(layout.unified(found), key=lambda document: ids.index(document["_id"]))
 
     return Headword(
         word,

@@ -24,6 +24,7 @@ from floridify_batch.dictionary_files import BAD_LINES_NAMED, Reading, listed, o
 from floridify_batch.documents import doc_id, encoded
 from floridify_batch.drafts import Draft, Present, Sense, drafted, word_insert, word_of, words_found, writes
 from floridify_batch.errors import DatabaseError, UsageError
+from floridify_batch.layouts import TODAY
 from floridify_batch.panels import plain
 from floridify_batch.store import MongoStore
 from floridify_batch.words import DocId, Word
@@ -96,7 +97,7 @@ async def import_articles(
     store: MongoStore, articles: Iterable[Article], language: str, reading: Reading, progress: Progressed
 ) -> Tally:
     """Put articles into the database. Raises `DatabaseError`; what was written until then stays."""
-    await _require_current_layout(store)
+    _require_current_layout(store)
     await store.ensure_indexes()
     importer = _Importer(store, language)
     try:
@@ -109,13 +110,9 @@ async def import_articles(
     return importer.tally
 
 
-async def _require_current_layout(store: MongoStore) -> None:
-    for word in await store.find(Collection.WORDS, {}, ["languages"], limit=1):
-        if isinstance(word["_id"], str) or "languages" not in word:
-            raise DatabaseError(
-                "This database has an older layout of Floridify's (ids as strings, or `language` in words), into "
-                "which nothing can be imported; name another with --database."
-            )
+def _require_current_layout(store: MongoStore) -> None:
+    if store.layout != TODAY:
+        raise DatabaseError(f"{store.layout.describe()} Nothing can be imported into it; name another with --database.")
 
 
 def blocks(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:
