@@ -10,33 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.articles import Article
 from floridify_batch.documents import doc_id, encoded, new_word
-from floridify_batch.words import DocId, Word, derived_id, unknown_entry
+from floridify_batch.words import DocId, Word, blank_definition, derived_id, unknown_entry
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
 
 type Document = dict[str, Any]
-
-_LISTS = (
-    "synonyms",
-    "antonyms",
-    "cognates",
-    "example_ids",
-    "grammar_patterns",
-    "collocations",
-    "usage_notes",
-    "word_forms",
-    "source_definitions",
-)
-_NULLS = (
-    "meaning_cluster",
-    "cefr_level",
-    "frequency_band",
-    "language_register",
-    "domain",
-    "region",
-    "model_info",
-)
 
 # ── which word an article is of ────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,9 +141,7 @@ def new_definition(word: DocId, entry: DocId, sense: Sense, provider: str) -> Do
 
     Only its ids are encoded: a file has millions of definitions, and looking into every field takes the most time.
     """
-    return {
-        **dict.fromkeys(_NULLS),
-        **{name: [] for name in _LISTS},
+    return blank_definition() | {
         "word_id": encoded(word),
         "part_of_speech": sense[0],
         "text": sense[1],

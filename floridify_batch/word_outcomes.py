@@ -8,7 +8,7 @@ from floridify_batch.changes import Collection, Insert, Update
 from floridify_batch.clusters import cluster_fields, name_of, slug_of
 from floridify_batch.components import Outcome, Provenance, entry_id
 from floridify_batch.outcomes import model_info
-from floridify_batch.words import Cluster, Definition, DocId, Entry, derived_id
+from floridify_batch.words import Cluster, Definition, DocId, Entry, blank_definition, derived_id
 
 
 def in_entry(
@@ -137,30 +137,13 @@ def _nth(provenance: Provenance, index: int) -> DocId:
 
 
 def _new_definition(entry: Entry, made: answers.FallbackDefinition | answers.DefinitionResponse) -> dict[str, Any]:
-    return {
+    return blank_definition() | {
         "word_id": entry.word.id,
         "part_of_speech": made.part_of_speech,
         "text": made.definition,
         "dictionary_entry_id": entry_id(entry),
-        "meaning_cluster": None,
         "providers": ["synthesis"],
-        "source_definitions": [],
-        **{name: [] for name in _LISTS},
-        **dict.fromkeys(_SINGLE_VALUES),
     }
-
-
-_LISTS = (
-    "synonyms",
-    "antonyms",
-    "cognates",
-    "example_ids",
-    "grammar_patterns",
-    "collocations",
-    "usage_notes",
-    "word_forms",
-)
-_SINGLE_VALUES = ("cefr_level", "frequency_band", "language_register", "domain", "region")
 
 
 def _new_entry(entry: Entry, definitions: list[DocId]) -> dict[str, Any]:

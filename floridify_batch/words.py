@@ -89,6 +89,13 @@ class Definition:
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
 
 
+def blank_definition() -> dict[str, Any]:
+    """What a definition's document holds before anything was synthesised: lists empty, other values null."""
+    lists = ("synonyms", "antonyms", "cognates", "example_ids", "grammar_patterns", "collocations", "usage_notes")
+    values = ("meaning_cluster", "cefr_level", "frequency_band", "language_register", "domain", "region", "model_info")
+    return {name: [] for name in (*lists, "word_forms", "source_definitions")} | dict.fromkeys(values)
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """Definitions of one meaning, from whatever sources; `number` is its place among the word's clusters."""
