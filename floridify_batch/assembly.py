@@ -24,6 +24,30 @@ SANDBOX_FOLDER = "batch-synth-sandbox"
 _HIDDEN = "***@"
 """Stands in a checkpoint where the address had a name and password."""
 
+_HARMLESS = frozenset(
+    {
+        "appname",
+        "authmechanism",
+        "authsource",
+        "compressors",
+        "connecttimeoutms",
+        "directconnection",
+        "loadbalanced",
+        "maxpoolsize",
+        "readpreference",
+        "replicaset",
+        "retryreads",
+        "retrywrites",
+        "serverselectiontimeoutms",
+        "sockettimeoutms",
+        "ssl",
+        "tls",
+        "tlscafile",
+        "w",
+    }
+)
+"""Options of a database's address that say nothing secret; others are kept out of checkpoints and messages."""
+
 _SANDBOX_KEY = "sandbox"
 
 type Tell = Callable[[str], None]
@@ -60,7 +84,9 @@ def without_password(url: str | None) -> str | None:
     if "@" not in address:  # a "?" may stand in a password that was not encoded
         address, mark, query = rest, "", ""
     _, at, host = address.rpartition("@")
-    return f"{scheme}{slashes}{_HIDDEN}{host}{mark}{query}" if at else url
+    options = [option for option in query.split("&") if option.partition("=")[0].lower() in _HARMLESS]
+    secret = bool(at) or (bool(query) and len(options) < len(query.split("&")))
+    return f"{scheme}{slashes}{_HIDDEN}{host}{mark}{'&'.join(options)}" if secret else url
 
 
 def same_database(settings: RunSettings, secrets: Secrets) -> None:

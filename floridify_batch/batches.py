@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from floridify_batch.chunks import sync_file
+from floridify_batch.chunks import private_file, sync
 from floridify_batch.connector import new_client, translated
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
@@ -31,6 +31,7 @@ _MAX_PAGES = 30
 _CLOCK_SLACK = timedelta(hours=1)
 _MAX_BACKOFF = 60.0
 _CONNECTIONS = 8
+_DOWNLOAD_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,12 @@ class OpenAIBatches:
             jobs = [_job(batch) for batch in page.data]
             found += [job for job in jobs if job.label == label]
             if not page.has_more or not jobs or jobs[-1].created_at < since:
-                break
+                return found
             after = jobs[-1].id
-        return found
+        raise ServiceError(
+            f"The account has over {_MAX_PAGES * _PAGE:,} newer batches, so that it cannot be told whether {label} is "
+            "among the older ones; nothing was sent again."
+        )
 
     async def upload(self, requests: Path) -> str:
         """Hand a file of requests over, streamed; returns the id under which the service holds it."""
@@ -206,8 +210,10 @@ class OpenAIBatches:
     async def _download(self, file_id: str, path: Path) -> None:
         unfinished = path.with_suffix(".partial")
         async with self._client.files.with_streaming_response.content(file_id) as response:
-            await response.stream_to_file(unfinished)
-        sync_file(unfinished)
+            with private_file(unfinished) as out:
+                async for part in response.iter_bytes(_DOWNLOAD_BLOCK):
+                    out.write(part)
+                sync(out)
         unfinished.replace(path)
 
     async def cancel(self, batch_id: str) -> BatchJob:
@@ -215,7 +221,12 @@ class OpenAIBatches:
         return await self._repeated(partial(self._cancel, batch_id))
 
     async def _cancel(self, batch_id: str) -> BatchJob:
-        return _job(await self._client.batches.cancel(batch_id))
+        from openai import ConflictError
+
+        try:
+            return _job(await self._client.batches.cancel(batch_id))
+        except ConflictError:  # it ended by itself in the meantime
+            return await self._retrieve(batch_id)
 
     async def close(self) -> None:
         """Let go of the connections."""

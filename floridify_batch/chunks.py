@@ -1,9 +1,9 @@
 """Chunks: which words go into one batch file together, and the files of a chunk on disk.
 
 A chunk's folder holds `requests.jsonl` (what is uploaded), `expected.jsonl` (a line per request: word ordinal, custom
-id, attempt, boost), `carried.jsonl` (failures of its words that are not asked again) and `ordinals.json` (its words);
-then `output.jsonl` and `errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they are
-packed: no chunk is ever in memory.
+id, attempt, boost, mark), `carried.jsonl` (failures of its words that are not asked again) and `ordinals.json` (its
+words); then `output.jsonl` and `errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they
+are packed: no chunk is ever in memory.
 """
 
 import os
@@ -31,6 +31,7 @@ class Expected(NamedTuple):
     custom_id: str
     attempt: int
     boost: int
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
     """A word's requests made ready for packing, with those of its failures that are not asked again."""
     lines = [request.line for request in requests]
     tokens = [request.input_tokens for request in requests]
-    expected = [Expected(ordinal, r.custom_id, r.attempt, r.boost) for r in requests]
+    expected = [Expected(ordinal, r.custom_id, r.attempt, r.boost, r.mark) for r in requests]
     again = {request.custom_id for request in requests}
     carried = [failure for identity, failure in failures.items() if identity not in again]
     output_tokens = sum(request.envelope.output_tokens for request in requests)
@@ -239,7 +240,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def sync_file(path: Path) -> None:
-    """Bring a file that someone else wrote to the disk."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def replace_file(path: Path, content: bytes) -> None:
+    """Give a file a new content that is there whole or not at all, whenever the power goes."""
+    partial = path.with_name(path.name + ".partial")
+    with private_file(partial) as out:
+        out.write(content)
+        sync(out)
+    partial.replace(path)
+    sync_folder(path.parent)

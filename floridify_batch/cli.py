@@ -104,6 +104,8 @@ def run(
     from floridify_batch.ledger import RunSettings
     from floridify_batch.recipes import components_named, counts_named
 
+    if immediate and no_wait:
+        raise UsageError("--immediate asks while it waits; take --no-wait away, or ask in batches.")
     config = read_config(floridify_config)
     mongo_url = mongo_url or config.mongo_url
     settings = RunSettings(

@@ -32,7 +32,7 @@ from floridify_batch.ledger import ChunkRecord, ChunkState, TokenCount
 from floridify_batch.planning import Question
 from floridify_batch.pricing import Bill
 from floridify_batch.requests import parse_answer
-from floridify_batch.results import Answered, Parse, Unanswered, WordOutcome, indexed_answers, settle
+from floridify_batch.results import Answered, AnswerIndex, Parse, Unanswered, WordOutcome, indexed_answers, settle
 from floridify_batch.run import Run
 from floridify_batch.words import Entry, Stamp, derived_id
 
@@ -93,6 +93,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         for page in batched(outcomes, STORE_PAGE_WORDS):
             await _store_page(run, record, page, tally, failures)
         sync(failures)
+        _tell_of_odd_lines(run, record, index)
     (folder / "failures.partial").replace(folder / "failures.jsonl")
     sync_folder(folder)
     usage = bill.usage
@@ -111,6 +112,16 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         )
     )
     return record
+
+
+def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:
+    if index.unreadable or index.repeated:
+        run.observer.notify(
+            Noticed(
+                f"Chunk {record.number}: of {index.lines:,} lines in the answer files, {index.unreadable:,} could not "
+                f"be read and {index.repeated:,} answered something a second time."
+            )
+        )
 
 
 # ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +173,11 @@ def _changes(
             continue
         question = run.questions[answered.parts.component]
         entry, target = place
-        provenance = _provenance(run, record, question, answered, replace=_replaces(run, question, target))
+        if answered.mark and question.request(entry, target).mark != answered.mark:
+            detail = "the word's definitions changed while it was asked, and the answer goes by their places"
+            orphans.append(Failure(answered.custom_id, FailureReason.ORPHANED, detail))
+            continue
+        provenance = _provenance(run, record, question, answered, replace=question.replaces(target, run.brief))
         change = question.recipe.change(entry, target, answered.answer, provenance)
         if change is not None:
             changes.append(change)
@@ -177,14 +192,6 @@ def _targets(entries: Iterable[Entry]) -> dict[tuple[str, int | None], tuple[Ent
         targets.update({(each.id, None): (entry, each) for each in (*entry.sources, *entry.definitions)})
         targets.update({(entry.id, each.number): (entry, each) for each in clusters_of(entry)})
     return targets
-
-
-def _replaces(run: Run, question: Question, target: Target) -> bool:
-    """Whether an answer takes the place of what was there, rather than joining it."""
-    if run.brief.forced_run is not None:
-        return True
-    stamp = question.recipe.stamp(target)
-    return run.brief.stale and stamp is not None and question.is_stale(stamp)
 
 
 def _provenance(run: Run, record: ChunkRecord, question: Question, answered: Answered, *, replace: bool) -> Provenance:

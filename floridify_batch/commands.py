@@ -112,7 +112,7 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
             return await _go_on(before, scene)
         if not settings.sandbox:
             key_of(scene.secrets)
-        return await _begin(info, asked, scene, listed)
+        return await _begin(info, asked, scene, listed, before)
 
 
 async def resume(scene: Scene) -> int:
@@ -137,10 +137,9 @@ def _begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
             f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run with "
             f"batch-synth resume --checkpoint {checkpoint.path}, or name another --checkpoint for this one."
         )
-    if before.finished and (differences or info.settings.force):
-        checkpoint.rotate(before)
-        return True
-    return False
+    now, then = info.settings, before.run.settings
+    elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
+    return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
 
 
 # ── up to the gate ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +161,7 @@ async def _dry_run(settings: RunSettings, scene: Scene, asked: Brief, listed: Wo
     return PROCESSED
 
 
-async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList) -> int:
+async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, before: Ledger | None) -> int:
     settings, checkpoint = info.settings, scene.checkpoint
     console, waiting = Console(), Announcer()
     done_before = set(checkpoint.adopted_words())
@@ -174,6 +173,9 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList) ->
         if not confirmed(estimate, yes=scene.yes):
             typer.echo("Nothing was sent, nothing was spent.")
             return STOPPED
+        if before is not None:
+            checkpoint.rotate(before)
+            checkpoint.create_folder()
         await store.ensure_indexes()
         ledger = Ledger(start_time=utc_now().timestamp(), run=info)
         ledger.processed_words = [word for word in listed.words if word in done_before]

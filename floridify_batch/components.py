@@ -109,7 +109,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     `field` is where the target keeps it; `variables` are those its template is given; `output_tokens` is the length
     that an answer is expected to have, `output_cap` the one at which it is cut; `count` how many items are asked for.
     `needs` are the components that are waited for, as long as anything can still be asked of them; `structural`: what
-    other components are about, so that it is never asked again.
+    other components are about, so that it is never asked again; `positional`: question and answer name things by their
+    places among the word's sources, so that the answer means nothing once these have changed.
     """
 
     scope: ClassVar[Scope]
@@ -125,6 +126,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
     count: int = 0
     needs: tuple[SynthesisComponent, ...] = ()
     structural: bool = False
+    positional: bool = False
 
     @abstractmethod
     def targets(self, entry: Entry) -> Iterable[T]:
@@ -147,10 +149,14 @@ class Recipe[T: Target, R: BaseModel](ABC):
         """Who answered this for the target before."""
         return target.stamps.get(self.stamped(target))
 
-    def given(self, entry: Entry, target: T) -> dict[str, Any]:
-        """What the template is given, by name. `name=variable` gives a variable under another name."""
+    def given(self, entry: Entry, target: T, *, replacing: bool = False) -> dict[str, Any]:
+        """What the template is given, by name. `name=variable` gives a variable under another name.
+
+        Where the answer will replace what is there, nothing of that is named: else the best would be left out.
+        """
         pairs = (each.partition("=") for each in self.variables)
-        return {name: _VARIABLES[variable or name](entry, target) for name, _, variable in pairs}
+        given = {name: _VARIABLES[variable or name](entry, target) for name, _, variable in pairs}
+        return given | {name: [] for name in given if replacing and name.startswith("existing_")}
 
     def given_names(self) -> list[str]:
         """The names of what the template is given."""
@@ -210,7 +216,8 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
         Where several definitions are in no cluster and nobody has clustered them, there is nothing to write a text
         for: clustering has failed, and everything stays as it is.
         """
-        clustered = SynthesisComponent.CLUSTER_DEFINITIONS in entry.stamps
+        ours = (SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponent.DEFINITION_TEXT)
+        clustered = any(stamped.startswith(ours) for stamped in entry.stamps)
         divided = len(entry.sources) == 1 or any(each.meaning_cluster for each in entry.sources)
         return clusters_of(entry) if clustered or (divided and not entry.synthesised) else ()
 

@@ -213,7 +213,7 @@ def _from_status(error: Any) -> ServiceError:
         return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
     if status == _NOT_FOUND:
         return UnknownBatch(f"The service does not know it: {message}")
-    if status == _TOO_MANY or status >= _SERVER_ERROR:
+    if status in _PASSING or status >= _SERVER_ERROR:
         return ServiceUncertain(f"The service is not able to answer just now (HTTP {status}): {message}")
     return ServiceError(f"The service refused the request (HTTP {status}): {message}")
 

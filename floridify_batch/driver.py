@@ -119,7 +119,7 @@ class Driver:
                 return
             self._run.observer.notify(_polled(record, job))
             if record.doubtful:
-                await look_again(self._run, record)
+                await self._unless_stopped(look_again(self._run, record))
             if job.terminal:
                 await self._take_in(feeder, record, job)
 

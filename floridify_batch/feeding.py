@@ -162,8 +162,9 @@ class Feeder:
             self._pending.append((group(ordinal, requests, failures), page.origin))
             self._outstanding[page.origin] += 1
         else:
-            self._finish(ordinal, left_over(entries, self._run.brief, failures))
-            if page.origin != _THE_LIST:
+            reason = left_over(entries, self._run.brief, failures)
+            self._finish(ordinal, reason)
+            if reason is None and page.origin != _THE_LIST:
                 self._tidied += [update for entry in entries for update in finish(entry)]
 
     def _requests(self, entries: Sequence[Entry], failures: Mapping[str, Failure]) -> "list[SynthesisRequest[Any]]":

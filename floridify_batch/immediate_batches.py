@@ -16,7 +16,7 @@ from typing import IO, Any
 import orjson
 
 from floridify_batch.batches import BatchJob
-from floridify_batch.chunks import private_file, sync
+from floridify_batch.chunks import private_file, replace_file, sync
 from floridify_batch.connector import HTTP_OK, OpenAIConnector, Reply
 from floridify_batch.errors import UnknownBatch
 
@@ -60,7 +60,7 @@ class ImmediateBatches:
     ) -> BatchJob | None:
         """The batch of a label, which is the chunk's folder if it was begun under this label."""
         for path in self._run_folder.glob("*/immediate.json"):
-            if orjson.loads(path.read_bytes())["label"] == label:
+            if orjson.loads(path.read_bytes() or b"{}").get("label") == label:
                 return self._begun(path.parent).job
         return None
 
@@ -71,9 +71,8 @@ class ImmediateBatches:
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
         """Begin to answer a file of requests."""
         folder = self._run_folder / file_id
-        with private_file(folder / "immediate.json") as out:
-            out.write(orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())}))
-            sync(out)
+        told = orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())})
+        replace_file(folder / "immediate.json", told)
         return self._begun(folder).job
 
     async def retrieve(self, batch_id: str) -> BatchJob:

@@ -61,7 +61,7 @@ def examples(
     inserts = tuple(
         Insert(
             Collection.EXAMPLES,
-            derived_id(provenance.custom_id, provenance.stamp.batch_id, index),
+            derived_id(provenance.custom_id, provenance.stamp.id, index),
             {
                 "definition_id": definition.id,
                 "text": sentence,

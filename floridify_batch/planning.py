@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from floridify_batch.components import Recipe, SynthesisComponent, Target
+from floridify_batch.components import Recipe, Scope, SynthesisComponent, Target
 from floridify_batch.failures import Failure
 from floridify_batch.recipes import RECIPES
 from floridify_batch.requests import CustomId, Envelope, SynthesisRequest, custom_id
@@ -35,6 +35,8 @@ class Question:
 
         What other components are about is never asked again: definitions that are there stay.
         """
+        if self.recipe.scope is Scope.CLUSTER:  # numbers move when sources come and go; what is stored does not
+            return not self.recipe.stored(entry, target)
         stamp = self.recipe.stamp(target)
         if not self.recipe.structural:
             if asked.forced_run is not None:
@@ -43,14 +45,23 @@ class Question:
                 return self.is_stale(stamp)
         return stamp is None and not self.recipe.stored(entry, target)
 
+    def replaces(self, target: Target, asked: "Brief") -> bool:
+        """Whether an answer takes the place of what was there, rather than joining it."""
+        if asked.forced_run is not None:
+            return True
+        stamp = self.recipe.stamp(target)
+        return asked.stale and stamp is not None and self.is_stale(stamp)
+
     def is_stale(self, stamp: Stamp) -> bool:
         """Whether an answer was made with another template or by another model."""
         return stamp.template != self.template.fingerprint or stamp.model != self.envelope.model
 
-    def request(self, entry: Entry, target: Target, failure: Failure | None) -> SynthesisRequest[Any]:
+    def request(
+        self, entry: Entry, target: Target, failure: Failure | None = None, *, replacing: bool = False
+    ) -> SynthesisRequest[Any]:
         """The request about one target; after a failure, the next attempt at it."""
         identity = self.identity(entry, target)
-        prompt = self.template.render(self.recipe.given(entry, target))
+        prompt = self.template.render(self.recipe.given(entry, target, replacing=replacing))
         if failure is None:
             return SynthesisRequest(identity, self.envelope, prompt)
         return SynthesisRequest(identity, self.envelope, prompt, failure.attempt + 1, failure.next_boost)
@@ -115,7 +126,13 @@ def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: i
     constants = {"language": language_name, "language_name": language_name, "count": count, "previous_words": ()}
     template = load_template(recipe.component, constants, frozenset(recipe.given_names()), templates)
     envelope = Envelope(
-        recipe.component, recipe.answer, model, template.instructions, recipe.output_cap, recipe.output_tokens
+        recipe.component,
+        recipe.answer,
+        model,
+        template.instructions,
+        recipe.output_cap,
+        recipe.output_tokens,
+        recipe.positional,
     )
     return Question(recipe, template, envelope)
 
@@ -157,7 +174,10 @@ def planned(entry: Entry, asked: Brief, failures: Failures) -> Planned:
         askable = [each for each in _missing(question, entry, asked, failures) if _may_ask(each, asked)]
         if askable:
             pending.add(question.recipe.component)
-        requests += [question.request(entry, target, failure) for _, target, failure in askable]
+        requests += [
+            question.request(entry, target, failure, replacing=question.replaces(target, asked))
+            for _, target, failure in askable
+        ]
     return Planned(requests, waiting)
 
 

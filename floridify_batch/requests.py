@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import Any, Final, NewType
 
 import orjson
@@ -26,7 +27,7 @@ CustomId = NewType("CustomId", str)
 """`{slug}-{24 hex}-{component}[-NN]`, at most 63 characters of `[a-z0-9_-]`."""
 
 _CUSTOM_ID = re.compile(
-    r"(?P<slug>[a-z0-9]{0,18})-(?P<document>[0-9a-f]{24})-(?P<component>[a-z]+(?:_[a-z]+)*)(?:-(?P<number>\d\d))?"
+    r"(?P<slug>[a-z0-9]{0,18})-(?P<document>[0-9a-f]{24})-(?P<component>[a-z]+(?:_[a-z]+)*)(?:-(?P<number>\d{2,3}))?"
 )
 
 _SLUG_LENGTH = 18
@@ -109,7 +110,7 @@ class Envelope[R: BaseModel]:
     """What all requests of one component share, encoded and counted once.
 
     `output_cap` is the number of output tokens after which an answer is cut, `output_tokens` the number that it is
-    expected to have; `instructions` may be empty.
+    expected to have; `instructions` may be empty; `positional`: answers name things by their places in the prompt.
     """
 
     component: str
@@ -118,6 +119,7 @@ class Envelope[R: BaseModel]:
     instructions: str
     output_cap: int
     output_tokens: int = 0
+    positional: bool = False
 
     @cached_property
     def response_format(self) -> dict[str, Any]:
@@ -183,6 +185,11 @@ class SynthesisRequest[R: BaseModel]:
     def line(self) -> bytes:
         """The same as a line of a batch file."""
         return self.envelope.line(self.custom_id, self.prompt, self.boost)
+
+    @property
+    def mark(self) -> str:
+        """What tells whether an answer by places is still about the same things: a digest of the prompt, or ""."""
+        return blake2b(self.prompt.encode(), digest_size=6).hexdigest() if self.envelope.positional else ""
 
     @property
     def input_tokens(self) -> int:

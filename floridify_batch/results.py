@@ -116,6 +116,7 @@ class Answered:
     parts: CustomIdParts
     answer: Any
     usage: Usage
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _settle_one(request: Expected, index: AnswerIndex, parse: Parse, unanswered:
     if parts is None:
         return _failure(request, FailureReason.MALFORMED, "the request's id is none of ours")
     try:
-        return Answered(request.custom_id, parts, parse(parts.component, body), usage_of(body))
+        return Answered(request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark)
     except AnswerError as error:
         return _failure(request, error.reason, str(error))
 

@@ -10,21 +10,24 @@ from floridify_batch.run import Run
 
 async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Bring a PLANNED or SUBMITTING chunk to SUBMITTED. Raises `ServiceError`, leaving a state to resume from."""
-    job, doubtful = None, record.doubtful
+    doubtful = record.doubtful
     if record.state is ChunkState.SUBMITTING:
         job = await look_twice(run.batches, record.label(run.ledger.run.id), run.started, run.sleep)
         doubtful = True  # a process that ended may have created more than the one that shows
     else:
         record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission))
+        # Whoever restored an older checkpoint may have sent this chunk before.
+        job = await run.batches.find(record.label(run.ledger.run.id), run.started)
     if job is None:
-        job, doubtful = await _made(run, record)
+        job, again = await _made(run, record)
+        doubtful = doubtful or again
     return run.move(
         record,
         ChunkState.SUBMITTED,
         batch_id=job.id,
         created_at=job.created_at.timestamp(),
         alone=not run.in_flight(),
-        doubtful=doubtful or record.doubtful,
+        doubtful=doubtful,
     )
 
 

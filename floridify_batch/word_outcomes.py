@@ -133,7 +133,7 @@ def definition_text(
 
 
 def _nth(provenance: Provenance, index: int) -> DocId:
-    return derived_id(provenance.custom_id, provenance.stamp.batch_id, index)
+    return derived_id(provenance.custom_id, provenance.stamp.id, index)
 
 
 def _new_definition(entry: Entry, made: answers.FallbackDefinition | answers.DefinitionResponse) -> dict[str, Any]:

@@ -45,6 +45,7 @@ CLUSTER_DEFINITIONS = ConditionalRecipe(
     output_cap=3000,
     needs=(SynthesisComponent.DEFINITIONS,),
     structural=True,
+    positional=True,
     condition=lambda entry: len(entry.sources) > 1 and not any(each.meaning_cluster for each in entry.sources),
 )
 DEFINITION_TEXT = ClusterRecipe(
@@ -57,6 +58,7 @@ DEFINITION_TEXT = ClusterRecipe(
     output_cap=1500,
     needs=(SynthesisComponent.DEFINITIONS, SynthesisComponent.CLUSTER_DEFINITIONS),
     structural=True,
+    positional=True,
 )
 PRONUNCIATION = ConditionalRecipe(
     SynthesisComponent.PRONUNCIATION,

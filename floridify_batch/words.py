@@ -294,6 +294,10 @@ def _header(text: str, is_csv: bool) -> tuple[str, int] | None:
 
 def write_normalised(words: Iterable[str], path: Path) -> None:
     """Write the list as the run keeps it: a word a line, for the user's eyes only."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    partial = path.with_name(path.name + ".partial")
+    descriptor = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:
         out.writelines(chain.from_iterable((word, "\n") for word in words))
+        out.flush()
+        os.fsync(descriptor)
+    partial.replace(path)
