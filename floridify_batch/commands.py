@@ -7,7 +7,7 @@ import secrets as randomness
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -132,6 +132,8 @@ async def resume(scene: Scene) -> int:
 def _begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
     """Whether a finished run gives way to a new one. Raises `CheckpointError` where an unfinished one is another."""
     differences = before.run.differences(info)
+    if not before.finished:
+        differences += before.run.settings.begun_without(info.settings)
     if not before.finished and differences:
         raise CheckpointError(
             f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run with "
@@ -172,9 +174,12 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
         console.print(estimate_panel(estimate, immediate=settings.immediate, notes=notes_on(listed)))
         if not confirmed(estimate, yes=scene.yes):
             typer.echo("Nothing was sent, nothing was spent.")
+            if before is None:
+                with suppress(OSError):  # it is not empty: then it was there before
+                    checkpoint.folder.rmdir()
             return STOPPED
         if before is not None:
-            checkpoint.rotate(before)
+            typer.echo(f"The finished run was put aside as {checkpoint.rotate(before)}.")
             checkpoint.create_folder()
         await store.ensure_indexes()
         ledger = Ledger(start_time=utc_now().timestamp(), run=info)
@@ -219,7 +224,7 @@ def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
     failed = len(ledger.failed_words)
     typer.echo(
         f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
-        f"{failed:,} failed. To run the list anew, name another --checkpoint."
+        f"{failed:,} failed. To ask again for what is missing, name another --checkpoint; for everything, add --force."
     )
     return SOME_FAILED if failed else PROCESSED
 

@@ -54,6 +54,7 @@ class Driver:
                 run.mode,
                 bool(run.ledger.chunks),
                 run.ledger.totals(),
+                run.ledger.failures(),
             )
         )
         feeder = Feeder(run)

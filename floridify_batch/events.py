@@ -47,6 +47,7 @@ class RunBegan:
     mode: str
     resumed: bool
     totals: Totals
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

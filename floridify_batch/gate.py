@@ -43,7 +43,8 @@ def notes_on(listed: WordList) -> list[str]:
     """What the user should know of the list: what was left out, and why."""
     notes = []
     if listed.duplicates:
-        notes.append(f"{listed.duplicates:,} repeated words in the list were left out.")
+        words = "word" if listed.duplicates == 1 else "words"
+        notes.append(f"Left out {listed.duplicates:,} repeated {words} of the list.")
     notes += [f"Left out {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
     if len(listed.bad_lines) > BAD_LINES_SHOWN:
         notes.append(f"And {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more bad lines were left out.")

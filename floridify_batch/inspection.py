@@ -27,6 +27,9 @@ from floridify_batch.words import read_normalised
 if TYPE_CHECKING:
     from floridify_batch.failures import Failure
 
+_WIDE = 100
+"""Columns from which there is room for where a component is stored."""
+
 PATIENCE = 10.0
 """Seconds for which a service that does not answer is asked again by a command that somebody watches."""
 
@@ -61,13 +64,16 @@ def components() -> int:
     asked = brief(RECIPES, model="gpt-6-luna", language_name="English").by_component()
     # Everything waits for definitions, and whatever waits for a definition's text waits for its clusters, too.
     implied = {SynthesisComponent.DEFINITIONS, SynthesisComponent.CLUSTER_DEFINITIONS}
-    table = listing("component", "scope", "waits for", "stored in", "in", "out", right=("in", "out"))
+    narrow = console.width < _WIDE
+    heads = ("component", "scope", "waits for", *(() if narrow else ("stored in",)), "in", "out")
+    table = listing(*heads, right=("in", "out"))
     for name, question in asked.items():
         recipe = question.recipe
         needs = ", ".join(need for need in recipe.needs if need not in implied) or "-"
         place = f"{'definition' if recipe.scope is Scope.DEFINITION else 'entry'}: {_stored_in(recipe)}"
         tokens = str(question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
-        table.add_row(name, recipe.scope, needs, place, tokens, str(recipe.output_tokens))
+        where = () if narrow else (place,)
+        table.add_row(name, recipe.scope, needs, *where, tokens, str(recipe.output_tokens))
     console.print(table)
     console.print(f"in, out: tokens of a request and its answer. default: {', '.join(DEFAULT_COMPONENTS)}")
     return 0

@@ -18,6 +18,7 @@ holds it and is not DONE, in `processed_words`, or in `failed_words`. So a chunk
 are the ones to be planned again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -140,6 +141,15 @@ class RunSettings(BaseModel):
     templates: str | None = None
     frequency_scale: Literal["common-first", "rare-first"] = "common-first"
 
+    def begun_without(self, asked: "RunSettings") -> list[str]:
+        """The options that are given now and with which the run was not begun, in words."""
+        given = (
+            ("without --force", asked.force and not self.force),
+            ("without --stale", asked.stale and not self.stale),
+            ("without --immediate", asked.immediate and not self.immediate),
+        )
+        return [text for text, missing in given if missing]
+
 
 class RunInfo(BaseModel):
     """Which run this is, and what it is tied to."""
@@ -162,14 +172,16 @@ class RunInfo(BaseModel):
             ("another frequency scale", self.settings.frequency_scale, other.settings.frequency_scale),
             ("other templates", self.template_digest, other.template_digest),
         )
-        return [_difference(name, mine, theirs) for name, mine, theirs in checks if mine != theirs]
+        found = [_difference(name, mine, theirs) for name, mine, theirs in checks if mine != theirs]
+        # The digest of templates covers those in use: with other components, it tells nothing of its own.
+        return [each for each in found if each != "other templates" or len(found) == 1]
 
 
 def _difference(name: str, mine: Any, theirs: Any) -> str:
     if name.startswith("another ") and name != "another word list":
         return f"{name} ({mine}, not {theirs})"
     if name == "other components":
-        return f"{name} ({', '.join(mine)}, not {', '.join(theirs)})"
+        return f"{name} (its own: {', '.join(mine)}; asked for now: {', '.join(theirs)})"
     return name
 
 
@@ -226,6 +238,13 @@ class Ledger(BaseModel):
         return len(self.processed_words) + len(self.failed_words) == self.run.words and all(
             record.state is ChunkState.DONE for record in self.chunks
         )
+
+    def failures(self) -> dict[str, int]:
+        """How many requests have failed of each kind, in the whole run."""
+        counted: Counter[str] = Counter()
+        for record in self.chunks:
+            counted.update(record.failures)
+        return dict(counted)
 
     def totals(self) -> Totals:
         """The figures of the whole run. A split chunk's requests count where they are asked again."""

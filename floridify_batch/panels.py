@@ -161,9 +161,9 @@ def framed(content: RenderableType, title: str, style: str = "") -> Panel:
 def estimate_panel(estimate: Estimate, *, immediate: bool, notes: Sequence[str] = ()) -> RenderableType:
     """What a run would ask and cost. What later waves add is an expectation, and marked as one."""
     parts: list[RenderableType] = [_estimated_words(estimate), Text(), _estimated_requests(estimate)]
-    parts += [
-        Text(f"* expected: later waves ({SENSES_EXPECTED} senses for an unknown word), and all tokens out", "dim")
-    ]
+    if estimate.total.requests:
+        senses = f" ({SENSES_EXPECTED} senses for an unknown word)" if estimate.unknown else ""
+        parts += [Text(f"* expected: later waves{senses}, and all tokens out", "dim")]
     parts += [Text(), _prices(estimate, immediate=immediate)]
     if estimate.cost(estimate.total, batch=False) is None:
         parts.append(Text(f"genai-prices does not know the price of {plain(estimate.model)}."))

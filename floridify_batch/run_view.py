@@ -139,9 +139,8 @@ class RunView:
 
     def _begin(self, event: RunBegan, now: datetime) -> "RunView":
         activity = "Going on where the run was stopped" if event.resumed else "Reading the word list"
-        return RunView(
-            event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now, activity=activity
-        )
+        begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
+        return replace(begun, activity=activity, failures=event.failures)
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)

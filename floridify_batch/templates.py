@@ -96,6 +96,8 @@ def _own_source(component: str) -> str:
 
 def _user_file(folder: Path, component: str) -> Path:
     """A component's file in the user's folder: under our name for it, or under Floridify's."""
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}; --templates takes a folder of templates.")
     candidates = (folder / f"{component}.md", folder / FLORIDIFY_NAMES[component])
     for path in candidates:
         if path.is_file():

@@ -255,7 +255,8 @@ def _lines(raw: bytes, bad: list[BadLine]) -> Iterator[_Line]:
         except UnicodeDecodeError:
             bad.append(BadLine(number, "it is not UTF-8; save the list as UTF-8"))
             continue
-        if text and not text.startswith("#"):
+        text = _COMMENT.sub("", text)
+        if text:
             yield _Line(number, text)
 
 
@@ -273,6 +274,7 @@ def _cells(lines: list[_Line], is_csv: bool) -> Iterator[_Line]:
         yield _Line(line.number, pattern.sub("", line.text))
 
 
+_COMMENT = re.compile(r"(?:^|\s+)#.*$")  # "C#" is a word, "wind # air" is one with a comment
 _COUNT = re.compile(r"\s+\d[\d.,]*$")
 _TAB_COUNT = re.compile(r"\t+\d[\d.,]*$")
 

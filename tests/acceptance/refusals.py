@@ -122,7 +122,8 @@ CASES = {
     "other settings": Case(
         f"{RUN} --components domain --model gpt-5.4-nano --language de",
         3,
-        "with other components (synonyms, not domain) and another language (en, not de) and another model (gpt-6-luna",
+        "with other components (its own: synonyms; asked for now: domain) "
+        "and another language (en, not de) and another model (gpt-6-luna",
         prepare=of_another_run,
     ),
     "copy gone": Case(RESUME, 3, "copy of its word list", env={"BATCH_SYNTH_MONGO_URL": ""}, prepare=without_copy),

@@ -186,7 +186,7 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
         ({"template_digest": "u"}, ["other templates"]),
         ({"model": "gpt-5-mini"}, ["another model (gpt-6-luna, not gpt-5-mini)"]),
         ({"language": "fr"}, ["another language (en, not fr)"]),
-        ({"components": ("domain",)}, ["other components (synonyms, not domain)"]),
+        ({"components": ("domain",)}, ["other components (its own: synonyms; asked for now: domain)"]),
         ({"model": "o3", "list_digest": "m"}, ["another word list", "another model (gpt-6-luna, not o3)"]),
         ({"id": "other", "poll_interval": 5.0, "batch_size": 9, "max_attempts": 1, "immediate": True}, []),
         ({"words_file": "moved.txt", "mongo_url": "mongodb://x", "database": "d"}, []),

@@ -304,3 +304,12 @@ def test_other_figures_are_readable() -> None:
     assert (megabytes(3000), megabytes(4_100_000)) == ("3.0 kB", "4.1 MB")
     assert (percent(1), percent(0.99999), percent(0.5)) == ("100.0%", "99.9%", "50.0%")
     assert expiry(NOON, later(minutes=1)) == "past its deadline"
+
+
+def test_failures_are_those_of_the_whole_run() -> None:
+    """After a resume, the failures by kind add up to the failed requests of the whole run, not of this sitting."""
+    totals = Totals(words=10, requests=80, answered=60, failed_requests=14)
+    begun = RunBegan("run-1", "gpt-5-mini", "batch", True, totals, {"http 500": 9, "refused": 5})
+    view = RunView().apply(begun, NOON)
+    view = view.apply(ChunkSettled(2, 4, {"refused": 2}, (), Usage(), None), NOON)
+    assert view.failures == {"http 500": 9, "refused": 7}

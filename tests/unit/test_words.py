@@ -207,3 +207,8 @@ def test_the_id_of_an_unknown_word() -> None:
     assert english.id != unknown_entry("chat", "fr").id
     assert len(english.id) == 24
     assert not english.word.stored
+
+
+def test_comments_behind_words(tmp_path: Path) -> None:
+    """A comment may stand behind a word; a # within a word is a part of it."""
+    assert read(tmp_path, "wind # moving air\nC#\nen coulisse\t# French\n#all\n").words == ["wind", "C#", "en coulisse"]
