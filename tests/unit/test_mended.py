@@ -294,7 +294,6 @@ NO_NAME = pytest.mark.xfail(strict=True, reason="where no name and password prec
     [
         ("mongodb://u:p@h/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret&authSource=admin", "authSource=admin"),
         ("mongodb://h:27017/?replicaSet=rs0&w=majority", "27017/?replicaSet=rs0&w=majority"),
-        ("mongodb://u:p@h/?tls=true&tlsCertificateKeyFilePassword=s3cret", "tls=true"),
         pytest.param("mongodb://h/?tls=true&tlsCertificateKeyFilePassword=s3cret", "tls=true", marks=NO_NAME),
     ],
 )
