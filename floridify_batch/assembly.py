@@ -76,12 +76,12 @@ def new_brief(settings: RunSettings, run_id: str) -> Brief:
 
 
 def without_password(url: str | None) -> str | None:
-    """An address as a checkpoint may hold it."""
+    """An address as a checkpoint may hold it: without name and password, and without options that may be secret."""
     if url is None:
         return None
     scheme, slashes, rest = url.partition("://")
     address, mark, query = rest.partition("?")
-    if "@" not in address:  # a "?" may stand in a password that was not encoded
+    if "@" not in address and "@" in query:  # a "?" may stand in a password that was not encoded
         address, mark, query = rest, "", ""
     _, at, host = address.rpartition("@")
     options = [option for option in query.split("&") if option.partition("=")[0].lower() in _HARMLESS]
