@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -136,6 +137,7 @@ def run(
 def resume(
     checkpoint: RequiredCheckpointOption,
     no_wait: NoWaitOption = False,
+    poll_interval: PollOption = None,
     mongo_url: MongoOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
@@ -146,7 +148,9 @@ def resume(
     config = read_config(floridify_config)
     mongo_url = mongo_url or config.mongo_url
     place = _checkpoint(checkpoint)
-    scene = commands.Scene(place, _secrets(mongo_url, config), _sandbox_seconds(), yes=True, wait=not no_wait)
+    scene = commands.Scene(
+        place, _secrets(mongo_url, config), _sandbox_seconds(), yes=True, wait=not no_wait, poll_interval=poll_interval
+    )
     _finish(lambda: asyncio.run(commands.resume(scene)), place)
 
 
@@ -266,7 +270,7 @@ def main() -> None:
 
 def _finish(command: Callable[[], int], place: "Checkpoint") -> None:
     """Run a command that can be stopped; whoever stops it is told how to go on."""
-    go_on = f"Go on with: batch-synth resume --checkpoint {_quoted(place.path)}"
+    go_on = f"Go on with: batch-synth resume --checkpoint {quote(str(place.path))}"
     try:
         code = command()
     except KeyboardInterrupt:
@@ -278,12 +282,6 @@ def _finish(command: Callable[[], int], place: "Checkpoint") -> None:
     if code == STOPPED and place.path.exists():
         typer.echo(f"Stopped. {go_on}", err=True)
     raise typer.Exit(code)
-
-
-def _quoted(path: Path) -> str:
-    from shlex import quote
-
-    return quote(str(path))
 
 
 def _checkpoint(path: Path) -> "Checkpoint":

@@ -54,6 +54,7 @@ class Scene:
     sandbox_seconds: float
     yes: bool
     wait: bool
+    poll_interval: float | None = None
 
 
 class Announcer:
@@ -194,6 +195,8 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
     if ledger.finished:
         return _say_finished(ledger, checkpoint)
     same_database(settings, scene.secrets)
+    if scene.poll_interval is not None:
+        ledger.poll_every(scene.poll_interval)
     console, waiting = Console(), Announcer()
     words = _kept_words(ledger, checkpoint)
     asked = new_brief(settings, ledger.run.id)

@@ -228,6 +228,11 @@ class Ledger(BaseModel):
         self.chunks[record.number - 1] = replaced
         return replaced
 
+    def poll_every(self, seconds: float) -> None:
+        """Change the pace at which the run asks how its batches stand."""
+        settings = self.run.settings.model_copy(update={"poll_interval": seconds})
+        self.run = self.run.model_copy(update={"settings": settings})
+
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
         """The chunks in any of these states, in the order of their numbers."""
         return (record for record in self.chunks if record.state in states)

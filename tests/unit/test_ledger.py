@@ -195,3 +195,13 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
 def test_differences(change: dict[str, Any], said: list[str]) -> None:
     """What makes a run another one is named; pace, place, money and mode are no difference."""
     assert info().differences(info(**change)) == said
+
+
+def test_another_pace() -> None:
+    """A run that goes on may ask at another pace; nothing else of it changes, and it is the same run."""
+    book = ledger()
+    before = book.run
+    book.poll_every(2.5)
+    assert book.run.settings.poll_interval == 2.5
+    assert book.run.differences(before) == []
+    assert book.run.settings.model_copy(update={"poll_interval": before.settings.poll_interval}) == before.settings
