@@ -253,7 +253,7 @@ async def test_immediate_requests_are_checked(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="max_completion_tokens"):
         await client.chat.completions.create(**body, max_tokens=5)
     with pytest.raises(openai.NotFoundError, match="does not exist"):
-        await client.chat.completions.create(**(body | {"model": "claude-9"}))
+        await client.chat.completions.create(**(body | {"model": "someone-9"}))
     loose = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {"type": "object"}}}
     with pytest.raises(openai.BadRequestError, match="additionalProperties"):
         await client.chat.completions.create(**(body | {"response_format": loose}))
