@@ -1,6 +1,6 @@
 """The parts of a run, built from its settings: service, database, sandbox. Whatever is opened here is closed here."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -15,6 +15,7 @@ from floridify_batch.languages import language_name
 from floridify_batch.ledger import RunInfo, RunSettings
 from floridify_batch.planning import Brief, brief
 from floridify_batch.recipes import components_named
+from floridify_batch.seams import Told
 from floridify_batch.store import MongoStore
 
 MONGO_FOLDER = "batch-synth-mongodb"
@@ -49,8 +50,6 @@ _HARMLESS = frozenset(
 """Options of a database's address that say nothing secret; others are kept out of checkpoints and messages."""
 
 _SANDBOX_KEY = "sandbox"
-
-type Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +114,21 @@ def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
 
 @asynccontextmanager
 async def opened_store(
-    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Tell, waiting: Tell
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, waiting: Told
 ) -> AsyncIterator[MongoStore]:
     """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
-    url = _mongo_url(settings, secrets)
-    with _mongod(url, checkpoint, tell) as address:
-        store = MongoStore(address, settings.database, waiting=waiting)
+    url, folder = _mongo_url(settings, secrets), mongo_folder(checkpoint)
+    async with opened_database(url, settings.database, folder, tell, waiting) as store:
+        yield store
+
+
+@asynccontextmanager
+async def opened_database(
+    url: str | None, name: str, folder: Path, tell: Told, waiting: Told
+) -> AsyncIterator[MongoStore]:
+    """A database, reached: at an address, or by a server of our own over `folder`. Raises `DatabaseError`."""
+    with _address(url, folder, tell) as address:
+        store = MongoStore(address, name, waiting=waiting)
         try:
             await store.check()
             yield store
@@ -129,13 +137,13 @@ async def opened_store(
 
 
 @contextmanager
-def _mongod(url: str | None, checkpoint: Checkpoint, tell: Tell) -> Iterator[str]:
+def _address(url: str | None, folder: Path, tell: Told) -> Iterator[str]:
     if url:
         yield url
         return
     from floridify_batch.local_mongo import local_mongod
 
-    with local_mongod(mongo_folder(checkpoint)) as mongo:
+    with local_mongod(folder) as mongo:
         verb = "started" if mongo.started else "in use"
         tell(f"Local MongoDB {verb} at {mongo.url} with its data in {mongo.data_folder}")
         yield mongo.url
@@ -148,7 +156,7 @@ def mongo_folder(checkpoint: Checkpoint) -> Path:
 
 @contextmanager
 def service(
-    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Tell, seconds: float, *, join: bool = False
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, seconds: float, *, join: bool = False
 ) -> Iterator[tuple[str, str | None]]:
     """The key and the address of the service: with `--sandbox`, one that is started for this command.
 
@@ -178,7 +186,7 @@ def key_of(secrets: Secrets) -> str:
 
 @asynccontextmanager
 async def opened_batches(
-    settings: RunSettings, key: str, base_url: str | None, checkpoint: Checkpoint, waiting: Tell
+    settings: RunSettings, key: str, base_url: str | None, checkpoint: Checkpoint, waiting: Told
 ) -> AsyncIterator[Batches]:
     """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
     if settings.immediate:

@@ -7,7 +7,6 @@ in it. A list that takes a day has one, like the command's.
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
 from secrets import token_hex
@@ -35,6 +34,7 @@ from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_name
 from floridify_batch.requests import AnswerError, parse_answer
 from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
 from floridify_batch.run import Run
+from floridify_batch.seams import utc_now
 from floridify_batch.store import EntryStore
 from floridify_batch.words import clean_word, digest_of, write_normalised
 
@@ -165,7 +165,7 @@ class SynthesisBatchProcessor:
         )
         ledger = place.load()
         if ledger is None:
-            ledger = Ledger(start_time=datetime.now(UTC).timestamp(), run=info)
+            ledger = Ledger(start_time=utc_now().timestamp(), run=info)
             place.create_folder()
             write_normalised(words, place.words_path)
             place.save(ledger)

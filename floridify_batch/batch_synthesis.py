@@ -10,10 +10,9 @@ these spawn by whatever means inherits the mark. An asker without it counts whil
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, overload
@@ -28,6 +27,7 @@ from floridify_batch.errors import ServiceError
 from floridify_batch.failures import Failure
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import AnswerError, CustomId, SynthesisRequest, parse_custom_id
+from floridify_batch.seams import Clock, Sleep, utc_now
 from floridify_batch.waiting import AnyTask, busy_task
 
 PATIENCE = 10.0
@@ -39,10 +39,6 @@ _LOOKS = 3
 _LONGEST_PAUSE = 0.05
 
 _GATHERED_BY: ContextVar["BatchSynthesisCollector | None"] = ContextVar("gathered_by", default=None)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,8 @@ class BatchSynthesisCollector:
         batches: Batches,
         *,
         poll_interval: float = 60.0,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], datetime] = _now,
+        sleep: Sleep = asyncio.sleep,
+        clock: Clock = utc_now,
         folder: Path | None = None,
         limits: Limits | None = None,
         patience: float = PATIENCE,

@@ -17,6 +17,7 @@ from floridify_batch.connector import new_client, translated
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
 from floridify_batch.requests import ENDPOINT
+from floridify_batch.seams import Told, tell_nobody
 
 if TYPE_CHECKING:
     from openai.types import Batch
@@ -106,21 +107,13 @@ class Batches(Protocol):
         """Let go of everything."""
 
 
-type Told = Callable[[str], None]
-"""Whoever is told why there is a wait."""
-
-
-def _tell_nobody(_: str) -> None:
-    pass
-
-
 class OpenAIBatches:
     """OpenAI's Batch API. `patience` is for how many seconds a service that does not answer is asked again."""
 
     discount = BATCH_DISCOUNT
 
     def __init__(
-        self, api_key: str, *, base_url: str | None = None, patience: float = 3600.0, waiting: Told = _tell_nobody
+        self, api_key: str, *, base_url: str | None = None, patience: float = 3600.0, waiting: Told = tell_nobody
     ) -> None:
         # Without the SDK's retries: creations must not be repeated, and everything else is, by us, in our own time.
         self._client = new_client(api_key, base_url, _CONNECTIONS).with_options(max_retries=0)

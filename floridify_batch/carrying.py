@@ -7,7 +7,7 @@ not stand in the way for as long as the service remembers it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -22,6 +22,7 @@ from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import SynthesisRequest
 from floridify_batch.results import WordOutcome, indexed_answers, settle
+from floridify_batch.seams import Clock, Sleep
 
 REMEMBERED: Final = timedelta(days=2)
 """How far back a batch of the same requests is looked for: a batch's window is one day."""
@@ -92,8 +93,8 @@ class Carrier:
 
     batches: Batches
     poll_interval: float
-    sleep: Callable[[float], Awaitable[None]]
-    clock: Callable[[], datetime]
+    sleep: Sleep
+    clock: Clock
     usage: Usage = field(default_factory=Usage)
 
     async def carry(self, file: RequestFile, deliver: Deliver) -> None:

@@ -8,9 +8,9 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,9 @@ from pydantic import ValidationError
 from floridify_batch.chunks import forget_lines, private_file, sync, sync_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.ledger import VERSION, ChunkState, Ledger
+from floridify_batch.seams import Clock, utc_now
 
 _CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
-
-type Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 class Checkpoint:

@@ -53,7 +53,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_DATABASE = "floridify"
 
 STOPPED = 130
@@ -101,6 +100,7 @@ def run(
     """Synthesise what the words of a list are missing."""
     from floridify_batch import commands
     from floridify_batch.assembly import without_password
+    from floridify_batch.connector import DEFAULT_MODEL
     from floridify_batch.floridify import read_config
     from floridify_batch.ledger import RunSettings
     from floridify_batch.recipes import components_named, counts_named

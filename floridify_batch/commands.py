@@ -27,7 +27,7 @@ from floridify_batch.assembly import (
     service,
 )
 from floridify_batch.batches import Batches
-from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.display import LiveDisplay, LogDisplay
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
@@ -37,6 +37,7 @@ from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.panels import estimate_panel, summary_panel
 from floridify_batch.planning import Brief
 from floridify_batch.run import MAX_BATCHES, Run
+from floridify_batch.seams import utc_now
 from floridify_batch.store import EntryReader, MongoStore, NoDatabase
 from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
 

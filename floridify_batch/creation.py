@@ -5,7 +5,7 @@ the list may lag; only then is it made again, under the same label, so that a ba
 recognised and cancelled.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.errors import ServiceUncertain
 from floridify_batch.failures import FailureReason
 from floridify_batch.results import Unanswered
+from floridify_batch.seams import Sleep, Told, tell_nobody
 
 LIST_LAG = 2.0
 """Seconds after which a new batch is expected to be in the service's list."""
@@ -24,13 +25,6 @@ METADATA_LENGTH = 512
 """Characters of one value that the service keeps with a batch."""
 
 _ERRORS_SHOWN = 5
-
-type Sleep = Callable[[float], Awaitable[None]]
-type Told = Callable[[str], None]
-
-
-def tell_nobody(_: str) -> None:
-    """Take no note."""
 
 
 async def look_twice(batches: Batches, label: str, since: datetime, sleep: Sleep) -> BatchJob | None:

@@ -1,19 +1,19 @@
 """The dictionary that a database holds: where it is, what it has of a word, and what it has instead of one."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from floridify_batch.assembly import MONGO_FOLDER
+from floridify_batch.assembly import MONGO_FOLDER, opened_database
 from floridify_batch.changes import Collection
 from floridify_batch.documents import SYNTHESIS
+from floridify_batch.seams import Told, tell_nobody
 from floridify_batch.store import MongoStore
 
 type Document = dict[str, Any]
-type Tell = Callable[[str], None]
 
 _MAX_CANDIDATES = 300
 _NEAREST = 5
@@ -42,26 +42,14 @@ class Place:
 
 
 @asynccontextmanager
-async def opened(place: Place, tell: Tell) -> AsyncIterator[MongoStore]:
+async def opened(place: Place, tell: Told) -> AsyncIterator[MongoStore]:
     """The database, reached. Raises `DatabaseError`."""
-    with _address(place) as url:
-        store = MongoStore(url, place.database, waiting=lambda _: tell("The database does not answer. Trying again."))
-        try:
-            await store.check()
-            yield store
-        finally:
-            await store.close()
 
+    def waiting(_: str) -> None:
+        tell("The database does not answer. Trying again.")
 
-@contextmanager
-def _address(place: Place) -> Iterator[str]:
-    if place.mongo_url:
-        yield place.mongo_url
-        return
-    from floridify_batch.local_mongo import local_mongod
-
-    with local_mongod(place.data_folder) as mongo:
-        yield mongo.url
+    async with opened_database(place.mongo_url, place.database, place.data_folder, tell_nobody, waiting) as store:
+        yield store
 
 
 # ── what it holds for a word ───────────────────────────────────────────────────────────────────────────────────────

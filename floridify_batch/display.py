@@ -5,7 +5,7 @@ the eye: what is happening now, how far and how long and how much, what went wro
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from floridify_batch.events import (
 from floridify_batch.failures import Failure
 from floridify_batch.panels import WIDE, cell, listing, or_dash, plain, shorten
 from floridify_batch.run_view import Flight, RunView, brief, count, dollars, expiry, percent, span, stamp
+from floridify_batch.seams import Clock
 
 WIDEST = 160
 """Columns that are used at most: farther apart, figures no longer belong together for the eye."""
@@ -44,8 +45,6 @@ WIDEST = 160
 BATCHES_SHOWN, KINDS_SHOWN = 8, 5
 _LOW = 32  # lines of a screen under which the tables go without rules and with fewer rows
 _PAUSE = timedelta(seconds=10)
-
-type Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ finds this file goes on behind its last whole line. So a crash loses at most the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from floridify_batch.batches import BatchJob
 from floridify_batch.chunks import private_file, replace_file, sync
 from floridify_batch.connector import HTTP_OK, OpenAIConnector, Reply
 from floridify_batch.errors import UnknownBatch
+from floridify_batch.seams import Clock, utc_now
 
 SYNC_EVERY = 100
 """Answers between two syncs of the file that holds them."""
@@ -43,9 +44,7 @@ class ImmediateBatches:
 
     discount = Decimal(0)
 
-    def __init__(
-        self, connector: OpenAIConnector, run_folder: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, connector: OpenAIConnector, run_folder: Path, clock: Clock = utc_now) -> None:
         self._connector = connector
         self._run_folder = run_folder
         self._clock = clock

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from floridify_batch.assembly import Secrets, key_of, service
 from floridify_batch.batches import BatchJob, OpenAIBatches
-from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_failures
 from floridify_batch.components import Recipe, Scope, SynthesisComponent
+from floridify_batch.connector import DEFAULT_MODEL
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
@@ -22,6 +23,7 @@ from floridify_batch.planning import brief
 from floridify_batch.pricing import rates
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
+from floridify_batch.seams import utc_now
 from floridify_batch.words import read_normalised
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def failures(checkpoint: Checkpoint) -> int:
 def components() -> int:
     """List every component: what it belongs to, what it waits for, where it is stored, what a request costs."""
     console = Console()
-    asked = brief(RECIPES, model="gpt-6-luna", language_name="English").by_component()
+    asked = brief(RECIPES, model=DEFAULT_MODEL, language_name="English").by_component()
     # Everything waits for definitions, and whatever waits for a definition's text waits for its clusters, too.
     implied = {SynthesisComponent.DEFINITIONS, SynthesisComponent.CLUSTER_DEFINITIONS}
     narrow = console.width < _WIDE

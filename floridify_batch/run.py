@@ -1,18 +1,19 @@
 """A run: everything that its stations share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from floridify_batch.batches import Batches
-from floridify_batch.checkpoint import Checkpoint, utc_now
+from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import Limits, chunk_folder
 from floridify_batch.events import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.planning import Brief, Question
+from floridify_batch.seams import Clock, Sleep, utc_now
 from floridify_batch.store import EntryStore
 
 PAGE_WORDS = 200
@@ -33,8 +34,8 @@ class Run:
     batches: Batches
     store: EntryStore
     observer: Observer = field(default_factory=Silent)
-    clock: Callable[[], datetime] = utc_now
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Clock = utc_now
+    sleep: Sleep = asyncio.sleep
     questions: Mapping[str, Question] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,6 @@ is stored is not planned or changed again. Written with what motor and `pymongo.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +27,7 @@ from floridify_batch.documents import (
 )
 from floridify_batch.errors import DatabaseError
 from floridify_batch.layouts import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.seams import Clock, Told, tell_nobody, utc_now
 from floridify_batch.words import Entry, Stamp, Word, unknown_entry
 
 if TYPE_CHECKING:
@@ -70,14 +70,6 @@ class NoDatabase:
         return {text: [unknown_entry(text, language)] for text in texts}
 
 
-def _tell_nobody(_: str) -> None:
-    pass
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class MongoStore:
     """A MongoDB database. `patience`: seconds for which an unreachable server is tried again; `waiting` is told why.
 
@@ -90,8 +82,8 @@ class MongoStore:
         database: str,
         *,
         patience: float = 600.0,
-        waiting: Callable[[str], None] = _tell_nobody,
-        clock: Callable[[], datetime] = _utc_now,
+        waiting: Told = tell_nobody,
+        clock: Clock = utc_now,
     ) -> None:
         from motor.motor_asyncio import AsyncIOMotorClient
         from pymongo.errors import PyMongoError

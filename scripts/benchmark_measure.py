@@ -115,11 +115,11 @@ async def _prepared(
 ) -> "tuple[Run, Estimate]":
     """What the command does up to the gate, and the run behind it."""
     from floridify_batch.assembly import new_brief, run_info
-    from floridify_batch.checkpoint import utc_now
     from floridify_batch.chunks import Limits
     from floridify_batch.feeding import survey
     from floridify_batch.ledger import Ledger
     from floridify_batch.run import Run
+    from floridify_batch.seams import utc_now
     from floridify_batch.words import read_word_list, write_normalised
 
     listed = read_word_list(Path(settings.words_file))
@@ -143,9 +143,9 @@ async def _prepared(
 
 
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
-    from floridify_batch.checkpoint import utc_now
     from floridify_batch.display import LogDisplay
     from floridify_batch.driver import Driver
+    from floridify_batch.seams import utc_now
 
     run.observer = StationObserver(watch, LogDisplay(log, utc_now))
     await Driver(run).process()

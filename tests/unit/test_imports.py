@@ -14,6 +14,7 @@ PACKAGE = "floridify_batch"
 
 ORDER = [
     "errors",
+    "seams",
     "words",
     "pricing",
     "failures",
