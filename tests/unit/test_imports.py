@@ -76,6 +76,10 @@ ORDER = [
     "floridify",
     "cli_errors",
     "cli_options",
+    "cli_parts",
+    "cli_run",
+    "cli_look",
+    "cli_dictionary",
     "cli",
 ]
 """Every module of the package: each imports only from those before it. `sandbox` stands for its whole folder."""
@@ -113,8 +117,19 @@ ALLOWED = {
     "motor": {"store"},
     "pymongo": {"store", "documents", "drafts", "importing"},
     "bson": {"layouts"},
-    "rich": {"display", "panels", "gate", "commands", "inspection", "cli", "importing", "showing"},
-    "typer": {"gate", "commands", "inspection", "cli_options", "cli", "importing", "showing"},
+    "rich": {"display", "panels", "gate", "commands", "inspection", "importing", "showing"},
+    "typer": {
+        "gate",
+        "commands",
+        "inspection",
+        "cli_options",
+        "cli_parts",
+        "cli_look",
+        "cli_dictionary",
+        "cli",
+        "importing",
+        "showing",
+    },
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "filelock": {"checkpoint", "sandbox"},
@@ -189,7 +204,7 @@ def test_who_knows_of_a_package(package: str) -> None:
 def test_who_knows_of_the_sandbox() -> None:
     """The sandbox is for trying and testing: nothing of a run leans on it but what starts it."""
     who = {where for where, names in BY_ROOM if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
-    assert who <= {"sandbox", "assembly", "cli"}
+    assert who <= {"sandbox", "assembly", "cli_dictionary"}
 
 
 def test_the_sandbox_knows_little_of_us() -> None:
@@ -205,4 +220,4 @@ def test_nobody_reads_the_environment_but_the_command_line() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
                 readers.add(room(path))
-    assert readers <= {"cli", "local_mongo"}  # a program that we start is handed our own environment
+    assert readers <= {"cli_parts", "local_mongo"}  # a program that we start is handed our own environment

@@ -1,0 +1,55 @@
+"""The commands around a dictionary: import and show; and the stand-in service: sandbox."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from floridify_batch.cli_options import ConfigOption, DatabaseOption, LanguageOption, MongoOption
+from floridify_batch.cli_parts import place_of
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="Definitions: kaikki JSONL (.gz too), or plain JSONL.")],
+    language: LanguageOption = "en",
+    provider: Annotated[str | None, typer.Option(help="The source's name, where the file has none.")] = None,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Put the definitions of a file into the database."""
+    from floridify_batch.importing import import_file
+
+    place = place_of(mongo_url, database, floridify_config)
+    raise typer.Exit(asyncio.run(import_file(file, place, language=language, provider=provider)))
+
+
+def show(
+    word: Annotated[str, typer.Argument(help="The word.")],
+    language: LanguageOption = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the documents as JSON.")] = False,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Print an entry as a dictionary would print it."""
+    from floridify_batch.showing import show as show_word
+
+    place = place_of(mongo_url, database, floridify_config)
+    raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
+    data: Annotated[Path, typer.Option(help="The folder in which it remembers.")] = Path("batch-synth-sandbox"),
+    seconds: Annotated[float, typer.Option(min=0.0, help="How long a batch takes.")] = 10.0,
+    fault: Annotated[list[str] | None, typer.Option(help="A fault, such as expire=0.1.")] = None,
+    seed: Annotated[int, typer.Option(help="Other numbers give other answers and faults.")] = 0,
+) -> None:
+    """Serve a stand-in for OpenAI's Files, Batches and Chat Completions on this machine."""
+    from floridify_batch.sandbox.running import serve
+    from floridify_batch.sandbox.settings import SandboxSettings
+
+    settings = SandboxSettings(data=data, port=port, running_seconds=seconds, faults=tuple(fault or ()), seed=seed)
+    serve(settings, listening=lambda url: typer.echo(f"Sandbox at {url} (any key will do). Ctrl-C ends it."))

@@ -1,0 +1,54 @@
+"""The commands that look at a run from outside, or end it: status, failures, components, cancel."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from floridify_batch.cli_options import BaseUrlOption, CheckpointOption, RequiredCheckpointOption
+from floridify_batch.cli_parts import checkpoint_at, sandbox_seconds, secrets_of
+from floridify_batch.errors import UsageError
+
+
+def status(
+    batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
+    checkpoint: CheckpointOption = None,
+    base_url: BaseUrlOption = None,
+) -> None:
+    """Say how a batch, or every batch of a checkpoint, stands."""
+    from floridify_batch import inspection
+
+    place = checkpoint_at(checkpoint) if checkpoint else None
+    asked = inspection.status(batch_id, place, secrets_of(None), base_url, sandbox_seconds())
+    raise typer.Exit(asyncio.run(asked))
+
+
+def failures(
+    checkpoint: RequiredCheckpointOption,
+) -> None:
+    """List the failed words of a checkpoint, with reasons."""
+    from floridify_batch import inspection
+
+    raise typer.Exit(inspection.failures(checkpoint_at(checkpoint)))
+
+
+def components() -> None:
+    """List what can be synthesised."""
+    from floridify_batch import inspection
+
+    raise typer.Exit(inspection.components())
+
+
+def cancel(
+    batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
+    checkpoint: CheckpointOption = None,
+    base_url: BaseUrlOption = None,
+) -> None:
+    """Cancel a batch, or every batch of a checkpoint. What is finished stays, and is paid for."""
+    from floridify_batch import inspection
+
+    if (batch_id is None) == (checkpoint is None):
+        raise UsageError("Name either a batch or a --checkpoint to cancel.")
+    place = checkpoint_at(checkpoint) if checkpoint else None
+    asked = inspection.cancel(batch_id, place, secrets_of(None), base_url, sandbox_seconds())
+    raise typer.Exit(asyncio.run(asked))

@@ -1,0 +1,118 @@
+"""The commands that spend: run and resume."""
+
+import asyncio
+from pathlib import Path
+
+from floridify_batch.cli_options import (
+    AttemptsOption,
+    BaseUrlOption,
+    BatchSizeOption,
+    CheckpointOption,
+    ComponentsOption,
+    ConfigOption,
+    CountOption,
+    DatabaseOption,
+    DryRunOption,
+    ForceOption,
+    FrequencyScale,
+    ImmediateOption,
+    LanguageOption,
+    ModelOption,
+    MongoOption,
+    NoWaitOption,
+    PollOption,
+    RequiredCheckpointOption,
+    SandboxOption,
+    ScaleOption,
+    StaleOption,
+    TemplatesOption,
+    WordsArgument,
+    YesOption,
+)
+from floridify_batch.cli_parts import DEFAULT_DATABASE, checkpoint_at, finish, sandbox_seconds, secrets_of
+from floridify_batch.errors import UsageError
+
+
+def run(
+    words: WordsArgument,
+    checkpoint: CheckpointOption = None,
+    components: ComponentsOption = "default",
+    model: ModelOption = None,
+    language: LanguageOption = "en",
+    force: ForceOption = False,
+    stale: StaleOption = False,
+    count: CountOption = None,
+    frequency_scale: ScaleOption = FrequencyScale.COMMON_FIRST,
+    templates: TemplatesOption = None,
+    batch_size: BatchSizeOption = None,
+    dry_run: DryRunOption = False,
+    immediate: ImmediateOption = False,
+    yes: YesOption = False,
+    no_wait: NoWaitOption = False,
+    max_attempts: AttemptsOption = 3,
+    poll_interval: PollOption = None,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    base_url: BaseUrlOption = None,
+    sandbox: SandboxOption = False,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Synthesise what the words of a list are missing."""
+    from floridify_batch import commands
+    from floridify_batch.assembly import without_password
+    from floridify_batch.connector import DEFAULT_MODEL
+    from floridify_batch.floridify import read_config
+    from floridify_batch.ledger import RunSettings
+    from floridify_batch.recipes import components_named, counts_named
+
+    if immediate and no_wait:
+        raise UsageError("--immediate asks while it waits; take --no-wait away, or ask in batches.")
+    config = read_config(floridify_config)
+    mongo_url = mongo_url or config.mongo_url
+    settings = RunSettings(
+        words_file=str(words),
+        components=tuple(components_named(components)),
+        model=model or config.model or DEFAULT_MODEL,
+        language=language,
+        force=force,
+        immediate=immediate,
+        batch_size=batch_size,
+        max_attempts=max_attempts,
+        poll_interval=_poll_interval(poll_interval, near=sandbox or immediate),
+        database=database or config.database or DEFAULT_DATABASE,
+        mongo_url=without_password(mongo_url),
+        base_url=None if sandbox else base_url,
+        sandbox=sandbox,
+        stale=stale,
+        counts=counts_named(count or ()),
+        templates=str(templates.absolute()) if templates else None,
+        frequency_scale=frequency_scale.value,
+    )
+    place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
+    scene = commands.Scene(place, secrets_of(mongo_url, config), sandbox_seconds(), yes=yes, wait=not no_wait)
+    finish(lambda: asyncio.run(commands.run(settings, scene, dry_run=dry_run)), place)
+
+
+def resume(
+    checkpoint: RequiredCheckpointOption,
+    no_wait: NoWaitOption = False,
+    poll_interval: PollOption = None,
+    mongo_url: MongoOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Go on where a run was stopped, from its checkpoint alone."""
+    from floridify_batch import commands
+    from floridify_batch.floridify import read_config
+
+    config = read_config(floridify_config)
+    mongo_url = mongo_url or config.mongo_url
+    place = checkpoint_at(checkpoint)
+    scene = commands.Scene(
+        place, secrets_of(mongo_url, config), sandbox_seconds(), yes=True, wait=not no_wait, poll_interval=poll_interval
+    )
+    finish(lambda: asyncio.run(commands.resume(scene)), place)
+
+
+def _poll_interval(asked: float | None, *, near: bool) -> float:
+    """A minute, or a second where whoever answers is on this machine and does not mind."""
+    return asked if asked is not None else (1.0 if near else 60.0)
