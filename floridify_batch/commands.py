@@ -28,17 +28,19 @@ from floridify_batch.assembly import (
 )
 from floridify_batch.batches import Batches
 from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.display import LiveDisplay, LogDisplay
+from floridify_batch.display import LiveDisplay
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Observer, Waiting
 from floridify_batch.gate import confirmed, notes_on, surveyed
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
-from floridify_batch.panels import estimate_panel, summary_panel
+from floridify_batch.log_lines import LogDisplay
+from floridify_batch.panels import estimate_panel
 from floridify_batch.planning import Brief
 from floridify_batch.run import MAX_BATCHES, Run
 from floridify_batch.seams import utc_now
 from floridify_batch.store import EntryReader, MongoStore, NoDatabase
+from floridify_batch.summary import summary_panel
 from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
 
 PROCESSED, SOME_FAILED, STOPPED = 0, 1, 130

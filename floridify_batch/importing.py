@@ -24,8 +24,8 @@ from floridify_batch.dictionary_files import BAD_LINES_NAMED, Reading, listed, o
 from floridify_batch.documents import doc_id, encoded
 from floridify_batch.drafts import Draft, Present, Sense, drafted, word_insert, word_of, words_found, writes
 from floridify_batch.errors import DatabaseError, UsageError
+from floridify_batch.frames import plain
 from floridify_batch.layouts import TODAY
-from floridify_batch.panels import plain
 from floridify_batch.store import MongoStore
 from floridify_batch.words import DocId, Word
 

@@ -17,8 +17,9 @@ from floridify_batch.components import Recipe, Scope, SynthesisComponent
 from floridify_batch.connector import DEFAULT_MODEL
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED
+from floridify_batch.frames import listing
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table, listing
+from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table
 from floridify_batch.planning import brief
 from floridify_batch.pricing import rates
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES

@@ -1,44 +1,22 @@
-"""Tables and panels that are printed once: an estimate, a summary, the batches, one batch, the failures.
+"""Tables and panels that are printed once: an estimate, the batches, one batch, the failures."""
 
-All text that was not written here passes `plain` and becomes a `Text`, so that neither escape codes nor markup in a
-word or a service's message is ever obeyed.
-"""
-
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from rich import box
-from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.chunks import ChunkSize
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
-from floridify_batch.run_view import RunView, count, dollars, megabytes, span, stamp, verdict
+from floridify_batch.frames import WIDE, cell, facts, framed, listing, or_dash, plain
+from floridify_batch.wording import count, dollars, megabytes, span, stamp
 
 CHUNKS_SHOWN = 4
 """Chunks of an estimate that are listed one by one."""
-
-TEXT_SHOWN = 400
-"""Characters of a text from elsewhere that are looked at: no cell is wider."""
-
-_ESCAPE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, movements
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # strings: titles, links
-    r"|\x1b[ -/]*[0-~]?"
-)
-_JOINERS = "\u200c\u200d"  # between letters of Persian and Hindi words; all other format characters only mislead
-
-
-WIDE = 120
-"""Columns from which there is room for more than the most needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,76 +66,6 @@ class FailureRow:
     detail: str
 
 
-def plain(text: str) -> str:
-    """Text from elsewhere as one line that can do nothing to a terminal."""
-    kept = (_harmless(character) for character in _ESCAPE.sub("", text))
-    return " ".join("".join(kept).split())
-
-
-def _harmless(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Cf":
-        return character if character in _JOINERS else ""
-    if category == "Cs":
-        return "\N{REPLACEMENT CHARACTER}"
-    return " " if category in ("Cc", "Zl", "Zp") else character
-
-
-def cell(text: str, style: str = "") -> Text:
-    """Text from elsewhere, for a cell that is cut with an ellipsis where it is too narrow."""
-    return Text(plain(text[:TEXT_SHOWN]), style, no_wrap=True, overflow="ellipsis")
-
-
-def shorten(text: str, cells: int) -> str:
-    """An id cut in its middle, so that both of its ends can be recognised."""
-    if cell_len(text) <= cells:
-        return text
-    head = (cells - 1) // 2
-    tail = text[-cells:]
-    while cell_len(tail) > cells - 1 - head:
-        tail = tail[1:]
-    return f"{set_cell_size(text, head).rstrip()}…{tail}"
-
-
-def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:
-    """A table with a line under its heads; numbers stand to the right, `wide` takes the room that is left."""
-    table = Table(
-        box=box.SIMPLE_HEAD if ruled else None,
-        header_style="bold",
-        border_style="dim",
-        padding=(0, 1 if ruled else 2, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-        expand=wide is not None,
-    )
-    for name in columns:
-        table.add_column(
-            name,
-            justify="right" if name in right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if name == wide else None,
-        )
-    return table
-
-
-def facts(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names with what they stand for, one below the other."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, Text(plain(value)))
-    return grid
-
-
-def framed(content: RenderableType, title: str, style: str = "") -> Panel:
-    """A panel as wide as it must be."""
-    return Panel(
-        content, title=Text(title, "bold"), title_align="left", box=box.ROUNDED, border_style=style, expand=False
-    )
-
-
 def estimate_panel(estimate: Estimate, *, immediate: bool, notes: Sequence[str] = ()) -> RenderableType:
     """What a run would ask and cost. What later waves add is an expectation, and marked as one."""
     parts: list[RenderableType] = [_estimated_words(estimate), Text(), _estimated_requests(estimate)]
@@ -193,10 +101,6 @@ def _estimated_requests(estimate: Estimate) -> Table:
     return table
 
 
-def or_dash(number: int) -> str:
-    return count(number) if number else "-"
-
-
 def _prices(estimate: Estimate, *, immediate: bool) -> Table:
     regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
     if immediate:
@@ -224,33 +128,6 @@ def _chunk_sizes(estimate: Estimate) -> Iterable[RenderableType]:
         size = sum(rest, ChunkSize())
         words = f"{count(size.requests)} requests, {count(size.words)} words, {megabytes(size.bytes)}"
         yield Text(f"and {count(len(rest))} more: {words}", "dim")
-
-
-def summary_panel(
-    view: RunView, now: datetime, *, next_command: str | None = None, failures_command: str | None = None
-) -> RenderableType:
-    """The figures of the whole run and what to type next; its title says how the run stands."""
-    totals, elapsed = view.totals, view.elapsed(now)
-    words = f"{count(totals.processed)} processed, {count(totals.failed)} failed, {count(totals.open_words)} left"
-    settled = f"{count(totals.answered)} answered, {count(totals.failed_requests)} failed"
-    rows = [
-        ("words", f"{count(totals.words)}: {words}"),
-        ("requests", f"{count(totals.requests)}: {settled}, {count(totals.open_requests)} open"),
-        ("tokens", f"{count(totals.usage.input)} in, {count(totals.usage.output)} out"),
-        ("cost", dollars(totals.cost)),
-    ]
-    if elapsed is not None:
-        rows.append(("this sitting", span(elapsed)))
-    if view.failures:
-        kinds = Counter(view.failures).most_common()
-        rows.append(("failures", ", ".join(f"{count(number)} {kind}" for kind, number in kinds)))
-    if view.dropped:
-        rows.append(("left out", f"{count(view.dropped)} bad items of lists"))
-    if failures_command and (totals.failed or totals.failed_requests):
-        rows.append(("what failed", failures_command))
-    if next_command:
-        rows.append(("next", next_command))
-    return framed(facts(rows), verdict(view))
 
 
 def batches_table(rows: Sequence[BatchRow], now: datetime, width: int) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The state of a run as it is shown: a pure fold over its events, and the wording of its figures.
+"""The state of a run as it is shown: a pure fold over its events, as far as anybody needs to see it.
 
 `RunView.apply(event, now)` returns another view and changes nothing. What cannot be known is None: no figure is guessed
 from the past of another sitting, and none is extrapolated from words that have not been planned.
@@ -7,9 +7,7 @@ from the past of another sitting, and none is extrapolated from words that have 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from itertools import pairwise
+from datetime import datetime, timedelta
 
 from floridify_batch.events import (
     BatchPolled,
@@ -26,6 +24,7 @@ from floridify_batch.events import (
     WordFailed,
 )
 from floridify_batch.failures import Failure
+from floridify_batch.wording import count, expiry, megabytes, span
 
 FINISHED_SHOWN = 2
 """Chunks that stay in sight when they are through, so that the eye sees what became of them."""
@@ -250,63 +249,3 @@ def _deed(event: ChunkMoved) -> str:
         "SPLIT": f"Chunk {event.chunk} was too large for the account's limit and is cut again",
         "LOST": f"The service no longer has the batch of chunk {event.chunk}",
     }.get(event.state, f"Chunk {event.chunk}: {event.state.lower()}")
-
-
-# ── wording ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_ENOUGH = 10  # of a unit, so that the next smaller one says little
-_CENT, _LEAST = Decimal("0.01"), Decimal("0.0001")
-
-
-def dollars(amount: Decimal | None) -> str:
-    """Money: to the cent from a dollar on, finer below; a positive amount never reads as nothing."""
-    if amount is None:
-        return "unknown"
-    if amount < 0:
-        return f"-{dollars(-amount)}"
-    if 0 < amount < _LEAST:
-        return f"<${_LEAST}"
-    return f"${amount:,.4f}" if 0 < amount < 1 else f"${amount.quantize(_CENT):,}"
-
-
-def count(number: int) -> str:
-    """A number with thousands separators."""
-    return f"{number:,}"
-
-
-def percent(rate: float) -> str:
-    """A rate that reads as all or nothing only where it is."""
-    return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
-
-
-def megabytes(size: int) -> str:
-    """A size in the units in which the service states its limit."""
-    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"  # noqa: PLR2004
-
-
-def span(time: timedelta) -> str:
-    """A duration in its two largest units, in one where the second says little: "3 min 20 s", "19 h"."""
-    seconds = max(0, int(time.total_seconds()))
-    for (unit, size), (part, small) in pairwise(_UNITS):
-        if seconds >= size:
-            whole, rest = seconds // size, seconds % size // small
-            return f"{whole} {unit} {rest} {part}" if rest and whole < _ENOUGH else f"{whole} {unit}"
-    return f"{seconds} s"
-
-
-def brief(time: timedelta) -> str:
-    """A duration in the one unit that tells enough, for a narrow column: "80 min", "23 h"."""
-    seconds = max(0, int(time.total_seconds()))
-    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
-    return f"{seconds // size} {unit}"
-
-
-def expiry(deadline: datetime, now: datetime) -> str:
-    """When something expires, or that it has."""
-    return f"expires in {span(deadline - now)}" if deadline > now else "past its deadline"
-
-
-def stamp(time: datetime) -> str:
-    """A moment in UTC, to the second."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

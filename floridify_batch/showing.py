@@ -18,7 +18,7 @@ from rich.text import Text
 from floridify_batch.dictionary import Headword, Place, headwords, ids_in, near_spellings, opened, other_languages
 from floridify_batch.documents import SYNTHESIS
 from floridify_batch.errors import DatabaseError
-from floridify_batch.panels import plain
+from floridify_batch.frames import plain
 from floridify_batch.store import MongoStore
 from floridify_batch.words import clean_word
 

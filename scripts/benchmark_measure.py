@@ -143,8 +143,8 @@ async def _prepared(
 
 
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
-    from floridify_batch.display import LogDisplay
     from floridify_batch.driver import Driver
+    from floridify_batch.log_lines import LogDisplay
     from floridify_batch.seams import utc_now
 
     run.observer = StationObserver(watch, LogDisplay(log, utc_now))

@@ -19,7 +19,6 @@ from rich.console import Console
 from floridify_batch.assembly import Secrets, new_brief, opened_batches, opened_store, run_info
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.dictionary import Place
-from floridify_batch.display import render
 from floridify_batch.driver import Driver
 from floridify_batch.events import Event
 from floridify_batch.importing import import_file
@@ -29,6 +28,7 @@ from floridify_batch.recipes import DEFAULT_COMPONENTS
 from floridify_batch.run import Run
 from floridify_batch.run_view import RunView
 from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.screens import render
 from floridify_batch.seams import utc_now
 from floridify_batch.words import read_word_list, write_normalised
 

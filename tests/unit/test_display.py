@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from floridify_batch.chunks import ChunkSize
-from floridify_batch.display import LiveDisplay, LogDisplay, render
+from floridify_batch.display import LiveDisplay
 from floridify_batch.estimates import Estimate, Expectation
 from floridify_batch.events import (
     BatchPolled,
@@ -31,6 +31,8 @@ from floridify_batch.events import (
     WordFailed,
 )
 from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.frames import plain, shorten
+from floridify_batch.log_lines import LogDisplay
 from floridify_batch.panels import (
     BatchFacts,
     BatchRow,
@@ -39,12 +41,11 @@ from floridify_batch.panels import (
     batches_table,
     estimate_panel,
     failures_table,
-    plain,
-    shorten,
-    summary_panel,
 )
 from floridify_batch.pricing import Usage
 from floridify_batch.run_view import RunView
+from floridify_batch.screens import render
+from floridify_batch.summary import summary_panel
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None)  # a busy machine proves nothing about a property

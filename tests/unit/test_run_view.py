@@ -28,15 +28,9 @@ from floridify_batch.run_view import (
     FINISHED_SHOWN,
     WORDS_SHOWN,
     RunView,
-    brief,
-    dollars,
-    expiry,
-    megabytes,
-    percent,
-    span,
-    stamp,
     verdict,
 )
+from floridify_batch.wording import brief, dollars, expiry, megabytes, percent, span, stamp
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None)  # a busy machine proves nothing about a property

@@ -1,0 +1,62 @@
+"""The wording of figures: money, counts, rates, sizes, durations, moments."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_ENOUGH = 10  # of a unit, so that the next smaller one says little
+_CENT, _LEAST = Decimal("0.01"), Decimal("0.0001")
+
+
+def dollars(amount: Decimal | None) -> str:
+    """Money: to the cent from a dollar on, finer below; a positive amount never reads as nothing."""
+    if amount is None:
+        return "unknown"
+    if amount < 0:
+        return f"-{dollars(-amount)}"
+    if 0 < amount < _LEAST:
+        return f"<${_LEAST}"
+    return f"${amount:,.4f}" if 0 < amount < 1 else f"${amount.quantize(_CENT):,}"
+
+
+def count(number: int) -> str:
+    """A number with thousands separators."""
+    return f"{number:,}"
+
+
+def percent(rate: float) -> str:
+    """A rate that reads as all or nothing only where it is."""
+    return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
+
+
+def megabytes(size: int) -> str:
+    """A size in the units in which the service states its limit."""
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"  # noqa: PLR2004
+
+
+def span(time: timedelta) -> str:
+    """A duration in its two largest units, in one where the second says little: "3 min 20 s", "19 h"."""
+    seconds = max(0, int(time.total_seconds()))
+    for (unit, size), (part, small) in pairwise(_UNITS):
+        if seconds >= size:
+            whole, rest = seconds // size, seconds % size // small
+            return f"{whole} {unit} {rest} {part}" if rest and whole < _ENOUGH else f"{whole} {unit}"
+    return f"{seconds} s"
+
+
+def brief(time: timedelta) -> str:
+    """A duration in the one unit that tells enough, for a narrow column: "80 min", "23 h"."""
+    seconds = max(0, int(time.total_seconds()))
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
+    return f"{seconds // size} {unit}"
+
+
+def expiry(deadline: datetime, now: datetime) -> str:
+    """When something expires, or that it has."""
+    return f"expires in {span(deadline - now)}" if deadline > now else "past its deadline"
+
+
+def stamp(time: datetime) -> str:
+    """A moment in UTC, to the second."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
