@@ -12,7 +12,7 @@ from floridify_batch.connector import OpenAIConnector
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.immediate_batches import ImmediateBatches
 from floridify_batch.languages import language_name
-from floridify_batch.ledger import RunInfo, RunSettings
+from floridify_batch.ledger import DATABASE_PATIENCE, RunInfo, RunSettings
 from floridify_batch.planning import Brief, brief
 from floridify_batch.recipes import components_named
 from floridify_batch.seams import Told
@@ -118,17 +118,20 @@ async def opened_store(
 ) -> AsyncIterator[MongoStore]:
     """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
     url, folder = _mongo_url(settings, secrets), mongo_folder(checkpoint)
-    async with opened_database(url, settings.database, folder, tell, waiting) as store:
+    async with opened_database(url, settings.database, folder, tell, waiting, settings.patience) as store:
         yield store
 
 
 @asynccontextmanager
 async def opened_database(
-    url: str | None, name: str, folder: Path, tell: Told, waiting: Told
+    url: str | None, name: str, folder: Path, tell: Told, waiting: Told, patience: float = DATABASE_PATIENCE
 ) -> AsyncIterator[MongoStore]:
-    """A database, reached: at an address, or by a server of our own over `folder`. Raises `DatabaseError`."""
+    """A database, reached: at an address, or by a server of our own over `folder`. Raises `DatabaseError`.
+
+    `patience`: seconds for which one that is away is waited for.
+    """
     with _address(url, folder, tell) as address:
-        store = MongoStore(address, name, waiting=waiting)
+        store = MongoStore(address, name, patience=patience, waiting=waiting)
         try:
             await store.check()
             yield store
@@ -190,7 +193,7 @@ async def opened_batches(
 ) -> AsyncIterator[Batches]:
     """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
     if settings.immediate:
-        connector = OpenAIConnector(key, settings.model, base_url=base_url)
+        connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
         batches: Batches = ImmediateBatches(connector, checkpoint.folder)
     else:
         remote = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting)  # a day has outages

@@ -211,7 +211,7 @@ def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
     return parsed
 
 
-def _uncounted(_: Usage) -> None:
+def _uncounted(_: str, __: Usage) -> None:
     """Nobody adds up what somebody else's run has paid."""
 
 

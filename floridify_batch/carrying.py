@@ -150,7 +150,7 @@ class Carrier:
                 await asyncio.sleep(0)  # whoever was answered goes on, so that answers do not pile up
         return again
 
-    def _add(self, usage: Usage) -> None:
+    def _add(self, _: str, usage: Usage) -> None:
         self.usage += usage
 
 

@@ -87,6 +87,25 @@ PollOption = Annotated[
     float | None,
     _option(min=0.1, envvar=_env("POLL_INTERVAL"), help="Seconds between polls (60).", rich_help_panel=_PACE),
 ]
+MaxBatchesOption = Annotated[
+    int | None,
+    _option(min=1, envvar=_env("MAX_BATCHES"), help="Batches in flight (20).", rich_help_panel=_PACE),
+]
+QueuedTokensOption = Annotated[
+    int | None,
+    _option(min=1, envvar=_env("MAX_QUEUED_TOKENS"), help="Input tokens in flight.", rich_help_panel=_PACE),
+]
+ConcurrencyOption = Annotated[
+    int | None,
+    _option(min=1, max=1000, envvar=_env("CONCURRENCY"), help="Requests in flight (32).", rich_help_panel=_PACE),
+]
+PatienceOption = Annotated[
+    float | None,
+    _option(min=0.0, envvar=_env("PATIENCE"), help="Seconds to wait for MongoDB (600).", rich_help_panel=_PACE),
+]
+RetryFailedOption = Annotated[
+    bool, _option("--retry-failed", help="Give failed words another chance.", rich_help_panel=_WHAT)
+]
 MongoOption = Annotated[
     str | None,
     _option(envvar=_env("MONGO_URL", "MONGODB_URL"), help="Your MongoDB; else a local one.", rich_help_panel=_WHERE),

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from floridify_batch.cli_options import (
     AttemptsOption,
@@ -9,6 +10,7 @@ from floridify_batch.cli_options import (
     BatchSizeOption,
     CheckpointOption,
     ComponentsOption,
+    ConcurrencyOption,
     ConfigOption,
     CountOption,
     DatabaseOption,
@@ -17,11 +19,15 @@ from floridify_batch.cli_options import (
     FrequencyScale,
     ImmediateOption,
     LanguageOption,
+    MaxBatchesOption,
     ModelOption,
     MongoOption,
     NoWaitOption,
+    PatienceOption,
     PollOption,
+    QueuedTokensOption,
     RequiredCheckpointOption,
+    RetryFailedOption,
     SandboxOption,
     ScaleOption,
     StaleOption,
@@ -50,7 +56,11 @@ def run(
     yes: YesOption = False,
     no_wait: NoWaitOption = False,
     max_attempts: AttemptsOption = 3,
+    max_batches: MaxBatchesOption = None,
+    max_queued_tokens: QueuedTokensOption = None,
     poll_interval: PollOption = None,
+    patience: PatienceOption = None,
+    concurrency: ConcurrencyOption = None,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     base_url: BaseUrlOption = None,
@@ -87,6 +97,9 @@ def run(
         counts=counts_named(count or ()),
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale.value,
+        **_given(
+            max_batches=max_batches, max_queued_tokens=max_queued_tokens, patience=patience, concurrency=concurrency
+        ),
     )
     place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
     scene = commands.Scene(place, secrets_of(mongo_url, config), sandbox_seconds(), yes=yes, wait=not no_wait)
@@ -96,7 +109,12 @@ def run(
 def resume(
     checkpoint: RequiredCheckpointOption,
     no_wait: NoWaitOption = False,
+    retry_failed: RetryFailedOption = False,
+    max_batches: MaxBatchesOption = None,
+    max_queued_tokens: QueuedTokensOption = None,
     poll_interval: PollOption = None,
+    patience: PatienceOption = None,
+    concurrency: ConcurrencyOption = None,
     mongo_url: MongoOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
@@ -107,10 +125,28 @@ def resume(
     config = read_config(floridify_config)
     mongo_url = mongo_url or config.mongo_url
     place = checkpoint_at(checkpoint)
+    pace = _given(
+        max_batches=max_batches,
+        max_queued_tokens=max_queued_tokens,
+        poll_interval=poll_interval,
+        patience=patience,
+        concurrency=concurrency,
+    )
     scene = commands.Scene(
-        place, secrets_of(mongo_url, config), sandbox_seconds(), yes=True, wait=not no_wait, poll_interval=poll_interval
+        place,
+        secrets_of(mongo_url, config),
+        sandbox_seconds(),
+        yes=True,
+        wait=not no_wait,
+        pace=pace,
+        retry_failed=retry_failed,
     )
     finish(lambda: asyncio.run(commands.resume(scene)), place)
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """The settings that somebody named."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _poll_interval(asked: float | None, *, near: bool) -> float:

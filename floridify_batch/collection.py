@@ -28,10 +28,10 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import ChunkSettled, Noticed
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.languages import language_name
-from floridify_batch.ledger import ChunkRecord, ChunkState, TokenCount
+from floridify_batch.ledger import ChunkRecord, ChunkState, Spent, TokenCount
 from floridify_batch.planning import Question
-from floridify_batch.pricing import Bill
-from floridify_batch.requests import parse_answer
+from floridify_batch.pricing import Bills, Usage
+from floridify_batch.requests import parse_answer, parse_custom_id
 from floridify_batch.results import Answered, AnswerIndex, Parse, Unanswered, WordOutcome, indexed_answers, settle
 from floridify_batch.run import Run
 from floridify_batch.words import Entry, Stamp, derived_id
@@ -82,10 +82,14 @@ async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
 async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Settle an ANSWERED or LOST chunk and write what it holds. Doing so twice changes nothing."""
     folder = run.folder(record)
-    bill = Bill(run.ledger.run.settings.model, batch=bool(run.batches.discount))
+    bills = Bills(run.ledger.run.settings.model, batch=bool(run.batches.discount))
     tally = _Tally()
+
+    def paid(identity: str, usage: Usage) -> None:
+        bills.add(_component(identity), usage)
+
     with (
-        indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), bill.add) as index,
+        indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), paid) as index,
         private_file(folder / "failures.partial") as failures,
     ):
         _copy_carried(folder, failures)
@@ -96,10 +100,17 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         _tell_of_odd_lines(run, record, index)
     (folder / "failures.partial").replace(folder / "failures.jsonl")
     sync_folder(folder)
-    usage = bill.usage
-    tokens = TokenCount(input=usage.input, cached=usage.cached, output=usage.output, reasoning=usage.reasoning)
-    facts = {"answered": tally.answered, "failures": dict(tally.failures), "usage": tokens, "cost": bill.cost}
-    record = run.move(record, ChunkState.STORED, **facts)
+    usage, cost = bills.usage, bills.cost
+    run.ledger.spend(_spent(bills, tally))
+    record = run.move(
+        record,
+        ChunkState.STORED,
+        answered=tally.answered,
+        failures=dict(tally.failures),
+        usage=TokenCount.of(usage),
+        cost=cost,
+        stored_at=run.clock().timestamp(),
+    )
     run.observer.notify(
         ChunkSettled(
             record.number,
@@ -107,11 +118,24 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             record.failures,
             tuple(tally.samples),
             usage,
-            bill.cost,
+            cost,
             tally.dropped.total(),
         )
     )
     return record
+
+
+def _component(identity: str) -> str:
+    parts = parse_custom_id(identity)
+    return parts.component if parts else "unknown"
+
+
+def _spent(bills: Bills, tally: "_Tally") -> dict[str, Spent]:
+    names = bills.by_component.keys() | tally.answers.keys() | tally.failed.keys()
+    spent = {name: Spent(answered=tally.answers[name], failed=tally.failed[name]) for name in sorted(names)}
+    for name, bill in bills.by_component.items():
+        spent[name] += Spent(usage=TokenCount.of(bill.usage), cost=bill.cost)
+    return spent
 
 
 def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:
@@ -132,12 +156,18 @@ class _Tally:
 
     def __init__(self) -> None:
         self.answered = 0
+        self.answers: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.samples: list[Failure] = []
         self.dropped: Counter[str] = Counter()
 
-    def count(self, answered: int, failures: Sequence[Failure]) -> None:
-        self.answered += answered
+    def count(self, answers: Sequence[Answered], failures: Sequence[Failure]) -> None:
+        failed = {failure.custom_id for failure in failures}
+        usable = [answer.parts.component for answer in answers if answer.custom_id not in failed]
+        self.answered += len(usable)
+        self.answers.update(usable)
+        self.failed.update(_component(failure.custom_id) for failure in failures)
         self.failures.update(failure.kind for failure in failures)
         self.samples += failures[: SAMPLES - len(self.samples)]
 
@@ -152,7 +182,7 @@ async def _store_page(
         made, orphans = _changes(run, record, outcome, entries[text])
         changes += made
         failed = (*outcome.failures, *orphans)
-        tally.count(len(outcome.answers) - len(orphans), failed)
+        tally.count(outcome.answers, failed)
         write_failures(failures, outcome.ordinal, failed)
     if changes:
         await run.store.apply(changes)

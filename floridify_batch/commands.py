@@ -6,11 +6,12 @@ import os
 import secrets as randomness
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -37,7 +38,7 @@ from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.log_lines import LogDisplay
 from floridify_batch.panels import estimate_panel
 from floridify_batch.planning import Brief
-from floridify_batch.run import MAX_BATCHES, Run
+from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
 from floridify_batch.store import EntryReader, MongoStore, NoDatabase
 from floridify_batch.summary import summary_panel
@@ -57,7 +58,8 @@ class Scene:
     sandbox_seconds: float
     yes: bool
     wait: bool
-    poll_interval: float | None = None
+    pace: Mapping[str, Any] = field(default_factory=dict)
+    retry_failed: bool = False
 
 
 class Announcer:
@@ -195,13 +197,15 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
 
 async def _go_on(ledger: Ledger, scene: Scene) -> int:
     checkpoint, settings = scene.checkpoint, ledger.run.settings
+    words = _kept_words(ledger, checkpoint)
+    if scene.retry_failed:
+        ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
     if ledger.finished:
         return _say_finished(ledger, checkpoint)
     same_database(settings, scene.secrets)
-    if scene.poll_interval is not None:
-        ledger.poll_every(scene.poll_interval)
+    ledger.go_at(scene.pace)
+    settings = ledger.run.settings
     console, waiting = Console(), Announcer()
-    words = _kept_words(ledger, checkpoint)
     asked = new_brief(settings, ledger.run.id)
     if asked.template_digest != ledger.run.template_digest:
         raise CheckpointError(
@@ -230,7 +234,8 @@ def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
     failed = len(ledger.failed_words)
     typer.echo(
         f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
-        f"{failed:,} failed. To ask again for what is missing, name another --checkpoint; for everything, add --force."
+        f"{failed:,} failed. resume --retry-failed gives failed words another chance; another --checkpoint asks for "
+        "what is missing, and run --force for everything again."
     )
     return SOME_FAILED if failed else PROCESSED
 
@@ -239,8 +244,7 @@ def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
 
 
 async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) -> int:
-    # One file of requests at a time where they are answered at once: the connector keeps enough of them in flight.
-    driver = Driver(run_, max_batches=1 if run_.ledger.run.settings.immediate else MAX_BATCHES)
+    driver = Driver(run_)
     with _display(console) as display:
         run_.observer = display
         waiting.observer = display

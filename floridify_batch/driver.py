@@ -13,7 +13,7 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import BatchPolled, RunBegan, RunEnded
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkRecord, ChunkState
-from floridify_batch.run import MAX_BATCHES, Run
+from floridify_batch.run import Run
 from floridify_batch.submission import look_again, submit
 
 
@@ -31,9 +31,12 @@ class Ending(Enum):
 class Driver:
     """Brings a run to its end, from wherever its ledger stands."""
 
-    def __init__(self, run: Run, *, max_batches: int = MAX_BATCHES) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self._max_batches = max_batches
+        settings = run.ledger.run.settings
+        # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
+        self._max_batches = 1 if settings.immediate else settings.max_batches
+        self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._stop = asyncio.Event()
         self._queue_is_full = False
 
@@ -101,9 +104,15 @@ class Driver:
                 return
             record = begun or next(run.ledger.in_state(ChunkState.PLANNED), None)
             record = record or await feeder.next_chunk(alone=not run.in_flight())
-            if record is None:
+            if record is None or (begun is None and not self._may_queue(record)):
                 return
             await submit(run, record)
+
+    def _may_queue(self, record: ChunkRecord) -> bool:
+        """Whether a chunk's tokens may join those in flight; a chunk alone always may, since none is cut smaller."""
+        if self._max_queued_tokens is None or not self._run.in_flight():
+            return True
+        return self._run.queued_tokens() + record.input_tokens <= self._max_queued_tokens
 
     async def _poll(self, feeder: Feeder) -> None:
         """Ask how every batch in flight stands, and collect those that have ended."""

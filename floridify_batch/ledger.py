@@ -31,6 +31,15 @@ from floridify_batch.pricing import Usage
 
 VERSION = 1
 
+MAX_BATCHES = 20
+"""Batches of ours that are in flight at the most, unless told otherwise."""
+
+DATABASE_PATIENCE = 600.0
+"""Seconds for which a database that is away is waited for, unless told otherwise."""
+
+CONCURRENCY = 32
+"""Requests in flight where they are asked at once, unless told otherwise."""
+
 
 class ChunkState(StrEnum):
     """Where a chunk stands."""
@@ -73,9 +82,33 @@ class TokenCount(BaseModel):
     output: int = 0
     reasoning: int = 0
 
+    @classmethod
+    def of(cls, usage: Usage) -> "TokenCount":
+        """The form of a value that adds."""
+        return cls(input=usage.input, cached=usage.cached, output=usage.output, reasoning=usage.reasoning)
+
     def usage(self) -> Usage:
         """The same as a value that adds."""
         return Usage(self.input, self.cached, self.output, self.reasoning)
+
+
+class Spent(BaseModel):
+    """What became of a component's requests, and what they cost in US dollars; None where that is unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answered: int = 0
+    failed: int = 0
+    usage: TokenCount = TokenCount()
+    cost: Decimal | None = Decimal(0)
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            answered=self.answered + other.answered,
+            failed=self.failed + other.failed,
+            usage=TokenCount.of(self.usage.usage() + other.usage.usage()),
+            cost=None if self.cost is None or other.cost is None else self.cost + other.cost,
+        )
 
 
 class ChunkRecord(BaseModel):
@@ -101,6 +134,7 @@ class ChunkRecord(BaseModel):
     batch_id: str | None = None
     created_at: float | None = None
     completed_at: float | None = None
+    stored_at: float | None = None
     absent_reason: str | None = None
     absent_detail: str | None = None
     answered: int = 0
@@ -140,6 +174,10 @@ class RunSettings(BaseModel):
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
     frequency_scale: Literal["common-first", "rare-first"] = "common-first"
+    max_batches: int = MAX_BATCHES
+    max_queued_tokens: int | None = None
+    patience: float = DATABASE_PATIENCE
+    concurrency: int = CONCURRENCY
 
     def begun_without(self, asked: "RunSettings") -> list[str]:
         """The options that are given now and with which the run was not begun, in words."""
@@ -200,6 +238,7 @@ class Ledger(BaseModel):
     run: RunInfo
     list_cursor: int = 0
     token_limit: int | None = None
+    spent: dict[str, Spent] = Field(default_factory=dict)
     chunks: list[ChunkRecord] = Field(default_factory=list)
 
     def chunk(self, number: int) -> ChunkRecord:
@@ -228,10 +267,20 @@ class Ledger(BaseModel):
         self.chunks[record.number - 1] = replaced
         return replaced
 
-    def poll_every(self, seconds: float) -> None:
-        """Change the pace at which the run asks how its batches stand."""
-        settings = self.run.settings.model_copy(update={"poll_interval": seconds})
+    def go_at(self, pace: Mapping[str, Any]) -> None:
+        """Change settings by which a run goes on differently and remains the same: its pace, and what it may spend."""
+        settings = self.run.settings.model_copy(update=dict(pace))
         self.run = self.run.model_copy(update={"settings": settings})
+
+    def retry(self, ordinals: Mapping[str, int]) -> None:
+        """Give every failed word another chance, as if it had never been asked; `ordinals` are places in the list."""
+        self.list_cursor = min([self.list_cursor, *(ordinals[word] for word in self.failed_words)])
+        self.failed_words = {}
+
+    def spend(self, spent: Mapping[str, Spent]) -> None:
+        """Add what a chunk's answers cost, by component."""
+        for component, more in spent.items():
+            self.spent[component] = self.spent.get(component, Spent()) + more
 
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
         """The chunks in any of these states, in the order of their numbers."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 _SAMPLE_TOKENS = 1000
@@ -129,6 +129,33 @@ class Bill:
         if self._rates is None:
             return None
         return self._rates.cost(self._below_tier) + self._cost_above_tier
+
+
+class Bills:
+    """A bill for each component, and their sum."""
+
+    def __init__(self, model: str, *, batch: bool) -> None:
+        self._new = partial(Bill, model, batch=batch)
+        self.by_component: dict[str, Bill] = {}
+
+    def add(self, component: str, usage: Usage) -> None:
+        """Count one request's usage."""
+        bill = self.by_component.get(component)
+        if bill is None:
+            bill = self.by_component[component] = self._new()
+        bill.add(usage)
+
+    @property
+    def usage(self) -> Usage:
+        """What all requests used."""
+        return sum((bill.usage for bill in self.by_component.values()), Usage())
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What all requests cost, in US dollars; None where the model's price is unknown."""
+        costs = [bill.cost for bill in self.by_component.values()]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def _price(model: str, batch: bool, **tokens: int) -> Decimal:

@@ -52,9 +52,13 @@ class AnswerIndex:
         return parsed
 
 
+type Paid = Callable[[str, Usage], None]
+
+
 @contextmanager
-def indexed_answers(paths: Iterable[Path], paid: Callable[[Usage], None]) -> Iterator[AnswerIndex]:
-    """Note every line of the answer files, of which any may be absent; `paid` gets the usage of each answered line.
+def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
+    """Note every line of the answer files, of which any may be absent; `paid` gets the id and the usage of each
+    answered line.
 
     Of several lines with one id, the first usable one counts, since a request that was answered is answered.
     """
@@ -67,7 +71,7 @@ def indexed_answers(paths: Iterable[Path], paid: Callable[[Usage], None]) -> Ite
         yield index
 
 
-def _index_file(path: Path, places: IO[bytes], index: AnswerIndex, paid: Callable[[Usage], None]) -> None:
+def _index_file(path: Path, places: IO[bytes], index: AnswerIndex, paid: Paid) -> None:
     offset = 0
     with path.open("rb") as lines:
         for line in lines:
@@ -77,7 +81,7 @@ def _index_file(path: Path, places: IO[bytes], index: AnswerIndex, paid: Callabl
             offset += len(line)
 
 
-def _index_line(line: bytes, place: _Place, index: AnswerIndex, paid: Callable[[Usage], None]) -> None:
+def _index_line(line: bytes, place: _Place, index: AnswerIndex, paid: Paid) -> None:
     parsed: Mapping[str, Any] = {}
     with suppress(orjson.JSONDecodeError):
         read = orjson.loads(line)
@@ -88,7 +92,7 @@ def _index_line(line: bytes, place: _Place, index: AnswerIndex, paid: Callable[[
         return
     body = _body(parsed)
     if body is not None:
-        paid(usage_of(body))
+        paid(identity, usage_of(body))
     known = index.places.get(identity)
     if known is not None:
         index.repeated += 1

@@ -19,9 +19,6 @@ from floridify_batch.store import EntryStore
 PAGE_WORDS = 200
 """Words that are looked up by one query and planned in one go."""
 
-MAX_BATCHES = 20
-"""Batches of ours that are in flight at the most."""
-
 
 @dataclass(slots=True)
 class Run:
@@ -46,8 +43,10 @@ class Run:
         return chunk_folder(self.checkpoint.folder, record.number)
 
     def limits(self) -> Limits:
-        """What a chunk of this run may hold, given what was learned of the account's token limit."""
-        return Limits(words=self.ledger.run.settings.batch_size, input_tokens=self.ledger.token_limit)
+        """What a chunk of this run may hold, given what is known of the account's limit of queued tokens."""
+        settings = self.ledger.run.settings
+        known = [limit for limit in (self.ledger.token_limit, settings.max_queued_tokens) if limit is not None]
+        return Limits(words=settings.batch_size, input_tokens=min(known, default=None))
 
     def save(self) -> None:
         """Bring the ledger to the disk, and say how things are."""
@@ -76,3 +75,7 @@ class Run:
     def in_flight(self) -> int:
         """How many batches are being paid for."""
         return sum(1 for _ in self.ledger.in_state(ChunkState.SUBMITTED))
+
+    def queued_tokens(self) -> int:
+        """How many input tokens, as estimated, the batches in flight hold."""
+        return sum(record.input_tokens for record in self.ledger.in_state(ChunkState.SUBMITTED))

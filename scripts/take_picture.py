@@ -92,7 +92,8 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
         opened_store(settings, secrets, checkpoint, print, print) as store,
     ):
         run = Run(listed.words, ledger, checkpoint, asked, batches, store, photographer)
-        await Driver(run, max_batches=6).process()
+        run.ledger.go_at({"max_batches": 6})
+        await Driver(run).process()
     return photographer
 
 

@@ -96,7 +96,8 @@ async def at_once(scene: Stage, connector: Answering, kind: type[ImmediateBatche
     run.batches, run.sleep = batches, lambda _: asyncio.sleep(0)
     try:
         async with asyncio.timeout(20):
-            await Driver(run, max_batches=1).process()
+            run.ledger.go_at({"max_batches": 1})
+            await Driver(run).process()
     finally:
         await batches.close()
     return run.ledger

@@ -33,7 +33,8 @@ FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 async def drive(stage: Stage, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
     """One process from its start to its end."""
     run = stage.run(**parts)
-    ending = await Driver(run, max_batches=max_batches).process(wait=wait)
+    run.ledger.go_at({"max_batches": max_batches})
+    ending = await Driver(run).process(wait=wait)
     return ending, run.ledger
 
 

@@ -66,7 +66,7 @@ class Settled:
         self.answers = [each for outcome in self.outcomes for each in outcome.answers]
         self.failures = {each.custom_id: each for outcome in self.outcomes for each in outcome.failures}
 
-    def _pay(self, usage: Usage) -> None:
+    def _pay(self, _: str, usage: Usage) -> None:
         self.usage += usage
 
     @property
@@ -90,7 +90,7 @@ def test_in_any_order(tmp_path: Path) -> None:
 def test_no_files_at_all(tmp_path: Path) -> None:
     """A batch that left no files, as one that the service rejected, fails each request with the batch's own end."""
     unanswered = Unanswered(FailureReason.REJECTED, "model_not_found: no such model")
-    with indexed_answers([tmp_path / "output.jsonl", tmp_path / "errors.jsonl"], lambda _: None) as index:
+    with indexed_answers([tmp_path / "output.jsonl", tmp_path / "errors.jsonl"], lambda *_: None) as index:
         outcomes = list(settle(EXPECTED, index, parse, unanswered))
     failures = [each for outcome in outcomes for each in outcome.failures]
     assert [each.custom_id for each in failures] == IDS
@@ -196,7 +196,7 @@ def test_lines_of_others(tmp_path: Path) -> None:
 
 def test_attempts_are_carried_on(tmp_path: Path) -> None:
     """A failure says which attempt it was and with how much room, so that the next one is counted right."""
-    with indexed_answers([], lambda _: None) as index:
+    with indexed_answers([], lambda *_: None) as index:
         (outcome,) = settle([Expected(9, IDS[0], 3, 2)], index, parse, NO_LINE)
     assert (outcome.failures[0].attempt, outcome.failures[0].boost) == (3, 2)
     assert not (tmp_path / "output.jsonl").exists()
@@ -205,7 +205,7 @@ def test_attempts_are_carried_on(tmp_path: Path) -> None:
 def test_an_id_of_nobodys(tmp_path: Path) -> None:
     """A request whose id cannot be split fails alone."""
     (tmp_path / "output.jsonl").write_bytes(answered("odd"))
-    with indexed_answers([tmp_path / "output.jsonl"], lambda _: None) as index:
+    with indexed_answers([tmp_path / "output.jsonl"], lambda *_: None) as index:
         (outcome,) = settle([Expected(0, "odd", 1, 0)], index, parse, NO_LINE)
     assert outcome.failures[0].reason is FailureReason.MALFORMED
 
