@@ -96,7 +96,7 @@ class Checkpoint:
         ledger.timestamp = self._clock().isoformat()
         ledger.total_cost = None if totals.cost is None else float(totals.cost)
         ledger.total_tokens = totals.usage.total
-        content = orjson.dumps(ledger.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
+        content = orjson.dumps(_plain(ledger), option=orjson.OPT_INDENT_2)
         try:
             self._replace(content)
         except OSError as error:
@@ -184,6 +184,13 @@ class Checkpoint:
         since = self._clock().isoformat(timespec="seconds")
         with private_file(_holder_path(lock_path)) as out:
             out.write(orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+
+
+def _plain(ledger: Ledger) -> dict[str, Any]:
+    """The ledger as JSON has it. Its long lists of words are that already, and are not copied."""
+    words = {"processed_words": ledger.processed_words, "failed_words": ledger.failed_words}
+    rest = ledger.model_dump(mode="json", exclude=set(words))
+    return {"version": rest.pop("version"), **words, **rest}
 
 
 def _holder_path(lock_path: Path) -> Path:
