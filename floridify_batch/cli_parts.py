@@ -64,6 +64,11 @@ def place_of(mongo_url: str | None, database: str | None, config: Path | None) -
     return Place(mongo_url or read.mongo_url, database or read.database or DEFAULT_DATABASE)
 
 
+def dies_at() -> str | None:
+    """Where a test lets this process kill itself, see `fatal`."""
+    return os.environ.get("BATCH_SYNTH_DIE_AT") or None
+
+
 def sandbox_seconds() -> float:
     """How long the sandbox of `--sandbox` takes for a batch."""
     try:

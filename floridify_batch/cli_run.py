@@ -35,7 +35,7 @@ from floridify_batch.cli_options import (
     WordsArgument,
     YesOption,
 )
-from floridify_batch.cli_parts import DEFAULT_DATABASE, checkpoint_at, finish, sandbox_seconds, secrets_of
+from floridify_batch.cli_parts import DEFAULT_DATABASE, checkpoint_at, dies_at, finish, sandbox_seconds, secrets_of
 from floridify_batch.errors import UsageError
 
 
@@ -102,7 +102,9 @@ def run(
         ),
     )
     place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
-    scene = commands.Scene(place, secrets_of(mongo_url, config), sandbox_seconds(), yes=yes, wait=not no_wait)
+    scene = commands.Scene(
+        place, secrets_of(mongo_url, config), sandbox_seconds(), yes=yes, wait=not no_wait, dies_at=dies_at()
+    )
     finish(lambda: asyncio.run(commands.run(settings, scene, dry_run=dry_run)), place)
 
 
@@ -137,6 +139,7 @@ def resume(
         secrets_of(mongo_url, config),
         sandbox_seconds(),
         yes=True,
+        dies_at=dies_at(),
         wait=not no_wait,
         pace=pace,
         retry_failed=retry_failed,

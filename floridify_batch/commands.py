@@ -33,6 +33,7 @@ from floridify_batch.display import LiveDisplay
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Observer, Waiting
+from floridify_batch.fatal import doom
 from floridify_batch.gate import confirmed, notes_on, surveyed
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.log_lines import LogDisplay
@@ -60,6 +61,7 @@ class Scene:
     wait: bool
     pace: Mapping[str, Any] = field(default_factory=dict)
     retry_failed: bool = False
+    dies_at: str | None = None
 
 
 class Announcer:
@@ -244,6 +246,8 @@ def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
 
 
 async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) -> int:
+    if scene.dies_at:
+        doom(run_, scene.dies_at)
     driver = Driver(run_)
     with _display(console) as display:
         run_.observer = display

@@ -51,6 +51,7 @@ ORDER = [
     "store",
     "local_mongo",
     "run",
+    "fatal",
     "submission",
     "collection",
     "feeding",
