@@ -40,10 +40,23 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """What gives way to an answer: generated documents of `collection` that belong to `owner`, a definition or a word.
+
+    `before` are those that were referred to until now; what no model wrote stays among them.
+    """
+
+    collection: Collection
+    owner: DocId
+    before: tuple[DocId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """All that one answer changes: `target` is the document that its custom id names, and gets the stamp.
 
-    Inserts come before updates, and `removes` last: at no moment does a document refer to one that does not exist.
+    Inserts come before updates, and what is replaced goes last: at no moment does a document refer to one that does
+    not exist.
     """
 
     component: str
@@ -52,4 +65,4 @@ class Change:
     completed: datetime
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
-    removes: tuple[tuple[Collection, DocId], ...] = field(default=())
+    replaces: tuple[Replaced, ...] = ()

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
 from floridify_batch.clusters import clusters_of
 from floridify_batch.pricing import Usage
 from floridify_batch.words import Cluster, Definition, DocId, Entry, Stamp, derived_id
@@ -80,7 +80,7 @@ class Outcome:
     fields: Mapping[str, Any]
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
-    removes: tuple[tuple[Collection, DocId], ...] = ()
+    replaces: tuple[Replaced, ...] = ()
 
 
 def entry_id(entry: Entry) -> DocId:
@@ -110,7 +110,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     that an answer is expected to have, `output_cap` the one at which it is cut; `count` how many items are asked for.
     `needs` are the components that are waited for, as long as anything can still be asked of them; `structural`: what
     other components are about, so that it is never asked again; `positional`: question and answer name things by their
-    places among the word's sources, so that the answer means nothing once these have changed.
+    places among the word's sources, so that the answer means nothing once these have changed; `makes`: where it makes
+    documents that belong to the target, and that a later answer may replace.
     """
 
     scope: ClassVar[Scope]
@@ -127,6 +128,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
     needs: tuple[SynthesisComponent, ...] = ()
     structural: bool = False
     positional: bool = False
+    makes: Collection | None = None
 
     @abstractmethod
     def targets(self, entry: Entry) -> Iterable[T]:
@@ -163,9 +165,14 @@ class Recipe[T: Target, R: BaseModel](ABC):
         return [name.partition("=")[0] for name in self.variables]
 
     def change(self, entry: Entry, target: T, answer: R, provenance: Provenance) -> Change | None:
-        """What the answer changes; None where it, or a newer one, is stored already."""
+        """What the answer changes; None where it, or a newer one, is stored already.
+
+        Where it is stored already and was to replace something, whoever stored it may have died before that was gone.
+        """
         stamp = self.stamp(target)
-        if stamp and (stamp.id == provenance.stamp.id or stamp.batch_created > provenance.stamp.batch_created):
+        if stamp and stamp.id == provenance.stamp.id:
+            return self._what_is_left_to_do(target, provenance)
+        if stamp and stamp.batch_created > provenance.stamp.batch_created:
             return None
         outcome = self.outcome(entry, target, answer, provenance)
         return Change(
@@ -175,8 +182,15 @@ class Recipe[T: Target, R: BaseModel](ABC):
             provenance.completed,
             outcome.inserts,
             outcome.updates,
-            outcome.removes,
+            outcome.replaces,
         )
+
+    def _what_is_left_to_do(self, target: T, provenance: Provenance) -> Change | None:
+        if self.makes is None or not provenance.replace:
+            return None
+        nothing_new = Update(self.collection, target.id, {})
+        replaced = (Replaced(self.makes, target.id),)
+        return Change(self.stamped(target), nothing_new, provenance.stamp, provenance.completed, replaces=replaced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from floridify_batch import answers
-from floridify_batch.changes import Collection, Insert
+from floridify_batch.changes import Collection, Insert, Replaced
 from floridify_batch.components import Outcome, Provenance
 from floridify_batch.words import Definition, Entry, derived_id
 
@@ -73,9 +73,10 @@ def examples(
     )
     new = [insert.id for insert in inserts]
     if not provenance.replace:
-        return Outcome({"example_ids": [*definition.example_ids, *new][:MAX_EXAMPLES]}, inserts)
-    replaced = tuple((Collection.EXAMPLES, old) for old in definition.example_ids if old not in new)
-    return Outcome({"example_ids": new}, inserts, removes=replaced)
+        room = max(0, MAX_EXAMPLES - len(definition.example_ids))
+        return Outcome({"example_ids": [*definition.example_ids, *new[:room]]}, inserts[:room])
+    before = tuple(old for old in definition.example_ids if old not in new)
+    return Outcome({"example_ids": new}, inserts, replaces=(Replaced(Collection.EXAMPLES, definition.id, before),))
 
 
 def model_info(confidence: float, provenance: Provenance) -> dict[str, Any]:

@@ -46,11 +46,11 @@ class Question:
         return stamp is None and not self.recipe.stored(entry, target)
 
     def replaces(self, target: Target, asked: "Brief") -> bool:
-        """Whether an answer takes the place of what was there, rather than joining it."""
-        if asked.forced_run is not None:
-            return True
-        stamp = self.recipe.stamp(target)
-        return asked.stale and stamp is not None and self.is_stale(stamp)
+        """Whether an answer takes the place of what was there, rather than joining it.
+
+        Looked at the answer's own stamp, this is as true as it was when it was stored.
+        """
+        return asked.forced_run is not None or (asked.stale and self.recipe.stamp(target) is not None)
 
     def is_stale(self, stamp: Stamp) -> bool:
         """Whether an answer was made with another template or by another model."""

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from floridify_batch import answers, outcomes
+from floridify_batch.changes import Collection
 from floridify_batch.components import (
     DefinitionRecipe,
     Outcome,
@@ -79,6 +80,7 @@ EXAMPLES = DefinitionRecipe(
     output_cap=1000,
     count=2,
     needs=DEFINED,
+    makes=Collection.EXAMPLES,
 )
 CEFR_LEVEL = _single(
     SynthesisComponent.CEFR_LEVEL,

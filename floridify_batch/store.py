@@ -27,6 +27,7 @@ from floridify_batch.documents import (
 )
 from floridify_batch.errors import DatabaseError
 from floridify_batch.layouts import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.replacing import keeping_others, looked_up, removable, replaced_by
 from floridify_batch.seams import Clock, Told, tell_nobody, utc_now
 from floridify_batch.words import Entry, Stamp, Word, unknown_entry
 
@@ -104,6 +105,7 @@ class MongoStore:
         self._clock = clock
         self._stamps: dict[Any, Stamp] = {}
         self._written: set[str] = set()
+        self._indexed: set[tuple[str, ...]] = set()
         self._layout: Layout | None = None
 
     async def close(self) -> None:
@@ -123,11 +125,16 @@ class MongoStore:
     async def ensure_indexes(self) -> None:
         """Make the indexes that look-ups need, where none begins with these keys. Raises `DatabaseError`."""
         layout = await self._known_layout()
-        for name, keys in (
-            (Collection.WORDS, ["text", layout.language_field]),
-            (Collection.DEFINITIONS, ["word_id"]),
-            *((entries, ["word_id"]) for entries in layout.entry_collections),
-        ):
+        entries = ((name, ["word_id"]) for name in layout.entry_collections)
+        words = (Collection.WORDS, ["text", layout.language_field])
+        await self._ensure((words, (Collection.DEFINITIONS, ["word_id"]), *entries))
+
+    async def _ensure(self, indexes: Iterable[tuple[str, list[str]]]) -> None:
+        """Make indexes, each once in the life of this store."""
+        for name, keys in indexes:
+            if (name, *keys) in self._indexed:
+                continue
+            self._indexed.add((name, *keys))
             collection = self._database[name]
             present = (await self._patiently(collection.index_information)).values()
             if not any([key for key, _ in index["key"]][: len(keys)] == keys for index in present):
@@ -203,6 +210,9 @@ class MongoStore:
     async def apply(self, changes: Sequence[Change]) -> None:
         """Write changes; writing them again changes nothing. New documents first, removals last."""
         layout = await self._known_layout()
+        if replaced_by(changes):
+            await self._ensure(looked_up(layout))
+        changes = await keeping_others(changes, self)
         await self._write_stamps({change.stamp.id: change.stamp for change in changes}.values(), layout)
         inserts: dict[str, list[UpdateOne]] = {}
         for new, completed in inserts_of(changes):
@@ -210,7 +220,8 @@ class MongoStore:
         for home, operations in inserts.items():
             await self._write(home, operations)
         await self._change(updates_of(changes, layout))
-        await self._remove(changes)
+        for collection, gone in (await removable(changes, self, layout)).items():
+            await self._patiently(partial(self._database[collection].delete_many, {"_id": {"$in": gone}}))
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought; writing them again changes nothing but the time."""
@@ -225,12 +236,6 @@ class MongoStore:
         new = [stamp for stamp in stamps if stamp.id not in self._written]
         await self._write(STAMPS, [upsert(each.id, stamp_fields(each), each.batch_created, layout) for each in new])
         self._written.update(stamp.id for stamp in new)
-
-    async def _remove(self, changes: Sequence[Change]) -> None:
-        removed = [pair for change in changes for pair in change.removes]
-        for emptied in dict.fromkeys(collection for collection, _ in removed):
-            query = {"_id": self.layout.with_ids(identity for where, identity in removed if where == emptied)}
-            await self._patiently(partial(self._database[self.layout.home(emptied)].delete_many, query))
 
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
         await self.bulk(collection, operations, "The answers are kept on disk; mend the database, then resume.")

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from floridify_batch import answers
-from floridify_batch.changes import Collection, Insert, Update
+from floridify_batch.changes import Collection, Insert, Replaced, Update
 from floridify_batch.clusters import cluster_fields, name_of, slug_of
-from floridify_batch.components import Outcome, Provenance, entry_id
+from floridify_batch.components import Outcome, Provenance, SynthesisComponent, entry_id
 from floridify_batch.outcomes import model_info
 from floridify_batch.words import Cluster, Definition, DocId, Entry, blank_definition, derived_id
 
@@ -18,7 +18,7 @@ def in_entry(
     *,
     inserts: tuple[Insert, ...] = (),
     adds: Mapping[str, DocId] | None = None,
-    removes: Iterable[tuple[Collection, DocId]] = (),
+    replaces: tuple[Replaced, ...] = (),
 ) -> Outcome:
     """New values in the word's synthesis entry, which is made where there is none.
 
@@ -30,7 +30,7 @@ def in_entry(
         begun = Insert(Collection.ENTRIES, identity, _new_entry(entry, [definition.id for definition in kept]))
         inserts = (*inserts, begun)
     update = Update(Collection.ENTRIES, identity, fields, adds or {})
-    return Outcome({}, inserts, (update,), tuple(removes))
+    return Outcome({}, inserts, (update,), replaces)
 
 
 def new_definitions(
@@ -50,11 +50,14 @@ def new_definitions(
 def pronunciation(entry: Entry, _: Entry, answer: answers.PronunciationResponse, provenance: Provenance) -> Outcome:
     """A document with the pronunciation, and its id in the entry."""
     identity = _nth(provenance, 0)
-    fields = {"word_id": entry.word.id, "phonetic": answer.phonetic, "ipa": answer.ipa}
+    # A pronunciation has no place for a model's name: the stamp says that one made it.
+    stamp = {SynthesisComponent.PRONUNCIATION: provenance.stamp.id}
+    fields = {"word_id": entry.word.id, "phonetic": answer.phonetic, "ipa": answer.ipa, "synthesis": stamp}
     insert = Insert(Collection.PRONUNCIATIONS, identity, fields)
     before = entry.pronunciation_id
-    removes = ((Collection.PRONUNCIATIONS, before),) if before and before != identity else ()
-    return in_entry(entry, provenance, {"pronunciation_id": identity}, inserts=(insert,), removes=removes)
+    old = (before,) if before and before != identity else ()
+    replaces = (Replaced(Collection.PRONUNCIATIONS, entry.id, old),) if old or provenance.replace else ()
+    return in_entry(entry, provenance, {"pronunciation_id": identity}, inserts=(insert,), replaces=replaces)
 
 
 def etymology(entry: Entry, _: Entry, answer: answers.EtymologyResponse, provenance: Provenance) -> Outcome:
@@ -76,8 +79,8 @@ def facts(entry: Entry, _: Entry, answer: answers.FactGenerationResponse, proven
     new = [insert.id for insert in inserts]
     if not provenance.replace:
         return in_entry(entry, provenance, {"fact_ids": [*entry.fact_ids, *new]}, inserts=inserts)
-    removes = [(Collection.FACTS, old) for old in entry.fact_ids if old not in new]
-    return in_entry(entry, provenance, {"fact_ids": new}, inserts=inserts, removes=removes)
+    replaced = Replaced(Collection.FACTS, entry.id, tuple(old for old in entry.fact_ids if old not in new))
+    return in_entry(entry, provenance, {"fact_ids": new}, inserts=inserts, replaces=(replaced,))
 
 
 def phrases(entry: Entry, _: Entry, answer: answers.PhraseResponse, provenance: Provenance) -> Outcome:

@@ -1,6 +1,7 @@
 """The recipes of what belongs to a word as a whole, and of the definitions that everything else is about."""
 
 from floridify_batch import answers, word_outcomes
+from floridify_batch.changes import Collection
 from floridify_batch.components import (
     ClusterRecipe,
     ConditionalRecipe,
@@ -69,6 +70,7 @@ PRONUNCIATION = ConditionalRecipe(
     output_tokens=25,
     output_cap=400,
     needs=(SynthesisComponent.DEFINITIONS,),
+    makes=Collection.PRONUNCIATIONS,
     condition=_is_defined,
 )
 ETYMOLOGY = ConditionalRecipe(
@@ -104,6 +106,7 @@ FACTS = ConditionalRecipe(
     output_cap=1500,
     count=3,
     needs=DEFINED,
+    makes=Collection.FACTS,
     condition=_is_defined,
 )
 SYNONYM_CHOOSER = ConditionalRecipe(

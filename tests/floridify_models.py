@@ -215,6 +215,7 @@ class Pronunciation(Document):
     word_id: Id
     phonetic: str = Field(min_length=1)
     ipa: str = Field(min_length=1)
+    synthesis: Stamps = {}
 
 
 class Stamp(Document):

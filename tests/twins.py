@@ -26,6 +26,7 @@ from floridify_batch.languages import language_name
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.planning import Brief, brief
 from floridify_batch.pricing import BATCH_DISCOUNT
+from floridify_batch.replacing import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.run import Run
 from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, digest_of, unknown_entry, write_normalised
@@ -374,6 +375,7 @@ class Shelf:
     async def apply(self, changes: Sequence[Change]) -> None:
         """Write changes in the port's order: stamps, new documents, updates, removals. Twice is once."""
         self.fate.deed()
+        changes = keeping(changes, self._of_others(changes))
         for change in changes:
             self.stamps.setdefault(change.stamp.id, change.stamp)
             for insert in change.inserts:
@@ -382,9 +384,11 @@ class Shelf:
         for change in changes:
             self._update(change)
         self.fate.deed()
-        for change in changes:
-            for collection, identity in change.removes:
-                self.documents[collection].pop(identity, None)
+        for collection, group in replaced_by(changes).items():
+            bond = BONDS[collection]
+            due = candidates(self.documents[collection].values(), bond, group)
+            for document in unreferred(due, bond, self.documents[bond.holder].values()):
+                del self.documents[collection][document["_id"]]
         self.applied += 1
         self.fate.deed()
 
@@ -396,6 +400,15 @@ class Shelf:
             if document is not None:
                 document |= {**update.fields, "version": document["version"] + 1}
         self.fate.deed()
+
+    def _of_others(self, changes: Sequence[Change]) -> set[DocId]:
+        """The ids of documents that no model wrote, among those that are to be replaced."""
+        groups = replaced_by(changes).items()
+        before = [
+            (collection, each) for collection, group in groups for replaced, _ in group for each in replaced.before
+        ]
+        found = ((identity, self.documents[collection].get(identity)) for collection, identity in before)
+        return {identity for identity, document in found if document is not None and not generated(document)}
 
     def _insert(self, collection: Collection, identity: DocId, fields: Mapping[str, Any], made: datetime) -> None:
         new = {**fields, "_id": identity, "created_at": made, "updated_at": made, "version": 1}

@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
 from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.store import STAMPS, MongoStore
@@ -84,7 +84,9 @@ def seed(database: Documents, layout: Layout) -> Seeded:
     """A word with a source's entry over two definitions, and one that has a synthesis entry, too; all as of old."""
     calm = add_word(database, "calm")
     senses = [add_definition(database, calm, text) for text in ("without wind", "at peace")]
-    example = database.examples.insert_one({"definition_id": senses[0], "text": "The sea was calm."}).inserted_id
+    example = database.examples.insert_one(
+        {"definition_id": senses[0], "text": "The sea was calm.", "type": "generated"}
+    ).inserted_id
     database.definitions.update_one({"_id": senses[0]}, {"$set": {"example_ids": [example]}})
     add_entry(database, calm, senses, "wiktionary")
     moon = add_word(database, "moon")
@@ -282,7 +284,7 @@ def changes_of(seeded: Seeded) -> list[Change]:
     replaced = Update(Collection.DEFINITIONS, sense, {"example_ids": [example]})
     return [
         changed("cefr_level", cefr),
-        changed("examples", replaced, new, removes=((Collection.EXAMPLES, seeded.example),)),
+        changed("examples", replaced, new, replaces=(Replaced(Collection.EXAMPLES, sense, (seeded.example,)),)),
         changed("pronunciation", word, entries, spoken, updates=in_entry({"pronunciation_id": sound})),
         changed("definition_text", word, texts, updates=in_entry({}, definition_ids=text)),
     ]

@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
 from floridify_batch.errors import DatabaseError
 from floridify_batch.store import MongoStore
 from floridify_batch.words import DocId, Entry, Stamp, derived_id, unknown_entry
@@ -213,7 +213,8 @@ async def test_replaced(store: MongoStore, database: Found, definition: ObjectId
     refer = [Update(Collection.DEFINITIONS, DocId(str(definition)), {"example_ids": [each.id]}) for each in (old, new)]
     await store.apply([Change("examples", refer[0], stamp("examples"), DONE, (old,))])
     again = stamp("examples", "run2", "batch_2")
-    await store.apply([Change("examples", refer[1], again, DONE, (new,), removes=((Collection.EXAMPLES, old.id),))])
+    replaced = Replaced(Collection.EXAMPLES, refer[1].id, (old.id,))
+    await store.apply([Change("examples", refer[1], again, DONE, (new,), replaces=(replaced,))])
     assert database.examples.distinct("text") == ["New and calm."]
     (entry,) = (await store.entries(["calm"], "en"))["calm"]
     assert (entry.definitions[0].example_ids, entry.definitions[0].stamps) == ([new.id], {"examples": again})

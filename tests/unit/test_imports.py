@@ -45,6 +45,7 @@ ORDER = [
     "creation",
     "layouts",
     "documents",
+    "replacing",
     "articles",
     "dictionary_files",
     "drafts",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from floridify_batch import answers
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
 from floridify_batch.components import Provenance, Scope, SynthesisComponent
 from floridify_batch.outcomes import merged
 from floridify_batch.pricing import Usage
@@ -139,14 +139,14 @@ def test_examples_twice_are_once() -> None:
 
 
 def test_examples_join_or_replace() -> None:
-    """Examples that a person wrote stay, unless force is used; then they go last, when nothing refers to them."""
+    """Examples that are there stay, unless force is used; then those that a model wrote go, and go last."""
     old = [derived_id("old", number) for number in range(2)]
     joined = changed(C.EXAMPLES, SENTENCES, sense(example_ids=old))
     assert joined.target.fields["example_ids"][:2] == old
-    assert joined.removes == ()
+    assert joined.replaces == ()
     replaced = changed(C.EXAMPLES, SENTENCES, sense(example_ids=old), provenance(replaces=True))
     assert replaced.target.fields["example_ids"] == [insert.id for insert in replaced.inserts]
-    assert replaced.removes == tuple((Collection.EXAMPLES, each) for each in old)
+    assert replaced.replaces == (Replaced(Collection.EXAMPLES, derived_id("river"), tuple(old)),)
 
 
 def test_the_model_is_on_record() -> None:
@@ -200,7 +200,7 @@ def test_values(component: SynthesisComponent, answer: Any, fields: dict[str, An
     """An answer is stored under the database's own names, and changes nothing else."""
     change = changed(component, answer)
     assert change.target == Update(Collection.DEFINITIONS, derived_id("river"), fields)
-    assert (change.component, change.stamp, change.inserts, change.updates, change.removes) == (
+    assert (change.component, change.stamp, change.inserts, change.updates, change.replaces) == (
         component,
         stamp(),
         (),

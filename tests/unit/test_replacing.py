@@ -1,0 +1,140 @@
+"""What gives way to an answer goes in the end, whenever the process dies; what is anybody else's stays."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floridify_batch.changes import Change, Collection, Replaced, Update
+from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.driver import Driver
+from floridify_batch.replacing import BONDS, candidates, generated, keeping, unreferred
+from floridify_batch.words import DocId, Stamp, derived_id
+from tests.twins import NOON, Died, Fate, Service, Shelf, Stage
+
+LONG_AGO = NOON - timedelta(days=400)
+SENSE = derived_id("sense")
+STAMP = Stamp(derived_id("stamp"), "run", "b", NOON, "gpt-6-luna", "t", "batch")
+
+
+def old_examples(shelf: Shelf, word: str, *, written_by: str) -> DocId:
+    """Give a definition of a word an example of long ago."""
+    sense = next(
+        each
+        for each in shelf.documents[Collection.DEFINITIONS].values()
+        if shelf.documents[Collection.WORDS][each["word_id"]]["text"] == word
+    )
+    identity = derived_id("old", word, written_by, len(sense.get("example_ids") or ()))
+    own = {"type": "generated", "model_info": {"name": "m"}} if written_by == "model" else {"type": "literature"}
+    shelf.documents[Collection.EXAMPLES][identity] = {
+        "_id": identity,
+        "definition_id": sense["_id"],
+        "text": f"{written_by}: {word}",
+        "created_at": LONG_AGO,
+        **own,
+    }
+    sense["example_ids"] = [*(sense.get("example_ids") or ()), identity]
+    return identity
+
+
+def forced(folder: Path, words: list[str]) -> Stage:
+    """A run that replaces the examples of words that have two each: one by a model, one by a person."""
+    folder.mkdir()
+    stage = Stage(folder, words, Service(), Shelf(), (C.EXAMPLES,), force=True)
+    for word in words:
+        stage.shelf.know(word, f"what {word} is")
+        for author in ("model", "person"):
+            old_examples(stage.shelf, word, written_by=author)
+    return stage
+
+
+def dangling(shelf: Shelf) -> tuple[set[str], set[str]]:
+    """The texts of the examples that nobody refers to, and the references that lead nowhere."""
+    examples = shelf.documents[Collection.EXAMPLES]
+    referred = {each for sense in shelf.documents[Collection.DEFINITIONS].values() for each in sense["example_ids"]}
+    return {examples[each]["text"] for each in examples.keys() - referred}, referred - examples.keys()
+
+
+async def test_dead_at_any_moment(tmp_path: Path) -> None:
+    """Wherever a run that replaces examples dies, resuming leaves none that nobody refers to, and a person's stay."""
+    whole = forced(tmp_path / "whole", ["bank", "moon"])
+    fate = Fate()
+    await Driver(whole.run(fate)).process()
+    picture = whole.shelf.picture()
+    left_between = 0
+    for dies_at in range(1, fate.deeds + 1):
+        stage = forced(tmp_path / str(dies_at), ["bank", "moon"])
+        with pytest.raises(Died):
+            await Driver(stage.run(Fate(dies_at))).process()
+        unreferred_then, nowhere = dangling(stage.shelf)
+        assert not nowhere
+        left_between += any(text.startswith("model") for text in unreferred_then)
+        await Driver(stage.run()).process()
+        assert dangling(stage.shelf) == (set(), set())
+        assert stage.shelf.picture() == picture
+    assert left_between > 0, "no death fell between the new references and the removal"
+    kept = {each["text"] for each in whole.shelf.documents[Collection.EXAMPLES].values() if each["type"] != "generated"}
+    assert kept == {"person: bank", "person: moon"}
+
+
+@pytest.mark.parametrize(
+    ("document", "whose"),
+    [
+        ({"type": "generated"}, True),
+        ({"model_info": {"name": "m"}}, True),
+        ({"synthesis": {"pronunciation": "s"}}, True),
+        ({"type": "literature", "model_info": None}, False),
+        ({"phonetic": "x"}, False),
+        ({}, False),
+    ],
+)
+def test_whose(document: Mapping[str, Any], whose: bool) -> None:
+    """What a model wrote says so; whatever does not is somebody's own."""
+    assert generated(document) is whose
+
+
+def example(name: str, **fields: Any) -> dict[str, Any]:
+    made = {"_id": derived_id(name), "definition_id": SENSE, "type": "generated", "created_at": LONG_AGO}
+    return made | fields
+
+
+BOND = BONDS[Collection.EXAMPLES]
+
+
+@pytest.mark.parametrize(
+    ("fields", "goes"),
+    [
+        ({}, True),
+        ({"type": "literature"}, False),
+        ({"definition_id": derived_id("another")}, False),
+        ({"created_at": NOON}, False),
+        ({"created_at": None}, False),
+    ],
+)
+def test_what_goes(fields: dict[str, Any], goes: bool) -> None:
+    """What was generated for this definition before the batch goes; a newer one, another's and a person's do not."""
+    found = [example("one", **fields)]
+    assert candidates(found, BOND, [(Replaced(Collection.EXAMPLES, SENSE), NOON)]) == (found if goes else [])
+
+
+def test_what_is_referred_to_stays() -> None:
+    """A document that anything refers to, by a list or alone, in either spelling, stays."""
+    due = [example(name) for name in ("a", "b", "c")]
+    holders = [{"example_ids": [derived_id("a")]}, {"example_ids": str(derived_id("b"))}, {"example_ids": None}]
+    assert unreferred(due, BOND, holders) == [due[2]]
+
+
+def test_lists_keep_what_is_not_ours() -> None:
+    """A list that is replaced keeps a person's documents in front; one that is not replaced is as it was."""
+    own, model, new = (derived_id(name) for name in ("own", "model", "new"))
+    target = Update(Collection.DEFINITIONS, SENSE, {"example_ids": [new]})
+    replaced = Replaced(Collection.EXAMPLES, SENSE, (own, model))
+    change = Change("examples", target, STAMP, NOON, replaces=(replaced,))
+    (kept,) = keeping([change], {own})
+    assert kept.target.fields == {"example_ids": [own, new]}
+    assert keeping([change], set()) == [change]
+    plain = replace(change, target=replace(target, fields={"cefr_level": "B1"}))
+    assert keeping([plain], {own}) == [plain]
