@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from floridify_batch.sandbox.refusals import Refusal, by_status, invalid, missing, quota_exceeded
+from floridify_batch.sandbox.refusals import Refusal, by_status, invalid, missing, not_found, quota_exceeded
 from floridify_batch.sandbox.service import (
     Service,
     cut_connection,
+    cut_reply,
     json_object,
     lifetime,
     page_limit,
@@ -41,12 +42,15 @@ async def create(request: Request) -> Response:
         raise by_status(500)
     if service.spend("create_drop"):
         await cut_connection(request)
-    return JSONResponse(public(service, service.folder.batch(record.id)))
+    reply = JSONResponse(public(service, service.folder.batch(record.id)))
+    return cut_reply(request, reply) if service.spend("create_cut") else reply
 
 
 async def listing(request: Request) -> Response:
     """GET /v1/batches, newest first."""
     service, limit = service_of(request), page_limit(request, 20, 100)
+    if service.spend("list_500"):
+        raise by_status(500)
     newest_allowed = service.clock() - service.faults.seconds("list_lag")
     records = [record for record in service.folder.batches.values() if record.created <= newest_allowed]
     records.sort(key=lambda record: record.number, reverse=True)
@@ -63,6 +67,8 @@ async def retrieve(request: Request) -> Response:
     service = service_of(request)
     record = service.folder.batch(request.path_params["id"])
     service.polls[record.id] += 1
+    if service.faults.hits("poll_404", "", record.number):
+        raise not_found("Batch", record.id)
     poll = str(service.polls[record.id])
     for status in (500, 429):
         if service.faults.hits(f"poll_{status}", poll, record.number):

@@ -97,12 +97,16 @@ class Batches:
             return record
         if "cancelling" not in MOVES[record.status]:
             raise Refusal(409, f"Cannot cancel a batch with status '{record.status}'.", code="conflict")
+        moved = self._move(replace(self._cut_short(record), ending="cancelled"), "cancelling")
+        self._wakes[record.id].set()
+        return moved
+
+    def _cut_short(self, record: BatchRecord) -> BatchRecord:
+        """The batch with the share of its lines that is finished by now, or that a fault names."""
         share = self.progress(record)
         if self.faults.reaches("partial_output", record.number):
             share = self.faults.by_name["partial_output"].share
-        moved = self._move(replace(record, ending="cancelled", finished_share=share), "cancelling")
-        self._wakes[record.id].set()
-        return moved
+        return replace(record, finished_share=share)
 
     async def finish(self) -> None:
         """Lets all time pass at once, and returns when every batch is at its end."""
@@ -167,8 +171,7 @@ class Batches:
             if other.model == verdict.model and MOVES[other.status] and other.status != "validating"
         )
         if self.faults.hits("fail_batch", str(record.number), record.number):
-            code = self.faults.by_name["fail_batch"].code
-            return ({"code": code, "message": f"Rejected on request: {code}.", "param": None, "line": None},)
+            return (_rejected(self.faults.by_name["fail_batch"].code),)
         if not verdict.errors and limit and queued + verdict.input_tokens > limit:
             message = (
                 f"Enqueued token limit reached for {verdict.model} in organization org-sandbox. Limit: {limit:,} "
@@ -188,6 +191,11 @@ class Batches:
             await self._conclude(replace(record, ending="expired", finished_share=share))
         elif self.faults.reaches("expire", record.number):
             await self._conclude(replace(record, ending="expired"))
+        elif self.faults.hits("cancel", "", record.number):
+            self.cancel(record)
+        elif self.faults.hits("fail_late", "", record.number):
+            errors = (_rejected(self.faults.by_name["fail_late"].code),)
+            await self._conclude(replace(self._cut_short(record), ending="failed", errors=errors))
         else:
             self._move(record, "finalizing")
 
@@ -214,6 +222,8 @@ class Batches:
                 written, purpose="batch_output", filename=name, created=now, expires=expires
             )
             kept[f"{kind}_file_id"] = file.id if file else None
+            if file and self.faults.hits("content_404", "", record.number):
+                self._folder.save_file(replace(file, deleted=True))
         return replace(
             record,
             completed=results.completed,
@@ -240,3 +250,7 @@ class Batches:
 
     async def _in_thread[**P, R](self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+
+def _rejected(code: str) -> Mapping[str, Any]:
+    return {"code": code, "message": f"Rejected on request: {code}.", "param": None, "line": None}

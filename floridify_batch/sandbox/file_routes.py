@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from floridify_batch.sandbox.batches import MOVES
 from floridify_batch.sandbox.refusals import Refusal, by_status, invalid, missing
-from floridify_batch.sandbox.service import Service, cut_connection, lifetime, page_limit, service_of
+from floridify_batch.sandbox.service import Service, cut_connection, cut_reply, lifetime, page_limit, service_of
 from floridify_batch.sandbox.settings import DAY
 from floridify_batch.sandbox.storage import BLOCK, FileRecord
 
@@ -26,13 +26,16 @@ _BINARY = "application/octet-stream"
 async def upload(request: Request) -> Response:
     """POST /v1/files."""
     service = service_of(request)
+    if service.spend("upload_429"):
+        raise by_status(429)
     async with request.form(max_files=1, max_fields=20) as form:
         record = await _store(service, form)
     if service.spend("upload_500"):
         raise by_status(500)
     if service.spend("upload_drop"):
         await cut_connection(request)
-    return JSONResponse(record.public())
+    reply = JSONResponse(record.public())
+    return cut_reply(request, reply) if service.spend("upload_cut") else reply
 
 
 async def listing(request: Request) -> Response:
@@ -59,6 +62,8 @@ async def content(request: Request) -> Response:
     """GET /v1/files/{id}/content."""
     service, record = service_of(request), _file(request)
     path = service.folder.content(record.id)
+    if service.spend("content_500"):
+        raise by_status(500)
     if service.spend("content_cut"):
         headers = {"content-length": str(record.bytes)}
         return StreamingResponse(_half(request, path, record.bytes // 2), media_type=_BINARY, headers=headers)

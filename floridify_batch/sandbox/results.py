@@ -21,6 +21,9 @@ _BLOCK = 1_000
 """Answers are shuffled within as many lines: the order of a batch's answers means nothing."""
 
 _OK = 200
+_USABLE = ("", "duplicate", "unknown")
+"""The faults with which an answer is still of use, none included."""
+
 _EXPIRED = {
     "code": "batch_expired",
     "message": "This request could not be executed before the completion window expired.",
@@ -111,7 +114,7 @@ class _Answering:
         self.output_tokens += answer.completion_tokens
         chat = completion(body, answer, self._identity(custom_id), self.created)
         written = self._line(custom_id, _OK, chat, None)
-        if not fault and answer.is_good:
+        if fault in _USABLE and answer.is_good:
             self.bodies.add(digest(body))
         self._put(custom_id, written, chat, fault)
 

@@ -144,6 +144,26 @@ def running_sandbox(
         sandbox.stop()
 
 
+@contextmanager
+def sandbox_in_thread(settings: SandboxSettings) -> Iterator[str]:
+    """A sandbox in a thread of this process, for those who need many; yields its base URL, and ends it afterwards."""
+    from floridify_batch.sandbox.protocol import server_of
+    from floridify_batch.sandbox.server import create_app
+
+    listening = threading.Event()
+    with _bind(settings.port) as bound:
+        server = server_of(create_app(settings), listening.set)
+        thread = threading.Thread(target=server.run, args=([bound],), name="sandbox")
+        thread.start()
+        try:
+            if not listening.wait(_STARTING_SECONDS):
+                raise ServiceError("the sandbox did not start")
+            yield f"http://{HOST}:{bound.getsockname()[1]}/v1"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 def served_at(data: Path) -> str | None:
     """Where the sandbox of a data folder answers, if another process runs one just now."""
     try:

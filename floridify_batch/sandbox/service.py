@@ -3,12 +3,13 @@
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import pairwise
 from typing import Any, cast
 
 import orjson
 from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from floridify_batch.sandbox.batches import Batches
 from floridify_batch.sandbox.faults import Faults
@@ -121,6 +122,16 @@ def lifetime(wanted: object, param: str) -> float | None:
         message = f"Invalid '{param}.seconds': expected 3600 to 2592000."
         raise Refusal(400, message, code="invalid_value", param=param)
     return float(seconds)
+
+
+def cut_reply(request: Request, whole: Response) -> Response:
+    """The first half of a reply, after which the connection is cut."""
+
+    async def half() -> AsyncIterator[bytes]:
+        yield bytes(whole.body[: len(whole.body) // 2])
+        await cut_connection(request)
+
+    return StreamingResponse(half(), headers=dict(whole.headers))
 
 
 async def cut_connection(request: Request) -> None:

@@ -206,6 +206,66 @@ async def test_partial_output(client: AsyncOpenAI) -> None:
     assert batch.error_file_id is None
 
 
+async def test_cancelled_by_somebody_else(client: AsyncOpenAI) -> None:
+    """A batch that nobody of ours cancels is cancelled all the same, and holds what it had finished."""
+    batch = await run(client, "cancel=1", "partial_output=0.25")
+    assert (batch.status, batch.cancelled_at is not None) == ("cancelled", True)
+    assert len(await rows(client, batch.output_file_id)) == 5
+    assert (await run(client, "cancel=1@1")).status == "completed"
+
+
+async def test_fail_late(client: AsyncOpenAI) -> None:
+    """A batch that fails after it began says why, and holds what it had finished."""
+    batch = await run(client, "fail_late=1:server_error", "partial_output=0.5")
+    assert batch.status == "failed"
+    assert [error.code for error in batch.errors.data] == ["server_error"]  # type: ignore[union-attr]
+    assert len(await rows(client, batch.output_file_id)) == 10
+
+
+async def test_answer_files_that_are_gone(client: AsyncOpenAI, url: str) -> None:
+    """A batch that is known may have answer files that are not; those of other batches are there."""
+    gone = await run(client, "content_404=1")
+    for file_id in (gone.output_file_id, gone.error_file_id):
+        with pytest.raises(openai.NotFoundError):
+            await client.files.content(file_id or "none")
+    kept = await run(client)
+    await control(url, faults=["content_500=1"])
+    with pytest.raises(openai.InternalServerError):
+        await client.files.content(kept.output_file_id or "")
+    assert len(await rows(client, kept.output_file_id)) == 20
+
+
+async def test_a_batch_that_is_forgotten(client: AsyncOpenAI) -> None:
+    """Every poll of it answers 404, while another batch is known."""
+    with pytest.raises(openai.NotFoundError):
+        await run(client, "poll_404=1")
+    assert (await run(client, "poll_404=1@1")).status == "completed"
+
+
+async def test_listings_that_fail(client: AsyncOpenAI, url: str) -> None:
+    """The first listings answer 500, the next one shows everything."""
+    batch = await create(client, await upload(client))
+    await control(url, faults=["list_500=1"])
+    with pytest.raises(openai.InternalServerError):
+        await client.batches.list()
+    assert (await client.batches.list()).data[0].id == batch.id
+
+
+async def test_replies_that_are_cut_in_the_middle(client: AsyncOpenAI, url: str) -> None:
+    """Half a reply to an upload or a create reaches nobody, and the deed is done."""
+    before = len((await client.files.list(purpose="batch")).data)
+    await control(url, faults=["upload_429=1", "upload_cut=1", "create_cut=1"])
+    with pytest.raises(openai.RateLimitError):
+        await upload(client)
+    with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):
+        await upload(client)
+    file_id = await upload(client)
+    assert len((await client.files.list(purpose="batch")).data) == before + 2
+    with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):
+        await create(client, file_id, "half-told")
+    assert (await client.batches.list(limit=1)).data[0].metadata == {"label": "half-told"}
+
+
 async def test_creates_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -> None:
     """A 500, a cut connection and a late answer each leave a batch behind, which the list shows."""
     file_id = await upload(client)

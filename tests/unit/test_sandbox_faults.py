@@ -58,3 +58,11 @@ def test_the_table_names_every_fault() -> None:
     """Whoever asks for help sees each fault with its effect."""
     shown = table()
     assert all(kind.name in shown and kind.effect in shown for kind in KINDS)
+
+
+def test_some_batches_are_hit_whatever_is_asked_of_them() -> None:
+    """A share of batches is the same share at every look, so that a batch is lost for good or not at all."""
+    faults = Faults.parse(["poll_404=0.5"], seed=5)
+    lost = [number for number in range(200) if faults.hits("poll_404", "", number)]
+    assert 70 < len(lost) < 130
+    assert lost == [number for number in range(200) if faults.hits("poll_404", "", number)]
