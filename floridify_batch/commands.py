@@ -29,15 +29,16 @@ from floridify_batch.assembly import (
 )
 from floridify_batch.batches import Batches
 from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import chunk_number
 from floridify_batch.display import LiveDisplay
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
-from floridify_batch.events import Observer, Waiting
+from floridify_batch.events import Direction, Observer, Transferred, Waiting
 from floridify_batch.fatal import doom
 from floridify_batch.gate import confirmed, notes_on, surveyed
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.log_lines import LogDisplay
-from floridify_batch.panels import estimate_panel
+from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
@@ -76,6 +77,11 @@ class Announcer:
         else:
             self.observer.notify(Waiting(reason))
 
+    def moving(self, path: Path, direction: Direction, done: int, total: int) -> None:
+        """Tell how much of a chunk's file is over."""
+        if self.observer is not None:
+            self.observer.notify(Transferred(chunk_number(path.parent), direction, done, total))
+
 
 @asynccontextmanager
 async def opened_parts(
@@ -85,7 +91,7 @@ async def opened_parts(
     place = scene.checkpoint
     with service(settings, scene.secrets, place, typer.echo, scene.sandbox_seconds) as (key, base_url):
         async with (
-            opened_batches(settings, key, base_url, place, waiting) as batches,
+            opened_batches(settings, key, base_url, place, waiting, waiting.moving) as batches,
             opened_store(settings, scene.secrets, place, typer.echo, waiting) as store,
         ):
             if store.layout.describe():

@@ -7,30 +7,27 @@ would make thousands of tiny batches.
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import batched, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.chunks import (
     ChunkSize,
     ChunkWriter,
     Group,
-    Limits,
     failures_by_word,
     forget_lines,
     group,
     read_expected,
     read_ordinals,
 )
-from floridify_batch.estimates import Estimate
 from floridify_batch.events import ChunkMoved, ListRead, WordFailed
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.finishing import finish
 from floridify_batch.ledger import ChunkRecord, ChunkState
-from floridify_batch.planning import Brief, left_over, plan, planned
+from floridify_batch.planning import left_over, plan
 from floridify_batch.run import PAGE_WORDS, Run
-from floridify_batch.store import EntryReader
 from floridify_batch.words import Entry
 
 if TYPE_CHECKING:
@@ -213,6 +210,7 @@ class Feeder:
             bytes=size.bytes,
             input_tokens=size.input_tokens,
             output_tokens=size.output_tokens,
+            retried=size.retried,
         )
         self._run.ledger.add(record)
         for ordinal in writer.ordinals:
@@ -264,30 +262,3 @@ def _places(run: Run) -> "array[int]":
         if word in finished:
             place[ordinal] = _FINISHED
     return place
-
-
-# ── the same road, up to the gate ──────────────────────────────────────────────────────────────────────────────────
-
-
-async def survey(
-    words: Sequence[str],
-    store: EntryReader,
-    asked: Brief,
-    *,
-    language: str,
-    model: str,
-    limits: Limits,
-    progress: Callable[[int, int], None],
-) -> Estimate:
-    """What these words would ask and cost, planned and packed as a run would, with nothing written or sent."""
-    estimate = Estimate(model)
-    for page in batched(words, PAGE_WORDS):
-        entries = await store.entries(page, language)
-        for text in page:
-            plans = [planned(entry, asked, _NO_FAILURES) for entry in entries[text]]
-            packed = group(0, [request for each in plans for request in each.requests], _NO_FAILURES)
-            estimate.add_word(entries[text], plans, packed)
-            if packed.lines:
-                estimate.pack(packed.size, limits)
-        progress(estimate.words, len(words))
-    return estimate

@@ -12,10 +12,10 @@ from rich.progress import Progress
 from floridify_batch.chunks import Limits
 from floridify_batch.errors import UsageError
 from floridify_batch.estimates import Estimate
-from floridify_batch.feeding import survey
 from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief
 from floridify_batch.store import EntryReader
+from floridify_batch.surveying import survey
 from floridify_batch.words import WordList
 
 BAD_LINES_SHOWN = 5

@@ -116,7 +116,7 @@ async def _prepared(
     """What the command does up to the gate, and the run behind it."""
     from floridify_batch.assembly import new_brief, run_info
     from floridify_batch.chunks import Limits
-    from floridify_batch.feeding import survey
+    from floridify_batch.surveying import survey
     from floridify_batch.ledger import Ledger
     from floridify_batch.run import Run
     from floridify_batch.seams import utc_now

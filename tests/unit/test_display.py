@@ -33,13 +33,13 @@ from floridify_batch.events import (
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.frames import plain, shorten
 from floridify_batch.log_lines import LogDisplay
+from floridify_batch.money_panels import estimate_panel
 from floridify_batch.panels import (
     BatchFacts,
     BatchRow,
     FailureRow,
     batch_panel,
     batches_table,
-    estimate_panel,
     failures_table,
 )
 from floridify_batch.pricing import Usage
