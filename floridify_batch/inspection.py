@@ -43,8 +43,8 @@ async def status(
     """Say how a batch stands, or every batch of a checkpoint."""
     console = Console()
     if batch_id is None:
-        ledger = _ledger(checkpoint or _only_checkpoint())
-        rows = await _rows(ledger, checkpoint or _only_checkpoint(), secrets, seconds)
+        ledger = ledger_of(checkpoint or only_checkpoint())
+        rows = await _rows(ledger, checkpoint or only_checkpoint(), secrets, seconds)
         console.print(batches_table(rows, utc_now(), console.width))
         return 0
     ledger_or_none = checkpoint.load() if checkpoint else None
@@ -57,7 +57,7 @@ async def status(
 def failures(checkpoint: Checkpoint) -> int:
     """List the failed words with what failed of each."""
     console = Console()
-    console.print(failures_table(list(_failure_rows(_ledger(checkpoint), checkpoint)), console.width))
+    console.print(failures_table(list(_failure_rows(ledger_of(checkpoint), checkpoint)), console.width))
     return 0
 
 
@@ -91,7 +91,7 @@ async def cancel(
     batch_id: str | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
 ) -> int:
     """Cancel a batch, or all that are in flight of a checkpoint."""
-    ledger = _ledger(checkpoint) if checkpoint else None
+    ledger = ledger_of(checkpoint) if checkpoint else None
     flying = [batch_id] if batch_id else [each.batch_id for each in _in_flight(ledger)]
     async with _batches(ledger, checkpoint, secrets, base_url, seconds) as batches:
         for each in filter(None, flying):
@@ -131,7 +131,8 @@ async def _batches(
         await batches.close()
 
 
-def _ledger(checkpoint: Checkpoint) -> Ledger:
+def ledger_of(checkpoint: Checkpoint) -> Ledger:
+    """The ledger of a run that has begun. Raises `CheckpointError` where there is none."""
     if not checkpoint.path.exists():
         raise CheckpointError(f"There is no checkpoint {checkpoint.path}.")
     ledger = checkpoint.load()
@@ -140,8 +141,8 @@ def _ledger(checkpoint: Checkpoint) -> Ledger:
     return ledger
 
 
-def _only_checkpoint() -> Checkpoint:
-    """The one checkpoint of the current folder."""
+def only_checkpoint() -> Checkpoint:
+    """The one checkpoint of the current folder. Raises `UsageError` where there is none, or more than one."""
     found = sorted(Path().glob("*.checkpoint.json"))
     if len(found) != 1:
         have = ", ".join(map(str, found)) if found else "none is here"
