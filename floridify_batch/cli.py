@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from floridify_batch import cli_dictionary, cli_look, cli_run
-from floridify_batch.cli_errors import explained, settle_streams
+from floridify_batch.cli_errors import settle_streams, told
 from floridify_batch.cli_parts import STOPPED, state
 
 app = typer.Typer(
@@ -40,15 +40,12 @@ app.command()(cli_dictionary.sandbox)
 
 
 def main() -> None:
-    """The command line's entry point. Errors become a sentence and an exit code, never a traceback."""
+    """The command line's entry point. Errors become a sentence and an exit code; a traceback is for who asks for one."""
     settle_streams()
     try:
-        app()
+        code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        sys.exit(STOPPED)
+        code = STOPPED
     except Exception as error:
-        if state["debug"]:
-            raise
-        sentence, code = explained(error)
-        typer.echo(f"batch-synth: {sentence}", err=True)
-        sys.exit(code)
+        code = told(error, debug=state["debug"])
+    sys.exit(code)

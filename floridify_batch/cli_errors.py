@@ -3,6 +3,8 @@
 import signal
 import sys
 from io import TextIOWrapper
+from traceback import format_exception
+from typing import Protocol, runtime_checkable
 
 from floridify_batch.errors import BatchSynthError, CheckpointError
 
@@ -14,6 +16,34 @@ def settle_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+@runtime_checkable
+class _Complaint(Protocol):
+    """What Typer raises where options make no sense."""
+
+    message: str
+    exit_code: int
+
+    def format_message(self) -> str: ...
+
+
+def told(error: Exception, *, debug: bool) -> int:
+    """Tell a user of an error, with `debug` where it comes from, too; the exit code. What it quotes can do nothing."""
+    from floridify_batch.frames import plain
+    from floridify_batch.telling import say, say_lines
+
+    if isinstance(error, _Complaint):
+        from typer.rich_utils import rich_format_error
+
+        error.message = plain(error.message)
+        rich_format_error(error)  # type: ignore[arg-type]  Typer's own class has no public name
+        return error.exit_code
+    if debug:
+        say_lines(format_exception(error), err=True)
+    sentence, code = explained(error)
+    say(f"batch-synth: {sentence}", err=True)
+    return code
 
 
 def explained(error: Exception) -> tuple[str, int]:

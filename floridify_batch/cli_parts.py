@@ -37,7 +37,9 @@ def finish(command: Callable[[], int], place: "Checkpoint") -> None:
             raise
         raise type(error)(f"{error} {go_on}") from None
     if code == STOPPED and place.path.exists():
-        typer.echo(f"Stopped. {go_on}", err=True)
+        from floridify_batch.telling import say
+
+        say(f"Stopped. {go_on}", err=True)
     raise typer.Exit(code)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import typer
 from rich.console import Console
 
 from floridify_batch.assembly import (
@@ -43,6 +42,7 @@ from floridify_batch.planning import Brief
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
 from floridify_batch.store import EntryReader, MongoStore, NoDatabase
+from floridify_batch.telling import say
 from floridify_batch.summary import summary_panel
 from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
 
@@ -73,7 +73,7 @@ class Announcer:
 
     def __call__(self, reason: str) -> None:
         if self.observer is None:
-            typer.echo(reason)
+            say(reason)
         else:
             self.observer.notify(Waiting(reason))
 
@@ -89,13 +89,13 @@ async def opened_parts(
 ) -> AsyncIterator[tuple[MongoStore, Batches]]:
     """The database and the carrier of a run's requests, open."""
     place = scene.checkpoint
-    with service(settings, scene.secrets, place, typer.echo, scene.sandbox_seconds) as (key, base_url):
+    with service(settings, scene.secrets, place, say, scene.sandbox_seconds) as (key, base_url):
         async with (
             opened_batches(settings, key, base_url, place, waiting, waiting.moving) as batches,
-            opened_store(settings, scene.secrets, place, typer.echo, waiting) as store,
+            opened_store(settings, scene.secrets, place, say, waiting) as store,
         ):
             if store.layout.describe():
-                typer.echo(store.layout.describe())
+                say(store.layout.describe())
             _spare_the_collector()
             yield store, batches
 
@@ -122,7 +122,7 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
         before = scene.checkpoint.load()
         if before is not None and not _begins_anew(before, info, scene.checkpoint):
             if not before.finished:
-                typer.echo(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")
+                say(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")
             return await _go_on(before, scene)
         if not settings.sandbox:
             key_of(scene.secrets)
@@ -167,7 +167,7 @@ async def _dry_run(settings: RunSettings, scene: Scene, asked: Brief, listed: Wo
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:
-            opened = opened_store(settings, scene.secrets, scene.checkpoint, typer.echo, typer.echo)
+            opened = opened_store(settings, scene.secrets, scene.checkpoint, say, say)
             store = await stack.enter_async_context(opened)
         estimate = await surveyed(settings, asked, listed.words, store, console)
     notes = notes_on(listed)
@@ -187,13 +187,13 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
         estimate = await surveyed(settings, asked, words, store, console)
         console.print(estimate_panel(estimate, immediate=settings.immediate, notes=notes_on(listed)))
         if not confirmed(estimate, yes=scene.yes):
-            typer.echo("Nothing was sent, nothing was spent.")
+            say("Nothing was sent, nothing was spent.")
             if before is None:
                 with suppress(OSError):  # it is not empty: then it was there before
                     checkpoint.folder.rmdir()
             return STOPPED
         if before is not None:
-            typer.echo(f"The finished run was put aside as {checkpoint.rotate(before)}.")
+            say(f"The finished run was put aside as {checkpoint.rotate(before)}.")
             checkpoint.create_folder()
         await store.ensure_indexes()
         ledger = Ledger(start_time=utc_now().timestamp(), run=info)
@@ -240,7 +240,7 @@ def _kept_words(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
 
 def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
     failed = len(ledger.failed_words)
-    typer.echo(
+    say(
         f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
         f"{failed:,} failed. resume --retry-failed gives failed words another chance; another --checkpoint asks for "
         "what is missing, and run --force for everything again."
@@ -269,7 +269,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     if ending is Ending.STOPPED:
         return STOPPED
     if ending is Ending.LEFT:
-        typer.echo(f"Batches are in flight. Collect them with: {resume_command}")
+        say(f"Batches are in flight. Collect them with: {resume_command}")
         return PROCESSED
     return SOME_FAILED if run_.ledger.failed_words else PROCESSED
 

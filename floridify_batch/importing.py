@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -24,9 +23,9 @@ from floridify_batch.dictionary_files import BAD_LINES_NAMED, Reading, listed, o
 from floridify_batch.documents import doc_id, encoded
 from floridify_batch.drafts import Draft, Present, Sense, drafted, word_insert, word_of, words_found, writes
 from floridify_batch.errors import DatabaseError, UsageError
-from floridify_batch.frames import plain
 from floridify_batch.layouts import TODAY
 from floridify_batch.store import MongoStore
+from floridify_batch.telling import say
 from floridify_batch.words import DocId, Word
 
 if TYPE_CHECKING:
@@ -82,10 +81,10 @@ async def import_file(path: Path, place: Place, *, language: str = "en", provide
             async with opened(place, _aside) as store:
                 tally = await import_articles(store, articles, asked.language, reading, progress)
     except asyncio.CancelledError:
-        typer.echo("Stopped. What was read is imported; the same command again does the rest.", err=True)
+        say("Stopped. What was read is imported; the same command again does the rest.", err=True)
         raise
     for line in [*_bad(reading), *summary(path.name, reading, tally)]:
-        typer.echo(plain(line))
+        say(line)
     if reading.damaged:
         raise UsageError(
             f"{path} is {reading.damaged}: what stands before that is imported. Get it whole, then import it again."
@@ -241,7 +240,7 @@ def _bad(reading: Reading) -> Iterator[str]:
 
 
 def _aside(sentence: str) -> None:
-    typer.echo(sentence, err=True)
+    say(sentence, err=True)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 
 from floridify_batch.assembly import Secrets, key_of, service
@@ -25,6 +24,7 @@ from floridify_batch.pricing import rates
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import utc_now
+from floridify_batch.telling import say
 from floridify_batch.words import read_normalised
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ async def cancel(
     async with _batches(ledger, checkpoint, secrets, base_url, seconds) as batches:
         for each in filter(None, flying):
             job = await batches.cancel(each)
-            typer.echo(f"{each}: {job.status}, {job.done:,} of {job.total:,} requests done")
+            say(f"{each}: {job.status}, {job.done:,} of {job.total:,} requests done")
     if not flying:
-        typer.echo("No batch is in flight; there is nothing to cancel.")
+        say("No batch is in flight; there is nothing to cancel.")
     elif checkpoint:
-        typer.echo(
+        say(
             "What is finished is paid for; resume stores it, and asks the rest again: "
             f"batch-synth resume --checkpoint {checkpoint.path}"
         )
@@ -120,7 +120,7 @@ async def _batches(
     if settings and settings.immediate:
         raise UsageError("This run asks at once; it has no batches at the service.")
     if settings and checkpoint and settings.sandbox:
-        with service(settings, secrets, checkpoint, typer.echo, seconds, join=True) as (key, url):
+        with service(settings, secrets, checkpoint, say, seconds, join=True) as (key, url):
             yield OpenAIBatches(key, base_url=url, patience=PATIENCE)
             return
     url = base_url or (settings.base_url if settings else None)
@@ -159,7 +159,7 @@ async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, second
             async with _batches(ledger, checkpoint, secrets, None, seconds) as batches:
                 jobs = {each: await batches.retrieve(each) for each in flying}
         except BatchSynthError as error:
-            typer.echo(f"Without the service's word on the batches in flight: {error}", err=True)
+            say(f"Without the service's word on the batches in flight: {error}", err=True)
     return [_row(record, jobs.get(record.batch_id or "")) for record in ledger.chunks]
 
 
