@@ -1,6 +1,7 @@
-"""The commands that look at a run from outside, or end it: status, failures, components, cancel."""
+"""The commands that look at a run from outside, or end it: status, failures, report, components, cancel."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,18 @@ def failures(
     from floridify_batch import inspection
 
     raise typer.Exit(inspection.failures(checkpoint_at(checkpoint)))
+
+
+def report(
+    checkpoint: CheckpointOption = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Where it goes (beside the checkpoint).", dir_okay=False)
+    ] = None,
+) -> None:
+    """Write a page about a run: progress, money, failures, batches."""
+    from floridify_batch import reporting
+
+    raise typer.Exit(reporting.report(checkpoint_at(checkpoint) if checkpoint else None, html))
 
 
 def components() -> None:

@@ -146,7 +146,7 @@ def only_checkpoint() -> Checkpoint:
     found = sorted(Path().glob("*.checkpoint.json"))
     if len(found) != 1:
         have = ", ".join(map(str, found)) if found else "none is here"
-        raise UsageError(f"Name a --checkpoint or a batch id ({have}).")
+        raise UsageError(f"Name a --checkpoint ({have}).")
     return Checkpoint(found[0])
 
 

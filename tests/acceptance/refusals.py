@@ -97,7 +97,7 @@ CASES = {
     "seconds": Case(RUN, 2, "is no number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
     "no yes": Case("run words.txt", 2, "add --yes"),
     "nothing named": Case("cancel", 2, "Name either a batch or a --checkpoint"),
-    "nothing here": Case("status", 2, "Name a --checkpoint or a batch id (none is here)"),
+    "nothing here": Case("status", 2, "Name a --checkpoint (none is here)"),
     "fault": Case("sandbox --data box --fault nonsense=1", 2, 'the sandbox knows no fault "nonsense"'),
     # the service
     "no key": Case(RUN, 2, "set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),

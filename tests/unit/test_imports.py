@@ -83,6 +83,10 @@ ORDER = [
     "importing",
     "showing",
     "inspection",
+    "plots",
+    "report",
+    "report_page",
+    "reporting",
     "gate",
     "commands",
     "floridify",
@@ -143,6 +147,7 @@ ALLOWED = {
         "showing",
     },
     "typer": {
+        "reporting",
         "telling",
         "gate",
         "cli_options",
@@ -158,7 +163,7 @@ ALLOWED = {
     "filelock": {"checkpoint", "sandbox"},
     "genai_prices": {"pricing"},
     "tiktoken": {"tokens"},
-    "jinja2": {"templates"},
+    "jinja2": {"templates", "report_page"},
 }
 """The only modules that may know of a package."""
 

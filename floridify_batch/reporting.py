@@ -1,0 +1,87 @@
+"""The report's files: a checkpoint and its failures are read, a page is written."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+
+import typer
+
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import chunk_folder, read_failures, replace_file
+from floridify_batch.errors import UsageError
+from floridify_batch.failures import Failure
+from floridify_batch.inspection import ledger_of, only_checkpoint
+from floridify_batch.ledger import Ledger
+from floridify_batch.report import Example, report_of
+from floridify_batch.report_page import FIRST_LINE, page
+from floridify_batch.requests import parse_custom_id
+from floridify_batch.words import read_normalised
+
+
+def report(checkpoint: Checkpoint | None, target: Path | None) -> int:
+    """Write the page about a run: of the folder's one checkpoint, and beside it, unless told otherwise."""
+    place = checkpoint or only_checkpoint()
+    target = target or place.path.with_name(
+        place.path.name.removesuffix(".json").removesuffix(".checkpoint") + ".report.html"
+    )
+    write_report(ledger_of(place), place, target)
+    typer.echo(f"The report is in {target}.")
+    return 0
+
+
+def write_report(ledger: Ledger, checkpoint: Checkpoint, target: Path) -> None:
+    """Write the page about a run, for its owner's eyes; a report that is there is replaced.
+
+    Raises `UsageError` where another file is there, or none can be written.
+    """
+    _only_over_a_report(target)
+    report = report_of(ledger, examples(ledger, checkpoint), quote(checkpoint.path.name))
+    try:
+        replace_file(target, page(report).encode(errors="replace"))
+    except OSError as error:
+        raise UsageError(f"The report {target} cannot be written: {error.strerror}.") from None
+
+
+def _only_over_a_report(target: Path) -> None:
+    """A slip of the hand must not cost a word list or a checkpoint."""
+    try:
+        with target.open("rb") as file:
+            begins = file.read(len(FIRST_LINE))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"The report {target} cannot be written: {error.strerror}.") from None
+    if begins and begins != FIRST_LINE.encode():
+        raise UsageError(f"{target} is there and is no report of batch-synth; name another --html.")
+
+
+def examples(ledger: Ledger, checkpoint: Checkpoint) -> dict[str, Example]:
+    """The first failure of each kind that the chunks' files hold; read no further than they are needed."""
+    wanted = set(ledger.failures())
+    words = _words(checkpoint)
+    found: dict[str, Example] = {}
+    for ordinal, failure in _failures(ledger, checkpoint):
+        if failure.kind in wanted:
+            wanted.remove(failure.kind)
+            parts = parse_custom_id(failure.custom_id)
+            word = words[ordinal] if ordinal < len(words) else ""
+            found[failure.kind] = Example(word, parts.component if parts else "", failure.detail)
+        if not wanted:
+            break
+    return found
+
+
+def _words(checkpoint: Checkpoint) -> Sequence[str]:
+    try:
+        return read_normalised(checkpoint.words_path)
+    except (OSError, UnicodeDecodeError):  # the checkpoint was taken elsewhere without its folder
+        return ()
+
+
+def _failures(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[tuple[int, Failure]]:
+    for record in ledger.chunks:
+        if record.failures:
+            # A damaged file costs an example, not the report: the figures are the ledger's.
+            with suppress(OSError, ValueError, KeyError):
+                yield from read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl")

@@ -1,0 +1,132 @@
+"""A browser without a window, steered over a pair of pipes: what it loads, logs, shows and measures."""
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+"""Browsers that can be steered like this; Firefox has given the protocol up."""
+
+_ABOVE_STANDARD = 20
+_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+def installed_browser() -> str | None:
+    """The first browser that is there."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@dataclass
+class Tab:
+    """A page of the browser, cut off from every network. `events` holds what was said of it, oldest first."""
+
+    _to: IO[bytes]
+    _from: IO[bytes]
+    _session: str = ""
+    _asked: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Give an order and wait for its result."""
+        self._asked += 1
+        order = {"id": self._asked, "method": method, "params": parameters}
+        if self._session:
+            order["sessionId"] = self._session
+        self._to.write(json.dumps(order).encode() + b"\0")
+        self._to.flush()
+        while "id" not in (message := self._next()):
+            self.events.append(message)
+        assert "error" not in message, message
+        result: dict[str, Any] = message["result"]
+        return result
+
+    def _next(self) -> dict[str, Any]:
+        message = b""
+        while not message.endswith(b"\0"):
+            piece = self._from.read(1)
+            assert piece, "the browser went away"
+            message += piece
+        read: dict[str, Any] = json.loads(message[:-1])
+        return read
+
+    def attach(self) -> None:
+        """Open the page, and let it hear of everything that is loaded, logged or thrown."""
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.ask(f"{domain}.enable")
+        self.ask("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+
+    def size(self, width: int, height: int = 900) -> None:
+        """Make the window as wide as a screen or a phone."""
+        self.ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < height
+        )
+
+    def prefer(self, scheme: str, media: str = "screen") -> None:
+        """Prefer the light or the dark theme, on a screen or on paper."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.ask("Emulation.setEmulatedMedia", media=media, features=[feature])
+
+    def open(self, path: Path) -> None:
+        """Load a file of this machine to its end."""
+        self.ask("Page.navigate", url=path.as_uri())
+        while self.value("document.readyState") != "complete":
+            pass
+
+    def value(self, expression: str) -> Any:
+        """What an expression is in the page."""
+        return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def picture(self) -> bytes:
+        """The whole page as a PNG."""
+        return base64.b64decode(self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"])
+
+    def of(self, method: str) -> list[Mapping[str, Any]]:
+        """What was said of the page by this name."""
+        return [event["params"] for event in self.events if event.get("method") == method]
+
+
+@contextmanager
+def browsing(browser: str, profile: Path) -> Iterator[Tab]:
+    """A page in a browser of its own, which is ended afterwards."""
+    heard, orders = os.pipe()
+    results, told = os.pipe()
+    high = [fcntl.fcntl(each, fcntl.F_DUPFD, _ABOVE_STANDARD) for each in (heard, told)]
+    os.close(heard)
+    os.close(told)
+    # The protocol speaks on the descriptors 3 and 4.
+    script = f'exec "$0" "$@" 3<&{high[0]} 4>&{high[1]}'
+    command = ["bash", "-c", script, browser, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with (
+        os.fdopen(orders, "wb") as writing,
+        os.fdopen(results, "rb") as reading,
+        subprocess.Popen(command, pass_fds=high, env={**os.environ, "HOME": str(profile)}, **silent) as process,
+    ):
+        for each in high:
+            os.close(each)
+        try:
+            tab = Tab(writing, reading)
+            tab.attach()
+            yield tab
+        finally:
+            process.terminate()
+            process.wait(10)
