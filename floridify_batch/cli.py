@@ -41,7 +41,7 @@ app.command()(cli_dictionary.sandbox)
 
 
 def main() -> None:
-    """The command line's entry point. Errors become a sentence and an exit code; a traceback is for who asks for one."""
+    """The command line's entry point. An error becomes a sentence and an exit code; a traceback is for who asks."""
     settle_streams()
     try:
         code = app(standalone_mode=False)

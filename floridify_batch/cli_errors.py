@@ -2,9 +2,10 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from traceback import format_exception
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from floridify_batch.errors import BatchSynthError, CheckpointError
 
@@ -37,7 +38,8 @@ def told(error: Exception, *, debug: bool) -> int:
         from typer.rich_utils import rich_format_error
 
         error.message = plain(error.message)
-        rich_format_error(error)  # type: ignore[arg-type]  Typer's own class has no public name
+        tell: Callable[[Any], None] = rich_format_error  # Typer's class of them has no public name
+        tell(error)
         return error.exit_code
     if debug:
         say_lines(format_exception(error), err=True)

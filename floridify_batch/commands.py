@@ -42,8 +42,8 @@ from floridify_batch.planning import Brief
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
 from floridify_batch.store import EntryReader, MongoStore, NoDatabase
-from floridify_batch.telling import say
 from floridify_batch.summary import summary_panel
+from floridify_batch.telling import say
 from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
 
 PROCESSED, SOME_FAILED, STOPPED = 0, 1, 130
