@@ -189,7 +189,7 @@ class SynthesisRequest[R: BaseModel]:
     @property
     def mark(self) -> str:
         """What tells whether an answer by places is still about the same things: a digest of the prompt, or ""."""
-        return blake2b(self.prompt.encode(), digest_size=6).hexdigest() if self.envelope.positional else ""
+        return mark_of(self.prompt) if self.envelope.positional else ""
 
     @property
     def input_tokens(self) -> int:
@@ -199,6 +199,11 @@ class SynthesisRequest[R: BaseModel]:
     def parse(self, body: Mapping[str, Any]) -> R:
         """The answer in a response's body. Raises `AnswerError`."""
         return parse_answer(self.envelope.answer, body)
+
+
+def mark_of(prompt: str) -> str:
+    """What tells whether a prompt is still the one that was sent."""
+    return blake2b(prompt.encode(), digest_size=6).hexdigest()
 
 
 def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], dropped: Counter[str] | None = None) -> R:

@@ -16,6 +16,7 @@ from floridify_batch.documents import (
     SYNTHESIS,
     Document,
     Found,
+    doc_id,
     inserts_of,
     new_word,
     plain_updates,
@@ -29,7 +30,7 @@ from floridify_batch.errors import DatabaseError
 from floridify_batch.layouts import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
 from floridify_batch.replacing import keeping_others, looked_up, removable, replaced_by
 from floridify_batch.seams import Clock, Told, tell_nobody, utc_now
-from floridify_batch.words import Entry, Stamp, Word, unknown_entry
+from floridify_batch.words import DocId, Entry, Stamp, Word, unknown_entry
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -167,15 +168,25 @@ class MongoStore:
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
         layout = await self._known_layout()
-        found = await self._patiently(partial(self._find, texts, language, layout))
+        query = {"text": {"$in": list(texts)}} | layout.of_language(language)
+        found = await self._patiently(partial(self._find, query, layout))
         by_text: dict[str, list[Entry]] = {text: [] for text in texts}
         for document in sorted(found.words, key=lambda word: (word.get("homograph_number") or 0, str(word["_id"]))):
             by_text[document["text"]].append(read_entry(document, found, self._stamps, language))
         return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
 
-    async def _find(self, texts: Sequence[str], language: str, layout: Layout) -> Found:
+    async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
+        """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
+        layout = await self._known_layout()
+        owned = await self.find(Collection.DEFINITIONS, {"_id": layout.with_ids(documents)}, ("word_id",))
+        owners = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
+        query = {"_id": layout.with_ids({*documents, *owners.values()})}
+        found = await self._patiently(partial(self._find, query, layout))
+        entries = {doc_id(each["_id"]): read_entry(each, found, self._stamps, language) for each in found.words}
+        return {each: entries[word] for each in documents if (word := owners.get(each, each)) in entries}
+
+    async def _find(self, query: Mapping[str, Any], layout: Layout) -> Found:
         found = Found()
-        query = {"text": {"$in": list(texts)}} | layout.of_language(language)
         shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
         found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
         of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}

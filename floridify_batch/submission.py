@@ -69,9 +69,16 @@ class _Teller:
 
 
 def _metadata(run: Run) -> dict[str, str]:
-    """What a look at the service's own list should tell: the run, the templates, and what is asked."""
-    return {
+    """What a look at the service's own list should tell: the run, and all that its answers need to be stored."""
+    settings = run.ledger.run.settings
+    counts = ",".join(f"{component}={count}" for component, count in settings.counts.items())
+    told = {
         "run": run.ledger.run.id,
         "templates": run.ledger.run.template_digest,
-        "components": ",".join(run.ledger.run.settings.components)[:METADATA_LENGTH],
+        "components": ",".join(settings.components)[:METADATA_LENGTH],
+        "language": settings.language,
+        "frequency_scale": settings.frequency_scale,
+        "counts": counts[:METADATA_LENGTH],
+        "replaces": "all" if settings.force else "stale" if settings.stale else "",
     }
+    return {name: value for name, value in told.items() if value}
