@@ -2,10 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable
 from io import TextIOWrapper
 from traceback import format_exception
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from floridify_batch.errors import BatchSynthError, CheckpointError
 
@@ -38,8 +37,7 @@ def told(error: Exception, *, debug: bool) -> int:
         from typer.rich_utils import rich_format_error
 
         error.message = plain(error.message)
-        tell: Callable[[Any], None] = rich_format_error  # Typer's class of them has no public name
-        tell(error)
+        rich_format_error(cast("Any", error))  # Typer's class of them has no public name
         return error.exit_code
     if debug:
         say_lines(format_exception(error), err=True)
