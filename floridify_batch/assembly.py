@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from floridify_batch.batches import Batches, OpenAIBatches
+from floridify_batch.batches import Batches, Moving, OpenAIBatches, move_silently
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.connector import OpenAIConnector
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
@@ -189,14 +189,20 @@ def key_of(secrets: Secrets) -> str:
 
 @asynccontextmanager
 async def opened_batches(
-    settings: RunSettings, key: str, base_url: str | None, checkpoint: Checkpoint, waiting: Told
+    settings: RunSettings,
+    key: str,
+    base_url: str | None,
+    checkpoint: Checkpoint,
+    waiting: Told,
+    moving: Moving = move_silently,
 ) -> AsyncIterator[Batches]:
     """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
     if settings.immediate:
         connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
         batches: Batches = ImmediateBatches(connector, checkpoint.folder)
     else:
-        remote = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting)  # a day has outages
+        # Patience without end: a day has outages.
+        remote = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting, moving=moving)
         batches = remote
         await remote.check()
     try:

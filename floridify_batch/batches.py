@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from floridify_batch.chunks import private_file, sync
 from floridify_batch.connector import new_client, translated
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
+from floridify_batch.events import Direction
+from floridify_batch.pacing import CountedFile, Paced
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
 from floridify_batch.requests import ENDPOINT
 from floridify_batch.seams import Told, tell_nobody
@@ -107,18 +109,33 @@ class Batches(Protocol):
         """Let go of everything."""
 
 
+type Moving = Callable[[Path, Direction, int, int], None]
+"""Is told how many bytes of a file are over, of how many (0 where that is not known)."""
+
+
+def move_silently(_: Path, __: Direction, ___: int, ____: int) -> None:
+    """Tell nobody."""
+
+
 class OpenAIBatches:
     """OpenAI's Batch API. `patience` is for how many seconds a service that does not answer is asked again."""
 
     discount = BATCH_DISCOUNT
 
     def __init__(
-        self, api_key: str, *, base_url: str | None = None, patience: float = 3600.0, waiting: Told = tell_nobody
+        self,
+        api_key: str,
+        *,
+        base_url: str | None = None,
+        patience: float = 3600.0,
+        waiting: Told = tell_nobody,
+        moving: Moving = move_silently,
     ) -> None:
         # Without the SDK's retries: creations must not be repeated, and everything else is, by us, in our own time.
         self._client = new_client(api_key, base_url, _CONNECTIONS).with_options(max_retries=0)
         self._patience = patience
         self._waiting = waiting
+        self._moving = moving
 
     async def check(self) -> None:
         """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
@@ -151,7 +168,7 @@ class OpenAIBatches:
         after: str | Omit = omit
         for _ in range(_MAX_PAGES):
             page = await self._client.batches.list(limit=_PAGE, after=after)
-            jobs = [_job(batch) for batch in page.data]
+            jobs = [job_of(batch) for batch in page.data]
             found += [job for job in jobs if job.label == label]
             if not page.has_more or not jobs or jobs[-1].created_at < since:
                 return found
@@ -166,7 +183,7 @@ class OpenAIBatches:
         from openai import APIError
 
         try:
-            with requests.open("rb") as content:
+            with CountedFile(requests, partial(self._moving, requests, Direction.UP)) as content:
                 held = await self._client.files.create(file=content, purpose="batch")
         except APIError as error:
             raise translated(error) from error
@@ -185,14 +202,14 @@ class OpenAIBatches:
             )
         except APIError as error:
             raise translated(error) from error
-        return _job(batch)
+        return job_of(batch)
 
     async def retrieve(self, batch_id: str) -> BatchJob:
         """How a batch stands. Raises `UnknownBatch`."""
         return await self._repeated(partial(self._retrieve, batch_id))
 
     async def _retrieve(self, batch_id: str) -> BatchJob:
-        return _job(await self._client.batches.retrieve(batch_id))
+        return job_of(await self._client.batches.retrieve(batch_id))
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
@@ -202,10 +219,13 @@ class OpenAIBatches:
 
     async def _download(self, file_id: str, path: Path) -> None:
         unfinished = path.with_suffix(".partial")
+        moving = Paced(partial(self._moving, path, Direction.DOWN))
         async with self._client.files.with_streaming_response.content(file_id) as response:
+            size = _size(response.headers)
             with private_file(unfinished) as out:
                 async for part in response.iter_bytes(_DOWNLOAD_BLOCK):
                     out.write(part)
+                    moving(out.tell(), size)
                 sync(out)
         unfinished.replace(path)
 
@@ -217,7 +237,7 @@ class OpenAIBatches:
         from openai import ConflictError
 
         try:
-            return _job(await self._client.batches.cancel(batch_id))
+            return job_of(await self._client.batches.cancel(batch_id))
         except ConflictError:  # it ended by itself in the meantime
             return await self._retrieve(batch_id)
 
@@ -255,7 +275,14 @@ async def _in_our_words[T](deed: Callable[[], Awaitable[T]]) -> T:
         raise ServiceUncertain(f"The service broke off its answer ({error}).") from error
 
 
-def _job(batch: "Batch") -> BatchJob:
+def _size(headers: Mapping[str, str]) -> int:
+    """How many bytes a body will have; 0 where the service does not say, or says how many they are in disguise."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and "content-encoding" not in headers else 0
+
+
+def job_of(batch: "Batch") -> BatchJob:
+    """A batch of the service, in our words."""
     counts = batch.request_counts
     ended = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at
     errors = (batch.errors.data or []) if batch.errors else []

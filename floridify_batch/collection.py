@@ -10,6 +10,7 @@ from itertools import batched
 from pathlib import Path
 from typing import IO
 
+from floridify_batch.accounts import Spent, TokenCount
 from floridify_batch.applying import Origin, Tally, applied, component_of, parser
 from floridify_batch.batches import BatchJob
 from floridify_batch.chunks import (
@@ -22,9 +23,10 @@ from floridify_batch.chunks import (
 )
 from floridify_batch.creation import unanswered
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.events import ChunkSettled, Noticed
+from floridify_batch.events import ChunkSettled, Noticed, PartStored
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.ledger import ChunkRecord, ChunkState, Spent, TokenCount
+from floridify_batch.ledger import ChunkRecord, ChunkState
+from floridify_batch.pacing import Paced
 from floridify_batch.pricing import Bills, Usage
 from floridify_batch.results import AnswerIndex, Unanswered, WordOutcome, indexed_answers, settle
 from floridify_batch.run import Run
@@ -74,6 +76,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     folder = run.folder(record)
     bills = Bills(run.ledger.run.settings.model, batch=bool(run.batches.discount))
     tally, origin = Tally(), _origin(run, record)
+    told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
 
     def paid(identity: str, usage: Usage) -> None:
         bills.add(component_of(identity), usage)
@@ -86,6 +89,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         outcomes = settle(read_expected(folder), index, parser(run.questions, tally.dropped), _absent(record))
         for page in batched(outcomes, STORE_PAGE_WORDS):
             await _store_page(run, origin, page, tally, failures)
+            told(tally.settled, record.requests)
         sync(failures)
         _tell_of_odd_lines(run, record, index)
     (folder / "failures.partial").replace(folder / "failures.jsonl")

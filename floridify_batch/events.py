@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from floridify_batch.failures import Failure
@@ -16,7 +17,10 @@ from floridify_batch.pricing import Usage
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of the whole run. `requests` = answered + failed + open; `cost` is None where it is unknown."""
+    """The figures of the whole run. `requests` = answered + failed + open; `cost` is None where it is unknown.
+
+    `retried`: how many of the requests ask for something that had failed before.
+    """
 
     words: int = 0
     processed: int = 0
@@ -26,6 +30,7 @@ class Totals:
     failed_requests: int = 0
     usage: Usage = field(default_factory=Usage)
     cost: Decimal | None = Decimal(0)
+    retried: int = 0
 
     @property
     def open_words(self) -> int:
@@ -40,7 +45,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class RunBegan:
-    """A run begins, or goes on where it was stopped."""
+    """A run begins, or goes on where it was stopped. `failures` by kind, and one of each kind in `samples`."""
 
     run: str
     model: str
@@ -48,6 +53,7 @@ class RunBegan:
     resumed: bool
     totals: Totals
     failures: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,34 @@ class ChunkMoved:
     requests: int
     bytes: int
     batch_id: str | None = None
+
+
+class Direction(StrEnum):
+    """Which way a chunk's lines go."""
+
+    UP = "up"
+    """Requests, to the service."""
+    DOWN = "down"
+    """Answers, from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """How much of a chunk's present file is on the other side, in bytes; `total` is 0 where it is not known."""
+
+    chunk: int
+    direction: Direction
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartStored:
+    """How many of a chunk's requests have been settled and, where they were answered, stored."""
+
+    chunk: int
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +177,8 @@ type Event = (
     | Progressed
     | ListRead
     | ChunkMoved
+    | Transferred
+    | PartStored
     | BatchPolled
     | ChunkSettled
     | WordFailed

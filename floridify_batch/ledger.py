@@ -26,8 +26,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floridify_batch.accounts import Forecast, Spent, TokenCount
 from floridify_batch.events import Totals
-from floridify_batch.pricing import Usage
+from floridify_batch.pricing import Price, Rates, Usage
 
 VERSION = 1
 
@@ -72,50 +73,12 @@ class IllegalMove(RuntimeError):
     """A chunk cannot go from its state to that one; nothing was changed."""
 
 
-class TokenCount(BaseModel):
-    """What answers used, in the checkpoint's form."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
-
-    @classmethod
-    def of(cls, usage: Usage) -> "TokenCount":
-        """The form of a value that adds."""
-        return cls(input=usage.input, cached=usage.cached, output=usage.output, reasoning=usage.reasoning)
-
-    def usage(self) -> Usage:
-        """The same as a value that adds."""
-        return Usage(self.input, self.cached, self.output, self.reasoning)
-
-
-class Spent(BaseModel):
-    """What became of a component's requests, and what they cost in US dollars; None where that is unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    answered: int = 0
-    failed: int = 0
-    usage: TokenCount = TokenCount()
-    cost: Decimal | None = Decimal(0)
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
-            answered=self.answered + other.answered,
-            failed=self.failed + other.failed,
-            usage=TokenCount.of(self.usage.usage() + other.usage.usage()),
-            cost=None if self.cost is None or other.cost is None else self.cost + other.cost,
-        )
-
-
 class ChunkRecord(BaseModel):
     """What the ledger knows of a chunk. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
     `alone`: none of ours was in flight when it was submitted, so that a full queue is of its own making. `doubtful`:
     it was created again after an answer that told nothing, so that another batch of its label may still show itself.
+    `billed`: what the service says that the batch used, where it says so; `usage` is the sum over its answers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,6 +90,7 @@ class ChunkRecord(BaseModel):
     bytes: int
     input_tokens: int
     output_tokens: int
+    retried: int = 0
     submission: int = 0
     alone: bool = False
     doubtful: bool = False
@@ -140,6 +104,7 @@ class ChunkRecord(BaseModel):
     answered: int = 0
     failures: dict[str, int] = Field(default_factory=dict)
     usage: TokenCount = TokenCount()
+    billed: TokenCount | None = None
     cost: Decimal | None = Decimal(0)
 
     @property
@@ -178,6 +143,8 @@ class RunSettings(BaseModel):
     max_queued_tokens: int | None = None
     patience: float = DATABASE_PATIENCE
     concurrency: int = CONCURRENCY
+    price: Price | None = None
+    max_cost: Decimal | None = None
 
     def begun_without(self, asked: "RunSettings") -> list[str]:
         """The options that are given now and with which the run was not begun, in words."""
@@ -238,6 +205,9 @@ class Ledger(BaseModel):
     run: RunInfo
     list_cursor: int = 0
     token_limit: int | None = None
+    carried_cost: Decimal = Decimal(0)
+    carried_tokens: int = 0
+    estimate: Forecast | None = None
     spent: dict[str, Spent] = Field(default_factory=dict)
     chunks: list[ChunkRecord] = Field(default_factory=list)
 
@@ -282,6 +252,15 @@ class Ledger(BaseModel):
         for component, more in spent.items():
             self.spent[component] = self.spent.get(component, Spent()) + more
 
+    def reckon(self, rate: Rates) -> None:
+        """Give a price to what was paid while nobody knew one, from what it used."""
+        for record in self.chunks:
+            if record.cost is None:
+                self.note(record.number, cost=rate.cost(record.usage.usage()))
+        for component, spent in self.spent.items():
+            if spent.cost is None:
+                self.spent[component] = spent.model_copy(update={"cost": rate.cost(spent.usage.usage())})
+
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
         """The chunks in any of these states, in the order of their numbers."""
         return (record for record in self.chunks if record.state in states)
@@ -301,8 +280,12 @@ class Ledger(BaseModel):
         return dict(counted)
 
     def totals(self) -> Totals:
-        """The figures of the whole run. A split chunk's requests count where they are asked again."""
+        """The figures of the whole run. A split chunk's requests count where they are asked again.
+
+        What an adopted checkpoint had cost before is a part of the cost.
+        """
         counted = [record for record in self.chunks if not _given_up(record)]
+        cost = cost_of(counted)
         return Totals(
             words=self.run.words,
             processed=len(self.processed_words),
@@ -311,7 +294,8 @@ class Ledger(BaseModel):
             answered=sum(record.answered for record in counted),
             failed_requests=sum(record.failed for record in counted),
             usage=sum((record.usage.usage() for record in counted), Usage()),
-            cost=cost_of(counted),
+            cost=None if cost is None else cost + self.carried_cost,
+            retried=sum(record.retried for record in counted),
         )
 
 

@@ -13,18 +13,21 @@ from floridify_batch.events import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
+    Direction,
     Event,
     ListRead,
     Noticed,
+    PartStored,
     Progressed,
     RunBegan,
     RunEnded,
     Totals,
+    Transferred,
     Waiting,
     WordFailed,
 )
 from floridify_batch.failures import Failure
-from floridify_batch.wording import count, expiry, megabytes, span
+from floridify_batch.wording import counted, expiry, megabytes, span
 
 FINISHED_SHOWN = 2
 """Chunks that stay in sight when they are through, so that the eye sees what became of them."""
@@ -37,10 +40,20 @@ _IN_FLIGHT = "SUBMITTED"
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """How far a piece of work of known length is; `unit` is what is counted: "bytes", "words" or "requests"."""
+
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Flight:
-    """A chunk on its way, with the latest that the service said of its batch.
+    """A chunk on its way, with the latest that the service said of its batch, and then with what came of it.
 
     `base` is the last poll before the batch began to move, so that hours in the service's queue do not slow its rate.
+    `outcome`: how many requests were answered and how many have failed, once their answers have been judged.
     """
 
     chunk: int
@@ -51,11 +64,21 @@ class Flight:
     polled: BatchPolled | None = None
     polled_at: datetime | None = None
     base: tuple[int, datetime] | None = None
+    outcome: tuple[int, int] | None = None
 
     @property
     def done(self) -> int:
-        """Requests that the service is through with, well or badly."""
+        """Requests that have come to an end, well or badly: the service's count until the answers are judged."""
+        if self.outcome is not None:
+            return sum(self.outcome)
         return 0 if self.polled is None else self.polled.done + self.polled.failed
+
+    @property
+    def failed(self) -> int:
+        """Those of them that came to a bad end, as far as is known: an answer may turn out to be of no use."""
+        if self.outcome is not None:
+            return self.outcome[1]
+        return 0 if self.polled is None else self.polled.failed
 
     @property
     def total(self) -> int:
@@ -74,7 +97,8 @@ class Flight:
         """The chunk in another state; what was said of an earlier batch is forgotten with that batch."""
         batch_id = event.batch_id or (self.batch_id if event.state not in ("PLANNED", "SUBMITTING") else None)
         moved = replace(self, state=event.state, words=event.words, requests=event.requests, batch_id=batch_id)
-        return moved if batch_id == self.batch_id else replace(moved, polled=None, polled_at=None, base=None)
+        same = batch_id == self.batch_id
+        return moved if same else replace(moved, polled=None, polled_at=None, base=None, outcome=None)
 
     def poll(self, event: BatchPolled, now: datetime) -> "Flight":
         """The chunk after a poll. The end of a batch is kept as it was first seen: it gets no slower by standing."""
@@ -89,7 +113,11 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as its events told it. Times are aware UTC; `start` holds the totals with which this sitting began."""
+    """A run as its events told it. Times are aware UTC; `start` holds the totals with which this sitting began.
+
+    `work` is how far the present activity is, where that is known. `watched`: seen from another shell, so that what
+    has passed is the run's time, and no sitting's.
+    """
 
     run: str = ""
     model: str = ""
@@ -101,9 +129,10 @@ class RunView:
     ended_at: datetime | None = None
     complete: bool = False
     stopped: bool = False
+    watched: bool = False
     activity: str = "Starting"
+    work: Work | None = None
     waiting: bool = False
-    listed: ListRead | None = None
     flights: Mapping[int, Flight] = field(default_factory=dict)
     finished: tuple[Flight, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -119,10 +148,15 @@ class RunView:
             case Progressed():
                 return replace(self, totals=event.totals)
             case ListRead():
-                read = f"Planning: {count(event.done)} of {count(event.total)} words of the list"
-                return replace(self, listed=event, activity=read, waiting=False)
+                return self.doing("Planning the list", Work(event.done, event.total, "words"))
             case ChunkMoved():
                 return self._move(event)
+            case Transferred():
+                way = "Uploading" if event.direction is Direction.UP else "Downloading the answers of"
+                return self.doing(f"{way} chunk {event.chunk}", Work(event.done, event.total, "bytes"))
+            case PartStored():
+                stores = f"Storing the answers of chunk {event.chunk}"
+                return self.doing(stores, Work(event.done, event.total, "requests"))
             case BatchPolled():
                 return self._poll(event, now)
             case ChunkSettled():
@@ -130,20 +164,25 @@ class RunView:
             case WordFailed():
                 return replace(self, failed_words=(*self.failed_words, event)[-WORDS_SHOWN:])
             case Waiting():
-                return replace(self, activity=event.reason, waiting=True)
+                return replace(self, activity=event.reason, work=None, waiting=True)
             case RunEnded():
                 return self._end(event, now)
             case Noticed():
                 return self
 
+    def doing(self, activity: str, work: Work | None = None) -> "RunView":
+        """The view once the run does something else, and how far that is."""
+        return replace(self, activity=activity, work=work, waiting=False)
+
     def _begin(self, event: RunBegan, now: datetime) -> "RunView":
         activity = "Going on where the run was stopped" if event.resumed else "Reading the word list"
         begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
-        return replace(begun, activity=activity, failures=event.failures)
+        examples = {sample.kind: sample for sample in event.samples}
+        return replace(begun, activity=activity, failures=event.failures, examples=examples)
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)
-        return replace(ended, activity=verdict(ended), waiting=False)
+        return ended.doing(verdict(ended))
 
     def _move(self, event: ChunkMoved) -> "RunView":
         known = self.flights.get(event.chunk)
@@ -157,7 +196,7 @@ class RunView:
             finished = (*finished, moved)[-FINISHED_SHOWN:]
         else:
             flights[event.chunk] = moved
-        return replace(self, flights=flights, finished=finished, activity=_deed(event), waiting=False)
+        return replace(self.doing(_deed(event)), flights=flights, finished=finished)
 
     def _poll(self, event: BatchPolled, now: datetime) -> "RunView":
         if any(event.chunk == each.chunk for each in self.finished):
@@ -166,15 +205,23 @@ class RunView:
         polled = replace(self, flights={**self.flights, event.chunk: known.poll(event, now)})
         if self.waiting:
             return polled
-        batches = len(polled.in_flight)
-        return replace(polled, activity=f"Waiting for {batches} {'batch' if batches == 1 else 'batches'}")
+        return polled.doing(f"Waiting for {counted(len(polled.in_flight), 'batch', 'batches')}")
 
     def _settle(self, event: ChunkSettled) -> "RunView":
         failures = dict(Counter(self.failures) + Counter(event.failures))
         examples = {**self.examples, **{sample.kind: sample for sample in event.samples}}
-        activity = f"Storing the answers of chunk {event.chunk}"
+        outcome = (event.answered, sum(event.failures.values()))
+        finished = tuple(
+            replace(each, outcome=outcome) if each.chunk == event.chunk else each for each in self.finished
+        )
         dropped = self.dropped + event.dropped
-        return replace(self, failures=failures, examples=examples, dropped=dropped, activity=activity, waiting=False)
+        settled = self.doing(f"The answers of chunk {event.chunk} are stored")
+        return replace(settled, failures=failures, examples=examples, dropped=dropped, finished=finished)
+
+    @property
+    def ended_requests(self) -> int:
+        """Requests that have come to an end, those included that only the service knows to have."""
+        return self.totals.answered + self.totals.failed_requests + sum(each.done for each in self.in_flight)
 
     @property
     def in_flight(self) -> tuple[Flight, ...]:
@@ -194,11 +241,11 @@ class RunView:
         return self.complete and same and self.totals.open_requests == 0 == self.totals.failed - self.start.failed
 
     def elapsed(self, now: datetime) -> timedelta | None:
-        """How long this sitting has lasted."""
+        """How long this sitting has lasted; of a run that is watched, how long ago it began."""
         return None if self.began_at is None else (self.ended_at or now) - self.began_at
 
     def words_per_minute(self, now: datetime) -> float | None:
-        """Words processed a minute in this sitting; None before the first of them."""
+        """Words processed a minute in this sitting; None before the first of them, or where there is no sitting."""
         elapsed, words = self.elapsed(now), self.totals.processed - self.start.processed
         return words * 60 / elapsed.total_seconds() if elapsed and words > 0 else None
 
@@ -206,7 +253,7 @@ class RunView:
     def eta(self) -> timedelta | None:
         """How long the open requests will take at the rate which the batches in flight report, if they do."""
         rate = sum(flight.rate or 0 for flight in self.in_flight)
-        left = self.totals.open_requests - sum(flight.done for flight in self.in_flight)
+        left = self.totals.requests - self.ended_requests
         return timedelta(seconds=left / rate) if rate > 0 and left > 0 and self.ended_at is None else None
 
     @property
@@ -238,7 +285,7 @@ def verdict(view: RunView) -> str:
 
 
 def _deed(event: ChunkMoved) -> str:
-    size = f"{count(event.requests)} requests, {megabytes(event.bytes)}"
+    size = f"{counted(event.requests, 'request')}, {megabytes(event.bytes)}"
     return {
         "PLANNED": f"Chunk {event.chunk} is ready to be sent ({size})",
         "SUBMITTING": f"Sending chunk {event.chunk} ({size})",

@@ -25,14 +25,33 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """How many there are of something, in the number of their number: "1 word", "2,000 words"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def percent(rate: float) -> str:
     """A rate that reads as all or nothing only where it is."""
     return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
 
 
+def share(done: int, total: int) -> str:
+    """How much of a whole is done, in whole percents that read as all only where it is; "-" where nothing is known."""
+    return f"{min(done, total) * 100 // total}%" if total else "-"
+
+
 def megabytes(size: int) -> str:
     """A size in the units in which the service states its limit."""
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"  # noqa: PLR2004
+
+
+def progress(done: int, total: int, unit: str) -> str:
+    """How far a piece of work is: "62.0 of 150.0 MB", "400 of 2,000 words"; without its end where that is unknown."""
+    if unit == "bytes":
+        size = megabytes(max(done, total))
+        scale, name = (1e6, "MB") if size.endswith("MB") else (1e3, "kB")
+        return f"{done / scale:,.1f} of {total / scale:,.1f} {name}" if total else size
+    return f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
 
 
 def span(time: timedelta) -> str:

@@ -369,7 +369,7 @@ def test_a_log_line_stands_alone() -> None:
         "0 of 0 requests answered, 0 failed; cost $0.00"
     )
     assert lines[1] == (
-        f"2026-11-20T12:00:02Z  Chunk 3: batch_{3:032x} is in progress, 100 of 400 requests done, 0 failed, "
+        f"2026-11-20T12:00:02Z  Chunk 3: batch_{3:032x} is in progress, 100 of 400 requests done, 0 of them failed, "
         "expires in 23 h"
     )
     assert lines[2] == "2026-11-20T12:00:03Z  Failed: cat: red [bold]kept[/bold] txet next"
