@@ -95,7 +95,7 @@ class Checkpoint:
         totals = ledger.totals()
         ledger.timestamp = self._clock().isoformat()
         ledger.total_cost = None if totals.cost is None else float(totals.cost)
-        ledger.total_tokens = totals.usage.total
+        ledger.total_tokens = totals.usage.total + ledger.carried_tokens
         content = orjson.dumps(_plain(ledger), option=orjson.OPT_INDENT_2)
         try:
             self._replace(content)

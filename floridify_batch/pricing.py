@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache, partial
 from typing import Any
+
+from floridify_batch.errors import UsageError
 
 _SAMPLE_TOKENS = 1000
 """Small enough to lie below every long-context tier, so that the rates read off it are the base rates."""
 
 BATCH_DISCOUNT = Decimal("0.5")
 """What the Batch API takes off the immediate price."""
+
+_MILLION = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,54 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
+# ── a price of the user's own ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens, as the user states them, in the mode of the run. None: cached costs as fresh."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+
+
+_PRICED = {"in": "input", "out": "output", "cached": "cached"}
+
+
+def price_named(text: str) -> Price:
+    """The price in a text such as `in=0.05,out=0.25,cached=0.005`. Raises `UsageError`."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    named = {name.strip(): _dollars(number) for name, _, number in pairs}
+    bad = named.keys() - _PRICED.keys() or len(pairs) > len(named) or not {"in", "out"} <= named.keys()
+    if bad or None in named.values():
+        raise UsageError(
+            f"--price {text}: give US dollars per million tokens, such as in=0.05,out=0.25 or "
+            "in=0.05,out=0.25,cached=0.005."
+        )
+    return Price(**{_PRICED[name]: amount for name, amount in named.items() if amount is not None})
+
+
+def dollars_named(option: str, text: str) -> Decimal:
+    """An amount of US dollars above nothing. Raises `UsageError`, naming the option."""
+    amount = _dollars(text.strip().removeprefix("$"))
+    if not amount:
+        raise UsageError(f"{option} {text}: give an amount of US dollars above 0, such as {option} 5 or {option} 0.50.")
+    return amount
+
+
+def _dollars(text: str) -> Decimal | None:
+    """An amount that can be one: a finite number that is not negative; else None."""
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+# ── rates ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """US dollars per token of one model in one mode, below its first long-context tier."""
@@ -72,8 +124,11 @@ class Rates:
 
 
 @cache
-def rates(model: str, *, batch: bool) -> Rates | None:
-    """The rates of a model, or None where `genai-prices` does not know it."""
+def rates(model: str, *, batch: bool, price: Price | None = None) -> Rates | None:
+    """The rates of a model: by a price of the user's own where there is one; None where nobody knows them."""
+    if price is not None:
+        cached = price.input if price.cached is None else price.cached
+        return Rates(model, price.input / _MILLION, cached / _MILLION, price.output / _MILLION, None)
     try:
         return Rates(
             model,
@@ -100,17 +155,19 @@ def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
 
 
 class Bill:
-    """Adds up what requests used and cost, each priced for itself. `cost` is None where the price is unknown."""
+    """Adds up what requests used and cost, each priced for itself; `requests` is how many were billed at all."""
 
-    def __init__(self, model: str, *, batch: bool) -> None:
-        self._rates = rates(model, batch=batch)
+    def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
+        self._rates = rates(model, batch=batch, price=price)
         self._batch = batch
+        self.requests = 0
         self._below_tier = Usage()
         self._above_tier = Usage()
         self._cost_above_tier = Decimal(0)
 
     def add(self, usage: Usage) -> None:
         """Count one request's usage. Below the tier, the cost of a sum is the sum of the costs."""
+        self.requests += usage.total > 0
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
             self._below_tier += usage
@@ -134,8 +191,8 @@ class Bill:
 class Bills:
     """A bill for each component, and their sum."""
 
-    def __init__(self, model: str, *, batch: bool) -> None:
-        self._new = partial(Bill, model, batch=batch)
+    def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
+        self._new = partial(Bill, model, batch=batch, price=price)
         self.by_component: dict[str, Bill] = {}
 
     def add(self, component: str, usage: Usage) -> None:

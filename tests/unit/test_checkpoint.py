@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from floridify_batch.accounts import TokenCount
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings, TokenCount
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOON = datetime(2026, 11, 20, 12, 30, 15, tzinfo=UTC)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from floridify_batch.accounts import TokenCount
 from floridify_batch.ledger import (
     TRANSITIONS,
     ChunkRecord,
@@ -16,7 +17,6 @@ from floridify_batch.ledger import (
     Ledger,
     RunInfo,
     RunSettings,
-    TokenCount,
     cost_of,
 )
 from floridify_batch.pricing import Usage

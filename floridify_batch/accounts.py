@@ -1,0 +1,68 @@
+"""Money in the checkpoint's form: what answers used, what they cost, and what they were expected to."""
+
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from floridify_batch.pricing import Usage
+
+
+class TokenCount(BaseModel):
+    """What answers used, in the checkpoint's form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @classmethod
+    def of(cls, usage: Usage) -> "TokenCount":
+        """The form of a value that adds."""
+        return cls(input=usage.input, cached=usage.cached, output=usage.output, reasoning=usage.reasoning)
+
+    def usage(self) -> Usage:
+        """The same as a value that adds."""
+        return Usage(self.input, self.cached, self.output, self.reasoning)
+
+
+class Spent(BaseModel):
+    """What became of a component's requests, and what they cost in US dollars; None where that is unknown.
+
+    `billed`: how many of them came back with usage, whether their answers could be used or not.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answered: int = 0
+    failed: int = 0
+    billed: int = 0
+    usage: TokenCount = TokenCount()
+    cost: Decimal | None = Decimal(0)
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            answered=self.answered + other.answered,
+            failed=self.failed + other.failed,
+            billed=self.billed + other.billed,
+            usage=TokenCount.of(self.usage.usage() + other.usage.usage()),
+            cost=None if self.cost is None or other.cost is None else self.cost + other.cost,
+        )
+
+
+class Forecast(BaseModel):
+    """What the user was shown before they agreed: requests of all waves, tokens, US dollars (None where unknown).
+
+    `immediate`: the same at the price of asking at once.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    low: Decimal | None = None
+    expected: Decimal | None = None
+    high: Decimal | None = None
+    immediate: Decimal | None = None
