@@ -171,7 +171,12 @@ class Terminal:
     @property
     def text(self) -> str:
         """All that was shown so far, without colours and movements."""
-        return _ESCAPES.sub("", self._shown.decode(errors="replace"))
+        return _ESCAPES.sub("", self.raw)
+
+    @property
+    def raw(self) -> str:
+        """All that was shown so far, as the terminal gets it."""
+        return self._shown.decode(errors="replace")
 
     def wait_for(self, text: str) -> None:
         """Wait until something is shown."""

@@ -1,0 +1,110 @@
+"""Texts that would do harm if anybody obeyed them, and a service whose answers and complaints are full of them."""
+
+import re
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+
+from floridify_batch.requests import parse_custom_id
+
+BELL_TITLE, MOVE, LINK = "\x1b]0;pwned\x07", "\x1b[77;99H", "\x1b]8;;http://pwned/\x1b\\"
+HOSTILE = f"{BELL_TITLE}{MOVE}{LINK}\x9b77;98H\x9d0;pwned\x9c\u202egnp\u2066.exe\x00[bold]${{x}}"
+"""A window's title, a movement, a link (each with its one-byte twin), reversed text, NUL, markup."""
+
+WORDS = (
+    "../../etc/passwd",
+    "{$gt: ''}",
+    "$where",
+    "a.b.$c",
+    "%s{0}{{7*7}}{% raw %}",
+    "[red]loud[/red]",
+    "; rm -rf ~",
+    "-rf",
+    "a\u202eb",
+    "'; DROP TABLE words; --",
+    "CON.txt:stream",
+)
+"""Entries of a list that are unusual and yet may be words."""
+
+NO_WORDS = ("\x1b]0;pwned\x07owl", "x" * 300, "\u0301\u0301\u0301", "bell\x07", "\x9b31mred")
+"""Lines that are none."""
+
+_OWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_HARMFUL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harm(shown: str) -> list[str]:
+    """What of that which is sent to a terminal a word, an answer or a file name must have brought along."""
+    brought = [each for each in (MOVE, "\x1b[31mred") if each in shown]
+    return brought + _HARMFUL.findall(_OWN.sub("", shown))
+
+
+class _HostileService(BaseHTTPRequestHandler):
+    """Everything is asked of another service; the answers that come back are made hostile."""
+
+    behind: str
+
+    def do_GET(self) -> None:
+        self._pass_on(None)
+
+    def do_POST(self) -> None:
+        self._pass_on(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+    def _pass_on(self, body: bytes | None) -> None:
+        kept = ("Authorization", "Content-Type")
+        headers = {name: self.headers[name] for name in kept if name in self.headers}
+        request = urllib.request.Request(self.behind + self.path, body, headers)  # noqa: S310  of this machine
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
+                status, kind, content = reply.status, reply.headers["Content-Type"], reply.read()
+        except urllib.error.HTTPError as error:
+            status, kind, content = error.code, error.headers["Content-Type"], error.read()
+        if self.path.endswith("/content") and status == 200:
+            content = b"".join(map(_hostile_line, content.splitlines(keepends=True)))
+        elif status >= 400:
+            content = orjson.dumps({"error": {"message": HOSTILE, "code": HOSTILE}})
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def _hostile_line(raw: bytes) -> bytes:
+    line = orjson.loads(raw)
+    parts = parse_custom_id(line["custom_id"])
+    assert parts is not None
+    if parts.component == "domain":
+        line["response"] = {"status_code": 400, "body": {"error": {"message": HOSTILE}}}
+    else:
+        message = line["response"]["body"]["choices"][0]["message"]
+        message["content"] = orjson.dumps(_spoilt(orjson.loads(message["content"]))).decode()
+    return orjson.dumps(line) + b"\n"
+
+
+def _spoilt(value: Any) -> Any:
+    """The same with every text hostile; of what is one of a few words, that makes nonsense."""
+    if isinstance(value, str):
+        return f"{value}{HOSTILE}"
+    if isinstance(value, list):
+        return [_spoilt(each) for each in value]
+    return {name: _spoilt(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+@contextmanager
+def hostile_service(behind: str) -> Iterator[str]:
+    """The address of a service before another one."""
+    handler = type("Handler", (_HostileService,), {"behind": behind.removesuffix("/v1")})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()

@@ -1,0 +1,138 @@
+"""Words, answers, complaints and file names are data: none of them becomes a path, a query or a terminal's command."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.acceptance.command import Desk, Said
+from tests.acceptance.conftest import DeskMaker
+from tests.acceptance.hostile import BELL_TITLE, HOSTILE, NO_WORDS, WORDS, harm, hostile_service
+from tests.acceptance.library import add_known, contents
+from tests.acceptance.sandbox import Sandbox
+
+COMPONENTS = "synonyms,examples,cefr_level,domain,etymology,pronunciation,facts"
+RUN = ("run", "words.txt", "--yes", "--components", COMPONENTS, "--max-attempts", "1")
+FAILURES = ("failures", "-c", "words.checkpoint.json")
+STATUS = ("status", "-c", "words.checkpoint.json")
+
+
+@pytest.fixture
+def hostile_desk(desk_at: DeskMaker, quick: Sandbox) -> Iterator[Desk]:
+    """A desk whose list and whose service are hostile; one harmless word is in the database, and not in the list."""
+    with hostile_service(quick.url) as url:
+        desk = desk_at(quick, "hostile")
+        desk = replace(desk, env=desk.env | {"BATCH_SYNTH_BASE_URL": url})
+        desk.write(*WORDS, *NO_WORDS)
+        add_known(desk.database, "bystander")
+        yield desk
+
+
+def assert_harmless(*said: Said) -> None:
+    for each in said:
+        assert harm(each.out + each.err) == []
+        assert "Traceback" not in each.err
+
+
+def prompts(desk: Desk) -> str:
+    """All that was asked in the first chunk."""
+    lines = (desk.checkpoint.folder / "0001" / "requests.jsonl").read_bytes().splitlines()
+    return "\n".join(message["content"] for line in lines for message in orjson.loads(line)["body"]["messages"])
+
+
+def test_in_lines(hostile_desk: Desk) -> None:
+    """A run over hostile words with hostile answers ends, stores them as texts, and harms neither log nor files."""
+    desk = hostile_desk
+    outside, bystander = sorted(desk.folder.parent.iterdir()), contents(desk.database)[("bystander", None)]
+    left = desk.do(*RUN, "--no-wait")
+    assert left.code == 0, left
+    assert left.out.count("it holds control or unassigned characters") == 3
+    assert "it has 300 characters" in left.out
+    assert "neither a letter nor a digit" in left.out
+    asked = prompts(desk)
+    assert all(word in asked for word in WORDS)
+    ended = desk.do("resume", "-c", "words.checkpoint.json")
+    assert ended.code == 1
+    looked = desk.each(FAILURES, STATUS, *(("show", "--", word) for word in WORDS))
+    assert_harmless(left, ended, *looked)
+    assert [each.code for each in looked] == [0] * len(looked)
+    found = contents(desk.database)
+    assert sorted(text for text, _ in found) == sorted([*WORDS, "bystander"])
+    assert found.pop(("bystander", None)) == bystander
+    assert all(HOSTILE in sense["text"] for senses in found.values() for sense in senses)
+    assert all(senses for senses in found.values())
+    assert sorted(desk.folder.parent.iterdir()) == outside
+    strange = [name for name in desk.listing() if not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789./-")]
+    assert strange == []
+
+
+def test_on_the_screen(hostile_desk: Desk) -> None:
+    """The live screen, the summary and the tables are the same size and harmless, whatever words and answers say."""
+    with hostile_desk.terminal(*RUN) as terminal:
+        assert terminal.ended() == 1
+        shown = terminal.raw
+    assert "processed" in shown
+    assert harm(shown) == []
+    for command in (FAILURES, STATUS, ("show", "--", WORDS[0])):
+        with hostile_desk.terminal(*command, columns=80) as terminal:
+            assert terminal.ended() == 0
+            assert harm(terminal.raw) == []
+
+
+def named(folder: Path) -> str:
+    """The name of a list that would like to be a command."""
+    name = f"evil{BELL_TITLE.replace('/', '')}\u202e\x9b77;98H.txt"
+    (folder / name).write_text("moon\n", encoding="utf-8")
+    return name
+
+
+COMPLAINTS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "no list": (2, ("run", f"no{BELL_TITLE}", "--yes")),
+    "no option": (2, ("run", f"--no{BELL_TITLE}")),
+    "no command": (2, (f"no{BELL_TITLE}",)),
+    "one too many": (2, ("run", "words.txt", f"more{BELL_TITLE}")),
+    "no number": (2, ("run", "words.txt", "--batch-size", f"no{BELL_TITLE}")),
+    "no component": (2, ("run", "words.txt", "--components", f"no{BELL_TITLE}")),
+    "no address": (2, ("run", "words.txt", "--yes", "--base-url", f"no{BELL_TITLE}")),
+    "no checkpoint": (3, ("resume", "-c", f"no{BELL_TITLE}")),
+    "no batch": (4, ("status", f"no{BELL_TITLE}")),
+    "no templates": (2, ("run", "words.txt", "--templates", f"no{BELL_TITLE}")),
+    "no word": (1, ("show", f"no{BELL_TITLE}")),
+    "no file": (2, ("import", f"no{BELL_TITLE}")),
+}
+
+
+DEBUGGED = ("no list", "no component", "no batch")
+
+
+def test_complaints(hostile_desk: Desk) -> None:
+    """A complaint that quotes a name, an option or the service does nothing to the terminal; nor does a traceback."""
+    debugged = [(code, ("--debug", *arguments)) for code, arguments in map(COMPLAINTS.__getitem__, DEBUGGED)]
+    asked = [*COMPLAINTS.values(), *debugged]
+    told = hostile_desk.each(*(arguments for _, arguments in asked))
+    wrong = [
+        (arguments, said)
+        for (code, arguments), said in zip(asked, told, strict=True)
+        if said.code != code or harm(said.out + said.err) or ("Traceback" in said.err) != (arguments[0] == "--debug")
+    ]
+    assert wrong == []
+
+
+def test_names_of_files(desk: Desk) -> None:
+    """A list whose name is a command of terminals is read like any other, and its name does nothing."""
+    name = named(desk.folder)
+    with desk.terminal("run", name, "--yes", "--components", "domain", "--no-wait") as terminal:
+        assert terminal.ended() == 0
+        assert "Collect them with" in terminal.text
+        assert harm(terminal.raw) == []
+    checkpoint = name.replace(".txt", ".checkpoint.json")
+    assert (desk.folder / checkpoint).exists()
+    for command in (("resume", "-c", checkpoint), ("status", "-c", checkpoint), ("failures", "-c", checkpoint)):
+        with desk.terminal(*command) as terminal:
+            assert terminal.ended() == 0
+            assert harm(terminal.raw) == []
+    (desk.folder / checkpoint).write_bytes(b"{")
+    said = desk.do("resume", "-c", checkpoint)
+    assert (said.code, harm(said.err)) == (3, [])
