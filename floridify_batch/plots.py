@@ -66,7 +66,7 @@ class CountAxis:
     def up_to(cls, highest: int) -> "CountAxis":
         """An axis that ends at a round number above the highest."""
         step = next(step for step in _round_numbers() if step * 4 >= highest)
-        return cls(step * max(1, -(-highest // step)), step)
+        return cls(step * (highest // step + 1), step)
 
     def at(self, number: int) -> float:
         """Where a number lies, from the top of the chart down."""

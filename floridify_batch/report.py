@@ -20,6 +20,10 @@ WORDS_LISTED = 12
 """Failed words that are named; the rest is a number and a command."""
 
 
+_MARGIN = 0.02
+"""How much longer than the run the time axis is, so that the last step shows."""
+
+
 class Look(StrEnum):
     """How a chunk stands, so far as somebody who looks at a picture wants to know."""
 
@@ -102,18 +106,21 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """An amount to be compared with others; `low` and `high` where it is an expectation."""
+class Amount:
+    """Money to be compared with other money; `low` and `high` where it is an expectation."""
 
     name: str
-    amount: Decimal | None
+    dollars: Decimal | None
     low: Decimal | None = None
     high: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run as its page shows it. Times are aware UTC, money US dollars."""
+    """A run as its page shows it. Times are aware UTC, money US dollars.
+
+    `paid`: for the answers of this run; `before`: what a checkpoint that was adopted had cost, which is in the totals.
+    """
 
     run: str
     list_name: str
@@ -124,7 +131,10 @@ class Report:
     began: datetime
     written: datetime
     settled: datetime | None
-    prices: tuple[Price, ...]
+    paid: Decimal | None
+    before: Decimal
+    estimate: Amount | None
+    other_mode: Amount
     components: tuple[ComponentLine, ...]
     by_tokens: bool
     reasons: tuple[Reason, ...]
@@ -137,6 +147,17 @@ class Report:
     def more_failed_words(self) -> int:
         """Failed words that are not listed."""
         return self.totals.failed - len(self.failed_words)
+
+    @property
+    def divided(self) -> bool:
+        """Whether the components are those of all answers: older checkpoints did not count them apart."""
+        return sum(line.answered for line in self.components) == self.totals.answered
+
+    @property
+    def divided_cost(self) -> Decimal | None:
+        """What the components cost together; None as soon as one of them has an unknown cost."""
+        costs = [line.cost for line in self.components]
+        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
     @property
     def looks(self) -> list[tuple[Look, int]]:
@@ -161,12 +182,15 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         began=_moment(ledger.start_time),
         written=_written(ledger),
         settled=max((deed.time for deed in deeds if not deed.asked), default=None),
-        prices=_prices(ledger, totals),
+        paid=None if totals.cost is None else totals.cost - ledger.carried_cost,
+        before=ledger.carried_cost,
+        estimate=_estimate(ledger),
+        other_mode=_in_the_other_mode(ledger, totals),
         components=components,
         by_tokens=any(line.cost is None for line in components),
         reasons=_reasons(ledger, examples),
         failed_words=tuple(list(ledger.failed_words.items())[:WORDS_LISTED]),
-        bars=tuple(_bar(record, axis) for record in ledger.chunks),
+        bars=tuple(_bar(record, axis, _written(ledger)) for record in ledger.chunks),
         times=tuple(axis.ticks()),
         progress=progress_plot(deeds, axis) if deeds else None,
     )
@@ -184,16 +208,14 @@ def _written(ledger: Ledger) -> datetime:
 
 
 def _axis(ledger: Ledger) -> TimeAxis:
-    """From the start to the last settled request, or to the last word on a run that is under way.
+    """From the start to the last settled request, or to the last word on a run that is under way, and a little more.
 
     The service's clock may be behind ours, and counts whole seconds.
     """
     times = [time for each in ledger.chunks for time in (each.created_at, _settled_at(each)) if time is not None]
     last = [] if ledger.finished else [_written(ledger).timestamp()]
-    return TimeAxis(
-        _moment(min([ledger.start_time, *times])),
-        _moment(max([ledger.start_time, *times, *last])),
-    )
+    first, end = min([ledger.start_time, *times]), max([ledger.start_time, *times, *last])
+    return TimeAxis(_moment(first), _moment(end + _MARGIN * (end - first)))
 
 
 def _settled_at(record: ChunkRecord) -> float | None:
@@ -217,12 +239,12 @@ def _look(record: ChunkRecord) -> Look:
     return _LOOKS[record.state]
 
 
-def _bar(record: ChunkRecord, axis: TimeAxis) -> Bar:
+def _bar(record: ChunkRecord, axis: TimeAxis, now: datetime) -> Bar:
     created, completed = (None if time is None else _moment(time) for time in (record.created_at, record.completed_at))
     if created is None:
         return Bar(record, _look(record), None, completed, None, 0.0, 0.0)
     left = axis.at(created)
-    width = axis.at(completed or axis.end) - left
+    width = max(0.0, axis.at(completed or now) - left)
     failed = width * record.failed / record.requests if record.requests else 0.0
     return Bar(record, _look(record), created, completed, left, width, min(width, failed))
 
@@ -230,15 +252,19 @@ def _bar(record: ChunkRecord, axis: TimeAxis) -> Bar:
 # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _prices(ledger: Ledger, totals: Totals) -> tuple[Price, ...]:
-    """What was paid, beside what the same answers would have cost in the other mode."""
+def _estimate(ledger: Ledger) -> Amount | None:
+    forecast = ledger.estimate
+    if forecast is None or forecast.expected is None:
+        return None
+    return Amount("estimated before the start", forecast.expected, forecast.low, forecast.high)
+
+
+def _in_the_other_mode(ledger: Ledger, totals: Totals) -> Amount:
+    """What the same answers would have cost, asked the other way. A price of the user's own is of one way alone."""
     settings = ledger.run.settings
-    other = rates(settings.model, batch=settings.immediate)
-    name = "as batches, the same answers" if settings.immediate else "at once, the same answers"
-    return (
-        Price("paid", totals.cost),
-        Price(name, other.cost(totals.usage) if other else None),
-    )
+    rate = None if settings.price else rates(settings.model, batch=settings.immediate)
+    name = "the same answers, in batches" if settings.immediate else "the same answers, asked at once"
+    return Amount(name, rate.cost(totals.usage) if rate else None)
 
 
 def _components(ledger: Ledger) -> tuple[ComponentLine, ...]:

@@ -4,15 +4,15 @@ Every text that comes from elsewhere (words, reasons, names) is escaped by the t
 itself to load anything.
 """
 
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 from floridify_batch.frames import plain
 from floridify_batch.plots import every
-from floridify_batch.report import Bar, Look, Price, Report
-from floridify_batch.wording import count, dollars, percent, span, stamp
+from floridify_batch.report import Amount, Bar, Look, Report
+from floridify_batch.wording import count, dollars, percent, span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,6 +27,9 @@ _TABLE_ROWS = 500
 """Chunks that the table behind the time line lists; more would make the page slow to open."""
 
 
+_AS_EXPECTED = 0.0005
+"""A difference that reads as nothing in tenths of a percent."""
+
 _STYLES: Mapping[Look, str] = {
     Look.STORED: "good",
     Look.LOST: "bad",
@@ -40,7 +43,7 @@ _STYLES: Mapping[Look, str] = {
 
 def page(report: Report) -> str:
     """The page, beginning with `FIRST_LINE`."""
-    rows = _row_height(report.bars)
+    amounts = _amounts(report)
     return (
         _environment()
         .get_template("report.html")
@@ -49,12 +52,13 @@ def page(report: Report) -> str:
             report=report,
             totals=report.totals,
             headline=_headline(report),
-            saved=_saved(report),
+            verdict=_verdict(report),
             chunk="chunk" if report.settings.immediate else "batch",
             chunks="chunks" if report.settings.immediate else "batches",
             shares=_shares(report),
-            dearest=_dearest(report.prices),
-            row=rows,
+            amounts=amounts,
+            dearest=max((row.high or row.dollars or 0 for row in amounts), default=0),
+            row=_row_height(report.bars),
             label_step=every(len(report.bars), int(_TALLEST / _LABEL)) if report.bars else 1,
             listed_bars=report.bars[:_TABLE_ROWS],
             styles=_STYLES,
@@ -90,17 +94,36 @@ def _shares(report: Report) -> list[tuple[str, int, float, float]]:
     return shares
 
 
-def _saved(report: Report) -> str:
-    """What batches have saved against asking at once; "" where it is unknown or nothing was spent."""
-    paid, other = (price.amount for price in (report.prices[0], report.prices[-1]))
-    if report.settings.immediate or paid is None or not other:
+def _verdict(report: Report) -> str:
+    """The cost in other terms: against the estimate once there is nothing to come, and against asking at once."""
+    if report.totals.cost is None:
+        return f"nobody knows the price of {plain(report.settings.model)}"
+    if not report.totals.usage.total:
+        return "nothing was answered yet"
+    told = [_against_estimate(report), "at the immediate price" if report.settings.immediate else _saved(report)]
+    return ", ".join(filter(None, told))
+
+
+def _against_estimate(report: Report) -> str:
+    expected = report.estimate.dollars if report.estimate else None
+    if not report.finished or not expected or report.paid is None:
         return ""
-    return f"{dollars(other - paid)} less than at once ({percent(float((other - paid) / other))})"
+    difference = (report.paid - expected) / expected
+    if abs(difference) < _AS_EXPECTED:
+        return "as estimated"
+    return f"{percent(float(abs(difference)))} {'above' if difference > 0 else 'below'} the estimate"
 
 
-def _dearest(prices: Iterable[Price]) -> Decimal:
-    amounts = [each for price in prices for each in (price.amount, price.high) if each is not None]
-    return max(amounts, default=Decimal(0))
+def _saved(report: Report) -> str:
+    other = report.other_mode.dollars
+    return f"{dollars(other - report.paid)} less than at once" if other and report.paid is not None else ""
+
+
+def _amounts(report: Report) -> list[Amount]:
+    """The money to be compared, so far as it is known."""
+    paid = Amount("paid" if report.finished else "paid so far", report.paid)
+    rows = (report.estimate, paid, report.other_mode)
+    return [row for row in rows if row is not None and row.dollars is not None]
 
 
 def _row_height(bars: tuple[Bar, ...]) -> float:
@@ -122,9 +145,21 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=count, dollars=dollars, span=span, stamp=stamp, plain=plain, things=_things, at=_at
+        count=count,
+        dollars=dollars,
+        span=span,
+        moment=lambda time: f"{_second(time)} UTC",
+        second=_second,
+        plain=plain,
+        things=_things,
+        at=_at,
     )
     return environment
+
+
+def _second(time: datetime) -> str:
+    """A moment in UTC, to the second, for people."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _at(share: float) -> str:
