@@ -17,7 +17,7 @@ from floridify_batch.components import Provenance, SynthesisComponent, Target
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.languages import language_name
 from floridify_batch.planning import Brief, Question
-from floridify_batch.requests import parse_answer, parse_custom_id
+from floridify_batch.requests import AnswerError, parse_answer, parse_custom_id
 from floridify_batch.results import Answered, Parse, WordOutcome
 from floridify_batch.words import Entry, Stamp, derived_id
 
@@ -103,6 +103,8 @@ def parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
     """How the answers to these questions are read; `dropped` counts the items that were left out of lists."""
 
     def parse(component: str, body: Mapping[str, Any]) -> Any:
+        if component not in questions:
+            raise AnswerError(FailureReason.MALFORMED, f"{component} is no component that was asked for")
         return parse_answer(questions[component].recipe.answer, body, dropped)
 
     return parse

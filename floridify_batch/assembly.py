@@ -168,9 +168,16 @@ def service(
     if not settings.sandbox:
         yield key_of(secrets), settings.base_url
         return
+    with sandbox_service(checkpoint.path.absolute().parent, tell, seconds, join=join) as served:
+        yield served
+
+
+@contextmanager
+def sandbox_service(parent: Path, tell: Told, seconds: float, *, join: bool = False) -> Iterator[tuple[str, str]]:
+    """The key and the address of a sandbox that remembers in this folder; see `service`."""
     from floridify_batch.sandbox.running import running_sandbox, served_at
 
-    folder = checkpoint.path.absolute().parent / SANDBOX_FOLDER
+    folder = parent / SANDBOX_FOLDER
     running = served_at(folder) if join else None
     if running:
         yield _SANDBOX_KEY, running

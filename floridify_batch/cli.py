@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from floridify_batch import cli_dictionary, cli_look, cli_run
+from floridify_batch import cli_dictionary, cli_look, cli_mend, cli_run
 from floridify_batch.cli_errors import settle_streams, told
 from floridify_batch.cli_parts import STOPPED, state
 
@@ -35,6 +35,7 @@ app.command()(cli_look.failures)
 app.command()(cli_look.report)
 app.command()(cli_look.components)
 app.command()(cli_look.cancel)
+app.command()(cli_mend.recover)
 app.command("import")(cli_dictionary.import_)
 app.command()(cli_dictionary.show)
 app.command()(cli_dictionary.sandbox)

@@ -53,13 +53,20 @@ def notes_on(listed: WordList) -> list[str]:
 
 def confirmed(estimate: Estimate, *, yes: bool) -> bool:
     """Whether the user agrees; where nothing can be spent, nobody is asked."""
-    if yes or not estimate.total_now.requests:
+    if not estimate.total_now.requests:
+        return True
+    return agreed("Proceed?", yes=yes, otherwise=", or --dry-run to look only")
+
+
+def agreed(question: str, *, yes: bool, otherwise: str) -> bool:
+    """Whether the user says yes, or has said so. Raises `UsageError` where there is nobody to ask."""
+    if yes:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on; add --yes to go ahead, or --dry-run to look only.")
+        raise UsageError(f"There is no terminal to ask on; add --yes to go ahead{otherwise}.")
     try:
         with _ordinary_interrupt():
-            return typer.confirm("Proceed?", default=False)
+            return typer.confirm(question, default=False)
     except typer.Abort:  # Ctrl-C at the question is a no
         typer.echo()
         return False
