@@ -51,10 +51,13 @@ class Checkpoint:
                 "use the batch-synth that wrote it, or another --checkpoint."
             )
         try:
-            return Ledger.model_validate(data)
+            ledger = Ledger.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise self._damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        for contradiction in _contradictions(ledger):
+            raise self._damaged(contradiction)
+        return ledger
 
     def adopted_words(self) -> list[str]:
         """The processed words of a checkpoint that holds the six known keys alone."""
@@ -191,6 +194,22 @@ def _plain(ledger: Ledger) -> dict[str, Any]:
     words = {"processed_words": ledger.processed_words, "failed_words": ledger.failed_words}
     rest = ledger.model_dump(mode="json", exclude=set(words))
     return {"version": rest.pop("version"), **words, **rest}
+
+
+def _contradictions(ledger: Ledger) -> Iterator[str]:
+    """What no run can have written, in words: whoever went on from there would skip words or ask them twice."""
+    for place, record in enumerate(ledger.chunks, 1):
+        if record.number != place:
+            yield f"chunk {record.number} stands where chunk {place} belongs"
+    finished = len(ledger.processed_words) + len(ledger.failed_words)
+    if finished > ledger.run.words:
+        yield f"{finished} words are finished of {ledger.run.words}"
+    if not 0 <= ledger.list_cursor <= ledger.run.words:
+        yield f"list_cursor: {ledger.list_cursor} is no place in a list of {ledger.run.words} words"
+    try:
+        datetime.fromisoformat(ledger.timestamp or utc_now().isoformat())
+    except ValueError:
+        yield "timestamp: it is no time"
 
 
 def _holder_path(lock_path: Path) -> Path:
