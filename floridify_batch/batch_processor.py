@@ -35,7 +35,7 @@ from floridify_batch.requests import AnswerError, parse_answer
 from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
-from floridify_batch.store import EntryStore
+from floridify_batch.entry_stores import EntryStore
 from floridify_batch.words import clean_word, digest_of, write_normalised
 
 _BATCH_WORDS = 50

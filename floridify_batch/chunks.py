@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -36,13 +37,14 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChunkSize:
-    """How much is in a chunk; tokens are estimates of what will be billed."""
+    """How much is in a chunk; tokens are estimates of what will be billed. `retried`: requests that failed before."""
 
     words: int = 0
     requests: int = 0
     bytes: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    retried: int = 0
 
     def __add__(self, other: "ChunkSize") -> "ChunkSize":
         return ChunkSize(
@@ -51,7 +53,21 @@ class ChunkSize:
             self.bytes + other.bytes,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
+            self.retried + other.retried,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a chunk may cost at the most, and what a token in and out costs, in US dollars."""
+
+    room: Decimal
+    input: Decimal
+    output: Decimal
+
+    def holds(self, size: ChunkSize) -> bool:
+        """Whether a chunk of this size is expected to cost no more."""
+        return size.input_tokens * self.input + size.output_tokens * self.output <= self.room
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,7 @@ class Limits:
     requests: int = API_MAX_REQUESTS
     bytes: int = API_MAX_BYTES
     input_tokens: int | None = None
+    budget: Budget | None = None
 
     def hold(self, size: ChunkSize) -> bool:
         """Whether a chunk of this size is within every limit."""
@@ -70,6 +87,7 @@ class Limits:
             and size.bytes <= self.bytes
             and (self.words is None or size.words <= self.words)
             and (self.input_tokens is None or size.input_tokens <= self.input_tokens)
+            and (self.budget is None or self.budget.holds(size))
         )
 
 
@@ -92,7 +110,8 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
     again = {request.custom_id for request in requests}
     carried = [failure for identity, failure in failures.items() if identity not in again]
     output_tokens = sum(request.envelope.output_tokens for request in requests)
-    size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens)
+    retried = sum(request.attempt > 1 for request in requests)
+    size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens, retried)
     return Group(ordinal, lines, tokens, expected, carried, size)
 
 
@@ -147,6 +166,11 @@ class ChunkWriter:
 def chunk_folder(run_folder: Path, number: int) -> Path:
     """The folder of a chunk."""
     return run_folder / f"{number:04d}"
+
+
+def chunk_number(folder: Path) -> int:
+    """Which chunk a folder is of."""
+    return int(folder.name)
 
 
 def read_ordinals(folder: Path) -> list[int]:

@@ -28,8 +28,10 @@ from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.pacing import Paced
 from floridify_batch.pricing import Bills, Usage
+from floridify_batch.priors import Observed
 from floridify_batch.results import AnswerIndex, Unanswered, WordOutcome, indexed_answers, settle
 from floridify_batch.run import Run
+from floridify_batch.words import DocId
 
 TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
 STORE_PAGE_WORDS = 40
@@ -53,6 +55,7 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         completed_at=(job.completed_at or run.clock()).timestamp(),
         absent_reason=rest.reason,
         absent_detail=rest.detail,
+        billed=TokenCount.of(job.usage) if job.usage else None,
     )
     return await store(run, record)
 
@@ -74,7 +77,8 @@ async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
 async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Settle an ANSWERED or LOST chunk and write what it holds. Doing so twice changes nothing."""
     folder = run.folder(record)
-    bills = Bills(run.ledger.run.settings.model, batch=bool(run.batches.discount))
+    settings = run.ledger.run.settings
+    bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
     tally, origin = Tally(), _origin(run, record)
     told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
 
@@ -92,6 +96,8 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             told(tally.settled, record.requests)
         sync(failures)
         _tell_of_odd_lines(run, record, index)
+    await run.store.observe(_observed(run, bills, origin))
+    _tell_of_another_bill(run, record, bills.usage)
     (folder / "failures.partial").replace(folder / "failures.jsonl")
     sync_folder(folder)
     usage, cost = bills.usage, bills.cost
@@ -123,8 +129,31 @@ def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
     names = bills.by_component.keys() | tally.answers.keys() | tally.failed.keys()
     spent = {name: Spent(answered=tally.answers[name], failed=tally.failed[name]) for name in sorted(names)}
     for name, bill in bills.by_component.items():
-        spent[name] += Spent(usage=TokenCount.of(bill.usage), cost=bill.cost)
+        spent[name] += Spent(billed=bill.requests, usage=TokenCount.of(bill.usage), cost=bill.cost)
     return spent
+
+
+def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, Observed]]:
+    """How long this batch's answers were, by stamp, so that the next estimate over this database knows."""
+    seen = ((run.questions[name], bill) for name, bill in bills.by_component.items() if name in run.questions)
+    return {
+        origin.stamp(question).id: (question.recipe.component, Observed(bill.requests, bill.usage.output))
+        for question, bill in seen
+        if bill.requests
+    }
+
+
+def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
+    """The batch's own usage is a second count of the same thing: where it is another, the user should know."""
+    billed = record.billed and record.billed.usage()
+    if billed and (billed.input, billed.output) != (usage.input, usage.output):
+        run.observer.notify(
+            Noticed(
+                f"Chunk {record.number}: the service counts {billed.input:,} tokens in and {billed.output:,} out for "
+                f"its batch; its answers add up to {usage.input:,} and {usage.output:,}, which is what the cost is "
+                "reckoned from."
+            )
+        )
 
 
 def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:

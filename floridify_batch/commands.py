@@ -29,26 +29,24 @@ from floridify_batch.assembly import (
 from floridify_batch.batches import Batches
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_number
-from floridify_batch.display import LiveDisplay
+from floridify_batch.display import LiveDisplay, Output, display_for
 from floridify_batch.driver import Driver, Ending
+from floridify_batch.entry_stores import EntryReader, NoDatabase
 from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Direction, Observer, Transferred, Waiting
 from floridify_batch.fatal import doom
 from floridify_batch.gate import confirmed, notes_on, surveyed
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
-from floridify_batch.log_lines import LogDisplay
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
-from floridify_batch.store import EntryReader, MongoStore, NoDatabase
+from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
 from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
 
 PROCESSED, SOME_FAILED, STOPPED = 0, 1, 130
-
-type Display = LiveDisplay | LogDisplay
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class Scene:
     pace: Mapping[str, Any] = field(default_factory=dict)
     retry_failed: bool = False
     dies_at: str | None = None
+    output: str = Output.AUTO
 
 
 class Announcer:
@@ -255,7 +254,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     if scene.dies_at:
         doom(run_, scene.dies_at)
     driver = Driver(run_)
-    with _display(console) as display:
+    with display_for(scene.output, console, sys.stdout, utc_now) as display:
         run_.observer = display
         waiting.observer = display
         with _first_interrupt(driver, waiting):
@@ -263,7 +262,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
     failures_command = f"batch-synth failures --checkpoint {quote(str(scene.checkpoint.path))}"
     next_command = resume_command if ending is Ending.LEFT else None
-    if console.is_terminal:
+    if isinstance(display, LiveDisplay):
         panel = summary_panel(display.view, utc_now(), next_command=next_command, failures_command=failures_command)
         console.print(panel)
     if ending is Ending.STOPPED:
@@ -272,16 +271,6 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         say(f"Batches are in flight. Collect them with: {resume_command}")
         return PROCESSED
     return SOME_FAILED if run_.ledger.failed_words else PROCESSED
-
-
-@contextmanager
-def _display(console: Console) -> Iterator[Display]:
-    """Live tables in a terminal, a line per event elsewhere."""
-    if console.is_terminal:
-        with LiveDisplay(console, utc_now) as live:
-            yield live
-    else:
-        yield LogDisplay(sys.stdout, utc_now)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.changes import Change, Collection, Insert, Update
 from floridify_batch.layouts import TODAY, Layout, spelled
+from floridify_batch.priors import Observed
 from floridify_batch.words import Definition, DocId, Entry, Stamp, Word
 
 if TYPE_CHECKING:
@@ -176,6 +177,19 @@ def encoded_id(identity: DocId, layout: Layout = TODAY) -> Any:
 def stamp_fields(stamp: Stamp) -> dict[str, Any]:
     """A stamp as it is stored, without its id."""
     return {name: value for name, value in asdict(stamp).items() if name != "id"}
+
+
+def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TODAY) -> "list[UpdateOne]":
+    """What a batch's answers were like, for the stamps of theirs that exist: none is made for it."""
+    from pymongo import UpdateOne
+
+    return [
+        UpdateOne(
+            _named(identity, layout),
+            {"$set": {"component": component, "answers": each.answers, "output": each.output}},
+        )
+        for identity, (component, each) in seen.items()
+    ]
 
 
 def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:

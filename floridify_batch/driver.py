@@ -10,10 +10,11 @@ from enum import Enum, auto
 from floridify_batch.batches import BatchJob
 from floridify_batch.collection import collect, lose, store
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.events import BatchPolled, RunBegan, RunEnded
+from floridify_batch.events import BatchPolled, Noticed, RunBegan, RunEnded
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import Run
+from floridify_batch.spending import at_the_wall, wall_of
 from floridify_batch.submission import look_again, submit
 
 
@@ -26,6 +27,8 @@ class Ending(Enum):
     """It was asked not to wait; batches are in flight."""
     STOPPED = auto()
     """It was told to stop; everything is on disk."""
+    WALLED = auto()
+    """The next chunk would pass `--max-cost`; everything before it is stored."""
 
 
 class Driver:
@@ -39,6 +42,7 @@ class Driver:
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._stop = asyncio.Event()
         self._queue_is_full = False
+        self._walled = self._told_of_wall = False
 
     def stop(self) -> None:
         """Ask the driver to finish its present step and leave."""
@@ -78,6 +82,9 @@ class Driver:
                 break
             if not self._under_way():
                 return Ending.FINISHED
+            if self._walled and not self._run.in_flight():
+                await self._plan_returned(feeder)
+                return Ending.WALLED
             if not wait:
                 return Ending.LEFT
             await self._pause()
@@ -102,11 +109,39 @@ class Driver:
             begun = next(run.ledger.in_state(ChunkState.SUBMITTING), None)
             if begun is None and (self._queue_is_full or run.in_flight() >= self._max_batches):
                 return
-            record = begun or next(run.ledger.in_state(ChunkState.PLANNED), None)
-            record = record or await feeder.next_chunk(alone=not run.in_flight())
-            if record is None or (begun is None and not self._may_queue(record)):
+            record = begun or await self._next(feeder)
+            if record is None:
                 return
             await submit(run, record)
+
+    async def _next(self, feeder: Feeder) -> ChunkRecord | None:
+        """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""
+        run, wall = self._run, wall_of(self._run.ledger)
+        self._walled = False
+        record = next(run.ledger.in_state(ChunkState.PLANNED), None)
+        if record is None:
+            if wall and wall.tight and run.in_flight():
+                return None  # what comes in may have cost less than expected, and leave room for a chunk worth sending
+            run.budget = wall.budget() if wall else None
+            record = await feeder.next_chunk(alone=not run.in_flight())
+        if record is None or not self._may_queue(record):
+            return None
+        self._walled = wall is not None and not wall.admits(record)
+        if self._walled:
+            self._tell_of_wall()
+            return None
+        return record
+
+    async def _plan_returned(self, feeder: Feeder) -> None:
+        """Bring to their end the words that have come back with nothing left to ask, though no more is sent."""
+        while feeder.has_returned and not self._stop.is_set():
+            await feeder.next_chunk(alone=False)
+
+    def _tell_of_wall(self) -> None:
+        sentence = at_the_wall(self._run.ledger)
+        if sentence and not self._told_of_wall:
+            self._run.observer.notify(Noticed(sentence))
+        self._told_of_wall = True
 
     def _may_queue(self, record: ChunkRecord) -> bool:
         """Whether a chunk's tokens may join those in flight; a chunk alone always may, since none is cut smaller."""

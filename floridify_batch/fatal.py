@@ -25,7 +25,7 @@ from floridify_batch.run import Run
 
 if TYPE_CHECKING:
     from floridify_batch.batches import Batches
-    from floridify_batch.store import EntryStore
+    from floridify_batch.entry_stores import EntryStore
 
 NEW = "NEW"
 """Stands for the state of a chunk that the checkpoint did not hold before."""
@@ -101,6 +101,13 @@ class _Guarded:
 
 class _Carrier(_Guarded):
     """Whoever carries requests."""
+
+    async def find(self, *args: Any, **kwargs: Any) -> Any:
+        """Look for a batch; what is cancelled on the way passes its points, too."""
+        self._fate.passes("before-find")
+        found = await type(self._inner).find(self, *args, **kwargs)
+        self._fate.passes("after-find")
+        return found
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Bring both answer files, one after the other."""

@@ -82,6 +82,11 @@ class Feeder:
         self._returned.append(record)
         self._outstanding[record.number] += 1  # the chunk itself, until it has been read to its end
 
+    @property
+    def has_returned(self) -> bool:
+        """Whether words that came back are still to be planned."""
+        return bool(self._returned or self._reading)
+
     async def next_chunk(self, *, alone: bool) -> ChunkRecord | None:
         """The next chunk, planned and on disk; None while none can be cut.
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from floridify_batch.chunks import Limits
+from floridify_batch.entry_stores import EntryReader
 from floridify_batch.errors import UsageError
 from floridify_batch.estimates import Estimate
 from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief
-from floridify_batch.store import EntryReader
 from floridify_batch.surveying import survey
 from floridify_batch.words import WordList
 

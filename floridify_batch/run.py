@@ -9,12 +9,12 @@ from typing import Any
 
 from floridify_batch.batches import Batches
 from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import Limits, chunk_folder
+from floridify_batch.chunks import Budget, Limits, chunk_folder
+from floridify_batch.entry_stores import EntryStore
 from floridify_batch.events import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.planning import Brief, Question
 from floridify_batch.seams import Clock, Sleep, utc_now
-from floridify_batch.store import EntryStore
 
 PAGE_WORDS = 200
 """Words that are looked up by one query and planned in one go."""
@@ -22,7 +22,10 @@ PAGE_WORDS = 200
 
 @dataclass(slots=True)
 class Run:
-    """What the stations of a run share. `sleep` and `clock` are parameters so that tests need not wait."""
+    """What the stations of a run share. `sleep` and `clock` are parameters so that tests need not wait.
+
+    `budget`: what the next chunk may cost, where the run stands close enough before a wall.
+    """
 
     words: Sequence[str]
     ledger: Ledger
@@ -33,6 +36,7 @@ class Run:
     observer: Observer = field(default_factory=Silent)
     clock: Clock = utc_now
     sleep: Sleep = asyncio.sleep
+    budget: Budget | None = None
     questions: Mapping[str, Question] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +50,7 @@ class Run:
         """What a chunk of this run may hold, given what is known of the account's limit of queued tokens."""
         settings = self.ledger.run.settings
         known = [limit for limit in (self.ledger.token_limit, settings.max_queued_tokens) if limit is not None]
-        return Limits(words=settings.batch_size, input_tokens=min(known, default=None))
+        return Limits(words=settings.batch_size, input_tokens=min(known, default=None), budget=self.budget)
 
     def save(self) -> None:
         """Bring the ledger to the disk, and say how things are."""

@@ -7,7 +7,7 @@ is stored is not planned or changed again. Written with what motor and `pymongo.
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import batched
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from floridify_batch.changes import Change, Collection, Update
 from floridify_batch.documents import (
@@ -19,6 +19,7 @@ from floridify_batch.documents import (
     doc_id,
     inserts_of,
     new_word,
+    observations,
     plain_updates,
     read_entry,
     read_stamp,
@@ -28,6 +29,7 @@ from floridify_batch.documents import (
 )
 from floridify_batch.errors import DatabaseError
 from floridify_batch.layouts import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.priors import Observed
 from floridify_batch.replacing import keeping_others, looked_up, removable, replaced_by
 from floridify_batch.seams import Clock, Told, tell_nobody, utc_now
 from floridify_batch.words import DocId, Entry, Stamp, Word, unknown_entry
@@ -41,35 +43,6 @@ _BULK = 1000
 _SELECTION_TIMEOUT_MS = 5000
 _MAX_BACKOFF = 30.0
 _NO_ANSWER = "The database does not answer; the answers are safe on disk. Trying again."
-
-
-class EntryReader(Protocol):
-    """Where entries are read."""
-
-    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
-        """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
-        ...
-
-
-class EntryStore(EntryReader, Protocol):
-    """Where changes are written, too."""
-
-    async def ensure_words(self, words: Iterable[Word]) -> None:
-        """Make the documents of words that do not exist yet, so that every id in a request names one."""
-
-    async def apply(self, changes: Sequence[Change]) -> None:
-        """Write changes; writing them again changes nothing."""
-
-    async def update(self, updates: Sequence[Update]) -> None:
-        """Write new values that no answer brought."""
-
-
-class NoDatabase:
-    """A database that does not exist: every word is unknown."""
-
-    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
-        """Every word as one of which nothing is known."""
-        return {text: [unknown_entry(text, language)] for text in texts}
 
 
 class MongoStore:
@@ -211,6 +184,15 @@ class MongoStore:
             async for document in self._database[STAMPS].find({"_id": self.layout.with_ids(new)}):
                 self._stamps[self.layout.unified(document["_id"])] = read_stamp(document)
 
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
+        """How long a model's answers were that are stored here, by component and template: a sum over its stamps."""
+        seen: dict[tuple[str, str], Observed] = {}
+        query = {"model": model, "answers": {"$gt": 0}}
+        for stamp in await self.find(STAMPS, query, ("component", "template", "answers", "output")):
+            key = (stamp["component"], stamp["template"])
+            seen[key] = seen.get(key, Observed()) + Observed(stamp["answers"], stamp["output"])
+        return seen
+
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def ensure_words(self, words: Iterable[Word]) -> None:
@@ -242,6 +224,10 @@ class MongoStore:
         for collection, operations in updates.items():
             for home in self.layout.homes(collection):
                 await self._write(home, operations)
+
+    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+        """Note at the stamps that are there which component a batch's answers were of, and how long they were."""
+        await self._write(STAMPS, observations(seen, await self._known_layout()))
 
     async def _write_stamps(self, stamps: Iterable[Stamp], layout: Layout) -> None:
         new = [stamp for stamp in stamps if stamp.id not in self._written]

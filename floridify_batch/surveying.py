@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import batched
 
 from floridify_batch.chunks import Limits, group
+from floridify_batch.entry_stores import EntryReader
 from floridify_batch.estimates import Estimate
 from floridify_batch.failures import Failure
 from floridify_batch.planning import Brief, planned
 from floridify_batch.run import PAGE_WORDS
-from floridify_batch.store import EntryReader
 
 _NO_FAILURES: Mapping[str, Failure] = {}
 

@@ -20,7 +20,7 @@ from floridify_batch.batches import TERMINAL
 from floridify_batch.changes import Change, Update
 from floridify_batch.events import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
 from floridify_batch.ledger import ChunkState
-from floridify_batch.store import EntryStore
+from floridify_batch.entry_stores import EntryStore
 from floridify_batch.words import Entry, Word
 
 _STATUS = Path("/proc/self/status")

@@ -26,6 +26,7 @@ from floridify_batch.languages import language_name
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.planning import Brief, brief
 from floridify_batch.pricing import BATCH_DISCOUNT
+from floridify_batch.priors import Observed
 from floridify_batch.replacing import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.run import Run
@@ -333,6 +334,7 @@ class Shelf:
     def __init__(self) -> None:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
         self.stamps: dict[DocId, Stamp] = {}
+        self.seen: dict[DocId, tuple[str, Observed]] = {}
         self.fate = Fate()
         self.applied = 0
 
@@ -400,6 +402,19 @@ class Shelf:
             if document is not None:
                 document |= {**update.fields, "version": document["version"] + 1}
         self.fate.deed()
+
+    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+        """Note how long answers were, at the stamps that are there."""
+        self.seen |= {identity: each for identity, each in seen.items() if identity in self.stamps}
+
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
+        """How long a model's answers were, by component and template."""
+        sums: dict[tuple[str, str], Observed] = {}
+        for identity, (component, each) in self.seen.items():
+            stamp = self.stamps[identity]
+            if stamp.model == model:
+                sums[component, stamp.template] = sums.get((component, stamp.template), Observed()) + each
+        return sums
 
     def _of_others(self, changes: Sequence[Change]) -> set[DocId]:
         """The ids of documents that no model wrote, among those that are to be replaced."""

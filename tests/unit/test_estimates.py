@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from floridify_batch.chunks import ChunkSize, Limits
 from floridify_batch.components import SynthesisComponent as C
 from floridify_batch.driver import Driver
+from floridify_batch.entry_stores import EntryReader, NoDatabase
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.planning import brief
 from floridify_batch.recipes import RECIPES
-from floridify_batch.store import EntryReader, NoDatabase
 from floridify_batch.surveying import survey
 from tests.twins import Service, Shelf, Stage
 

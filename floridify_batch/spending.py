@@ -1,0 +1,126 @@
+"""The wall of `--max-cost`: nothing is sent whose expected cost would pass it.
+
+What counts is what was paid, what the batches in flight are expected to cost, and the next chunk. Expected, not the
+worst case: a chunk's cost is a sum over thousands of answers, whose mean is known after the first chunk, and the worst
+case would keep a part of the money from ever being used. So a bill may pass the wall by as much as the expectation of
+what is in flight was too low, and by no more.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+
+from floridify_batch.chunks import Budget
+from floridify_batch.errors import UsageError
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunSettings
+from floridify_batch.pricing import Rates, rates
+from floridify_batch.wording import count, dollars
+
+_LEAST_SHARE = Decimal("0.05")
+"""Where less of the wall is left, no chunk is made to fit into it: the rest would go away in batches of a few words."""
+
+_PORTION = Decimal("0.25")
+"""The share of the wall that a chunk may have which is left before it: a wall higher by as much lets it pass."""
+
+_CENT = Decimal("0.01")
+
+_COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
+
+
+def rate_of(settings: RunSettings) -> Rates | None:
+    """The rates at which a run pays, in its mode; None where nobody knows them."""
+    return rates(settings.model, batch=not settings.immediate, price=settings.price)
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """How a run's money stands before its wall, in US dollars. `stretch`: how much longer answers are than expected."""
+
+    limit: Decimal
+    spent: Decimal
+    committed: Decimal
+    rate: Rates
+    stretch: Decimal
+
+    @property
+    def room(self) -> Decimal:
+        """What may still be sent; below nothing where what is in flight has become dearer than expected."""
+        return self.limit - self.spent - self.committed
+
+    @property
+    def tight(self) -> bool:
+        """Whether so little room is left that no chunk is made for it."""
+        return self.room < self.limit * _LEAST_SHARE
+
+    def budget(self) -> Budget:
+        """What the next chunk may cost at the most."""
+        room = self.limit * _PORTION if self.tight else self.room
+        return Budget(room, self.rate.input, self.rate.output * self.stretch)
+
+    def cost(self, record: ChunkRecord) -> Decimal:
+        """What a chunk is expected to cost."""
+        return _cost(record, self.rate, self.stretch)
+
+    def admits(self, record: ChunkRecord) -> bool:
+        """Whether a chunk may be sent."""
+        return self.cost(record) <= self.room
+
+
+def wall_of(ledger: Ledger) -> Wall | None:
+    """The wall before a run; None where it has none. Raises `UsageError` where the price is unknown."""
+    settings = ledger.run.settings
+    if settings.max_cost is None:
+        return None
+    rate, spent = priced(settings), ledger.totals().cost
+    if spent is None:
+        raise UsageError(_NO_PRICE.format(model=settings.model))
+    stretch = stretched(ledger)
+    committed = sum((_cost(each, rate, stretch) for each in ledger.in_state(*_COMMITTED)), Decimal(0))
+    return Wall(settings.max_cost, spent, committed, rate, stretch)
+
+
+_NO_PRICE = (
+    "--max-cost needs a price, and nobody knows that of {model}: add it, in US dollars per million tokens, such as "
+    "--price in=0.05,out=0.25."
+)
+
+
+def priced(settings: RunSettings) -> Rates:
+    """The rates at which a run with a wall pays. Raises `UsageError` where nobody knows them."""
+    rate = rate_of(settings)
+    if rate is None:
+        raise UsageError(_NO_PRICE.format(model=settings.model))
+    return rate
+
+
+def stretched(ledger: Ledger) -> Decimal:
+    """How long this run's answers have been, as a part of what was expected of them: 1 while there are none."""
+    expected = billed = 0
+    for record in ledger.chunks:
+        if record.answered:
+            expected += record.output_tokens * record.answered // record.requests
+            billed += record.usage.output
+    return Decimal(billed) / expected if billed and expected else Decimal(1)
+
+
+def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
+    return record.input_tokens * rate.input + record.output_tokens * stretch * rate.output
+
+
+def at_the_wall(ledger: Ledger) -> str | None:
+    """What a run that stopped before its wall has spent and left, in sentences; None where it stands before none."""
+    wall, next_one = wall_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
+    if wall is None or next_one is None or wall.admits(next_one):
+        return None
+    committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
+    return (
+        f"--max-cost {wall.limit} is reached: with {dollars(wall.spent)} spent{committed}, the next "
+        f"{count(next_one.requests)} requests ({dollars(wall.cost(next_one))}) would pass it. "
+        f"{count(ledger.totals().open_words)} words are left."
+    )
+
+
+def higher_wall(ledger: Ledger) -> Decimal:
+    """A wall behind which the rest of a run is expected to fit: at least twice the present one, in whole cents."""
+    wall = ledger.run.settings.max_cost or Decimal(0)
+    expected = (ledger.estimate and ledger.estimate.high) or Decimal(0)
+    return max(wall * 2, expected).quantize(_CENT, ROUND_UP)

@@ -1,0 +1,139 @@
+"""The wall of `--max-cost`: nothing is sent whose expected cost would pass it, and the run ends cleanly before it."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floridify_batch.driver import Driver, Ending
+from floridify_batch.errors import UsageError
+from floridify_batch.events import Noticed
+from floridify_batch.pricing import Price
+from floridify_batch.run import Run
+from floridify_batch.spending import at_the_wall, higher_wall, wall_of
+from tests.twins import End, Service, Shelf, Stage, Witness
+
+WORDS = [f"word {number}" for number in range(12)]
+PRICE = Price(Decimal(1000), Decimal(1000))
+"""A tenth of a cent per token, so that a request of some 400 tokens in and 230 out costs some 60 cents."""
+
+
+class Immediate(Service):
+    """A service that answers at once, at full price."""
+
+    discount = Decimal(0)
+
+
+def stage(folder: Path, service: Service | None = None, **more: Any) -> Stage:
+    known = Shelf()
+    for word in WORDS:
+        known.know(word, f"what {word} means")
+    return Stage(folder, WORDS, service or Service(), known, **more)
+
+
+def run_of(place: Stage, max_cost: str | None, price: Price | None = PRICE, witness: Witness | None = None) -> Run:
+    run = place.run(witness=witness)
+    run.ledger.go_at({"max_cost": None if max_cost is None else Decimal(max_cost), "price": price})
+    return run
+
+
+async def test_without_a_wall(tmp_path: Path) -> None:
+    """A run without a wall has none to stop before."""
+    run = run_of(stage(tmp_path), None)
+    assert wall_of(run.ledger) is None
+    assert await Driver(run).process() is Ending.FINISHED
+
+
+async def test_a_high_wall_changes_nothing(tmp_path: Path) -> None:
+    """A wall behind which everything fits does not show: one batch, and the run is finished."""
+    place = stage(tmp_path)
+    assert await Driver(run_of(place, "1000")).process() is Ending.FINISHED
+    assert len(place.service.batches) == 1
+
+
+@pytest.mark.parametrize("service", [Service, Immediate])
+async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
+    """What is sent is expected to cost no more than the wall leaves; what was sent is stored before the run ends."""
+    place = stage(tmp_path, service())
+    run = run_of(place, "2")
+    assert await Driver(run).process() is Ending.WALLED
+    ledger = run.ledger
+    assert 0 < len(ledger.processed_words) < len(WORDS)
+    assert not run.in_flight()
+    sent = [record for record in ledger.chunks if record.batch_id]
+    first = sent[0]
+    assert first.input_tokens + first.output_tokens <= 2000
+    assert at_the_wall(ledger)
+    assert higher_wall(ledger) >= 4
+
+
+async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
+    """A run that stopped before its wall goes on behind a higher one, and nothing is asked twice."""
+    place = stage(tmp_path)
+    await Driver(run_of(place, "2")).process()
+    run = run_of(place, "1000")
+    assert at_the_wall(run.ledger) is None
+    assert await Driver(run).process() is Ending.FINISHED
+    assert set(place.service.answered.values()) == {1}
+    assert len(run.ledger.processed_words) == len(WORDS)
+
+
+async def test_nothing_fits(tmp_path: Path) -> None:
+    """Before a wall that the first word would pass, nothing is sent at all."""
+    place = stage(tmp_path)
+    assert await Driver(run_of(place, "0.01")).process() is Ending.WALLED
+    assert not place.service.batches
+    assert not place.service.files
+
+
+async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
+    """What is in flight takes room from the next chunk; what it cost less than expected is used when it is in."""
+    (tmp_path / "measured").mkdir()
+    measured = run_of(stage(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
+    await Driver(measured).process(wait=False)
+    wall = wall_of(measured.ledger)
+    assert wall is not None
+    just_above = str(wall.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
+    place = stage(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
+    run = run_of(place, just_above)
+    assert await Driver(run).process(wait=False) is Ending.LEFT
+    assert run.in_flight() == 1
+    wall = wall_of(run.ledger)
+    assert wall is not None
+    assert wall.committed > 0
+    assert wall.tight
+    again = run_of(place, just_above)
+    await Driver(again).process()
+    assert not again.in_flight()
+    assert len(place.service.batches) > 1
+
+
+async def test_it_is_told_once(tmp_path: Path) -> None:
+    """Whoever watches is told that the wall is reached, once, with what was spent and what is left."""
+    witness = Witness()
+    place = stage(tmp_path, Service(End(polls=3)), batch_size=4)
+    await Driver(run_of(place, "4.5", witness=witness)).process()
+    told = [event.text for event in witness.events if isinstance(event, Noticed) and "--max-cost" in event.text]
+    assert len(told) == 1
+    assert "words are left" in told[0]
+
+
+async def test_cheaper_than_expected(tmp_path: Path) -> None:
+    """Answers that turn out shorter than expected leave more room: expectations follow what was billed."""
+    place = stage(tmp_path, batch_size=2)
+    run = run_of(place, "2")
+    await Driver(run).process()
+    wall = wall_of(run.ledger)
+    assert wall is not None
+    assert wall.stretch < 1
+    assert wall.spent == run.ledger.totals().cost
+
+
+def test_an_unknown_price(tmp_path: Path) -> None:
+    """A wall without a price cannot hold, and is refused with the option that gives one."""
+    run = run_of(stage(tmp_path), "5", None)
+    settings = run.ledger.run.settings.model_copy(update={"model": "gpt-of-nobody"})
+    run.ledger.run = run.ledger.run.model_copy(update={"settings": settings})
+    with pytest.raises(UsageError, match="--price in=0.05,out=0.25"):
+        wall_of(run.ledger)
