@@ -156,8 +156,9 @@ class OpenAIBatches:
         # The list begins with the newest; of batches of the same second, the last one is the oldest.
         found.reverse()
         found.sort(key=lambda job: (job.id != keep, job.created_at))
-        for job in found[1:]:
-            if not job.terminal:
+        wanted = keep or (found[0].id if found else None)  # the one that is kept may not be in the list yet
+        for job in found:
+            if job.id != wanted and not job.terminal:
                 await self.cancel(job.id)
         return found[0] if found else None
 

@@ -189,6 +189,19 @@ async def test_not_created(batches: OpenAIBatches, sandbox: Sandbox, file: Path,
     assert labelled(sandbox, label) == []
 
 
+async def test_shown_before_the_one_that_is_kept(
+    batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str
+) -> None:
+    """Another batch of a label is cancelled at first sight, even while the list does not show the one that is kept."""
+    other = await begun(batches, file, label)
+    with sandbox.faults("list_lag=0.3"):
+        await asyncio.sleep(0.4)
+        kept = await begun(batches, file, label)
+        await batches.find(label, long_ago(), keep=kept.id)
+    assert (await batches.retrieve(other.id)).status in ("cancelling", "cancelled")
+    assert (await batches.retrieve(kept.id)).status not in ("cancelling", "cancelled")
+
+
 @pytest.mark.parametrize("fault", ["upload_500=9", "upload_drop=9"])
 async def test_uploaded_once(batches: OpenAIBatches, sandbox: Sandbox, file: Path, fault: str) -> None:
     """An upload whose answer is lost is not repeated behind our back."""
