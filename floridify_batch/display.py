@@ -1,46 +1,98 @@
-"""Who shows a run: a live screen for people at a terminal, lines for logs and programs."""
+"""Who shows a run: a live screen for people at a terminal, lines for logs and for programs."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.text import Text
 
 from floridify_batch.events import Event, Noticed
-from floridify_batch.frames import plain
+from floridify_batch.frames import lines_of, plain
+from floridify_batch.json_lines import JsonDisplay
+from floridify_batch.keyboard import unechoed
+from floridify_batch.live import Frame
+from floridify_batch.log_lines import LogDisplay
 from floridify_batch.run_view import RunView
 from floridify_batch.screens import render
 from floridify_batch.seams import Clock
 
 
-class LiveDisplay:
-    """An observer that keeps a screen up to date while it is entered, and leaves the last one standing."""
+class Output(StrEnum):
+    """How a run is shown."""
 
-    def __init__(self, console: Console, clock: Clock) -> None:
-        self.view = RunView()
+    AUTO = "auto"
+    """A live screen in a terminal, plain lines elsewhere."""
+    PLAIN = "plain"
+    """A line per event, with its moment in UTC."""
+    JSON = "json"
+    """A JSON object per event."""
+    QUIET = "quiet"
+    """Plain lines, only of what went wrong, and the last."""
+
+
+class LiveDisplay:
+    """An observer that keeps a screen up to date while it is entered.
+
+    A run that came to its end leaves no screen behind: its summary says it all. Whatever else ends it does.
+    """
+
+    def __init__(self, console: Console, clock: Clock, view: RunView | None = None) -> None:
+        self.view = view or RunView()
         self._console = console
         self._clock = clock
-        self._live = Live(console=console, refresh_per_second=4, vertical_overflow="crop", get_renderable=self._screen)
+        self._frame = Frame(console, self._screen)
+        self._drawn: tuple[object, ...] = ()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._live.start(refresh=True)
+        self._stack.enter_context(unechoed(self._console.file))
+        self._stack.callback(lambda: self._frame.leave(standing=self.view.ended_at is None))
+        self._stack.enter_context(self._frame.standing(self._is_new))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError, ValueError):
-            self._live.stop()
+        self._stack.close()
 
     def notify(self, event: Event) -> None:
-        """Take note of an event; a notice is printed above the screen. A terminal that has gone away is no matter."""
+        """Take note of an event; a notice is put above the screen. A terminal that has gone away is no matter."""
         self.view = self.view.apply(event, self._clock())
         if isinstance(event, Noticed):
-            with suppress(OSError, ValueError):
-                self._console.print(Text(plain(event.text)))
+            lines = lines_of(plain(event.text), self._console.size.width)
+            self._frame.above("".join(f"{line}\n" for line in lines))
+
+    def show(self, view: RunView) -> None:
+        """Show another view."""
+        self.view = view
+
+    def _is_new(self) -> bool:
+        """Whether the screen would be another one: ages and deadlines move by the second."""
+        now = (self.view, self._console.size, self._clock().replace(microsecond=0))
+        changed = now[0] is not (self._drawn or (None,))[0] or now[1:] != self._drawn[1:]
+        self._drawn = now
+        return changed
 
     def _screen(self) -> RenderableType:
         size = self._console.size
         return render(self.view, size.width, self._clock(), size.height)
+
+
+type Display = LiveDisplay | LogDisplay | JsonDisplay
+
+
+@contextmanager
+def display_for(output: str, console: Console, stream: TextIO, clock: Clock) -> Iterator[Display]:
+    """The display of this name (see `Output`): a screen on the console, lines on the stream. Raises `ValueError`."""
+    match Output(output):
+        case Output.JSON:
+            yield JsonDisplay(stream, clock)
+        case Output.QUIET:
+            yield LogDisplay(stream, clock, quiet=True)
+        case Output.AUTO if console.is_terminal and not console.is_dumb_terminal and not console.legacy_windows:
+            with LiveDisplay(console, clock) as live:
+                yield live
+        case _:
+            yield LogDisplay(stream, clock)

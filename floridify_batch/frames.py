@@ -66,6 +66,23 @@ def shorten(text: str, cells: int) -> str:
     return f"{set_cell_size(text, head).rstrip()}…{tail}"
 
 
+def lines_of(text: str, width: int, most: int | None = None) -> list[str]:
+    """A sentence in lines that break between its words; of more than `most` lines, the last ends in an ellipsis.
+
+    A word that is wider than a line is not broken: an address or a command can still be copied.
+    """
+    lines: list[str] = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and cell_len(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    if most is not None and len(lines) > most:
+        lines[most - 1 :] = [set_cell_size(f"{lines[most - 1]} {lines[most]}", width - 1).rstrip() + "…"]
+    return lines
+
+
 def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:
     """A table with a line under its heads; numbers stand to the right, `wide` takes the room that is left."""
     table = Table(

@@ -2,16 +2,18 @@
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from floridify_batch.chunks import ChunkSize
 from floridify_batch.display import LiveDisplay
@@ -32,6 +34,7 @@ from floridify_batch.events import (
 )
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.frames import plain, shorten
+from floridify_batch.live import Frame
 from floridify_batch.log_lines import LogDisplay
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.panels import (
@@ -46,6 +49,7 @@ from floridify_batch.pricing import Usage
 from floridify_batch.run_view import RunView
 from floridify_batch.screens import render
 from floridify_batch.summary import summary_panel
+from tests.paper import Paper
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None)  # a busy machine proves nothing about a property
@@ -130,7 +134,7 @@ def figure(screen: str, name: str, nth: int = 0) -> int:
 @given(st.lists(events, max_size=15))
 def test_counts_add_up_in_every_state(story: list[Event]) -> None:
     """Words are processed, failed or left and requests answered, failed or open, whatever has happened."""
-    screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[3:7])
+    screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[4:8])
     assert figure(screen, "words") == figure(screen, "processed") + figure(screen, "failed") + figure(screen, "left")
     assert figure(screen, "requests") == (
         figure(screen, "answered") + figure(screen, "failed", 1) + figure(screen, "open")
@@ -143,8 +147,8 @@ def test_no_line_is_wider_than_the_screen(story: list[Event], width: int) -> Non
     """Whatever the words and messages are, every line fits and the frame stays closed."""
     lines = seen(render(view_of(*story), width, NOON), width).splitlines()
     assert max(map(cell_len, lines)) <= width
-    assert all(line.startswith("│") and line.rstrip().endswith("│") for line in lines[1:8])
-    assert len({cell_len(line.rstrip()) for line in lines[:9]}) == 1
+    assert all(line.startswith("│") and line.rstrip().endswith("│") for line in lines[1:9])
+    assert len({cell_len(line.rstrip()) for line in lines[:10]}) == 1
 
 
 def test_a_full_run_fits_80_by_24() -> None:
@@ -154,7 +158,7 @@ def test_a_full_run_fits_80_by_24() -> None:
     view = view_of(*going, ChunkMoved(1, "STORED", 1, 2, 3), settled("no", **kinds), WordFailed("cat", "refused"))
     screen = seen(render(view, 80, NOON, 24), 80).splitlines()
     assert len(screen) <= 23
-    assert [line for line in screen if line.startswith("and ")] == ["and 34 more", "and 10 more kinds"]
+    assert [line for line in screen if line.startswith("and ")] == ["and 35 more", "and 10 more kinds"]
 
 
 def test_screens_hold_what_happens() -> None:
@@ -228,7 +232,7 @@ def test_an_id_is_shortened_in_its_middle(text: str, cells: int) -> None:
 def test_bars_can_be_read_without_colour() -> None:
     """The two parts of a bar are different characters."""
     screen = seen(render(view_of(Progressed(Totals(words=2, processed=1))), 80, NOON), 80)
-    assert re.search("━+─+  50%", screen)
+    assert re.search("━+─+ +50%", screen)
 
 
 def test_unknown_costs_are_shown_as_unknown() -> None:
@@ -313,37 +317,96 @@ def test_failures_are_listed_and_counted() -> None:
     assert max(map(cell_len, screen.splitlines())) <= 80
 
 
-@contextmanager
-def terminal() -> Iterator[tuple[Console, io.StringIO]]:
-    """A console that believes in its terminal."""
-    out = io.StringIO()
-    yield Console(file=out, width=80, height=24, force_terminal=True, color_system=None), out
+def on_paper(columns: int = 80) -> tuple[Console, Paper]:
+    """A console that believes in its terminal, and what stands there."""
+    paper = Paper(columns)
+    return Console(file=paper, width=columns, height=24, force_terminal=True, color_system=None), paper
 
 
-def test_a_live_screen_stays_once_it_is_left() -> None:
-    """The last state stands on the screen at the end, and notices stand above it, once."""
-    clock = Clock()
-    with terminal() as (console, out):
-        with LiveDisplay(console, clock) as display:
-            display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
-            display.notify(Noticed("Two lines [bold]skipped[/bold]\x1b[2J"))
-            clock.pass_by(minutes=1)
-            display.notify(RunEnded(True, False, Totals(words=2, processed=2, requests=2, answered=2)))
-        last = out.getvalue().rsplit("╭", 1)[1]
-    assert out.getvalue().count("Two lines [bold]skipped[/bold]") == 1
-    assert "Two lines" not in last
-    assert "Complete" in last
-    assert display.view.complete
+def test_a_run_that_ended_leaves_no_screen() -> None:
+    """At the end the screen goes away, for the summary says the same; notices stand where it was, once."""
+    console, paper = on_paper()
+    with LiveDisplay(console, Clock()) as display:
+        display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+        display.notify(Noticed("Two lines [bold]skipped[/bold]\x1b[2J"))
+        display.notify(RunEnded(True, False, Totals(words=2, processed=2, requests=2, answered=2)))
+    assert "╭" in paper.log
+    assert list(filter(None, paper.lines)) == ["Two lines [bold]skipped[/bold]"]
+
+
+def test_a_run_that_broke_off_leaves_its_screen() -> None:
+    """Where an error ends a run, the last screen stands above the error, and the cursor is below it."""
+    console, paper = on_paper()
+    with suppress(ConnectionError), LiveDisplay(console, Clock()) as display:
+        display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+        display.notify(Waiting("The database does not answer"))
+        raise ConnectionError
+    paper.write("gone")
+    assert sum(line.startswith("╭") for line in paper.lines) == 1
+    assert any("The database does not answer" in line for line in paper.lines)
+    assert paper.lines[-1] == "gone"
+
+
+def test_what_others_print_goes_above_the_screen() -> None:
+    """Lines that are printed or logged meanwhile stand above the frame, whole, and the frame stays closed."""
+    console, paper = on_paper()
+    with LiveDisplay(console, Clock()) as display:
+        display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+        typer.echo("A line")
+        print("half ", end="", file=sys.stderr)  # noqa: T201  as a library might
+        assert not any("half" in line for line in paper.lines)
+        print("and half", file=sys.stderr)  # noqa: T201
+    lines = paper.lines
+    assert lines[:2] == ["A line", "half and half"]
+    assert lines[2].startswith("╭")
+    assert sum(line.startswith("╭") for line in lines) == sum(line.startswith("╰") for line in lines) == 1
+
+
+def test_a_narrower_terminal_leaves_no_trace_of_the_wider_one() -> None:
+    """The frame that the terminal broke when it was made narrower is drawn over whole; what is above it stays."""
+    console, paper = on_paper(120)
+    view = view_of(Progressed(Totals(words=2)), polled(1, 5))
+    frame = Frame(console, lambda: render(view, console.width, NOON))
+    paper.write("before\n")
+    frame.draw()
+    paper.narrow(80)
+    console.width = 80
+    frame.draw()
+    assert paper.lines == ["before", *(line.rstrip() for line in seen(render(view, 80, NOON), 80).splitlines())]
+
+
+@patient
+@given(st.lists(st.lists(st.text("abc 猫", max_size=10), min_size=1, max_size=8), min_size=1, max_size=6))
+def test_only_what_changed_is_written(frames: list[list[str]]) -> None:
+    """Whatever frames follow each other, the last stands alone, and a frame that is drawn again writes no text."""
+    console, paper = on_paper()
+    content = [""]
+    frame = Frame(console, lambda: Text(content[0]))
+    for lines in frames:
+        content[0] = "\n".join(lines)
+        frame.draw()
+    assert [line for line in paper.lines if line] == [line.rstrip() for line in frames[-1] if line.strip()]
+    before = len(paper.log)
+    frame.draw()
+    assert not re.search(r"[abc猫]", paper.log[before:])
 
 
 def test_a_live_screen_ages_without_events() -> None:
     """What is drawn follows the clock, so that ages and deadlines move while nothing happens."""
     clock = Clock()
-    with terminal() as (console, _):
-        display = LiveDisplay(console, clock)
-        display.notify(polled(1, 5))
-        clock.pass_by(hours=5)
-        assert "expires in 19 h" in seen(display._screen(), 80)
+    console, _ = on_paper()
+    display = LiveDisplay(console, clock)
+    display.notify(polled(1, 5))
+    clock.pass_by(hours=5)
+    assert "expires in 19 h" in seen(display._screen(), 80)
+
+
+def test_a_standing_screen_is_not_drawn_again() -> None:
+    """While neither the run nor the second has moved on, there is nothing new; a further event is."""
+    display = LiveDisplay(on_paper()[0], Clock())
+    assert [display._is_new(), display._is_new()] == [True, False]
+    display.notify(polled(1, 5))
+    assert [display._is_new(), display._is_new()] == [True, False]
 
 
 def logged(clock: Clock, *story: Event, out: io.StringIO | None = None) -> list[str]:
