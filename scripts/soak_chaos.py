@@ -1,0 +1,164 @@
+"""Random cases: a list, settings, faults and blows, all of which follow from one number, so that each can be replayed.
+
+Faults that cost attempts are confined to the sandbox's first two batches, so that three attempts are always enough;
+then a word may only fail where the service was told to reject, refuse or lose something of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from floridify_batch.fatal import POINTS
+from scripts.benchmark_data import word
+
+COMPONENTS = (
+    "synonyms",
+    "antonyms",
+    "examples",
+    "cefr_level",
+    "frequency_band",
+    "register",
+    "domain",
+    "regional_variants",
+    "pronunciation",
+    "etymology",
+    "collocations",
+    "word_forms",
+    "facts",
+    "synonym_chooser",
+)
+_MAX_WORDS, _MAX_FAULTS, _MAX_BLOWS = 12, 5, 6
+_SLOWEST, _LONGEST_OUTAGE = 0.8, 2.0
+
+type Chance = Random
+type Make = Callable[[Chance], tuple[str, ...]]
+
+
+def _share(name: str, most: float, within: int | None = None) -> Make:
+    return lambda chance: (f"{name}={chance.uniform(0.02, most):.2f}" + (f"@{within}" if within else ""),)
+
+
+def _times(name: str, most: int) -> Make:
+    return lambda chance: (f"{name}={chance.randint(1, most)}",)
+
+
+def _some_finished(name: str, within: int) -> Make:
+    return lambda chance: (f"{name}=1@{within}", f"partial_output={chance.uniform(0, 1):.2f}")
+
+
+MENU: Sequence[Make] = (
+    *(_share(name, 0.4, 2) for name in ("expire", "missing", "null_response", "not_json", "malformed", "truncate")),
+    *(_share(name, 0.4, 2) for name in ("http_0", "http_429", "http_500", "http_503")),
+    *(_share(name, 0.5) for name in ("duplicate", "unknown", "split")),
+    *(_share(name, 0.25) for name in ("poll_429", "poll_500")),
+    *(_times(f"create_{how}", 2) for how in ("429", "500", "drop", "cut")),
+    *(_times(f"upload_{how}", 2) for how in ("429", "500", "drop", "cut")),
+    *(_times(f"content_{how}", 3) for how in ("500", "cut")),
+    _times("list_500", 3),
+    _some_finished("cancel", 2),
+    lambda chance: (f"list_lag={chance.uniform(0.1, 1.5):.1f}",),
+    lambda chance: (f"create_hold={chance.uniform(0.1, 1.5):.1f}",),
+)
+"""Faults after which every word is processed all the same."""
+
+HARD_MENU: Sequence[Make] = (
+    lambda chance: (f"fail_batch={chance.uniform(0.2, 1):.2f}:invalid_request@3",),
+    lambda chance: ("fail_late=1:server_error@1", f"partial_output={chance.uniform(0, 1):.2f}"),
+    lambda chance: (f"token_limit={chance.randint(2_000, 12_000)}",),
+    _share("poll_404", 0.4, 4),
+    _share("content_404", 0.4, 4),
+    _share("refuse", 0.1, 4),
+    _share("http_400", 0.1, 4),
+)
+"""Faults that may cost words: the service rejects, refuses or loses them, or takes no file that is large enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """What hits one process: it dies at a `point`, or `signals` reach it, or a server goes away, after some seconds."""
+
+    point: str = ""
+    signals: tuple[tuple[float, str], ...] = ()
+    outage: str = ""
+    after: float = 0.0
+    lasts: float = 0.0
+
+    def __str__(self) -> str:
+        if self.outage:
+            return f"{self.outage} gone at {self.after:.1f} s for {self.lasts:.1f} s"
+        return self.point or ", ".join(f"{name} at {after:.1f} s" for after, name in self.signals)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One case, before it happens. `gentle`: every word must be processed in the end."""
+
+    seed: int
+    words: tuple[str, ...]
+    known: tuple[str, ...]
+    options: tuple[str, ...]
+    faults: tuple[str, ...]
+    gentle: bool
+    seconds: float
+    blows: tuple[Blow, ...]
+
+
+def plan_of(seed: int) -> Plan:
+    """The case that follows from a number."""
+    chance = Random(seed)  # noqa: S311  not for secrets
+    words = tuple(word(seed * _MAX_WORDS + number) for number in range(chance.randint(1, _MAX_WORDS)))
+    gentle = _happens(chance, 0.7)
+    faults = _faults(chance, gentle=gentle)
+    return Plan(
+        seed=seed,
+        words=words,
+        known=tuple(chance.sample(words, chance.randint(0, len(words)))),
+        options=_options(chance),
+        faults=faults,
+        gentle=gentle,
+        seconds=chance.choice((0.0, 0.0, chance.uniform(0, _SLOWEST))),
+        blows=tuple(_blow(chance) for _ in range(chance.randint(0, _MAX_BLOWS))),
+    )
+
+
+def _faults(chance: Chance, *, gentle: bool) -> tuple[str, ...]:
+    made = [make(chance) for make in chance.sample(MENU, chance.randint(0, _MAX_FAULTS))]
+    if not gentle:
+        made += [make(chance) for make in chance.sample(HARD_MENU, chance.randint(1, 2))]
+    by_name = {fault.partition("=")[0]: fault for each in made for fault in each}
+    return tuple(by_name.values())
+
+
+def _options(chance: Chance) -> tuple[str, ...]:
+    components = chance.sample(COMPONENTS, chance.randint(1, 6))
+    options = ["--components", ",".join(components)]
+    if _happens(chance, 0.8):
+        options += ["--batch-size", str(chance.randint(1, 6))]
+    if _happens(chance, 0.3):
+        options += ["--max-batches", str(chance.randint(1, 3))]
+    if _happens(chance, 0.2):
+        options += ["--max-queued-tokens", str(chance.randint(1_000, 20_000))]
+    return tuple(options)
+
+
+def _blow(chance: Chance) -> Blow:
+    kind = chance.choices(("point", "kill", "stop", "database", "service"), (45, 25, 12, 9, 9))[0]
+    moment = chance.uniform(0.3, 2.5)
+    match kind:
+        case "point":
+            return Blow(point=f"{chance.choice(POINTS)}@{chance.choice((1, 1, 1, 2, 3))}")
+        case "kill":
+            return Blow(signals=((moment, "SIGKILL"),))
+        case "stop":
+            return Blow(signals=_stops(chance, moment))
+        case _:
+            return Blow(outage=kind, after=moment, lasts=chance.uniform(0.2, _LONGEST_OUTAGE))
+
+
+def _stops(chance: Chance, moment: float) -> tuple[tuple[float, str], ...]:
+    first = (moment, chance.choice(("SIGINT", "SIGTERM")))
+    return (first, (moment + chance.uniform(0, 0.5), "SIGINT")) if _happens(chance, 0.5) else (first,)
+
+
+def _happens(chance: Chance, share: float) -> bool:
+    return chance.random() < share

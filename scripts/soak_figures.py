@@ -1,0 +1,176 @@
+"""The four figures of a case: what was paid again, asked again, lost, and stored otherwise than without any fault.
+
+The witnesses are others than the command: the sandbox's own folder, the database, and the run's files.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx2
+import orjson
+from bson import ObjectId
+from pymongo.database import Database
+
+from floridify_batch.changes import Collection
+from floridify_batch.chunks import read_failures
+from floridify_batch.ledger import ChunkRecord, Ledger
+from floridify_batch.requests import parse_custom_id
+from floridify_batch.sandbox.storage import BatchRecord
+from scripts.soak_site import Document, Site
+
+type Picture = Mapping[str, str]
+"""What a reader finds under each word, in a form that can be compared; under "", what belongs to no word."""
+
+_STAMPS = "synthesis_stamps"
+_UNSEEN = {"_id", "created_at", "updated_at"}
+_PASSING = {"last_generated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a case came to. All but `batches` should be 0: `paid_again` counts chunks for which more than one batch
+    has answered anything, `asked_again` usable answers, `unaccounted` requests and words, `different` words.
+    """
+
+    batches: int = 0
+    paid_again: int = 0
+    asked_again: int = 0
+    unaccounted: int = 0
+    different: int = 0
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing was paid twice, lost or spoilt."""
+        return not (self.paid_again or self.asked_again or self.unaccounted or self.different)
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.batches + other.batches,
+            self.paid_again + other.paid_again,
+            self.asked_again + other.asked_again,
+            self.unaccounted + other.unaccounted,
+            self.different + other.different,
+        )
+
+
+def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> Figures:
+    """The figures of a case that has come to its end and whose sandbox still serves.
+
+    `processed_only`: failed words may lack what they lack, and are not compared.
+    """
+    ledger, batches = site.ledger, batches_of(site)
+    if ledger is None:
+        return Figures(unaccounted=len(site.words))
+    with site.opened() as database:
+        found = picture(database)
+        lost = len(_unaccounted(site, database, batches)) + _left_open(site, ledger)
+    compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
+    different = sum(found.get(word) != expected.get(word) for word in compared)
+    return Figures(len(batches), _paid_again(batches), repeated(site), lost, different)
+
+
+def repeated(site: Site) -> int:
+    """How many usable answers were asked for more than once, by the sandbox's own count."""
+    reply = httpx2.get(site.base_url.removesuffix("/v1") + "/sandbox/stats", timeout=60).raise_for_status()
+    return int(reply.json()["bodies_answered_more_than_once"])
+
+
+def batches_of(site: Site) -> list[BatchRecord]:
+    """The batches as the sandbox keeps them, in the order of their creation."""
+    files = (site.service / "batches").glob("*.json")
+    return sorted((BatchRecord(**orjson.loads(file.read_bytes())) for file in files), key=lambda each: each.number)
+
+
+def _paid_again(batches: list[BatchRecord]) -> int:
+    """Chunks that more than one batch was paid for: one that answered nothing costs nothing."""
+    paid = Counter((each.metadata or {})["label"].rpartition("/")[0] for each in batches if each.completed)
+    return sum(count > 1 for count in paid.values())
+
+
+# ── every request ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _unaccounted(site: Site, database: Database[Document], batches: list[BatchRecord]) -> set[str]:
+    """Ids that the service was asked about and that are neither in the database nor among the failures."""
+    asked = {identity for batch in batches for identity in _asked(site, batch)}
+    failed = {
+        failure.custom_id
+        for path in site.checkpoint.folder.glob("*/failures.jsonl")
+        for _, failure in read_failures(path)
+    }
+    return {identity for identity in asked - failed if not _is_stored(database, identity)}
+
+
+def _asked(site: Site, batch: BatchRecord) -> Iterator[str]:
+    with (site.service / "files" / f"{batch.input_file_id}.jsonl").open("rb") as lines:
+        for line in lines:
+            yield orjson.loads(line)["custom_id"]
+
+
+def _is_stored(database: Database[Document], identity: str) -> bool:
+    parts = parse_custom_id(identity)
+    if parts is None:
+        return False
+    query = {"_id": ObjectId(parts.document), f"synthesis.{parts.component}": {"$exists": True}}
+    return any(database[name].find_one(query) for name in (Collection.DEFINITIONS, Collection.WORDS))
+
+
+def _left_open(site: Site, ledger: Ledger) -> int:
+    """Words that are neither processed nor failed, and requests that a chunk's own sums do not account for."""
+    words = set(site.words) - set(ledger.processed_words) - set(ledger.failed_words)
+    return len(words) + sum(_missing(record) for record in ledger.chunks)
+
+
+def _missing(record: ChunkRecord) -> int:
+    counted = record.answered + record.failed
+    return abs(record.requests - counted) if counted else 0  # a chunk that was split is counted where it went
+
+
+# ── every document ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def picture(database: Database[Document]) -> Picture:
+    """What a reader finds under each word: every document without ids, times and stamps, with what it refers to."""
+    documents = {name: list(database[name].find()) for name in database.list_collection_names() if name != _STAMPS}
+    owners = {word["_id"]: word["text"] for word in documents.get(Collection.WORDS, [])}
+    senses = {each["_id"]: each["word_id"] for each in documents.get(Collection.DEFINITIONS, [])}
+    names = _names(documents, owners)
+    found: dict[str, list[str]] = {}
+    for collection, each in ((name, each) for name, all_of_it in documents.items() for each in all_of_it):
+        word = each.get("word_id") or senses.get(each.get("definition_id")) or each["_id"]
+        plain = _plain({name: value for name, value in each.items() if name not in _UNSEEN}, names)
+        text = orjson.dumps([collection, plain], option=orjson.OPT_SORT_KEYS).decode()
+        found.setdefault(owners.get(word, ""), []).append(text)
+    return {word: "\n".join(sorted(texts)) for word, texts in found.items()}
+
+
+def _names(documents: Mapping[str, list[Document]], owners: Mapping[ObjectId, str]) -> dict[ObjectId, str]:
+    """What stands for an id, so that a reference to the wrong document shows."""
+    told: dict[str, Callable[[Document], Any]] = {
+        Collection.WORDS: lambda each: each["text"],
+        Collection.DEFINITIONS: lambda each: each["text"],
+        Collection.ENTRIES: lambda each: f"{owners.get(each['word_id'])} {each['provider']}",
+        "examples": lambda each: each["text"],
+        "facts": lambda each: each["content"],
+        "pronunciations": lambda each: each["phonetic"],
+    }
+    return {each["_id"]: f"<{name}: {tell(each)}>" for name, tell in told.items() for each in documents.get(name, [])}
+
+
+def _plain(value: Any, names: Mapping[ObjectId, str]) -> Any:
+    match value:
+        case ObjectId():
+            return names.get(value, "<gone>")
+        case datetime():
+            return "<time>"
+        case dict():
+            stamps = value.get("synthesis")
+            rest = {name: _plain(each, names) for name, each in value.items() if name not in _PASSING}
+            return rest | ({"synthesis": sorted(stamps)} if isinstance(stamps, dict) else {})
+        case list():
+            return [_plain(each, names) for each in value]
+        case _:
+            return value

@@ -1,0 +1,200 @@
+"""The matrix: at which point a process dies, against how its first batch ends, against what goes wrong on the way.
+
+A case is a list of four words, of which the database knows three. The process dies at a point, others may die at
+further points, the last one comes to the end; then the four figures are taken.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count, cycle
+from pathlib import Path
+from threading import Lock
+
+from floridify_batch.fatal import POINTS
+from floridify_batch.sandbox.running import sandbox_in_thread
+from floridify_batch.sandbox.settings import SandboxSettings
+from scripts.soak_figures import Figures, Picture, batches_of, figures, picture
+from scripts.soak_site import KILLED, Site, Stuck
+
+KNOWN = ("amber", "basalt", "cinder")
+WORDS = (*KNOWN, "dune")
+OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batch-size", "2")
+ENDS = (0, 1)
+"""Exit codes of a run that is through."""
+
+MAX_RESUMES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How batches end. `whole`: every word is processed in the end. `limit`: cap on queued tokens, as a share of what
+    the first batch holds. `seconds`: how long a batch runs.
+    """
+
+    faults: tuple[str, ...] = ()
+    whole: bool = True
+    limit: float = 0.0
+    seconds: float = 0.0
+
+
+FATES: Mapping[str, Fate] = {
+    "completed": Fate(),
+    "in both files": Fate(("split=0.5",)),
+    "patchy": Fate(("http_500=0.2@1", "missing=0.1@1", "malformed=0.1@1", "not_json=0.1@1", "truncate=0.1@1")),
+    "expired": Fate(("expire=0.5@1",)),
+    "cancelled": Fate(("cancel=1@1", "partial_output=0.5@1")),
+    "queue full": Fate(limit=1.3, seconds=0.5),
+    "too large": Fate(limit=0.8),
+    "shown late": Fate(("list_lag=3", "create_drop=1", "partial_output=0"), seconds=6.0),
+    "rejected": Fate(("fail_batch=1:invalid_request@1",), whole=False),
+    "failed late": Fate(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
+    "forgotten": Fate(("poll_404=1@1",), whole=False),
+    "files gone": Fate(("content_404=1@1",), whole=False),
+}
+"""How the first batch ends, or every batch."""
+
+TROUBLES: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "lagging list": ("list_lag=1",),
+    "made, then 500": ("create_500=1",),
+    "made, then cut": ("create_drop=1",),
+    "half a reply": ("create_cut=1",),
+    "held reply": ("create_hold=0.5",),
+    "turned away": ("create_429=1", "upload_429=1"),
+    "uploads fail": ("upload_500=1", "upload_cut=1"),
+    "downloads fail": ("content_cut=1", "content_500=1"),
+    "polls fail": ("poll_500=0.2", "poll_429=0.2"),
+}
+"""What goes wrong on the way to a batch and back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The points at which one process after another dies, on the way through a fate."""
+
+    points: tuple[str, ...]
+    fate: str = "completed"
+    trouble: str = "none"
+
+    def __str__(self) -> str:
+        return f"{' → '.join(self.points) or 'no kill'} | {self.fate} | {self.trouble}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a case; `died` holds the points that were really reached."""
+
+    case: Case
+    died: tuple[str, ...]
+    figures: Figures
+    wrong: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether the run came to its end with every figure as it should be."""
+        return self.figures.fine and not self.wrong
+
+
+def whole_matrix() -> list[Case]:
+    """Every point against every fate; the troubles take turns, so that each meets every point and every fate."""
+    troubles = cycle(TROUBLES)
+    return [Case((point,), fate, next(troubles)) for fate in FATES for point in POINTS]
+
+
+class Matrix:
+    """Plays cases, each at a site of its own with a sandbox of its own; one database server serves them all."""
+
+    def __init__(self, folder: Path, mongo_url: str) -> None:
+        self._folder = folder
+        self._mongo_url = mongo_url
+        self._numbers = count(1)
+        self._lock = Lock()
+        self._pictures: dict[str, Picture] = {}
+        self._tokens = 0
+
+    def learn(self) -> "Matrix":
+        """Run through each fate without any kill, to know what the database is to hold, and how large a batch is."""
+        names = ["completed", *(name for name, fate in FATES.items() if not fate.whole)]
+        with ThreadPoolExecutor(len(names)) as pool:
+            for name, (found, tokens) in zip(names, pool.map(self._learned, names), strict=True):
+                self._pictures[name] = found
+                self._tokens = max(self._tokens, tokens)
+        return self
+
+    def _learned(self, fate: str) -> tuple[Picture, int]:
+        with self._site(Case((), fate)) as site:
+            code = site.live()
+            if not _is_through(site, code):
+                raise RuntimeError(f"{fate}: a run without kills ended with {code}, see {site.folder}")
+            with site.opened() as database:
+                return picture(database), batches_of(site)[0].input_tokens
+
+    def play(self, case: Case) -> Outcome:
+        """Live through a case. Whatever is wrong is in the outcome."""
+        died: list[str] = []
+        with self._site(case) as site:
+            try:
+                wrong = _live_through(site, case, died)
+            except Stuck as problem:
+                wrong = str(problem)
+            expected = self._pictures["completed" if FATES[case.fate].whole else case.fate]
+            found = figures(site, expected)
+            if not wrong and FATES[case.fate].whole and site.ledger and site.ledger.failed_words:
+                wrong = f"words failed: {site.ledger.failed_words}"
+        if wrong or not found.fine:
+            wrong += f" (see {site.folder})"
+        return Outcome(case, tuple(died), found, wrong)
+
+    def _site(self, case: Case) -> "_Opened":
+        with self._lock:
+            number = next(self._numbers)
+        return _Opened(self._folder / f"{number:04d}", self._mongo_url, case, self._tokens)
+
+
+class _Opened:
+    """A site, while its sandbox serves."""
+
+    def __init__(self, folder: Path, mongo_url: str, case: Case, tokens: int) -> None:
+        fate, service = FATES[case.fate], folder / "service"
+        limit = (f"token_limit={int(fate.limit * tokens)}",) if fate.limit else ()
+        settings = SandboxSettings(
+            data=service,
+            port=0,
+            validating_seconds=0,
+            running_seconds=fate.seconds,
+            faults=(*fate.faults, *limit, *TROUBLES[case.trouble]),
+            fast=True,
+        )
+        self._folder, self._mongo_url, self._settings = folder, mongo_url, settings
+        self._serving = sandbox_in_thread(settings)
+        self._site: Site | None = None
+
+    def __enter__(self) -> Site:
+        url = self._serving.__enter__()
+        database = f"soak_{self._folder.parent.name}_{self._folder.name}".replace("-", "_")[-60:]
+        self._site = Site(self._folder / "desk", self._settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
+        self._site.prepare(KNOWN)
+        return self._site
+
+    def __exit__(self, *problem: object) -> None:
+        self._serving.__exit__(None, None, None)
+        if self._site:
+            self._site.forget()
+
+
+def _live_through(site: Site, case: Case, died: list[str]) -> str:
+    """One process after another, to the end; what went wrong, in words."""
+    for point in case.points:
+        code = site.live(point)
+        if code == KILLED:
+            died.append(point)
+        elif code not in ENDS:
+            return f"ended with {code} before {point}"
+    code = site.live()
+    return "" if _is_through(site, code) else f"the last process ended with {code}"
+
+
+def _is_through(site: Site, code: int) -> bool:
+    ledger = site.ledger
+    return code in ENDS and ledger is not None and ledger.finished

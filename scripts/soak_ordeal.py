@@ -1,0 +1,218 @@
+"""A random case as it happens: processes that are hit, servers that go away and come back, and the end of it."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from floridify_batch.local_mongo import find_mongod
+from floridify_batch.sandbox.running import SandboxProcess, sandbox_in_thread
+from floridify_batch.sandbox.settings import SandboxSettings
+from scripts.soak_chaos import Blow, Plan
+from scripts.soak_figures import Figures, Picture, figures, picture
+from scripts.soak_site import KILLED, Site, Stuck, ended
+
+ENDS, STOPPED, UNAVAILABLE = (0, 1), (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
+"""Exit codes: of a run that is through; of one that was stopped; of one that missed a server."""
+
+LAST_TRIES = 12
+_LOOK = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a case: its figures, how its processes ended, and what is wrong beside the figures."""
+
+    plan: Plan
+    figures: Figures
+    codes: tuple[int, ...]
+    failed: int
+    seconds: float
+    wrong: str = ""
+
+    @property
+    def fine(self) -> bool:
+        """Whether the run came to its end with every figure as it should be."""
+        return self.figures.fine and not self.wrong
+
+    @property
+    def kills(self) -> int:
+        """How many processes died without warning."""
+        return self.codes.count(KILLED)
+
+
+class Database:
+    """A MongoDB server that can go away and come back at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._port = folder, _free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"mongodb://127.0.0.1:{self._port}/"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        binary = find_mongod()
+        if binary is None:
+            raise RuntimeError("there is no mongod")
+        place = ["--dbpath", str(self._folder), "--port", str(self._port), "--bind_ip", "127.0.0.1"]
+        options = [*place, "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
+        self._server = subprocess.Popen([str(binary), *options], stdout=subprocess.DEVNULL)
+        while not _listens(self._port):
+            if self._server.poll() is not None:
+                raise RuntimeError(f"mongod ended with {self._server.returncode}")
+            time.sleep(_LOOK)
+
+    def stop(self, how: int = signal.SIGKILL) -> None:
+        """End it; without warning, if nothing else is said."""
+        if self._server is not None:
+            self._server.send_signal(how)
+            self._server.wait()
+            self._server = None
+
+
+@contextmanager
+def database_at(folder: Path) -> Iterator[Database]:
+    """A server, running; ended in the end."""
+    database = Database(folder)
+    database.start()
+    try:
+        yield database
+    finally:
+        database.stop()
+
+
+@dataclass(slots=True)
+class Ordeal:
+    """A case under way."""
+
+    plan: Plan
+    folder: Path
+    database: Database
+    codes: list[int] = field(default_factory=list)
+    _sandbox: SandboxProcess | None = None
+
+    def undergo(self) -> Verdict:
+        """Live through the plan to the end of its run, and take the figures."""
+        began, wrong = time.monotonic(), ""
+        expected = self._without_faults()
+        site = self._site("desk", self._serve().url, self._settings.data)
+        site.prepare(self.plan.known)
+        try:
+            wrong = self._live_through(site)
+            found = figures(site, expected, processed_only=True)
+        except Stuck as problem:
+            found, wrong = Figures(unaccounted=len(self.plan.words)), str(problem)
+        finally:
+            if self._sandbox:
+                self._sandbox.stop()
+        failed = len(site.ledger.failed_words) if site.ledger else 0
+        if self.plan.gentle and failed and site.ledger:
+            wrong += f" words failed: {site.ledger.failed_words}"
+        site.forget()
+        return Verdict(self.plan, found, tuple(self.codes), failed, time.monotonic() - began, wrong)
+
+    # ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _live_through(self, site: Site) -> str:
+        for blow in self.plan.blows:
+            with site.process(blow.point or None) as process:
+                self._hit(process, blow)
+                self.codes.append(ended(process))
+            if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
+                return f"a process ended with {self.codes[-1]}"
+        for _ in range(LAST_TRIES):
+            self.codes.append(site.live())
+            if self.codes[-1] not in UNAVAILABLE:
+                break
+        ledger = site.ledger
+        through = self.codes[-1] in ENDS and ledger is not None and ledger.finished
+        return "" if through else f"the last process ended with {self.codes[-1]}"
+
+    def _hit(self, process: "subprocess.Popen[bytes]", blow: Blow) -> None:
+        began = time.monotonic()
+        for after, name in blow.signals:
+            if not _lives(process, began + after):
+                return
+            process.send_signal(signal.Signals[name])
+        if blow.outage and _lives(process, began + blow.after):
+            self._take_away(blow)
+
+    def _take_away(self, blow: Blow) -> None:
+        if blow.outage == "database":
+            self.database.stop(signal.SIGTERM if self.plan.seed % 2 else signal.SIGKILL)
+            time.sleep(blow.lasts)
+            self.database.start()
+        elif self._sandbox:
+            self._sandbox.kill()
+            time.sleep(blow.lasts)
+            self._serve()
+
+    # ── the service ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _settings(self) -> SandboxSettings:
+        plan = self.plan
+        return SandboxSettings(
+            data=self.folder / "service",
+            port=0,
+            validating_seconds=0,
+            running_seconds=plan.seconds,
+            faults=plan.faults,
+            seed=plan.seed,
+            fast=True,
+        )
+
+    def _serve(self) -> SandboxProcess:
+        """Start the sandbox, or start it again where it was."""
+        settings = self._settings
+        if self._sandbox:
+            port = int(self._sandbox.url.removesuffix("/v1").rpartition(":")[2])
+            settings = replace(settings, port=port)
+        self._sandbox = SandboxProcess.start(settings)
+        return self._sandbox
+
+    def _site(self, name: str, url: str, service: Path) -> Site:
+        plan = self.plan
+        return Site(self.folder / name, service, url, self.database.url, f"soak_{name}", plan.words, plan.options)
+
+    def _without_faults(self) -> Picture:
+        """What the database holds after the same run without faults and blows."""
+        settings = SandboxSettings(self.folder / "fair", port=0, validating_seconds=0, running_seconds=0, fast=True)
+        with sandbox_in_thread(settings) as url:
+            site = self._site("reference", url, settings.data)
+            site.prepare(self.plan.known)
+            code = site.live()
+            if code:
+                raise RuntimeError(f"seed {self.plan.seed}: a run without faults ended with {code}, see {site.folder}")
+        with site.opened() as database:
+            found = picture(database)
+        site.forget()
+        return found
+
+
+def _lives(process: "subprocess.Popen[bytes]", until: float) -> bool:
+    """Whether a process is still there at a moment, for which this waits."""
+    while process.poll() is None and time.monotonic() < until:
+        time.sleep(_LOOK)
+    return process.poll() is None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.05)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,163 @@
+"""`scripts/soak`: kills, faults and outages against the installed command, and what they cost. It should be nothing.
+
+Each case is a list of words with a database and a service of its own. Processes are killed, stopped and cut off; in the
+end `resume` finishes the run, and four figures are taken: chunks that were paid for more than once, usable answers that
+were asked for again, requests or words that nobody accounts for, and words that are stored otherwise than without any
+fault. Every random case follows from its seed, which is printed: `scripts/soak --seed SEED --cases 1` plays it again.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import count
+from pathlib import Path
+from secrets import randbelow
+from typing import Any
+
+from floridify_batch.local_mongo import local_mongod
+from scripts.soak_chaos import Plan, plan_of
+from scripts.soak_figures import Figures
+from scripts.soak_matrix import Matrix, Outcome, whole_matrix
+from scripts.soak_ordeal import Database, Ordeal, Verdict, database_at
+
+_HEADER = "batches  paid again  asked again  unaccounted  different"
+_SEEDS = 1_000_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is its exit code: 1 if any figure is off."""
+    options = _parser().parse_args(arguments)
+    folder = Path(tempfile.mkdtemp(prefix="batch-synth-soak-"))
+    fine = _matrix(folder, options.workers) if options.matrix else _soak(folder, options)
+    if fine:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"What the cases left that went wrong lies in {folder}.")
+    return 0 if fine else 1
+
+
+# ── the matrix ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _matrix(folder: Path, workers: int) -> bool:
+    began, cases, outcomes = time.monotonic(), whole_matrix(), list[Outcome]()
+    print(f"{len(cases)} cases, {workers} at a time. Without kills first, to know what is right.", flush=True)
+    with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(workers) as pool:
+        matrix = Matrix(folder / "cases", mongo.url).learn()
+        print(f"{'case':>9}  {_HEADER}  point, fate, trouble", flush=True)
+        for outcome in (each.result() for each in as_completed([pool.submit(matrix.play, case) for case in cases])):
+            outcomes.append(outcome)
+            _tell_of_outcome(len(outcomes), len(cases), outcome)
+    reached = {point for outcome in outcomes for point in outcome.died}
+    never = sorted({point for outcome in outcomes for point in outcome.case.points} - reached)
+    died = sum(bool(outcome.died) for outcome in outcomes)
+    print(f"\n{len(outcomes)} cases, {died} of them with a kill, in {time.monotonic() - began:.0f} s.")
+    print(f"Points that no fate comes by: {', '.join(never) or 'none'}.")
+    _tell_the_sum([outcome.figures for outcome in outcomes])
+    return _tell_what_is_wrong([f"{each.case}: {each.figures} {each.wrong}" for each in outcomes if not each.fine])
+
+
+def _tell_of_outcome(done: int, of: int, outcome: Outcome) -> None:
+    how = "" if outcome.died else " (not reached)"
+    mark = "" if outcome.fine else f"  WRONG {outcome.wrong}"
+    print(f"{done:>4}/{of:<4}  {_row(outcome.figures)}  {outcome.case}{how}{mark}", flush=True)
+
+
+# ── random cases ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _soak(folder: Path, options: Any) -> bool:
+    seed = randbelow(_SEEDS) if options.seed is None else options.seed
+    end = float("inf") if options.cases else time.monotonic() + 60 * options.minutes
+    seeds = iter(range(seed, seed + options.cases)) if options.cases else count(seed)
+    print(f"Seeds from {seed} on, {options.workers} cases at a time.", flush=True)
+    print(f"{'seed':>9}  words  failed  kills  seconds  {_HEADER}", flush=True)
+    began, verdicts = time.monotonic(), list[Verdict]()
+
+    def work(number: int) -> None:
+        with database_at(folder / f"mongodb-{number}") as database:
+            while time.monotonic() < end and (case := next(seeds, None)) is not None:
+                verdicts.append(_undergone(plan_of(case), folder, database))
+                _tell_of_verdict(verdicts[-1])
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        for working in [pool.submit(work, number) for number in range(options.workers)]:
+            working.result()
+    processes, kills = sum(len(each.codes) for each in verdicts), sum(each.kills for each in verdicts)
+    print(f"\n{len(verdicts)} cases in {(time.monotonic() - began) / 60:.1f} minutes: {processes} processes, of which")
+    print(f"{kills} were killed; {sum(len(each.plan.words) for each in verdicts)} words.")
+    _tell_the_sum([each.figures for each in verdicts])
+    return _tell_what_is_wrong([_described(each) for each in verdicts if not each.fine])
+
+
+def _undergone(plan: Plan, folder: Path, database: Database) -> Verdict:
+    place = folder / f"{plan.seed}"
+    verdict = Ordeal(plan, place, database).undergo()
+    if verdict.fine:
+        shutil.rmtree(place, ignore_errors=True)
+    return verdict
+
+
+def _tell_of_verdict(verdict: Verdict) -> None:
+    plan, mark = verdict.plan, "" if verdict.fine else f"  WRONG {verdict.wrong}"
+    counts = f"{plan.seed:>9}  {len(plan.words):>5}  {verdict.failed:>6}  {verdict.kills:>5}  {verdict.seconds:>7.1f}"
+    print(f"{counts}  {_row(verdict.figures)}{mark}", flush=True)
+
+
+def _described(verdict: Verdict) -> str:
+    plan = verdict.plan
+    blows = "; ".join(map(str, plan.blows)) or "no blow"
+    return (
+        f"seed {plan.seed}: {verdict.figures} {verdict.wrong}\n    {' '.join(plan.options)}\n    "
+        f"{' '.join(plan.faults) or 'no fault'}\n    {blows}\n    exit codes {verdict.codes}"
+    )
+
+
+# ── what is told ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _row(found: Figures) -> str:
+    return (
+        f"{found.batches:>7}  {found.paid_again:>10}  {found.asked_again:>11}  "
+        f"{found.unaccounted:>11}  {found.different:>9}"
+    )
+
+
+def _tell_the_sum(found: Sequence[Figures]) -> None:
+    total = sum(found, Figures())
+    print(f"Batches created:                          {total.batches:>7,}")
+    print(f"Chunks that were paid for more than once: {total.paid_again:>7,}")
+    print(f"Usable answers asked for more than once:  {total.asked_again:>7,}")
+    print(f"Requests and words unaccounted for:       {total.unaccounted:>7,}")
+    print(f"Words stored otherwise than without fault:{total.different:>7,}")
+
+
+def _tell_what_is_wrong(wrong: Sequence[str]) -> bool:
+    """Whether nothing is."""
+    for each in wrong:
+        print(f"WRONG {each}")
+    print(
+        f"{len(wrong)} cases went wrong." if wrong else "Every case came to its end with every figure as it should be."
+    )
+    return not wrong
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--minutes", type=float, default=5.0, help="begin new random cases for so long (default %(default)s)")
+    add("--seed", type=int, help="of the first random case; the next ones follow (default: a random one)")
+    add("--cases", type=int, help="so many random cases, however long they take")
+    add("--matrix", action="store_true", help="instead, every kill point against every fate of a batch")
+    add("--workers", type=int, default=4, help="cases at a time: they mostly wait (default %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

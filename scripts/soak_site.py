@@ -1,0 +1,183 @@
+"""Where a case of the soak happens: a folder with a list, a database with some words, and the installed command."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.changes import Collection
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.fatal import POINTS
+from floridify_batch.ledger import Ledger
+from floridify_batch.words import derived_id
+
+type Document = dict[str, Any]
+
+COMMAND = Path(sys.executable).with_name("batch-synth")
+LIST = "words.txt"
+LOG = "log.txt"
+KILLED = -signal.SIGKILL
+PATIENCE = 120.0
+"""Seconds after which a process that has not ended is taken to be stuck."""
+
+DEFINITIONS = 3
+_LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
+_KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
+
+
+class Stuck(RuntimeError):
+    """A process did not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The folder, the service and the database of one case. `service` is the sandbox's own folder."""
+
+    folder: Path
+    service: Path
+    base_url: str
+    mongo_url: str
+    database: str
+    words: Sequence[str]
+    options: Sequence[str] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def prepare(self, known: Sequence[str]) -> None:
+        """Write the list, and put the known ones of its words into the database."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / LIST).write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8")
+        with self.opened() as database:
+            for word in known:
+                add_known(database, word)
+
+    @contextmanager
+    def opened(self) -> Iterator[Database[Document]]:
+        """The case's database."""
+        client: MongoClient[Document]
+        with MongoClient(self.mongo_url, tz_aware=True) as client:
+            yield client[self.database]
+
+    def forget(self) -> None:
+        """Remove the database."""
+        with self.opened() as database:
+            database.client.drop_database(self.database)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint of the list."""
+        return Checkpoint(self.folder / "words.checkpoint.json")
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """What the checkpoint holds, if there is one."""
+        return self.checkpoint.load()
+
+    @contextmanager
+    def process(self, dies_at: str | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+        """`run`, or `resume` where there is a checkpoint; killed in the end if it is not through."""
+        command = ["resume", "--checkpoint", self.checkpoint.path.name]
+        if not self.checkpoint.path.exists():
+            command = ["run", LIST, "--yes", *self.options]
+        environment = self._environment() | ({"BATCH_SYNTH_DIE_AT": dies_at} if dies_at else {})
+        with (self.folder / LOG).open("ab") as log:
+            log.write(f"$ {' '.join(command)}  # {dies_at or ''}\n".encode())
+            log.flush()
+            with subprocess.Popen(
+                [str(COMMAND), *command],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            ) as process:
+                try:
+                    yield process
+                finally:
+                    process.kill()
+
+    def live(self, dies_at: str | None = None) -> int:
+        """One process, until it ends: its exit code. Raises `Stuck`, or `ValueError` for what is no point."""
+        if dies_at and dies_at.partition("@")[0] not in POINTS:
+            raise ValueError(dies_at)
+        with self.process(dies_at) as process:
+            return ended(process)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return {
+            **kept,
+            "PYTHONUTF8": "1",
+            "OPENAI_API_KEY": "any",
+            "BATCH_SYNTH_BASE_URL": self.base_url,
+            "BATCH_SYNTH_MONGO_URL": self.mongo_url,
+            "BATCH_SYNTH_DATABASE": self.database,
+            "BATCH_SYNTH_POLL_INTERVAL": "0.1",
+            **self.settings,
+        }
+
+
+def ended(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a process, once it has ended. Raises `Stuck`."""
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Stuck(f"a process did not end within {PATIENCE:.0f} seconds") from None
+
+
+# ── the database before a run ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def add_known(database: Database[Document], text: str) -> None:
+    """A word with an entry over its definitions, which is not in the order that their clusters ask for."""
+    word = _identity("word", text)
+    entry, senses = _identity("entry", text), [_identity("sense", text, place) for place in range(DEFINITIONS)]
+    database[Collection.WORDS].insert_one(
+        {**_base(word), "text": text, "normalized": text, "lemma": text, "languages": ["en"], "homograph_number": None}
+    )
+    database[Collection.DEFINITIONS].insert_many(
+        [_definition(sense, word, text, place) for place, sense in enumerate(senses)]
+    )
+    database[Collection.ENTRIES].insert_one(
+        {
+            **_base(entry),
+            "word_id": word,
+            "definition_ids": senses[::-1],
+            "provider": "synthesis",
+            "languages": ["en"],
+            **{name: [] for name in ("fact_ids", "phrases", "source_entries")},
+            **dict.fromkeys(("pronunciation_id", "etymology", "raw_data", "synonym_chooser", "model_info")),
+        }
+    )
+
+
+def _definition(identity: ObjectId, word: ObjectId, text: str, place: int) -> Document:
+    cluster = {"slug": f"{text}_{place}", "name": f"{text} {place}", "order": place, "relevance": 1 - place / 10}
+    return {
+        **_base(identity),
+        "word_id": word,
+        "part_of_speech": "noun",
+        "text": f"the thing number {place} that is called {text}",
+        "meaning_cluster": cluster,
+        "providers": ["wiktionary"],
+        **{name: [] for name in ("synonyms", "antonyms", "cognates", "example_ids", "word_forms")},
+        **{name: [] for name in ("grammar_patterns", "collocations", "usage_notes", "source_definitions")},
+        **dict.fromkeys(("cefr_level", "frequency_band", "language_register", "domain", "region")),
+    }
+
+
+def _identity(*parts: object) -> ObjectId:
+    return ObjectId(derived_id(*parts))
+
+
+def _base(identity: ObjectId) -> Document:
+    return {"_id": identity, "created_at": _LONG_AGO, "updated_at": _LONG_AGO, "version": 1}
