@@ -1,19 +1,22 @@
 """What a run would ask and cost, before anything is sent.
 
-Input tokens are counted over the real requests with the model's own tokenizer. Output tokens, and the requests about
-definitions that do not exist yet, are expectations, and kept apart as such.
+Requests are counted, and input tokens with the model's own tokenizer over the real requests; where there are very many,
+over a sample of them. Output tokens, and the requests about definitions that do not exist yet, are expectations, and
+kept apart as such.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import ceil
 
-from floridify_batch.chunks import ChunkSize, Group, Limits
+from floridify_batch.accounts import Forecast
+from floridify_batch.chunks import ChunkSize, Limits
 from floridify_batch.components import Scope
-from floridify_batch.planning import Planned, Question
-from floridify_batch.pricing import Usage, rates
+from floridify_batch.planning import Question
+from floridify_batch.pricing import Price, Rates, Usage, rates
+from floridify_batch.priors import Length, prior
 from floridify_batch.words import Entry
 
 SENSES_EXPECTED = 3
@@ -42,9 +45,31 @@ class Expectation:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Input tokens that were not counted one by one: of how many requests, and within what margin (95 %)."""
+
+    requests: int
+    words: int
+    margin: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A figure with its least and its most, in US dollars."""
+
+    low: Decimal
+    expected: Decimal
+    high: Decimal
+
+
 @dataclass(slots=True)
 class Estimate:
-    """The figures of a run that has not begun: what can be asked now, and later, per component."""
+    """The figures of a run that has not begun: what can be asked now, and later, per component.
+
+    `lengths` are those of the answers, where others than the table's are known; `price` is the user's own, in the
+    mode of the run; `sampled` is None where every request was counted.
+    """
 
     model: str
     words: int = 0
@@ -53,26 +78,10 @@ class Estimate:
     now: dict[str, Expectation] = field(default_factory=dict)
     later: dict[str, Expectation] = field(default_factory=dict)
     chunks: list[ChunkSize] = field(default_factory=list)
-
-    def add_word(self, entries: Sequence[Entry], planned: Sequence[Planned], packed: Group) -> None:
-        """Count a word with its requests, and what it is expected to need once they are answered."""
-        self.words += 1
-        self.unknown += any(not entry.definitions for entry in entries)
-        self.complete += not packed.lines
-        requests = [request for each in planned for request in each.requests]
-        for request, tokens in zip(requests, packed.tokens, strict=True):
-            asks = Expectation(1, tokens, request.envelope.output_tokens)
-            self._expect(self.now, request.envelope.component, asks)
-        for entry, each in zip(entries, planned, strict=True):
-            for question in each.waiting:
-                times = _times(question, entry)
-                tokens = times * (question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
-                output = times * question.envelope.output_tokens
-                self._expect(self.later, question.recipe.component, Expectation(times, tokens, output))
-
-    def _expect(self, where: dict[str, Expectation], component: str, expectation: Expectation) -> None:
-        if expectation.requests:
-            where[component] = where.get(component, Expectation()) + expectation
+    lengths: Mapping[str, Length] = field(default_factory=dict)
+    sampled: Sampled | None = None
+    immediate: bool = False
+    price: Price | None = None
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
         """Put a word's requests where they would go: into the last chunk, or a new one where that is full."""
@@ -91,15 +100,65 @@ class Estimate:
         """What can be asked now and, as expected, later."""
         return self.total_now + sum(self.later.values(), Expectation())
 
+    def whole(self, component: str) -> Expectation:
+        """What a component is asked for, now and later."""
+        return self.now.get(component, Expectation()) + self.later.get(component, Expectation())
+
+    def length(self, component: str) -> Length:
+        """How long the component's answers are expected to be."""
+        known = self.lengths.get(component)
+        if known is not None:
+            return known
+        both = self.whole(component)
+        return prior(component, both.output_tokens // both.requests if both.requests else 0)
+
+    def output(self) -> tuple[int, int, int]:
+        """All tokens out: low, expected, high."""
+        spans = [self.length(name).of(self.whole(name).requests) for name in components_of(self)]
+        low, high = (sum(span[which] for span in spans) for which in (0, 2))
+        return low, self.total.output_tokens, high
+
+    # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def rate(self, *, batch: bool) -> Rates | None:
+        """The rates in a mode; a price of the user's own is that of the run's mode alone."""
+        return rates(self.model, batch=batch, price=self.price if batch != self.immediate else None)
+
     def cost(self, expectation: Expectation, *, batch: bool) -> Decimal | None:
         """What these requests are expected to cost in US dollars; None where the model's price is unknown."""
-        rate = rates(self.model, batch=batch)
+        rate = self.rate(batch=batch)
         if rate is None:
             return None
         return rate.cost(Usage(input=expectation.input_tokens, output=expectation.output_tokens))
 
+    def span(self) -> Span | None:
+        """What the run is expected to cost in its mode, at the least and at the most; None where that is unknown."""
+        rate = self.rate(batch=not self.immediate)
+        if rate is None:
+            return None
+        low, expected, high = self.output()
+        tokens, margin = self.total.input_tokens, self.sampled.margin if self.sampled else 0
+        return Span(
+            rate.cost(Usage(input=tokens - margin, output=low)),
+            rate.cost(Usage(input=tokens, output=expected)),
+            rate.cost(Usage(input=tokens + margin, output=high)),
+        )
 
-def _times(question: Question, entry: Entry) -> int:
+    def forecast(self) -> Forecast:
+        """The same for the checkpoint, so that the bill can be held against it."""
+        total, span = self.total, self.span()
+        return Forecast(
+            requests=total.requests,
+            input_tokens=total.input_tokens,
+            output_tokens=total.output_tokens,
+            low=span.low if span else None,
+            expected=span.expected if span else None,
+            high=span.high if span else None,
+            immediate=self.cost(total, batch=False),
+        )
+
+
+def times(question: Question, entry: Entry) -> int:
     """How often a question that has to wait is expected to be asked about an entry."""
     if question.recipe.scope is Scope.WORD:
         return 0 if question.recipe.structural else 1

@@ -2,41 +2,48 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from floridify_batch.accounts import Spent
 from floridify_batch.chunks import Limits
 from floridify_batch.entry_stores import EntryReader
 from floridify_batch.errors import UsageError
 from floridify_batch.estimates import Estimate
 from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief
-from floridify_batch.surveying import survey
+from floridify_batch.surveying import Survey
 from floridify_batch.words import WordList
 
 BAD_LINES_SHOWN = 5
 
 
 async def surveyed(
-    settings: RunSettings, asked: Brief, words: Sequence[str], store: EntryReader, console: Console
+    settings: RunSettings,
+    asked: Brief,
+    words: Sequence[str],
+    store: EntryReader,
+    console: Console,
+    spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
-    """What these words would ask and cost, with a progress bar in a terminal."""
-    limits = Limits(words=settings.batch_size)
+    """What these words would ask and cost, with a progress bar in a terminal; `spent`: what it knows of answers."""
+    survey = Survey(
+        asked,
+        settings.language,
+        settings.model,
+        Limits(words=settings.batch_size),
+        immediate=settings.immediate,
+        price=settings.price,
+        spent=spent,
+    )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Looking up and planning", total=len(words))
-        return await survey(
-            words,
-            store,
-            asked,
-            language=settings.language,
-            model=settings.model,
-            limits=limits,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+        return await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def notes_on(listed: WordList) -> list[str]:

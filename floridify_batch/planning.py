@@ -131,10 +131,15 @@ def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: i
         model,
         template.instructions,
         recipe.output_cap,
-        recipe.output_tokens,
+        _expected_tokens(recipe, count),
         recipe.positional,
     )
     return Question(recipe, template, envelope)
+
+
+def _expected_tokens(recipe: Recipe[Any, Any], count: int) -> int:
+    """How long an answer will be: the table's length is that of as many items as it asks for."""
+    return round(recipe.output_tokens * count / recipe.count) if recipe.count else recipe.output_tokens
 
 
 type Failures = Mapping[str, Failure]
@@ -145,25 +150,35 @@ type _Open = tuple[Question, Target, Failure | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """What can be asked of a word now, and the questions that wait for the answers."""
+class Outline:
+    """What can be asked of a word now, question by question, and the questions that wait for the answers."""
 
-    requests: Sequence[SynthesisRequest[Any]]
+    entry: Entry
+    askable: Sequence[Sequence[_Open]]
+    """Of each question that has any, what it can be asked about."""
     waiting: Sequence[Question]
+
+    def requests(self, asked: Brief) -> list[SynthesisRequest[Any]]:
+        """The requests, with their prompts written."""
+        return [
+            question.request(self.entry, target, failure, replacing=question.replaces(target, asked))
+            for opened in self.askable
+            for question, target, failure in opened
+        ]
 
 
 def plan(entry: Entry, asked: Brief, failures: Failures) -> list[SynthesisRequest[Any]]:
     """One request for each component that is missing, ready, and has attempts left."""
-    return list(planned(entry, asked, failures).requests)
+    return outlined(entry, asked, failures).requests(asked)
 
 
-def planned(entry: Entry, asked: Brief, failures: Failures) -> Planned:
-    """The plan, with what is put off.
+def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
+    """The plan before any prompt is written, with what is put off.
 
     A component is ready when nothing more can be asked of those that it needs: when they are answered, or have failed
     for good.
     """
-    requests: list[SynthesisRequest[Any]] = []
+    askable: list[Sequence[_Open]] = []
     waiting: list[Question] = []
     pending: set[SynthesisComponent] = set()
     for question in asked.questions:
@@ -171,14 +186,11 @@ def planned(entry: Entry, asked: Brief, failures: Failures) -> Planned:
             pending.add(question.recipe.component)
             waiting.append(question)
             continue
-        askable = [each for each in _missing(question, entry, asked, failures) if _may_ask(each, asked)]
-        if askable:
+        opened = [each for each in _missing(question, entry, asked, failures) if _may_ask(each, asked)]
+        if opened:
             pending.add(question.recipe.component)
-        requests += [
-            question.request(entry, target, failure, replacing=question.replaces(target, asked))
-            for _, target, failure in askable
-        ]
-    return Planned(requests, waiting)
+            askable.append(opened)
+    return Outline(entry, askable, waiting)
 
 
 def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str | None:
@@ -202,7 +214,8 @@ def _reason(missing: Sequence[_Open]) -> str:
 def _missing(question: Question, entry: Entry, asked: Brief, failures: Failures) -> Iterable[_Open]:
     for target in question.recipe.targets(entry):
         if question.missing(entry, target, asked):
-            yield question, target, failures.get(question.identity(entry, target))
+            # Of most words nothing has failed, and an id is the dearest part of looking that up.
+            yield question, target, failures.get(question.identity(entry, target)) if failures else None
 
 
 def _may_ask(missing: _Open, asked: Brief) -> bool:

@@ -26,7 +26,7 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.failures import Failure
 from floridify_batch.finishing import finish
 from floridify_batch.languages import language_name
-from floridify_batch.planning import Brief, brief, left_over, planned
+from floridify_batch.planning import Brief, brief, left_over, plan
 from floridify_batch.pricing import Bills, Usage
 from floridify_batch.recipes import RECIPES, counts_named
 from floridify_batch.requests import mark_of, parse_custom_id
@@ -243,7 +243,7 @@ class _Shelving:
             await self._library.update(updates)
 
     def _is_complete(self, entry: Entry) -> bool:
-        return not planned(entry, self._asked, {}).requests and left_over([entry], self._asked, {}) is None
+        return not plan(entry, self._asked, {}) and left_over([entry], self._asked, {}) is None
 
     async def _entries(self, words: Sequence[DocId]) -> dict[DocId, Entry]:
         return await self._library.entries_of([word for word in words if word != _NOBODY], self._origin.language)

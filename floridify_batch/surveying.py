@@ -1,37 +1,193 @@
-"""The road of a run up to the gate: words are looked up and planned as a run would, with nothing written or sent."""
+"""The road of a run up to the gate: words are looked up and planned as a run would, with nothing written or sent.
 
-from collections.abc import Callable, Mapping, Sequence
+Up to `EXACT_REQUESTS` every request is written out and its tokens are counted. Behind them requests are still counted
+one by one, but not written: their tokens are reckoned from a sample of words, which is planned in full at the end.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import batched
+from types import MappingProxyType
 
-from floridify_batch.chunks import Limits, group
+from floridify_batch.accounts import Spent
+from floridify_batch.chunks import ChunkSize, Limits, group
 from floridify_batch.entry_stores import EntryReader
-from floridify_batch.estimates import Estimate
+from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.failures import Failure
-from floridify_batch.planning import Brief, planned
+from floridify_batch.planning import Brief, Outline, Question, outlined
+from floridify_batch.pricing import Price
+from floridify_batch.priors import Length, Observed, Origin, measured, prior
 from floridify_batch.run import PAGE_WORDS
+from floridify_batch.samples import Projection, Reservoir, projected
+from floridify_batch.words import Entry
 
-_NO_FAILURES: Mapping[str, Failure] = {}
+EXACT_REQUESTS = 50_000
+"""Requests whose tokens are all counted: some two seconds."""
+
+SAMPLE_WORDS = 2_000
+"""Words behind them that are planned in full, at the most: some 60,000 requests, which leaves well under 1 % to chance.
+"""
+
+_SEED = 20
+_NO_FAILURES: Mapping[str, Failure] = MappingProxyType({})
+_NOTHING_SPENT: Mapping[str, Spent] = MappingProxyType({})
+
+type _Word = Sequence[Outline]
+"""What can be asked of a word of the list: an outline for each of its homographs."""
 
 
-async def survey(
-    words: Sequence[str],
-    store: EntryReader,
-    asked: Brief,
-    *,
-    language: str,
-    model: str,
-    limits: Limits,
-    progress: Callable[[int, int], None],
-) -> Estimate:
-    """What these words would ask and cost, planned and packed as a run would, with nothing written or sent."""
-    estimate = Estimate(model)
-    for page in batched(words, PAGE_WORDS):
-        entries = await store.entries(page, language)
-        for text in page:
-            plans = [planned(entry, asked, _NO_FAILURES) for entry in entries[text]]
-            packed = group(0, [request for each in plans for request in each.requests], _NO_FAILURES)
-            estimate.add_word(entries[text], plans, packed)
-            if packed.lines:
-                estimate.pack(packed.size, limits)
-        progress(estimate.words, len(words))
-    return estimate
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is to be asked, and how; `spent` is what the run has learned of its answers already."""
+
+    asked: Brief
+    language: str
+    model: str
+    limits: Limits
+    immediate: bool = False
+    price: Price | None = None
+    spent: Mapping[str, Spent] = _NOTHING_SPENT
+    exact_requests: int = EXACT_REQUESTS
+    sample_words: int = SAMPLE_WORDS
+
+    async def of(self, words: Sequence[str], store: EntryReader, progress: Callable[[int, int], None]) -> Estimate:
+        """What these words would ask and cost, planned and packed as a run would; told how far it is by words."""
+        lengths = lengths_known(self.asked, await store.observed(self.model), self.spent)
+        sums = _Sums(self, lengths)
+        async for page, entries in _pages(words, store, self.language):
+            for text in page:
+                sums.add([outlined(entry, self.asked, _NO_FAILURES) for entry in entries[text]])
+            progress(sums.estimate.words, len(words))
+        return sums.finished()
+
+
+async def _pages(
+    words: Sequence[str], store: EntryReader, language: str
+) -> AsyncIterator[tuple[Sequence[str], Mapping[str, Sequence[Entry]]]]:
+    """The list page by page, each looked up while the one before it is planned."""
+    coming: asyncio.Task[dict[str, list[Entry]]] | None = None
+    before: Sequence[str] = ()
+    try:
+        for page in batched(words, PAGE_WORDS):
+            following = asyncio.ensure_future(store.entries(page, language))
+            if coming is not None:
+                entries, coming = await coming, following
+                yield before, entries
+            coming, before = following, page
+        if coming is not None:
+            yield before, await coming
+    finally:
+        if coming is not None:
+            coming.cancel()
+
+
+def lengths_known(
+    asked: Brief, observed: Mapping[tuple[str, str], Observed], spent: Mapping[str, Spent]
+) -> dict[str, Length]:
+    """How long each component's answers will be: as this run's were, or this database's, or as the table says."""
+    return {
+        question.recipe.component: _length(question, observed, spent.get(question.recipe.component))
+        for question in asked.questions
+    }
+
+
+def _length(question: Question, observed: Mapping[tuple[str, str], Observed], spent: Spent | None) -> Length:
+    component = question.recipe.component
+    if spent is not None and spent.billed:
+        return measured(component, Observed(spent.billed, spent.usage.output), Origin.RUN)
+    seen = observed.get((component, question.template.fingerprint))
+    if seen is not None:
+        return measured(component, seen, Origin.DATABASE)
+    return prior(component, question.envelope.output_tokens)
+
+
+class _Sums:
+    """Adds words up: exactly at first, then by the counts of their requests and a sample."""
+
+    def __init__(self, survey: Survey, lengths: Mapping[str, Length]) -> None:
+        self._survey = survey
+        self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
+        self._counted: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._uncounted: Counter[str] = Counter()
+        self._later: Counter[str] = Counter()
+        self._sample: Reservoir[_Word] = Reservoir(survey.sample_words, _SEED)
+        self._requests = 0
+
+    def add(self, word: _Word) -> None:
+        """Count a word with its requests, and what it is expected to need once they are answered."""
+        estimate = self.estimate
+        estimate.words += 1
+        estimate.unknown += any(not each.entry.definitions for each in word)
+        asks = any(each.askable for each in word)
+        estimate.complete += not asks
+        for each in word:
+            for question in each.waiting:
+                self._later[question.recipe.component] += times(question, each.entry)
+        if asks and self._requests < self._survey.exact_requests:
+            self._count(word)
+        elif asks:
+            self._reckon(word)
+
+    def _count(self, word: _Word) -> None:
+        requests = [request for each in word for request in each.requests(self._survey.asked)]
+        packed = group(0, requests, _NO_FAILURES)
+        self._requests += len(requests)
+        for request, tokens, line in zip(requests, packed.tokens, packed.lines, strict=True):
+            component = request.envelope.component
+            self._counted[component] += 1
+            self._tokens[component] += tokens
+            self._bytes[component] += len(line)
+        self.estimate.pack(packed.size, self._survey.limits)
+
+    def _reckon(self, word: _Word) -> None:
+        self._sample.offer(word)
+        number = 0
+        for each in word:
+            for opened in each.askable:
+                self._uncounted[opened[0][0].recipe.component] += len(opened)
+                number += len(opened)
+        # For the preview of chunks alone, all requests behind the first are taken to be like the mean of those.
+        share = number / self._requests
+        size = ChunkSize(1, number, round(self._bytes.total() * share), round(self._tokens.total() * share))
+        self.estimate.pack(size, self._survey.limits)
+
+    # ── in the end ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def finished(self) -> Estimate:
+        """The estimate, once all words are in."""
+        estimate, questions = self.estimate, self._survey.asked.by_component()
+        projection = self._projection()
+        for component, question in questions.items():
+            now = self._now(component, question, projection)
+            if now.requests:
+                estimate.now[component] = now
+            if later := self._later[component]:
+                tokens = later * (question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+                estimate.later[component] = Expectation(later, tokens, self._output(component, later))
+        if self._uncounted:
+            estimate.sampled = Sampled(self._uncounted.total(), len(self._sample.kept), projection.margin)
+        return estimate
+
+    def _projection(self) -> Projection:
+        sample = [
+            [(request.envelope.component, request.input_tokens) for request in each]
+            for each in (
+                [request for outline in word for request in outline.requests(self._survey.asked)]
+                for word in self._sample.kept
+            )
+        ]
+        return projected(sample, self._sample.offered)
+
+    def _now(self, component: str, question: Question, projection: Projection) -> Expectation:
+        uncounted = self._uncounted[component]
+        mean = projection.means.get(component, question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+        requests = self._counted[component] + uncounted
+        tokens = self._tokens[component] + round(uncounted * mean)
+        return Expectation(requests, tokens, self._output(component, requests))
+
+    def _output(self, component: str, requests: int) -> int:
+        return self.estimate.length(component).of(requests)[1]

@@ -116,25 +116,18 @@ async def _prepared(
     """What the command does up to the gate, and the run behind it."""
     from floridify_batch.assembly import new_brief, run_info
     from floridify_batch.chunks import Limits
-    from floridify_batch.surveying import survey
     from floridify_batch.ledger import Ledger
     from floridify_batch.run import Run
     from floridify_batch.seams import utc_now
+    from floridify_batch.surveying import Survey
     from floridify_batch.words import read_word_list, write_normalised
 
     listed = read_word_list(Path(settings.words_file))
     run_id = randomness.token_hex(6)
     asked = new_brief(settings, run_id)
     watch.at(Station.ESTIMATING)
-    estimate = await survey(
-        listed.words,
-        store,
-        asked,
-        language=settings.language,
-        model=settings.model,
-        limits=Limits(words=settings.batch_size),
-        progress=lambda _, __: None,
-    )
+    survey = Survey(asked, settings.language, settings.model, Limits(words=settings.batch_size))
+    estimate = await survey.of(listed.words, store, lambda _, __: None)
     info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
     ledger = Ledger(start_time=utc_now().timestamp(), run=info)
     write_normalised(listed.words, place.words_path)

@@ -9,7 +9,7 @@ import cProfile
 import resource
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,10 +18,11 @@ from time import perf_counter, process_time
 
 from floridify_batch.batches import TERMINAL
 from floridify_batch.changes import Change, Update
+from floridify_batch.entry_stores import EntryStore
 from floridify_batch.events import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
 from floridify_batch.ledger import ChunkState
-from floridify_batch.entry_stores import EntryStore
-from floridify_batch.words import Entry, Word
+from floridify_batch.priors import Observed
+from floridify_batch.words import DocId, Entry, Word
 
 _STATUS = Path("/proc/self/status")
 
@@ -190,6 +191,16 @@ class TimedStore:
         """Write new values that no answer brought."""
         with self._watch.within(Part.WRITES):
             await self._store.update(updates)
+
+    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+        """Note how long answers were."""
+        with self._watch.within(Part.WRITES):
+            await self._store.observe(seen)
+
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
+        """How long a model's answers were."""
+        with self._watch.within(Part.READS):
+            return await self._store.observed(model)
 
 
 # ── memory ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,22 +15,14 @@ from floridify_batch.entry_stores import EntryReader, NoDatabase
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.planning import brief
 from floridify_batch.recipes import RECIPES
-from floridify_batch.surveying import survey
+from floridify_batch.surveying import Survey
 from tests.twins import Service, Shelf, Stage
 
 ASKED = brief((C.SYNONYMS, C.DOMAIN), model="gpt-6-luna", language_name="English")
 
 
-async def estimated(words: list[str], store: EntryReader, limits: Limits | None = None) -> Estimate:
-    return await survey(
-        words,
-        store,
-        ASKED,
-        language="en",
-        model="gpt-6-luna",
-        limits=limits or Limits(),
-        progress=lambda _, __: None,
-    )
+async def estimated(words: list[str], store: EntryReader, limits: Limits | None = None, **more: Any) -> Estimate:
+    return await Survey(ASKED, "en", "gpt-6-luna", limits or Limits(), **more).of(words, store, lambda _, __: None)
 
 
 def shelf(**senses: int) -> Shelf:

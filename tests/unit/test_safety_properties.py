@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from floridify_batch.accounts import TokenCount
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import API_MAX_BYTES, API_MAX_REQUESTS, ChunkSize, Expected, Limits
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.errors import CheckpointError
 from floridify_batch.failures import FailureReason
-from floridify_batch.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, TokenCount
+from floridify_batch.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger
 from floridify_batch.recipes import RECIPES
 from floridify_batch.requests import custom_id, parse_answer
 from floridify_batch.results import Unanswered, indexed_answers, settle
