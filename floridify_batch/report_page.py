@@ -26,7 +26,6 @@ _ROW, _TALLEST, _LABEL = 20.0, 460.0, 17.0
 _TABLE_ROWS = 500
 """Chunks that the table behind the time line lists; more would make the page slow to open."""
 
-
 _AS_EXPECTED = 0.0005
 """A difference that reads as nothing in tenths of a percent."""
 
@@ -57,7 +56,7 @@ def page(report: Report) -> str:
             chunks="chunks" if report.settings.immediate else "batches",
             shares=_shares(report),
             amounts=amounts,
-            dearest=max((row.high or row.dollars or 0 for row in amounts), default=0),
+            dearest=max((each for row in amounts for each in (row.dollars, row.high) if each), default=0),
             row=_row_height(report.bars),
             label_step=every(len(report.bars), int(_TALLEST / _LABEL)) if report.bars else 1,
             listed_bars=report.bars[:_TABLE_ROWS],

@@ -1,11 +1,11 @@
 """A browser without a window, steered over a pair of pipes: what it loads, logs, shows and measures."""
 
-import base64
 import fcntl
 import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +14,9 @@ from typing import IO, Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 """Browsers that can be steered like this; Firefox has given the protocol up."""
+
+PATIENCE = 60.0
+"""Seconds after which a browser that does not answer is ended."""
 
 _ABOVE_STANDARD = 20
 _OPTIONS = (
@@ -95,10 +98,6 @@ class Tab:
         """What an expression is in the page."""
         return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
-    def picture(self) -> bytes:
-        """The whole page as a PNG."""
-        return base64.b64decode(self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"])
-
     def of(self, method: str) -> list[Mapping[str, Any]]:
         """What was said of the page by this name."""
         return [event["params"] for event in self.events if event.get("method") == method]
@@ -115,18 +114,27 @@ def browsing(browser: str, profile: Path) -> Iterator[Tab]:
     # The protocol speaks on the descriptors 3 and 4.
     script = f'exec "$0" "$@" 3<&{high[0]} 4>&{high[1]}'
     command = ["bash", "-c", script, browser, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
-    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (
         os.fdopen(orders, "wb") as writing,
         os.fdopen(results, "rb") as reading,
-        subprocess.Popen(command, pass_fds=high, env={**os.environ, "HOME": str(profile)}, **silent) as process,
+        subprocess.Popen(
+            command,
+            pass_fds=high,
+            env={**os.environ, "HOME": str(profile)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
     ):
         for each in high:
             os.close(each)
+        hurry = threading.Timer(PATIENCE, process.kill)
+        hurry.start()
         try:
             tab = Tab(writing, reading)
             tab.attach()
             yield tab
         finally:
+            hurry.cancel()
             process.terminate()
             process.wait(10)

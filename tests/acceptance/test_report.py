@@ -1,0 +1,101 @@
+"""The report of a real run, as its file lies in the folder and as a browser shows it."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.wording import count, dollars
+from tests.acceptance.browser import Tab, browsing, installed_browser
+from tests.acceptance.command import Desk
+
+BROWSER = installed_browser()
+FEW = ("--components", "synonyms,cefr_level,register")
+PHONE, PAPER, DESKTOP = 390, 720, 1280
+WORDS = ("report", "en coulisse", "naïve", "字引", "reporting")
+
+
+@pytest.fixture
+def reported(desk: Desk) -> Desk:
+    """A desk with a finished run of which some words failed, some requests had to be asked again, and its report."""
+    desk.write(*WORDS)
+    first = desk.sandbox.next_batch() + 3
+    with desk.sandbox.faults("refuse=reporting-", f"http_500=0.2@{first}", f"expire=0.2@{first}"):
+        assert desk.do("run", "words.txt", "--yes", "--batch-size", "2", *FEW).code == 1
+    done = desk.do("report", "--html", "report.html")
+    assert (done.code, done.out, done.err) == (0, "The report is in report.html.\n", "")
+    return desk
+
+
+def figures(desk: Desk) -> list[str]:
+    """What must be on the page, by the checkpoint."""
+    totals = desk.ledger.totals()
+    numbers = (totals.processed, totals.failed, totals.requests, totals.answered, totals.usage.input)
+    kinds = [f"{kind}\t{count(number)}" for kind, number in desk.ledger.failures().items()]
+    parts = [f"{name.replace('_', ' ')}\t{count(spent.answered)}" for name, spent in desk.ledger.spent.items()]
+    assert "refused" in desk.ledger.failures()
+    assert len(desk.ledger.failures()) > 1
+    assert parts
+    return [*map(count, numbers), dollars(totals.cost), desk.ledger.run.id, *kinds, *parts, *desk.ledger.failed_words]
+
+
+def test_the_file(reported: Desk) -> None:
+    """The report is for its owner's eyes, is replaced by the next one, and never takes the place of another file."""
+    path = reported.folder / "report.html"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not [name for name in reported.listing() if name.endswith(".partial")]
+    before = reported.checkpoint.path.read_bytes()
+    again, beside, over, nowhere = reported.each(
+        ("report", "-c", "words.checkpoint.json", "--html", "report.html"),
+        ("report",),
+        ("report", "--html", "words.checkpoint.json"),
+        ("report", "--html", "no/such/folder.html"),
+    )
+    assert (again.code, beside.code, over.code, nowhere.code) == (0, 0, 2, 2)
+    assert (reported.folder / "words.report.html").read_bytes() == path.read_bytes()
+    assert "is no report of batch-synth" in over.err
+    assert "cannot be written" in nowhere.err
+    assert reported.checkpoint.path.read_bytes() == before
+
+
+def test_without_a_run(desk: Desk) -> None:
+    """Where there is no checkpoint there is no report, and the exit code says whose turn it is."""
+    named, unnamed = desk.each(("report", "-c", "none.json"), ("report",))
+    assert (named.code, unnamed.code) == (3, 2)
+    assert "There is no checkpoint none.json." in named.err
+    assert "Name a --checkpoint" in unnamed.err
+    assert desk.listing() == set()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="neither Chromium nor Chrome is here to open the report in")
+def test_in_a_browser(reported: Desk, tmp_path: Path) -> None:
+    """Cut off from every network, a browser shows the run's figures, complains of nothing and asks for nothing."""
+    path = reported.folder / "report.html"
+    with browsing(BROWSER or os.devnull, tmp_path / "profile") as tab:
+        tab.size(DESKTOP)
+        tab.prefer("light")
+        tab.open(path)
+        shown = tab.value("document.body.innerText")
+        assert [figure for figure in figures(reported) if figure not in shown] == []
+        everything = tab.value("document.body.textContent")
+        assert all(record.batch_id in everything for record in reported.ledger.chunks if record.batch_id)
+        assert_readable(tab)
+        for method in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
+            assert tab.of(method) == []
+        asked_for = {event["request"]["url"] for event in tab.of("Network.requestWillBeSent")}
+        assert {url for url in asked_for if not url.startswith("data:")} == {path.as_uri()}
+
+
+def assert_readable(tab: Tab) -> None:
+    """The page fits a phone and a screen with its table opened, is dark in the dark, and light on paper."""
+    tab.value("document.querySelector('details').open = true")
+    light, dark, paper = ("light", "screen"), ("dark", "screen"), ("dark", "print")
+    grounds = {}
+    for width, look in ((PHONE, light), (PHONE, dark), (DESKTOP, light), (DESKTOP, dark), (PAPER, paper)):
+        tab.size(width)
+        tab.prefer(*look)
+        grounds[look] = tab.value("getComputedStyle(document.body).backgroundColor")
+        assert tab.value("document.documentElement.scrollWidth") == tab.value("innerWidth") == width
+    assert grounds[light] != grounds[dark]
+    assert grounds[paper] == "rgb(255, 255, 255)"

@@ -1,0 +1,427 @@
+"""The report: its figures are the ledger's, what is unknown stays unknown, and no text can be more than text."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from floridify_batch.accounts import Forecast, Spent, TokenCount
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings
+from floridify_batch.report import WORDS_LISTED, Example, Look, Report, report_of
+from floridify_batch.report_page import FIRST_LINE, page
+
+S = ChunkState
+T0 = 1_795_100_000.0
+HOUR = 3600.0
+HOSTILE = '<img src=x onerror="alert(1)">{{ 7*7 }}&amp;\u202e\x1b[31m'
+TEXT_CONTRAST = 4.5
+SHAPE_CONTRAST = 3.0
+
+
+def ledger(*chunks: ChunkRecord, after: float = 2 * HOUR, words: int = 10, **more: Any) -> Ledger:
+    """A run that was last written so many seconds after its start."""
+    chosen: dict[str, Any] = {
+        "words_file": "lists/words.txt",
+        "components": ("synonyms", "cefr_level"),
+        "model": "gpt-6-luna",
+        "language": "en",
+        "force": False,
+        "immediate": False,
+        "batch_size": None,
+        "max_attempts": 3,
+        "poll_interval": 60.0,
+        "database": "floridify",
+        "mongo_url": "mongodb://who:secret@db.example.org",
+        "base_url": None,
+        "sandbox": False,
+    }
+    facts = {name: more.pop(name) for name in list(more) if name in Ledger.model_fields}
+    info = RunInfo(id="run1", settings=RunSettings(**chosen | more), words=words, list_digest="l", template_digest="t")
+    stamp = datetime.fromtimestamp(T0 + after, UTC).isoformat()
+    return Ledger(start_time=T0, run=info, timestamp=stamp, chunks=list(chunks), **facts)
+
+
+def chunk(number: int = 1, state: ChunkState = S.DONE, **more: Any) -> ChunkRecord:
+    """A chunk of ten requests that was sent at the start and took an hour, so far as its state has it."""
+    facts: dict[str, Any] = {"words": 5, "requests": 10, "bytes": 9000, "input_tokens": 2500, "output_tokens": 600}
+    if state is not S.PLANNED:
+        facts |= {"created_at": T0, "batch_id": f"batch_{number}"}
+    if state in (S.ANSWERED, S.STORED, S.DONE, S.LOST):
+        facts |= {"completed_at": T0 + HOUR}
+    if state in (S.STORED, S.DONE):
+        usage = TokenCount(input=2000, output=500)
+        facts |= {"answered": 8, "failures": {"refused": 2}, "usage": usage, "cost": Decimal("0.25")}
+    return ChunkRecord(number=number, state=state, **facts | more)
+
+
+def spent(answered: int, failed: int, cost: str | None) -> Spent:
+    tokens = TokenCount(input=answered * 250, output=answered * 50)
+    return Spent(answered=answered, failed=failed, usage=tokens, cost=None if cost is None else Decimal(cost))
+
+
+def view(of: Ledger, **examples: Example) -> Report:
+    return report_of(of, examples, "words.checkpoint.json")
+
+
+class _Reader(HTMLParser):
+    """What a browser would make of the page: its elements, and its text outside of scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._styling = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._styling = tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        if not self._styling:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def read(html: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(html)
+    return reader
+
+
+# ── figures ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_headline_is_the_ledgers() -> None:
+    """Words, requests, tokens and cost on the page are those of the ledger, to the last digit that is shown."""
+    of = ledger(chunk(), chunk(2), chunk(3, S.SUBMITTED), processed_words=["a", "b"], failed_words={"c": "why"})
+    text = read(page(view(of))).text
+    for shown in (
+        "Under way: 3 of 10 words settled so far.",
+        "2 processed, of 10 1 failed, 7 open",
+        "Requests 30 16 answered 4 failed, 10 open",
+        "Tokens 5,000 4,000 in 1,000 out",
+        "Cost so far $0.5000",
+        "run1",
+        "gpt-6-luna, in batches",
+        "synonyms, cefr level",
+        "2026-11-19 14:53:20 UTC",
+    ):
+        assert shown in text
+
+
+def test_the_components_add_up() -> None:
+    """The table of components has the dearest first, and its last line is the sum of the others and the run's cost."""
+    parts = {"cefr_level": spent(6, 1, "0.10"), "synonyms": spent(10, 3, "0.40")}
+    report = view(ledger(chunk(), chunk(2), spent=parts))
+    assert [line.name for line in report.components] == ["synonyms", "cefr_level"]
+    assert [line.share for line in report.components] == [100.0, 25.0]
+    assert report.divided
+    assert report.divided_cost == report.totals.cost == Decimal("0.50")
+    assert "all 16 4 4,000 800 $0.5000" in read(page(report)).text
+
+
+def test_components_that_were_not_counted_apart() -> None:
+    """What an older version answered belongs to no component, and the page says so; with no components, no table."""
+    undivided = "Answers from before components were counted apart are not in this table."
+    assert undivided in page(view(ledger(chunk(), chunk(2), spent={"synonyms": spent(8, 2, "0.25")})))
+    assert undivided not in page(view(ledger(chunk(), spent={"synonyms": spent(8, 2, "0.25")})))
+    assert "Cost by component" not in page(view(ledger(chunk())))
+
+
+def test_failures_are_grouped_by_their_reason() -> None:
+    """Every reason stands there once, the most frequent first, with its number and an example if there is one."""
+    of = ledger(chunk(failures={"refused": 1, "http 500": 5}), chunk(2, failures={"refused": 1}))
+    report = view(of, refused=Example("naïve", "cefr_level", "I'm sorry."))
+    assert [(reason.kind, reason.requests) for reason in report.reasons] == [("http 500", 5), ("refused", 2)]
+    text = read(page(report)).text
+    assert "http 500 5 no longer on disk" in text
+    assert "refused 2 naïve , cefr level: I'm sorry." in text
+
+
+def test_nothing_failed() -> None:
+    """Where nothing failed, that is what the page says."""
+    html = page(view(ledger(chunk(failures={}, answered=10), words=1, processed_words=["a"])))
+    assert "No request has failed." in html
+    assert "Finished: every word has everything that was asked." in html
+    assert "failed (on top)" not in html
+
+
+# ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def forecast(expected: str) -> Forecast:
+    return Forecast(
+        requests=10,
+        input_tokens=1,
+        output_tokens=1,
+        low=Decimal("0.1"),
+        expected=Decimal(expected),
+        high=Decimal("0.9"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [("0.20", "25.0% above the estimate"), ("0.50", "50.0% below the estimate"), ("0.25", "as estimated")],
+)
+def test_cost_against_the_estimate(expected: str, words: str) -> None:
+    """A finished run's cost stands against what was expected; while a run is under way, they are not comparable."""
+    finished = ledger(chunk(), words=1, processed_words=["a"], estimate=forecast(expected))
+    text = read(page(view(finished))).text
+    assert words in text
+    assert "between $0.1000 and $0.9000" in text
+    assert words not in page(view(ledger(chunk(), words=2, processed_words=["a"], estimate=forecast(expected))))
+
+
+def test_the_price_of_asking_at_once() -> None:
+    """The same tokens at the immediate price: twice the batch price for this model, and the saving is the rest."""
+    report = view(ledger(chunk(cost=Decimal("0.000225"))))
+    assert report.other_mode.dollars is not None
+    saved = report.other_mode.dollars - Decimal("0.000225")
+    assert saved > 0
+    assert f"${saved:.4f} less than at once" in page(report)
+
+
+def test_a_price_of_the_users_own_tells_nothing_of_the_other_mode() -> None:
+    """With a price that the user gave for this mode, nothing is claimed about the other."""
+    report = view(ledger(chunk(), price={"input": "0.05", "output": "0.25"}))
+    assert report.other_mode.dollars is None
+    assert "at once" not in page(report)
+
+
+def test_an_unknown_cost_is_never_nothing() -> None:
+    """Where the price is not known, every cost of answers reads "unknown", and no amount of dollars is shown."""
+    parts = {"synonyms": spent(8, 2, None)}
+    report = view(ledger(chunk(cost=None), spent=parts, model="gpt-nobody-knows"))
+    assert report.totals.cost is None
+    html = page(report)
+    assert "$" not in read(html).text
+    assert "nobody knows the price of gpt-nobody-knows" in html
+    assert html.count("unknown") >= 4
+    assert "The bars compare tokens." in html
+
+
+def test_what_an_adopted_checkpoint_had_cost() -> None:
+    """Money from before this run is in the sum, and kept apart where the run's own money is compared."""
+    report = view(ledger(chunk(), carried_cost=Decimal("2.00")))
+    assert report.totals.cost == Decimal("2.25")
+    assert report.paid == Decimal("0.25")
+    assert "Before this run, $2.00 had been paid" in page(report)
+
+
+# ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+LOOKS = [
+    (chunk(state=S.PLANNED), Look.READY),
+    (chunk(state=S.SUBMITTING), Look.READY),
+    (chunk(state=S.SUBMITTED), Look.FLYING),
+    (chunk(state=S.ANSWERED), Look.ANSWERED),
+    (chunk(state=S.STORED), Look.STORED),
+    (chunk(state=S.DONE), Look.STORED),
+    (chunk(state=S.DONE, answered=0, failures={"rejected": 10}), Look.LOST),
+    (chunk(state=S.LOST), Look.LOST),
+    (chunk(state=S.SPLIT), Look.CUT),
+    (chunk(state=S.DONE, answered=0, failures={}), Look.CUT),
+]
+
+
+@pytest.mark.parametrize(("record", "look"), LOOKS)
+def test_how_a_chunk_looks(record: ChunkRecord, look: Look) -> None:
+    """Every state has a word and a sign on the page, so that it can be told without colours."""
+    report = view(ledger(record))
+    assert report.looks == [(look, 1)]
+    assert f"{look.mark} 1 {look}" in read(page(report)).text
+
+
+def test_every_look_has_a_sign_of_its_own() -> None:
+    """No two looks share their sign."""
+    assert len({look.mark for look in Look}) == len(Look)
+
+
+def test_the_time_line() -> None:
+    """A bar lies between creation and completion; what is in flight reaches to the last word of the run."""
+    past, flying, waiting = view(ledger(chunk(), chunk(2, S.SUBMITTED), chunk(3, S.PLANNED))).bars
+    assert past.left == flying.left == 0.0
+    assert flying.width == pytest.approx(2 * past.width)
+    assert 95 < flying.width < 100
+    assert past.failed_width == pytest.approx(past.width * 2 / 10)
+    assert waiting.left is None
+
+
+def test_a_service_whose_clock_is_behind() -> None:
+    """A batch that was created before the run began, by the service's clock, lies on the axis all the same."""
+    (bar,) = view(ledger(chunk(created_at=T0 - 1))).bars
+    assert bar.left == 0.0
+
+
+def test_progress_ends_at_the_ledgers_figures() -> None:
+    """The filled ground ends at what was answered, and what failed lies on top of it, up to the dashed line."""
+    plot = view(ledger(chunk(), chunk(2, created_at=T0 + HOUR, completed_at=T0 + 2 * HOUR))).progress
+    assert plot is not None
+    top = int(plot.counts[-1].label)
+    heights = [float(each.split()[-1]) for each in re.findall(r"L[\d.]+ [\d.]+", plot.answered)]
+    assert min(heights) == pytest.approx(100 - 100 * 16 / top, abs=0.01)
+    assert plot.asked.endswith(f"L100.00 {100 - 100 * 20 / top:.2f}")
+    assert f"L100.00 {100 - 100 * 20 / top:.2f}" in plot.failed
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1, 7, 59, 61, 3599, 5 * HOUR, 23 * HOUR, 80 * HOUR, 24 * HOUR * 100])
+def test_times_are_round_and_few(seconds: float) -> None:
+    """However long a run is, a handful of round times stand below it, in their order, the first of them its start."""
+    ticks = view(ledger(chunk(created_at=T0, completed_at=T0 + seconds), after=seconds)).times
+    assert ticks[0].label == "start"
+    assert len(ticks) <= 6
+    places = [tick.at for tick in ticks]
+    assert places == sorted(set(places))
+    assert len({tick.label for tick in ticks}) == len(ticks)
+
+
+# ── runs of every size ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_that_has_just_begun() -> None:
+    """With nothing asked yet, the page says so, and shows neither a chart nor a table."""
+    html = page(view(ledger(after=1)))
+    for said in ("Just begun", "Nothing has been asked yet.", "Nothing has been paid yet.", "No batch has been made"):
+        assert said in html
+    assert "<table" not in html
+
+
+def test_four_hundred_chunks() -> None:
+    """The time line of many chunks is no taller than that of some, and names only some of them."""
+    html = page(view(ledger(*(chunk(number) for number in range(1, 401)))))
+    heights = [float(height) for height in re.findall(r'<svg[^>]* height="([\d.]+)"', html)]
+    assert max(heights) < 500
+    labels = re.findall(r'text-anchor="end">(\d+)<', html)
+    assert labels[-1] == "400"
+    assert len(labels) < 40
+    assert len(re.findall(r"<title>Batch \d+: stored, 10 requests, 2 failed</title>", html)) == 400
+
+
+def test_ten_thousands_of_failed_words() -> None:
+    """Of very many failed words, a few are listed, and a command is named that lists the others."""
+    failed = {f"word{number}": "synonyms: refused: no" for number in range(30_000)}
+    html = page(view(ledger(chunk(), words=40_000, failed_words=failed)))
+    assert len(html) < 100_000
+    assert len(re.findall(r'<th scope="row">word\d+', html)) == WORDS_LISTED
+    text = read(html).text
+    assert f"And {30_000 - WORDS_LISTED:,} more words: batch-synth failures --checkpoint words.checkpoint.json" in text
+
+
+def test_an_immediate_run_has_chunks() -> None:
+    """A run that asks at once has no batches, and nothing on its page says that it had."""
+    text = read(page(view(ledger(chunk(), immediate=True)))).text
+    assert "Chunks" in text
+    assert "at the immediate price" in text
+    assert "Batches" not in text
+
+
+def test_invented_answers_are_called_so() -> None:
+    """The money of a run against the sandbox is nobody's, and the page says so."""
+    assert "The sandbox invented these answers." in page(view(ledger(chunk(), sandbox=True)))
+    assert "invented" not in page(view(ledger(chunk())))
+
+
+# ── a page that does nothing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def hostile() -> str:
+    """A page all of whose texts try to be more than texts."""
+    of = ledger(
+        chunk(failures={HOSTILE: 2}, batch_id=HOSTILE),
+        failed_words={HOSTILE: HOSTILE},
+        spent={HOSTILE: spent(8, 2, "0.25")},
+        words_file=f"{HOSTILE}.txt",
+        model=HOSTILE,
+        language=HOSTILE,
+        database=HOSTILE,
+        components=(HOSTILE,),
+    )
+    return page(report_of(of, {HOSTILE: Example(HOSTILE, HOSTILE, HOSTILE)}, HOSTILE))
+
+
+def test_texts_from_elsewhere_are_texts(hostile: str) -> None:
+    """No word, reason, name or file makes an element, runs a template or turns the direction of what follows."""
+    reader = read(hostile)
+    assert not {"img", "script", "iframe"} & {tag for tag, _ in reader.tags}
+    assert not [name for _, attributes in reader.tags for name in attributes if name.startswith("on")]
+    assert '<img src=x onerror="alert(1)">{{ 7*7 }}&amp;' in reader.text
+    assert "49" not in reader.text
+    assert "\u202e" not in hostile
+    assert "\x1b" not in hostile
+
+
+def test_the_page_loads_nothing(hostile: str) -> None:
+    """The page holds no address at all, and forbids itself to load anything."""
+    reader = read(hostile)
+    addresses = [
+        value
+        for _, attributes in reader.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "action", "data", "poster", "srcset")
+    ]
+    assert addresses == ["data:,"]
+    assert not re.search(r"https?://|@import|url\((?!#)", hostile)
+    policy = next(attributes for _, attributes in reader.tags if attributes.get("http-equiv"))
+    assert (policy["content"] or "").startswith("default-src 'none'")
+
+
+def test_no_secret_is_shown() -> None:
+    """The database's address may hold a password, and is not on a page that people show each other."""
+    assert "secret" not in page(view(ledger(chunk())))
+
+
+def test_the_page_begins_as_a_report() -> None:
+    """Its first line tells a report from other files."""
+    assert page(view(ledger())).startswith(FIRST_LINE)
+
+
+def test_charts_can_be_heard() -> None:
+    """Every chart has a title and a description that name it; every other drawing is hidden from readers aloud."""
+    html = page(view(ledger(chunk(), chunk(2, S.SUBMITTED), spent={"synonyms": spent(8, 2, "0.25")})))
+    reader = read(html)
+    named = [each["aria-labelledby"] for tag, each in reader.tags if tag == "svg" and each.get("role") == "img"]
+    assert len(named) == 3
+    for names in named:
+        title, description = (names or "").split()
+        assert re.search(rf'<title id="{title}">[^<]+</title>', html)
+        assert re.search(rf'<desc id="{description}">[^<]+</desc>', html)
+    outer = [each for tag, each in reader.tags if tag == "svg" and "viewbox" not in each]
+    assert all(each.get("role") == "img" or each.get("aria-hidden") == "true" for each in outer)
+
+
+def themes() -> Iterator[tuple[str, dict[str, str]]]:
+    css = files("floridify_batch").joinpath("pages", "report.css").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    for name, block in (("light", light), ("dark", dark)):
+        yield name, dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(("theme", "colours"), list(themes()))
+def test_contrast(theme: str, colours: dict[str, str]) -> None:
+    """In both themes, texts and shapes stand out from the paper as the WCAG ask: 4.5 for texts, 3 for shapes."""
+    for name in ("ink", "soft", "good-ink"):
+        assert contrast(colours[name], colours["paper"]) >= TEXT_CONTRAST, f"{theme}: {name}"
+    for name in ("good", "bad", "open-edge"):
+        assert contrast(colours[name], colours["paper"]) >= SHAPE_CONTRAST, f"{theme}: {name}"
