@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from floridify_batch.batches import BatchJob, OpenAIBatches, job_of
 from floridify_batch.errors import UnknownBatch
-
-if TYPE_CHECKING:
-    from openai.types import Batch
 
 _PAGE = 100
 _CALLS = "library"
@@ -58,7 +55,7 @@ class Archive(OpenAIBatches):
             raise UnknownBatch("the service no longer has the file of its requests") from None
 
 
-def _kept(batch: "Batch") -> KeptBatch | None:
+def _kept(batch: Any) -> KeptBatch | None:
     """A batch of one of our runs; None for any other."""
     job, metadata = job_of(batch), batch.metadata or {}
     run = metadata.get("run")

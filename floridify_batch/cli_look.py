@@ -1,4 +1,4 @@
-"""The commands that look at a run from outside, or end it: status, failures, report, components, cancel."""
+"""The commands that look at a run from outside: status, failures, report, components."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,6 @@ import typer
 
 from floridify_batch.cli_options import BaseUrlOption, CheckpointOption, RequiredCheckpointOption
 from floridify_batch.cli_parts import checkpoint_at, sandbox_seconds, secrets_of
-from floridify_batch.errors import UsageError
 
 
 def status(
@@ -50,18 +49,3 @@ def components() -> None:
     from floridify_batch import inspection
 
     raise typer.Exit(inspection.components())
-
-
-def cancel(
-    batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
-    checkpoint: CheckpointOption = None,
-    base_url: BaseUrlOption = None,
-) -> None:
-    """Cancel a batch, or every batch of a checkpoint. What is finished stays, and is paid for."""
-    from floridify_batch import inspection
-
-    if (batch_id is None) == (checkpoint is None):
-        raise UsageError("Name either a batch or a --checkpoint to cancel.")
-    place = checkpoint_at(checkpoint) if checkpoint else None
-    asked = inspection.cancel(batch_id, place, secrets_of(None), base_url, sandbox_seconds())
-    raise typer.Exit(asyncio.run(asked))

@@ -1,4 +1,4 @@
-"""The command that makes up for a lost checkpoint: recover."""
+"""The commands that end a run, or make up for its lost checkpoint: cancel and recover."""
 
 import asyncio
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from floridify_batch.cli_options import (
     BaseUrlOption,
+    CheckpointOption,
     ConfigOption,
     DatabaseOption,
     MongoOption,
@@ -15,7 +16,33 @@ from floridify_batch.cli_options import (
     SandboxOption,
     TemplatesOption,
 )
-from floridify_batch.cli_parts import STOPPED, place_of, sandbox_seconds, secrets_of
+from floridify_batch.cli_parts import STOPPED, checkpoint_at, finish, place_of, sandbox_seconds, secrets_of
+from floridify_batch.errors import UsageError
+
+
+def cancel(
+    batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
+    checkpoint: CheckpointOption = None,
+    poll_interval: PollOption = None,
+    mongo_url: MongoOption = None,
+    base_url: BaseUrlOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Cancel a batch; or all of a checkpoint, and store what they finished."""
+    from floridify_batch import cancelling
+    from floridify_batch.commands import Scene
+    from floridify_batch.floridify import read_config
+
+    if (batch_id is None) == (checkpoint is None):
+        raise UsageError("Name either a batch or a --checkpoint to cancel.")
+    config = read_config(floridify_config)
+    secrets = secrets_of(mongo_url or config.mongo_url, config)
+    if checkpoint is None:
+        raise typer.Exit(asyncio.run(cancelling.cancel_batch(batch_id or "", secrets, base_url)))
+    pace = {} if poll_interval is None else {"poll_interval": poll_interval}
+    place = checkpoint_at(checkpoint)
+    scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace)
+    finish(lambda: asyncio.run(cancelling.cancel_run(scene)), place)
 
 
 def recover(

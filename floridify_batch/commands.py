@@ -60,6 +60,7 @@ class Scene:
     wait: bool
     pace: Mapping[str, Any] = field(default_factory=dict)
     retry_failed: bool = False
+    cancels: bool = False
     dies_at: str | None = None
     output: str = Output.AUTO
 
@@ -258,17 +259,27 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         run_.observer = display
         waiting.observer = display
         with _first_interrupt(driver, waiting):
-            ending = await driver.process(wait=scene.wait)
+            ending = await (driver.wind_up() if scene.cancels else driver.process(wait=scene.wait))
     resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
     failures_command = f"batch-synth failures --checkpoint {quote(str(scene.checkpoint.path))}"
     next_command = resume_command if ending is Ending.LEFT else None
     if isinstance(display, LiveDisplay):
-        panel = summary_panel(display.view, utc_now(), next_command=next_command, failures_command=failures_command)
+        panel = summary_panel(
+            display.view,
+            utc_now(),
+            width=console.width,
+            forecast=run_.ledger.estimate,
+            next_command=next_command,
+            failures_command=failures_command,
+        )
         console.print(panel)
     if ending is Ending.STOPPED:
         return STOPPED
     if ending is Ending.LEFT:
         say(f"Batches are in flight. Collect them with: {resume_command}")
+        return PROCESSED
+    if ending is Ending.CANCELLED:
+        say(f"Nothing is in flight any more, and what was finished is stored. The rest is asked by: {resume_command}")
         return PROCESSED
     return SOME_FAILED if run_.ledger.failed_words else PROCESSED
 

@@ -4,18 +4,21 @@ It owns the order of things and nothing else: what is asked is the plan's affair
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import Enum, auto
+from functools import partial
 
 from floridify_batch.batches import BatchJob
 from floridify_batch.collection import collect, lose, store
 from floridify_batch.errors import UnknownBatch
+from floridify_batch.examples import examples_of
 from floridify_batch.events import BatchPolled, Noticed, RunBegan, RunEnded
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import Run
 from floridify_batch.spending import at_the_wall, wall_of
-from floridify_batch.submission import look_again, submit
+from floridify_batch.submission import adopt, look_again, submit
 
 
 class Ending(Enum):
@@ -27,6 +30,8 @@ class Ending(Enum):
     """It was asked not to wait; batches are in flight."""
     STOPPED = auto()
     """It was told to stop; everything is on disk."""
+    CANCELLED = auto()
+    """It was asked to cancel; nothing is in flight any more, and words are open."""
     WALLED = auto()
     """The next chunk would pass `--max-cost`; everything before it is stored."""
 
@@ -53,6 +58,17 @@ class Driver:
 
         Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a ledger that can be resumed from.
         """
+        return await self._led(partial(self._work, wait=wait))
+
+    async def wind_up(self) -> Ending:
+        """Cancel what is in flight, wait for its end, and store what it had finished; nothing further is sent.
+
+        Raises what `process` raises.
+        """
+        return await self._led(self._wind_up)
+
+    async def _led(self, work: Callable[[Feeder], Awaitable[Ending]]) -> Ending:
+        """Work from the first event to the last."""
         run = self._run
         run.observer.notify(
             RunBegan(
@@ -62,11 +78,13 @@ class Driver:
                 bool(run.ledger.chunks),
                 run.ledger.totals(),
                 run.ledger.failures(),
+                tuple(examples_of(run.checkpoint.folder, run.ledger).values()),
+                run.started,
             )
         )
         feeder = Feeder(run)
         try:
-            ending = await self._work(feeder, wait=wait)
+            ending = await work(feeder)
         finally:
             feeder.close()
         run.save()
@@ -90,6 +108,25 @@ class Driver:
             await self._pause()
             await self._poll(feeder)
         return Ending.STOPPED
+
+    async def _wind_up(self, feeder: Feeder) -> Ending:
+        await self._store_answered(feeder)
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
+            await self._unless_stopped(adopt(self._run, record))
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
+            await self._unless_stopped(self._cancel(record))
+        await self._poll(feeder)
+        while self._run.in_flight() and not self._stop.is_set():
+            await self._pause()
+            await self._poll(feeder)
+        await self._plan_returned(feeder)
+        if self._stop.is_set():
+            return Ending.STOPPED
+        return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
+
+    async def _cancel(self, record: ChunkRecord) -> None:
+        with suppress(UnknownBatch):  # whoever polls it, learns so
+            await self._run.batches.cancel(record.batch_id or "")
 
     def _under_way(self) -> bool:
         """Whether any chunk has an outcome before it."""

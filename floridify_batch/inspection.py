@@ -1,4 +1,4 @@
-"""The commands that look at a run or a batch from outside: status, failures, cancel."""
+"""The commands that look at a run or a batch from outside: status, failures, components."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -48,7 +48,7 @@ async def status(
         console.print(batches_table(rows, utc_now(), console.width))
         return 0
     ledger_or_none = checkpoint.load() if checkpoint else None
-    async with _batches(ledger_or_none, checkpoint, secrets, base_url, seconds) as batches:
+    async with batches_of(ledger_or_none, checkpoint, secrets, base_url, seconds) as batches:
         job = await batches.retrieve(batch_id)
     console.print(batch_panel(_facts(job, ledger_or_none), utc_now()))
     return 0
@@ -87,32 +87,12 @@ def _stored_in(recipe: Recipe[Any, Any]) -> str:
     return "meaning_cluster" if recipe.component is SynthesisComponent.CLUSTER_DEFINITIONS else recipe.field
 
 
-async def cancel(
-    batch_id: str | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
-) -> int:
-    """Cancel a batch, or all that are in flight of a checkpoint."""
-    ledger = ledger_of(checkpoint) if checkpoint else None
-    flying = [batch_id] if batch_id else [each.batch_id for each in _in_flight(ledger)]
-    async with _batches(ledger, checkpoint, secrets, base_url, seconds) as batches:
-        for each in filter(None, flying):
-            job = await batches.cancel(each)
-            say(f"{each}: {job.status}, {job.done:,} of {job.total:,} requests done")
-    if not flying:
-        say("No batch is in flight; there is nothing to cancel.")
-    elif checkpoint:
-        say(
-            "What is finished is paid for; resume stores it, and asks the rest again: "
-            f"batch-synth resume --checkpoint {checkpoint.path}"
-        )
-    return 0
-
-
 def _in_flight(ledger: Ledger | None) -> Iterator[ChunkRecord]:
     return ledger.in_state(ChunkState.SUBMITTED) if ledger else iter(())
 
 
 @asynccontextmanager
-async def _batches(
+async def batches_of(
     ledger: Ledger | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
 ) -> AsyncIterator[OpenAIBatches]:
     """The service that a checkpoint's run uses, or the one that the environment names."""
@@ -156,7 +136,7 @@ async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, second
     flying = [record.batch_id for record in _in_flight(ledger) if record.batch_id]
     if flying and not ledger.run.settings.immediate:
         try:
-            async with _batches(ledger, checkpoint, secrets, None, seconds) as batches:
+            async with batches_of(ledger, checkpoint, secrets, None, seconds) as batches:
                 jobs = {each: await batches.retrieve(each) for each in flying}
         except BatchSynthError as error:
             say(f"Without the service's word on the batches in flight: {error}", err=True)

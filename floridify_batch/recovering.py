@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 from floridify_batch.applying import SAMPLES, Fate
 from floridify_batch.archive import Archive, KeptBatch
 from floridify_batch.assembly import Secrets, key_of, sandbox_service
+from floridify_batch.batches import BatchJob
 from floridify_batch.dictionary import Place, opened
 from floridify_batch.errors import DatabaseError, UnknownBatch, UsageError
-from floridify_batch.frames import cell, facts, framed, listing, plain
+from floridify_batch.frames import cell, facts, framed, listing
 from floridify_batch.gate import agreed
 from floridify_batch.recovery import Recovered, recover
 from floridify_batch.seams import Sleep, utc_now
 from floridify_batch.store import STAMPS, MongoStore
+from floridify_batch.telling import say
 from floridify_batch.wording import brief, count, counted, dollars
 
 RECOVERED, SOME_FAILED, STOPPED = 0, 1, 130
@@ -58,7 +58,7 @@ class Source:
         if self.sandbox is None:
             yield key_of(self.secrets), self.base_url
             return
-        with sandbox_service(self.sandbox.absolute(), typer.echo, self.sandbox_seconds, join=True) as served:
+        with sandbox_service(self.sandbox.absolute(), say, self.sandbox_seconds, join=True) as served:
             yield served
 
 
@@ -70,10 +70,10 @@ async def recover_batches(place: Place, search: Search, source: Source) -> int:
             "--mongo-url (MONGODB_URL), or go to the folder of their checkpoints."
         )
     with source.opened() as (key, base_url):
-        archive = Archive(key, base_url=base_url, waiting=typer.echo)
+        archive = Archive(key, base_url=base_url, waiting=say)
         try:
             await archive.check()
-            async with opened(place, typer.echo) as store:
+            async with opened(place, say) as store:
                 return await _Recovery(archive, store, search).go()
         finally:
             await archive.close()
@@ -105,16 +105,17 @@ class _Recovery:
         wanted = _first_of_each_label(found, begun)
         if not found:
             whose = f"of run {self._search.run} " if self._search.run else ""
-            typer.echo(f"The service has no batch {whose}from the last {LOOK_BACK.days} days.")
+            say(f"The service has no batch {whose}from the last {LOOK_BACK.days} days.")
             return RECOVERED
-        self._console.print(_table(found, wanted, begun))
+        for table in _tables(found, wanted, begun):
+            self._console.print(table)
         ended = [batch for batch in wanted if _holds_answers(batch)]
         going = [batch for batch in wanted if not batch.job.terminal]
         if not ended and not (going and self._search.wait):
-            typer.echo(f"Nothing to store{_still(going)}.")
+            say(f"Nothing to store{_still(going)}.")
             return RECOVERED
         if not agreed("Store what they hold?", yes=self._search.yes, otherwise=""):
-            typer.echo("Nothing was stored.")
+            say("Nothing was stored.")
             return STOPPED
         for batch in ended:
             await self._take(batch)
@@ -133,13 +134,15 @@ class _Recovery:
                 recovered = await recover(batch, self._archive, self._store, Path(folder), self._search.templates)
         except (UnknownBatch, UsageError) as error:
             self._sum.gone += 1
-            typer.echo(f"{batch.job.id}: not stored: {plain(str(error))}")
+            say(f"{batch.job.id}: not stored: {error}")
             return
         self._sum.recovered += recovered
-        typer.echo(f"{batch.job.id}: {_outcome(recovered)}")
+        say(f"{batch.job.id}: {_outcome(recovered)}")
 
     async def _follow(self, going: list[KeptBatch]) -> list[KeptBatch]:
         """Store batches as they end, the oldest first, since later ones are about what earlier ones made."""
+        if going and self._search.wait:
+            say(f"Following {counted(len(going), 'batch', 'batches')}; Ctrl-C leaves, and loses nothing.")
         while going and self._search.wait:
             job = await self._archive.retrieve(going[0].job.id)
             if not job.terminal:
@@ -150,17 +153,17 @@ class _Recovery:
             if _holds_answers(ended):
                 await self._take(ended)
             else:
-                typer.echo(f"{job.id}: {job.status}, and holds no answer")
+                say(f"{job.id}: {job.status}, and holds no answer")
         return going
 
     def _summed_up(self, left: Sequence[KeptBatch]) -> int:
         recovered = self._sum.recovered
         self._console.print(framed(facts(_rows(self._sum)), "Recovered"))
         for failure in recovered.samples[:SAMPLES]:
-            typer.echo(plain(f"{failure.custom_id}: {failure.kind}: {failure.detail}"))
+            say(f"{failure.custom_id}: {failure.kind}: {failure.detail}")
         if left:
-            typer.echo(f"Left{_still(left)}: {', '.join(batch.job.id for batch in left)}. recover --wait follows them.")
-        typer.echo("Whatever is still missing is asked for by a new run of the list: batch-synth run WORDS")
+            say(f"Left{_still(left)}: {', '.join(batch.job.id for batch in left)}. recover --wait follows them.")
+        say("Whatever is still missing is asked for by a new run of the list: batch-synth run WORDS")
         return SOME_FAILED if recovered.failures or self._sum.gone else RECOVERED
 
 
@@ -183,23 +186,22 @@ def _still(going: Sequence[KeptBatch]) -> str:
 # ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _table(found: Sequence[KeptBatch], wanted: Sequence[KeptBatch], begun: set[str]) -> Table:
-    """Every batch, with what is known of it before anything is read."""
-    table = listing("batch", "run", "age", "status", "done", "here", right=("age", "done"))
-    now = utc_now()
-    for batch in found:
-        job = batch.job
-        here = "some" if job.id in begun else "nothing"
-        cells = (
-            job.id,
-            batch.run,
-            brief(now - job.created_at),
-            job.status.replace("_", " "),
-            f"{count(job.done)}/{count(job.total)}",
-            here if batch in wanted else "a twin",
-        )
-        table.add_row(*map(cell, cells))
-    return table
+def _tables(found: Sequence[KeptBatch], wanted: Sequence[KeptBatch], begun: set[str]) -> Iterator[RenderableType]:
+    """Every batch, by run, with what is known before anything is read; ids are whole, so that they can be copied."""
+    for run in dict.fromkeys(batch.run for batch in found):
+        own = [batch for batch in found if batch.run == run]
+        yield cell(f"Run {run}: {counted(len(own), 'batch', 'batches')}", "bold")
+        table = listing("batch", "status", "done", "age", "here", right=("done", "age"))
+        table.columns[0].min_width = max(len(batch.job.id) for batch in own)
+        for batch in own:
+            here = "some" if batch.job.id in begun else "nothing"
+            table.add_row(*map(cell, _cells(batch.job, here if batch in wanted else "made twice")))
+        yield table
+
+
+def _cells(job: BatchJob, here: str) -> tuple[str, ...]:
+    done = f"{count(job.done)}/{count(job.total)}"
+    return (job.id, job.status.replace("_", " "), done, brief(utc_now() - job.created_at), here)
 
 
 _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (

@@ -31,6 +31,14 @@ async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
     )
 
 
+async def adopt(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """Bring a SUBMITTING chunk to SUBMITTED if its batch shows itself; nothing is made."""
+    job = await look_twice(run.batches, record.label(run.ledger.run.id), run.started, run.sleep)
+    if job is None:
+        return record
+    return run.move(record, ChunkState.SUBMITTED, batch_id=job.id, created_at=job.created_at.timestamp(), doubtful=True)
+
+
 async def look_again(run: Run, record: ChunkRecord) -> None:
     """Cancel what shows itself late under the label of a chunk that was created more than once."""
     await run.batches.find(record.label(run.ledger.run.id), run.started, keep=record.batch_id)

@@ -1,0 +1,54 @@
+"""The command that ends batches: one of the service's, or all that a run has in flight, storing what they hold."""
+
+from dataclasses import replace
+
+from floridify_batch.assembly import Secrets
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.commands import PROCESSED, Scene, resume
+from floridify_batch.errors import CheckpointLocked, UsageError
+from floridify_batch.inspection import batches_of, ledger_of
+from floridify_batch.ledger import ChunkState, Ledger
+from floridify_batch.telling import say
+
+_OPEN = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED, ChunkState.LOST)
+"""The states of chunks of which something may be at the service, or not yet in the database."""
+
+
+async def cancel_batch(batch_id: str, secrets: Secrets, base_url: str | None) -> int:
+    """Cancel one batch, whoever made it. Raises `UnknownBatch`."""
+    async with batches_of(None, None, secrets, base_url, 0.0) as batches:
+        job = await batches.cancel(batch_id)
+    say(f"{batch_id}: {job.status}, {job.done:,} of {job.total:,} requests done")
+    return PROCESSED
+
+
+async def cancel_run(scene: Scene) -> int:
+    """Cancel what a run has in flight, wait until it has ended, and store what was finished; nothing further is sent.
+
+    While another process works on the run, that process stores it. Raises `ServiceError`, `DatabaseError` or
+    `CheckpointError`, each with a checkpoint that can be gone on from.
+    """
+    ledger = ledger_of(scene.checkpoint)
+    if ledger.run.settings.immediate:
+        raise UsageError("This run asks at once; it has no batches at the service.")
+    if not any(ledger.in_state(*_OPEN)):
+        say("No batch is in flight; there is nothing to cancel.")
+        return PROCESSED
+    try:
+        return await resume(replace(scene, cancels=True))
+    except CheckpointLocked as error:
+        return await _cancel_for_others(scene, scene.checkpoint, ledger, str(error))
+
+
+async def _cancel_for_others(scene: Scene, checkpoint: Checkpoint, ledger: Ledger, why: str) -> int:
+    """Cancel the batches of a run that another process works on: what they have finished comes to that process."""
+    flying = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED) if record.batch_id]
+    async with batches_of(ledger, checkpoint, scene.secrets, None, scene.sandbox_seconds) as batches:
+        for batch_id in flying:
+            job = await batches.cancel(batch_id)
+            say(f"{batch_id}: {job.status}, {job.done:,} of {job.total:,} requests done")
+    say(
+        f"{why.split(';', maxsplit=1)[0]}: that process stores what is finished, and asks the rest again. "
+        "To end the run, stop it (Ctrl-C) and cancel once more."
+    )
+    return PROCESSED
