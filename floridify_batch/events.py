@@ -45,7 +45,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class RunBegan:
-    """A run begins, or goes on where it was stopped. `failures` by kind, and one of each kind in `samples`."""
+    """A run begins, or goes on where it was stopped. `failures` by kind, and one of each kind in `samples`.
+
+    `since` is when the run began first, aware UTC.
+    """
 
     run: str
     model: str
@@ -54,6 +57,7 @@ class RunBegan:
     totals: Totals
     failures: Mapping[str, int] = field(default_factory=dict)
     samples: tuple[Failure, ...] = ()
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class Flight:
 class RunView:
     """A run as its events told it. Times are aware UTC; `start` holds the totals with which this sitting began.
 
+    This sitting began at `began_at`, and the run at `since`.
     `work` is how far the present activity is, where that is known. `watched`: seen from another shell, so that what
     has passed is the run's time, and no sitting's.
     """
@@ -126,6 +127,7 @@ class RunView:
     totals: Totals = field(default_factory=Totals)
     start: Totals = field(default_factory=Totals)
     began_at: datetime | None = None
+    since: datetime | None = None
     ended_at: datetime | None = None
     complete: bool = False
     stopped: bool = False
@@ -178,7 +180,7 @@ class RunView:
         activity = "Going on where the run was stopped" if event.resumed else "Reading the word list"
         begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
         examples = {sample.kind: sample for sample in event.samples}
-        return replace(begun, activity=activity, failures=event.failures, examples=examples)
+        return replace(begun, activity=activity, failures=event.failures, examples=examples, since=event.since)
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)

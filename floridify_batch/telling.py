@@ -1,15 +1,23 @@
-"""Sentences on the terminal: whatever a sentence quotes, it can do nothing there."""
+"""Sentences on the terminal: whatever a sentence quotes, it can do nothing there, and lines break between words."""
 
+import shutil
+import sys
 from collections.abc import Iterable
 
 import typer
 
-from floridify_batch.frames import plain
+from floridify_batch.frames import lines_of, plain
 
 
 def say(sentence: str, *, err: bool = False) -> None:
-    """Print a sentence: file names, words and services' messages in it lose their control characters."""
-    typer.echo(plain(sentence), err=err)
+    """Print a sentence: file names, words and services' messages in it lose their control characters.
+
+    In a terminal its lines break between words, and a long path or address is left whole; elsewhere it is one line.
+    """
+    stream = sys.stderr if err else sys.stdout
+    there = stream is not None and stream.isatty()
+    lines = lines_of(plain(sentence), shutil.get_terminal_size().columns) if there else [plain(sentence)]
+    typer.echo("\n".join(lines), err=err)
 
 
 def say_lines(text: Iterable[str], *, err: bool = False) -> None:

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from floridify_batch.accounts import Forecast
 from floridify_batch.chunks import ChunkSize
 from floridify_batch.display import LiveDisplay
 from floridify_batch.estimates import Estimate, Expectation
@@ -70,12 +71,14 @@ class Clock:
         self.now += timedelta(**time)
 
 
-def seen(content: RenderableType, width: int = 120, *, colour: bool = False, height: int = 50) -> str:
+def seen(
+    content: RenderableType, width: int = 120, *, colour: bool = False, height: int = 50, crop: bool = True
+) -> str:
     """What a console of this width shows."""
     out = io.StringIO()
     Console(
         file=out, width=width, height=height, force_terminal=colour, color_system="truecolor" if colour else None
-    ).print(content)
+    ).print(content, crop=crop)
     return out.getvalue()
 
 
@@ -277,10 +280,52 @@ def test_a_summary_says_what_to_type_next() -> None:
     totals = Totals(10, 6, 1, 90, 60, 5, Usage(7, 0, 8, 0), Decimal("0.25"))
     view = view_of(RunBegan("r", "m", "batch", False, Totals()), RunEnded(False, True, totals))
     panel = seen(summary_panel(view, NOON, next_command="batch-synth again", failures_command="batch-synth failures"))
-    for text in ("Stopped before the end", "10: 6 processed, 1 failed, 3 left", "$0.2500", "batch-synth failures"):
+    for text in ("Stopped before the end", "$0.2500", "batch-synth failures"):
         assert text in panel
     assert "omplete" not in panel
+    assert re.search(r"words processed +6 of 10", panel)
+    assert re.search(r"words failed +1 ", panel)
+    assert re.search(r"words left +3 ", panel)
     assert re.search(r"next +batch-synth again", panel)
+    assert "this sitting" not in panel
+
+
+def test_a_summary_tells_a_sitting_from_the_run() -> None:
+    """After a resume, what this sitting added stands beside the figures of the whole run, and their times differ."""
+    start = Totals(10, 4, 1, 50, 40, 5, Usage(1000, 0, 100, 0), Decimal(2))
+    end = Totals(10, 9, 1, 90, 80, 6, Usage(3000, 0, 300, 0), Decimal(5), 6)
+    begun = RunBegan("r", "m", "batch", True, start, since=NOON - timedelta(hours=9))
+    view = view_of(begun).apply(RunEnded(True, False, end), NOON + timedelta(minutes=5))
+    panel = seen(summary_panel(view, NOON + timedelta(hours=1)))
+    for figures in ("time +5 min +9 h 5 min", "words processed +5 +9 of 10", "requests failed +1 +6", "asked again +6"):
+        assert re.search(figures, panel)
+    assert re.search(r"tokens in +2,000 +3,000", panel)
+    assert re.search(r"cost +\$3.00 +\$5.00", panel)
+
+
+@pytest.mark.parametrize(
+    ("cost", "complete", "told"),
+    [
+        (Decimal(3), True, "expected $4.00, between $2.00 and $8.00: 25% less was paid"),
+        (Decimal(5), True, "expected $4.00, between $2.00 and $8.00: 25% more was paid"),
+        (Decimal(1), False, "expected $4.00, between $2.00 and $8.00: 25% of it so far"),
+    ],
+)
+def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: bool, told: str) -> None:
+    """What was paid stands beside what was expected of the whole run; an unknown one is not guessed."""
+    forecast = Forecast(
+        requests=1, input_tokens=1, output_tokens=1, low=Decimal(2), expected=Decimal(4), high=Decimal(8)
+    )
+    view = view_of(RunEnded(complete, not complete, Totals(words=1, processed=complete, cost=cost)))
+    assert told in seen(summary_panel(view, NOON, forecast=forecast))
+    for unknown in (None, forecast.model_copy(update={"expected": None})):
+        assert "expected" not in seen(summary_panel(view, NOON, forecast=unknown))
+
+
+def test_commands_of_a_summary_can_be_copied() -> None:
+    """However narrow the terminal is, a command stands on one line of output, for the terminal to break."""
+    command = "batch-synth resume --checkpoint /a/very/long/path/" + "of/folders/" * 9 + "words.checkpoint.json"
+    assert f"{command}\n" in seen(summary_panel(view_of(), NOON, next_command=command), 40, crop=False)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -46,6 +46,7 @@ ORDER = [
     "ledger",
     "spending",
     "checkpoint",
+    "examples",
     "connector",
     "batches",
     "immediate_batches",

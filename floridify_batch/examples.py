@@ -1,0 +1,22 @@
+"""Examples of what went wrong in a run, read from its folder: a short table needs one of each kind."""
+
+from pathlib import Path
+
+from floridify_batch.chunks import chunk_folder, read_failures
+from floridify_batch.failures import Failure
+from floridify_batch.ledger import Ledger
+
+
+def examples_of(run_folder: Path, ledger: Ledger) -> dict[str, Failure]:
+    """A failure of each kind that the ledger counts. No more is read than it takes to find them."""
+    found: dict[str, Failure] = {}
+    for record in ledger.chunks:
+        missing = record.failures.keys() - found.keys()
+        if missing:
+            for _, failure in read_failures(chunk_folder(run_folder, record.number) / "failures.jsonl"):
+                if failure.kind in missing:
+                    found[failure.kind] = failure
+                    missing -= {failure.kind}
+                if not missing:
+                    break
+    return found
