@@ -272,7 +272,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
             next_command=next_command,
             failures_command=failures_command,
         )
-        console.print(panel)
+        console.print(panel, crop=False)
     if ending is Ending.STOPPED:
         return STOPPED
     if ending is Ending.LEFT:
