@@ -83,5 +83,5 @@ def _failures(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[tuple[int, Fai
     for record in ledger.chunks:
         if record.failures:
             # A damaged file costs an example, not the report: the figures are the ledger's.
-            with suppress(OSError, ValueError, KeyError):
+            with suppress(OSError, ValueError, KeyError, TypeError):
                 yield from read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl")

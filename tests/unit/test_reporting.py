@@ -1,0 +1,137 @@
+"""The report's files: what is read for it, and what it may be written over."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import chunk_folder, private_file, write_failures
+from floridify_batch.errors import UsageError
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings
+from floridify_batch.report import Example
+from floridify_batch.report_page import FIRST_LINE
+from floridify_batch.reporting import examples, report, write_report
+
+WORDS = ["bank", "naïve"]
+SYNONYMS, LEVEL = f"bank-{'a' * 24}-synonyms", f"naive-{'b' * 24}-cefr_level"
+REFUSED = Failure(SYNONYMS, FailureReason.REFUSED, "No.")
+TOO_BUSY = Failure(LEVEL, FailureReason.HTTP, "Too busy.", status=500)
+
+
+def ledger(*failures: dict[str, int]) -> Ledger:
+    settings = RunSettings(
+        words_file="words.txt",
+        components=("synonyms", "cefr_level"),
+        model="gpt-6-luna",
+        language="en",
+        force=False,
+        immediate=False,
+        batch_size=None,
+        max_attempts=3,
+        poll_interval=60.0,
+        database="floridify",
+        mongo_url=None,
+        base_url=None,
+        sandbox=False,
+    )
+    info = RunInfo(id="run1", settings=settings, words=2, list_digest="l", template_digest="t")
+    chunks = [
+        ChunkRecord(
+            number=number,
+            state=ChunkState.DONE,
+            words=2,
+            requests=4,
+            bytes=1,
+            input_tokens=1,
+            output_tokens=1,
+            created_at=1.0,
+            completed_at=2.0,
+            answered=1,
+            failures=counted,
+            cost=Decimal(1),
+        )
+        for number, counted in enumerate(failures, 1)
+    ]
+    return Ledger(start_time=0.0, run=info, chunks=chunks)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    """A checkpoint's place, with its list beside it."""
+    place = Checkpoint(tmp_path / "words.checkpoint.json")
+    place.create_folder()
+    place.words_path.write_text("".join(f"{word}\n" for word in WORDS), encoding="utf-8")
+    return place
+
+
+def put(checkpoint: Checkpoint, number: int, *failures: tuple[int, Failure]) -> Path:
+    path = chunk_folder(checkpoint.folder, number) / "failures.jsonl"
+    path.parent.mkdir()
+    with private_file(path) as out:
+        for ordinal, failure in failures:
+            write_failures(out, ordinal, [failure])
+    return path
+
+
+def test_examples_are_the_first_of_their_kind(checkpoint: Checkpoint) -> None:
+    """Of every kind that the ledger counts, the first failure on disk is shown, with its word and component."""
+    put(checkpoint, 1, (0, REFUSED), (1, Failure(LEVEL, FailureReason.REFUSED, "Later.")))
+    put(checkpoint, 2, (0, REFUSED), (1, TOO_BUSY))
+    assert examples(ledger({"refused": 2}, {"http 500": 1}), checkpoint) == {
+        "refused": Example("bank", "synonyms", "No."),
+        "http 500": Example("naïve", "cefr_level", "Too busy."),
+    }
+
+
+def test_a_damaged_file_costs_an_example(checkpoint: Checkpoint) -> None:
+    """A line that is no failure ends the search in its file, and in no other."""
+    for number, line in enumerate((b"{\n", b"[]\n", b"{}\n", b'{"word": 0, "custom_id": "x", "reason": "bad"}\n'), 1):
+        put(checkpoint, number).write_bytes(line)
+    put(checkpoint, 5, (1, TOO_BUSY))
+    found = examples(ledger(*[{"refused": 1}] * 4, {"http 500": 1}), checkpoint)
+    assert found == {"http 500": Example("naïve", "cefr_level", "Too busy.")}
+
+
+def test_a_checkpoint_without_its_folder(tmp_path: Path) -> None:
+    """A checkpoint that was copied elsewhere alone has a report, without words for its failures."""
+    alone = Checkpoint(tmp_path / "words.checkpoint.json")
+    assert examples(ledger({"refused": 1}), alone) == {}
+    write_report(ledger({"refused": 1}), alone, tmp_path / "report.html")
+    assert "no longer on disk" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_failure_of_a_word_that_the_list_lacks(checkpoint: Checkpoint) -> None:
+    """A place beyond the end of the list has no word, and the example stands without one."""
+    put(checkpoint, 1, (99, REFUSED))
+    assert examples(ledger({"refused": 1}), checkpoint) == {"refused": Example("", "synonyms", "No.")}
+
+
+def test_a_report_replaces_a_report(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """A new report takes the place of the one before it, and of an empty file, whole; nothing else is left behind."""
+    target = tmp_path / "report.html"
+    for before in ("", f"{FIRST_LINE}\nan older one"):
+        target.write_text(before, encoding="utf-8")
+        write_report(ledger(), checkpoint, target)
+        assert target.read_text(encoding="utf-8").endswith("</html>")
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "words.checkpoint.files"}
+
+
+def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Whatever is no report stays as it is: a list, a checkpoint, another page, a folder."""
+    for name, content in (("words.txt", b"bank\n"), ("words.checkpoint.json", b"{}"), ("x.html", b"<!doctype html>")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match="no report of batch-synth"):
+            write_report(ledger(), checkpoint, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == content
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_report(ledger(), checkpoint, tmp_path)
+
+
+def test_where_it_goes_by_itself(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a place for it, the report goes beside its checkpoint, and the command says where."""
+    checkpoint.save(ledger())
+    assert report(checkpoint, None) == 0
+    assert capsys.readouterr().out == f"The report is in {tmp_path / 'words.report.html'}.\n"
+    assert (tmp_path / "words.report.html").exists()
