@@ -10,15 +10,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from floridify_batch.accounts import Spent
 from floridify_batch.chunks import ChunkSize, Limits, group
 from floridify_batch.entry_stores import EntryReader
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.failures import Failure
-from floridify_batch.planning import Brief, Outline, Question, outlined
+from floridify_batch.planning import Brief, Question, outlined, plan
 from floridify_batch.pricing import Price
 from floridify_batch.priors import Length, Observed, Origin, measured, prior
+from floridify_batch.requests import SynthesisRequest
 from floridify_batch.run import PAGE_WORDS
 from floridify_batch.samples import Projection, Reservoir, projected
 from floridify_batch.words import Entry
@@ -34,8 +36,8 @@ _SEED = 20
 _NO_FAILURES: Mapping[str, Failure] = MappingProxyType({})
 _NOTHING_SPENT: Mapping[str, Spent] = MappingProxyType({})
 
-type _Word = Sequence[Outline]
-"""What can be asked of a word of the list: an outline for each of its homographs."""
+type _Word = Sequence[Entry]
+"""A word of the list: an entry for each of its homographs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Survey:
         sums = _Sums(self, lengths)
         async for page, entries in _pages(words, store, self.language):
             for text in page:
-                sums.add([outlined(entry, self.asked, _NO_FAILURES) for entry in entries[text]])
+                sums.add(entries[text])
             progress(sums.estimate.words, len(words))
         return sums.finished()
 
@@ -103,6 +105,14 @@ def _length(question: Question, observed: Mapping[tuple[str, str], Observed], sp
     return prior(component, question.envelope.output_tokens)
 
 
+class _Shape(NamedTuple):
+    """How many requests of each component a word has, now and later. Words of which nothing is known have one shape."""
+
+    now: Counter[str]
+    later: Counter[str]
+    requests: int
+
+
 class _Sums:
     """Adds words up: exactly at first, then by the counts of their requests and a sample."""
 
@@ -111,48 +121,67 @@ class _Sums:
         self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
         self._counted: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        self._all_bytes = self._all_tokens = 0
         self._uncounted: Counter[str] = Counter()
         self._later: Counter[str] = Counter()
         self._sample: Reservoir[_Word] = Reservoir(survey.sample_words, _SEED)
         self._requests = 0
+        self._blank: _Shape | None = None
+        self._alike = 0
 
     def add(self, word: _Word) -> None:
         """Count a word with its requests, and what it is expected to need once they are answered."""
         estimate = self.estimate
         estimate.words += 1
-        estimate.unknown += any(not each.entry.definitions for each in word)
-        asks = any(each.askable for each in word)
-        estimate.complete += not asks
-        for each in word:
-            for question in each.waiting:
-                self._later[question.recipe.component] += times(question, each.entry)
-        if asks and self._requests < self._survey.exact_requests:
+        estimate.unknown += any(not entry.definitions for entry in word)
+        if self._blank and len(word) == 1 and not word[0].word.stored:
+            self._alike += 1
+            self._reckon(word, self._blank)
+            return
+        shape = self._shape(word)
+        estimate.complete += not shape.now
+        self._later.update(shape.later)
+        if self._requests < self._survey.exact_requests:
             self._count(word)
-        elif asks:
-            self._reckon(word)
+            return
+        self._uncounted.update(shape.now)
+        self._reckon(word, shape)
+        if not word[0].word.stored:
+            self._blank = shape
+
+    def _shape(self, word: _Word) -> "_Shape":
+        now, later = Counter[str](), Counter[str]()
+        for each in (outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word):
+            for opened in each.askable:
+                now[opened[0][0].recipe.component] += len(opened)
+            for question in each.waiting:
+                later[question.recipe.component] += times(question, each.entry)
+        return _Shape(now, later, now.total())
+
+    def _requests_of(self, word: _Word) -> list[SynthesisRequest[Any]]:
+        return [request for entry in word for request in plan(entry, self._survey.asked, _NO_FAILURES)]
 
     def _count(self, word: _Word) -> None:
-        requests = [request for each in word for request in each.requests(self._survey.asked)]
+        requests = self._requests_of(word)
+        if not requests:
+            return
         packed = group(0, requests, _NO_FAILURES)
         self._requests += len(requests)
-        for request, tokens, line in zip(requests, packed.tokens, packed.lines, strict=True):
+        for request, tokens in zip(requests, packed.tokens, strict=True):
             component = request.envelope.component
             self._counted[component] += 1
             self._tokens[component] += tokens
-            self._bytes[component] += len(line)
+        self._all_bytes += packed.size.bytes
+        self._all_tokens += packed.size.input_tokens
         self.estimate.pack(packed.size, self._survey.limits)
 
-    def _reckon(self, word: _Word) -> None:
+    def _reckon(self, word: _Word, shape: "_Shape") -> None:
+        if not shape.requests:
+            return
         self._sample.offer(word)
-        number = 0
-        for each in word:
-            for opened in each.askable:
-                self._uncounted[opened[0][0].recipe.component] += len(opened)
-                number += len(opened)
         # For the preview of chunks alone, all requests behind the first are taken to be like the mean of those.
-        share = number / self._requests
-        size = ChunkSize(1, number, round(self._bytes.total() * share), round(self._tokens.total() * share))
+        share = shape.requests / self._requests
+        size = ChunkSize(1, shape.requests, round(self._all_bytes * share), round(self._all_tokens * share))
         self.estimate.pack(size, self._survey.limits)
 
     # ── in the end ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,6 +189,9 @@ class _Sums:
     def finished(self) -> Estimate:
         """The estimate, once all words are in."""
         estimate, questions = self.estimate, self._survey.asked.by_component()
+        if self._blank:
+            self._uncounted.update({name: self._alike * number for name, number in self._blank.now.items()})
+            self._later.update({name: self._alike * number for name, number in self._blank.later.items()})
         projection = self._projection()
         for component, question in questions.items():
             now = self._now(component, question, projection)
@@ -173,13 +205,8 @@ class _Sums:
         return estimate
 
     def _projection(self) -> Projection:
-        sample = [
-            [(request.envelope.component, request.input_tokens) for request in each]
-            for each in (
-                [request for outline in word for request in outline.requests(self._survey.asked)]
-                for word in self._sample.kept
-            )
-        ]
+        planned = (self._requests_of(word) for word in self._sample.kept)
+        sample = [[(each.envelope.component, each.input_tokens) for each in requests] for requests in planned]
         return projected(sample, self._sample.offered)
 
     def _now(self, component: str, question: Question, projection: Projection) -> Expectation:
