@@ -10,6 +10,7 @@ from random import Random
 
 from floridify_batch.fatal import POINTS
 from scripts.benchmark_data import word
+from scripts.soak_matrix import comes_by
 
 COMPONENTS = (
     "synonyms",
@@ -27,8 +28,8 @@ COMPONENTS = (
     "facts",
     "synonym_chooser",
 )
-_MAX_WORDS, _MAX_FAULTS, _MAX_BLOWS = 12, 5, 6
-_SLOWEST, _LONGEST_OUTAGE = 0.8, 2.0
+_MAX_WORDS, _MAX_FAULTS, _MAX_BLOWS = 12, 5, 7
+_SLOWEST, _LONGEST_OUTAGE = 1.5, 2.0
 
 type Chance = Random
 type Make = Callable[[Chance], tuple[str, ...]]
@@ -75,9 +76,13 @@ HARD_MENU: Sequence[Make] = (
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What hits one process: it dies at a `point`, or `signals` reach it, or a server goes away, after some seconds."""
+    """What hits one process: it dies at a `point`, or `signals` reach it, or a server goes away, after some seconds.
+
+    `begun`: the seconds count from when the run goes on, not from the start of the process.
+    """
 
     point: str = ""
+    begun: bool = True
     signals: tuple[tuple[float, str], ...] = ()
     outage: str = ""
     after: float = 0.0
@@ -116,8 +121,8 @@ def plan_of(seed: int) -> Plan:
         options=_options(chance),
         faults=faults,
         gentle=gentle,
-        seconds=chance.choice((0.0, 0.0, chance.uniform(0, _SLOWEST))),
-        blows=tuple(_blow(chance) for _ in range(chance.randint(0, _MAX_BLOWS))),
+        seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
+        blows=tuple(_blow(chance) for _ in range(chance.randint(1, _MAX_BLOWS))),
     )
 
 
@@ -143,16 +148,18 @@ def _options(chance: Chance) -> tuple[str, ...]:
 
 def _blow(chance: Chance) -> Blow:
     kind = chance.choices(("point", "kill", "stop", "database", "service"), (45, 25, 12, 9, 9))[0]
-    moment = chance.uniform(0.3, 2.5)
+    begun = _happens(chance, 0.8)
+    moment = chance.uniform(0, 1.5)
     match kind:
         case "point":
-            return Blow(point=f"{chance.choice(POINTS)}@{chance.choice((1, 1, 1, 2, 3))}")
+            usual = [point for point in POINTS if comes_by("completed", point)]
+            return Blow(point=f"{chance.choice(usual if begun else POINTS)}@{chance.choice((1, 1, 1, 2, 3, 4))}")
         case "kill":
-            return Blow(signals=((moment, "SIGKILL"),))
+            return Blow(begun=begun, signals=((moment, "SIGKILL"),))
         case "stop":
-            return Blow(signals=_stops(chance, moment))
+            return Blow(begun=begun, signals=_stops(chance, moment))
         case _:
-            return Blow(outage=kind, after=moment, lasts=chance.uniform(0.2, _LONGEST_OUTAGE))
+            return Blow(begun=begun, outage=kind, after=moment, lasts=chance.uniform(0.2, _LONGEST_OUTAGE))
 
 
 def _stops(chance: Chance, moment: float) -> tuple[tuple[float, str], ...]:

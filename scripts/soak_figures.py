@@ -5,11 +5,11 @@ The witnesses are others than the command: the sandbox's own folder, the databas
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import httpx2
 import orjson
 from bson import ObjectId
 from pymongo.database import Database
@@ -25,6 +25,7 @@ type Picture = Mapping[str, str]
 """What a reader finds under each word, in a form that can be compared; under "", what belongs to no word."""
 
 _STAMPS = "synthesis_stamps"
+_OK = 200
 _UNSEEN = {"_id", "created_at", "updated_at"}
 _PASSING = {"last_generated"}
 
@@ -57,7 +58,7 @@ class Figures:
 
 
 def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> Figures:
-    """The figures of a case that has come to its end and whose sandbox still serves.
+    """The figures of a case that has come to its end.
 
     `processed_only`: failed words may lack what they lack, and are not compared.
     """
@@ -69,13 +70,7 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
         lost = len(_unaccounted(site, database, batches)) + _left_open(site, ledger)
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
-    return Figures(len(batches), _paid_again(batches), repeated(site), lost, different)
-
-
-def repeated(site: Site) -> int:
-    """How many usable answers were asked for more than once, by the sandbox's own count."""
-    reply = httpx2.get(site.base_url.removesuffix("/v1") + "/sandbox/stats", timeout=60).raise_for_status()
-    return int(reply.json()["bodies_answered_more_than_once"])
+    return Figures(len(batches), _paid_again(batches), _asked_again(site, batches), lost, different)
 
 
 def batches_of(site: Site) -> list[BatchRecord]:
@@ -88,6 +83,30 @@ def _paid_again(batches: list[BatchRecord]) -> int:
     """Chunks that more than one batch was paid for: one that answered nothing costs nothing."""
     paid = Counter((each.metadata or {})["label"].rpartition("/")[0] for each in batches if each.completed)
     return sum(count > 1 for count in paid.values())
+
+
+def _asked_again(site: Site, batches: list[BatchRecord]) -> int:
+    """Requests of which more than one batch holds a usable answer."""
+    answered = Counter(identity for batch in batches for identity in set(_answered(site, batch)))
+    return sum(count > 1 for count in answered.values())
+
+
+def _answered(site: Site, batch: BatchRecord) -> Iterator[str]:
+    for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+        for line in (site.service / "files" / f"{file_id}.jsonl").read_bytes().splitlines():
+            with suppress(orjson.JSONDecodeError):
+                answer = orjson.loads(line)
+                if _is_usable(answer["response"]):
+                    yield answer["custom_id"]
+
+
+def _is_usable(response: Mapping[str, Any] | None) -> bool:
+    """Whether it holds what was asked for; raises where its content is cut."""
+    if response is None or response["status_code"] != _OK:
+        return False
+    (choice,) = response["body"]["choices"]
+    content = choice["message"]["content"]
+    return choice["finish_reason"] == "stop" and content is not None and "unexpected" not in orjson.loads(content)
 
 
 # ── every request ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 """A random case as it happens: processes that are hit, servers that go away and come back, and the end of it."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -14,13 +15,14 @@ from floridify_batch.sandbox.running import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_chaos import Blow, Plan
 from scripts.soak_figures import Figures, Picture, figures, picture
-from scripts.soak_site import KILLED, Site, Stuck, ended
+from scripts.soak_site import KILLED, LOG, Site, Stuck, ended
 
 ENDS, STOPPED, UNAVAILABLE = (0, 1), (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
 """Exit codes: of a run that is through; of one that was stopped; of one that missed a server."""
 
 LAST_TRIES = 12
 _LOOK = 0.02
+_UNDER_WAY = re.compile(rb"Run [0-9a-f]+ (?:begins|goes on)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,14 @@ class Ordeal:
     def _live_through(self, site: Site) -> str:
         for blow in self.plan.blows:
             with site.process(blow.point or None) as process:
+                if blow.begun and not blow.point:
+                    _wait_for(site, process)
                 self._hit(process, blow)
                 self.codes.append(ended(process))
             if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
                 return f"a process ended with {self.codes[-1]}"
+            if self.codes[-1] in ENDS:
+                break
         for _ in range(LAST_TRIES):
             self.codes.append(site.live())
             if self.codes[-1] not in UNAVAILABLE:
@@ -197,6 +203,14 @@ class Ordeal:
             found = picture(database)
         site.forget()
         return found
+
+
+def _wait_for(site: Site, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a process says that the run goes on, or ends."""
+    log = site.folder / LOG
+    seen = log.stat().st_size
+    while process.poll() is None and not _UNDER_WAY.search(log.read_bytes(), seen):
+        time.sleep(_LOOK)
 
 
 def _lives(process: "subprocess.Popen[bytes]", until: float) -> bool:
