@@ -207,3 +207,12 @@ class Tally:
         self.failed.update(component_of(failure.custom_id) for failure in failures)
         self.failures.update(failure.kind for failure in failures)
         self.samples += failures[: SAMPLES - len(self.samples)]
+
+    def add(self, other: "Tally") -> None:
+        """Count what was counted elsewhere."""
+        self.answered += other.answered
+        self.answers.update(other.answers)
+        self.failed.update(other.failed)
+        self.failures.update(other.failures)
+        self.samples += other.samples[: SAMPLES - len(self.samples)]
+        self.dropped.update(other.dropped)

@@ -11,10 +11,8 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.connector import OpenAIConnector
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.immediate_batches import ImmediateBatches
-from floridify_batch.languages import language_name
 from floridify_batch.ledger import DATABASE_PATIENCE, RunInfo, RunSettings
-from floridify_batch.planning import Brief, brief
-from floridify_batch.recipes import components_named
+from floridify_batch.planning import Brief
 from floridify_batch.seams import Told
 from floridify_batch.store import MongoStore
 
@@ -58,20 +56,6 @@ class Secrets:
 
     api_key: str | None
     mongo_url: str | None = None
-
-
-def new_brief(settings: RunSettings, run_id: str) -> Brief:
-    """What a run of these settings asks for. Raises `UsageError`."""
-    return brief(
-        components_named(",".join(settings.components)),
-        model=settings.model,
-        language_name=language_name(settings.language),
-        max_attempts=settings.max_attempts,
-        forced_run=run_id if settings.force else None,
-        stale=settings.stale,
-        counts=settings.counts,
-        templates=Path(settings.templates) if settings.templates else None,
-    )
 
 
 def without_password(url: str | None) -> str | None:

@@ -23,6 +23,7 @@ from floridify_batch.components import SynthesisComponent
 from floridify_batch.connector import OpenAIConnector
 from floridify_batch.driver import Driver
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
+from floridify_batch.entry_stores import EntryStore
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.events import Totals
 from floridify_batch.failures import Failure, FailureReason
@@ -35,7 +36,6 @@ from floridify_batch.requests import AnswerError, parse_answer
 from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
-from floridify_batch.entry_stores import EntryStore
 from floridify_batch.words import clean_word, digest_of, write_normalised
 
 _BATCH_WORDS = 50

@@ -92,13 +92,13 @@ class Limits:
 
 
 class Group(NamedTuple):
-    """The requests of one word of the list, as lines, with their input tokens and their size together."""
+    """The requests of one word of the list as the lines of its chunk's files, with each one's input tokens."""
 
     ordinal: int
     lines: Sequence[bytes]
     tokens: Sequence[int]
-    expected: Sequence[Expected]
-    carried: Sequence[Failure]
+    expected: bytes
+    carried: bytes
     size: ChunkSize
 
 
@@ -106,13 +106,13 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
     """A word's requests made ready for packing, with those of its failures that are not asked again."""
     lines = [request.line for request in requests]
     tokens = [request.input_tokens for request in requests]
-    expected = [Expected(ordinal, r.custom_id, r.attempt, r.boost, r.mark) for r in requests]
+    expected = [orjson.dumps([ordinal, r.custom_id, r.attempt, r.boost, r.mark]) + b"\n" for r in requests]
     again = {request.custom_id for request in requests}
-    carried = [failure for identity, failure in failures.items() if identity not in again]
+    carried = [failure_line(ordinal, each) for identity, each in failures.items() if identity not in again]
     output_tokens = sum(request.envelope.output_tokens for request in requests)
     retried = sum(request.attempt > 1 for request in requests)
     size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens, retried)
-    return Group(ordinal, lines, tokens, expected, carried, size)
+    return Group(ordinal, lines, tokens, b"".join(expected), b"".join(carried), size)
 
 
 class ChunkWriter:
@@ -137,9 +137,8 @@ class ChunkWriter:
     def add(self, packed: Group) -> None:
         """Write a word's requests down."""
         self._requests.writelines(packed.lines)
-        for expected in packed.expected:
-            self._expected.write(orjson.dumps([*expected]) + b"\n")
-        write_failures(self._carried, packed.ordinal, packed.carried)
+        self._expected.write(packed.expected)
+        self._carried.write(packed.carried)
         self.size += packed.size
         self.ordinals.append(packed.ordinal)
 
@@ -198,17 +197,21 @@ def forget_lines(folder: Path) -> None:
 
 def write_failures(out: IO[bytes], ordinal: int, failures: Iterable[Failure]) -> None:
     """Append a word's failures, a line each."""
-    for failure in failures:
-        line = {
-            "word": ordinal,
-            "custom_id": failure.custom_id,
-            "reason": failure.reason,
-            "status": failure.status,
-            "detail": failure.detail,
-            "attempt": failure.attempt,
-            "boost": failure.boost,
-        }
-        out.write(orjson.dumps(line) + b"\n")
+    out.writelines(failure_line(ordinal, failure) for failure in failures)
+
+
+def failure_line(ordinal: int, failure: Failure) -> bytes:
+    """A word's failure as a line of a file."""
+    line = {
+        "word": ordinal,
+        "custom_id": failure.custom_id,
+        "reason": failure.reason,
+        "status": failure.status,
+        "detail": failure.detail,
+        "attempt": failure.attempt,
+        "boost": failure.boost,
+    }
+    return orjson.dumps(line) + b"\n"
 
 
 def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:

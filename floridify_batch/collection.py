@@ -4,14 +4,15 @@ Finished work is paid for in every case, so it is used in every case: what an ex
 stored like that of a completed one, and only the rest is asked again.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
-from itertools import batched
+from itertools import batched, groupby
 from pathlib import Path
 from typing import IO
 
 from floridify_batch.accounts import Spent, TokenCount
-from floridify_batch.applying import Origin, Tally, applied, component_of, parser
+from floridify_batch.applying import Origin, Tally
 from floridify_batch.batches import BatchJob
 from floridify_batch.chunks import (
     private_file,
@@ -29,9 +30,11 @@ from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.pacing import Paced
 from floridify_batch.pricing import Bills, Usage
 from floridify_batch.priors import Observed
-from floridify_batch.results import AnswerIndex, Unanswered, WordOutcome, indexed_answers, settle
+from floridify_batch.results import AnswerIndex, Unanswered, blocks_of, opened_answers
 from floridify_batch.run import Run
+from floridify_batch.stations import BlockToIndex, PageToSettle, WordToSettle, index_lines, settle_words
 from floridify_batch.words import DocId
+from floridify_batch.workshop import Workshop, in_order
 
 TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
 STORE_PAGE_WORDS = 40
@@ -81,19 +84,20 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
     tally, origin = Tally(), _origin(run, record)
     told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
-
-    def paid(identity: str, usage: Usage) -> None:
-        bills.add(component_of(identity), usage)
-
     with (
-        indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), paid) as index,
+        opened_answers((folder / "output.jsonl", folder / "errors.jsonl")) as (index, files),
         private_file(folder / "failures.partial") as failures,
     ):
+        for path, places in files:
+            await _index_file(run.workshop, path, places, index, bills)
         _copy_carried(folder, failures)
-        outcomes = settle(read_expected(folder), index, parser(run.questions, tally.dropped), _absent(record))
-        for page in batched(outcomes, STORE_PAGE_WORDS):
-            await _store_page(run, origin, page, tally, failures)
-            told(tally.settled, record.requests)
+        async with aclosing(in_order(run.workshop, settle_words, _pages(run, record, index, origin))) as settled:
+            async for _, page in settled:
+                failures.write(page.failures)
+                tally.add(page.tally)
+                if page.changes:
+                    await run.store.apply(page.changes)
+                told(tally.settled, record.requests)
         sync(failures)
         _tell_of_odd_lines(run, record, index)
     await run.store.observe(_observed(run, bills, origin))
@@ -169,17 +173,35 @@ def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> Non
 # ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _store_page(run: Run, origin: Origin, page: Sequence[WordOutcome], tally: Tally, failures: IO[bytes]) -> None:
-    texts = [run.words[outcome.ordinal] for outcome in page]
-    entries = await run.store.entries(texts, run.ledger.run.settings.language)
-    stored = (entries[text] for text in texts)
-    made_of = applied(zip(page, stored, strict=True), run.brief, origin)
-    for outcome, made in zip(page, made_of, strict=True):
-        failed = (*outcome.failures, *made.orphans)
-        tally.count(outcome.answers, failed)
-        write_failures(failures, outcome.ordinal, failed)
-    if changes := [change for made in made_of for change in made.changes]:
-        await run.store.apply(changes)
+async def _index_file(workshop: Workshop, path: Path, places: IO[bytes], index: AnswerIndex, bills: Bills) -> None:
+    """Note where each line of an answer file stands, and what those with an answer cost."""
+
+    async def blocks() -> AsyncIterator[BlockToIndex]:
+        with path.open("rb") as file:
+            for offset, block in blocks_of(file):
+                yield BlockToIndex(offset, block, bills.blank())
+
+    async with aclosing(in_order(workshop, index_lines, blocks())) as indexed:
+        async for piece, (block, billed) in indexed:
+            index.add(places, piece.offset, block)
+            bills.join(billed)
+
+
+async def _pages(run: Run, record: ChunkRecord, index: AnswerIndex, origin: Origin) -> AsyncIterator[PageToSettle]:
+    """A chunk's words, page by page, with the lines that came back and what is stored of them."""
+    absent = _absent(record)
+    words = groupby(read_expected(run.folder(record)), key=lambda each: each.ordinal)
+    for page in batched(((ordinal, list(expected)) for ordinal, expected in words), STORE_PAGE_WORDS):
+        texts = [run.words[ordinal] for ordinal, _ in page]
+        entries = await run.store.entries(texts, run.ledger.run.settings.language)
+        yield PageToSettle(
+            [
+                WordToSettle(expected, [index.raw(each.custom_id) for each in expected], entries[text])
+                for (_, expected), text in zip(page, texts, strict=True)
+            ],
+            absent,
+            origin,
+        )
 
 
 def _origin(run: Run, record: ChunkRecord) -> Origin:

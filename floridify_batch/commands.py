@@ -19,7 +19,6 @@ from floridify_batch.assembly import (
     Secrets,
     key_of,
     mongo_folder,
-    new_brief,
     opened_batches,
     opened_store,
     run_info,
@@ -27,6 +26,7 @@ from floridify_batch.assembly import (
     service,
 )
 from floridify_batch.batches import Batches
+from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_number
 from floridify_batch.display import LiveDisplay, Output, display_for
@@ -40,6 +40,7 @@ from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
 from floridify_batch.run import Run
+from floridify_batch.run_view import RunView
 from floridify_batch.seams import utc_now
 from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
@@ -261,18 +262,8 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         with _first_interrupt(driver, waiting):
             ending = await (driver.wind_up() if scene.cancels else driver.process(wait=scene.wait))
     resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
-    failures_command = f"batch-synth failures --checkpoint {quote(str(scene.checkpoint.path))}"
-    next_command = resume_command if ending is Ending.LEFT else None
     if isinstance(display, LiveDisplay):
-        panel = summary_panel(
-            display.view,
-            utc_now(),
-            width=console.width,
-            forecast=run_.ledger.estimate,
-            next_command=next_command,
-            failures_command=failures_command,
-        )
-        console.print(panel, crop=False)
+        _sum_up(display.view, run_.ledger, scene.checkpoint, console)
     if ending is Ending.STOPPED:
         return STOPPED
     if ending is Ending.LEFT:
@@ -282,6 +273,20 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         say(f"Nothing is in flight any more, and what was finished is stored. The rest is asked by: {resume_command}")
         return PROCESSED
     return SOME_FAILED if run_.ledger.failed_words else PROCESSED
+
+
+def _sum_up(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Console) -> None:
+    """Close a sitting in a terminal. How to go on with a run that is not complete is told by a sentence of its own."""
+    place = quote(str(checkpoint.path))
+    panel = summary_panel(
+        view,
+        utc_now(),
+        width=console.width,
+        forecast=ledger.estimate,
+        next_command=f"batch-synth report --checkpoint {place}" if view.complete else None,
+        failures_command=f"batch-synth failures --checkpoint {place}",
+    )
+    console.print(panel, crop=False)
 
 
 @contextmanager

@@ -8,7 +8,8 @@
     │   ├── ServiceRefused      4   quota, billing, key: every further request would fail alike
     │   ├── ServiceUncertain    4   no answer, or none that tells whether the deed was done
     │   └── UnknownBatch        4   the service does not know this batch id
-    └── DatabaseError           5   the database's: not reachable, or it refused a write
+    ├── DatabaseError           5   the database's: not reachable, or it refused a write
+    └── WorkersLost             1   the machine's: worker processes die, or are of another version
 
 An error's text is what the user reads: what is wrong, where, and what to do. One failed request is not an error
 but a value (`results.Failure`); an exception is for what stops a run.
@@ -61,3 +62,11 @@ class DatabaseError(BatchSynthError):
     """The database cannot be reached, or refused a write."""
 
     exit_code = 5
+
+
+class WorkersLost(BatchSynthError):
+    """Worker processes die one after the other: is there enough memory? Resume with fewer --workers."""
+
+    def __str__(self) -> str:
+        """What was said of it, or the sentence above."""
+        return super().__str__() or str(self.__doc__)

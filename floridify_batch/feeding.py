@@ -7,10 +7,11 @@ would make thousands of tiny batches.
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.chunks import (
     ChunkSize,
@@ -18,21 +19,21 @@ from floridify_batch.chunks import (
     Group,
     failures_by_word,
     forget_lines,
-    group,
     read_expected,
     read_ordinals,
 )
 from floridify_batch.events import ChunkMoved, ListRead, WordFailed
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.finishing import finish
+from floridify_batch.failures import Failure
 from floridify_batch.ledger import ChunkRecord, ChunkState
-from floridify_batch.planning import left_over, plan
 from floridify_batch.run import PAGE_WORDS, Run
+from floridify_batch.stations import Finished, WordToPlan, plan_words
 from floridify_batch.words import Entry
+from floridify_batch.workshop import forget
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from floridify_batch.changes import Update
-    from floridify_batch.requests import SynthesisRequest
 
 _NOWHERE = 0
 _FINISHED = -1
@@ -41,22 +42,28 @@ _THE_LIST = 0
 
 _NO_FAILURES: Mapping[str, Failure] = {}
 
+type _Found = Mapping[str, Sequence[Entry]]
+type _Planned = Sequence[Group | Finished]
+type _Begun = tuple[_Page, _Found, Future[_Planned]]
+
 
 class _Page(NamedTuple):
+    """Words that are looked up and planned together. `end`: how far the list is read after it."""
+
     origin: int
     ordinals: Sequence[int]
     failures: Mapping[int, Mapping[str, Failure]]
-    asked: Set[str] = frozenset()
+    asked: Mapping[int, frozenset[str]]
+    end: int
 
 
 @dataclass(slots=True)
 class _Returned:
-    """A chunk whose words are being planned again; `asked` are the ids that were answered or have failed in it."""
+    """A chunk whose words are being planned again, with the ids that were answered or have failed in it."""
 
     number: int
-    ordinals: Iterator[int]
+    asked: Iterator[tuple[int, frozenset[str]]]
     failures: Mapping[int, Mapping[str, Failure]]
-    asked: Set[str]
 
 
 class Feeder:
@@ -68,6 +75,7 @@ class Feeder:
         self._next = run.ledger.list_cursor
         self._returned: deque[ChunkRecord] = deque()
         self._reading: _Returned | None = None
+        self._planning: deque[_Begun] = deque()
         self._pending: deque[tuple[Group, int]] = deque()
         self._writer: ChunkWriter | None = None
         self._origins: list[int] = []
@@ -96,10 +104,8 @@ class Feeder:
             while self._pending:
                 if not self._pack():
                     return self._cut()
-            page = self._next_page()
-            if page is None:
+            if not await self._plan_page():
                 break
-            await self._plan(page)
         if self._origins and (alone or _THE_LIST in self._origins or self._is_full()):
             return self._cut()
         self._settle_accounts()
@@ -110,77 +116,86 @@ class Feeder:
         if self._writer:
             self._writer.discard()
             self._writer = None
+        for _, __, outcomes in self._planning:
+            forget(outcomes)
 
     # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    async def _plan_page(self) -> bool:
+        """Plan the page whose turn it is, while those behind it are in work; False where there is none."""
+        while len(self._planning) <= self._run.workshop.ahead and (page := self._next_page()):
+            self._planning.append(await self._begun(page))
+        if not self._planning:
+            return False
+        page, found, planned = self._planning[0]
+        outcomes = await planned
+        self._planning.popleft()
+        await self._take(page, found, outcomes)
+        return True
+
     def _next_page(self) -> _Page | None:
         while chunk := self._opened():
-            page = list(islice(chunk.ordinals, PAGE_WORDS))
-            if page:
-                here = [ordinal for ordinal in page if self._place[ordinal] == chunk.number]
-                return _Page(chunk.number, here, chunk.failures, chunk.asked)
+            asked = dict(islice(chunk.asked, PAGE_WORDS))
+            if asked:
+                here = [ordinal for ordinal in asked if self._place[ordinal] == chunk.number]
+                return _Page(chunk.number, here, chunk.failures, asked, self._next)
             self._reading = None
             self._outstanding[chunk.number] -= 1
             self._unsaved = True
         fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
         self._next = fresh.stop
-        return _Page(_THE_LIST, [each for each in fresh if self._place[each] == _NOWHERE], {}) if fresh else None
+        here = [ordinal for ordinal in fresh if self._place[ordinal] == _NOWHERE]
+        return _Page(_THE_LIST, here, {}, {}, fresh.stop) if fresh else None
 
     def _opened(self) -> _Returned | None:
         """The returned chunk whose turn it is; only its failures are in memory, however many chunks came back."""
         if self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
-            failures = failures_by_word(folder / "failures.jsonl")
-            split = record.state is ChunkState.SPLIT
-            asked = frozenset() if split else frozenset(each.custom_id for each in read_expected(folder))
-            self._reading = _Returned(record.number, iter(read_ordinals(folder)), failures, asked)
+            asked = _asked(folder, answered=record.state is not ChunkState.SPLIT)
+            self._reading = _Returned(record.number, asked, failures_by_word(folder / "failures.jsonl"))
         return self._reading
 
-    async def _plan(self, page: _Page) -> None:
+    async def _begun(self, page: _Page) -> _Begun:
         run = self._run
         texts = [run.words[ordinal] for ordinal in page.ordinals]
-        entries = await run.store.entries(texts, run.ledger.run.settings.language) if texts else {}
-        for ordinal, text in zip(page.ordinals, texts, strict=True):
-            self._plan_word(ordinal, entries[text], page)
+        found = await run.store.entries(texts, run.ledger.run.settings.language) if texts else {}
+        words = [
+            WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
+            for ordinal, text in zip(page.ordinals, texts, strict=True)
+        ]
+        self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
+        return page, found, run.workshop.begin(plan_words, words)
+
+    async def _take(self, page: _Page, found: _Found, outcomes: _Planned) -> None:
+        run = self._run
+        asked_about: list[str] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Finished):
+                self._finish(outcome)
+            else:
+                asked_about.append(run.words[outcome.ordinal])
+                self._pending.append((outcome, page.origin))
+                self._outstanding[page.origin] += 1
+        self._outstanding[page.origin] -= 1
         if self._tidied:
             await run.store.update(self._tidied)
             self._tidied = []
-        asked_about = {run.words[packed.ordinal] for packed, _ in self._pending}
-        await run.store.ensure_words(
-            entry.word for text in texts if text in asked_about for entry in entries[text] if not entry.word.stored
-        )
+        entries = (entry for text in asked_about for entry in found[text])
+        await run.store.ensure_words(entry.word for entry in entries if not entry.word.stored)
         if page.origin == _THE_LIST:
-            run.observer.notify(ListRead(self._next, len(run.words)))
+            run.observer.notify(ListRead(page.end, len(run.words)))
 
-    def _plan_word(self, ordinal: int, entries: Sequence[Entry], page: _Page) -> None:
-        failures = page.failures.get(ordinal, _NO_FAILURES)
-        requests = self._requests(entries, failures)
-        vanished = {each.custom_id for each in requests if each.attempt == 1} & page.asked
-        if vanished:
-            failures = {**failures, **{identity: _vanished(identity) for identity in vanished}}
-            requests = self._requests(entries, failures)
-        if requests:
-            self._pending.append((group(ordinal, requests, failures), page.origin))
-            self._outstanding[page.origin] += 1
-        else:
-            reason = left_over(entries, self._run.brief, failures)
-            self._finish(ordinal, reason)
-            if reason is None and page.origin != _THE_LIST:
-                self._tidied += [update for entry in entries for update in finish(entry)]
-
-    def _requests(self, entries: Sequence[Entry], failures: Mapping[str, Failure]) -> "list[SynthesisRequest[Any]]":
-        return [request for entry in entries for request in plan(entry, self._run.brief, failures)]
-
-    def _finish(self, ordinal: int, reason: str | None) -> None:
+    def _finish(self, outcome: Finished) -> None:
         """A word for which nothing is left to ask is processed, or has failed for a reason."""
-        word, ledger = self._run.words[ordinal], self._run.ledger
-        if reason is None:
+        word, ledger = self._run.words[outcome.ordinal], self._run.ledger
+        if outcome.reason is None:
             ledger.processed_words.append(word)
         else:
-            ledger.failed_words[word] = reason
-            self._run.observer.notify(WordFailed(word, reason))
-        self._place[ordinal] = _FINISHED
+            ledger.failed_words[word] = outcome.reason
+            self._run.observer.notify(WordFailed(word, outcome.reason))
+        self._tidied += outcome.updates
+        self._place[outcome.ordinal] = _FINISHED
         self._unsaved = True
 
     # ── chunks out ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,15 +259,18 @@ class Feeder:
 
     def _unplaced(self) -> Iterator[int]:
         """The list's words that are planned and in no chunk that the ledger knows."""
+        for page, _, __ in self._planning:
+            yield from (page.ordinals if page.origin == _THE_LIST else ())
         yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
         if self._writer:
             pairs = zip(self._writer.ordinals, self._origins, strict=True)
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
 
 
-def _vanished(identity: str) -> Failure:
-    """An answer that was stored and is not found again: to ask for it once more would be to pay for ever."""
-    return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but the database does not show it")
+def _asked(folder: Path, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
+    """The words of a chunk with the ids that were settled in it; of a chunk that was split, none was."""
+    for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
+        yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()
 
 
 def _places(run: Run) -> "array[int]":

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from floridify_batch.errors import UsageError
@@ -161,38 +161,45 @@ class Bill:
         self._rates = rates(model, batch=batch, price=price)
         self._batch = batch
         self.requests = 0
-        self._below_tier = Usage()
-        self._above_tier = Usage()
-        self._cost_above_tier = Decimal(0)
+        self.below_tier = Usage()
+        self.above_tier = Usage()
+        self.cost_above_tier = Decimal(0)
 
     def add(self, usage: Usage) -> None:
         """Count one request's usage. Below the tier, the cost of a sum is the sum of the costs."""
         self.requests += usage.total > 0
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
-            self._below_tier += usage
+            self.below_tier += usage
         else:
-            self._above_tier += usage
-            self._cost_above_tier += request_cost(usage, rate, batch=self._batch)
+            self.above_tier += usage
+            self.cost_above_tier += request_cost(usage, rate, batch=self._batch)
+
+    def join(self, other: "Bill") -> None:
+        """Take over what is on another bill at the same rates."""
+        self.requests += other.requests
+        self.below_tier += other.below_tier
+        self.above_tier += other.above_tier
+        self.cost_above_tier += other.cost_above_tier
 
     @property
     def usage(self) -> Usage:
         """What all requests used."""
-        return self._below_tier + self._above_tier
+        return self.below_tier + self.above_tier
 
     @property
     def cost(self) -> Decimal | None:
         """What all requests cost, in US dollars; None where the model's price is unknown."""
         if self._rates is None:
             return None
-        return self._rates.cost(self._below_tier) + self._cost_above_tier
+        return self._rates.cost(self.below_tier) + self.cost_above_tier
 
 
 class Bills:
     """A bill for each component, and their sum."""
 
     def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
-        self._new = partial(Bill, model, batch=batch, price=price)
+        self._model, self._batch, self._price = model, batch, price
         self.by_component: dict[str, Bill] = {}
 
     def add(self, component: str, usage: Usage) -> None:
@@ -201,6 +208,18 @@ class Bills:
         if bill is None:
             bill = self.by_component[component] = self._new()
         bill.add(usage)
+
+    def _new(self) -> Bill:
+        return Bill(self._model, batch=self._batch, price=self._price)
+
+    def blank(self) -> "Bills":
+        """Bills at the same rates with nothing on them."""
+        return Bills(self._model, batch=self._batch, price=self._price)
+
+    def join(self, other: "Bills") -> None:
+        """Take over what is on other bills at the same rates."""
+        for component, bill in other.by_component.items():
+            self.by_component.setdefault(component, self._new()).join(bill)
 
     @property
     def usage(self) -> Usage:

@@ -6,7 +6,7 @@ remembered: where a process died between the new references and the removal, sto
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -95,7 +95,7 @@ def _keeping(change: Change, kept: set[DocId]) -> Change:
         if stay:
             name = BONDS[replaced.collection].field
             updates = tuple(_joined(update, name, stay) for update in change.updates)
-            change = replace(change, target=_joined(change.target, name, stay), updates=updates)
+            change = change._replace(target=_joined(change.target, name, stay), updates=updates)
     return change
 
 
@@ -103,7 +103,7 @@ def _joined(update: Update, name: str, stay: Sequence[DocId]) -> Update:
     listed = update.fields.get(name)
     if not isinstance(listed, list):
         return update
-    return replace(update, fields={**update.fields, name: [*stay, *listed]})
+    return update._replace(fields={**update.fields, name: [*stay, *listed]})
 
 
 # ── what goes ──────────────────────────────────────────────────────────────────────────────────────────────────────

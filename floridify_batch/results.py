@@ -4,12 +4,13 @@ Answer lines come in any order and in two files, and a line's file says nothing 
 where each id's line is; a second reads the lines word by word, starting from what was expected: nothing can be lost.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 import orjson
 
@@ -19,6 +20,9 @@ from floridify_batch.pricing import Usage, usage_of
 from floridify_batch.requests import AnswerError, CustomIdParts, parse_custom_id
 
 HTTP_OK = 200
+BLOCK_BYTES = 1 << 20
+"""How much of an answer file is indexed in one go: some 700 lines."""
+
 _DETAIL_LENGTH = 300
 _TIME_RAN_OUT = frozenset({"batch_expired", "batch_cancelled"})
 
@@ -42,62 +46,99 @@ class AnswerIndex:
     unreadable: int = 0
     repeated: int = 0
 
-    def line(self, identity: str) -> Mapping[str, Any] | None:
-        """An id's line, read from its file; None where there is none."""
+    def add(self, file: IO[bytes], offset: int, block: "IndexedBlock") -> None:
+        """Enter the lines of a block of a file. Of several with one id, the first usable one counts."""
+        self.lines += block.lines
+        self.unreadable += block.lines - len(block.places)
+        for identity, start, length, usable in block.places:
+            known = self.places.get(identity)
+            if known is not None:
+                self.repeated += 1
+            if known is None or (usable and not known.usable):
+                self.places[identity] = _Place(file, offset + start, length, usable)
+
+    def raw(self, identity: str) -> bytes | None:
+        """An id's line as it stands in its file; None where there is none."""
         place = self.places.get(identity)
         if place is None:
             return None
         place.file.seek(place.offset)
-        parsed: Mapping[str, Any] = orjson.loads(place.file.read(place.length))
+        return place.file.read(place.length)
+
+    def line(self, identity: str) -> Mapping[str, Any] | None:
+        """An id's line, read from its file; None where there is none."""
+        raw = self.raw(identity)
+        if raw is None:
+            return None
+        parsed: Mapping[str, Any] = orjson.loads(raw)
         return parsed
 
 
+class IndexedBlock(NamedTuple):
+    """What a block of an answer file holds: each readable line's id, offset, length and whether it has an answer."""
+
+    lines: int
+    places: Sequence[tuple[str, int, int, bool]]
+
+
 type Paid = Callable[[str, Usage], None]
+
+
+def index_block(block: bytes, paid: Paid) -> IndexedBlock:
+    """Note every line of a block of whole lines; `paid` gets the id and the usage of each answered one."""
+    lines, offset = 0, 0
+    places: list[tuple[str, int, int, bool]] = []
+    for line in BytesIO(block):
+        if line.strip():
+            lines += 1
+            identity, body = _read(line)
+            if identity is not None:
+                places.append((identity, offset, len(line), body is not None))
+                if body is not None:
+                    paid(identity, usage_of(body))
+        offset += len(line)
+    return IndexedBlock(lines, places)
+
+
+def blocks_of(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The blocks of a file with their offsets, each of whole lines and some `BLOCK_BYTES` long."""
+    offset = 0
+    while block := file.read(BLOCK_BYTES):
+        block += file.readline()
+        yield offset, block
+        offset += len(block)
+
+
+@contextmanager
+def opened_answers(paths: Iterable[Path]) -> Iterator[tuple[AnswerIndex, Sequence[tuple[Path, IO[bytes]]]]]:
+    """An empty index, and those of the answer files that exist, each open for reading lines out of their order."""
+    with ExitStack() as stack:
+        # Unbuffered: the second pass reads whole lines at known places.
+        there = [path for path in paths if path.exists()]
+        yield AnswerIndex(), [(path, stack.enter_context(path.open("rb", buffering=0))) for path in there]
 
 
 @contextmanager
 def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
     """Note every line of the answer files, of which any may be absent; `paid` gets the id and the usage of each
     answered line.
-
-    Of several lines with one id, the first usable one counts, since a request that was answered is answered.
     """
-    index = AnswerIndex()
-    with ExitStack() as stack:
-        for path in paths:
-            if path.exists():
-                # Unbuffered: the second pass reads whole lines at known places, in another order than they stand.
-                _index_file(path, stack.enter_context(path.open("rb", buffering=0)), index, paid)
+    with opened_answers(paths) as (index, files):
+        for path, places in files:
+            with path.open("rb") as lines:
+                for offset, block in blocks_of(lines):
+                    index.add(places, offset, index_block(block, paid))
         yield index
 
 
-def _index_file(path: Path, places: IO[bytes], index: AnswerIndex, paid: Paid) -> None:
-    offset = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            if line.strip():
-                index.lines += 1
-                _index_line(line, _Place(places, offset, len(line), usable=False), index, paid)
-            offset += len(line)
-
-
-def _index_line(line: bytes, place: _Place, index: AnswerIndex, paid: Paid) -> None:
-    parsed: Mapping[str, Any] = {}
-    with suppress(orjson.JSONDecodeError):
-        read = orjson.loads(line)
-        parsed = read if isinstance(read, dict) else {}
-    identity = parsed.get("custom_id")
-    if not isinstance(identity, str):
-        index.unreadable += 1
-        return
-    body = _body(parsed)
-    if body is not None:
-        paid(identity, usage_of(body))
-    known = index.places.get(identity)
-    if known is not None:
-        index.repeated += 1
-    if known is None or (body is not None and not known.usable):
-        index.places[identity] = place._replace(usable=body is not None)
+def _read(line: bytes) -> tuple[str | None, Mapping[str, Any] | None]:
+    """The id that a line names, if any, and the body of its answer, if it has one."""
+    try:
+        parsed = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None, None
+    identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
+    return (identity, _body(parsed)) if isinstance(identity, str) else (None, None)
 
 
 def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -144,9 +185,14 @@ type Parse = Callable[[str, Mapping[str, Any]], Any]
 """The answer to a component's request in a response's body. Raises `AnswerError`."""
 
 
-def settle(
-    expected: Iterable[Expected], index: AnswerIndex, parse: Parse, unanswered: Unanswered
-) -> Iterator[WordOutcome]:
+class Lines(Protocol):
+    """Where the line of an id is to be had."""
+
+    def line(self, identity: str) -> Mapping[str, Any] | None:
+        """An id's line; None where there is none."""
+
+
+def settle(expected: Iterable[Expected], index: Lines, parse: Parse, unanswered: Unanswered) -> Iterator[WordOutcome]:
     """The outcome of every word, in the order in which they were packed."""
     for ordinal, requests in groupby(expected, key=lambda request: request.ordinal):
         settled = [_settle_one(request, index, parse, unanswered) for request in requests]
@@ -157,7 +203,7 @@ def settle(
         )
 
 
-def _settle_one(request: Expected, index: AnswerIndex, parse: Parse, unanswered: Unanswered) -> Answered | Failure:
+def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unanswered) -> Answered | Failure:
     line = index.line(request.custom_id)
     if line is None:
         return _failure(request, unanswered.reason, unanswered.detail)

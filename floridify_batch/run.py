@@ -15,6 +15,7 @@ from floridify_batch.events import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.planning import Brief, Question
 from floridify_batch.seams import Clock, Sleep, utc_now
+from floridify_batch.workshop import OwnHands, Workshop
 
 PAGE_WORDS = 200
 """Words that are looked up by one query and planned in one go."""
@@ -38,9 +39,11 @@ class Run:
     sleep: Sleep = asyncio.sleep
     budget: Budget | None = None
     questions: Mapping[str, Question] = field(init=False)
+    workshop: Workshop = field(init=False)
 
     def __post_init__(self) -> None:
         self.questions = self.brief.by_component()
+        self.workshop = OwnHands(self.brief)
 
     def folder(self, record: ChunkRecord) -> Path:
         """The folder of a chunk's files."""

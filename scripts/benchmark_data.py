@@ -51,6 +51,11 @@ def word(number: int) -> str:
     return "".join(syllables)
 
 
+def senses(text: str) -> Iterator[tuple[str, str]]:
+    """The parts of speech of a word with the texts of its definitions."""
+    return ((part_of_speech, sense.format(word=text)) for part_of_speech, sense in _SENSES)
+
+
 def write_list(path: Path, count: int) -> None:
     """Write a word list."""
     path.write_text("".join(f"{word(number)}\n" for number in range(count)), encoding="utf-8")
@@ -85,11 +90,11 @@ def _word_document(number: int) -> Document:
 
 
 def _definition_documents(of: Document) -> Iterator[Document]:
-    for part_of_speech, text in _SENSES:
+    for part_of_speech, text in senses(of["text"]):
         yield _base() | {
             "word_id": of["_id"],
             "part_of_speech": part_of_speech,
-            "text": text.format(word=of["text"]),
+            "text": text,
             "meaning_cluster": None,
             "providers": ["wiktionary"],
             **{name: [] for name in ("synonyms", "antonyms", "cognates", "example_ids", "word_forms")},

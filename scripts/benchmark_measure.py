@@ -114,7 +114,8 @@ async def _prepared(
     settings: "RunSettings", place: Any, store: TimedStore, batches: Any, watch: Stopwatch
 ) -> "tuple[Run, Estimate]":
     """What the command does up to the gate, and the run behind it."""
-    from floridify_batch.assembly import new_brief, run_info
+    from floridify_batch.assembly import run_info
+    from floridify_batch.briefing import new_brief
     from floridify_batch.chunks import Limits
     from floridify_batch.ledger import Ledger
     from floridify_batch.run import Run

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from floridify_batch.assembly import Secrets, new_brief, opened_batches, opened_store, run_info
+from floridify_batch.assembly import Secrets, opened_batches, opened_store, run_info
+from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.dictionary import Place
 from floridify_batch.driver import Driver

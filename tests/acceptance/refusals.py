@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 from pymongo.database import Database
 
-from floridify_batch.assembly import new_brief, run_info
+from floridify_batch.assembly import run_info
+from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.ledger import Ledger, RunSettings
 from floridify_batch.words import digest_of, write_normalised

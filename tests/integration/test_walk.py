@@ -14,8 +14,9 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.assembly import new_brief, run_info
+from floridify_batch.assembly import run_info
 from floridify_batch.batches import OpenAIBatches
+from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import ServiceRefused

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,10 @@ from floridify_batch.chunks import (
     API_MAX_REQUESTS,
     ChunkSize,
     ChunkWriter,
-    Expected,
     Group,
     Limits,
     chunk_folder,
+    failure_line,
     failures_by_word,
     forget_lines,
     group,
@@ -36,9 +37,10 @@ FAILED = Failure("bank-1", FailureReason.HTTP, "busy ünd “so on”\n", attemp
 
 def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> Group:
     lines = [b'{"custom_id":"%d-%d"}\n' % (ordinal, number) for number in range(requests)]
-    expected = [Expected(ordinal, f"{ordinal}-{number}", 1, 0) for number in range(requests)]
+    expected = [orjson.dumps([ordinal, f"{ordinal}-{number}", 1, 0]) + b"\n" for number in range(requests)]
+    failures = [failure_line(ordinal, each) for each in carried]
     size = ChunkSize(1, requests, sum(map(len, lines)), 10 * requests, 5 * requests)
-    return Group(ordinal, lines, [10] * requests, expected, carried, size)
+    return Group(ordinal, lines, [10] * requests, b"".join(expected), b"".join(failures), size)
 
 
 def test_the_services_limits() -> None:
@@ -174,8 +176,8 @@ def test_a_word_made_ready() -> None:
     assert packed.size.bytes == len(packed.lines[0])
     assert (packed.size.words, packed.size.requests, packed.size.output_tokens) == (1, 1, 160)
     assert packed.size.input_tokens > 100
-    assert list(packed.carried) == [FAILED]
-    assert [each.ordinal for each in packed.expected] == [4]
+    assert packed.carried == failure_line(4, FAILED)
+    assert orjson.loads(packed.expected)[0] == 4
 
 
 @patient

@@ -1,7 +1,6 @@
 """What gives way to an answer goes in the end, whenever the process dies; what is anybody else's stays."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -136,5 +135,5 @@ def test_lists_keep_what_is_not_ours() -> None:
     (kept,) = keeping([change], {own})
     assert kept.target.fields == {"example_ids": [own, new]}
     assert keeping([change], set()) == [change]
-    plain = replace(change, target=replace(target, fields={"cefr_level": "B1"}))
+    plain = change._replace(target=target._replace(fields={"cefr_level": "B1"}))
     assert keeping([plain], {own}) == [plain]

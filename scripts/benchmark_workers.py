@@ -1,0 +1,237 @@
+"""The pure stations alone, from files to files: no server, no database, no network.
+
+A first file holds pages of words with what is stored of them; planning makes the lines of a batch file out of it.
+Answers to these lines are written down, and settling makes changes out of them. Whoever does the work (this process,
+or a pool of one, two … processes) reads the same files and writes the same ones, byte for byte, which is checked.
+"""
+
+import asyncio
+import pickle
+import resource
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import blake2b
+from itertools import batched, groupby
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import orjson
+
+from floridify_batch.applying import Origin
+from floridify_batch.briefing import new_brief
+from floridify_batch.chunks import Expected, Group
+from floridify_batch.collection import STORE_PAGE_WORDS
+from floridify_batch.failures import FailureReason
+from floridify_batch.ledger import RunInfo, RunSettings
+from floridify_batch.pricing import Bills
+from floridify_batch.results import AnswerIndex, Unanswered, blocks_of, opened_answers
+from floridify_batch.run import PAGE_WORDS
+from floridify_batch.sandbox.replies import completion, reply
+from floridify_batch.stations import (
+    BlockToIndex,
+    PageToSettle,
+    WordToPlan,
+    WordToSettle,
+    index_lines,
+    plan_words,
+    settle_words,
+)
+from floridify_batch.words import Definition, Entry, Word, derived_id
+from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order, process_pool
+from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
+
+_RUN = "benchmark"
+_NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_ORIGIN = Origin(_RUN, "batch_1", _NOON, _NOON, "gpt-6-luna", "batch", "en")
+_REST = Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one kind of workshop was: seconds by the clock, and of CPU in the driver alone."""
+
+    workers: int
+    requests: int
+    planning: float
+    settling: float
+    driver: float
+    digest: str
+
+    @property
+    def total(self) -> float:
+        """Seconds by the clock."""
+        return self.planning + self.settling
+
+
+def measure(folder: Path, words: int, workers: Sequence[int], executor: Callable[[int], Executor]) -> list[Pace]:
+    """The pace of each number of workers; 0 stands for this process's own hands."""
+    info = _info()
+    _write_entries(folder / "entries.pickle", words)
+    paces = [asyncio.run(_measured(folder, info, 0, OwnHands(new_brief(info.settings, _RUN))))]
+    pools = ((count, Pool(info, count, partial(executor, count))) for count in workers)
+    return [*paces, *(asyncio.run(_measured(folder, info, count, pool)) for count, pool in pools)]
+
+
+def pace_report(paces: Sequence[Pace]) -> str:
+    """The paces as a table; the first row is the measure of the others."""
+    head = f"{'workers':<10}{'requests/s':>12}{'times':>8}{'plan µs':>10}{'settle µs':>11}{'driver CPU µs':>15}"
+    lines = [head]
+    for pace in paces:
+        each = pace.requests / 10**6
+        lines.append(
+            f"{pace.workers or 'none':<10}{pace.requests / pace.total:>12,.0f}{paces[0].total / pace.total:>8.2f}"
+            f"{pace.planning / each:>10.1f}{pace.settling / each:>11.1f}{pace.driver / each:>15.1f}"
+        )
+    same = len({pace.digest for pace in paces}) == 1
+    return "\n".join([*lines, f"The same files, byte for byte: {'yes' if same else 'NO'}"])
+
+
+def _info() -> RunInfo:
+    settings = RunSettings(
+        words_file="words.txt",
+        components=COMPONENTS,
+        model=_ORIGIN.model,
+        language="en",
+        force=False,
+        immediate=False,
+        batch_size=None,
+        max_attempts=3,
+        poll_interval=60,
+        database="",
+        mongo_url=None,
+        base_url=None,
+        sandbox=False,
+    )
+    digest = new_brief(settings, _RUN).template_digest
+    return RunInfo(id=_RUN, settings=settings, words=0, list_digest="", template_digest=digest)
+
+
+# ── the files ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _write_entries(path: Path, words: int) -> None:
+    with path.open("wb") as out:
+        for page in batched(range(words), STORE_PAGE_WORDS):
+            pickle.dump([(number, [_entry(number)]) for number in page], out)
+
+
+def _entry(number: int) -> Entry:
+    text = word(number)
+    definitions = tuple(
+        Definition(derived_id("definition", number, part_of_speech), part_of_speech, sense, providers=["wiktionary"])
+        for part_of_speech, sense in senses(text)
+    )
+    return Entry(Word(derived_id("word", number), text, "en"), definitions, sources=definitions)
+
+
+def _pages(path: Path) -> Iterator[list[tuple[int, list[Entry]]]]:
+    with path.open("rb") as pages:
+        while pages.peek(1):
+            yield pickle.load(pages)  # noqa: S301  written by this script a moment ago
+
+
+def _write_answers(requests: Path, output: Path) -> None:
+    """Answers as the service writes them."""
+    if output.exists():
+        return
+    with requests.open("rb") as lines, output.open("wb") as out:
+        for number, line in enumerate(lines):
+            request = orjson.loads(line)
+            body = completion(request["body"], reply(request["body"], 300, fast=True), str(number), 0)
+            response = {"status_code": 200, "request_id": f"req_{number}", "body": body}
+            answer = {"id": f"batch_req_{number}", "custom_id": request["custom_id"], "response": response}
+            out.write(orjson.dumps(answer | {"error": None}) + b"\n")
+
+
+# ── the walk ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _measured(folder: Path, info: RunInfo, workers: int, workshop: Workshop) -> Pace:
+    for _ in range(4 * workers):  # so that the workers are there before the clock runs
+        await workshop.begin(plan_words, [WordToPlan(0, [_entry(0)], {})])
+    wall, cpu = perf_counter(), process_time()
+    requests = await _plan(folder, workshop)
+    planned = perf_counter()
+    driver = process_time() - cpu
+    _write_answers(folder / "requests.jsonl", folder / "output.jsonl")
+    settling, cpu = perf_counter(), process_time()
+    await _settle(folder, info, workshop)
+    ended = perf_counter()
+    driver += process_time() - cpu
+    workshop.close()
+    names = ("requests.jsonl", "expected.jsonl", "changes.pickle", "failures.jsonl")
+    digest = blake2b(b"".join(blake2b((folder / name).read_bytes()).digest() for name in names)).hexdigest()
+    return Pace(workers, requests, planned - wall, ended - settling, driver, digest)
+
+
+async def _plan(folder: Path, workshop: Workshop) -> int:
+    async def pages() -> AsyncIterator[list[WordToPlan]]:
+        per_piece = PAGE_WORDS // STORE_PAGE_WORDS
+        for some in batched(_pages(folder / "entries.pickle"), per_piece):
+            yield [WordToPlan(ordinal, entries, {}) for page in some for ordinal, entries in page]
+
+    requests = 0
+    with (folder / "requests.jsonl").open("wb") as lines, (folder / "expected.jsonl").open("wb") as expected:
+        async with aclosing(in_order(workshop, plan_words, pages())) as planned:
+            async for _, page in planned:
+                for word_ in page:
+                    if not isinstance(word_, Group):
+                        raise TypeError(f"word {word_.ordinal} has nothing to ask")
+                    lines.writelines(word_.lines)
+                    expected.write(word_.expected)
+                    requests += word_.size.requests
+    return requests
+
+
+async def _settle(folder: Path, info: RunInfo, workshop: Workshop) -> None:
+    bills = Bills(info.settings.model, batch=True)
+    with opened_answers([folder / "output.jsonl"]) as (index, files):
+        for path, places in files:
+            await _index(workshop, path, places, index, bills)
+        with (folder / "changes.pickle").open("wb") as out, (folder / "failures.jsonl").open("wb") as failures:
+            async with aclosing(in_order(workshop, settle_words, _answered(folder, index))) as settled:
+                async for _, page in settled:
+                    out.write(orjson.dumps(page.changes, default=tuple))
+                    failures.write(page.failures)
+
+
+async def _index(workshop: Workshop, path: Path, places: Any, index: AnswerIndex, bills: Bills) -> None:
+    async def blocks() -> AsyncIterator[BlockToIndex]:
+        with path.open("rb") as file:
+            for offset, block in blocks_of(file):
+                yield BlockToIndex(offset, block, bills.blank())
+
+    async with aclosing(in_order(workshop, index_lines, blocks())) as indexed:
+        async for piece, (block, billed) in indexed:
+            index.add(places, piece.offset, block)
+            bills.join(billed)
+
+
+async def _answered(folder: Path, index: AnswerIndex) -> AsyncIterator[PageToSettle]:
+    with (folder / "expected.jsonl").open("rb") as lines:
+        asked = groupby((Expected(*orjson.loads(line)) for line in lines), key=lambda each: each.ordinal)
+        for page in _pages(folder / "entries.pickle"):
+            words = []
+            for _, entries in page:
+                expected = list(next(asked)[1])
+                words.append(WordToSettle(expected, [index.raw(each.custom_id) for each in expected], entries))
+            yield PageToSettle(words, _REST, _ORIGIN)
+
+
+def peak_of_workers() -> int:
+    """The most bytes of memory that one worker that has ended held at once."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    import sys
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        count = int(sys.argv[1]) // REQUESTS_PER_WORD
+        print(pace_report(measure(Path(name), count, [1, 2], process_pool)))
