@@ -83,6 +83,14 @@ def lines_of(text: str, width: int, most: int | None = None) -> list[str]:
     return lines
 
 
+def sentence_lines(sentence: str, width: int) -> list[str]:
+    """A sentence in lines; a command at its end is for copying, and has a line of its own where it would be broken."""
+    told, found, command = sentence.rpartition(": batch-synth ")
+    if not found or cell_len(sentence) <= width:
+        return lines_of(sentence, width)
+    return [*lines_of(f"{told}:", width), f"  batch-synth {command}"]
+
+
 def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:
     """A table with a line under its heads; numbers stand to the right, `wide` takes the room that is left."""
     table = Table(

@@ -6,17 +6,18 @@ from collections.abc import Iterable
 
 import typer
 
-from floridify_batch.frames import lines_of, plain
+from floridify_batch.frames import plain, sentence_lines
 
 
 def say(sentence: str, *, err: bool = False) -> None:
     """Print a sentence: file names, words and services' messages in it lose their control characters.
 
-    In a terminal its lines break between words, and a long path or address is left whole; elsewhere it is one line.
+    In a terminal its lines break between words, and what will be copied stays whole: a long path, an address, the
+    command at its end. Elsewhere it is one line.
     """
     stream = sys.stderr if err else sys.stdout
     there = stream is not None and stream.isatty()
-    lines = lines_of(plain(sentence), shutil.get_terminal_size().columns) if there else [plain(sentence)]
+    lines = sentence_lines(plain(sentence), shutil.get_terminal_size().columns) if there else [plain(sentence)]
     typer.echo("\n".join(lines), err=err)
 
 

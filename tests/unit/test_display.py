@@ -34,7 +34,7 @@ from floridify_batch.events import (
     WordFailed,
 )
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.frames import plain, shorten
+from floridify_batch.frames import lines_of, plain, sentence_lines, shorten
 from floridify_batch.live import Frame
 from floridify_batch.log_lines import LogDisplay
 from floridify_batch.money_panels import estimate_panel
@@ -221,6 +221,26 @@ def test_plain_text_is_one_harmless_line(text: str) -> None:
 def test_joiners_of_words_are_kept() -> None:
     """The joiners that Persian and Hindi words are spelt with stay."""
     assert plain("क्\u200dष") == "क्\u200dष"
+
+
+@patient
+@given(st.text("ab 猫é-", max_size=200), st.integers(4, 40), st.none() | st.integers(1, 3))
+def test_sentences_break_between_words(text: str, width: int, most: int | None) -> None:
+    """Lines break between words alone, none is too wide but for a word that is, and no word is lost unseen."""
+    text = " ".join(text.split())
+    lines = lines_of(text, width, most)
+    assert most is None or len(lines) <= most
+    assert " ".join(lines) == text or (lines[-1].endswith("…") and len(lines) == most)
+    assert all(cell_len(line) <= width or " " not in line for line in lines)
+
+
+def test_a_command_in_a_sentence_is_not_broken() -> None:
+    """A command at the end of a sentence that is too long has a line of its own."""
+    sentence = "Batches are in flight. Collect them with: batch-synth resume --checkpoint words.checkpoint.json"
+    command = "  batch-synth resume --checkpoint words.checkpoint.json"
+    assert sentence_lines(sentence, 60) == ["Batches are in flight. Collect them with:", command]
+    assert sentence_lines(sentence, 20)[-1] == command
+    assert sentence_lines(sentence, 200) == [sentence]
 
 
 @patient
