@@ -1,0 +1,159 @@
+"""A database that goes away in the middle of a run: it is waited for, or left and come back to; nothing is lost."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from tests.acceptance.command import Desk, said, until
+from tests.acceptance.conftest import DeskMaker
+from tests.acceptance.mongod import listens, mongod
+from tests.acceptance.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    import subprocess
+
+WORDS = ("moon", "sun", "star")
+RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,pronunciation")
+RESUME = ("resume", "-c", "words.checkpoint.json")
+AWAY = "The database does not answer; the answers are safe on disk. Trying again."
+
+
+@dataclass
+class Server:
+    """A MongoDB of this test alone, that can go away and come back."""
+
+    folder: Path
+    port: int
+    running: ExitStack
+
+    def come(self) -> None:
+        """Start it, over the data that it had."""
+        self.running.enter_context(mongod(self.folder, self.port))
+
+    def go(self) -> None:
+        """Kill it."""
+        self.running.close()
+        until(lambda: not listens(self.port))
+
+
+@pytest.fixture
+def server(tmp_path: Path, free_port: int) -> Iterator[Server]:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with ExitStack() as running:
+        server = Server(folder, free_port, running)
+        server.come()
+        yield server
+
+
+@pytest.fixture
+def away(desk_at: DeskMaker, frozen: Sandbox, server: Server) -> Iterator[Desk]:
+    """A desk whose database is that server, at a service in which time passes only when it is told so."""
+    desk = desk_at(frozen, "away")
+    url = f"mongodb://127.0.0.1:{server.port}/"
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(url) as client:
+        desk = replace(desk, env=desk.env | {"BATCH_SYNTH_MONGO_URL": url}, database=client[desk.database.name])
+        desk.write(*WORDS)
+        yield desk
+        frozen.control(faults=[], finish=True)
+
+
+def documents(database: Database[dict[str, Any]]) -> dict[str, list[bytes]]:
+    """Every byte of every document."""
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    names = sorted(database.list_collection_names())
+    return {name: [bytes(each.raw) for each in database.with_options(raw)[name].find().sort("_id")] for name in names}
+
+
+def finished(desk: Desk, code: int) -> None:
+    """Everything is stored and was asked once."""
+    assert code == 0
+    assert sorted(desk.ledger.processed_words) == sorted(WORDS)
+    assert desk.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) > 0
+    assert desk.database.definitions.count_documents({"synonyms.0": {"$exists": False}}) == 0
+    labels = [batch["label"] for batch in desk.batches()]
+    assert len(labels) == len(set(labels)) == len(desk.ledger.chunks)
+
+
+def under_way(desk: Desk, process: "subprocess.Popen[Any]") -> None:
+    """Wait until the first batch is made."""
+    until(lambda: desk.states() == ["SUBMITTED"] or process.poll() is not None)
+    assert process.poll() is None
+
+
+def through(desk: Desk, process: "subprocess.Popen[Any]") -> None:
+    """Let whatever is in flight end, until the run is through."""
+
+    def ended() -> bool:
+        desk.sandbox.control(finish=True)
+        return process.poll() is not None
+
+    until(ended)
+
+
+def test_waited_for(away: Desk, server: Server) -> None:
+    """In lines: the run says that it waits for the database, and goes on by itself when that is back."""
+    with away.doing(*RUN) as process:
+        under_way(away, process)
+        server.go()
+        away.sandbox.control(finish=True)
+        assert process.stdout is not None
+        shown = ""
+        while AWAY not in shown:
+            line = process.stdout.readline()
+            assert line, shown
+            shown += line
+        assert away.states() == ["ANSWERED"]
+        server.come()
+        through(away, process)
+        told = said(process)
+    assert "Traceback" not in told.err
+    finished(away, told.code)
+
+
+def test_waited_for_on_the_screen(away: Desk, server: Server) -> None:
+    """On the live screen: the same, and the reason for the wait stands where the run says what it does."""
+    with away.terminal(*RUN) as terminal:
+        under_way(away, terminal.process)
+        server.go()
+        away.sandbox.control(finish=True)
+        terminal.wait_for("The database does not answer")
+        server.come()
+        through(away, terminal.process)
+        finished(away, terminal.ended())
+
+
+def test_patience_ends(away: Desk, server: Server, tmp_path: Path) -> None:
+    """When --patience is over, the run leaves with exit code 5; resumed, it asks nothing again, and stores it once."""
+    with away.doing(*RUN, "--patience", "1") as process:
+        under_way(away, process)
+        server.go()
+        away.sandbox.control(finish=True)
+        told = said(process)
+    assert (told.code, told.err.count("\n")) == (5, 1)
+    assert "The database cannot be reached" in told.err
+    assert "batch-synth resume --checkpoint words.checkpoint.json" in told.err
+    assert away.states() == ["ANSWERED"]
+    shutil.copytree(away.folder, tmp_path / "kept")
+    without = away.do(*RESUME)
+    assert (without.code, away.states()) == (5, ["ANSWERED"])
+    server.come()
+    with away.doing(*RESUME) as process:
+        through(away, process)
+        finished(away, said(process).code)
+    stored = documents(away.database)
+    shutil.rmtree(away.folder)
+    shutil.copytree(tmp_path / "kept", away.folder)
+    again = away.do(*RESUME)
+    assert again.code == 0, again
+    assert documents(away.database) == stored
