@@ -29,8 +29,6 @@ RECOVERED, SOME_FAILED, STOPPED = 0, 1, 130
 LOOK_BACK = timedelta(days=35)
 """How far back batches are looked for: answers are kept for 30 days behind the end of a batch."""
 
-_REJECTED = "failed"
-
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -176,7 +174,8 @@ def _first_of_each_label(found: Sequence[KeptBatch], begun: set[str]) -> list[Ke
 
 
 def _holds_answers(batch: KeptBatch) -> bool:
-    return batch.job.terminal and batch.job.status != _REJECTED
+    """Whether there is something to read: of batches that failed late or were cancelled, too."""
+    return batch.job.terminal and bool(batch.job.output_file_id or batch.job.error_file_id)
 
 
 def _still(going: Sequence[KeptBatch]) -> str:
@@ -209,6 +208,7 @@ _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
     ("stored already", lambda recovered: recovered.fates[Fate.STORED]),
     ("newer there", lambda recovered: recovered.fates[Fate.OUTDATED]),
     ("no longer fits", lambda recovered: recovered.fates[Fate.ORPHANED]),
+    ("of another database", lambda recovered: recovered.elsewhere),
     ("without an answer", lambda recovered: recovered.failures.total() - recovered.fates[Fate.ORPHANED]),
 )
 

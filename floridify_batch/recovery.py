@@ -54,9 +54,13 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of the requests of batches; `cost` in US dollars, None where a price is unknown."""
+    """What became of the requests of batches; `cost` in US dollars, None where a price is unknown.
+
+    `elsewhere`: those of batches that are about nothing in this database. Their answers are not read.
+    """
 
     requests: int = 0
+    elsewhere: int = 0
     fates: Counter[Fate] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     samples: tuple[Failure, ...] = ()
@@ -65,6 +69,7 @@ class Recovered:
     def __add__(self, other: "Recovered") -> "Recovered":
         return Recovered(
             self.requests + other.requests,
+            self.elsewhere + other.elsewhere,
             self.fates + other.fates,
             self.failures + other.failures,
             self.samples + other.samples,
@@ -81,8 +86,10 @@ async def recover(
     its metadata or the templates are of no use.
     """
     await archive.requests(batch, folder / "requests.jsonl")
-    await archive.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
     sent = await _note_expected(folder, library, _language(batch))
+    if not sent.is_of_here:
+        return Recovered(sent.requests, sent.requests)
+    await archive.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
     asked = _brief(batch, sent, templates)
     shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
     bills = Bills(sent.model, batch=True)
@@ -95,7 +102,7 @@ async def recover(
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch.job)), STORE_PAGE_WORDS):
             await shelving.take(page)
     tally = shelving.tally
-    return Recovered(sent.requests, shelving.fates, tally.failures, tuple(tally.samples), bills.cost)
+    return Recovered(sent.requests, 0, shelving.fates, tally.failures, tuple(tally.samples), bills.cost)
 
 
 # ── what was sent ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,6 +124,11 @@ class _Sent:
     model: str = ""
     components: set[str] = field(default_factory=set)
     requests: int = 0
+
+    @property
+    def is_of_here(self) -> bool:
+        """Whether any request is about something that the database has."""
+        return len(self.words) > 1
 
     def note(self, request: _Request, entry: Entry | None) -> Expected:
         """Count a request in; what must come back for it. Which attempt it was, nobody knows any more."""
