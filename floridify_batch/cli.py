@@ -1,5 +1,6 @@
 """The command line: its commands, and its entry point."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -41,9 +42,14 @@ app.command()(cli_dictionary.show)
 app.command()(cli_dictionary.sandbox)
 
 
+PRIVATE = 0o077
+"""What others may do to the files and folders that the command and its children make: nothing."""
+
+
 def main() -> None:
     """The command line's entry point. An error becomes a sentence and an exit code; a traceback is for who asks."""
     settle_streams()
+    os.umask(PRIVATE)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

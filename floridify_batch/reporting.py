@@ -5,8 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
-import typer
-
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_failures, replace_file
 from floridify_batch.errors import UsageError
@@ -16,6 +14,7 @@ from floridify_batch.ledger import Ledger
 from floridify_batch.report import Example, report_of
 from floridify_batch.report_page import FIRST_LINE, page
 from floridify_batch.requests import parse_custom_id
+from floridify_batch.telling import say
 from floridify_batch.words import read_normalised
 
 
@@ -26,7 +25,7 @@ def report(checkpoint: Checkpoint | None, target: Path | None) -> int:
         place.path.name.removesuffix(".json").removesuffix(".checkpoint") + ".report.html"
     )
     write_report(ledger_of(place), place, target)
-    typer.echo(f"The report is in {target}.")
+    say(f"The report is in {target}.")
     return 0
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from floridify_batch.chunks import private_file
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.sandbox.settings import DAY, HOST, SandboxSettings
 
@@ -24,6 +25,9 @@ _STARTING_SECONDS = 20.0
 _ENDING_SECONDS = 5.0
 _LOG = "sandbox.log"
 _ADDRESS = "address.txt"
+
+PRIVATE = 0o077
+"""What others may do to the files that the sandbox makes: nothing, since it keeps the words that it was asked about."""
 
 
 def serve(
@@ -80,14 +84,15 @@ class SandboxProcess:
     @classmethod
     def start(cls, settings: SandboxSettings) -> Self:
         """Starts it and waits until it listens; raises ServiceError if it does not."""
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = settings.data / _LOG
-        with log.open("wb") as errors:
+        with private_file(log) as errors:
             process = subprocess.Popen(  # noqa: S603 - our own module, run by our own interpreter
                 [sys.executable, "-m", "floridify_batch.sandbox", *_arguments(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                umask=PRIVATE,
                 start_new_session=True,  # a Ctrl-C is meant for the parent, which may want to be answered still
             )
         line = _first_line(process)
@@ -136,7 +141,8 @@ def running_sandbox(
         fast=fast,
     )
     sandbox = SandboxProcess.start(settings)
-    (data / _ADDRESS).write_text(sandbox.url)
+    with private_file(data / _ADDRESS) as address:
+        address.write(sandbox.url.encode())
     try:
         yield sandbox.url
     finally:

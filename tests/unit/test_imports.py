@@ -166,7 +166,6 @@ ALLOWED = {
         "showing",
     },
     "typer": {
-        "reporting",
         "telling",
         "gate",
         "cli_options",
