@@ -42,14 +42,14 @@ app.command()(cli_dictionary.show)
 app.command()(cli_dictionary.sandbox)
 
 
-PRIVATE = 0o077
+_PRIVATE = 0o077
 """What others may do to the files and folders that the command and its children make: nothing."""
 
 
 def main() -> None:
     """The command line's entry point. An error becomes a sentence and an exit code; a traceback is for who asks."""
     settle_streams()
-    os.umask(PRIVATE)
+    os.umask(_PRIVATE)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

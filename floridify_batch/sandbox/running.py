@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from floridify_batch.chunks import private_file
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.sandbox.settings import DAY, HOST, SandboxSettings
 
@@ -26,8 +25,13 @@ _ENDING_SECONDS = 5.0
 _LOG = "sandbox.log"
 _ADDRESS = "address.txt"
 
-PRIVATE = 0o077
+_PRIVATE = 0o077
 """What others may do to the files that the sandbox makes: nothing, since it keeps the words that it was asked about."""
+
+
+def _private_file(path: Path) -> IO[bytes]:
+    """A new file that only its owner can read, open for writing."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
 def serve(
@@ -86,13 +90,13 @@ class SandboxProcess:
         """Starts it and waits until it listens; raises ServiceError if it does not."""
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = settings.data / _LOG
-        with private_file(log) as errors:
+        with _private_file(log) as errors:
             process = subprocess.Popen(  # noqa: S603 - our own module, run by our own interpreter
                 [sys.executable, "-m", "floridify_batch.sandbox", *_arguments(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                umask=PRIVATE,
+                umask=_PRIVATE,
                 start_new_session=True,  # a Ctrl-C is meant for the parent, which may want to be answered still
             )
         line = _first_line(process)
@@ -141,7 +145,7 @@ def running_sandbox(
         fast=fast,
     )
     sandbox = SandboxProcess.start(settings)
-    with private_file(data / _ADDRESS) as address:
+    with _private_file(data / _ADDRESS) as address:
         address.write(sandbox.url.encode())
     try:
         yield sandbox.url
