@@ -22,7 +22,9 @@ def reported(desk: Desk) -> Desk:
     desk.write(*WORDS)
     first = desk.sandbox.next_batch() + 3
     with desk.sandbox.faults("refuse=reporting-", f"http_500=0.2@{first}", f"expire=0.2@{first}"):
-        assert desk.do("run", "words.txt", "--yes", "--batch-size", "2", *FEW).code == 1
+        ran = desk.do("run", "words.txt", "--yes", "--batch-size", "2", *FEW)
+    assert ran.code == 1
+    assert desk.ledger.finished, ran.err
     done = desk.do("report", "--html", "report.html")
     assert (done.code, done.out, done.err) == (0, "The report is in report.html.\n", "")
     return desk
