@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _WIDE = 100
 """Columns from which there is room for where a component is stored."""
 
+CHUNKS_SHOWN, FAILURES_SHOWN = 20, 40
+"""Lines that are listed one by one in a terminal; elsewhere, all are."""
+
 PATIENCE = 10.0
 """Seconds for which a service that does not answer is asked again by a command that somebody watches."""
 
@@ -45,7 +48,7 @@ async def status(
     if batch_id is None:
         ledger = ledger_of(checkpoint or only_checkpoint())
         rows = await _rows(ledger, checkpoint or only_checkpoint(), secrets, seconds)
-        console.print(batches_table(rows, utc_now(), console.width))
+        console.print(batches_table(rows, utc_now(), console.width, CHUNKS_SHOWN if console.is_terminal else None))
         return 0
     ledger_or_none = checkpoint.load() if checkpoint else None
     async with batches_of(ledger_or_none, checkpoint, secrets, base_url, seconds) as batches:
@@ -57,7 +60,8 @@ async def status(
 def failures(checkpoint: Checkpoint) -> int:
     """List the failed words with what failed of each."""
     console = Console()
-    console.print(failures_table(list(_failure_rows(ledger_of(checkpoint), checkpoint)), console.width))
+    rows = list(_failure_rows(ledger_of(checkpoint), checkpoint))
+    console.print(failures_table(rows, console.width, FAILURES_SHOWN if console.is_terminal else None))
     return 0
 
 
@@ -151,7 +155,7 @@ def _row(record: ChunkRecord, job: BatchJob | None) -> BatchRow:
         state=record.state,
         batch_id=record.batch_id,
         status=job.status if job else "",
-        done=job.done if job else record.answered,
+        done=job.done + job.failed if job else record.answered + record.failed,
         total=record.requests,
         failed=job.failed if job else record.failed,
         words=record.words,

@@ -1,16 +1,18 @@
 """Tables and panels that are printed once: the batches, one batch, the failures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
-from floridify_batch.frames import WIDE, cell, facts, framed, listing, or_dash, plain
-from floridify_batch.wording import count, dollars, span, stamp
+from floridify_batch.frames import WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
+from floridify_batch.wording import STATES, brief, count, counted, dollars, span, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +62,77 @@ class FailureRow:
     detail: str
 
 
-def batches_table(rows: Sequence[BatchRow], now: datetime, width: int) -> RenderableType:
-    """Every chunk of a run with its batch; ids are whole, so that they can be copied, and other columns give way."""
-    heads: tuple[str, ...] = ("chunk", "batch", "state", "done", "expires")
-    if width >= WIDE:
-        heads += ("failed", "words", "cost", "age")
+_HEADS = ("chunk", "batch", "state", "done", "failed", "words", "cost", "age", "expires")
+_SETTLED = frozenset({"STORED", "DONE"})
+_FAILED = "failed: by the service's count until stored, then all without a usable answer"
+
+
+def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, most: int | None = None) -> RenderableType:
+    """The chunks of a run with their batches; ids are whole, so that they can be copied, on lines of their own.
+
+    Of more than `most`, those that are stored are summed up, but for the last ones.
+    """
+    if not rows:
+        return Text("No chunk has been made yet.")
+    shown, hidden = _latest(rows, len(rows) if most is None else most)
+    roomy = width >= WIDE
+    heads = [head for head in _HEADS if roomy or head != "batch"]
     table = listing(*heads, right={*heads} - {"batch", "state"})
-    table.columns[1].min_width = max((len(row.batch_id or "") for row in rows), default=0)
-    for row in rows:
+    for row in shown:
         table.add_row(*(_batch_cell(row, head, now) for head in heads))
-    return table if rows else Text("No chunk has been made yet.")
+    parts: list[RenderableType] = [table if roomy else _Interleaved(table, [row.batch_id or "-" for row in shown])]
+    if hidden:
+        requests = counted(sum(row.total for row in hidden), "request")
+        cost = dollars(_sum(row.cost for row in hidden))
+        parts.append(Text(f"and {counted(len(hidden), 'stored chunk')} before: {requests}, {cost}", "dim"))
+    if any(row.failed for row in shown):
+        parts += [Text(line, "dim") for line in lines_of(_FAILED, width)]
+    return Group(*parts)
 
 
-def _state(state: str) -> str:
-    """A chunk's state in the words of the live tables: whether its words have gone on is nobody's concern."""
-    return "stored" if state == "DONE" else state.lower()
+def _latest(rows: Sequence[BatchRow], most: int) -> tuple[Sequence[BatchRow], Sequence[BatchRow]]:
+    """Those that have something before them and the last of the others; and the rest."""
+    settled = [row for row in rows if row.state in _SETTLED]
+    hidden = settled[: max(0, len(rows) - most)]
+    gone = {row.chunk for row in hidden}
+    return [row for row in rows if row.chunk not in gone], hidden
+
+
+def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
+    known = [*costs]
+    return None if None in known else sum(filter(None, known), Decimal(0))
+
+
+class _Interleaved:
+    """A table with a line of text below each of its rows."""
+
+    def __init__(self, table: Table, below: Sequence[str]) -> None:
+        self._table = table
+        self._below = below
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The heads and their rule, then row by row."""
+        head, rule, *rows = console.render_lines(self._table, options, pad=False)
+        for line in (head, rule):
+            yield from (*line, Segment.line())
+        for line, text in zip(rows, self._below, strict=True):
+            yield from (*line, Segment.line())
+            yield Text(f"       {plain(text)}", "dim", no_wrap=True, overflow="ellipsis")
 
 
 def _batch_cell(row: BatchRow, head: str, now: datetime) -> Text:
     waits = row.expires_at is not None and row.state == "SUBMITTED"
+    state = row.status.replace("_", " ") if row.state == "SUBMITTED" else ""
     texts = {
         "chunk": count(row.chunk),
         "batch": row.batch_id or "-",
-        "state": (row.status.replace("_", " ") if row.state == "SUBMITTED" else "") or _state(row.state),
+        "state": state or STATES.get(row.state, row.state.lower()),
         "done": f"{count(row.done)}/{count(row.total)}",
-        "expires": span(row.expires_at - now) if waits and row.expires_at else "-",
+        "expires": brief(row.expires_at - now) if waits and row.expires_at else "-",
         "failed": or_dash(row.failed),
         "words": count(row.words),
-        "cost": dollars(row.cost) if row.state in ("STORED", "DONE") else "-",
-        "age": span(now - row.created_at) if row.created_at else "-",
+        "cost": dollars(row.cost) if row.state in _SETTLED else "-",
+        "age": brief(now - row.created_at) if row.created_at else "-",
     }
     return cell(texts[head])
 
@@ -113,14 +157,22 @@ def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:
     return framed(facts(rows), plain(batch.id))
 
 
-def failures_table(rows: Sequence[FailureRow], width: int) -> RenderableType:
-    """Failures with their reasons, and how many there are of each kind."""
+def failures_table(rows: Sequence[FailureRow], width: int, most: int | None = None) -> RenderableType:
+    """Failures by kind, how many there are and one of each; then one by one, `most` of them."""
     if not rows:
         return Text("No failures.")
+    first = {row.kind: row for row in reversed(rows)}
+    kinds = listing("failed", "why", "for example", right=("failed",), wide="for example")
+    for kind, number in Counter(row.kind for row in rows).most_common():
+        example = first[kind]
+        kinds.add_row(
+            count(number), cell(kind or "-", "bold red"), cell(f"{example.word} {example.component}: {example.detail}")
+        )
     table = listing("word", "component", "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // 4)
-    for row in rows:
+    for row in rows[:most]:
         table.add_row(*map(cell, (row.word, row.component, row.kind, row.detail)))
-    kinds = Counter(row.kind for row in rows).most_common()
-    grouped = ", ".join(f"{count(number)} {plain(kind)}" for kind, number in kinds)
-    return Group(table, Text(), Text(f"{count(len(rows))} failures: {grouped}"))
+    parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
+    if most is not None and len(rows) > most:
+        parts.append(Text(f"and {count(len(rows) - most)} more; send the output to a file for all of them", "dim"))
+    return Group(*parts)

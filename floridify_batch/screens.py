@@ -19,7 +19,7 @@ from rich.text import Text
 from floridify_batch.failures import Failure
 from floridify_batch.frames import WIDE, Bar, cell, lines_of, listing, or_dash, plain, shorten
 from floridify_batch.run_view import Flight, RunView
-from floridify_batch.wording import brief, count, counted, dollars, percent, progress, share, span
+from floridify_batch.wording import STATES, brief, count, counted, dollars, percent, progress, share, span
 
 WIDEST = 160
 """Columns that are used at most: farther apart, figures no longer belong together for the eye."""
@@ -211,16 +211,6 @@ def _cells(flight: Flight, now: datetime, bar: int, batch_id: int) -> Mapping[st
         "age": Text("-" if polled is None else brief(now - polled.created_at)),
         "expires in": Text("-" if deadline is None else (brief(deadline - now) if deadline > now else "overdue")),
     }
-
-
-STATES = {
-    "PLANNED": "ready",
-    "SUBMITTING": "sending",
-    "SUBMITTED": "sent",
-    "ANSWERED": "reading",
-    "STORED": "stored",
-} | {state: state.lower() for state in ("DONE", "SPLIT", "LOST")}
-"""What a chunk's states are called where people read them."""
 
 
 # ── what went wrong ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,19 @@ _ENOUGH = 10  # of a unit, so that the next smaller one says little
 _CENT, _LEAST = Decimal("0.01"), Decimal("0.0001")
 
 
+STATES = {
+    "PLANNED": "ready",
+    "SUBMITTING": "sending",
+    "SUBMITTED": "sent",
+    "ANSWERED": "reading",
+    "STORED": "stored",
+    "DONE": "stored",  # whether its words have gone on is nobody's concern
+    "SPLIT": "split",
+    "LOST": "lost",
+}
+"""What a chunk's states are called where people read them."""
+
+
 def dollars(amount: Decimal | None) -> str:
     """Money: to the cent from a dollar on, finer below; a positive amount never reads as nothing."""
     if amount is None:

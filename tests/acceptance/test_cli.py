@@ -1,6 +1,7 @@
 """The command from outside: what a user types, sees, interrupts and goes on with."""
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def test_passes(still: Desk) -> None:
 
 
 def test_cancel(still: Desk) -> None:
-    """A cancelled batch's finished answers are kept, and resume asks for the rest alone."""
+    """A cancelled batch's finished answers are stored by the same command, and resume asks for the rest alone."""
     words = words_of("cancel", 4)
     still.write(*words)
     add_known(still.database, *words)
@@ -151,7 +152,8 @@ def test_cancel(still: Desk) -> None:
     (batch,) = still.batches()
     cancelled = still.do("cancel", "--checkpoint", "words.checkpoint.json")
     assert (cancelled.code, batch["id"] in cancelled.out, "resume --checkpoint" in cancelled.out) == (0, True, True)
-    still.sandbox.control(finish=True)
+    assert still.database.definitions.count_documents({"synthesis": {"$exists": True}}) > 0
+    assert (len(still.batches()), still.ledger.totals().answered) == (1, 4)
     assert still.do(*RESUME, "--no-wait").code == 0
     still.sandbox.control(finish=True)
     assert still.do(*RESUME).code == 0
@@ -175,9 +177,10 @@ def test_failures(desk: Desk) -> None:
         ("status", batch_of_a_stranger(desk.sandbox), *its),
         ("cancel", *its),
     )
-    assert (listed.code, listed.err, listed.out.count("refusedword")) == (0, "", 2)
+    assert (listed.code, listed.err, listed.out.count("refusedword")) == (0, "", 3)
     assert "cefr_level" in listed.out
-    assert "2 failures: 2 refused" in listed.out
+    assert listed.out.startswith("2 failures\n")
+    assert re.search(r"2 +refused +refusedword", listed.out)
     assert "fineword" not in listed.out
     (record,) = desk.ledger.chunks
     assert f"{record.usage.input:,} in, {record.usage.output:,} out" in one.out

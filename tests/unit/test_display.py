@@ -199,7 +199,7 @@ def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
         batches_table([row], NOON, 200),
         batch_panel(facts, NOON),
         failures_table([FailureRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE)], 200),
-        estimate_panel(Estimate(HOSTILE), immediate=False, notes=[HOSTILE]),
+        estimate_panel(Estimate(HOSTILE), notes=[HOSTILE]),
     ):
         screen = seen(content, 200, colour=colour)
         own = re.sub(r"\x1b\[[\d;]*m", "", screen)
@@ -263,8 +263,9 @@ def test_unknown_costs_are_shown_as_unknown() -> None:
     view = view_of(Progressed(Totals(words=1, cost=None)))
     assert re.search(r"cost so far +unknown", seen(render(view, 80, NOON)))
     assert re.search(r"cost +unknown", seen(summary_panel(view, NOON)))
-    panel = seen(estimate_panel(Estimate("mystery-1", 1, now={"synonyms": Expectation(1, 9, 9)}), immediate=False))
-    assert "genai-prices does not know the price of mystery-1." in panel
+    panel = seen(estimate_panel(Estimate("mystery-1", 1, now={"synonyms": Expectation(1, 9, 9)})), 80)
+    assert "Nobody knows the price of mystery-1" in panel
+    assert "--price in=0.05,out=0.25" in panel
     assert "$" not in panel
 
 
@@ -279,8 +280,13 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
         later={"examples": Expectation(9, 0, 0)},
         chunks=[ChunkSize(2, 1000, 3_000_000)] * 6,
     )
-    panel = seen(estimate_panel(estimate, immediate=False, notes=["One word was left out."]), 80)
-    for text in ("regular price  $2.25", "batch price    $1.12", "savings", "(50%)", "One word was left out."):
+    panel = seen(estimate_panel(estimate, notes=["One word was left out."]), 80)
+    for text in (
+        "regular price  $2.25",
+        "batch price    $1.12",
+        "savings        $1.13 (50%)",
+        "One word was left out.",
+    ):
         assert text in panel
     assert "9 words: 2 complete already, 3 without definitions" in panel
     assert "and 2 more: 2,000 requests, 4 words, 6.0 MB" in panel
@@ -289,8 +295,8 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
 
 def test_an_immediate_run_is_priced_as_one() -> None:
     """Where requests are answered at once, the price is the regular one and nothing is saved."""
-    estimate = Estimate("gpt-5-mini", now={"synonyms": Expectation(1, 1_000_000, 1_000_000)})
-    panel = seen(estimate_panel(estimate, immediate=True, notes=[]), 80)
+    estimate = Estimate("gpt-5-mini", now={"synonyms": Expectation(1, 1_000_000, 1_000_000)}, immediate=True)
+    panel = seen(estimate_panel(estimate), 80)
     assert "$2.25" in panel
     assert "savings" not in panel
 
@@ -365,6 +371,48 @@ def test_a_foreign_batch_is_told_as_one() -> None:
         assert text in panel
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_column_of_the_batches_is_left_out(width: int) -> None:
+    """At every width each figure of a batch has its column; what the count of failures means is said."""
+    row = BatchRow(
+        7, "SUBMITTED", "batch_1", "in_progress", 31_000, 50_000, 12, 1700, None, NOON, NOON + timedelta(hours=19)
+    )
+    screen = seen(batches_table([row], NOON + timedelta(hours=5), width), width)
+    for text in (
+        "7",
+        "in progress",
+        "31,000/50,000",
+        "12",
+        "1,700",
+        "5 h",
+        "14 h",
+        "batch_1",
+        "failed: by the service",
+    ):
+        assert text in screen
+
+
+def test_many_stored_chunks_are_summed_up() -> None:
+    """Of hundreds of chunks, those in flight and the latest are listed, and what the others cost is summed up."""
+    rows = [BatchRow(n, "DONE", f"batch_{n}", total=50_000, cost=Decimal(2)) for n in range(1, 399)]
+    rows += [BatchRow(n, "SUBMITTED", f"batch_{n}", "in_progress", total=50_000) for n in (399, 400)]
+    screen = seen(batches_table(rows, NOON, 120, 20), 120)
+    assert "and 380 stored chunks before: 19,000,000 requests, $760.00" in screen
+    assert [f"batch_{n} " in screen for n in (380, 381, 400)] == [False, True, True]
+    assert all(f"batch_{row.chunk} " in seen(batches_table(rows, NOON, 120), 120) for row in rows)
+
+
+def test_ten_thousand_failures_are_a_short_table() -> None:
+    """Failures are grouped by reason with their number and one of them; of a long list, the rest is counted."""
+    rows = [FailureRow(f"word{n}", "domain", "http 500" if n % 3 else "refused", "busy") for n in range(12_000)]
+    screen = seen(failures_table(rows, 80, 40), 80)
+    assert screen.startswith("12,000 failures\n")
+    assert re.search(r"8,000 +http 500 +word1 domain: busy", screen)
+    assert re.search(r"4,000 +refused +word0 domain: busy", screen)
+    assert "and 11,960 more" in screen
+    assert len(screen.splitlines()) < 50
+
+
 def test_empty_tables_say_so() -> None:
     """Where there is nothing to list, a sentence says so."""
     assert seen(batches_table([], NOON, 80)).strip() == "No chunk has been made yet."
@@ -378,7 +426,9 @@ def test_failures_are_listed_and_counted() -> None:
         FailureRow("cat", "domain", "refused", "no"),
     ]
     screen = seen(failures_table(rows, 80), 80)
-    assert "2 failures: 1 http 500, 1 refused" in screen
+    assert screen.startswith("2 failures\n")
+    assert re.search(r"1 +http 500 +猫", screen)
+    assert re.search(r"1 +refused +cat domain: no", screen)
     assert max(map(cell_len, screen.splitlines())) <= 80
 
 
