@@ -184,7 +184,7 @@ def _error_body(error: "APIError") -> Mapping[str, Any]:
     body = error.body
     if isinstance(body, dict):
         return body if "error" in body else {"error": body}
-    return {"error": {"message": error.message, "code": None}}
+    return {"error": {"message": _message(error), "code": None}}
 
 
 # ── the service's errors in our words ──────────────────────────────────────────────────────────────────────────────
@@ -194,6 +194,7 @@ def translated(error: "APIError") -> ServiceError:
     """The service's error as one of ours, by whose turn it is."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
+    error.args = (_without_key(error, str(error)),)  # whoever asks for a traceback is shown this
     if isinstance(error, APIStatusError):
         return _from_status(error)
     if isinstance(error, APITimeoutError):
@@ -220,11 +221,15 @@ def _from_status(error: Any) -> ServiceError:
 
 def _message(error: Any) -> str:
     body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        if isinstance(inner, dict) and inner.get("message"):
-            return str(inner["message"])
-    return str(error.message)
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    said = inner.get("message") if isinstance(inner, dict) else None
+    return _without_key(error, str(said or error.message))
+
+
+def _without_key(error: "APIError", text: str) -> str:
+    """What the service says, without the key: some services quote the one that they refuse."""
+    key = error.request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return text.replace(key, "***") if key else text
 
 
 def refuse_if_ours(error: "APIError") -> None:
