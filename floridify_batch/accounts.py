@@ -1,5 +1,6 @@
 """Money in the checkpoint's form: what answers used, what they cost, and what they were expected to."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
@@ -66,3 +67,13 @@ class Forecast(BaseModel):
     expected: Decimal | None = None
     high: Decimal | None = None
     immediate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What a checkpoint of the six known keys alone says: words done, US dollars and tokens they had cost; `notes`."""
+
+    words: frozenset[str] = frozenset()
+    cost: Decimal = Decimal(0)
+    tokens: int = 0
+    notes: tuple[str, ...] = ()

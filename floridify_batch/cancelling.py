@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from floridify_batch.assembly import Secrets
 from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.commands import PROCESSED, Scene, resume
+from floridify_batch.commands import Scene, resume
 from floridify_batch.errors import CheckpointLocked, UsageError
 from floridify_batch.inspection import batches_of, ledger_of
 from floridify_batch.ledger import ChunkState, Ledger
+from floridify_batch.standing import PROCESSED
 from floridify_batch.telling import say
 
 _OPEN = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED, ChunkState.LOST)

@@ -11,16 +11,20 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
+from floridify_batch.accounts import Adopted
 from floridify_batch.chunks import forget_lines, private_file, sync, sync_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.ledger import VERSION, ChunkState, Ledger
 from floridify_batch.seams import Clock, utc_now
+from floridify_batch.wording import count, dollars
 
 _CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
 
@@ -59,15 +63,22 @@ class Checkpoint:
             raise self._damaged(contradiction)
         return ledger
 
-    def adopted_words(self) -> list[str]:
-        """The processed words of a checkpoint that holds the six known keys alone."""
+    def adopted(self) -> Adopted:
+        """What a checkpoint that holds the six known keys alone says was done before, and what that had cost."""
         data = self._read()
         if data is None or "run" in data:
-            return []
+            return Adopted()
         words = data.get("processed_words")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise self._damaged("it has no list of processed_words")
-        return words
+        cost, tokens = _amount(data.get("total_cost")), data.get("total_tokens")
+        said = f"had cost {dollars(cost)}, which stays in the total" if cost else "does not say what it had cost"
+        return Adopted(
+            frozenset(words),
+            cost or Decimal(0),
+            tokens if isinstance(tokens, int) and tokens > 0 else 0,
+            (f"Adopted {self.path}: {count(len(words))} words are done, and it {said}.",),
+        )
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -187,6 +198,13 @@ class Checkpoint:
         since = self._clock().isoformat(timespec="seconds")
         with private_file(_holder_path(lock_path)) as out:
             out.write(orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+
+
+def _amount(value: Any) -> Decimal | None:
+    """An amount of money that somebody wrote down; None where it is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < inf:
+        return None
+    return Decimal(str(value))
 
 
 def _plain(ledger: Ledger) -> dict[str, Any]:

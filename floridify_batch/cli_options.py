@@ -99,9 +99,25 @@ ConcurrencyOption = Annotated[
     int | None,
     _option(min=1, max=1000, envvar=_env("CONCURRENCY"), help="Requests in flight (32).", rich_help_panel=_PACE),
 ]
+WorkersOption = Annotated[
+    int | None,
+    _option(min=1, max=256, envvar=_env("WORKERS"), help="Processes for our own work (1).", rich_help_panel=_PACE),
+]
+ClusterOption = Annotated[
+    str | None,
+    _option(envvar=_env("CLUSTER"), help="A Dask scheduler's address.", rich_help_panel=_PACE),
+]
 PatienceOption = Annotated[
     float | None,
     _option(min=0.0, envvar=_env("PATIENCE"), help="Seconds to wait for MongoDB (600).", rich_help_panel=_PACE),
+]
+MaxCostOption = Annotated[
+    str | None,
+    _option(envvar=_env("MAX_COST"), help="Send nothing beyond so many dollars.", rich_help_panel=_PACE),
+]
+PriceOption = Annotated[
+    str | None,
+    _option(envvar=_env("PRICE"), help="Dollars a million: in=0.05,out=0.25.", rich_help_panel=_PACE),
 ]
 RetryFailedOption = Annotated[
     bool, _option("--retry-failed", help="Give failed words another chance.", rich_help_panel=_WHAT)

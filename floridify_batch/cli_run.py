@@ -9,6 +9,7 @@ from floridify_batch.cli_options import (
     BaseUrlOption,
     BatchSizeOption,
     CheckpointOption,
+    ClusterOption,
     ComponentsOption,
     ConcurrencyOption,
     ConfigOption,
@@ -20,11 +21,13 @@ from floridify_batch.cli_options import (
     ImmediateOption,
     LanguageOption,
     MaxBatchesOption,
+    MaxCostOption,
     ModelOption,
     MongoOption,
     NoWaitOption,
     PatienceOption,
     PollOption,
+    PriceOption,
     QueuedTokensOption,
     RequiredCheckpointOption,
     RetryFailedOption,
@@ -33,6 +36,7 @@ from floridify_batch.cli_options import (
     StaleOption,
     TemplatesOption,
     WordsArgument,
+    WorkersOption,
     YesOption,
 )
 from floridify_batch.cli_parts import DEFAULT_DATABASE, checkpoint_at, dies_at, finish, sandbox_seconds, secrets_of
@@ -58,9 +62,13 @@ def run(
     max_attempts: AttemptsOption = 3,
     max_batches: MaxBatchesOption = None,
     max_queued_tokens: QueuedTokensOption = None,
+    max_cost: MaxCostOption = None,
+    price: PriceOption = None,
     poll_interval: PollOption = None,
     patience: PatienceOption = None,
     concurrency: ConcurrencyOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     base_url: BaseUrlOption = None,
@@ -79,6 +87,7 @@ def run(
         raise UsageError("--immediate asks while it waits; take --no-wait away, or ask in batches.")
     config = read_config(floridify_config)
     mongo_url = mongo_url or config.mongo_url
+    money = _money(max_cost, price)
     settings = RunSettings(
         words_file=str(words),
         components=tuple(components_named(components)),
@@ -98,12 +107,24 @@ def run(
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale.value,
         **_given(
-            max_batches=max_batches, max_queued_tokens=max_queued_tokens, patience=patience, concurrency=concurrency
+            max_batches=max_batches,
+            max_queued_tokens=max_queued_tokens,
+            patience=patience,
+            concurrency=concurrency,
+            workers=workers,
+            cluster=cluster,
         ),
+        **money,
     )
     place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
     scene = commands.Scene(
-        place, secrets_of(mongo_url, config), sandbox_seconds(), yes=yes, wait=not no_wait, dies_at=dies_at()
+        place,
+        secrets_of(mongo_url, config),
+        sandbox_seconds(),
+        yes=yes,
+        wait=not no_wait,
+        pace=money,  # a wall holds for a run that is gone on with, too
+        dies_at=dies_at(),
     )
     finish(lambda: asyncio.run(commands.run(settings, scene, dry_run=dry_run)), place)
 
@@ -114,9 +135,13 @@ def resume(
     retry_failed: RetryFailedOption = False,
     max_batches: MaxBatchesOption = None,
     max_queued_tokens: QueuedTokensOption = None,
+    max_cost: MaxCostOption = None,
+    price: PriceOption = None,
     poll_interval: PollOption = None,
     patience: PatienceOption = None,
     concurrency: ConcurrencyOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
     mongo_url: MongoOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
@@ -133,7 +158,9 @@ def resume(
         poll_interval=poll_interval,
         patience=patience,
         concurrency=concurrency,
-    )
+        workers=workers,
+        cluster=cluster,
+    ) | _money(max_cost, price)
     scene = commands.Scene(
         place,
         secrets_of(mongo_url, config),
@@ -150,6 +177,16 @@ def resume(
 def _given(**settings: Any) -> dict[str, Any]:
     """The settings that somebody named."""
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _money(max_cost: str | None, price: str | None) -> dict[str, Any]:
+    """The wall and the price that somebody named. Raises `UsageError`."""
+    from floridify_batch.pricing import dollars_named, price_named
+
+    return _given(
+        max_cost=dollars_named("--max-cost", max_cost) if max_cost is not None else None,
+        price=price_named(price) if price is not None else None,
+    )
 
 
 def _poll_interval(asked: float | None, *, near: bool) -> float:

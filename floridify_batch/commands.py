@@ -7,7 +7,7 @@ import secrets as randomness
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -18,7 +18,6 @@ from rich.console import Console
 from floridify_batch.assembly import (
     Secrets,
     key_of,
-    mongo_folder,
     opened_batches,
     opened_store,
     run_info,
@@ -29,9 +28,9 @@ from floridify_batch.batches import Batches
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_number
+from floridify_batch.crews import opened_workshop
 from floridify_batch.display import LiveDisplay, Output, display_for
 from floridify_batch.driver import Driver, Ending
-from floridify_batch.entry_stores import EntryReader, NoDatabase
 from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Direction, Observer, Transferred, Waiting
 from floridify_batch.fatal import doom
@@ -39,15 +38,18 @@ from floridify_batch.gate import confirmed, notes_on, surveyed
 from floridify_batch.ledger import Ledger, RunInfo, RunSettings
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
+from floridify_batch.previews import dry_run_of
 from floridify_batch.run import Run
 from floridify_batch.run_view import RunView
 from floridify_batch.seams import utc_now
+from floridify_batch.spending import at_the_wall, higher_wall, priced, rate_of
+from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
 from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
-from floridify_batch.words import WordList, digest_of, read_normalised, read_word_list, write_normalised
+from floridify_batch.words import WordList, read_word_list, write_normalised
 
-PROCESSED, SOME_FAILED, STOPPED = 0, 1, 130
+SOME_FAILED, WALLED, STOPPED = 1, 6, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,10 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     asked = new_brief(settings, run_id)
     info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
     if dry_run:
-        return await _dry_run(settings, scene, asked, listed)
+        return await dry_run_of(info, scene.secrets, scene.checkpoint, asked, listed)
     with scene.checkpoint.locked():
         before = scene.checkpoint.load()
-        if before is not None and not _begins_anew(before, info, scene.checkpoint):
+        if before is not None and not begins_anew(before, info, scene.checkpoint):
             if not before.finished:
                 say(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")
             return await _go_on(before, scene)
@@ -144,49 +146,21 @@ async def resume(scene: Scene) -> int:
         return await _go_on(ledger, scene)
 
 
-def _begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
-    """Whether a finished run gives way to a new one. Raises `CheckpointError` where an unfinished one is another."""
-    differences = before.run.differences(info)
-    if not before.finished:
-        differences += before.run.settings.begun_without(info.settings)
-    if not before.finished and differences:
-        raise CheckpointError(
-            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run with "
-            f"batch-synth resume --checkpoint {checkpoint.path}, or name another --checkpoint for this one."
-        )
-    now, then = info.settings, before.run.settings
-    elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
-    return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
-
-
 # ── up to the gate ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def _dry_run(settings: RunSettings, scene: Scene, asked: Brief, listed: WordList) -> int:
-    console = Console()
-    has_database = scene.secrets.mongo_url or mongo_folder(scene.checkpoint).exists()
-    async with AsyncExitStack() as stack:
-        store: EntryReader = NoDatabase()
-        if has_database:
-            opened = opened_store(settings, scene.secrets, scene.checkpoint, say, say)
-            store = await stack.enter_async_context(opened)
-        estimate = await surveyed(settings, asked, listed.words, store, console)
-    notes = notes_on(listed)
-    if not has_database:
-        notes.append("There is no database yet: every word counts as unknown.")
-    console.print(estimate_panel(estimate, immediate=settings.immediate, notes=notes))
-    return PROCESSED
 
 
 async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, before: Ledger | None) -> int:
     settings, checkpoint = info.settings, scene.checkpoint
     console, waiting = Console(), Announcer()
-    done_before = set(checkpoint.adopted_words())
-    words = [word for word in listed.words if word not in done_before]
+    adopted = checkpoint.adopted()
+    words = [word for word in listed.words if word not in adopted.words]
+    if settings.max_cost is not None:
+        priced(settings)
     checkpoint.create_folder()
     async with opened_parts(settings, scene, waiting) as (store, batches):
         estimate = await surveyed(settings, asked, words, store, console)
-        console.print(estimate_panel(estimate, immediate=settings.immediate, notes=notes_on(listed)))
+        notes = [*notes_on(listed), *adopted.notes]
+        console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
         if not confirmed(estimate, yes=scene.yes):
             say("Nothing was sent, nothing was spent.")
             if before is None:
@@ -198,7 +172,8 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
             checkpoint.create_folder()
         await store.ensure_indexes()
         ledger = Ledger(start_time=utc_now().timestamp(), run=info)
-        ledger.processed_words = [word for word in listed.words if word in done_before]
+        ledger.adopt(adopted, listed.words)
+        ledger.estimate = estimate.forecast()
         write_normalised(listed.words, checkpoint.words_path)
         checkpoint.save(ledger)
         return await _drive(Run(listed.words, ledger, checkpoint, asked, batches, store), scene, console, waiting)
@@ -206,14 +181,15 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
 
 async def _go_on(ledger: Ledger, scene: Scene) -> int:
     checkpoint, settings = scene.checkpoint, ledger.run.settings
-    words = _kept_words(ledger, checkpoint)
+    words = kept_words(ledger, checkpoint)
     if scene.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
     if ledger.finished:
-        return _say_finished(ledger, checkpoint)
+        return say_finished(ledger, checkpoint)
     same_database(settings, scene.secrets)
     ledger.go_at(scene.pace)
     settings = ledger.run.settings
+    _reckon(ledger)
     console, waiting = Console(), Announcer()
     asked = new_brief(settings, ledger.run.id)
     if asked.template_digest != ledger.run.template_digest:
@@ -226,27 +202,13 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
         return await _drive(Run(words, ledger, checkpoint, asked, batches, store), scene, console, waiting)
 
 
-def _kept_words(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
-    try:
-        words = read_normalised(checkpoint.words_path)
-    except (OSError, UnicodeDecodeError):
-        raise CheckpointError(
-            f"The run's copy of its word list, {checkpoint.words_path}, cannot be read; "
-            f"restore the folder {checkpoint.folder}, which belongs to the checkpoint."
-        ) from None
-    if digest_of(words) != ledger.run.list_digest:
-        raise CheckpointError(f"{checkpoint.words_path} is not the list that {checkpoint.path} was begun with.")
-    return words
-
-
-def _say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
-    failed = len(ledger.failed_words)
-    say(
-        f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
-        f"{failed:,} failed. resume --retry-failed gives failed words another chance; another --checkpoint asks for "
-        "what is missing, and run --force for everything again."
-    )
-    return SOME_FAILED if failed else PROCESSED
+def _reckon(ledger: Ledger) -> None:
+    """Price what could not be priced before, now that there may be a price. Raises `UsageError`: a wall needs one."""
+    rate = rate_of(ledger.run.settings)
+    if rate is not None:
+        ledger.reckon(rate)
+    if ledger.run.settings.max_cost is not None:
+        priced(ledger.run.settings)
 
 
 # ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,7 +218,10 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     if scene.dies_at:
         doom(run_, scene.dies_at)
     driver = Driver(run_)
-    with display_for(scene.output, console, sys.stdout, utc_now) as display:
+    with (
+        opened_workshop(run_.ledger.run, run_.brief) as run_.workshop,
+        display_for(scene.output, console, sys.stdout, utc_now) as display,
+    ):
         run_.observer = display
         waiting.observer = display
         with _first_interrupt(driver, waiting):
@@ -269,6 +234,9 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     if ending is Ending.LEFT:
         say(f"Batches are in flight. Collect them with: {resume_command}")
         return PROCESSED
+    if ending is Ending.WALLED:
+        say(f"{at_the_wall(run_.ledger)} Go on with: {resume_command} --max-cost {higher_wall(run_.ledger)}")
+        return WALLED
     if ending is Ending.CANCELLED:
         say(f"Nothing is in flight any more, and what was finished is stored. The rest is asked by: {resume_command}")
         return PROCESSED

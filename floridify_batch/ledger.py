@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from floridify_batch.accounts import Forecast, Spent, TokenCount
+from floridify_batch.accounts import Adopted, Forecast, Spent, TokenCount
 from floridify_batch.events import Totals
 from floridify_batch.pricing import Price, Rates, Usage
 
@@ -67,6 +67,10 @@ TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
     _S.LOST: frozenset({_S.STORED}),
     _S.DONE: frozenset(),
 }
+
+
+COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
+"""The states in which a chunk is being paid for, and its bill is still to come."""
 
 
 class IllegalMove(RuntimeError):
@@ -143,6 +147,8 @@ class RunSettings(BaseModel):
     max_queued_tokens: int | None = None
     patience: float = DATABASE_PATIENCE
     concurrency: int = CONCURRENCY
+    workers: int = 1
+    cluster: str | None = None
     price: Price | None = None
     max_cost: Decimal | None = None
 
@@ -251,6 +257,11 @@ class Ledger(BaseModel):
         """Add what a chunk's answers cost, by component."""
         for component, more in spent.items():
             self.spent[component] = self.spent.get(component, Spent()) + more
+
+    def adopt(self, adopted: Adopted, words: Iterable[str]) -> None:
+        """Take over what a checkpoint of the six known keys alone says was done and paid before this run."""
+        self.processed_words = [word for word in words if word in adopted.words]
+        self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
 
     def reckon(self, rate: Rates) -> None:
         """Give a price to what was paid while nobody knew one, from what it used."""

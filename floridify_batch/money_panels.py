@@ -1,6 +1,7 @@
 """Panels about money: what a run would cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,66 +9,164 @@ from rich.text import Text
 
 from floridify_batch.chunks import ChunkSize
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
-from floridify_batch.frames import cell, facts, framed, listing, or_dash, plain
+from floridify_batch.frames import WIDE, cell, facts, framed, listing, or_dash, plain
+from floridify_batch.priors import Origin
 from floridify_batch.wording import count, dollars, megabytes
 
 CHUNKS_SHOWN = 4
 """Chunks of an estimate that are listed one by one."""
 
+_MANY = 10_000_000
+_THOUSAND = 1000
 
-def estimate_panel(estimate: Estimate, *, immediate: bool, notes: Sequence[str] = ()) -> RenderableType:
-    """What a run would ask and cost. What later waves add is an expectation, and marked as one."""
-    parts: list[RenderableType] = [_estimated_words(estimate), Text(), _estimated_requests(estimate)]
+
+def estimate_panel(
+    estimate: Estimate, *, width: int = 80, max_cost: Decimal | None = None, notes: Sequence[str] = ()
+) -> RenderableType:
+    """What a run would ask and cost. What is expected rather than counted is marked, with what it is drawn from."""
+    parts: list[RenderableType] = [_words(estimate)]
     if estimate.total.requests:
-        senses = f" ({SENSES_EXPECTED} senses for an unknown word)" if estimate.unknown else ""
-        parts += [Text(f"* expected: later waves{senses}, and all tokens out", "dim")]
-    parts += [Text(), _prices(estimate, immediate=immediate)]
-    if estimate.cost(estimate.total, batch=False) is None:
-        parts.append(Text(f"genai-prices does not know the price of {plain(estimate.model)}."))
-    parts += [Text(), *_chunk_sizes(estimate)]
+        parts += [Text(), _requests(estimate, wide=width >= WIDE), *_remarks(estimate)]
+    parts += [Text(), *_money(estimate, max_cost), Text(), *_chunk_sizes(estimate)]
     parts += [Text(plain(note)) for note in notes]
-    return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {'immediate' if immediate else 'batch'}")
+    mode = "immediate" if estimate.immediate else "batch"
+    return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {mode}")
 
 
-def _estimated_words(estimate: Estimate) -> Text:
+def _words(estimate: Estimate) -> Text:
     return Text(
         f"{count(estimate.words)} words: {count(estimate.complete)} complete already, "
         f"{count(estimate.unknown)} without definitions"
     )
 
 
-def _estimated_requests(estimate: Estimate) -> Table:
-    heads = ("requests", "now", "later*", "tokens in", "tokens out")
+# ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _requests(estimate: Estimate, *, wide: bool) -> Table:
+    heads = (
+        "requests",
+        "now",
+        "later*",
+        "tokens in",
+        "tokens out†",
+        *(("at least", "at most") if wide else ()),
+        "cost",
+    )
     table = listing(*heads, right=heads[1:])
     for name in components_of(estimate):
-        now, later = (part.get(name, Expectation()) for part in (estimate.now, estimate.later))
-        both = now + later
-        table.add_row(cell(name), *map(or_dash, (now.requests, later.requests, both.input_tokens, both.output_tokens)))
+        _add_row(table, estimate, cell(name), [name], wide=wide)
     table.add_section()
-    now, both = estimate.total_now, estimate.total
-    later_requests = both.requests - now.requests
-    table.add_row("all", *map(count, (now.requests, later_requests, both.input_tokens, both.output_tokens)))
+    _add_row(table, estimate, Text("all"), list(components_of(estimate)), wide=wide)
     return table
 
 
-def _prices(estimate: Estimate, *, immediate: bool) -> Table:
-    regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
-    if immediate:
-        return facts([("regular price", dollars(regular))])
-    saved = None if regular is None or batch is None else regular - batch
-    share = f" ({saved / regular:.0%})" if saved is not None and regular else ""
-    return facts(
-        [
-            ("regular price", dollars(regular)),
-            ("batch price", dollars(batch)),
-            ("savings", f"{dollars(saved)}{share}"),
-        ]
+def _add_row(table: Table, estimate: Estimate, title: Text, names: Sequence[str], *, wide: bool) -> None:
+    now = sum((estimate.now.get(name, Expectation()).requests for name in names), 0)
+    both = sum((estimate.whole(name) for name in names), Expectation())
+    outputs = [estimate.length(name).of(estimate.whole(name).requests) for name in names]
+    span = [_tokens(sum(each[which] for each in outputs)) for which in (0, 2)] if wide else []
+    cost = estimate.cost(both, batch=not estimate.immediate)
+    table.add_row(
+        title,
+        or_dash(now),
+        or_dash(both.requests - now),
+        _tokens(both.input_tokens),
+        _tokens(both.output_tokens),
+        *span,
+        "-" if cost is None else dollars(cost),
     )
+
+
+def _tokens(number: int) -> str:
+    """A number of tokens in a column that has to stay narrow."""
+    return count(number) if number < _MANY else f"{number / 10**6:,.1f} M"
+
+
+def _remarks(estimate: Estimate) -> Iterator[Text]:
+    senses = f" ({SENSES_EXPECTED} senses for an unknown word)" if estimate.unknown else ""
+    if estimate.later:
+        yield Text(f"* expected: later waves{senses}", "dim")
+    yield from (Text(f"† {remark}", "dim") for remark in _drawn_from(estimate))
+    if estimate.sampled:
+        total, sampled = estimate.total_now.input_tokens, estimate.sampled
+        share = sampled.margin / total if total else 0.0
+        yield Text(
+            f"Requests are counted; tokens in of {count(sampled.requests)} of them are reckoned from "
+            f"{count(sampled.words)} words at random: ± {share:.2%} of those asked now (95 % sure)",
+            "dim",
+        )
+
+
+def _drawn_from(estimate: Estimate) -> Iterator[str]:
+    """What the lengths of answers are drawn from: answers that were billed, or our table where there are none."""
+    by_origin: dict[Origin, list[str]] = {}
+    for name in components_of(estimate):
+        by_origin.setdefault(estimate.length(name).origin, []).append(name)
+    for origin in (Origin.RUN, Origin.DATABASE):
+        if names := by_origin.get(origin):
+            answers = sum(estimate.length(name).answers for name in names)
+            which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
+            yield f"from {count(answers)} answers of {origin}{which}"
+    if names := by_origin.get(Origin.PRIOR):
+        which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
+        yield f"expected{which}: nobody has answered yet"
+
+
+# ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _money(estimate: Estimate, max_cost: Decimal | None) -> Iterator[RenderableType]:
+    regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
+    mine = regular if estimate.immediate else batch
+    rows = _prices(estimate, regular, batch)
+    asking = estimate.words - estimate.complete
+    if mine and asking:
+        rows.append(("per 1,000 words", dollars(mine * _THOUSAND / asking)))
+    if max_cost is not None:
+        rows.append(("wall", _wall(estimate, max_cost)))
+    yield facts(rows)
+    if mine is None:
+        yield Text(
+            f"Nobody knows the price of {plain(estimate.model)}: genai-prices does not list it. Give it in US dollars "
+            "per million tokens, such as --price in=0.05,out=0.25."
+        )
+
+
+def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) -> list[tuple[str, str]]:
+    """The prices in one precision, so that what is saved is the difference of what is shown."""
+    span = estimate.span()
+    likely = f" (from {dollars(span.low)} to {dollars(span.high)})" if span and span.high else ""
+    if estimate.price is not None:
+        mine = regular if estimate.immediate else batch
+        return [("at your price", f"{dollars(mine)}{likely}")]
+    if estimate.immediate or regular is None or batch is None:
+        return [("regular price", f"{dollars(regular)}{likely}")]
+    unit = Decimal("0.01") if regular >= 1 else Decimal("0.0001")
+    shown, reduced = regular.quantize(unit), batch.quantize(unit)
+    share = f" ({(shown - reduced) / shown:.0%})" if shown else ""
+    return [
+        ("regular price", _alike(shown, unit)),
+        ("batch price", f"{_alike(reduced, unit)}{likely}"),
+        ("savings", f"{_alike(shown - reduced, unit)}{share}"),
+    ]
+
+
+def _alike(amount: Decimal, unit: Decimal) -> str:
+    return f"${amount:,}" if amount >= unit else dollars(amount)
+
+
+def _wall(estimate: Estimate, max_cost: Decimal) -> str:
+    span = estimate.span()
+    if span is None or span.expected <= max_cost:
+        return f"{dollars(max_cost)}: what passes it is not sent"
+    return f"{dollars(max_cost)}, below what is expected: the run stops before it, with words left"
 
 
 def _chunk_sizes(estimate: Estimate) -> Iterable[RenderableType]:
     heads = ("chunk", "requests", "words", "size")
     table = listing(*heads, right=heads)
+    about = "about " if estimate.sampled else ""
     for number, size in enumerate(estimate.chunks[:CHUNKS_SHOWN], 1):
         table.add_row(count(number), count(size.requests), count(size.words), megabytes(size.bytes))
     if estimate.chunks:
@@ -75,5 +174,5 @@ def _chunk_sizes(estimate: Estimate) -> Iterable[RenderableType]:
     rest = estimate.chunks[CHUNKS_SHOWN:]
     if rest:
         size = sum(rest, ChunkSize())
-        words = f"{count(size.requests)} requests, {count(size.words)} words, {megabytes(size.bytes)}"
-        yield Text(f"and {count(len(rest))} more: {words}", "dim")
+        words = f"{count(size.requests)} requests, {count(size.words)} words, {about}{megabytes(size.bytes)}"
+        yield Text(f"and {about}{count(len(rest))} more: {words}", "dim")

@@ -11,7 +11,7 @@ from decimal import ROUND_UP, Decimal
 
 from floridify_batch.chunks import Budget
 from floridify_batch.errors import UsageError
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunSettings
+from floridify_batch.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger, RunSettings
 from floridify_batch.pricing import Rates, rates
 from floridify_batch.wording import count, dollars
 
@@ -22,8 +22,6 @@ _PORTION = Decimal("0.25")
 """The share of the wall that a chunk may have which is left before it: a wall higher by as much lets it pass."""
 
 _CENT = Decimal("0.01")
-
-_COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
 
 
 def rate_of(settings: RunSettings) -> Rates | None:
@@ -73,9 +71,18 @@ def wall_of(ledger: Ledger) -> Wall | None:
     rate, spent = priced(settings), ledger.totals().cost
     if spent is None:
         raise UsageError(_NO_PRICE.format(model=settings.model))
+    return Wall(settings.max_cost, spent, _committed(ledger, rate), rate, stretched(ledger))
+
+
+def expected_in_flight(ledger: Ledger) -> Decimal | None:
+    """What the chunks in flight are expected to cost; None where the price is unknown."""
+    rate = rate_of(ledger.run.settings)
+    return None if rate is None else _committed(ledger, rate)
+
+
+def _committed(ledger: Ledger, rate: Rates) -> Decimal:
     stretch = stretched(ledger)
-    committed = sum((_cost(each, rate, stretch) for each in ledger.in_state(*_COMMITTED)), Decimal(0))
-    return Wall(settings.max_cost, spent, committed, rate, stretch)
+    return sum((_cost(each, rate, stretch) for each in ledger.in_state(*COMMITTED)), Decimal(0))
 
 
 _NO_PRICE = (

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.accounts import TokenCount
+from floridify_batch.accounts import Adopted, TokenCount
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
@@ -108,7 +108,7 @@ def test_the_six_keys(checkpoint: Checkpoint) -> None:
 def test_no_file(checkpoint: Checkpoint) -> None:
     """Where there is no checkpoint a new run may begin."""
     assert checkpoint.load() is None
-    assert checkpoint.adopted_words() == []
+    assert checkpoint.adopted() == Adopted()
 
 
 def test_the_previous_copy(checkpoint: Checkpoint) -> None:
@@ -222,7 +222,7 @@ def test_any_bytes(tmp_path: Path, content: bytes | tuple[int, bytes]) -> None:
     checkpoint.path.write_bytes(content)
     try:
         loaded = checkpoint.load()
-        adopted = checkpoint.adopted_words()
+        adopted = checkpoint.adopted().words
     except CheckpointError:
         pass
     else:
@@ -238,7 +238,32 @@ def test_adoption(checkpoint: Checkpoint) -> None:
     """A checkpoint with the six known keys alone is no run, but its processed words are taken over."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS))
     assert checkpoint.load() is None
-    assert checkpoint.adopted_words() == ["happy", "vis-à-vis"]
+    adopted = checkpoint.adopted()
+    assert adopted.words == {"happy", "vis-à-vis"}
+    assert (adopted.cost, adopted.tokens) == (Decimal("0.25"), 1200)
+    assert "$0.2500" in adopted.notes[0]
+
+
+def test_adoption_keeps_what_was_paid(checkpoint: Checkpoint) -> None:
+    """What an adopted checkpoint had cost stays in the totals of the run that goes on from it."""
+    checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS))
+    mine = ledger()
+    mine.adopt(checkpoint.adopted(), ["sad", "happy"])
+    checkpoint.save(mine)
+    loaded = checkpoint.load()
+    assert loaded is not None
+    assert loaded.processed_words == ["happy"]
+    assert loaded.totals().cost == Decimal("0.25") + (ledger().totals().cost or 0)
+    assert loaded.total_tokens == 1200 + ledger().totals().usage.total
+
+
+@pytest.mark.parametrize("cost", [None, "much", -1, True, [1]])
+def test_adoption_without_a_cost(checkpoint: Checkpoint, cost: Any) -> None:
+    """A cost that is none is not taken over as one, and the user is told."""
+    checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS | {"total_cost": cost}))
+    adopted = checkpoint.adopted()
+    assert adopted.cost == 0
+    assert "does not say what it had cost" in adopted.notes[0]
 
 
 @pytest.mark.parametrize("words", [None, "happy", [1], {"happy": 1}])
@@ -246,13 +271,13 @@ def test_adoption_of_nonsense(checkpoint: Checkpoint, words: Any) -> None:
     """Words are not taken over from a file that holds none: it would be overwritten with a new run."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS | {"processed_words": words}))
     with pytest.raises(CheckpointError, match="it has no list of processed_words"):
-        checkpoint.adopted_words()
+        checkpoint.adopted()
 
 
 def test_a_run_has_nothing_to_adopt(checkpoint: Checkpoint) -> None:
     """The words of a run of ours are its own."""
     checkpoint.save(ledger())
-    assert checkpoint.adopted_words() == []
+    assert checkpoint.adopted() == Adopted()
 
 
 # ── rotation and tidying ───────────────────────────────────────────────────────────────────────────────────────────

@@ -282,9 +282,9 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
     )
     panel = seen(estimate_panel(estimate, notes=["One word was left out."]), 80)
     for text in (
-        "regular price  $2.25",
-        "batch price    $1.12",
-        "savings        $1.13 (50%)",
+        "regular price    $2.25",
+        "batch price      $1.12",
+        "savings          $1.13 (50%)",
         "One word was left out.",
     ):
         assert text in panel

@@ -50,6 +50,7 @@ ORDER = [
     "briefing",
     "stations",
     "workshop",
+    "crews",
     "connector",
     "batches",
     "immediate_batches",
@@ -103,6 +104,8 @@ ORDER = [
     "reporting",
     "gate",
     "recovering",
+    "standing",
+    "previews",
     "commands",
     "cancelling",
     "floridify",
@@ -159,6 +162,7 @@ ALLOWED = {
         "screens",
         "summary",
         "gate",
+        "previews",
         "commands",
         "inspection",
         "recovering",
@@ -182,6 +186,7 @@ ALLOWED = {
     "filelock": {"checkpoint", "sandbox"},
     "genai_prices": {"pricing"},
     "tiktoken": {"tokens"},
+    "distributed": {"crews"},
     "jinja2": {"templates", "report_page"},
 }
 """The only modules that may know of a package."""

@@ -170,7 +170,7 @@ def test_any_value_in_any_place(tmp_path: Path, data: st.DataObject) -> None:
     checkpoint.path.write_bytes(content)
     try:
         loaded = checkpoint.load()
-        checkpoint.adopted_words()
+        checkpoint.adopted()
     except CheckpointError:
         loaded = None
     assert checkpoint.path.read_bytes() == content

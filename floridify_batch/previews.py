@@ -1,0 +1,86 @@
+"""The dry run: what `run` would do next and what that would cost, with nothing sent or written."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+from rich.console import Console
+
+from floridify_batch.assembly import Secrets, mongo_folder, opened_store, same_database
+from floridify_batch.briefing import new_brief
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import chunk_folder, read_ordinals
+from floridify_batch.entry_stores import EntryReader, NoDatabase
+from floridify_batch.gate import notes_on, surveyed
+from floridify_batch.ledger import COMMITTED, Ledger, RunInfo, RunSettings
+from floridify_batch.money_panels import estimate_panel
+from floridify_batch.planning import Brief
+from floridify_batch.spending import expected_in_flight
+from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
+from floridify_batch.telling import say
+from floridify_batch.wording import count, dollars
+from floridify_batch.words import WordList
+
+
+async def dry_run_of(info: RunInfo, secrets: Secrets, checkpoint: Checkpoint, asked: Brief, listed: WordList) -> int:
+    """Show what `run` would ask: for a new run, or for the rest of the one that its checkpoint holds.
+
+    Raises `CheckpointError` where `run` would refuse.
+    """
+    before = checkpoint.load()
+    if before is None or begins_anew(before, info, checkpoint):
+        adopted = checkpoint.adopted()
+        words = [word for word in listed.words if word not in adopted.words]
+        return await _shown(info.settings, secrets, checkpoint, asked, words, [*notes_on(listed), *adopted.notes])
+    if before.finished:
+        return say_finished(before, checkpoint)
+    settings = before.run.settings
+    same_database(settings, secrets)
+    words = list(_open_words(before, checkpoint))
+    rest = new_brief(settings, before.run.id)
+    return await _shown(settings, secrets, checkpoint, rest, words, _notes_on_run(before, checkpoint), before)
+
+
+def _open_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
+    """The words for which something may still be sent: neither finished nor in flight."""
+    words = kept_words(ledger, checkpoint)
+    finished = ledger.failed_words.keys() | set(ledger.processed_words)
+    flying = {
+        ordinal
+        for record in ledger.in_state(*COMMITTED)
+        for ordinal in read_ordinals(chunk_folder(checkpoint.folder, record.number))
+    }
+    return (word for ordinal, word in enumerate(words) if word not in finished and ordinal not in flying)
+
+
+def _notes_on_run(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
+    totals, expected = ledger.totals(), expected_in_flight(ledger)
+    flying = sum(record.words for record in ledger.in_state(*COMMITTED))
+    rest = (
+        f"This is the rest of {checkpoint.path}, with the settings it was begun with: {count(totals.processed)} words "
+        f"are processed, {count(totals.failed)} have failed, and {dollars(totals.cost)} was spent."
+    )
+    if not flying:
+        return [rest]
+    return [rest, f"{count(flying)} words are in flight and left out here; they may cost {dollars(expected)} more."]
+
+
+async def _shown(
+    settings: RunSettings,
+    secrets: Secrets,
+    checkpoint: Checkpoint,
+    asked: Brief,
+    words: list[str],
+    notes: list[str],
+    ledger: Ledger | None = None,
+) -> int:
+    console = Console()
+    has_database = secrets.mongo_url or settings.mongo_url or mongo_folder(checkpoint).exists()
+    async with AsyncExitStack() as stack:
+        store: EntryReader = NoDatabase()
+        if has_database:
+            store = await stack.enter_async_context(opened_store(settings, secrets, checkpoint, say, say))
+        estimate = await surveyed(settings, asked, words, store, console, ledger.spent if ledger else {})
+    if not has_database:
+        notes.append("There is no database yet: every word counts as unknown.")
+    console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
+    return PROCESSED

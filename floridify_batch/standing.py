@@ -1,0 +1,47 @@
+"""How a checkpoint stands to what is asked now: gone on with, put aside, refused, or finished with nothing to do."""
+
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.errors import CheckpointError
+from floridify_batch.ledger import Ledger, RunInfo
+from floridify_batch.telling import say
+from floridify_batch.words import digest_of, read_normalised
+
+PROCESSED, SOME_FAILED = 0, 1
+
+
+def begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
+    """Whether a finished run gives way to a new one. Raises `CheckpointError` where an unfinished one is another."""
+    differences = before.run.differences(info)
+    if not before.finished:
+        differences += before.run.settings.begun_without(info.settings)
+    if not before.finished and differences:
+        raise CheckpointError(
+            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run with "
+            f"batch-synth resume --checkpoint {checkpoint.path}, or name another --checkpoint for this one."
+        )
+    now, then = info.settings, before.run.settings
+    elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
+    return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
+
+
+def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
+    try:
+        words = read_normalised(checkpoint.words_path)
+    except (OSError, UnicodeDecodeError):
+        raise CheckpointError(
+            f"The run's copy of its word list, {checkpoint.words_path}, cannot be read; "
+            f"restore the folder {checkpoint.folder}, which belongs to the checkpoint."
+        ) from None
+    if digest_of(words) != ledger.run.list_digest:
+        raise CheckpointError(f"{checkpoint.words_path} is not the list that {checkpoint.path} was begun with.")
+    return words
+
+
+def say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
+    failed = len(ledger.failed_words)
+    say(
+        f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
+        f"{failed:,} failed. resume --retry-failed gives failed words another chance; another --checkpoint asks for "
+        "what is missing, and run --force for everything again."
+    )
+    return SOME_FAILED if failed else PROCESSED
