@@ -1,0 +1,112 @@
+"""Cancelling a run: what its batches had finished is stored, nothing is sent, and whoever is interrupted goes on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import override
+
+from floridify_batch.batches import BatchJob
+from floridify_batch.driver import Driver, Ending
+from floridify_batch.ledger import ChunkState
+from floridify_batch.run import Run
+from tests.twins import End, Service, Shelf, Stage
+
+SLOWLY = 5
+
+
+class Slow(Service):
+    """A service that takes several polls to cancel a batch, and keeps what half of it had answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: dict[str, int] = {}
+
+    @override
+    async def cancel(self, batch_id: str) -> BatchJob:
+        held = self._held(batch_id)
+        self.cancelled.append(batch_id)
+        if not held.job.terminal and batch_id not in self.left:
+            self.left[batch_id] = SLOWLY
+            held.end = End(polls=10**9)
+            held.job = replace(held.job, status="cancelling")
+        return held.job
+
+    @override
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        held = self._held(batch_id)
+        if batch_id in self.left and not held.job.terminal:
+            self.left[batch_id] -= 1
+            if not self.left[batch_id]:
+                self._finish(held, "cancelled", len(held.ids) // 2)
+            return held.job
+        return await super().retrieve(batch_id)
+
+
+def scene(folder: Path, words: str) -> Stage:
+    """A run over known words, a word to a batch, at the slow service."""
+    shelf = Shelf()
+    for word in words.split():
+        shelf.know(word, f"{word}, a sense", f"{word}, another")
+    return Stage(folder, words.split(), Slow(), shelf, batch_size=1)
+
+
+async def sent(stage: Stage) -> None:
+    """Send what there is, and leave."""
+    assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
+
+
+async def test_cancelled_to_the_end(tmp_path: Path) -> None:
+    """Every batch is cancelled once, waited for, and its finished half is stored; resumed, only the rest is asked."""
+    stage = scene(tmp_path, "bank tree")
+    await sent(stage)
+    run = stage.run()
+    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert stage.service.cancelled == ["batch_1", "batch_2"]
+    assert (run.ledger.totals().answered, run.in_flight(), len(stage.service.batches)) == (4, 0, 2)
+    again = stage.run()
+    assert await Driver(again).process() is Ending.FINISHED
+    assert sorted(again.ledger.processed_words) == ["bank", "tree"]
+    assert set(stage.service.answered.values()) == {1}
+    assert len(stage.service.answered) == 8
+
+
+async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
+    """Told to stop while the service still cancels, it leaves at once; the same command, or resume, goes on."""
+    stage = scene(tmp_path, "bank tree")
+    await sent(stage)
+    run = stage.run()
+    driver = Driver(run)
+    _stop_at_first_nap(run, driver)
+    assert await driver.wind_up() is Ending.STOPPED
+    assert {record.state for record in run.ledger.chunks} == {ChunkState.SUBMITTED}
+    run = stage.run()
+    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert (run.ledger.totals().answered, len(stage.service.batches)) == (4, 2)
+
+
+async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
+    """A run whose batches had all ended is stored and finished, where nothing more was to be asked."""
+    stage = scene(tmp_path, "bank")
+    await sent(stage)
+    for held in stage.service.batches.values():
+        stage.service._finish(held, "completed", None)
+    run = stage.run()
+    assert await Driver(run).wind_up() is Ending.FINISHED
+    assert run.ledger.processed_words == ["bank"]
+
+
+async def test_a_batch_that_is_gone(tmp_path: Path) -> None:
+    """A batch that the service no longer knows is lost, and the others are cancelled all the same."""
+    stage = scene(tmp_path, "bank tree")
+    await sent(stage)
+    del stage.service.batches["batch_1"]
+    run = stage.run()
+    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert run.ledger.totals().answered == 2
+    assert len(stage.service.batches) == 1
+
+
+def _stop_at_first_nap(run: Run, driver: Driver) -> None:
+    async def nap(_: float) -> None:
+        driver.stop()
+
+    run.sleep = nap
