@@ -1,15 +1,19 @@
 """What a run leaves on the disk: the settings it was given, no secret among them, and nothing that others can read."""
 
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from pymongo import MongoClient
 
-from tests.acceptance.command import KEY, Desk, Said
+from tests.acceptance.command import COMMAND, KEY, PATIENCE, Desk, Said, until
 from tests.acceptance.mongod import mongod
 from tests.acceptance.sandbox import Sandbox
 
@@ -102,3 +106,86 @@ def test_password_asked_for(left: Left) -> None:
     assert PASSWORD not in without.err
     assert desk.do(*command, "--mongo-url", left.mongo_url).code == 0
     assert PASSWORD.encode() not in (desk.folder / "elsewhere" / "twin.json").read_bytes()
+
+
+# ── a run with everything of its own ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], quick: Sandbox) -> Desk:
+    """A desk without anything of its own; what runs there makes a database, a sandbox and a checkpoint."""
+    secrets = {"OPENAI_API_KEY": KEY, "BATCH_SYNTH_SANDBOX_SECONDS": "0.2", "BATCH_SYNTH_POLL_INTERVAL": "0.2"}
+    nobody: MongoClient[dict[str, Any]] = MongoClient(connect=False)
+    desk = Desk(tmp_path_factory.mktemp("own"), plain_env | secrets, quick, nobody["nobody"])
+    desk.write("moon", "sun")
+    return desk
+
+
+OWN = ("run", "words.txt", "--yes", "--sandbox", "--components", "domain", "-c", "a/b/words.checkpoint.json")
+
+
+def family(pid: int) -> dict[int, str]:
+    """The command lines of a process and of all that come from it, or were sent into sessions of their own by it."""
+    lines, parents = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            lines[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    for _ in lines:
+        found |= {child for child, parent in parents.items() if parent in found}
+    return {each: lines[each] for each in found if each in lines}
+
+
+def test_private_whatever_the_umask(own: Desk) -> None:
+    """With a umask that hides nothing, all that a run makes is its user's alone: database, sandbox, report too."""
+    before = set(own.folder.rglob("*"))
+    for arguments in (OWN, OWN, ("report", "-c", OWN[-1])):  # the second time, the finished run is looked at
+        run = [COMMAND, *arguments]
+        done = subprocess.run(run, cwd=own.folder, env=own.env, umask=0, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done
+    made = {path: path.stat().st_mode & 0o777 for path in set(own.folder.rglob("*")) - before if path.exists()}
+    names = {path.name for path in made}
+    assert names >= {"words.checkpoint.json", "words.checkpoint.json.previous", "words.txt", "words.report.html"}
+    assert names >= {"WiredTiger", "server.log", "sandbox.log", ".words.checkpoint.json.lock"}
+    wrong = {str(path): oct(mode) for path, mode in made.items() if mode & 0o077}
+    assert wrong == {}
+
+
+def test_process_list(own: Desk) -> None:
+    """No process of a run, be it the database, the sandbox or the run itself, has a secret in its command line."""
+    with own.doing(*OWN[:-1], "c/words.checkpoint.json", BATCH_SYNTH_SANDBOX_SECONDS="600") as process:
+        place = own.folder / "c" / "words.checkpoint.json"
+        until(lambda: process.poll() is not None or (place.exists() and b'"SUBMITTED"' in place.read_bytes()))
+        lines = family(process.pid)
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
+    assert any("mongod" in line for line in lines.values())
+    assert any("floridify_batch.sandbox" in line for line in lines.values())
+    assert len(lines) >= 3
+    assert [line for line in lines.values() if KEY in line] == []
+
+
+QUOTED = "bad-key"
+"""The key that the sandbox refuses, quoting it."""
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (5, {"MONGODB_URL": f"mongodb://ann:{PASSWORD}x@127.0.0.1:{{port}}/"}),
+        (5, {"MONGODB_URL": f"mongodb://ann:{PASSWORD}@127.0.0.1:9/"}),
+        (5, {"MONGODB_URL": f"mongodb://ann:{PASSWORD}@nowhere:port/"}),
+        (4, {"OPENAI_API_KEY": QUOTED}),
+        (4, {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}),
+    ],
+)
+def test_traceback(left: Left, code: int, changes: dict[str, str]) -> None:
+    """Who asks where an error comes from is shown it, without the key and without the password."""
+    port = left.mongo_url.rstrip("/").rpartition(":")[2]
+    given = {name: value.format(port=port) for name, value in changes.items()}
+    told = left.desk.do("--debug", "run", "words.txt", "--checkpoint", f"{len(str(changes))}.json", **given)
+    assert told.code == code
+    assert "Traceback" in told.err
+    for secret in (KEY, PASSWORD, QUOTED):
+        assert secret not in told.out + told.err
