@@ -19,7 +19,7 @@ are the ones to be planned again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
@@ -296,7 +296,6 @@ class Ledger(BaseModel):
         What an adopted checkpoint had cost before is a part of the cost.
         """
         counted = [record for record in self.chunks if not _given_up(record)]
-        cost = cost_of(counted)
         return Totals(
             words=self.run.words,
             processed=len(self.processed_words),
@@ -305,7 +304,7 @@ class Ledger(BaseModel):
             answered=sum(record.answered for record in counted),
             failed_requests=sum(record.failed for record in counted),
             usage=sum((record.usage.usage() for record in counted), Usage()),
-            cost=None if cost is None else cost + self.carried_cost,
+            cost=cost_of(counted, self.carried_cost),
             retried=sum(record.retried for record in counted),
         )
 
@@ -315,11 +314,7 @@ def _given_up(record: ChunkRecord) -> bool:
     return record.state is ChunkState.SPLIT or (record.state is ChunkState.DONE and not record.answered + record.failed)
 
 
-def cost_of(records: Iterable[ChunkRecord]) -> Decimal | None:
-    """What chunks have cost together; None as soon as one of them has an unknown cost."""
-    total = Decimal(0)
-    for record in records:
-        if record.cost is None:
-            return None
-        total += record.cost
-    return total
+def cost_of(records: Sequence[ChunkRecord], before: Decimal = Decimal(0)) -> Decimal | None:
+    """What chunks have cost together, and before; None as soon as one of them has an unknown cost."""
+    known = [record.cost for record in records if record.cost is not None]
+    return sum(known, before) if len(known) == len(records) else None
