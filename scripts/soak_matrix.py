@@ -4,14 +4,19 @@ A case is a list of four words, of which the database knows three. The process d
 further points, the last one comes to the end; then the four figures are taken.
 """
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
+
+import httpx2
 
 from floridify_batch.fatal import POINTS
+from floridify_batch.ledger import ChunkState
+from floridify_batch.sandbox.batches import MOVES
 from floridify_batch.sandbox.running import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_figures import Figures, Picture, batches_of, figures, picture
@@ -23,19 +28,22 @@ OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batc
 ENDS = (0, 1)
 """Exit codes of a run that is through."""
 
-MAX_RESUMES = 8
+_HOUR, _LOOK = 3_600.0, 0.2
+_LISTED = 4.0
+"""Seconds after which even a list that lags shows a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
     """How batches end. `whole`: every word is processed in the end. `limit`: cap on queued tokens, as a share of what
-    the first batch holds. `seconds`: how long a batch runs.
+    the first batch holds. `seconds`: how long a batch runs; `patient` ones run until each chunk knows its batch.
     """
 
     faults: tuple[str, ...] = ()
     whole: bool = True
     limit: float = 0.0
     seconds: float = 0.0
+    patient: bool = False
 
 
 FATES: Mapping[str, Fate] = {
@@ -44,9 +52,9 @@ FATES: Mapping[str, Fate] = {
     "patchy": Fate(("http_500=0.2@1", "missing=0.1@1", "malformed=0.1@1", "not_json=0.1@1", "truncate=0.1@1")),
     "expired": Fate(("expire=0.5@1",)),
     "cancelled": Fate(("cancel=1@1", "partial_output=0.5@1")),
-    "queue full": Fate(limit=1.3, seconds=0.5),
+    "queue full": Fate(limit=1.3, seconds=2.0),
     "too large": Fate(limit=0.8),
-    "shown late": Fate(("list_lag=3", "create_drop=1", "partial_output=0"), seconds=6.0),
+    "shown late": Fate(("list_lag=3", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
     "rejected": Fate(("fail_batch=1:invalid_request@1",), whole=False),
     "failed late": Fate(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
     "forgotten": Fate(("poll_404=1@1",), whole=False),
@@ -187,18 +195,42 @@ class _Opened:
         self._folder, self._mongo_url, self._settings = folder, mongo_url, settings
         self._serving = sandbox_in_thread(settings)
         self._site: Site | None = None
+        self._patient, self._over = fate.patient, Event()
+        self._time = Thread(target=self._let_time_pass, name="time")
 
     def __enter__(self) -> Site:
         url = self._serving.__enter__()
         database = f"soak_{self._folder.parent.name}_{self._folder.name}".replace("-", "_")[-60:]
         self._site = Site(self._folder / "desk", self._settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
         self._site.prepare(KNOWN)
+        if self._patient:
+            self._time.start()
         return self._site
 
     def __exit__(self, *problem: object) -> None:
+        self._over.set()
+        if self._patient:
+            self._time.join()
         self._serving.__exit__(None, None, None)
         if self._site:
             self._site.forget()
+
+    def _let_time_pass(self) -> None:
+        """End the batches of an hour, each time that none of them is doubtful: as if the client were quick enough."""
+        while self._site and not self._over.wait(_LOOK):
+            if _all_known(self._site):
+                control = self._site.base_url.removesuffix("/v1") + "/sandbox/control"
+                httpx2.post(control, json={"finish": True}, timeout=60).raise_for_status()
+
+
+def _all_known(site: Site) -> bool:
+    """Whether batches are under way, one of a label, that their chunks know and that the list shows."""
+    live = [batch for batch in batches_of(site) if MOVES[batch.status]]
+    ledger = site.ledger
+    if not live or ledger is None or any(record.state == ChunkState.SUBMITTING for record in ledger.chunks):
+        return False
+    known = {record.batch_id for record in ledger.chunks}
+    return {batch.id for batch in live} <= known and max(batch.created for batch in live) + _LISTED < time.time()
 
 
 def _live_through(site: Site, case: Case, died: list[str]) -> str:

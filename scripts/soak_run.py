@@ -8,6 +8,7 @@ fault. Every random case follows from its seed, which is printed: `scripts/soak 
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
 from pathlib import Path
 from secrets import randbelow
+from threading import Event
 from typing import Any
 
 from floridify_batch.local_mongo import local_mongod
@@ -72,7 +74,7 @@ def _tell_of_outcome(done: int, of: int, outcome: Outcome) -> None:
 
 def _soak(folder: Path, options: Any) -> bool:
     seed = randbelow(_SEEDS) if options.seed is None else options.seed
-    end = float("inf") if options.cases else time.monotonic() + 60 * options.minutes
+    end, stopped = float("inf") if options.cases else time.monotonic() + 60 * options.minutes, Event()
     seeds = iter(range(seed, seed + options.cases)) if options.cases else count(seed)
     print(f"Seeds from {seed} on, {options.workers} cases at a time.", flush=True)
     print(f"{'seed':>9}  words  failed  kills  seconds  {_HEADER}", flush=True)
@@ -80,10 +82,12 @@ def _soak(folder: Path, options: Any) -> bool:
 
     def work(number: int) -> None:
         with database_at(folder / f"mongodb-{number}") as database:
-            while time.monotonic() < end and (case := next(seeds, None)) is not None:
+            while time.monotonic() < end and not stopped.is_set() and (case := next(seeds, None)) is not None:
                 verdicts.append(_undergone(plan_of(case), folder, database))
                 _tell_of_verdict(verdicts[-1])
 
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stopped.set())  # what is under way comes to its end, and its servers with it
     with ThreadPoolExecutor(options.workers) as pool:
         for working in [pool.submit(work, number) for number in range(options.workers)]:
             working.result()

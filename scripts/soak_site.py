@@ -27,7 +27,7 @@ COMMAND = Path(sys.executable).with_name("batch-synth")
 LIST = "words.txt"
 LOG = "log.txt"
 KILLED = -signal.SIGKILL
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds after which a process that has not ended is taken to be stuck."""
 
 DEFINITIONS = 3

@@ -1,0 +1,81 @@
+"""Processes that die at named points, against how a batch can end: nothing is paid twice, lost or spoilt.
+
+A selection of the matrix that `scripts/soak --matrix` goes through: several processes of one run die one after another.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.fatal import POINTS
+from scripts.soak_chaos import plan_of
+from scripts.soak_matrix import FATES, TROUBLES, Case, Matrix, comes_by, whole_matrix
+from scripts.soak_ordeal import Ordeal, database_at
+
+AT_ONCE = 6
+"""Cases that are played together: each spends much of its time waiting for a batch or for a list."""
+
+CASES = (
+    Case(("before-NEW-PLANNED", "before-SUBMITTING-SUBMITTED"), "completed", "made, then 500"),
+    Case(("after-create", "amid-answers"), "in both files", "lagging list"),
+    Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply"),
+    Case(("before-create", "before-ANSWERED-STORED"), "expired", "made, then cut"),
+    Case(("after-upload", "before-STORED-DONE"), "cancelled", "turned away"),
+    Case(("before-SUBMITTED-PLANNED", "after-save"), "queue full", "polls fail"),
+    Case(("before-SUBMITTED-SPLIT", "before-SPLIT-DONE"), "too large"),
+    Case(("after-cancel", "before-SUBMITTED-ANSWERED"), "shown late"),
+    Case(("amid-save", "before-update"), "rejected", "downloads fail"),
+    Case(("after-find", "after-apply"), "failed late", "uploads fail"),
+    Case(("after-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
+    Case(("after-ensure_words", "before-LOST-STORED"), "files gone"),
+)
+"""One process dies at the first point, the next one at the second, and the third comes to the end."""
+
+
+def _what(point: str) -> str:
+    return point.partition("-")[2]
+
+
+IN_MATRIX = {_what(point) for case in whole_matrix() for point in case.points}
+"""The deeds and moves around which processes die in the whole matrix."""
+
+HARD_SEED = 675
+"""A case with faults, a killed database, a killed service and kills by time."""
+
+
+def test_the_selection_leaves_nothing_out() -> None:
+    """Every deed, every move, every fate and every trouble of the matrix is in the selection, on one side at least."""
+    assert {_what(point) for case in CASES for point in case.points} == {
+        _what(case.points[0]) for case in whole_matrix()
+    }
+    assert {case.fate for case in CASES} == set(FATES)
+    assert {case.trouble for case in CASES} == set(TROUBLES)
+    assert all(comes_by(case.fate, point) for case in CASES for point in case.points)
+
+
+def test_the_matrix_leaves_nothing_out() -> None:
+    """Every point is in the matrix, but for a move that the ledger allows and nothing makes use of."""
+    assert {_what(point) for point in set(POINTS) - {case.points[0] for case in whole_matrix()}} == {
+        "SUBMITTING-PLANNED"
+    }
+
+
+def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
+    """Wherever processes die: one paid batch per chunk, no usable answer asked for again, every request accounted for,
+    and the documents of a run without faults.
+    """
+    matrix = Matrix(tmp_path, mongo_url).learn()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = list(pool.map(matrix.play, CASES))
+    assert [outcome for outcome in outcomes if not outcome.fine] == []
+    assert [outcome.died for outcome in outcomes] == [case.points for case in CASES]
+
+
+@pytest.mark.parametrize("seed", [HARD_SEED])
+def test_at_random(tmp_path: Path, seed: int) -> None:
+    """A random case of the soak: hit by signals and outages at moments that a seed decides, and no figure is off."""
+    with database_at(tmp_path / "mongodb") as database:
+        verdict = Ordeal(plan_of(seed), tmp_path / "case", database).undergo()
+    assert (verdict.fine, verdict.wrong) == (True, "")
+    assert len(verdict.codes) > 1
