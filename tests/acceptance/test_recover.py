@@ -4,6 +4,7 @@ import shutil
 from typing import Any
 
 import pytest
+from openai import OpenAI
 
 from tests.acceptance.command import Desk, Said, said, until
 from tests.acceptance.conftest import DeskMaker
@@ -178,3 +179,32 @@ def test_asking(desk_at: DeskMaker, quick: Sandbox) -> None:
         terminal.type("n\n")
         assert terminal.ended() == 130
     assert everything(here) == before
+
+
+def test_made_twice(desk: Desk) -> None:
+    """Of two batches of one label, the first is stored; its twin is named, and adds nothing."""
+    desk.write("twiceword")
+    add_known(desk.database, "twiceword")
+    assert desk.do(*RUN, "--no-wait").code == 0
+    run = lose_checkpoint(desk)
+    with OpenAI(api_key="any", base_url=desk.sandbox.url) as client:
+        first = next(each for each in client.batches.list(limit=100) if (each.metadata or {}).get("run") == run)
+        order: dict[str, Any] = {"endpoint": first.endpoint, "completion_window": "24h", "metadata": first.metadata}
+        twin = client.batches.create(input_file_id=first.input_file_id, **order).id
+    until(lambda: all(batch["status"] in ENDED for batch in desk.sandbox.batches_of(run)))
+    done = recover(desk, run)
+    assert (done.code, "3 stored now" in done.out, "made twice" in done.out) == (0, True, True)
+    assert f"{first.id}: 3 requests" in done.out
+    assert f"{twin}: " not in done.out
+    assert desk.database.synthesis_stamps.distinct("batch_id") == [first.id]
+
+
+def test_the_sandbox_remembers(desk: Desk) -> None:
+    """With --sandbox, and a MongoDB of our own, the folder's own service is asked for its batches."""
+    desk.write("rememberedword")
+    bare, pace = desk.bare(), {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1"}
+    assert bare.do(*RUN, "--sandbox", "--no-wait", **pace).code == 0
+    bare.checkpoint.path.unlink()
+    shutil.rmtree(bare.checkpoint.folder)
+    done = bare.do("recover", "--sandbox", "--yes", "--wait", "--poll-interval", "0.1", **pace)
+    assert (done.code, done.err, "1 stored now" in done.out) == (0, "", True)

@@ -215,6 +215,15 @@ async def test_found(store: MongoStore, database: Documents, layout: Layout) -> 
     assert [each.text for each in (await entry_of(store, "gift", "de")).definitions] == ["poison"]
 
 
+async def test_found_by_documents(store: MongoStore, database: Documents, layout: Layout) -> None:
+    """Words of every layout are found by the ids of words and definitions, too; what is not there, is not found."""
+    seeded = seed(database, layout)
+    asked = [seeded.word, *seeded.senses, seeded.made, DocId("0" * 24)]
+    found = await store.entries_of(asked, "en")
+    calm, moon = await entry_of(store, "calm"), await entry_of(store, "moon")
+    assert found == {seeded.word: calm, **dict.fromkeys(seeded.senses, calm), seeded.made: moon}
+
+
 async def test_found_without_asking(store: MongoStore, database: Documents) -> None:
     """The layout is looked for at the first use, whatever that is."""
     seed(database, LAYOUTS["all traits"])
