@@ -2,25 +2,45 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from floridify_batch.cli_options import BaseUrlOption, CheckpointOption, RequiredCheckpointOption
 from floridify_batch.cli_parts import checkpoint_at, sandbox_seconds, secrets_of
+from floridify_batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from floridify_batch.checkpoint import Checkpoint
 
 
 def status(
     batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
     checkpoint: CheckpointOption = None,
     base_url: BaseUrlOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the run's own screen until it has ended.")] = False,
 ) -> None:
     """Say how a batch, or every batch of a checkpoint, stands."""
     from floridify_batch import inspection
 
     place = checkpoint_at(checkpoint) if checkpoint else None
+    if watch:
+        _watch(batch_id, place or inspection.only_checkpoint(), base_url)
     asked = inspection.status(batch_id, place, secrets_of(None), base_url, sandbox_seconds())
     raise typer.Exit(asyncio.run(asked))
+
+
+def _watch(batch_id: str | None, place: "Checkpoint", base_url: str | None) -> None:
+    """Watch a run; whoever has seen enough ends it with Ctrl-C."""
+    from floridify_batch import watching
+
+    if batch_id:
+        raise UsageError("--watch shows a run; leave the batch's id out.")
+    try:
+        code = asyncio.run(watching.watch(place, secrets_of(None), base_url, sandbox_seconds()))
+    except KeyboardInterrupt:
+        code = 0
+    raise typer.Exit(code)
 
 
 def failures(
@@ -42,6 +62,17 @@ def report(
     from floridify_batch import reporting
 
     raise typer.Exit(reporting.report(checkpoint_at(checkpoint) if checkpoint else None, html))
+
+
+def costs(
+    checkpoint: CheckpointOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, money as text.")] = False,
+) -> None:
+    """Say what a run has cost, on what, and against what was expected."""
+    from floridify_batch import inspection
+
+    place = checkpoint_at(checkpoint) if checkpoint else None
+    raise typer.Exit(inspection.costs(place, as_json=json))
 
 
 def components() -> None:

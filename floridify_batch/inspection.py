@@ -1,11 +1,13 @@
 """The commands that look at a run or a batch from outside: status, failures, components."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 
 from floridify_batch.assembly import Secrets, key_of, service
@@ -14,6 +16,8 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_failures
 from floridify_batch.components import Recipe, Scope, SynthesisComponent
 from floridify_batch.connector import DEFAULT_MODEL
+from floridify_batch.cost_panels import costs_panel
+from floridify_batch.costing import costs_object, costs_of
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED
 from floridify_batch.frames import listing
@@ -132,6 +136,17 @@ def only_checkpoint() -> Checkpoint:
         have = ", ".join(map(str, found)) if found else "none is here"
         raise UsageError(f"Name a --checkpoint ({have}).")
     return Checkpoint(found[0])
+
+
+def costs(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
+    """Print what a run has cost, on what, and against what: a panel, or one JSON object."""
+    spent = costs_of(ledger_of(checkpoint or only_checkpoint()))
+    if as_json:
+        typer.echo(json.dumps(costs_object(spent), indent=2))
+        return 0
+    console = Console()
+    console.print(costs_panel(spent, console.width, CHUNKS_SHOWN if console.is_terminal else None))
+    return 0
 
 
 async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, seconds: float) -> list[BatchRow]:
