@@ -194,6 +194,15 @@ class Checkpoint:
             _holder_path(lock_path).unlink(missing_ok=True)
             lock.release()
 
+    def is_held(self) -> bool:
+        """Whether a process says that it works on it and, as far as can be told from here, lives. Takes no lock."""
+        try:
+            lock_path = self.path.with_name(f".{self.path.name}.lock")
+            holder = orjson.loads(_holder_path(lock_path).read_bytes())
+            return holder["host"] != socket.gethostname() or _is_alive(int(holder["pid"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     def _sign(self, lock_path: Path) -> None:
         since = self._clock().isoformat(timespec="seconds")
         with private_file(_holder_path(lock_path)) as out:
@@ -228,6 +237,18 @@ def _contradictions(ledger: Ledger) -> Iterator[str]:
         datetime.fromisoformat(ledger.timestamp or utc_now().isoformat())
     except ValueError:
         yield "timestamp: it is no time"
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there, asking ends it
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's
+        return True
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _holder_path(lock_path: Path) -> Path:

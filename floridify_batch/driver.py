@@ -12,8 +12,8 @@ from functools import partial
 from floridify_batch.batches import BatchJob
 from floridify_batch.collection import collect, lose, store
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.examples import examples_of
 from floridify_batch.events import BatchPolled, Noticed, RunBegan, RunEnded
+from floridify_batch.examples import examples_of
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import Run
@@ -199,7 +199,7 @@ class Driver:
                 continue
             if job is None:
                 return
-            self._run.observer.notify(_polled(record, job))
+            self._run.observer.notify(polled(record, job))
             if record.doubtful:
                 await self._unless_stopped(look_again(self._run, record))
             if job.terminal:
@@ -228,7 +228,8 @@ class Driver:
             doing.cancel()
 
 
-def _polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:
+def polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:
+    """What the service says of a chunk's batch, as an event."""
     return BatchPolled(
         record.number, job.id, job.status, job.total, job.done, job.failed, job.created_at, job.expires_at
     )

@@ -239,8 +239,9 @@ class RunView:
     @property
     def nothing_to_do(self) -> bool:
         """Whether this sitting found everything done: nothing was asked and nothing was open."""
-        same = self.totals.requests == self.start.requests and self.totals.answered == self.start.answered
-        return self.complete and same and self.totals.open_requests == 0 == self.totals.failed - self.start.failed
+        was, now = self.start, self.totals
+        same = (was.requests, was.answered, was.failed) == (now.requests, now.answered, now.failed)
+        return self.complete and same and not now.open_requests and not self.watched
 
     def elapsed(self, now: datetime) -> timedelta | None:
         """How long this sitting has lasted; of a run that is watched, how long ago it began."""
