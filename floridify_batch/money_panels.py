@@ -21,13 +21,21 @@ _THOUSAND = 1000
 
 
 def estimate_panel(
-    estimate: Estimate, *, width: int = 80, max_cost: Decimal | None = None, notes: Sequence[str] = ()
+    estimate: Estimate,
+    *,
+    width: int = 80,
+    max_cost: Decimal | None = None,
+    spent: Decimal | None = None,
+    notes: Sequence[str] = (),
 ) -> RenderableType:
-    """What a run would ask and cost. What is expected rather than counted is marked, with what it is drawn from."""
+    """What a run would ask and cost. What is expected rather than counted is marked, with what it is drawn from.
+
+    `max_cost`: the wall, if it has one; `spent`: what of that is used up already.
+    """
     parts: list[RenderableType] = [_words(estimate)]
     if estimate.total.requests:
         parts += [Text(), _requests(estimate, wide=width >= WIDE), *_remarks(estimate)]
-    parts += [Text(), *_money(estimate, max_cost), Text(), *_chunk_sizes(estimate)]
+    parts += [Text(), *_money(estimate, max_cost, spent or Decimal(0)), Text(), *_chunk_sizes(estimate)]
     parts += [Text(plain(note)) for note in notes]
     mode = "immediate" if estimate.immediate else "batch"
     return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {mode}")
@@ -116,7 +124,7 @@ def _drawn_from(estimate: Estimate) -> Iterator[str]:
 # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _money(estimate: Estimate, max_cost: Decimal | None) -> Iterator[RenderableType]:
+def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iterator[RenderableType]:
     regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
     mine = regular if estimate.immediate else batch
     rows = _prices(estimate, regular, batch)
@@ -124,7 +132,7 @@ def _money(estimate: Estimate, max_cost: Decimal | None) -> Iterator[RenderableT
     if mine and asking:
         rows.append(("per 1,000 words", dollars(mine * _THOUSAND / asking)))
     if max_cost is not None:
-        rows.append(("wall", _wall(estimate, max_cost)))
+        rows.append(("wall", _wall(estimate, max_cost, spent)))
     yield facts(rows)
     if mine is None:
         yield Text(
@@ -144,7 +152,7 @@ def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) 
         return [("regular price", f"{dollars(regular)}{likely}")]
     unit = Decimal("0.01") if regular >= 1 else Decimal("0.0001")
     shown, reduced = regular.quantize(unit), batch.quantize(unit)
-    share = f" ({(shown - reduced) / shown:.0%})" if shown else ""
+    share = f" ({(regular - batch) / regular:.0%})" if regular else ""
     return [
         ("regular price", _alike(shown, unit)),
         ("batch price", f"{_alike(reduced, unit)}{likely}"),
@@ -156,9 +164,9 @@ def _alike(amount: Decimal, unit: Decimal) -> str:
     return f"${amount:,}" if amount >= unit else dollars(amount)
 
 
-def _wall(estimate: Estimate, max_cost: Decimal) -> str:
+def _wall(estimate: Estimate, max_cost: Decimal, spent: Decimal) -> str:
     span = estimate.span()
-    if span is None or span.expected <= max_cost:
+    if span is None or spent + span.expected <= max_cost:
         return f"{dollars(max_cost)}: what passes it is not sent"
     return f"{dollars(max_cost)}, below what is expected: the run stops before it, with words left"
 

@@ -82,5 +82,7 @@ async def _shown(
         estimate = await surveyed(settings, asked, words, store, console, ledger.spent if ledger else {})
     if not has_database:
         notes.append("There is no database yet: every word counts as unknown.")
-    console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
+    spent = ledger.totals().cost if ledger else None
+    panel = estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, spent=spent, notes=notes)
+    console.print(panel)
     return PROCESSED

@@ -118,11 +118,12 @@ def at_the_wall(ledger: Ledger) -> str | None:
     wall, next_one = wall_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
     if wall is None or next_one is None or wall.admits(next_one):
         return None
+    left = ledger.totals().open_words
     committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
     return (
         f"--max-cost {wall.limit} is reached: with {dollars(wall.spent)} spent{committed}, the next "
         f"{count(next_one.requests)} requests ({dollars(wall.cost(next_one))}) would pass it. "
-        f"{count(ledger.totals().open_words)} words are left."
+        f"{count(left)} {'word is' if left == 1 else 'words are'} left."
     )
 
 
