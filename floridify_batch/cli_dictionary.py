@@ -50,6 +50,7 @@ def sandbox(
     """Serve a stand-in for OpenAI's Files, Batches and Chat Completions on this machine."""
     from floridify_batch.sandbox.running import serve
     from floridify_batch.sandbox.settings import SandboxSettings
+    from floridify_batch.telling import say
 
     settings = SandboxSettings(data=data, port=port, running_seconds=seconds, faults=tuple(fault or ()), seed=seed)
-    serve(settings, listening=lambda url: typer.echo(f"Sandbox at {url} (any key will do). Ctrl-C ends it."))
+    serve(settings, listening=lambda url: say(f"Sandbox at {url} (any key will do). Ctrl-C ends it."))
