@@ -9,7 +9,7 @@
     │   ├── ServiceUncertain    4   no answer, or none that tells whether the deed was done
     │   └── UnknownBatch        4   the service does not know this batch id
     ├── DatabaseError           5   the database's: not reachable, or it refused a write
-    └── WorkersLost             1   the machine's: worker processes die, or are of another version
+    └── WorkersLost             7   the workers': they die, are not to be had, or have another version
 
 An error's text is what the user reads: what is wrong, where, and what to do. One failed request is not an error
 but a value (`results.Failure`); an exception is for what stops a run.
@@ -66,6 +66,8 @@ class DatabaseError(BatchSynthError):
 
 class WorkersLost(BatchSynthError):
     """Worker processes die one after the other: is there enough memory? Resume with fewer --workers."""
+
+    exit_code = 7
 
     def __str__(self) -> str:
         """What was said of it, or the sentence above."""

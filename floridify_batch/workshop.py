@@ -6,17 +6,13 @@ hand, which is done again.
 """
 
 import asyncio
-import json
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future
 from functools import cache
-from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
+
+import orjson
 
 from floridify_batch.briefing import new_brief
 from floridify_batch.errors import WorkersLost
@@ -28,8 +24,8 @@ type Station[T, R] = Callable[[Brief, T], R]
 AHEAD = 2
 """Pieces of work per worker that are handed out before the first of them is fetched, so that none of them waits."""
 
-MAX_POOLS = 5
-"""Pools that are made one after the other, where workers die, before the run stops."""
+MAX_CREWS = 5
+"""Executors that are hired one after the other, where workers die, before the run stops."""
 
 
 class Workshop(Protocol):
@@ -62,51 +58,71 @@ class OwnHands:
         """There is nobody to let go."""
 
 
-class Pool:
-    """An executor's workers, of whom there are `workers`; `new_executor` is asked again when one has broken down."""
+class Crew(Protocol):
+    """Executors, one after the other: whoever works together until something breaks."""
 
-    def __init__(self, info: RunInfo, workers: int, new_executor: Callable[[], Executor]) -> None:
-        self.ahead = AHEAD * workers
-        self._order = json.dumps([info.id, info.template_digest, info.settings.model_dump(mode="json")])
-        self._new_executor = new_executor
-        self._executor = new_executor()
-        self._made = 1
+    @property
+    def workers(self) -> int:
+        """How many pieces of work they do at the same time."""
+
+    @property
+    def broken(self) -> tuple[type[Exception], ...]:
+        """What is raised by work whose worker, or whose connection to it, has gone."""
+
+    def hire(self) -> Executor:
+        """A new executor. Raises `WorkersLost` where there is none to be had."""
+
+    def dismiss(self, executor: Executor) -> None:
+        """Let an executor go, and what it has in hand."""
+
+
+class Pool:
+    """The workers of a crew. What a worker had in hand that died is done again by others."""
+
+    def __init__(self, info: RunInfo, crew: Crew) -> None:
+        self._order = orjson.dumps([info.id, info.template_digest, info.settings.model_dump(mode="json")]).decode()
+        self._crew = crew
+        self._executor = crew.hire()
+        self._hired = 1
+        self.ahead = AHEAD * crew.workers
 
     def begin[T, R](self, station: Station[T, R], piece: T) -> asyncio.Future[R]:
         """Hand it to a worker; to another one, should that die."""
-        return asyncio.ensure_future(self._done(station, piece, *self._submit(station, piece)))
+        return asyncio.ensure_future(self._done(station, piece))
 
-    async def _done[T, R](self, station: Station[T, R], piece: T, future: Future[R], executor: Executor) -> R:
+    async def _done[T, R](self, station: Station[T, R], piece: T) -> R:
+        gone: tuple[type[Exception], ...] = (_Dropped, *self._crew.broken)
         while True:
+            executor = self._executor
             try:
-                return await asyncio.wrap_future(future)
-            except BrokenProcessPool:
-                if executor is self._executor:
+                return await self._result(executor.submit(_work, self._order, station, piece))
+            except gone:
+                if executor is self._executor:  # others who had work in the same hands may have been here first
                     self._replace()
-                future, executor = self._submit(station, piece)
 
-    def _submit[T, R](self, station: Station[T, R], piece: T) -> tuple[Future[R], Executor]:
+    async def _result[R](self, future: Future[R]) -> R:
         try:
-            return self._executor.submit(_work, self._order, station, piece), self._executor
-        except BrokenProcessPool:
-            self._replace()
-            return self._executor.submit(_work, self._order, station, piece), self._executor
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise _Dropped from None  # nobody here gave it up: the workers did
 
     def _replace(self) -> None:
-        if self._made == MAX_POOLS:
+        if self._hired == MAX_CREWS:
             raise WorkersLost
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._executor = self._new_executor()
-        self._made += 1
+        self._crew.dismiss(self._executor)
+        self._executor = self._crew.hire()
+        self._hired += 1
 
     def close(self) -> None:
         """Let the workers go."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._crew.dismiss(self._executor)
 
 
-def process_pool(workers: int) -> Executor:
-    """Processes of this machine. They are started afresh, since a copy of a process with threads may hang."""
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_settle_in)
+class _Dropped(Exception):
+    """The workers gave up a piece of work."""
 
 
 async def in_order[T, R](
@@ -144,21 +160,11 @@ def _work[T, R](order: str, station: Station[T, R], piece: T) -> R:
 @cache
 def _brief(order: str) -> Brief:
     """The run's brief, made once per worker from what the checkpoint says of the run."""
-    run, digest, settings = json.loads(order)
+    run, digest, settings = orjson.loads(order)
     brief = new_brief(RunSettings.model_validate(settings), run)
     if brief.template_digest != digest:
-        raise WorkersLost("The workers have other templates than this command; give them the same version and folder.")
+        raise WorkersLost(
+            "The workers have other templates than this command: give them the same version of batch-synth, and the "
+            "same folder of templates under the same path."
+        )
     return brief
-
-
-def _settle_in() -> None:
-    """Leave Ctrl-C to the driver, and do not outlive it, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_the_driver, daemon=True).start()
-
-
-def _die_with_the_driver() -> None:
-    driver = parent_process()
-    if driver is not None:
-        driver.join()
-        os._exit(1)

@@ -8,12 +8,10 @@ or a pool of one, two … processes) reads the same files and writes the same on
 import asyncio
 import pickle
 import resource
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import blake2b
 from itertools import batched, groupby
 from pathlib import Path
@@ -26,6 +24,7 @@ from floridify_batch.applying import Origin
 from floridify_batch.briefing import new_brief
 from floridify_batch.chunks import Expected, Group
 from floridify_batch.collection import STORE_PAGE_WORDS
+from floridify_batch.crews import Processes
 from floridify_batch.failures import FailureReason
 from floridify_batch.ledger import RunInfo, RunSettings
 from floridify_batch.pricing import Bills
@@ -42,7 +41,7 @@ from floridify_batch.stations import (
     settle_words,
 )
 from floridify_batch.words import Definition, Entry, Word, derived_id
-from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order, process_pool
+from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order
 from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
 
 _RUN = "benchmark"
@@ -68,12 +67,12 @@ class Pace:
         return self.planning + self.settling
 
 
-def measure(folder: Path, words: int, workers: Sequence[int], executor: Callable[[int], Executor]) -> list[Pace]:
+def measure(folder: Path, words: int, workers: Sequence[int]) -> list[Pace]:
     """The pace of each number of workers; 0 stands for this process's own hands."""
     info = _info()
     _write_entries(folder / "entries.pickle", words)
     paces = [asyncio.run(_measured(folder, info, 0, OwnHands(new_brief(info.settings, _RUN))))]
-    pools = ((count, Pool(info, count, partial(executor, count))) for count in workers)
+    pools = ((count, Pool(info, Processes(count))) for count in workers)
     return [*paces, *(asyncio.run(_measured(folder, info, count, pool)) for count, pool in pools)]
 
 
@@ -234,4 +233,4 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as name:
         count = int(sys.argv[1]) // REQUESTS_PER_WORD
-        print(pace_report(measure(Path(name), count, [1, 2], process_pool)))
+        print(pace_report(measure(Path(name), count, [1, 2])))

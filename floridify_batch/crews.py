@@ -1,0 +1,106 @@
+"""Whom the pure work is handed to: processes of this machine, or a Dask cluster."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from typing import TYPE_CHECKING, Any, cast
+
+from floridify_batch.errors import UsageError, WorkersLost
+from floridify_batch.ledger import RunInfo
+from floridify_batch.planning import Brief
+from floridify_batch.workshop import OwnHands, Pool, Workshop
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONNECTING = 10
+"""Seconds in which a cluster's scheduler must answer."""
+
+
+@contextmanager
+def opened_workshop(info: RunInfo, brief: Brief) -> Iterator[Workshop]:
+    """Whoever is to do a run's pure work. Raises `UsageError` or `WorkersLost` where they are not to be had."""
+    settings = info.settings
+    workshop: Workshop = OwnHands(brief)
+    if settings.cluster:
+        workshop = Pool(info, Cluster(settings.cluster))
+    elif settings.workers > 1:
+        workshop = Pool(info, Processes(settings.workers))
+    try:
+        yield workshop
+    finally:
+        workshop.close()
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine. They are started afresh, since a copy of a process with threads may hang."""
+
+    workers: int
+    broken: tuple[type[Exception], ...] = (BrokenProcessPool,)
+
+    def hire(self) -> Executor:
+        """New processes; each comes with its first piece of work."""
+        return ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=_settle_in)
+
+    def dismiss(self, executor: Executor) -> None:
+        """Let them end what they have in hand, for nobody."""
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _settle_in() -> None:
+    """Leave Ctrl-C to the driver, and do not outlive it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_the_driver, daemon=True).start()
+
+
+def _die_with_the_driver() -> None:
+    driver = parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
+
+
+class Cluster:
+    """The workers of a Dask scheduler. Whatever they need comes with the work; they share nothing with us but code."""
+
+    def __init__(self, address: str, seconds: float = _CONNECTING) -> None:
+        try:
+            from distributed import KilledWorker
+            from distributed.comm.core import CommClosedError
+        except ImportError:
+            raise UsageError(
+                '--cluster needs the package distributed: install batch-synth with its extra "cluster".'
+            ) from None
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what there is to say of it, we say
+        self.broken: tuple[type[Exception], ...] = (KilledWorker, CommClosedError)
+        self.workers = 1
+        self._address, self._seconds = address, seconds
+        self._client: Client | None = None
+
+    def hire(self) -> Executor:
+        """The workers that are there now."""
+        from distributed import Client
+
+        try:
+            self._client = client = cast("Any", Client)(
+                self._address, timeout=self._seconds, set_as_default=False, asynchronous=False
+            )
+            self.workers = max(1, sum(client.nthreads().values()))
+        except (OSError, ValueError) as error:
+            raise WorkersLost(f"No Dask scheduler answers at --cluster {self._address}: {error}.") from None
+        executor: Executor = client.get_executor(pure=False)
+        return executor
+
+    def dismiss(self, executor: Executor) -> None:
+        """Take back what they have in hand, and hang up."""
+        executor.shutdown(wait=False)
+        if self._client is not None:
+            cast("Any", self._client).close(timeout=self._seconds)

@@ -1,0 +1,221 @@
+"""Pure work in other hands: processes of this machine, and a Dask cluster with a scheduler and workers of its own."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.briefing import new_brief
+from floridify_batch.crews import Cluster, Processes, opened_workshop
+from floridify_batch.errors import WorkersLost
+from floridify_batch.ledger import RunInfo, RunSettings
+from floridify_batch.planning import Brief
+from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.workshop import AHEAD, MAX_CREWS, Pool, in_order
+from scripts.benchmark_workers import measure
+from scripts.soak_figures import picture
+from tests.acceptance.command import until
+from tests.acceptance.journey import Journey
+from tests.acceptance.sandbox import Sandbox
+
+PATIENCE = 60.0
+WORDS = [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0.15, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture
+def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url, tz_aware=True) as client:
+        yield client[database_name]
+
+
+@pytest.fixture
+def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
+    return Journey(tmp_path, sandbox, mongo_url, database)
+
+
+def info(settings: RunSettings) -> RunInfo:
+    digest = new_brief(settings, "run").template_digest
+    return RunInfo(id="run", settings=settings, words=0, list_digest="", template_digest=digest)
+
+
+# What workers do here: each is imported by them, as the stations are.
+
+
+def doubled(_: Brief, number: int) -> int:
+    return 2 * number
+
+
+def doubled_by_survivors(_: Brief, piece: tuple[int, str]) -> int:
+    """The one that finds no mark leaves one and dies."""
+    number, mark = piece
+    if number == 3 and not Path(mark).exists():
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number
+
+
+def marked(folder: Path) -> bool:
+    """Whether somebody has died as asked."""
+    return (folder / "died").exists()
+
+
+def deadly(_: Brief, __: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+# ── processes ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def all_of[T](pool: Pool, station: Callable[[Brief, T], int], pieces: list[T]) -> list[int]:
+    async def given() -> Any:
+        for piece in pieces:
+            yield piece
+
+    return [result async for _, result in in_order(pool, station, given())]
+
+
+async def test_processes_work_in_order(journey: Journey, tmp_path: Path) -> None:
+    """Results come in the order of the work, and a worker that dies costs nothing but time."""
+    pool = Pool(info(journey.settings(["bank"])), Processes(2))
+    pieces = [(each, str(tmp_path / "died")) for each in range(20)]
+    try:
+        assert await all_of(pool, doubled, list(range(20))) == list(range(0, 40, 2))
+        assert await all_of(pool, doubled_by_survivors, pieces) == list(range(0, 40, 2))
+        assert pool.ahead == 2 * AHEAD
+    finally:
+        pool.close()
+    assert marked(tmp_path)
+
+
+async def test_workers_that_always_die(journey: Journey) -> None:
+    """Where workers die one after the other, the run stops with a sentence that says what to do."""
+    pool = Pool(info(journey.settings(["bank"])), Processes(1))
+    try:
+        with pytest.raises(WorkersLost, match="fewer --workers"):
+            await pool.begin(deadly, 0)
+        assert MAX_CREWS < 10
+    finally:
+        pool.close()
+
+
+async def test_other_templates(journey: Journey) -> None:
+    """Workers that would ask something else than the driver say so, before anything is asked."""
+    ours = info(journey.settings(["bank"]))
+    pool = Pool(ours.model_copy(update={"template_digest": "another"}), Processes(1))
+    try:
+        with pytest.raises(WorkersLost, match="other templates"):
+            await pool.begin(doubled, 1)
+    finally:
+        pool.close()
+
+
+def test_the_same_files(tmp_path: Path) -> None:
+    """Planning and settling write the same files, byte for byte, whoever does the work."""
+    paces = measure(tmp_path, 90, [2])
+    assert [pace.workers for pace in paces] == [0, 2]
+    assert len({pace.digest for pace in paces}) == 1
+    assert {pace.requests for pace in paces} == {2_700}
+
+
+async def test_a_run_with_workers(journey: Journey) -> None:
+    """A run whose pure work is done by two processes leaves the same documents as one that does it itself."""
+    alone = await journey.travel(WORDS, batch_size=10)
+    other = journey.beside("pool")
+    pooled = await other.travel(WORDS, name="pooled", batch_size=10, workers=2)
+    assert (alone.code, pooled.code) == (0, 0)
+    assert pooled.ledger.totals().answered == alone.ledger.totals().answered > 0
+    assert picture(other.database) == picture(journey.database)
+
+
+# ── a cluster ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """One of Dask's processes, ended at the latest when the test ends."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [sys.executable, "-m", "dask", *arguments]
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": root}, **quiet) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@contextmanager
+def cluster(folder: Path, port: int, workers: int) -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
+    """A scheduler and workers on loopback: its address, and the workers' processes."""
+    address = f"tcp://127.0.0.1:{port}"
+    place = ("--local-directory", str(folder), "--host", "127.0.0.1", "--no-dashboard", "--no-nanny")
+    with ExitStack() as stack:
+        stack.enter_context(process("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"))
+        hands = [
+            stack.enter_context(process("worker", address, "--nthreads", "1", "--nworkers", "1", *place))
+            for _ in range(workers)
+        ]
+        yield address, hands
+
+
+def wait_for_workers(address: str, count: int) -> None:
+    """Wait until so many workers have come."""
+    from distributed import Client
+
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with Client(address, timeout=5, set_as_default=False, asynchronous=False) as client:
+                client.wait_for_workers(count, timeout=PATIENCE)
+                return
+        except OSError:
+            assert time.monotonic() < end, "the scheduler never came"
+
+
+async def test_a_cluster_whose_worker_dies(journey: Journey, tmp_path: Path, free_port: int) -> None:
+    """On a cluster the same documents come out, also where one of its workers is killed in the middle of the run."""
+    alone = await journey.travel(WORDS, batch_size=5, max_batches=2)
+    other = journey.beside("cluster")
+    with cluster(tmp_path / "dask", free_port, 2) as (address, hands):
+        await asyncio.to_thread(wait_for_workers, address, 2)
+        run = asyncio.create_task(other.travel(WORDS, name="clustered", batch_size=5, max_batches=2, cluster=address))
+        answers = tmp_path / "clustered.checkpoint.files" / "0001" / "output.jsonl"
+        await asyncio.to_thread(until, answers.exists)
+        assert not run.done()
+        hands[0].kill()
+        arrival = await run
+        assert hands[1].poll() is None
+    assert (alone.code, arrival.code) == (0, 0)
+    assert arrival.ledger.totals().answered == alone.ledger.totals().answered > 0
+    assert picture(other.database) == picture(journey.database)
+
+
+def test_no_cluster(journey: Journey, free_port: int) -> None:
+    """A cluster that does not answer is named in a sentence."""
+    ours = info(journey.settings(["bank"], cluster=f"tcp://127.0.0.1:{free_port}"))
+    with pytest.raises(WorkersLost, match=f"No Dask scheduler answers at --cluster tcp://127.0.0.1:{free_port}"):
+        Cluster(ours.settings.cluster or "", seconds=0.5).hire()
+
+
+def test_own_hands(journey: Journey) -> None:
+    """Without --workers and --cluster nobody is hired."""
+    ours = info(journey.settings(["bank"]))
+    with opened_workshop(ours, new_brief(ours.settings, "run")) as workshop:
+        assert workshop.ahead == 0
