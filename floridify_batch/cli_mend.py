@@ -16,7 +16,7 @@ from floridify_batch.cli_options import (
     SandboxOption,
     TemplatesOption,
 )
-from floridify_batch.cli_parts import STOPPED, checkpoint_at, finish, place_of, sandbox_seconds, secrets_of
+from floridify_batch.cli_parts import STOPPED, checkpoint_at, dies_at, finish, place_of, sandbox_seconds, secrets_of
 from floridify_batch.errors import UsageError
 
 
@@ -41,7 +41,7 @@ def cancel(
         raise typer.Exit(asyncio.run(cancelling.cancel_batch(batch_id or "", secrets, base_url)))
     pace = {} if poll_interval is None else {"poll_interval": poll_interval}
     place = checkpoint_at(checkpoint)
-    scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace)
+    scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace, dies_at=dies_at())
     finish(lambda: asyncio.run(cancelling.cancel_run(scene)), place)
 
 

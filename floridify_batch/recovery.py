@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from floridify_batch.applying import Applied, Fate, Origin, Tally, applied, component_of, parser
-from floridify_batch.archive import Archive, KeptBatch
+from floridify_batch.archive import KeptBatch
+from floridify_batch.batches import BatchJob
 from floridify_batch.changes import Change, Update
 from floridify_batch.chunks import Expected, private_file, read_expected
 from floridify_batch.collection import STORE_PAGE_WORDS
@@ -36,6 +37,16 @@ from floridify_batch.words import DocId, Entry
 _PAGE_REQUESTS = 1000
 _NOBODY = DocId("")
 """Stands for the word of a request that is about nothing in this database."""
+
+
+class Files(Protocol):
+    """Whoever has a batch's files."""
+
+    async def requests(self, batch: KeptBatch, path: Path) -> None:
+        """Bring the file of a batch's requests to this place. Raises `UnknownBatch`."""
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
 
 
 class Library(Protocol):
@@ -78,18 +89,18 @@ class Recovered:
 
 
 async def recover(
-    batch: KeptBatch, archive: Archive, library: Library, folder: Path, templates: Path | None = None
+    batch: KeptBatch, files: Files, library: Library, folder: Path, templates: Path | None = None
 ) -> Recovered:
     """Store what a batch that has ended holds, where nothing newer is stored; `folder` is for its files.
 
     Doing so twice changes nothing. Raises `UnknownBatch` where the service no longer has its files, `UsageError` where
     its metadata or the templates are of no use.
     """
-    await archive.requests(batch, folder / "requests.jsonl")
+    await files.requests(batch, folder / "requests.jsonl")
     sent = await _note_expected(folder, library, _language(batch))
     if not sent.is_of_here:
         return Recovered(sent.requests, sent.requests)
-    await archive.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
+    await files.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
     asked = _brief(batch, sent, templates)
     shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
     bills = Bills(sent.model, batch=True)

@@ -1,0 +1,166 @@
+"""Batches found again, stored in memory: what was lost, half stored, overtaken, or is of another run's making."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import override
+
+from floridify_batch.applying import Fate as Became
+from floridify_batch.archive import KeptBatch
+from floridify_batch.batches import BatchJob
+from floridify_batch.changes import Collection
+from floridify_batch.components import SynthesisComponent as C
+from floridify_batch.driver import Driver, Ending
+from floridify_batch.recovery import Recovered, recover
+from floridify_batch.words import DocId, Entry
+from tests.twins import Died, End, Fate, Service, Shelf, Stage
+
+ASKED = (C.SYNONYMS, C.EXAMPLES, C.CEFR_LEVEL)
+
+
+class Attic(Service):
+    """A service that keeps what it was told with each batch, and the files of their requests."""
+
+    def __init__(self, *ends: End) -> None:
+        super().__init__(*ends)
+        self.kept: list[tuple[str, str, Mapping[str, str]]] = []
+
+    @override
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+        job = await super().create(file_id, label, metadata)
+        self.kept.append((job.id, file_id, metadata))
+        return job
+
+    def found(self) -> list[KeptBatch]:
+        """Every batch, the oldest first."""
+        return [
+            KeptBatch(self.batches[batch].job, metadata["run"], file_id, metadata)
+            for batch, file_id, metadata in self.kept
+        ]
+
+    async def requests(self, batch: KeptBatch, path: Path) -> None:
+        """Bring the file of a batch's requests to this place."""
+        path.write_bytes(self.files[batch.input_file_id])  # noqa: ASYNC240  nobody waits for a few lines
+
+
+class Indexed(Shelf):
+    """A shelf on which entries are found by what is in them."""
+
+    async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
+        """The entry that each of these words and definitions belongs to."""
+        definitions, words = self.documents[Collection.DEFINITIONS], self.documents[Collection.WORDS]
+        found = {}
+        for each in documents:
+            word = words.get(definitions.get(each, {}).get("word_id", each))
+            if word is not None:
+                entries = (await self.entries([word["text"]], language))[word["text"]]
+                found[each] = next(entry for entry in entries if entry.id == word["_id"])
+        return found
+
+
+def scene(folder: Path, *ends: End) -> Stage:
+    """A run over two words, of which one is known and one is not."""
+    folder.mkdir()
+    shelf = Indexed()
+    shelf.know("bank", "a sense", "another")
+    return Stage(folder, ["bank", "tree"], Attic(*ends), shelf, ASKED)
+
+
+def copied(shelf: Shelf) -> Indexed:
+    """The database as it was before anything was stored: with the words alone."""
+    before = Indexed()
+    before.know("bank", "a sense", "another")
+    for identity, word in shelf.documents[Collection.WORDS].items():
+        plain = {name: value for name, value in word.items() if name != "synthesis"}
+        before.documents[Collection.WORDS].setdefault(identity, plain | {"version": 1})
+    return before
+
+
+async def through(stage: Stage) -> None:
+    """Run to the end."""
+    assert await Driver(stage.run()).process() is Ending.FINISHED
+
+
+async def recovered(service: Attic, shelf: Indexed) -> Recovered:
+    """Recover every batch."""
+    total = Recovered()
+    for batch in service.found():
+        with tempfile.TemporaryDirectory() as folder:
+            total += await recover(batch, service, shelf, Path(folder))
+    return total
+
+
+def documents(shelf: Shelf) -> dict[str, dict[DocId, object]]:
+    """Every document with its content, without the moments at which things were put in order."""
+    return {
+        name: {key: {k: v for k, v in each.items() if k not in _MOMENTS} for key, each in held.items()}
+        for name, held in shelf.documents.items()
+    }
+
+
+_MOMENTS = {"updated_at", "created_at"}
+
+
+async def test_all_waves(tmp_path: Path) -> None:
+    """Recovered in the order in which they were made, all waves of a run give the very documents that the run gave."""
+    stage = scene(tmp_path / "run")
+    await through(stage)
+    assert isinstance(stage.service, Attic)
+    shelf = copied(stage.shelf)
+    total = await recovered(stage.service, shelf)
+    assert total.fates == {Became.FRESH: total.requests}
+    assert documents(shelf) == documents(stage.shelf)
+    assert shelf.stamps == stage.shelf.stamps
+
+
+async def test_dead_at_every_step(tmp_path: Path) -> None:
+    """Wherever a recovery dies, the next one brings the same documents; and one more changes nothing."""
+    stage = scene(tmp_path / "run", End("expired", answered=2))
+    await through(stage)
+    service = stage.service
+    assert isinstance(service, Attic)
+    service.fate = Fate()
+    deeds = 1
+    while True:
+        shelf = copied(stage.shelf)
+        shelf.fate = Fate(deeds)
+        try:
+            await recovered(service, shelf)
+            break
+        except Died:
+            shelf.fate = Fate()
+        await recovered(service, shelf)
+        assert documents(shelf) == documents(stage.shelf), f"dead at deed {deeds}"
+        settled = documents(shelf)
+        again = await recovered(service, shelf)
+        assert (again.fates[Became.FRESH], documents(shelf)) == (0, settled)
+        deeds += 1
+    assert deeds > 6
+
+
+async def test_nothing_of_ours(tmp_path: Path) -> None:
+    """A batch about another database's words is counted apart, whatever it holds, and changes nothing."""
+    stage = scene(tmp_path / "run")
+    await through(stage)
+    assert isinstance(stage.service, Attic)
+    empty = Indexed()
+    total = await recovered(stage.service, empty)
+    assert (total.elsewhere, total.fates, total.failures) == (total.requests, Counter(), Counter())
+    assert not any(empty.documents.values())
+
+
+async def test_told_less(tmp_path: Path) -> None:
+    """Batches of a version that told less with them are stored all the same, under the templates that they name."""
+    stage = scene(tmp_path / "run")
+    await through(stage)
+    service = stage.service
+    assert isinstance(service, Attic)
+    known = {"run", "components"}
+    for number, (batch, file_id, told) in enumerate(service.kept):
+        less = {name: value for name, value in told.items() if name in known} | {"templates": "of-another-time"}
+        service.kept[number] = (batch, file_id, less)
+    shelf = copied(stage.shelf)
+    total = await recovered(service, shelf)
+    assert total.fates == {Became.FRESH: total.requests}
+    assert {stamp.template for stamp in shelf.stamps.values()} == {"of-another-time"}
