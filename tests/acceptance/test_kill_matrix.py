@@ -27,7 +27,7 @@ CASES = (
     Case(("after-cancel", "before-SUBMITTED-ANSWERED"), "shown late"),
     Case(("amid-save", "before-update"), "rejected", "downloads fail"),
     Case(("after-find", "after-apply"), "failed late", "uploads fail"),
-    Case(("after-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
+    Case(("before-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
     Case(("after-ensure_words", "before-LOST-STORED"), "files gone"),
 )
 """One process dies at the first point, the next one at the second, and the third comes to the end."""

@@ -1,0 +1,44 @@
+"""Points at which a process can be made to end: what is a point, and that nothing else changes."""
+
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.driver import Driver, Ending
+from floridify_batch.errors import UsageError
+from floridify_batch.fatal import POINTS, doom
+from floridify_batch.ledger import TRANSITIONS
+from tests.twins import Service, Stage
+
+
+@pytest.mark.parametrize("text", ["nowhere", "before", "before-create@0", "before-create@x", "create"])
+def test_what_is_no_point(tmp_path: Path, text: str) -> None:
+    """What is no point, or no number of a passing, is refused with the points there are; the run is left alone."""
+    run = Stage(tmp_path, ["bank"], Service()).run()
+    before = (run.batches, run.store, run.checkpoint)
+    with pytest.raises(UsageError, match="before-create, after-create"):
+        doom(run, text)
+    assert (run.batches, run.store, run.checkpoint) == before
+
+
+def test_every_move_of_the_ledger_is_a_point() -> None:
+    """A move that is added to the ledger is one around which a process can be made to end."""
+    moves = {f"{before}-{after}" for before, later in TRANSITIONS.items() for after in later}
+    assert {f"{side}-{move}" for move in moves for side in ("before", "after")} <= set(POINTS)
+
+
+async def test_a_doomed_run_does_what_others_do(tmp_path: Path) -> None:
+    """Until its point is passed often enough, a doomed run goes like any other."""
+    (tmp_path / "free").mkdir()
+    (tmp_path / "doomed").mkdir()
+    free, doomed = (Stage(tmp_path / name, ["bank", "river"], Service()) for name in ("free", "doomed"))
+    for stage in (free, doomed):
+        stage.shelf.know("bank", "money", "bench")
+    run = doomed.run()
+    doom(run, "after-create@99")
+    assert await Driver(run).process() is Ending.FINISHED
+    await Driver(free.run()).process()
+    assert doomed.shelf.picture() == free.shelf.picture()
+    assert doomed.service.sizes == free.service.sizes
+    assert run.ledger.finished
+    assert run.checkpoint.load() == run.ledger
