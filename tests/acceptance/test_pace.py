@@ -178,3 +178,20 @@ def test_cancel_before_anything_is_known(still: Desk) -> None:
     still.sandbox.control(finish=True)
     assert still.do(*RESUME).code == 0
     assert sorted(still.ledger.processed_words) == sorted(words)
+
+
+def test_killed_while_cancelling(still: Desk) -> None:
+    """Killed in the middle of storing what was finished, the same command finishes that; nothing is asked twice."""
+    words = known(still, "killed", 4)
+    before = still.sandbox.stats()["bodies_answered_more_than_once"]
+    still.sandbox.control(faults=["partial_output=0.5"])
+    assert still.do(*RUN, "--no-wait").code == 0
+    assert still.do(*CANCEL, BATCH_SYNTH_DIE_AT="amid-apply").code == -9
+    assert still.states() == ["ANSWERED"]
+    assert still.do(*CANCEL).code == 0
+    assert (still.ledger.totals().answered, len(still.batches())) == (4, 1)
+    assert still.do(*RESUME, "--no-wait").code == 0
+    still.sandbox.control(finish=True)
+    assert still.do(*RESUME).code == 0
+    assert sorted(still.ledger.processed_words) == sorted(words)
+    assert still.sandbox.stats()["bodies_answered_more_than_once"] == before
