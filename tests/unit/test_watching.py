@@ -1,0 +1,132 @@
+"""A run seen from another shell: what is shown follows from its checkpoint and the service's word alone."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from floridify_batch.batches import BatchJob
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.run_view import FINISHED_SHOWN
+from floridify_batch.watching import Watch, view_of
+from tests.unit.test_ledger import info, record
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+S = ChunkState
+
+
+def later(**time: float) -> datetime:
+    return NOON + timedelta(**time)
+
+
+def ledger_of(*records: ChunkRecord) -> Ledger:
+    return Ledger(start_time=NOON.timestamp(), run=info(words=100), chunks=list(records))
+
+
+def chunk(number: int, state: ChunkState, **facts: Any) -> ChunkRecord:
+    return record(number, state, **{"words": 50, "requests": 400, "batch_id": f"batch_{number}"} | facts)
+
+
+def job(number: int, done: int) -> BatchJob:
+    return BatchJob(f"batch_{number}", "in_progress", None, NOON, later(hours=24), total=400, done=done)
+
+
+def test_chunks_are_shown_as_the_run_shows_them() -> None:
+    """What is open is in flight with the service's counts; of the rest, the last are there with what became of them."""
+    stored = [chunk(n, S.DONE, answered=390, failures={"refused": 10}) for n in (1, 2, 3)]
+    ledger = ledger_of(*stored, chunk(4, S.SUBMITTED), chunk(5, S.PLANNED, batch_id=None))
+    view = view_of(ledger, {"batch_4": job(4, 100)}, later(minutes=3))
+    assert [(each.chunk, each.state, each.done) for each in view.flights.values()] == [
+        (4, "SUBMITTED", 100),
+        (5, "PLANNED", 0),
+    ]
+    assert [(each.chunk, each.done, each.failed) for each in view.finished] == [(2, 400, 10), (3, 400, 10)]
+    assert len(view.finished) == FINISHED_SHOWN
+    assert (view.totals, view.failures) == (ledger.totals(), {"refused": 30})
+    assert (view.activity, view.elapsed(later(minutes=3))) == ("Waiting for 1 batch", timedelta(minutes=3))
+    assert view.words_per_minute(later(minutes=3)) is None
+
+
+def test_rates_are_between_two_looks() -> None:
+    """The time that is left follows from what the service has done since the last look, as it does in the run."""
+    ledger = ledger_of(chunk(1, S.SUBMITTED))
+    before = view_of(ledger, {"batch_1": job(1, 0)}, NOON)
+    view = view_of(ledger, {"batch_1": job(1, 100)}, later(minutes=1), before=before)
+    assert (before.eta, view.eta) == (None, timedelta(minutes=3))
+    ledger.chunks = [chunk(1, S.SUBMITTED, batch_id="batch_9")]
+    assert view_of(ledger, {"batch_9": job(9, 100)}, later(minutes=2), before=view).eta is None
+
+
+@pytest.mark.parametrize(
+    ("states", "activity"),
+    [
+        ((S.ANSWERED, S.SUBMITTED), "Storing the answers of chunk 1"),
+        ((S.SUBMITTED, S.SUBMITTING), "Sending chunk 2"),
+        ((S.SUBMITTED, S.SUBMITTED), "Waiting for 2 batches"),
+        ((), "Planning the list"),
+    ],
+)
+def test_what_the_run_does_follows_from_its_states(states: tuple[ChunkState, ...], activity: str) -> None:
+    """The deed that a state announces is what the run does."""
+    ledger = ledger_of(*(chunk(number, state) for number, state in enumerate(states, 1)))
+    assert view_of(ledger, {}, NOON).activity == activity
+    assert view_of(ledger, {}, NOON, idle="Nobody").activity == "Nobody"
+
+
+def test_the_end_of_a_run_is_seen() -> None:
+    """A finished ledger is a run that has ended, and not one that had nothing to do."""
+    ledger = ledger_of(chunk(1, S.DONE, answered=400, cost=Decimal(1)))
+    ledger.processed_words = [f"w{n}" for n in range(ledger.run.words)]
+    ledger.timestamp = later(hours=2).isoformat()
+    view = view_of(ledger, {}, later(hours=9))
+    assert (view.complete, view.activity, view.elapsed(later(hours=9))) == (True, "Complete", timedelta(hours=2))
+
+
+def test_watching_neither_locks_nor_writes(tmp_path: Path) -> None:
+    """A look takes no lock, leaves the folder as it was, and knows whether anybody works on the run."""
+    checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
+    checkpoint.create_folder()
+    checkpoint.save(ledger_of(chunk(1, S.SUBMITTED)))
+    with checkpoint.locked():
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+        assert checkpoint.is_held()
+        assert Watch(checkpoint).ledger.chunks == [chunk(1, S.SUBMITTED)]
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert not checkpoint.is_held()
+
+
+def test_a_process_that_died_holds_nothing(tmp_path: Path) -> None:
+    """What a killed process has left behind is not taken for one that works; that of another machine is believed."""
+    checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
+    holder = tmp_path / ".words.checkpoint.json.lock.holder"
+    with checkpoint.locked():
+        signed = orjson.loads(holder.read_bytes())
+    for sign, held in (({"pid": 2**22 + 1}, False), ({"host": "elsewhere"}, True), ({"pid": "none"}, False)):
+        holder.write_bytes(orjson.dumps(signed | sign))
+        assert checkpoint.is_held() is held
+
+
+async def test_a_look_reads_anew_only_what_was_written_anew(tmp_path: Path) -> None:
+    """Between two saves the ledger is not read again; examples of new kinds of failures are found when they come."""
+    checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
+    checkpoint.create_folder()
+    checkpoint.save(ledger_of(chunk(1, S.SUBMITTED)))
+    watch = Watch(checkpoint)
+    first = (await watch.look(None), watch.ledger)
+    assert first[0].activity.startswith("Nobody is working on it; go on with: batch-synth resume")
+    await watch.look(None)
+    assert watch.ledger is first[1]
+    folder = checkpoint.folder / "0001"
+    folder.mkdir()
+    failure = Failure("cat-0-domain", FailureReason.REFUSED, "no")
+    line = {"word": 0, "custom_id": failure.custom_id, "reason": "refused", "detail": "no", "attempt": 1, "boost": 0}
+    (folder / "failures.jsonl").write_bytes(orjson.dumps(line | {"status": None}) + b"\n")
+    checkpoint.save(ledger_of(chunk(1, S.STORED, answered=399, failures={"refused": 1})))
+    view = await watch.look(None)
+    assert view.examples == {"refused": failure}
+    assert view.finished[0].failed == 1
