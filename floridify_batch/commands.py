@@ -47,7 +47,7 @@ from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_fin
 from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
-from floridify_batch.words import WordList, read_word_list, write_normalised
+from floridify_batch.word_lists import WordList, read_word_list, write_normalised
 
 SOME_FAILED, WALLED, STOPPED = 1, 6, 130
 
@@ -153,7 +153,7 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
     settings, checkpoint = info.settings, scene.checkpoint
     console, waiting = Console(), Announcer()
     adopted = checkpoint.adopted()
-    words = [word for word in listed.words if word not in adopted.words]
+    words = listed.without(adopted.words)
     if settings.max_cost is not None:
         priced(settings)
     checkpoint.create_folder()
@@ -184,12 +184,14 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
     words = kept_words(ledger, checkpoint)
     if scene.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
+    ledger.go_at(scene.pace)
+    _reckon(ledger)
     if ledger.finished:
+        if scene.pace:
+            checkpoint.save(ledger)  # a price that was unknown until now is news for a finished run, too
         return say_finished(ledger, checkpoint)
     same_database(settings, scene.secrets)
-    ledger.go_at(scene.pace)
     settings = ledger.run.settings
-    _reckon(ledger)
     console, waiting = Console(), Announcer()
     asked = new_brief(settings, ledger.run.id)
     if asked.template_digest != ledger.run.template_digest:

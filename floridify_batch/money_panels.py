@@ -42,8 +42,9 @@ def estimate_panel(
 
 
 def _words(estimate: Estimate) -> Text:
+    words = "word" if estimate.words == 1 else "words"
     return Text(
-        f"{count(estimate.words)} words: {count(estimate.complete)} complete already, "
+        f"{count(estimate.words)} {words}: {count(estimate.complete)} complete already, "
         f"{count(estimate.unknown)} without definitions"
     )
 

@@ -3,7 +3,9 @@
 What counts is what was paid, what the batches in flight are expected to cost, and the next chunk. Expected, not the
 worst case: a chunk's cost is a sum over thousands of answers, whose mean is known after the first chunk, and the worst
 case would keep a part of the money from ever being used. So a bill may pass the wall by as much as the expectation of
-what is in flight was too low, and by no more.
+what is in flight was too low, and by no more. Answers that turn out longer than expected raise what is expected of
+those to come; shorter ones do not lower it, since the next wave asks for other components: what they have saved is room
+again once they are in.
 """
 
 from dataclasses import dataclass
@@ -100,13 +102,13 @@ def priced(settings: RunSettings) -> Rates:
 
 
 def stretched(ledger: Ledger) -> Decimal:
-    """How long this run's answers have been, as a part of what was expected of them: 1 while there are none."""
+    """By how much this run's answers have been longer than was expected of them: 1 where they were not."""
     expected = billed = 0
     for record in ledger.chunks:
         if record.answered:
             expected += record.output_tokens * record.answered // record.requests
             billed += record.usage.output
-    return Decimal(billed) / expected if billed and expected else Decimal(1)
+    return max(Decimal(1), Decimal(billed) / expected) if expected else Decimal(1)
 
 
 def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:

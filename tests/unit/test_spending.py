@@ -1,5 +1,6 @@
 """The wall of `--max-cost`: nothing is sent whose expected cost would pass it, and the run ends cleanly before it."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.events import Noticed
 from floridify_batch.pricing import Price
 from floridify_batch.run import Run
-from floridify_batch.spending import at_the_wall, higher_wall, wall_of
+from floridify_batch.spending import at_the_wall, higher_wall, rate_of, wall_of
 from tests.twins import End, Service, Shelf, Stage, Witness
 
 WORDS = [f"word {number}" for number in range(12)]
@@ -119,15 +120,35 @@ async def test_it_is_told_once(tmp_path: Path) -> None:
     assert "words are left" in told[0]
 
 
-async def test_cheaper_than_expected(tmp_path: Path) -> None:
-    """Answers that turn out shorter than expected leave more room: expectations follow what was billed."""
-    place = stage(tmp_path, batch_size=2)
-    run = run_of(place, "2")
+@pytest.mark.parametrize(("expected", "stretch"), [(1000, 1), (10, 2)])
+async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int) -> None:
+    """Answers longer than expected make what is to come dearer; shorter ones do not make it cheaper."""
+    run = run_of(stage(tmp_path, batch_size=2), "1000")
     await Driver(run).process()
-    wall = wall_of(run.ledger)
+    ledger = run.ledger
+    for record in ledger.chunks:
+        ledger.note(record.number, output_tokens=expected * record.requests)
+    wall = wall_of(ledger)
     assert wall is not None
-    assert wall.stretch < 1
-    assert wall.spent == run.ledger.totals().cost
+    assert wall.stretch == stretch
+    assert wall.spent == ledger.totals().cost
+
+
+async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) -> None:
+    """What was used before anybody knew a price is priced as soon as there is one, by chunk and by component."""
+    run = run_of(stage(tmp_path), None)
+    await Driver(run).process()
+    known = run.ledger.totals().cost
+    for record in run.ledger.chunks:
+        run.ledger.note(record.number, cost=None)
+    spent = run.ledger.spent
+    run.ledger.spent = {name: each.model_copy(update={"cost": None}) for name, each in spent.items()}
+    assert run.ledger.totals().cost is None
+    rate = rate_of(run.ledger.run.settings)
+    assert rate is not None
+    run.ledger.reckon(rate)
+    assert run.ledger.totals().cost == known
+    assert run.ledger.spent == spent
 
 
 def test_an_unknown_price(tmp_path: Path) -> None:
@@ -135,5 +156,5 @@ def test_an_unknown_price(tmp_path: Path) -> None:
     run = run_of(stage(tmp_path), "5", None)
     settings = run.ledger.run.settings.model_copy(update={"model": "gpt-of-nobody"})
     run.ledger.run = run.ledger.run.model_copy(update={"settings": settings})
-    with pytest.raises(UsageError, match="--price in=0.05,out=0.25"):
+    with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
         wall_of(run.ledger)
