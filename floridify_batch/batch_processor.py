@@ -36,7 +36,8 @@ from floridify_batch.requests import AnswerError, parse_answer
 from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
 from floridify_batch.run import Run
 from floridify_batch.seams import utc_now
-from floridify_batch.words import clean_word, digest_of, write_normalised
+from floridify_batch.word_lists import digest_of, write_normalised
+from floridify_batch.words import clean_word
 
 _BATCH_WORDS = 50
 

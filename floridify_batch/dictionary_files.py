@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from floridify_batch.articles import OF_LINES, Article, Asked, BadArticle, Left, checked_provider, read_article
 from floridify_batch.errors import UsageError
-from floridify_batch.words import BadLine
+from floridify_batch.word_lists import BadLine
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

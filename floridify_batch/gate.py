@@ -18,7 +18,7 @@ from floridify_batch.estimates import Estimate
 from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief
 from floridify_batch.surveying import Survey
-from floridify_batch.words import WordList
+from floridify_batch.word_lists import WordList
 
 BAD_LINES_SHOWN = 5
 

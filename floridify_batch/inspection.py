@@ -29,7 +29,7 @@ from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import utc_now
 from floridify_batch.telling import say
-from floridify_batch.words import read_normalised
+from floridify_batch.word_lists import read_normalised
 
 if TYPE_CHECKING:
     from floridify_batch.failures import Failure

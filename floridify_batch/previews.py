@@ -18,7 +18,7 @@ from floridify_batch.spending import expected_in_flight
 from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
 from floridify_batch.telling import say
 from floridify_batch.wording import count, dollars
-from floridify_batch.words import WordList
+from floridify_batch.word_lists import WordList
 
 
 async def dry_run_of(info: RunInfo, secrets: Secrets, checkpoint: Checkpoint, asked: Brief, listed: WordList) -> int:

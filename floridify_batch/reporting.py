@@ -15,7 +15,7 @@ from floridify_batch.report import Example, report_of
 from floridify_batch.report_page import FIRST_LINE, page
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.telling import say
-from floridify_batch.words import read_normalised
+from floridify_batch.word_lists import read_normalised
 
 
 def report(checkpoint: Checkpoint | None, target: Path | None) -> int:

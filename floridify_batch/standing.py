@@ -4,7 +4,7 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.errors import CheckpointError
 from floridify_batch.ledger import Ledger, RunInfo
 from floridify_batch.telling import say
-from floridify_batch.words import digest_of, read_normalised
+from floridify_batch.word_lists import Words, digest_of, read_normalised
 
 PROCESSED, SOME_FAILED = 0, 1
 
@@ -24,7 +24,7 @@ def begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
     return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
 
 
-def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
+def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:
     try:
         words = read_normalised(checkpoint.words_path)
     except (OSError, UnicodeDecodeError):

@@ -121,7 +121,7 @@ async def _prepared(
     from floridify_batch.run import Run
     from floridify_batch.seams import utc_now
     from floridify_batch.surveying import Survey
-    from floridify_batch.words import read_word_list, write_normalised
+    from floridify_batch.word_lists import read_word_list, write_normalised
 
     listed = read_word_list(Path(settings.words_file))
     run_id = randomness.token_hex(6)

@@ -31,7 +31,7 @@ from floridify_batch.run_view import RunView
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.screens import render
 from floridify_batch.seams import utc_now
-from floridify_batch.words import read_word_list, write_normalised
+from floridify_batch.word_lists import read_word_list, write_normalised
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ROOT / "scripts" / "demo_data" / "words.txt"

@@ -30,7 +30,8 @@ from floridify_batch.priors import Observed
 from floridify_batch.replacing import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.run import Run
-from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, digest_of, unknown_entry, write_normalised
+from floridify_batch.word_lists import digest_of, write_normalised
+from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, unknown_entry
 
 C = SynthesisComponent
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from floridify_batch.assembly import run_info
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.ledger import Ledger, RunSettings
-from floridify_batch.words import digest_of, write_normalised
+from floridify_batch.word_lists import digest_of, write_normalised
 from tests.acceptance.command import KEY, Desk, Said
 from tests.acceptance.sandbox import Sandbox
 

@@ -25,7 +25,7 @@ from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.run import Run
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.store import MongoStore
-from floridify_batch.words import digest_of, write_normalised
+from floridify_batch.word_lists import digest_of, write_normalised
 from tests.acceptance.journey import Arrival, Journey
 from tests.acceptance.library import add_definition, add_known, add_word, contents
 from tests.acceptance.sandbox import Sandbox

@@ -18,6 +18,7 @@ ORDER = [
     "wording",
     "pacing",
     "words",
+    "word_lists",
     "pricing",
     "priors",
     "samples",
