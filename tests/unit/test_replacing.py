@@ -122,7 +122,8 @@ def test_what_goes(fields: dict[str, Any], goes: bool) -> None:
 def test_what_is_referred_to_stays() -> None:
     """A document that anything refers to, by a list or alone, in either spelling, stays."""
     due = [example(name) for name in ("a", "b", "c")]
-    holders = [{"example_ids": [derived_id("a")]}, {"example_ids": str(derived_id("b"))}, {"example_ids": None}]
+    referred: list[Any] = [[derived_id("a")], str(derived_id("b")), None]
+    holders = [{"example_ids": each} for each in referred]
     assert unreferred(due, BOND, holders) == [due[2]]
 
 

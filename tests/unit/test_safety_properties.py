@@ -102,7 +102,7 @@ def answer_lines(draw: Callable[..., Any]) -> bytes:
     if how == "cut":
         return raw[: draw(st.integers(0, len(raw)))]
     if how == "bytes":
-        return draw(st.binary(max_size=30)).replace(b"\n", b"")
+        return bytes(draw(st.binary(max_size=30))).replace(b"\n", b"")
     return b'{"custom_id":' * 3000 if how == "deep" else raw
 
 
