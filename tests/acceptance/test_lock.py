@@ -21,8 +21,12 @@ def test_started_at_the_same_moment(still: Desk) -> None:
         (working,) = [process for process in processes if process.poll() is None]
         others = [said(process) for process in processes if process is not working]
         until(lambda: still.states() == ["SUBMITTED"])
-        still.sandbox.control(finish=True)
-        until(lambda: still.sandbox.control(finish=True) or working.poll() is not None)
+
+        def through() -> bool:
+            still.sandbox.control(finish=True)
+            return working.poll() is not None
+
+        until(through)
         assert said(working).code == 0
     for told in others:
         assert (told.code, told.err.count("\n")) == (3, 1)
