@@ -78,10 +78,12 @@ HARD_MENU: Sequence[Make] = (
 class Blow:
     """What hits one process: it dies at a `point`, or `signals` reach it, or a server goes away, after some seconds.
 
-    `begun`: the seconds count from when the run goes on, not from the start of the process.
+    `begun`: the seconds count from when the run goes on, not from the start of the process. `verb`: the command, where
+    there is a checkpoint.
     """
 
     point: str = ""
+    verb: str = "resume"
     begun: bool = True
     signals: tuple[tuple[float, str], ...] = ()
     outage: str = ""
@@ -91,7 +93,8 @@ class Blow:
     def __str__(self) -> str:
         if self.outage:
             return f"{self.outage} gone at {self.after:.1f} s for {self.lasts:.1f} s"
-        return self.point or ", ".join(f"{name} at {after:.1f} s" for after, name in self.signals)
+        hit = self.point or ", ".join(f"{name} at {after:.1f} s" for after, name in self.signals)
+        return f"{self.verb}, {hit}" if self.verb == "cancel" else hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +117,18 @@ def plan_of(seed: int) -> Plan:
     words = tuple(word(seed * _MAX_WORDS + number) for number in range(chance.randint(1, _MAX_WORDS)))
     gentle = _happens(chance, 0.7)
     faults = _faults(chance, gentle=gentle)
+    blows = [_blow(chance) for _ in range(chance.randint(1, _MAX_BLOWS))]
+    if cancels := _happens(chance, 0.2):  # each time costs what is in flight an attempt
+        blows.insert(chance.randint(0, len(blows)), _cancel(chance))
     return Plan(
         seed=seed,
         words=words,
         known=tuple(chance.sample(words, chance.randint(0, len(words)))),
         options=_options(chance),
         faults=faults,
-        gentle=gentle,
+        gentle=gentle and not cancels,
         seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
-        blows=tuple(_blow(chance) for _ in range(chance.randint(1, _MAX_BLOWS))),
+        blows=tuple(blows),
     )
 
 
@@ -160,6 +166,11 @@ def _blow(chance: Chance) -> Blow:
             return Blow(begun=begun, signals=_stops(chance, moment))
         case _:
             return Blow(begun=begun, outage=kind, after=moment, lasts=chance.uniform(0.2, _LONGEST_OUTAGE))
+
+
+def _cancel(chance: Chance) -> Blow:
+    points = ("before-cancel", "after-cancel", "after-retrieve", "after-answers", "amid-apply", "after-save", "")
+    return Blow(point=chance.choice(points), verb="cancel")
 
 
 def _stops(chance: Chance, moment: float) -> tuple[tuple[float, str], ...]:

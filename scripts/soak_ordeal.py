@@ -126,14 +126,14 @@ class Ordeal:
 
     def _live_through(self, site: Site) -> str:
         for blow in self.plan.blows:
-            with site.process(blow.point or None) as process:
-                if blow.begun and not blow.point:
+            with site.process(blow.point or None, blow.verb) as process:
+                if blow.begun and (blow.signals or blow.outage):
                     _wait_for(site, process)
                 self._hit(process, blow)
                 self.codes.append(ended(process))
             if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
                 return f"a process ended with {self.codes[-1]}"
-            if self.codes[-1] in ENDS:
+            if self.codes[-1] in ENDS and (ledger := site.ledger) and ledger.finished:
                 break
         for _ in range(LAST_TRIES):
             self.codes.append(site.live())

@@ -23,7 +23,7 @@ from typing import Any
 from floridify_batch.local_mongo import local_mongod
 from scripts.soak_chaos import Plan, plan_of
 from scripts.soak_figures import Figures
-from scripts.soak_matrix import Matrix, Outcome, whole_matrix
+from scripts.soak_matrix import FATES, Matrix, Outcome, whole_matrix
 from scripts.soak_ordeal import Database, Ordeal, Verdict, database_at
 
 _HEADER = "batches  paid again  asked again  unaccounted  different"
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is its exit code: 1 if any figure is off."""
     options = _parser().parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="batch-synth-soak-"))
-    fine = _matrix(folder, options.workers) if options.matrix else _soak(folder, options)
+    fine = _matrix(folder, options) if options.matrix else _soak(folder, options)
     if fine:
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -45,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # ── the matrix ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _matrix(folder: Path, workers: int) -> bool:
-    began, cases, outcomes = time.monotonic(), whole_matrix(), list[Outcome]()
+def _matrix(folder: Path, options: Any) -> bool:
+    began, workers, outcomes = time.monotonic(), options.workers, list[Outcome]()
+    cases = [case for case in whole_matrix() if options.fate in (None, case.fate)]
     print(f"{len(cases)} cases, {workers} at a time. Without kills first, to know what is right.", flush=True)
     with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(workers) as pool:
         matrix = Matrix(folder / "cases", mongo.url).learn()
@@ -159,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="of the first random case; the next ones follow (default: a random one)")
     add("--cases", type=int, help="so many random cases, however long they take")
     add("--matrix", action="store_true", help="instead, every kill point against every fate of a batch")
+    add("--fate", choices=FATES, help="of the matrix, this fate alone")
     add("--workers", type=int, default=4, help="cases at a time: they mostly wait (default %(default)s)")
     return parser
 
