@@ -8,12 +8,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from floridify_batch.accounts import Spent, TokenCount
 from floridify_batch.chunks import ChunkSize, Limits
 from floridify_batch.components import SynthesisComponent as C
 from floridify_batch.driver import Driver
 from floridify_batch.entry_stores import EntryReader, NoDatabase
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.planning import brief
+from floridify_batch.pricing import Price
+from floridify_batch.priors import Origin
 from floridify_batch.recipes import RECIPES
 from floridify_batch.surveying import Survey
 from tests.twins import Service, Shelf, Stage
@@ -83,6 +86,101 @@ async def test_nothing_is_written() -> None:
     before = known.picture()
     await estimated(["bank", "qwrt"], known)
     assert known.picture() == before
+
+
+# ── many requests ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def many(words: int) -> tuple[list[str], Shelf]:
+    known = Shelf()
+    texts = [f"word {number}" for number in range(words)]
+    for number, text in enumerate(texts):
+        known.know(text, *(f"sense {sense} of it" + " and more" * (number % 7) for sense in range(1 + number % 3)))
+    return texts, known
+
+
+async def test_a_sample_counts_every_request() -> None:
+    """Behind the first requests, tokens are reckoned from a sample: requests, words and waves stay exact."""
+    words, known = many(300)
+    words += [f"unknown {number}" for number in range(100)]
+    exact = await estimated(words, known)
+    sampled = await estimated(words, known, exact_requests=60, sample_words=80)
+    assert exact.sampled is None
+    assert sampled.sampled is not None
+    assert sampled.sampled.words == 80
+    assert (sampled.words, sampled.complete, sampled.unknown) == (exact.words, exact.complete, exact.unknown)
+    requests = {name: each.requests for name, each in exact.now.items()}
+    assert {name: each.requests for name, each in sampled.now.items()} == requests
+    assert sampled.later == exact.later
+    assert sampled.total.output_tokens == exact.total.output_tokens
+    assert sum(chunk.requests for chunk in sampled.chunks) == exact.total_now.requests
+    assert sum(chunk.words for chunk in sampled.chunks) == 400
+
+
+async def test_a_sample_is_close() -> None:
+    """What is reckoned from the sample lies within its margin of what is counted, and the margin is small."""
+    words, known = many(300)
+    exact = await estimated(words, known)
+    sampled = await estimated(words, known, exact_requests=60, sample_words=120)
+    assert sampled.sampled is not None
+    off = abs(sampled.total_now.input_tokens - exact.total_now.input_tokens)
+    assert off <= sampled.sampled.margin < exact.total_now.input_tokens * 0.02
+
+
+async def test_words_without_anything_are_alike() -> None:
+    """Of words of which nothing is known, the figures are the same whether they are counted or taken together."""
+    words = [f"unknown {number}" for number in range(50)]
+    exact, sampled = await estimated(words, NoDatabase()), await estimated(words, NoDatabase(), exact_requests=10)
+    assert sampled.total == exact.total
+    assert sampled.later == exact.later
+    assert sum(chunk.requests for chunk in sampled.chunks) == 50
+
+
+# ── how long answers are ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_answers_of_this_database(tmp_path: Path) -> None:
+    """What was answered in this database replaces the table, for as long as model and template are the same."""
+    known = shelf(bank=2)
+    stage = Stage(tmp_path, ["bank"], Service(), known, (C.SYNONYMS, C.DOMAIN))
+    await Driver(stage.run()).process()
+    estimate = await estimated(["bank", "qwrt"], known)
+    length = estimate.length(C.SYNONYMS)
+    assert (length.origin, length.answers, length.expected) == (Origin.DATABASE, 2, 20)
+    assert estimate.later[C.SYNONYMS].output_tokens == 20 * SENSES_EXPECTED
+    assert estimate.length(C.DEFINITIONS).origin is Origin.PRIOR
+    other = await Survey(ASKED, "en", "gpt-5-mini", Limits()).of(["qwrt"], known, lambda _, __: None)
+    assert other.length(C.SYNONYMS).origin is Origin.PRIOR
+
+
+async def test_answers_of_this_run_come_first() -> None:
+    """What this run has learned of its own answers is nearer than anything else."""
+    spent = {C.SYNONYMS: Spent(answered=3, billed=4, usage=TokenCount(input=400, output=400))}
+    estimate = await estimated(["qwrt"], NoDatabase(), spent=spent)
+    length = estimate.length(C.SYNONYMS)
+    assert (length.origin, length.answers, length.expected) == (Origin.RUN, 4, 100)
+
+
+async def test_the_span_of_the_cost() -> None:
+    """The cost has a least and a most, by the lengths of answers and by what a sample leaves open."""
+    words, known = many(300)
+    exact = (await estimated(words, known)).span()
+    sampled = (await estimated(words, known, exact_requests=60, sample_words=80)).span()
+    assert exact is not None
+    assert sampled is not None
+    assert exact.low < exact.expected < exact.high
+    assert sampled.high - sampled.low > exact.high - exact.low
+    assert abs(exact.expected - sampled.expected) < exact.expected / 100
+
+
+def test_a_price_of_the_users_own() -> None:
+    """A price of the user's own is that of the run's mode; of the other mode it says nothing."""
+    price = Price(Decimal(1), Decimal(2))
+    estimate = Estimate("gpt-of-nobody", now={"synonyms": Expectation(1, 1_000_000, 500_000)}, price=price)
+    assert estimate.cost(estimate.total, batch=True) == 2
+    assert estimate.cost(estimate.total, batch=False) is None
+    forecast = estimate.forecast()
+    assert (forecast.expected, forecast.immediate, forecast.requests) == (2, None, 1)
 
 
 def test_packing() -> None:

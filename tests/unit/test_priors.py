@@ -1,0 +1,64 @@
+"""How long answers are expected to be: by the table, then by what was answered."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.planning import brief
+from floridify_batch.priors import SPREADS, Observed, Origin, measured, prior
+from floridify_batch.recipes import RECIPES
+
+
+def test_every_component_has_a_spread() -> None:
+    """The table leaves no component out, and invents none."""
+    assert set(SPREADS) == set(SynthesisComponent)
+    assert all(0 < low < 1 < high for low, high in SPREADS.values())
+
+
+def test_the_table() -> None:
+    """Without answers, the recipe's length is expected, between the table's least and most."""
+    length = prior("examples", 100)
+    assert length.of(10) == (700, 1000, 1400)
+    assert length.origin is Origin.PRIOR
+
+
+@given(st.integers(1, 10**6), st.integers(1, 2000), st.sampled_from(sorted(SPREADS)))
+def test_measured(answers: int, tokens: int, component: str) -> None:
+    """What was answered replaces the table; more answers make it surer, and no number of them makes it certain."""
+    length = measured(component, Observed(answers, answers * tokens), Origin.RUN)
+    more = measured(component, Observed(answers * 4, answers * 4 * tokens), Origin.RUN)
+    assert length.expected == tokens
+    assert length.low <= more.low < tokens < more.high <= length.high
+    low, high = SPREADS[component]
+    assert tokens * low <= length.low
+    assert length.high <= tokens * high
+
+
+def test_observed_adds_up() -> None:
+    """What several batches have shown is shown together."""
+    assert Observed(2, 50) + Observed(3, 10) == Observed(5, 60)
+
+
+@pytest.mark.parametrize("component", [each for each, recipe in RECIPES.items() if recipe.count])
+def test_more_items_make_longer_answers(component: SynthesisComponent) -> None:
+    """Where twice as many items are asked for, an answer is expected to be twice as long."""
+    recipe = RECIPES[component]
+    counts = {component: 2 * recipe.count}
+    asked = brief([component], model="gpt-6-luna", language_name="English", counts=counts).by_component()
+    assert asked[component].envelope.output_tokens == 2 * recipe.output_tokens
+
+
+CACHED_FROM = 1024
+"""Prompt tokens from which the service's prompt cache writes, and from gpt-5.6 on charges for it."""
+
+ROOM = 400
+"""Tokens that are left for what a request is about: several definitions, or a word's synonyms."""
+
+
+def test_prompts_stay_below_the_size_of_a_cache_write() -> None:
+    """What all requests of a component share leaves room below the size at which cache writes are charged."""
+    asked = brief(RECIPES, model="gpt-6-luna", language_name="English").by_component()
+    shared = {name: question.envelope.fixed_tokens for name, question in asked.items()}
+    assert set(shared) == set(RECIPES)
+    assert {name: tokens for name, tokens in shared.items() if tokens + ROOM >= CACHED_FROM} == {}

@@ -1,0 +1,70 @@
+"""Samples: everything has the same chance, and what is reckoned up lies within its margin."""
+
+from collections import Counter
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from floridify_batch.samples import Reservoir, projected
+
+
+def test_a_reservoir_keeps_what_it_can() -> None:
+    """Until it is full, a reservoir keeps everything, in its order."""
+    kept = Reservoir[int](5, 1)
+    for number in range(4):
+        kept.offer(number)
+    assert kept.kept == [0, 1, 2, 3]
+
+
+def test_the_same_sample_each_time() -> None:
+    """Two surveys of one list look at the same words, so that they say the same."""
+    one, other = Reservoir[int](10, 7), Reservoir[int](10, 7)
+    for number in range(1000):
+        one.offer(number)
+        other.offer(number)
+    assert one.kept == other.kept
+    assert one.offered == 1000
+
+
+def test_everything_has_the_same_chance() -> None:
+    """No place of the list is looked at more often than another, but for chance."""
+    seen: Counter[int] = Counter()
+    for seed in range(2000):
+        kept = Reservoir[int](5, seed)
+        for number in range(20):
+            kept.offer(number)
+        seen.update(kept.kept)
+    assert all(400 <= seen[number] <= 600 for number in range(20))
+
+
+def test_means_by_component() -> None:
+    """A mean is taken over the requests of a component, whichever words they are of."""
+    sample = [[("a", 10), ("b", 100)], [("a", 20)], [("a", 30), ("b", 300)]]
+    assert projected(sample, 3).means == {"a": 20, "b": 200}
+
+
+def test_all_looked_at_leaves_no_doubt() -> None:
+    """Where every word is in the sample, or one word stands for all, no margin is made up."""
+    assert projected([[("a", 10)], [("a", 90)]], 2).margin == 0
+    assert projected([[("a", 10)]], 50).margin == 0
+    assert projected([], 0).margin == 0
+
+
+def test_alike_words_leave_no_doubt() -> None:
+    """Where all words of a sample are alike, what they are reckoned up to is sure."""
+    assert projected([[("a", 10)]] * 9, 1000).margin == 0
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6))
+def test_the_margin_is_seldom_passed(seed: int) -> None:
+    """In at least eight of ten samples, the whole lies within the margin of what is reckoned up from the sample."""
+    random = Random(seed)  # noqa: S311  a sample, not a secret
+    words = [[("a", base + random.randrange(20)) for _ in range(3)] for base in random.choices(range(30, 90), k=3000)]
+    true = sum(count for word in words for _, count in word)
+    within = 0
+    for _ in range(40):
+        result = projected(random.sample(words, 200), len(words))
+        within += abs(result.means["a"] * 9000 - true) <= result.margin
+    assert within >= 32
