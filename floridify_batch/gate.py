@@ -48,7 +48,7 @@ async def surveyed(
 
 def notes_on(listed: WordList) -> list[str]:
     """What the user should know of the list: what was left out, and why."""
-    notes = []
+    notes = list(listed.readings)
     if listed.duplicates:
         words = "word" if listed.duplicates == 1 else "words"
         notes.append(f"Left out {listed.duplicates:,} repeated {words} of the list.")

@@ -1,6 +1,6 @@
 """The dry run: what `run` would do next and what that would cost, with nothing sent or written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 
 from rich.console import Console
@@ -17,8 +17,8 @@ from floridify_batch.planning import Brief
 from floridify_batch.spending import expected_in_flight
 from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
 from floridify_batch.telling import say
-from floridify_batch.wording import count, dollars
 from floridify_batch.word_lists import WordList
+from floridify_batch.wording import count, dollars
 
 
 async def dry_run_of(info: RunInfo, secrets: Secrets, checkpoint: Checkpoint, asked: Brief, listed: WordList) -> int:
@@ -29,15 +29,15 @@ async def dry_run_of(info: RunInfo, secrets: Secrets, checkpoint: Checkpoint, as
     before = checkpoint.load()
     if before is None or begins_anew(before, info, checkpoint):
         adopted = checkpoint.adopted()
-        words = [word for word in listed.words if word not in adopted.words]
+        words = listed.without(adopted.words)
         return await _shown(info.settings, secrets, checkpoint, asked, words, [*notes_on(listed), *adopted.notes])
     if before.finished:
         return say_finished(before, checkpoint)
     settings = before.run.settings
     same_database(settings, secrets)
-    words = list(_open_words(before, checkpoint))
+    rest_words = list(_open_words(before, checkpoint))
     rest = new_brief(settings, before.run.id)
-    return await _shown(settings, secrets, checkpoint, rest, words, _notes_on_run(before, checkpoint), before)
+    return await _shown(settings, secrets, checkpoint, rest, rest_words, _notes_on_run(before, checkpoint), before)
 
 
 def _open_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
@@ -69,7 +69,7 @@ async def _shown(
     secrets: Secrets,
     checkpoint: Checkpoint,
     asked: Brief,
-    words: list[str],
+    words: Sequence[str],
     notes: list[str],
     ledger: Ledger | None = None,
 ) -> int:

@@ -81,12 +81,13 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class WordList:
-    """The distinct words of a list in their order, and what was left out."""
+    """The distinct words of a list in their order, what was left out, and how the list was read."""
 
     words: Words
     digest: str
     bad_lines: tuple[BadLine, ...] = ()
     duplicates: int = 0
+    readings: tuple[str, ...] = ()
 
     def without(self, done: Container[str]) -> Words:
         """The words but those that are done."""
@@ -107,8 +108,9 @@ def read_word_list(path: Path) -> WordList:
     raw = _read(path)
     bad: list[BadLine] = []
     words: dict[str, None] = {}
+    readings: list[str] = []
     duplicates = 0
-    for line in _cells(_lines(raw, bad), path.suffix.lower() == ".csv"):
+    for line in _cells(_lines(raw, bad), path.suffix.lower() == ".csv", readings):
         word, reason = clean_word(line.text)
         if reason:
             bad.append(BadLine(line.number, reason))
@@ -120,7 +122,7 @@ def read_word_list(path: Path) -> WordList:
     if not words:
         because = f" ({bad[0]})" if bad else ""
         raise UsageError(f"There is no word in {path}{because}. Give a text file with one word a line.")
-    return WordList(Words(words), digest_of(words), tuple(bad), duplicates)
+    return WordList(Words(words), digest_of(words), tuple(bad), duplicates, tuple(readings))
 
 
 def read_normalised(path: Path) -> Words:
@@ -180,11 +182,12 @@ def _lines(raw: bytes, bad: list[BadLine]) -> Iterator[_Line]:
             yield _Line(number, text)
 
 
-def _cells(lines: Iterator[_Line], is_csv: bool) -> Iterator[_Line]:
-    """The words' own cells: of the `word` column, or of lines without their counts."""
+def _cells(lines: Iterator[_Line], is_csv: bool, readings: list[str]) -> Iterator[_Line]:
+    """The words' own cells: of the `word` column, or of lines without their counts; `readings` gets what is assumed."""
     sample = list(islice(lines, _SAMPLE_LINES))
     lines = chain(sample, lines)
     header = _header(sample[0].text, is_csv) if sample else None
+    readings += _readings(sample, header, is_csv)
     if header:
         delimiter, column = header
         for line in islice(lines, 1, None):
@@ -201,6 +204,25 @@ _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")  # "C#" is a word, "wind # air" is one with a comment
 _COUNT = re.compile(r"\s+\d[\d.,]*$")
 _TAB_COUNT = re.compile(r"\t+\d[\d.,]*$")
+
+
+def _readings(sample: Sequence[_Line], header: tuple[str, int] | None, is_csv: bool) -> Iterator[str]:
+    """How the list is read where that is not plain, so that a wrong guess is seen before it is paid for."""
+    if header:
+        yield f"Read the column {header[1] + 1} of the list, which its first line calls `word`."
+        return
+    numbered = sum(_COUNT.search(line.text) is not None for line in sample)
+    if _has_counts(sample):
+        yield "Every line ends with a number: it was read as a count, and left out."
+    elif numbered * 2 >= len(sample) > 1:
+        yield (
+            f"{numbered:,} of the first {len(sample):,} lines end with a number, but not all: these were read as parts "
+            "of words. Give every line a count, or a tab before each."
+        )
+    for name, delimiter in (("commas", ","), ("semicolons", ";"), ("tabs", "\t")):
+        parted = sum(delimiter in _TAB_COUNT.sub("", line.text) for line in sample)
+        if parted * 2 > len(sample) or (is_csv and parted):
+            yield f"Lines have {name}, but no column is called `word`: each line was read as one entry."
 
 
 def _has_counts(sample: Sequence[_Line]) -> bool:

@@ -180,7 +180,9 @@ def test_a_price_of_the_users_own() -> None:
     assert estimate.cost(estimate.total, batch=True) == 2
     assert estimate.cost(estimate.total, batch=False) is None
     forecast = estimate.forecast()
-    assert (forecast.expected, forecast.immediate, forecast.requests) == (2, None, 1)
+    assert forecast.expected == 2
+    assert forecast.immediate is None
+    assert forecast.requests == 1
 
 
 def test_packing() -> None:

@@ -203,3 +203,24 @@ def test_the_id_of_an_unknown_word() -> None:
 def test_comments_behind_words(tmp_path: Path) -> None:
     """A comment may stand behind a word; a # within a word is a part of it."""
     assert read(tmp_path, "wind # moving air\nC#\nen coulisse\t# French\n#all\n").words == ["wind", "C#", "en coulisse"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        pytest.param("one\ntwo\n", "words.txt", None, id="a plain list"),
+        pytest.param("catch 22\nhappy\nsad\n", "words.txt", None, id="a number here and there"),
+        pytest.param("hello, world\none\ntwo\nthree\n", "words.txt", None, id="a comma here and there"),
+        pytest.param("one 1\ntwo 2\n", "words.txt", "Every line ends with a number", id="counts"),
+        pytest.param(
+            "one 1\ntwo 2\nthree\n", "words.txt", "2 of the first 3 lines end with a number", id="half counted"
+        ),
+        pytest.param("rank,word\n1,one\n", "words.txt", "column 2 of the list", id="a header"),
+        pytest.param("lexeme,count\none,1\ntwo,2\n", "words.txt", "Lines have commas", id="another header"),
+        pytest.param("one;1\ntwo\nthree\nfour\n", "words.csv", "Lines have semicolons", id="called CSV"),
+    ],
+)
+def test_how_a_list_was_read(tmp_path: Path, content: str, name: str, said: str | None) -> None:
+    """Whatever is assumed of a list that is not a word a line is said; of a plain list there is nothing to say."""
+    readings = read(tmp_path, content, name).readings
+    assert (not readings) if said is None else any(said in each for each in readings)
