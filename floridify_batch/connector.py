@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.failures import FailureReason
 from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.throttling import LONGEST_PAUSE, Throttle
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
@@ -39,7 +40,6 @@ HTTP_OK = 200
 _NOT_FOUND = 404
 _TOO_MANY = 429
 _PASSING = frozenset({408, 409, _TOO_MANY})
-_LONGEST_PAUSE = 60.0
 _SERVER_ERROR = 500
 
 
@@ -77,7 +77,9 @@ class OpenAIConnector:
         self.api_key = api_key
         self.base_url = base_url
         self.concurrency = concurrency
-        self._client = new_client(api_key, base_url, concurrency)
+        # Our own retries instead of the SDK's: it would ask an account without money six times more.
+        self._client = new_client(api_key, base_url, concurrency).with_options(max_retries=0)
+        self._throttle = Throttle()
 
     async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
         """The answer to a request. Raises `AnswerError` where there is no usable one, `ServiceError` otherwise."""
@@ -119,8 +121,18 @@ class OpenAIConnector:
         return Reply(response.status_code, response.request_id or "", orjson.loads(response.content))
 
     async def _post_once(self, body: Mapping[str, Any]) -> Any:
-        # Our own retries instead of the SDK's: it would ask an account without money six times more.
-        return await self._client.with_options(max_retries=0).chat.completions.with_raw_response.create(**body)
+        from openai import APIStatusError
+
+        try:
+            async with self._throttle.turn():
+                response = await self._client.chat.completions.with_raw_response.create(**body)
+        except APIStatusError as error:
+            self._throttle.note(error.response.headers)
+            if error.status_code == _TOO_MANY and (seconds := _asked_pause(error)) is not None:
+                self._throttle.hold(seconds)
+            raise
+        self._throttle.note(response.headers)
+        return response
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -154,11 +166,18 @@ def _pause(state: "RetryCallState") -> float:
     from tenacity import wait_random_exponential
 
     error = state.outcome.exception() if state.outcome else None
-    asked = error.response.headers.get("retry-after", "") if isinstance(error, APIStatusError) else ""
+    asked = _asked_pause(error) if isinstance(error, APIStatusError) else None
+    if asked is not None:
+        return asked
+    return float(wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE)(state))
+
+
+def _asked_pause(error: Any) -> float | None:
+    """The seconds that a refusal's header asks for; None where it asks for nothing."""
     try:
-        return min(float(asked), _LONGEST_PAUSE)
+        return min(float(error.response.headers.get("retry-after", "")), LONGEST_PAUSE)
     except ValueError:
-        return float(wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)(state))
+        return None
 
 
 def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOpenAI":

@@ -19,6 +19,9 @@ async def chat(request: Request) -> Response:
     body = await json_object(request)
     service.chat_requests += 1
     call = service.chat_requests - 1
+    limit = service.chat_limit()
+    if limit and limit["x-ratelimit-remaining-requests"] == "-1":
+        raise by_status(429, limit | {"x-ratelimit-remaining-requests": "0", "retry-after": "1"})
     if refusal := _fault(service, call) or check_body(body):
         raise refusal
     answered = digest(body)
@@ -27,7 +30,7 @@ async def chat(request: Request) -> Response:
     answer = reply(body, prompt_tokens(body), fault=name, fast=service.settings.fast)
     if answer.is_good and not name:
         service.note_chat(answered)
-    return JSONResponse(completion(body, answer, token_hex(12), int(service.clock())))
+    return JSONResponse(completion(body, answer, token_hex(12), int(service.clock())), headers=limit)
 
 
 ROUTES = (Route("/v1/chat/completions", chat, methods=["POST"]),)

@@ -74,6 +74,7 @@ KINDS = (
     Kind("poll_404", Value.SHARE, "all polls of these batches answered with 404"),
     Kind("poll_500", Value.SHARE, "polls of a batch answered with 500"),
     Kind("poll_429", Value.SHARE, "polls of a batch answered with 429"),
+    Kind("chat_limit", Value.COUNT, "so many immediate requests a second; headers tell what is left, others get 429"),
     Kind("chat_429", Value.SHARE, "immediate requests answered with 429 and retry-after"),
     Kind("chat_500", Value.SHARE, "immediate requests answered with 500"),
     Kind("quota", Value.FLAG, "creates and immediate requests answered with 429 insufficient_quota"),

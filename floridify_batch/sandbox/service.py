@@ -31,6 +31,7 @@ class Service:
         self.folder = Folder(settings.data)
         self.batches = Batches(self.folder, settings, faults, clock)
         self.chat_requests = 0
+        self._second, self._in_second = 0, 0
         self.polls: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()
 
@@ -50,6 +51,23 @@ class Service:
             return False
         self._spent[name] += 1
         return True
+
+    def chat_limit(self) -> dict[str, str]:
+        """Count an immediate request against the limit per second, if there is one: the headers that tell of it.
+
+        What is left is stated as -1 to a request that is one too many.
+        """
+        cap, now = self.faults.count("chat_limit"), self.clock()
+        if not cap:
+            return {}
+        if int(now) != self._second:
+            self._second, self._in_second = int(now), 0
+        self._in_second += 1
+        return {
+            "x-ratelimit-limit-requests": str(cap),
+            "x-ratelimit-remaining-requests": str(max(-1, cap - self._in_second)),
+            "x-ratelimit-reset-requests": f"{1000 - int(now % 1 * 1000)}ms",
+        }
 
     def note_chat(self, digest: bytes) -> None:
         """Remembers the body of an immediate request that was answered well."""

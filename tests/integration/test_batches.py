@@ -371,6 +371,19 @@ async def test_immediate_goes_on(immediate: ImmediateBatches, sandbox: Sandbox, 
     await another.close()
 
 
+async def test_immediate_within_limits(sandbox: Sandbox, file: Path, label: str) -> None:
+    """Where the service's answers state how many requests may follow, hardly one comes too early, and none is lost."""
+    with sandbox.faults("chat_limit=5"):
+        before = sandbox.stats()["chat_requests"]
+        connector = OpenAIConnector("any", base_url=sandbox.url, concurrency=3)
+        batches = ImmediateBatches(connector, file.parent.parent)
+        job = await completed(batches, await batches.create("0001", label, {}))
+        await batches.close()
+        asked = sandbox.stats()["chat_requests"] - before
+    assert (job.done, job.failed) == (LINES, 0)
+    assert LINES <= asked <= LINES + 3
+
+
 async def test_immediate_refused_line(immediate: ImmediateBatches, file: Path) -> None:
     """A line that the service refuses becomes an answer line with its status; the others are answered."""
     write(file, [*REQUESTS, request("odd", model="nonsense-1")])

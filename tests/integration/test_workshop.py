@@ -151,10 +151,10 @@ async def test_a_run_with_workers(journey: Journey) -> None:
 @contextmanager
 def process(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """One of Dask's processes, ended at the latest when the test ends."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     command = [sys.executable, "-m", "dask", *arguments]
     root = str(Path(__file__).parents[2])
-    with subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": root}, **quiet) as started:
+    env = os.environ | {"PYTHONPATH": root}
+    with subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as started:
         try:
             yield started
         finally:
@@ -177,12 +177,13 @@ def cluster(folder: Path, port: int, workers: int) -> Iterator[tuple[str, list["
 
 def wait_for_workers(address: str, count: int) -> None:
     """Wait until so many workers have come."""
-    from distributed import Client
+    import distributed
 
+    new_client: Any = distributed.Client
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with Client(address, timeout=5, set_as_default=False, asynchronous=False) as client:
+            with new_client(address, timeout=5, set_as_default=False, asynchronous=False) as client:
                 client.wait_for_workers(count, timeout=PATIENCE)
                 return
         except OSError:

@@ -52,6 +52,7 @@ ORDER = [
     "stations",
     "workshop",
     "crews",
+    "throttling",
     "connector",
     "batches",
     "immediate_batches",

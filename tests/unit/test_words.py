@@ -75,7 +75,7 @@ def test_encodings_with_a_mark(tmp_path: Path, encoding: str) -> None:
 def test_one_form_of_each_character(tmp_path: Path) -> None:
     """A word typed with combining accents is the same word as one typed without, and is stored composed."""
     found = read(tmp_path, "cafe\u0301\ncafé\n")
-    assert (found.words, found.duplicates) == (["café"], 1)
+    assert (list(found.words), found.duplicates) == (["café"], 1)
 
 
 def test_duplicates_are_counted(tmp_path: Path) -> None:

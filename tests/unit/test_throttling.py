@@ -1,0 +1,103 @@
+"""How many requests the service still takes, as its answers state it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floridify_batch.throttling import LONGEST_PAUSE, Throttle, duration
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.naps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+
+def stated(left: int, reset: str = "2s", what: str = "requests") -> dict[str, str]:
+    return {f"x-ratelimit-remaining-{what}": str(left), f"x-ratelimit-reset-{what}": reset}
+
+
+async def go(throttle: Throttle, headers: dict[str, str] | None = None) -> None:
+    """One request, and what its answer states."""
+    async with throttle.turn():
+        pass
+    throttle.note(headers or {})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1s", 1), ("6m0s", 360), ("20ms", 0.02), ("1h2m3.5s", 3723.5), ("2d", 172_800)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Durations are read as the service writes them."""
+    assert duration(text) == pytest.approx(seconds)
+
+
+@given(st.text(max_size=8))
+def test_any_text_as_a_duration(text: str) -> None:
+    """Whatever a header holds is a number of seconds, or no duration."""
+    seconds = duration(text)
+    assert seconds is None or seconds >= 0
+
+
+async def test_nothing_is_stated() -> None:
+    """Where no answer speaks of a limit, nobody waits."""
+    time = Time()
+    throttle = Throttle(time, time.sleep)
+    for headers in ({}, {"x-ratelimit-remaining-requests": "many"}, stated(0, "soon"), stated(5000)):
+        await go(throttle, headers)
+    await go(throttle)
+    assert time.naps == []
+
+
+async def test_no_room_left() -> None:
+    """Whoever comes when nothing is left waits until the count begins anew, and no longer."""
+    time = Time()
+    throttle = Throttle(time, time.sleep)
+    await go(throttle, stated(1, "2s"))
+    await go(throttle)
+    await go(throttle)
+    await go(throttle)
+    assert time.naps == [2.0]
+
+
+async def test_those_under_way_count() -> None:
+    """Requests that are under way take the room that an answer states."""
+    time = Time()
+    throttle = Throttle(time, time.sleep)
+    async with throttle.turn(), throttle.turn():
+        throttle.note(stated(3, "1s"))  # of an answer to somebody else
+        await go(throttle)
+        assert time.naps == []
+        await go(throttle)
+        assert time.naps == [1.0]
+
+
+async def test_refused() -> None:
+    """After a refusal nobody goes before the time that it asks for; at most a minute, whatever it asks for."""
+    time = Time()
+    throttle = Throttle(time, time.sleep)
+    throttle.hold(3)
+    throttle.hold(1)
+    await go(throttle, stated(50))
+    throttle.hold(86_400)
+    await go(throttle)
+    assert time.naps == [3.0, LONGEST_PAUSE]
+
+
+async def test_no_tokens_left() -> None:
+    """Where no tokens are left, nobody goes until there are some; how far those go that are left, nobody knows."""
+    time = Time()
+    throttle = Throttle(time, time.sleep)
+    await go(throttle, stated(40_000, "30s", "tokens"))
+    await go(throttle, stated(0, "4s", "tokens"))
+    await go(throttle)
+    assert time.naps == [4.0]
