@@ -1,0 +1,67 @@
+"""The figures of the soak see what they are to see: each is off where somebody sees to it that it is."""
+
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+from floridify_batch.sandbox.running import sandbox_in_thread
+from floridify_batch.sandbox.settings import SandboxSettings
+from scripts.soak_chaos import plan_of
+from scripts.soak_figures import Figures, batches_of, figures, picture
+from scripts.soak_site import Site
+
+WORDS = ("ember", "fathom")
+OPTIONS = ("--components", "synonyms,examples")
+
+
+def test_a_seed_tells_everything() -> None:
+    """A case follows from its seed alone, and another seed makes another case."""
+    assert plan_of(7) == plan_of(7)
+    assert len({plan_of(seed) for seed in range(100)}) == 100
+
+
+def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: str) -> None:
+    """A second paid batch, an answer that was bought again, one that is gone, and a changed document are all seen."""
+    settings = SandboxSettings(tmp_path / "service", port=0, validating_seconds=0, running_seconds=0, fast=True)
+    with sandbox_in_thread(settings) as url:
+        site = Site(tmp_path / "desk", settings.data, url, mongo_url, database_name, WORDS, OPTIONS)
+        site.prepare(WORDS[:1])
+        assert site.live() == 0
+        with site.opened() as database:
+            fair = picture(database)
+            fine = figures(site, fair)
+            assert (fine.fine, fine.batches) == (True, len(batches_of(site)))
+            database["examples"].update_one({}, {"$set": {"text": "Somebody was here."}})
+            assert figures(site, fair) == Figures(fine.batches, different=1)
+            database["definitions"].update_many({}, {"$unset": {"synthesis": True}})
+            lost = figures(site, fair)
+            assert lost.unaccounted == sum(batch.total for batch in batches_of(site)) - 1  # a word keeps its stamp
+            assert lost.different == len(WORDS)
+        bought = _buy_again(site)
+        again = figures(site, fair)
+        assert (again.paid_again, again.asked_again, again.fine) == (1, bought, False)
+
+
+def _buy_again(site: Site) -> int:
+    """Make the first batch once more, under the label of a later submission; how many requests that answers again."""
+    first = batches_of(site)[0]
+    assert first.metadata is not None
+    label = f"{first.metadata['label'].rpartition('/')[0]}/2"
+    with OpenAI(api_key="any", base_url=site.base_url) as client:
+        batch = client.batches.create(
+            input_file_id=first.input_file_id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"label": label},
+        )
+        while client.batches.retrieve(batch.id).status != "completed":
+            pass
+    return first.total
+
+
+def test_what_is_no_point(tmp_path: Path) -> None:
+    """A mistyped point is an error of whoever writes a case, not a process that happens to live."""
+    site = Site(tmp_path, tmp_path, "http://127.0.0.1:9/v1", "mongodb://127.0.0.1:9", "none", WORDS)
+    with pytest.raises(ValueError, match="before-creating"):
+        site.live("before-creating")
