@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _WIDE = 100
 """Columns from which there is room for where a component is stored."""
 
-CHUNKS_SHOWN, FAILURES_SHOWN = 20, 40
-"""Lines that are listed one by one in a terminal; elsewhere, all are."""
+CHUNKS_SHOWN = 20
+"""Chunks that are listed one by one in a terminal; elsewhere, all are."""
 
 PATIENCE = 10.0
 """Seconds for which a service that does not answer is asked again by a command that somebody watches."""
@@ -52,7 +52,7 @@ async def status(
     if batch_id is None:
         ledger = ledger_of(checkpoint or only_checkpoint())
         rows = await _rows(ledger, checkpoint or only_checkpoint(), secrets, seconds)
-        console.print(batches_table(rows, utc_now(), console.width, CHUNKS_SHOWN if console.is_terminal else None))
+        console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
         return 0
     ledger_or_none = checkpoint.load() if checkpoint else None
     async with batches_of(ledger_or_none, checkpoint, secrets, base_url, seconds) as batches:
@@ -65,7 +65,7 @@ def failures(checkpoint: Checkpoint) -> int:
     """List the failed words with what failed of each."""
     console = Console()
     rows = list(_failure_rows(ledger_of(checkpoint), checkpoint))
-    console.print(failures_table(rows, console.width, FAILURES_SHOWN if console.is_terminal else None))
+    console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
     return 0
 
 

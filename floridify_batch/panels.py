@@ -62,20 +62,22 @@ class FailureRow:
     detail: str
 
 
+_AROUND = 5  # lines of a screen that are not rows: heads, rules, what is summed up, the shell's own line
 _HEADS = ("chunk", "batch", "state", "done", "failed", "words", "cost", "age", "expires")
 _SETTLED = frozenset({"STORED", "DONE"})
 _FAILED = "failed: by the service's count until stored, then all without a usable answer"
 
 
-def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, most: int | None = None) -> RenderableType:
+def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: int | None = None) -> RenderableType:
     """The chunks of a run with their batches; ids are whole, so that they can be copied, on lines of their own.
 
-    Of more than `most`, those that are stored are summed up, but for the last ones.
+    Of more than fit into `height` lines, those that are stored are summed up, but for the last ones.
     """
     if not rows:
         return Text("No chunk has been made yet.")
-    shown, hidden = _latest(rows, len(rows) if most is None else most)
     roomy = width >= WIDE
+    lines = 1 if roomy else 2
+    shown, hidden = _latest(rows, len(rows) if height is None else max(4, (height - _AROUND) // lines))
     heads = [head for head in _HEADS if roomy or head != "batch"]
     table = listing(*heads, right={*heads} - {"batch", "state"})
     for row in shown:
@@ -157,8 +159,8 @@ def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:
     return framed(facts(rows), plain(batch.id))
 
 
-def failures_table(rows: Sequence[FailureRow], width: int, most: int | None = None) -> RenderableType:
-    """Failures by kind, how many there are and one of each; then one by one, `most` of them."""
+def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = None) -> RenderableType:
+    """Failures by kind, how many there are and one of each; then one by one, as many as fit into `height` lines."""
     if not rows:
         return Text("No failures.")
     first = {row.kind: row for row in reversed(rows)}
@@ -168,6 +170,7 @@ def failures_table(rows: Sequence[FailureRow], width: int, most: int | None = No
         kinds.add_row(
             count(number), cell(kind or "-", "bold red"), cell(f"{example.word} {example.component}: {example.detail}")
         )
+    most = None if height is None else max(4, height - len(first) - _AROUND - 3)
     table = listing("word", "component", "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // 4)
     for row in rows[:most]:

@@ -43,6 +43,7 @@ def summary_panel(
     if troubles.lines:
         parts += [Text(), *troubles.contents]
     panel = framed(Group(*parts), verdict(view))
+    panel.width = inner + 4 if troubles.lines else None
     failed = view.totals.failed or view.totals.failed_requests
     commands = (("what failed", failures_command if failed else None), ("next", next_command))
     return Group(panel, *(_command(name, command) for name, command in commands if command))
