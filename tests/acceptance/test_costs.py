@@ -1,0 +1,109 @@
+"""Money from outside: the wall, the price of one's own, the bill, and dry runs that say what `run` would do."""
+
+import json
+
+from floridify_batch.ledger import ChunkState
+from tests.acceptance.command import Desk
+from tests.acceptance.library import add_known
+
+FEW = ("--components", "synonyms,cefr_level")
+RUN = ("run", "words.txt", "--yes", *FEW)
+RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
+COSTS = ("costs", "--checkpoint", "words.checkpoint.json")
+
+
+def known(desk: Desk, name: str, count: int) -> list[str]:
+    """Put so many words with a definition each into list and database."""
+    words = [f"{name}{'abcdefghijkl'[number]}word" for number in range(count)]
+    desk.write(*words)
+    add_known(desk.database, *words)
+    return words
+
+
+def test_the_wall(desk: Desk) -> None:
+    """A run stops before its wall with exit code 6, says what is left, and goes on behind a higher one."""
+    words = known(desk, "wall", 10)
+    dear = ("--price", "in=100,out=100")
+    stopped = desk.do(*RUN, *dear, "--max-cost", "0.5")
+    assert stopped.code == 6, stopped
+    ledger = desk.ledger
+    assert 0 < len(ledger.processed_words) < len(words)
+    assert not list(ledger.in_state(ChunkState.SUBMITTED))
+    assert "--max-cost 0.5 is reached" in stopped.out
+    assert f"{len(words) - len(ledger.processed_words)} words are left" in stopped.out
+    assert "batch-synth resume --checkpoint words.checkpoint.json --max-cost" in stopped.out
+    again = desk.do(*RESUME)
+    assert again.code == 6
+    done = desk.do(*RESUME, "--max-cost", "1000")
+    assert done.code == 0, done
+    assert sorted(desk.ledger.processed_words) == sorted(words)
+    assert desk.sandbox.stats()["bodies_answered_more_than_once"] == 0
+
+
+def test_the_wall_at_once(desk: Desk) -> None:
+    """The wall holds where requests are answered at once, too."""
+    known(desk, "nearwall", 8)
+    stopped = desk.do(*RUN, "--immediate", "--price", "in=100,out=100", "--max-cost", "0.4")
+    assert stopped.code == 6, stopped
+    total = desk.ledger.totals()
+    assert total.processed > 0
+    assert total.open_words > 0
+
+
+def test_a_wall_needs_a_price(desk: Desk) -> None:
+    """Without a price a wall is refused before anything is begun, and the sentence names the option that helps."""
+    known(desk, "noprice", 1)
+    refused = desk.do(*RUN, "--model", "gpt-of-nobody", "--max-cost", "5")
+    assert refused.code == 2
+    assert "--price in=0.05,out=0.25" in refused.err
+    assert not desk.checkpoint.path.exists()
+
+
+def test_an_unknown_price_is_unknown(desk: Desk) -> None:
+    """A price that nobody knows is never nothing, and what was used is priced as soon as somebody gives it."""
+    known(desk, "unpriced", 2)
+    done = desk.do(*RUN, "--model", "gpt-of-nobody")
+    assert done.code == 0, done
+    assert "$" not in done.out.split("Estimate")[0]
+    assert desk.ledger.total_cost is None
+    assert "unknown" in desk.do(*COSTS).out
+    assert desk.do(*RESUME, "--price", "in=1,out=2").code == 0
+    usage = desk.ledger.totals().usage
+    assert desk.ledger.total_cost == (usage.input + 2 * usage.output) / 10**6
+
+
+def test_costs(desk: Desk) -> None:
+    """The bill is a panel for people and an object for programs, from the one checkpoint of the folder."""
+    known(desk, "bill", 3)
+    assert desk.do(*RUN, "--batch-size", "2").code == 0
+    panel, told = desk.each(("costs",), (*COSTS, "--json"))
+    for text in ("Costs", "spent", "immediate price", "(50% saved)", "estimate", "synonyms", "batch_"):
+        assert text in panel.out
+    bill = json.loads(told.out)
+    ledger = desk.ledger
+    assert float(bill["cost"]) == ledger.total_cost
+    assert {name: each["answered"] for name, each in bill["components"].items()} == {"synonyms": 3, "cefr_level": 3}
+    assert [each["batch_id"] for each in bill["batches"]] == [record.batch_id for record in ledger.chunks]
+    assert float(bill["immediate_cost"]) == 2 * float(bill["cost"])
+    assert bill["estimate"]["requests"] == 6
+
+
+def test_a_dry_run_says_what_run_would_do(still: Desk) -> None:
+    """A dry run over a checkpoint prices the rest of its run, and nothing where it is finished; it changes nothing."""
+    words = known(still, "rest", 4)
+    assert still.do(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
+    before = still.checkpoint.path.read_bytes()
+    rest = still.do("run", "words.txt", "--dry-run", *FEW)
+    assert rest.code == 0, rest
+    assert "2 words: 0 complete already" in rest.out
+    assert "2 words are in flight" in rest.out
+    other = still.do("run", "words.txt", "--dry-run", "--components", "register")
+    assert other.code == 3
+    assert still.checkpoint.path.read_bytes() == before
+    for _ in range(2):
+        still.sandbox.control(finish=True)
+        assert still.do(*RESUME, "--no-wait").code == 0
+    assert sorted(still.ledger.processed_words) == sorted(words)
+    finished = still.do("run", "words.txt", "--dry-run", *FEW)
+    assert finished.code == 0
+    assert "Nothing to do" in finished.out

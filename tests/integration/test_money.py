@@ -1,0 +1,163 @@
+"""How close the money is: the estimate against the service's count, the bill against its lines, over real parts."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from genai_prices import Usage as Priced
+from genai_prices import calc_price
+from openai import AsyncOpenAI
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.briefing import new_brief
+from floridify_batch.chunks import Limits
+from floridify_batch.costing import costs_object, costs_of
+from floridify_batch.estimates import Estimate
+from floridify_batch.ledger import RunSettings
+from floridify_batch.priors import Origin
+from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.store import MongoStore
+from floridify_batch.surveying import Survey
+from tests.acceptance.command import KEY
+from tests.acceptance.journey import Arrival, Journey
+from tests.acceptance.library import add_known
+from tests.acceptance.sandbox import Sandbox
+
+MODEL = "gpt-5.4-nano"
+WORDS = [f"money{letter}word" for letter in "abcdefgh"]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0.1, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture
+def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url, tz_aware=True) as client:
+        add_known(client[database_name], *WORDS)
+        yield client[database_name]
+
+
+@pytest.fixture
+def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
+    return Journey(tmp_path, sandbox, mongo_url, database)
+
+
+async def estimated(journey: Journey, settings: RunSettings, words: list[str], **more: Any) -> Estimate:
+    """What the panel before the question would be made of."""
+    store = MongoStore(journey.mongo_url, journey.database.name)
+    try:
+        asked = new_brief(settings, "run")
+        survey = Survey(asked, settings.language, settings.model, Limits(), **more)
+        return await survey.of(words, store, lambda _, __: None)
+    finally:
+        await store.close()
+
+
+async def lines_of(sandbox: Sandbox, batch_ids: Iterable[str]) -> list[Mapping[str, Any]]:
+    """Every line of the answer files of these batches, from the service itself."""
+    lines: list[Mapping[str, Any]] = []
+    async with AsyncOpenAI(api_key=KEY, base_url=sandbox.url) as client:
+        for batch_id in batch_ids:
+            batch = await client.batches.retrieve(batch_id)
+            for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+                content = await client.files.content(file_id)
+                lines += [orjson.loads(line) for line in content.read().splitlines()]
+    return lines
+
+
+def price_of(line: Mapping[str, Any]) -> Decimal:
+    """What one answered line costs in a batch, by the tables themselves; an unanswered one costs nothing."""
+    response = line.get("response") or {}
+    if response.get("status_code") != 200:
+        return Decimal(0)
+    usage = response["body"]["usage"]
+    priced = Priced(
+        input_tokens=usage["prompt_tokens"],
+        cache_read_tokens=usage["prompt_tokens_details"]["cached_tokens"],
+        output_tokens=usage["completion_tokens"],
+    )
+    price: Decimal = calc_price(
+        priced, model_ref=MODEL, provider_id="openai", price_context={"processing": "batch"}
+    ).total_price
+    return price
+
+
+async def traveled(journey: Journey, **settings: Any) -> Arrival:
+    return await journey.travel(WORDS, model=MODEL, **settings)
+
+
+async def test_the_estimate_of_input(journey: Journey) -> None:
+    """Of words whose definitions are known, requests are exact and tokens in are within 2 % of what is billed."""
+    settings = journey.settings(WORDS, components="all", model=MODEL)
+    estimate = await estimated(journey, settings, WORDS)
+    arrival = await traveled(journey, components="all")
+    first = [record for record in arrival.ledger.chunks if record.number == 1]
+    billed = sum(record.usage.input for record in first)
+    assert estimate.total_now.requests == sum(record.requests for record in first)
+    assert abs(estimate.total_now.input_tokens - billed) <= billed * 0.02
+
+
+async def test_the_bill_is_the_sum_of_its_lines(journey: Journey, sandbox: Sandbox) -> None:
+    """What a run has cost is the sum over the lines of its answer files, unusable answers included."""
+    with sandbox.faults("malformed=moneya", "truncate=moneyb", "http_500=moneyc", "refuse=moneyd"):
+        arrival = await traveled(journey)
+    ledger = arrival.ledger
+    lines = await lines_of(sandbox, [record.batch_id or "" for record in ledger.chunks])
+    assert arrival.code == 1
+    assert ledger.totals().cost == sum(map(price_of, lines), Decimal(0)) > 0
+    assert sum(each.cost or 0 for each in ledger.spent.values()) == ledger.totals().cost
+    assert sum(each.billed for each in ledger.spent.values()) == sum(price_of(line) > 0 for line in lines)
+
+
+async def test_the_services_own_count(journey: Journey) -> None:
+    """What the service says that a batch used is kept beside what its answers add up to, and is the same."""
+    arrival = await traveled(journey)
+    assert arrival.ledger.chunks
+    assert all(record.billed == record.usage for record in arrival.ledger.chunks)
+    told = costs_object(costs_of(arrival.ledger))
+    assert [each["service_usage"] for each in told["batches"]] == [each["usage"] for each in told["batches"]]
+
+
+async def test_the_forecast_is_kept(journey: Journey) -> None:
+    """What the user was shown before they agreed is in the checkpoint, for the bill to be held against it."""
+    forecast = (await traveled(journey)).ledger.estimate
+    assert forecast is not None
+    assert forecast.low is not None
+    assert forecast.expected is not None
+    assert forecast.high is not None
+    assert forecast.immediate is not None
+    assert 0 < forecast.low < forecast.expected < forecast.high
+    assert forecast.immediate == forecast.expected * 2
+
+
+async def test_the_database_remembers_how_long_answers_are(journey: Journey) -> None:
+    """After one run, the next one over this database expects answers as long as those were, in another list, too."""
+    spent = (await traveled(journey)).ledger.spent
+    settings = journey.settings(["another"], model=MODEL)
+    estimate = await estimated(journey, settings, ["another"])
+    for component, each in spent.items():
+        length = estimate.length(component)
+        assert (length.origin, length.answers) == (Origin.DATABASE, each.billed)
+        assert length.expected == pytest.approx(each.usage.output / each.billed)
+    stamps = journey.database.synthesis_stamps.find()
+    assert {stamp["component"] for stamp in stamps} == set(spent)
+
+
+async def test_a_sample_of_the_database(journey: Journey) -> None:
+    """Behind the first requests the same is reckoned from a sample, with the same requests."""
+    settings = journey.settings(WORDS, model=MODEL)
+    exact = await estimated(journey, settings, WORDS)
+    sampled = await estimated(journey, settings, WORDS, exact_requests=20, sample_words=3)
+    assert sampled.sampled is not None
+    assert {name: each.requests for name, each in sampled.now.items()} == {
+        name: each.requests for name, each in exact.now.items()
+    }
+    assert sampled.total.input_tokens == pytest.approx(exact.total.input_tokens, rel=0.02)
