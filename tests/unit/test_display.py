@@ -17,24 +17,28 @@ from rich.text import Text
 
 from floridify_batch.accounts import Forecast
 from floridify_batch.chunks import ChunkSize
-from floridify_batch.display import LiveDisplay
+from floridify_batch.display import LiveDisplay, display_for
 from floridify_batch.estimates import Estimate, Expectation
 from floridify_batch.events import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
+    Direction,
     Event,
     ListRead,
     Noticed,
+    PartStored,
     Progressed,
     RunBegan,
     RunEnded,
     Totals,
+    Transferred,
     Waiting,
     WordFailed,
 )
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.frames import lines_of, plain, sentence_lines, shorten
+from floridify_batch.json_lines import JsonDisplay
 from floridify_batch.live import Frame
 from floridify_batch.log_lines import LogDisplay
 from floridify_batch.money_panels import estimate_panel
@@ -121,6 +125,8 @@ events: st.SearchStrategy[Event] = st.one_of(
         st.just(NOON),
         st.none() | st.just(NOON),
     ),
+    st.builds(Transferred, st.integers(1, 20), st.sampled_from(Direction), figures, figures),
+    st.builds(PartStored, st.integers(1, 20), figures, figures),
     st.builds(settled, texts, refused=figures, expired=figures, missing=figures),
     st.builds(WordFailed, texts, texts),
     st.builds(Waiting, texts),
@@ -580,6 +586,112 @@ def test_a_log_writes_at_most_a_line_per_event(story: list[Event]) -> None:
     lines = out.getvalue().split("\n")[:-1]
     assert len(lines) <= len(story)
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ", line) for line in lines)
+
+
+def test_a_log_tells_of_long_work_now_and_then() -> None:
+    """An upload that lasts has a line every ten seconds; one that is over sooner has none of its own."""
+    clock, out = Clock(), io.StringIO()
+    log = LogDisplay(out, clock)
+    log.notify(ChunkMoved(1, "SUBMITTING", 50, 400, 150_000_000))
+    for megabyte in range(1, 151):
+        clock.pass_by(seconds=0.2)
+        log.notify(Transferred(1, Direction.UP, megabyte * 10**6, 150 * 10**6))
+    lines = out.getvalue().splitlines()
+    assert [line.partition("  ")[2] for line in lines] == [
+        "Sending chunk 1 (400 requests, 150.0 MB)",
+        "Uploading chunk 1: 50.0 of 150.0 MB",
+        "Uploading chunk 1: 100.0 of 150.0 MB",
+        "Uploading chunk 1: 150.0 of 150.0 MB",
+    ]
+
+
+def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
+    """The first failed words have lines; how many there are after them is told with whatever is told next."""
+    words = [WordFailed(f"word{n}", "refused") for n in range(1, 3001)]
+    lines = logged(Clock(), *words, RunEnded(True, False, Totals(words=3000, failed=3000)))
+    assert len(lines) == 22
+    assert lines[19].endswith("Failed: word20: refused")
+    assert lines[20].endswith("Failed: 2,980 more words, the last of them word3000: refused")
+    assert "Complete, with failures: 0 of 3,000 words processed" in lines[21]
+
+
+def test_a_quiet_log_tells_what_went_wrong_and_the_end() -> None:
+    """Of a run that goes well, a quiet log has the last line alone; what went wrong is told, too."""
+    well = (RunBegan("r", "m", "batch", False, Totals(words=1)), polled(1, 5), Progressed(Totals(words=1)))
+    end = RunEnded(True, False, Totals(words=1, processed=1, requests=3, answered=3))
+    out = io.StringIO()
+    with display_for("quiet", Console(file=out), out, Clock()) as display:
+        for event in (*well, Noticed("Chunk 3 is lost"), WordFailed("cat", "refused"), polled(1, 6), end):
+            display.notify(event)
+    lines = [line.partition("  ")[2] for line in out.getvalue().splitlines()]
+    assert lines == [
+        "Chunk 3 is lost",
+        "Failed: cat: refused",
+        "Complete: 1 of 1 word processed, 0 failed; 3 of 3 requests answered, 0 failed; cost $0.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "terminal", "kind"),
+    [
+        ("auto", True, LiveDisplay),
+        ("auto", False, LogDisplay),
+        ("plain", True, LogDisplay),
+        ("quiet", True, LogDisplay),
+        ("json", True, JsonDisplay),
+        ("json", False, JsonDisplay),
+    ],
+)
+def test_the_display_is_the_one_that_was_asked_for(output: str, terminal: bool, kind: type) -> None:
+    """A screen is for terminals and for those who did not ask for lines."""
+    console = Console(file=io.StringIO(), force_terminal=terminal)
+    with display_for(output, console, io.StringIO(), Clock()) as display:
+        assert type(display) is kind
+
+
+def test_a_display_that_there_is_not_is_refused() -> None:
+    """Another name is an error before anything is shown."""
+    with pytest.raises(ValueError, match="yaml"), display_for("yaml", Console(), io.StringIO(), Clock()):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (Transferred(3, Direction.UP, 62_000_000, 150_000_000), "Uploading chunk 3 .* 41%  62.0 of 150.0 MB"),
+        (Transferred(3, Direction.DOWN, 500_000, 0), "Downloading the answers of chunk 3  -  0.5 MB"),
+        (PartStored(3, 20_480, 50_000), "Storing the answers of chunk 3 .* 40%  20,480 of 50,000 requests"),
+        (ListRead(8_200, 20_000), "Planning the list .* 41%  8,200 of 20,000 words"),
+    ],
+)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_work_of_known_length_has_a_bar(event: Event, told: str, width: int) -> None:
+    """What can be counted is shown as a bar, a share and its figures; where the end is not known, there is no bar."""
+    line = seen(render(view_of(event), width, NOON), width).splitlines()[1]
+    assert re.search(told, line)
+    assert ("━" in line) == ("%" in line)
+
+
+def test_hundreds_of_batches_take_the_room_of_a_few() -> None:
+    """With 400 batches in flight the screen has the lines that it has with 40."""
+    going = [polled(chunk, 5) for chunk in range(1, 401)]
+    few, many = (seen(render(view_of(*going[:number]), 120, NOON, 40)).splitlines() for number in (40, 400))
+    assert len(few) == len(many)
+    assert many[-1] == "and 392 more"
+
+
+def test_figures_keep_their_places() -> None:
+    """From the first word to a dictionary's 18 million requests, no name and no figure's end moves sideways."""
+    large = Totals(600_000, 1000, 99, 18_000_000, 3_000_000, 99, Usage(4_500_000_000, 0, 900_000_000, 0), Decimal(900))
+    for width in WIDTHS:
+        screens = [
+            seen(render(view_of(Progressed(each), polled(1, each.answered)), width, NOON), width)
+            for each in (Totals(), large)
+        ]
+        places = [
+            [match.start() for match in re.finditer(r"[a-z]+ ", "\n".join(each.splitlines()[4:9]))] for each in screens
+        ]
+        assert places[0] == places[1]
 
 
 def test_an_observer_never_raises() -> None:
