@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 
 from floridify_batch.assembly import Secrets, key_of, service
@@ -28,7 +27,7 @@ from floridify_batch.pricing import rates
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import utc_now
-from floridify_batch.telling import say
+from floridify_batch.telling import say, say_lines
 from floridify_batch.word_lists import read_normalised
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def costs(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
     """Print what a run has cost, on what, and against what: a panel, or one JSON object."""
     spent = costs_of(ledger_of(checkpoint or only_checkpoint()))
     if as_json:
-        typer.echo(json.dumps(costs_object(spent), indent=2))
+        say_lines([json.dumps(costs_object(spent), indent=2)])
         return 0
     console = Console()
     console.print(costs_panel(spent, console.width, CHUNKS_SHOWN if console.is_terminal else None))

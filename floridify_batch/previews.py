@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 from rich.console import Console
 
-from floridify_batch.assembly import Secrets, mongo_folder, opened_store, same_database
+from floridify_batch.assembly import Secrets, mongo_folder, opened_store, same_database, spare_the_collector
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_ordinals
@@ -79,6 +79,7 @@ async def _shown(
         store: EntryReader = NoDatabase()
         if has_database:
             store = await stack.enter_async_context(opened_store(settings, secrets, checkpoint, say, say))
+        spare_the_collector()
         estimate = await surveyed(settings, asked, words, store, console, ledger.spent if ledger else {})
     if not has_database:
         notes.append("There is no database yet: every word counts as unknown.")

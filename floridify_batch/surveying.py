@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from floridify_batch.accounts import Spent
 from floridify_batch.chunks import ChunkSize, Limits, group
+from floridify_batch.components import Scope
 from floridify_batch.entry_stores import EntryReader
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.failures import Failure
@@ -106,11 +108,39 @@ def _length(question: Question, observed: Mapping[tuple[str, str], Observed], sp
 
 
 class _Shape(NamedTuple):
-    """How many requests of each component a word has, now and later. Words of which nothing is known have one shape."""
+    """How many requests of each component a word has, now and later."""
 
     now: Counter[str]
     later: Counter[str]
     requests: int
+
+
+type _Kind = tuple[int, int, int]
+"""How many definitions a word has, how many of them have a text, and how many are of sources."""
+
+
+class _Kinds:
+    """Words that are alike to the plan: nothing was ever made for them, and they have as many definitions.
+
+    Of a dictionary's words, all but a few are of a handful of kinds, and each kind needs to be planned only once.
+    """
+
+    def __init__(self, asked: Brief) -> None:
+        recipes = [question.recipe for question in asked.questions if not question.recipe.structural]
+        of_definition = (recipe.field for recipe in recipes if recipe.scope is Scope.DEFINITION)
+        of_word = (recipe.field for recipe in recipes if recipe.scope is Scope.WORD)
+        self._made_of_definition = attrgetter("stamps", "meaning_cluster", "synonyms", *of_definition)
+        self._made_of_word = attrgetter("stamps", "synthesised", *of_word)
+
+    def kind(self, word: _Word) -> _Kind | None:
+        """The kind of a word; None where something was made for it, so that it is like no other."""
+        entry = word[0]
+        definitions = entry.definitions
+        if len(word) > 1 or any(self._made_of_word(entry)):
+            return None
+        if any(any(self._made_of_definition(each)) for each in definitions):
+            return None
+        return len(definitions), sum(1 for each in definitions if each.text.strip()), len(entry.sources)
 
 
 class _Sums:
@@ -126,30 +156,37 @@ class _Sums:
         self._later: Counter[str] = Counter()
         self._sample: Reservoir[_Word] = Reservoir(survey.sample_words, _SEED)
         self._requests = 0
-        self._blank: _Shape | None = None
-        self._alike = 0
+        self._kinds = _Kinds(survey.asked)
+        self._shapes: dict[_Kind, _Shape] = {}
+        self._alike: Counter[_Kind] = Counter()
 
     def add(self, word: _Word) -> None:
         """Count a word with its requests, and what it is expected to need once they are answered."""
         estimate = self.estimate
         estimate.words += 1
         estimate.unknown += any(not entry.definitions for entry in word)
-        if self._blank and len(word) == 1 and not word[0].word.stored:
-            self._alike += 1
-            self._reckon(word, self._blank)
-            return
-        shape = self._shape(word)
-        estimate.complete += not shape.now
-        self._later.update(shape.later)
         if self._requests < self._survey.exact_requests:
+            shape = self._shape(word)
+            self._later.update(shape.later)
             self._count(word)
-            return
-        self._uncounted.update(shape.now)
-        self._reckon(word, shape)
-        if not word[0].word.stored:
-            self._blank = shape
+        else:
+            shape = self._shape_by_kind(word)
+            self._reckon(word, shape)
+        estimate.complete += not shape.now
 
-    def _shape(self, word: _Word) -> "_Shape":
+    def _shape_by_kind(self, word: _Word) -> _Shape:
+        kind = self._kinds.kind(word)
+        if kind is None:
+            shape = self._shape(word)
+            self._uncounted.update(shape.now)
+            self._later.update(shape.later)
+            return shape
+        if kind not in self._shapes:
+            self._shapes[kind] = self._shape(word)
+        self._alike[kind] += 1
+        return self._shapes[kind]
+
+    def _shape(self, word: _Word) -> _Shape:
         now, later = Counter[str](), Counter[str]()
         for each in (outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word):
             for opened in each.askable:
@@ -175,7 +212,7 @@ class _Sums:
         self._all_tokens += packed.size.input_tokens
         self.estimate.pack(packed.size, self._survey.limits)
 
-    def _reckon(self, word: _Word, shape: "_Shape") -> None:
+    def _reckon(self, word: _Word, shape: _Shape) -> None:
         if not shape.requests:
             return
         self._sample.offer(word)
@@ -189,9 +226,10 @@ class _Sums:
     def finished(self) -> Estimate:
         """The estimate, once all words are in."""
         estimate, questions = self.estimate, self._survey.asked.by_component()
-        if self._blank:
-            self._uncounted.update({name: self._alike * number for name, number in self._blank.now.items()})
-            self._later.update({name: self._alike * number for name, number in self._blank.later.items()})
+        for kind, words in self._alike.items():
+            shape = self._shapes[kind]
+            self._uncounted.update({name: words * number for name, number in shape.now.items()})
+            self._later.update({name: words * number for name, number in shape.later.items()})
         projection = self._projection()
         for component, question in questions.items():
             now = self._now(component, question, projection)

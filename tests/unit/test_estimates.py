@@ -127,6 +127,36 @@ async def test_a_sample_is_close() -> None:
     assert off <= sampled.sampled.margin < exact.total_now.input_tokens * 0.02
 
 
+async def test_words_that_are_alike_are_planned_once() -> None:
+    """Whatever was made for a word before, behind the first requests it is counted as it is planned."""
+    known = Shelf()
+    words = [f"word {number}" for number in range(60)]
+    for number, word in enumerate(words):
+        made: list[dict[str, Any]] = [
+            {},
+            {"synonyms": ["other"]},
+            {"domain": "law"},
+            {"synonyms": ["other"], "domain": "law"},
+            {"meaning_cluster": {"slug": f"cluster {number}", "order": 0}},
+        ]
+        known.know(word, *(f"sense {sense}" for sense in range(number % 4)), **made[number % 5])
+    everything = brief(RECIPES, model="gpt-6-luna", language_name="English")
+    for asked in (ASKED, everything):
+        exact, sampled = [
+            await Survey(asked, "en", "gpt-6-luna", Limits(), exact_requests=requests).of(
+                words, known, lambda _, __: None
+            )
+            for requests in (100_000, 1)
+        ]
+        assert {name: each.requests for name, each in sampled.now.items()} == {
+            name: each.requests for name, each in exact.now.items()
+        }
+        assert {name: each.requests for name, each in sampled.later.items()} == {
+            name: each.requests for name, each in exact.later.items()
+        }
+        assert (sampled.complete, sampled.unknown) == (exact.complete, exact.unknown)
+
+
 async def test_words_without_anything_are_alike() -> None:
     """Of words of which nothing is known, the figures are the same whether they are counted or taken together."""
     words = [f"unknown {number}" for number in range(50)]
