@@ -1,5 +1,6 @@
 """Our prices against those of `genai-prices`, and bills that add up."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -9,7 +10,18 @@ from genai_prices import calc_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.pricing import BATCH_DISCOUNT, Bill, Usage, rates, request_cost, usage_of
+from floridify_batch.errors import UsageError
+from floridify_batch.pricing import (
+    BATCH_DISCOUNT,
+    Bill,
+    Price,
+    Usage,
+    dollars_named,
+    price_named,
+    rates,
+    request_cost,
+    usage_of,
+)
 
 MODELS = ("gpt-6-luna", "gpt-5.6-luna", "gpt-5.4-nano", "gpt-5.4-mini", "gpt-4o-mini", "gpt-5-mini", "gpt-5-nano", "o3")
 TIER = 272_000
@@ -131,3 +143,66 @@ def test_usage_that_is_not_stated(body: dict[str, object]) -> None:
 def test_usage_that_is_nonsense(usage: object) -> None:
     """A nonsensical usage in one answer does not keep the others from being counted."""
     assert usage_of({"usage": usage}) + Usage(1) == Usage(1)
+
+
+# ── a price of the user's own ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("in=0.05,out=0.25", Price(Decimal("0.05"), Decimal("0.25"))),
+        (" out = 2 , in = 1 ", Price(Decimal(1), Decimal(2))),
+        ("in=0,out=0,cached=0", Price(Decimal(0), Decimal(0), Decimal(0))),
+        ("in=1,out=2,cached=0.1", Price(Decimal(1), Decimal(2), Decimal("0.1"))),
+    ],
+)
+def test_a_price_as_users_write_it(text: str, price: Price) -> None:
+    """A price names what goes in and out, in any order, and perhaps what is cached."""
+    assert price_named(text) == price
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "in=1",
+        "out=1",
+        "in=1,out=x",
+        "in=1,out=-2",
+        "in=1,out=nan",
+        "in=1,out=2,in=3",
+        "in=1,out=2,on=3",
+        "in=1;out=2",
+    ],
+)
+def test_a_price_that_is_none(text: str) -> None:
+    """What is no price is refused with an example of one."""
+    with pytest.raises(UsageError, match=re.escape("in=0.05,out=0.25")):
+        price_named(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "much", "inf", "", "1,000"])
+def test_a_wall_that_is_none(text: str) -> None:
+    """A wall is an amount above nothing; anything else is refused with an example."""
+    with pytest.raises(UsageError, match="--max-cost 5"):
+        dollars_named("--max-cost", text)
+
+
+def test_a_wall() -> None:
+    """A wall may be written with the sign of its currency."""
+    assert dollars_named("--max-cost", "$0.50") == dollars_named("--max-cost", " 0.5 ") == Decimal("0.5")
+
+
+def test_a_price_of_the_users_own_counts() -> None:
+    """The user's own price goes before the tables', cached tokens at the fresh price where none is given for them."""
+    usage = Usage(1_000_000, 400_000, 500_000)
+    for price, cost in (
+        (Price(Decimal(1), Decimal(2)), Decimal(2)),
+        (Price(Decimal(1), Decimal(2), Decimal("0.5")), Decimal("1.8")),
+    ):
+        bill = Bill("gpt-6-luna", batch=True, price=price)
+        bill.add(usage)
+        assert bill.cost == cost
+        assert bill.requests == 1

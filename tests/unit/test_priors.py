@@ -44,7 +44,7 @@ def test_observed_adds_up() -> None:
 def test_more_items_make_longer_answers(component: SynthesisComponent) -> None:
     """Where twice as many items are asked for, an answer is expected to be twice as long."""
     recipe = RECIPES[component]
-    counts = {component: 2 * recipe.count}
+    counts = {str(component): 2 * recipe.count}
     asked = brief([component], model="gpt-6-luna", language_name="English", counts=counts).by_component()
     assert asked[component].envelope.output_tokens == 2 * recipe.output_tokens
 

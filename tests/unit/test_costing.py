@@ -1,0 +1,172 @@
+"""The bill: a run's ledger added up, on the screen and for programs."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from floridify_batch.accounts import Forecast
+from floridify_batch.cost_panels import costs_panel
+from floridify_batch.costing import BatchCost, ComponentCost, Costs, costs_object, costs_of
+from floridify_batch.driver import Driver
+from floridify_batch.events import Noticed
+from floridify_batch.ledger import Ledger
+from floridify_batch.pricing import Price, Usage
+from tests.twins import End, Held, Service, Shelf, Stage, Witness
+
+WORDS = ["bank", "tree", "lake"]
+
+
+class Counting(Service):
+    """A service that states what its batches used: `odd` tokens more than their answers add up to."""
+
+    def __init__(self, *ends: End, odd: int = 0) -> None:
+        super().__init__(*ends)
+        self.odd = odd
+
+    def _finish(self, held: Held, status: str, answered: int | None) -> None:
+        super()._finish(held, status, answered)
+        lines = held.output.count(b"prompt_tokens")
+        held.job = replace(held.job, usage=Usage(100 * lines + self.odd, 0, 20 * lines))
+
+
+def seen(content: RenderableType, width: int = 80) -> str:
+    console = Console(width=width, no_color=True)
+    with console.capture() as capture:
+        console.print(content)
+    return capture.get()
+
+
+async def traveled(folder: Path, service: Service | None = None, witness: Witness | None = None) -> Ledger:
+    known = Shelf()
+    for word in WORDS:
+        known.know(word, f"what {word} means")
+    run = Stage(folder, WORDS, service or Counting(), known, batch_size=2).run(witness=witness)
+    await Driver(run).process()
+    return run.ledger
+
+
+async def test_everything_adds_up(tmp_path: Path) -> None:
+    """Components and batches are two ways to divide one bill, and it is half of what asking at once would cost."""
+    costs = costs_of(await traveled(tmp_path))
+    assert costs.finished
+    assert (
+        costs.cost == sum(each.cost or 0 for each in costs.components) == sum(each.cost or 0 for each in costs.batches)
+    )
+    assert costs.usage == sum((each.usage for each in costs.components), Usage())
+    assert costs.usage == sum((each.usage for each in costs.batches), Usage())
+    assert [each.billed for each in costs.components] == [3, 3]
+    assert costs.other_mode == 2 * costs.cost
+
+
+async def test_the_services_count_differs(tmp_path: Path) -> None:
+    """Where the service counts other tokens for a batch than its answers add up to, it is told at once, and shown."""
+    witness = Witness()
+    ledger = await traveled(tmp_path, Counting(odd=7), witness)
+    told = [event.text for event in witness.of(Noticed)]
+    assert told[0].startswith("Chunk 1: the service counts 407 tokens in and 80 out")
+    assert ledger.totals().usage.input == 600
+    assert "Chunk 2: the service counts 207 tokens in" in " ".join(
+        seen(costs_panel(costs_of(ledger), 120), 120).split()
+    )
+
+
+async def test_the_services_count_agrees(tmp_path: Path) -> None:
+    """Where both counts are the same, there is nothing to tell; a service that states none is not doubted."""
+    for name, service in (("one", Counting()), ("other", Service())):
+        (tmp_path / name).mkdir()
+        witness = Witness()
+        ledger = await traveled(tmp_path / name, service, witness)
+        assert witness.of(Noticed) == []
+        assert "service counts" not in seen(costs_panel(costs_of(ledger), 80))
+
+
+async def test_against_the_estimate(tmp_path: Path) -> None:
+    """The bill is held against what was shown before; what was carried over from elsewhere is kept out of that."""
+    ledger = await traveled(tmp_path)
+    own = ledger.totals().cost
+    assert own is not None
+    ledger.estimate = Forecast(
+        requests=6, input_tokens=1, output_tokens=1, low=own, expected=own * 2, high=own * 4, immediate=own * 4
+    )
+    ledger.carried_cost = Decimal(5)
+    costs = costs_of(ledger)
+    panel = seen(costs_panel(costs, 80))
+    assert (costs.cost, costs.own) == (own + 5, own)
+    for text in ("50.0% below it", "$5.00, by the adopted checkpoint", "for 6 requests"):
+        assert text in panel
+
+
+async def test_an_unknown_price(tmp_path: Path) -> None:
+    """A price that nobody knows is unknown wherever it would stand, and the way to give it is shown."""
+    ledger = await traveled(tmp_path)
+    for record in ledger.chunks:
+        ledger.note(record.number, cost=None)
+    ledger.spent = {name: each.model_copy(update={"cost": None}) for name, each in ledger.spent.items()}
+    settings = ledger.run.settings.model_copy(update={"model": "gpt-of-nobody"})
+    ledger.run = ledger.run.model_copy(update={"settings": settings})
+    costs = costs_of(ledger)
+    panel = seen(costs_panel(costs, 80))
+    assert "$" not in panel
+    assert "--price in=0.05,out=0.25" in " ".join(panel.split())
+    assert costs_object(costs)["cost"] is None
+    assert costs_object(costs)["immediate_cost"] is None
+
+
+async def test_a_price_of_the_users_own_says_nothing_of_the_other_mode(tmp_path: Path) -> None:
+    """What a model costs in the other mode is not made up from a price that the user has given for this one."""
+    ledger = await traveled(tmp_path)
+    ledger.go_at({"price": Price(Decimal(1), Decimal(2))})
+    assert costs_of(ledger).other_mode is None
+
+
+async def test_for_programs(tmp_path: Path) -> None:
+    """The object for programs is plain JSON, with money as text that loses nothing."""
+    ledger = await traveled(tmp_path)
+    told = json.loads(json.dumps(costs_object(costs_of(ledger))))
+    assert Decimal(told["cost"]) == ledger.totals().cost
+    assert [each["chunk"] for each in told["batches"]] == [1, 2]
+    assert told["batches"][0]["service_usage"] == {"input": 400, "cached": 0, "output": 80, "reasoning": 0}
+    assert set(told["components"]) == {"synonyms", "examples"}
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_nothing_is_wider_than_the_terminal(width: int) -> None:
+    """However much was spent, the panel keeps within the terminal and cuts no figure."""
+    record: dict[str, Any] = {"answered": 1_800_000, "failed": 12_345, "billed": 1_800_000}
+    usage = Usage(746_800_000, 0, 414_000_000, 0)
+    costs = many(record, usage)
+    panel = seen(costs_panel(costs, width, most=5), width)
+    assert all(len(line) <= width for line in panel.splitlines())
+    assert "746,800,000" in panel
+    assert "$140.84" in panel
+    assert "and 355 more" in panel
+
+
+def many(record: dict[str, Any], usage: Usage) -> Costs:
+    """The bill of a dictionary."""
+    cost = Decimal("140.84")
+    return Costs(
+        model="gpt-6-luna",
+        immediate=False,
+        finished=False,
+        components=tuple(
+            ComponentCost(name, **record, usage=usage, cost=cost) for name in ("synonyms", "cluster_definitions")
+        ),
+        batches=tuple(
+            BatchCost(number, f"batch_{number:032x}", 50_000, 49_000, 1_000, usage, None, cost)
+            for number in range(1, 361)
+        ),
+        usage=usage,
+        cost=cost * 360,
+        carried=Decimal(0),
+        other_mode=cost * 720,
+        in_flight=cost,
+        flying=20,
+        estimate=None,
+        max_cost=Decimal(90_000),
+    )
