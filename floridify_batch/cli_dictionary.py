@@ -6,14 +6,20 @@ from typing import Annotated
 
 import typer
 
-from floridify_batch.cli_options import ConfigOption, DatabaseOption, LanguageOption, MongoOption
+from floridify_batch.cli_completion import faults
+from floridify_batch.cli_options import ConfigOption, DatabaseOption, JsonOption, LanguageOption, MongoOption
 from floridify_batch.cli_parts import place_of
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="Definitions: kaikki JSONL (.gz too), or plain JSONL.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="kaikki JSONL (.gz, too), or plain JSONL.", rich_help_panel="What")
+    ],
     language: LanguageOption = "en",
-    provider: Annotated[str | None, typer.Option(help="The source's name, where the file has none.")] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The source, where the file names none.", rich_help_panel="What"),
+    ] = None,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
@@ -26,9 +32,9 @@ def import_(
 
 
 def show(
-    word: Annotated[str, typer.Argument(help="The word.")],
+    word: Annotated[str, typer.Argument(metavar="WORD", help="The word.", rich_help_panel="What")],
     language: LanguageOption = "en",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the documents as JSON.")] = False,
+    as_json: JsonOption = False,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
@@ -41,13 +47,15 @@ def show(
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
-    data: Annotated[Path, typer.Option(help="The folder in which it remembers.")] = Path("batch-synth-sandbox"),
-    seconds: Annotated[float, typer.Option(min=0.0, help="How long a batch takes.")] = 10.0,
-    fault: Annotated[list[str] | None, typer.Option(help="A fault, such as expire=0.1.")] = None,
-    seed: Annotated[int, typer.Option(help="Other numbers give other answers and faults.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")] = 8787,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Where it remembers.")] = Path("batch-synth-sandbox"),
+    seconds: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How long a batch takes.")] = 10.0,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="What goes wrong.", autocompletion=faults)
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Others give other answers and faults.")] = 0,
 ) -> None:
-    """Serve a stand-in for OpenAI's Files, Batches and Chat Completions on this machine."""
+    """Serve a stand-in for OpenAI's service on this machine."""
     from floridify_batch.sandbox.running import serve
     from floridify_batch.sandbox.settings import SandboxSettings
     from floridify_batch.telling import say

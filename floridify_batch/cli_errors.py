@@ -4,7 +4,7 @@ import signal
 import sys
 from io import TextIOWrapper
 from traceback import format_exception
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from floridify_batch.errors import BatchSynthError, CheckpointError
 
@@ -22,7 +22,6 @@ def settle_streams() -> None:
 class _Complaint(Protocol):
     """What Typer raises where options make no sense."""
 
-    message: str
     exit_code: int
 
     def format_message(self) -> str: ...
@@ -30,20 +29,30 @@ class _Complaint(Protocol):
 
 def told(error: Exception, *, debug: bool) -> int:
     """Tell a user of an error, with `debug` where it comes from, too; the exit code. What it quotes can do nothing."""
-    from floridify_batch.frames import plain
     from floridify_batch.telling import say, say_lines
 
     if isinstance(error, _Complaint):
-        from typer.rich_utils import rich_format_error
-
-        error.message = plain(error.message)
-        rich_format_error(cast("Any", error))  # Typer's class of them has no public name
+        say(f"batch-synth: {_complaint(error)}", err=True)
         return error.exit_code
     if debug:
         say_lines(format_exception(error), err=True)
     sentence, code = explained(error)
     say(f"batch-synth: {sentence}", err=True)
     return code
+
+
+_OURS = "Value error, "
+"""What Typer's own checks put before their sentences."""
+
+
+def _complaint(error: _Complaint) -> str:
+    """What is wrong with the options, what may have been meant, and where to look. Typer's class has no public name."""
+    near = getattr(error, "possibilities", None)
+    message = f"{getattr(error, 'message', '')}. Did you mean {near[0]}?" if near else error.format_message()
+    message = message.replace(_OURS, "")
+    context = getattr(error, "ctx", None)
+    where = f" See: {context.command_path} --help" if context else ""
+    return f"{message if message[-1:] in {'.', '?'} else message + '.'}{where}"
 
 
 def explained(error: Exception) -> tuple[str, int]:

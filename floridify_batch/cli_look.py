@@ -1,4 +1,4 @@
-"""The commands that look at a run from outside: status, failures, report, components."""
+"""The commands that look at a run from outside: status, failures, costs, report, components."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli_options import BaseUrlOption, CheckpointOption, RequiredCheckpointOption
+from floridify_batch.cli_options import BaseUrlOption, BatchArgument, CheckpointOption, JsonOption
 from floridify_batch.cli_parts import checkpoint_at, sandbox_seconds, secrets_of
 from floridify_batch.errors import UsageError
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def status(
-    batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
+    batch_id: BatchArgument = None,
     checkpoint: CheckpointOption = None,
     base_url: BaseUrlOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show the run's own screen until it has ended.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="The run's own screen, until it has ended.", rich_help_panel="Output")
+    ] = False,
 ) -> None:
     """Say how a batch, or every batch of a checkpoint, stands."""
     from floridify_batch import inspection
@@ -43,22 +45,24 @@ def _watch(batch_id: str | None, place: "Checkpoint", base_url: str | None) -> N
     raise typer.Exit(code)
 
 
-def failures(
-    checkpoint: RequiredCheckpointOption,
-) -> None:
+def failures(checkpoint: CheckpointOption = None) -> None:
     """List the failed words of a checkpoint, with reasons."""
     from floridify_batch import inspection
 
-    raise typer.Exit(inspection.failures(checkpoint_at(checkpoint)))
+    place = checkpoint_at(checkpoint) if checkpoint else inspection.only_checkpoint()
+    raise typer.Exit(inspection.failures(place))
 
 
 def report(
     checkpoint: CheckpointOption = None,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Where it goes (beside the checkpoint).", dir_okay=False)
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="The page (beside the checkpoint).", dir_okay=False, rich_help_panel="Output"
+        ),
     ] = None,
 ) -> None:
-    """Write a page about a run: progress, money, failures, batches."""
+    """Write a page about a run: progress, money, failures."""
     from floridify_batch import reporting
 
     raise typer.Exit(reporting.report(checkpoint_at(checkpoint) if checkpoint else None, html))
@@ -66,9 +70,9 @@ def report(
 
 def costs(
     checkpoint: CheckpointOption = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object, money as text.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Say what a run has cost, on what, and against what was expected."""
+    """Say what a run has cost, on what, against the estimate."""
     from floridify_batch import inspection
 
     place = checkpoint_at(checkpoint) if checkpoint else None

@@ -8,6 +8,7 @@ import typer
 
 from floridify_batch.cli_options import (
     BaseUrlOption,
+    CancelledArgument,
     CheckpointOption,
     ConfigOption,
     DatabaseOption,
@@ -21,34 +22,39 @@ from floridify_batch.errors import UsageError
 
 
 def cancel(
-    batch_id: Annotated[str | None, typer.Argument(help="A batch's id; without it, all of a checkpoint.")] = None,
+    batch_id: CancelledArgument = None,
     checkpoint: CheckpointOption = None,
     poll_interval: PollOption = None,
     mongo_url: MongoOption = None,
     base_url: BaseUrlOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
-    """Cancel a batch; or all of a checkpoint, and store what they finished."""
+    """Cancel a run's batches, and store what they finished."""
     from floridify_batch import cancelling
     from floridify_batch.commands import Scene
     from floridify_batch.floridify import read_config
+    from floridify_batch.inspection import only_checkpoint
 
-    if (batch_id is None) == (checkpoint is None):
+    if batch_id and checkpoint:
         raise UsageError("Name either a batch or a --checkpoint to cancel.")
     config = read_config(floridify_config)
     secrets = secrets_of(mongo_url or config.mongo_url, config)
-    if checkpoint is None:
-        raise typer.Exit(asyncio.run(cancelling.cancel_batch(batch_id or "", secrets, base_url)))
+    if batch_id:
+        raise typer.Exit(asyncio.run(cancelling.cancel_batch(batch_id, secrets, base_url)))
     pace = {} if poll_interval is None else {"poll_interval": poll_interval}
-    place = checkpoint_at(checkpoint)
+    place = checkpoint_at(checkpoint) if checkpoint else only_checkpoint()
     scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace, dies_at=dies_at())
     finish(lambda: asyncio.run(cancelling.cancel_run(scene)), place)
 
 
 def recover(
-    run: Annotated[str | None, typer.Option("--run", help="Only this run, by its id.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow what is still going.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="Only this run.", rich_help_panel="What")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow what is still going.", rich_help_panel="Pace")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before storing.", rich_help_panel="Pace")
+    ] = False,
     poll_interval: PollOption = None,
     templates: TemplatesOption = None,
     mongo_url: MongoOption = None,

@@ -1,4 +1,7 @@
-"""The options of the commands: their names, their twins in the environment, and what `--help` says of them."""
+"""The options of the commands: their names, their twins in the environment, and what `--help` says of them.
+
+An explanation is so short that it has one line beside its option in a terminal of 80 columns.
+"""
 
 from enum import StrEnum
 from functools import partial
@@ -7,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-_WHAT, _WHERE, _PACE = "What", "Where", "Pace and money"
+from floridify_batch import cli_completion as completion
 
 
 def _env(name: str, *more: str) -> str | list[str]:
@@ -16,7 +19,12 @@ def _env(name: str, *more: str) -> str | list[str]:
     return [own, *more] if more else own
 
 
-_option = partial(typer.Option, show_envvar=False)  # every option has one; listing them would double the help
+_option = partial(typer.Option, show_envvar=False)  # every option has one; an error need not tell it
+_what = partial(_option, rich_help_panel="What")
+_where = partial(_option, rich_help_panel="Where")
+_money = partial(_option, rich_help_panel="Money")
+_pace = partial(_option, rich_help_panel="Pace")
+_output = partial(_option, rich_help_panel="Output")
 
 
 class FrequencyScale(StrEnum):
@@ -26,120 +34,169 @@ class FrequencyScale(StrEnum):
     RARE_FIRST = "rare-first"
 
 
-WordsArgument = Annotated[Path, typer.Argument(help="The word list: a word a line, or CSV with a `word` column.")]
-CheckpointOption = Annotated[
-    Path | None,
-    _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.", rich_help_panel=_WHERE),
+# ── what ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+WordsArgument = Annotated[
+    Path, typer.Argument(metavar="WORDS", help="A list: a word a line, or CSV.", rich_help_panel="What")
 ]
-RequiredCheckpointOption = Annotated[
-    Path, _option("--checkpoint", "-c", envvar=_env("CHECKPOINT"), help="The checkpoint file.")
+BatchArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="BATCH",
+        help="Only the batch of this id.",
+        rich_help_panel="What",
+        autocompletion=completion.batches,
+    ),
+]
+CancelledArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="BATCH",
+        help="Only the batch of this id.",
+        rich_help_panel="What",
+        autocompletion=completion.batches_in_flight,
+    ),
 ]
 ComponentsOption = Annotated[
-    str, _option(envvar=_env("COMPONENTS"), help="default, all, or names: a,b,…", rich_help_panel=_WHAT)
+    str,
+    _what(
+        envvar=_env("COMPONENTS"),
+        metavar="NAMES",
+        help="default, all, or names: a,b,…",
+        show_default=False,
+        autocompletion=completion.components,
+    ),
 ]
-ModelOption = Annotated[
-    str | None, _option(envvar=_env("MODEL"), help="OpenAI's model (gpt-6-luna).", rich_help_panel=_WHAT)
+ModelOption = Annotated[str | None, _what(envvar=_env("MODEL"), metavar="NAME", help="OpenAI's model (gpt-6-luna).")]
+LanguageOption = Annotated[
+    str,
+    _what(envvar=_env("LANGUAGE"), metavar="CODE", help="The words' language.", autocompletion=completion.languages),
 ]
-LanguageOption = Annotated[str, _option(envvar=_env("LANGUAGE"), help="The words' language.", rich_help_panel=_WHAT)]
-ForceOption = Annotated[
-    bool, _option("--force", envvar=_env("FORCE"), help="Ask again for what is stored.", rich_help_panel=_WHAT)
-]
-StaleOption = Annotated[
-    bool,
-    _option("--stale", envvar=_env("STALE"), help="Ask again what other templates made.", rich_help_panel=_WHAT),
-]
+ForceOption = Annotated[bool, _what("--force", envvar=_env("FORCE"), help="Ask again for what is stored.")]
+StaleOption = Annotated[bool, _what("--stale", envvar=_env("STALE"), help="Ask again what other templates made.")]
 CountOption = Annotated[
     list[str] | None,
-    _option("--count", envvar=_env("COUNT"), help="How many: synonyms=8.", rich_help_panel=_WHAT),
+    _what(
+        "--count",
+        envvar=_env("COUNT"),
+        metavar="NAME=N",
+        help="How many: synonyms=8.",
+        autocompletion=completion.counts,
+    ),
 ]
 ScaleOption = Annotated[
     FrequencyScale,
-    _option("--frequency-scale", envvar=_env("FREQUENCY_SCALE"), help="Which band is 1.", rich_help_panel=_WHAT),
+    _what(
+        "--frequency-scale",
+        envvar=_env("FREQUENCY_SCALE"),
+        metavar="ORDER",
+        help="Band 1: common-first, or rare-first.",
+        show_default=False,
+    ),
 ]
 TemplatesOption = Annotated[
+    Path | None, _what("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Prompts of your own.")
+]
+RetryFailedOption = Annotated[bool, _what("--retry-failed", help="Give failed words another chance.")]
+
+# ── where ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CheckpointOption = Annotated[
     Path | None,
-    _option("--templates", envvar=_env("TEMPLATES"), help="A folder of your own.", rich_help_panel=_WHAT),
+    _where(
+        "--checkpoint",
+        "-c",
+        envvar=_env("CHECKPOINT"),
+        metavar="FILE",
+        help="The checkpoint.",
+        autocompletion=completion.checkpoints,
+    ),
 ]
-BatchSizeOption = Annotated[
-    int | None,
-    _option("--batch-size", "-b", min=1, envvar=_env("BATCH_SIZE"), help="Words per batch.", rich_help_panel=_PACE),
-]
-DryRunOption = Annotated[
-    bool,
-    _option("--dry-run", envvar=_env("DRY_RUN"), help="Show the cost; send nothing.", rich_help_panel=_PACE),
-]
-ImmediateOption = Annotated[
-    bool,
-    _option("--immediate", envvar=_env("IMMEDIATE"), help="Ask at once, at full price.", rich_help_panel=_PACE),
-]
-YesOption = Annotated[
-    bool, _option("--yes", "-y", envvar=_env("YES"), help="Do not ask before spending.", rich_help_panel=_PACE)
-]
-NoWaitOption = Annotated[
-    bool,
-    _option("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, leave.", rich_help_panel=_PACE),
-]
-AttemptsOption = Annotated[
-    int,
-    _option(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), help="Tries for a request.", rich_help_panel=_PACE),
-]
-PollOption = Annotated[
-    float | None,
-    _option(min=0.1, envvar=_env("POLL_INTERVAL"), help="Seconds between polls (60).", rich_help_panel=_PACE),
-]
-MaxBatchesOption = Annotated[
-    int | None,
-    _option(min=1, envvar=_env("MAX_BATCHES"), help="Batches in flight (20).", rich_help_panel=_PACE),
-]
-QueuedTokensOption = Annotated[
-    int | None,
-    _option(min=1, envvar=_env("MAX_QUEUED_TOKENS"), help="Input tokens in flight.", rich_help_panel=_PACE),
-]
-ConcurrencyOption = Annotated[
-    int | None,
-    _option(min=1, max=1000, envvar=_env("CONCURRENCY"), help="Requests in flight (32).", rich_help_panel=_PACE),
-]
-WorkersOption = Annotated[
-    int | None,
-    _option(min=1, max=256, envvar=_env("WORKERS"), help="Processes for our own work (1).", rich_help_panel=_PACE),
-]
-ClusterOption = Annotated[
-    str | None,
-    _option(envvar=_env("CLUSTER"), help="A Dask scheduler's address.", rich_help_panel=_PACE),
-]
-PatienceOption = Annotated[
-    float | None,
-    _option(min=0.0, envvar=_env("PATIENCE"), help="Seconds to wait for MongoDB (600).", rich_help_panel=_PACE),
-]
-MaxCostOption = Annotated[
-    str | None,
-    _option(envvar=_env("MAX_COST"), help="Send nothing beyond so many dollars.", rich_help_panel=_PACE),
-]
-PriceOption = Annotated[
-    str | None,
-    _option(envvar=_env("PRICE"), help="Dollars a million: in=0.05,out=0.25.", rich_help_panel=_PACE),
-]
-RetryFailedOption = Annotated[
-    bool, _option("--retry-failed", help="Give failed words another chance.", rich_help_panel=_WHAT)
+RequiredCheckpointOption = Annotated[
+    Path,
+    _where(
+        "--checkpoint",
+        "-c",
+        envvar=_env("CHECKPOINT"),
+        metavar="FILE",
+        help="The checkpoint.",
+        autocompletion=completion.checkpoints,
+    ),
 ]
 MongoOption = Annotated[
     str | None,
-    _option(envvar=_env("MONGO_URL", "MONGODB_URL"), help="Your MongoDB; else a local one.", rich_help_panel=_WHERE),
+    _where(envvar=_env("MONGO_URL", "MONGODB_URL"), metavar="URL", help="Your MongoDB; else a local one."),
 ]
-DatabaseOption = Annotated[
-    str | None, _option(envvar=_env("DATABASE"), help="Its name (floridify).", rich_help_panel=_WHERE)
+DatabaseOption = Annotated[str | None, _where(envvar=_env("DATABASE"), metavar="NAME", help="Its name (floridify).")]
+BaseUrlOption = Annotated[
+    str | None, _where(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), metavar="URL", help="Another service's address.")
 ]
+SandboxOption = Annotated[bool, _where("--sandbox", envvar=_env("SANDBOX"), help="A local service; invented answers.")]
 ConfigOption = Annotated[
     Path | None,
-    _option(
-        "--floridify-config", envvar=_env("FLORIDIFY_CONFIG"), help="Floridify's config.toml.", rich_help_panel=_WHERE
+    _where("--floridify-config", envvar=_env("FLORIDIFY_CONFIG"), metavar="FILE", help="Floridify's config.toml."),
+]
+
+# ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+DryRunOption = Annotated[bool, _money("--dry-run", envvar=_env("DRY_RUN"), help="Show the cost; send nothing.")]
+YesOption = Annotated[bool, _money("--yes", "-y", envvar=_env("YES"), help="Do not ask before spending.")]
+ImmediateOption = Annotated[bool, _money("--immediate", envvar=_env("IMMEDIATE"), help="Ask at once, at full price.")]
+MaxCostOption = Annotated[
+    str | None, _money(envvar=_env("MAX_COST"), metavar="USD", help="Send nothing beyond so many dollars.")
+]
+PriceOption = Annotated[
+    str | None,
+    _money(envvar=_env("PRICE"), metavar="RATES", help="Dollars a million: in=0.05,out=0.25."),
+]
+
+# ── pace ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+BatchSizeOption = Annotated[
+    int | None, _pace("--batch-size", "-b", min=1, envvar=_env("BATCH_SIZE"), metavar="N", help="Words per batch.")
+]
+NoWaitOption = Annotated[bool, _pace("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, leave.")]
+AttemptsOption = Annotated[
+    int, _pace(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Tries for a request.")
+]
+MaxBatchesOption = Annotated[
+    int | None, _pace(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Batches in flight (20).")
+]
+QueuedTokensOption = Annotated[
+    int | None, _pace(min=1, envvar=_env("MAX_QUEUED_TOKENS"), metavar="N", help="Input tokens in flight.")
+]
+PollOption = Annotated[
+    float | None,
+    _pace(min=0.1, envvar=_env("POLL_INTERVAL"), metavar="SECONDS", help="Between two polls (60)."),
+]
+PatienceOption = Annotated[
+    float | None,
+    _pace(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="To wait for MongoDB (600)."),
+]
+ConcurrencyOption = Annotated[
+    int | None, _pace(min=1, max=1000, envvar=_env("CONCURRENCY"), metavar="N", help="Requests in flight (32).")
+]
+WorkersOption = Annotated[
+    int | None, _pace(min=1, max=256, envvar=_env("WORKERS"), metavar="N", help="Processes for our own work (1).")
+]
+ClusterOption = Annotated[
+    str | None, _pace(envvar=_env("CLUSTER"), metavar="ADDRESS", help="A Dask scheduler's address.")
+]
+
+# ── output ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OutputOption = Annotated[
+    str,
+    _output(
+        "--output",
+        envvar=_env("OUTPUT"),
+        metavar="HOW",
+        help="auto, plain, json or quiet.",
+        show_default=False,
+        autocompletion=completion.outputs,
     ),
 ]
-BaseUrlOption = Annotated[
-    str | None,
-    _option(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), help="Another service's address.", rich_help_panel=_WHERE),
+QuietOption = Annotated[
+    bool, _output("--quiet", "-q", envvar=_env("QUIET"), help="Say only what goes wrong, and the end.")
 ]
-SandboxOption = Annotated[
-    bool,
-    _option("--sandbox", envvar=_env("SANDBOX"), help="A local service; invented answers.", rich_help_panel=_WHERE),
-]
+JsonOption = Annotated[bool, _output("--json", help="One JSON object.")]

@@ -66,6 +66,11 @@ def place_of(mongo_url: str | None, database: str | None, config: Path | None) -
     return Place(mongo_url or read.mongo_url, database or read.database or DEFAULT_DATABASE)
 
 
+def colourful() -> bool:
+    """Whether a terminal may be shown colours, see https://no-color.org."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def dies_at() -> str | None:
     """Where a test lets this process kill itself, see `fatal`."""
     return os.environ.get("BATCH_SYNTH_DIE_AT") or None

@@ -1,6 +1,5 @@
 """The commands that look at a run or a batch from outside: status, failures, components."""
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from floridify_batch.pricing import rates
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import utc_now
-from floridify_batch.telling import say, say_lines
+from floridify_batch.telling import say, say_json
 from floridify_batch.word_lists import read_normalised
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def costs(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
     """Print what a run has cost, on what, and against what: a panel, or one JSON object."""
     spent = costs_of(ledger_of(checkpoint or only_checkpoint()))
     if as_json:
-        say_lines([json.dumps(costs_object(spent), indent=2)])
+        say_json(costs_object(spent))
         return 0
     console = Console()
     console.print(costs_panel(spent, console.width, CHUNKS_SHOWN if console.is_terminal else None))

@@ -234,10 +234,8 @@ def _component(name: str) -> SynthesisComponent:
         from difflib import get_close_matches
 
         near = get_close_matches(name, list(SynthesisComponent), 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise UsageError(
-            f"There is no component {name!r}.{hint} Components: {', '.join(SynthesisComponent)}."
-        ) from None
+        hint = f"Did you mean {near[0]}?" if near else f"Components: {', '.join(SynthesisComponent)}."
+        raise UsageError(f"There is no component {name!r}. {hint}") from None
 
 
 def counts_named(texts: Iterable[str]) -> dict[str, int]:

@@ -1,8 +1,10 @@
 """Sentences on the terminal: whatever a sentence quotes, it can do nothing there, and lines break between words."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import typer
 
@@ -19,6 +21,11 @@ def say(sentence: str, *, err: bool = False) -> None:
     there = stream is not None and stream.isatty()
     lines = sentence_lines(plain(sentence), shutil.get_terminal_size().columns) if there else [plain(sentence)]
     typer.echo("\n".join(lines), err=err)
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON: in ASCII, so that nothing in it does anything to a terminal, and never broken."""
+    typer.echo(json.dumps(value, indent=2))
 
 
 def say_lines(text: Iterable[str], *, err: bool = False) -> None:

@@ -6,6 +6,7 @@ repeat in a later batch succeeds. `KINDS` is the one table of them: parsing, che
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -168,7 +169,9 @@ def _kind(name: str) -> Kind:
     has_status = name.startswith(HTTP) and name.removeprefix(HTTP).isdigit()
     kind = _KINDS.get(ANY_STATUS if has_status else name)
     if kind is None or name == ANY_STATUS:
-        raise UsageError(f'the sandbox knows no fault "{name}"; known are {", ".join(_KINDS)}')
+        near = get_close_matches(name, _KINDS, 1)
+        hint = f". Did you mean {near[0]}?" if near else f"; known are {', '.join(_KINDS)}"
+        raise UsageError(f'the sandbox knows no fault "{name}"{hint}')
     return kind
 
 

@@ -18,9 +18,8 @@ def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
     assert case.says in told.said.err
     assert "Traceback" not in told.said.err
     assert KEY not in told.said.err + told.said.out
-    if not told.said.err.startswith("Usage: "):
-        assert told.said.err.startswith("batch-synth: ")
-        assert told.said.err.count("\n") == 1
+    assert told.said.err.startswith("batch-synth: ")
+    assert told.said.err.count("\n") == 1
     assert {path: told.after.get(path) for path in told.before} == told.before
 
 

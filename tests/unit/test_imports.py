@@ -19,6 +19,7 @@ ORDER = [
     "pacing",
     "words",
     "word_lists",
+    "word_logs",
     "pricing",
     "priors",
     "samples",
@@ -115,8 +116,10 @@ ORDER = [
     "cancelling",
     "floridify",
     "cli_errors",
+    "cli_completion",
     "cli_options",
     "cli_parts",
+    "cli_help",
     "cli_run",
     "cli_look",
     "cli_mend",
@@ -179,8 +182,10 @@ ALLOWED = {
     "typer": {
         "telling",
         "gate",
+        "cli_completion",
         "cli_options",
         "cli_parts",
+        "cli_help",
         "cli_look",
         "cli_mend",
         "cli_dictionary",
@@ -263,7 +268,7 @@ def test_who_knows_of_a_package(package: str) -> None:
 def test_who_knows_of_the_sandbox() -> None:
     """The sandbox is for trying and testing: nothing of a run leans on it but what starts it."""
     who = {where for where, names in BY_ROOM if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
-    assert who <= {"sandbox", "assembly", "cli_dictionary"}
+    assert who <= {"sandbox", "assembly", "cli_completion", "cli_dictionary"}
 
 
 def test_the_sandbox_knows_little_of_us() -> None:
