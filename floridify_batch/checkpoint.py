@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from floridify_batch.chunks import forget_lines, private_file, sync, sync_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.ledger import VERSION, ChunkState, Ledger
 from floridify_batch.seams import Clock, utc_now
+from floridify_batch.word_logs import WordLog
 from floridify_batch.wording import count, dollars
 
 _CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
@@ -110,19 +111,18 @@ class Checkpoint:
         ledger.timestamp = self._clock().isoformat()
         ledger.total_cost = None if totals.cost is None else float(totals.cost)
         ledger.total_tokens = totals.usage.total + ledger.carried_tokens
-        content = orjson.dumps(_plain(ledger), option=orjson.OPT_INDENT_2)
         try:
-            self._replace(content)
+            self._replace(_written(ledger))
         except OSError as error:
             raise CheckpointError(
                 f"The checkpoint {self.path} cannot be written: {error.strerror}. "
                 "What was saved before is intact; make room or give write access, then resume."
             ) from None
 
-    def _replace(self, content: bytes) -> None:
+    def _replace(self, content: Iterable[bytes]) -> None:
         partial = self.path.with_name(self.path.name + ".partial")
         with private_file(partial) as out:
-            out.write(content)
+            out.writelines(content)
             sync(out)
         if self.path.exists():
             self._keep_previous()
@@ -216,11 +216,19 @@ def _amount(value: Any) -> Decimal | None:
     return Decimal(str(value))
 
 
-def _plain(ledger: Ledger) -> dict[str, Any]:
-    """The ledger as JSON has it. Its long lists of words are that already, and are not copied."""
-    words = {"processed_words": ledger.processed_words, "failed_words": ledger.failed_words}
-    rest = ledger.model_dump(mode="json", exclude=set(words))
-    return {"version": rest.pop("version"), **words, **rest}
+def _written(ledger: Ledger) -> Iterator[bytes]:
+    """The ledger as JSON, in parts. Its long lists are that already, and are not copied."""
+    rest = ledger.model_dump(mode="json", exclude={"processed_words", "failed_words"})
+    known = {"version": rest.pop("version"), "processed_words": [], "failed_words": ledger.failed_words}
+    before, empty, after = orjson.dumps(known | rest, option=orjson.OPT_INDENT_2).partition(_NO_WORDS)
+    words = ledger.processed_words
+    yield before + empty.removesuffix(b"[]")
+    yield (words if isinstance(words, WordLog) else WordLog(words)).json()
+    yield after
+
+
+_NO_WORDS = b'"processed_words": []'
+"""Stands where the words go; before it there is nothing but the version."""
 
 
 def _contradictions(ledger: Ledger) -> Iterator[str]:

@@ -9,7 +9,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import batched, chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +39,8 @@ _NOWHERE = 0
 _FINISHED = -1
 _THE_LIST = 0
 """The origin of words that come from the list; others come from the chunk of this number."""
+
+_SOME_WORDS = 150_000
 
 _NO_FAILURES: Mapping[str, Failure] = {}
 
@@ -190,7 +192,7 @@ class Feeder:
         """A word for which nothing is left to ask is processed, or has failed for a reason."""
         word, ledger = self._run.words[outcome.ordinal], self._run.ledger
         if outcome.reason is None:
-            ledger.processed_words.append(word)
+            ledger.process(word)
         else:
             ledger.failed_words[word] = outcome.reason
             self._run.observer.notify(WordFailed(word, outcome.reason))
@@ -280,8 +282,10 @@ def _places(run: Run) -> "array[int]":
         if record.state is not ChunkState.DONE:
             for ordinal in read_ordinals(run.folder(record)):
                 place[ordinal] = record.number
-    finished = run.ledger.failed_words.keys() | set(run.ledger.processed_words)
-    for ordinal, word in enumerate(run.words):
-        if word in finished:
-            place[ordinal] = _FINISHED
+    # Some at a time: a set of all words that are finished would take more memory than everything else of the ledger.
+    pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
+    for finished in chain([run.ledger.failed_words], pages):
+        for ordinal, word in enumerate(run.words if finished else ()):
+            if word in finished:
+                place[ordinal] = _FINISHED
     return place

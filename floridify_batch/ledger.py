@@ -22,13 +22,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from floridify_batch.accounts import Adopted, Forecast, Spent, TokenCount
 from floridify_batch.events import Totals
 from floridify_batch.pricing import Price, Rates, Usage
+from floridify_batch.word_logs import WordLog
 
 VERSION = 1
 
@@ -196,13 +197,16 @@ def _difference(name: str, mine: Any, theirs: Any) -> str:
     return name
 
 
+type ProcessedWords = Annotated[Sequence[str], PlainValidator(WordLog.of), PlainSerializer(list, return_type=list[str])]
+
+
 class Ledger(BaseModel):
     """A run's progress, in the form in which the checkpoint holds it."""
 
     model_config = ConfigDict(extra="forbid")
 
     version: int = VERSION
-    processed_words: list[str] = Field(default_factory=list)
+    processed_words: ProcessedWords = Field(default_factory=WordLog)
     failed_words: dict[str, str] = Field(default_factory=dict)
     start_time: float
     total_cost: float | None = 0.0
@@ -248,6 +252,12 @@ class Ledger(BaseModel):
         settings = self.run.settings.model_copy(update=dict(pace))
         self.run = self.run.model_copy(update={"settings": settings})
 
+    def process(self, word: str) -> None:
+        """Enter a word for which nothing is missing any more."""
+        if not isinstance(self.processed_words, WordLog):
+            self.processed_words = WordLog(self.processed_words)
+        self.processed_words.append(word)
+
     def retry(self, ordinals: Mapping[str, int]) -> None:
         """Give every failed word another chance, as if it had never been asked; `ordinals` are places in the list."""
         self.list_cursor = min([self.list_cursor, *(ordinals[word] for word in self.failed_words)])
@@ -260,7 +270,7 @@ class Ledger(BaseModel):
 
     def adopt(self, adopted: Adopted, words: Iterable[str]) -> None:
         """Take over what a checkpoint of the six known keys alone says was done and paid before this run."""
-        self.processed_words = [word for word in words if word in adopted.words]
+        self.processed_words = WordLog(word for word in words if word in adopted.words)
         self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
 
     def reckon(self, rate: Rates) -> None:

@@ -90,8 +90,9 @@ def pace_report(paces: Sequence[Pace]) -> str:
     return "\n".join([*lines, f"The same files, byte for byte: {'yes' if same else 'NO'}"])
 
 
-def _info() -> RunInfo:
-    settings = RunSettings(
+def settings_of_benchmark() -> RunSettings:
+    """The settings of every run that is measured here."""
+    return RunSettings(
         words_file="words.txt",
         components=COMPONENTS,
         model=_ORIGIN.model,
@@ -106,6 +107,10 @@ def _info() -> RunInfo:
         base_url=None,
         sandbox=False,
     )
+
+
+def _info() -> RunInfo:
+    settings = settings_of_benchmark()
     digest = new_brief(settings, _RUN).template_digest
     return RunInfo(id=_RUN, settings=settings, words=0, list_digest="", template_digest=digest)
 

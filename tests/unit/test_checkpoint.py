@@ -116,7 +116,7 @@ def test_the_previous_copy(checkpoint: Checkpoint) -> None:
     book = ledger()
     checkpoint.save(book)
     first = checkpoint.path.read_bytes()
-    book.processed_words.append("sad")
+    book.process("sad")
     checkpoint.save(book)
     assert checkpoint.previous_path.read_bytes() == first
     assert checkpoint.path.read_bytes() != first

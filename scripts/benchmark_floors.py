@@ -1,0 +1,94 @@
+"""What each station cannot do without, done bare: the floor below which our own work cannot come.
+
+The floors do as little as the same libraries allow: a template rendered, its tokens counted and a line written; a line
+parsed once; its answer validated; one update sent for each document. No plan, no reasons, no counts, no second look.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import batched
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import orjson
+from pymongo import MongoClient, UpdateOne
+from pymongo.collection import Collection
+
+from floridify_batch.briefing import new_brief
+from floridify_batch.components import Scope
+from floridify_batch.ledger import RunSettings
+from floridify_batch.planning import Brief
+from floridify_batch.requests import CustomId
+from floridify_batch.tokens import count_tokens
+from floridify_batch.words import Entry
+from scripts.benchmark_stations import Station
+
+_BULK = 1000
+
+type Floors = dict[Station, float]
+"""Microseconds of CPU per request."""
+
+
+class _Clock:
+    """CPU seconds by station."""
+
+    def __init__(self) -> None:
+        self.spent: dict[Station, float] = {}
+
+    @contextmanager
+    def at(self, station: Station) -> Iterator[None]:
+        began = process_time()
+        yield
+        self.spent[station] = self.spent.get(station, 0.0) + process_time() - began
+
+
+def floors(folder: Path, settings: RunSettings, entries: Iterable[Entry], mongo_url: str, database: str) -> Floors:
+    """The floors, over the answers in `output.jsonl` and the entries that were asked about."""
+    clock, asked = _Clock(), new_brief(settings, "floor")
+    with clock.at(Station.BUILDING):
+        requests = _build(folder, asked, entries)
+    with clock.at(Station.STORING):
+        documents = _validate(folder, asked)
+    _store(documents, mongo_url, database, clock)
+    return {station: seconds / requests * 1e6 for station, seconds in clock.spent.items()}
+
+
+def _build(folder: Path, asked: Brief, entries: Iterable[Entry]) -> int:
+    questions = [each for each in asked.questions if each.recipe.scope is Scope.DEFINITION]
+    requests = 0
+    with (folder / "floor.jsonl").open("wb") as out:
+        for entry in entries:
+            for question in questions:
+                for definition in entry.definitions:
+                    prompt = question.template.render(question.recipe.given(entry, definition, replacing=False))
+                    count_tokens(prompt)
+                    out.write(question.envelope.line(CustomId(definition.id), prompt))
+                    requests += 1
+    return requests
+
+
+def _validate(folder: Path, asked: Brief) -> dict[str, dict[str, Any]]:
+    """What the answers say of each document."""
+    questions = asked.by_component()
+    documents: dict[str, dict[str, Any]] = {}
+    with (folder / "output.jsonl").open("rb") as lines:
+        for line in lines:
+            parsed = orjson.loads(line)
+            _, document, component = parsed["custom_id"].split("-", 2)
+            content = parsed["response"]["body"]["choices"][0]["message"]["content"]
+            answer = questions[component].recipe.answer.model_validate_json(content)
+            documents.setdefault(document, {})[component] = answer.model_dump()
+    return documents
+
+
+def _store(documents: dict[str, dict[str, Any]], mongo_url: str, database: str, clock: _Clock) -> None:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_url) as client:
+        place: Collection[dict[str, Any]] = client[database]["floor"]
+        place.insert_many({"_id": identity} for identity in documents)
+        with clock.at(Station.STORING):
+            updates = (UpdateOne({"_id": identity}, {"$set": fields}) for identity, fields in documents.items())
+            for bulk in batched(updates, _BULK):
+                place.bulk_write(list(bulk), ordered=False)
+        client.drop_database(database)

@@ -1,0 +1,98 @@
+"""Immediate mode beside a plain asyncio script: the same SDK, the same requests, the same server.
+
+The plain script does what any first draft does: so many tasks, a semaphore's worth of them in flight, and a line
+written for each answer. It keeps no count, knows no limits and loses everything when it stops.
+"""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import orjson
+
+from floridify_batch.connector import OpenAIConnector
+from floridify_batch.immediate_batches import ImmediateBatches
+
+_PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Seconds by the clock, and of CPU in the client, for the same requests."""
+
+    requests: int
+    plain: float
+    plain_cpu: float
+    ours: float
+    ours_cpu: float
+
+
+def race(folder: Path, service_url: str, requests: int, concurrency: int, rounds: int = 3) -> Race:
+    """The best of some rounds of each, taken by turns, so that both meet the same weather."""
+    lines = (folder / "requests.jsonl").read_bytes().splitlines(keepends=True)[:requests]
+    plain, ours = [], []
+    for number in range(rounds):
+        plain.append(_timed(_plain(lines, folder / "plain.jsonl", service_url, concurrency)))
+        chunk = folder / "immediate" / f"{number:04d}"
+        chunk.mkdir(parents=True)
+        (chunk / "requests.jsonl").write_bytes(b"".join(lines))
+        ours.append(_timed(_ours(chunk, service_url, concurrency)))
+    shutil.rmtree(folder / "immediate")
+    return Race(len(lines), *min(plain), *min(ours))
+
+
+def race_report(found: Race) -> str:
+    """The race as a table."""
+    rows = (("plain script", found.plain, found.plain_cpu), ("batch-synth", found.ours, found.ours_cpu))
+    head = f"{'immediate mode':<16}{'requests/s':>12}{'times':>8}{'CPU µs/request':>16}"
+    lines = [
+        f"{name:<16}{found.requests / wall:>12,.0f}{found.plain / wall:>8.2f}{cpu / found.requests * 1e6:>16.0f}"
+        for name, wall, cpu in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def _timed(work: Any) -> tuple[float, float]:
+    wall, cpu = perf_counter(), process_time()
+    asyncio.run(work)
+    return perf_counter() - wall, process_time() - cpu
+
+
+async def _plain(lines: list[bytes], output: Path, service_url: str, concurrency: int) -> None:
+    from openai import AsyncOpenAI
+
+    room = asyncio.Semaphore(concurrency)
+    with output.open("wb") as out:
+        async with AsyncOpenAI(api_key="any", base_url=service_url) as client:
+
+            async def ask(line: bytes) -> None:
+                request = orjson.loads(line)
+                async with room:
+                    answer = await client.chat.completions.create(**request["body"])
+                out.write(orjson.dumps([request["custom_id"], answer.choices[0].message.content]) + b"\n")
+
+            await asyncio.gather(*map(ask, lines))
+
+
+async def _ours(chunk: Path, service_url: str, concurrency: int) -> None:
+    batches = ImmediateBatches(OpenAIConnector("any", base_url=service_url, concurrency=concurrency), chunk.parent)
+    job = await batches.create(chunk.name, "race", {})
+    while not (job := await batches.retrieve(job.id)).terminal:
+        await asyncio.sleep(_PAUSE)
+    if job.failed:
+        raise RuntimeError(f"{job.failed} requests failed")
+    await batches.close()
+
+
+def _numbers(arguments: list[str]) -> Iterator[int]:
+    return map(int, arguments)
+
+
+if __name__ == "__main__":
+    found = race(Path(sys.argv[1]), sys.argv[2], *_numbers(sys.argv[3:]))
+    print(race_report(found))

@@ -1,0 +1,219 @@
+"""The ledger of a whole dictionary: how long its checkpoint takes to save, to resume from and to look at.
+
+The run is one of 600,000 words in 400 chunks, some of them in flight, as the files of a run have it; the service is
+left out, so that what is measured is ours. Memory is that of a fresh process, beside one with a list of ten words.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+import orjson
+
+_IN_FLIGHT = 20
+_SAVES = 9
+_TEN_WORDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Seconds, and bytes of memory at their peak."""
+
+    save: float
+    resume: float
+    status: float
+    file_bytes: int
+    memory: int
+    memory_of_ten_words: int
+
+
+def measure(folder: Path, words: int, chunks: int) -> Found:
+    """What a ledger of so many words and chunks costs."""
+    small = _asked(folder / "small", _TEN_WORDS, 2)
+    large = _asked(folder / "large", words, chunks)
+    checkpoint = folder / "large" / "words.checkpoint.json"
+    command = [str(Path(sys.executable).with_name("batch-synth")), "status", "--checkpoint", str(checkpoint)]
+    began = perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status = perf_counter() - began
+    size = checkpoint.stat().st_size
+    return Found(large["save"], large["resume"], status, size, int(large["peak"]), int(small["peak"]))
+
+
+def ledger_report(found: Found, words: int, chunks: int) -> str:
+    """The figures as a table."""
+    added = (found.memory - found.memory_of_ten_words) / 1e6
+    rows = (
+        (
+            "save",
+            f"{found.save * 1e3:,.0f} ms",
+            "50 ms",
+            f"{found.file_bytes / 1e6:.1f} MB, synced, median of {_SAVES}",
+        ),
+        ("resume to first poll", f"{found.resume:.2f} s", "3 s", "beyond the import"),
+        ("status", f"{found.status:.2f} s", "1.5 s", "the whole command; nothing in flight"),
+        ("memory for the list", f"{added:.0f} MB", "60 MB", "peak, beside a list of ten words"),
+    )
+    head = f"{f'{words:,} words, {chunks} chunks':<30}{'measured':>10}{'goal':>9}"
+    return "\n".join([head, *(f"{name:<30}{value:>10}{goal:>9}  {note}" for name, value, goal, note in rows)])
+
+
+def _asked(folder: Path, words: int, chunks: int) -> dict[str, float]:
+    """What a fresh process finds."""
+    folder.mkdir()
+    command = [sys.executable, "-m", "scripts.benchmark_ledger", str(folder), str(words), str(chunks)]
+    answer = subprocess.run(command, check=True, capture_output=True)
+    found: dict[str, float] = orjson.loads(answer.stdout)
+    return found
+
+
+# ── in the measured process ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _words(count: int) -> Iterator[str]:
+    from scripts.benchmark_data import word
+
+    return map(word, range(count))
+
+
+def _prepare(folder: Path, count: int, chunks: int) -> Any:
+    """A run under way, on disk: most chunks are history, some are in flight."""
+    from floridify_batch.checkpoint import Checkpoint
+    from floridify_batch.chunks import chunk_folder
+    from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+    from floridify_batch.word_lists import Words, digest_of, write_normalised
+
+    words = Words(_words(count))
+    place = Checkpoint(folder / "words.checkpoint.json")
+    place.create_folder()
+    write_normalised(words, place.words_path)
+    ledger = Ledger(start_time=0, run=_info(count, digest_of(words)))
+    per_chunk = max(1, count // chunks)
+    for number in range(1, chunks + 1):
+        flying = number > chunks - _IN_FLIGHT
+        state = ChunkState.SUBMITTED if flying else ChunkState.DONE
+        ledger.add(_record(number, state, per_chunk, ChunkRecord))
+        span = range((number - 1) * per_chunk, number * per_chunk)
+        if flying:
+            home = chunk_folder(place.folder, number)
+            home.mkdir()
+            (home / "ordinals.json").write_bytes(orjson.dumps(list(span)))
+        else:
+            for word in words[span.start : span.stop]:
+                ledger.process(word)
+    ledger.list_cursor = min(count, chunks * per_chunk)
+    place.save(ledger)
+    return place
+
+
+def _record(number: int, state: Any, words: int, record: Any) -> Any:
+    return record(
+        number=number,
+        state=state,
+        words=words,
+        requests=30 * words,
+        bytes=45_000 * words,
+        input_tokens=8_000 * words,
+        output_tokens=1_500 * words,
+        submission=1,
+        file_id=f"file-{number:024d}",
+        batch_id=f"batch_{number:032d}",
+        created_at=1e9,
+        completed_at=1e9,
+        answered=30 * words - 3,
+        failures={"refused": 3},
+        cost=Decimal("0.1234"),
+    )
+
+
+def _info(count: int, digest: str) -> Any:
+    from floridify_batch.briefing import new_brief
+    from floridify_batch.ledger import RunInfo
+    from scripts.benchmark_workers import settings_of_benchmark
+
+    settings = settings_of_benchmark()
+    templates = new_brief(settings, "benchmark").template_digest
+    return RunInfo(id="benchmark", settings=settings, words=count, list_digest=digest, template_digest=templates)
+
+
+def _saving(place: Any) -> float:
+    """The median of some saves; the first may find the disk busy."""
+    ledger, spent = place.load(), []
+    for _ in range(_SAVES):
+        began = perf_counter()
+        place.save(ledger)
+        spent.append(perf_counter() - began)
+    return sorted(spent)[_SAVES // 2]
+
+
+class _FirstPoll(Exception):
+    """The service is asked for the first time."""
+
+
+class _NobodyThere:
+    """A service that is only waited for until somebody asks it."""
+
+    discount = Decimal("0.5")
+
+    async def retrieve(self, batch_id: str) -> Any:
+        """The question that the clock waits for."""
+        raise _FirstPoll(batch_id)
+
+
+async def _resuming(place: Any) -> float:
+    """Seconds from the start of the command to its first look at a batch, without the import of its modules."""
+    from floridify_batch.briefing import new_brief
+    from floridify_batch.driver import Driver
+    from floridify_batch.entry_stores import NoDatabase
+    from floridify_batch.run import Run
+    from floridify_batch.standing import kept_words
+
+    began = perf_counter()
+    with place.locked():
+        ledger = place.load()
+        words = kept_words(ledger, place)
+        place.tidy(ledger)
+        asked = new_brief(ledger.run.settings, ledger.run.id)
+        run = Run(words, ledger, place, asked, cast("Any", _NobodyThere()), cast("Any", NoDatabase()))
+        try:
+            await Driver(run).process()
+        except _FirstPoll:
+            return perf_counter() - began
+    raise RuntimeError("nobody asked the service")
+
+
+def main(folder: Path, words: int, chunks: int) -> None:
+    """Measure one ledger, and print what was found."""
+    place = _prepare(folder, words, chunks)
+    subprocess.run([sys.executable, "-c", _AGAIN, str(place.path)], check=True)
+
+
+_AGAIN = """
+import asyncio, sys
+from pathlib import Path
+from floridify_batch.checkpoint import Checkpoint
+from scripts import benchmark_ledger as here
+import orjson, floridify_batch.commands
+from floridify_batch.tokens import count_tokens
+from scripts.benchmark_stations import peak_memory
+count_tokens("ranks")
+place = Checkpoint(Path(sys.argv[1]))
+resume = asyncio.run(here._resuming(place))
+peak = peak_memory()
+print(orjson.dumps({"save": here._saving(place), "resume": resume, "peak": peak}).decode())
+"""
+"""Another process looks at the files, so that what made them is in nobody's memory."""
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:  # noqa: PLR2004 - a folder is named where another process measures
+        main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            print(ledger_report(measure(Path(name), 600_000, 400), 600_000, 400))

@@ -1,0 +1,43 @@
+"""Words that are kept as the text in which they are written."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from floridify_batch.word_logs import WordLog
+
+words = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(['","', '\\"', ",\n    "])
+)
+
+
+@given(words, words)
+def test_a_log_is_its_list(before: list[str], after: list[str]) -> None:
+    """Whatever the words are, a log holds, compares and writes them as a list would, however they came in."""
+    log = WordLog.of(before)
+    for word in after:
+        log.append(word)
+    listed = before + after
+    assert (list(log), len(log)) == (listed, len(listed))
+    assert log == listed == WordLog(listed)
+    assert hash(log) == hash(WordLog(listed))
+    assert orjson.loads(log.json()) == listed
+    assert b'{\n  "x": ' + log.json() + b"\n}" == orjson.dumps({"x": listed}, option=orjson.OPT_INDENT_2)
+
+
+def test_many_words() -> None:
+    """More words than are read in one go come back in their order, one by one and by their places."""
+    listed = [f"word{number}" for number in range(20_000)]
+    log = WordLog.of(listed)
+    assert list(log) == listed
+    assert (log[0], log[-1], log[5:7]) == ("word0", "word19999", ["word5", "word6"])
+    assert repr(WordLog(["a"])) == "['a']"
+    assert WordLog.of(log) is log
+
+
+@pytest.mark.parametrize("nonsense", [None, {"a": 1}, "word", [1], ["a", None]])
+def test_what_is_no_list_of_words(nonsense: object) -> None:
+    """Anything else in a checkpoint is refused."""
+    with pytest.raises(ValueError, match="no list of words"):
+        WordLog.of(nonsense)
