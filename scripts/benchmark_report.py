@@ -67,12 +67,19 @@ def _counts(result: Result) -> Iterator[str]:
 
 
 def _money(result: Result) -> Iterator[str]:
-    yield f"{'':<16}{'estimated':>16}{'billed':>16}"
+    yield f"{'':<16}{'estimated':>16}{'billed':>16}{'difference':>12}"
     for name in ("requests", "input", "output"):
         label = name if name == "requests" else f"{name} tokens"
-        yield f"{label:<16}{result['estimated'][name]:>16,}{result['billed'][name]:>16,}"
-    if result["estimated_cost"] is not None and result["billed_cost"] is not None:
-        yield f"{'cost, $':<16}{result['estimated_cost']:>16.4f}{result['billed_cost']:>16.4f}"
+        estimated, billed = result["estimated"][name], result["billed"][name]
+        yield f"{label:<16}{estimated:>16,}{billed:>16,}{_difference(estimated, billed):>12}"
+    estimated, billed = result["estimated_cost"], result["billed_cost"]
+    if estimated is not None and billed is not None:
+        yield f"{'cost, $':<16}{estimated:>16.4f}{billed:>16.4f}{_difference(estimated, billed):>12}"
+
+
+def _difference(estimated: float, billed: float) -> str:
+    """By how much more, or less, was billed than was estimated."""
+    return f"{billed / estimated - 1:+.2%}" if estimated else "-"
 
 
 # ── profiles ───────────────────────────────────────────────────────────────────────────────────────────────────────
