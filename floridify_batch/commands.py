@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -29,7 +29,7 @@ from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_number
 from floridify_batch.crews import opened_workshop
-from floridify_batch.display import LiveDisplay, Output, display_for
+from floridify_batch.display import LiveDisplay, Output, display_for, talk_aside
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Direction, Observer, Transferred, Waiting
@@ -66,6 +66,7 @@ class Scene:
     cancels: bool = False
     dies_at: str | None = None
     output: str = Output.AUTO
+    stream: TextIO = field(default_factory=lambda: sys.stdout)
 
 
 class Announcer:
@@ -105,6 +106,11 @@ async def opened_parts(
 
 async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     """Begin a run, or go on with it where its checkpoint is there already."""
+    with talk_aside(scene.output, asks=dry_run or not scene.yes):
+        return await _run(settings, scene, dry_run=dry_run)
+
+
+async def _run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     listed = read_word_list(Path(settings.words_file))
     run_id = randomness.token_hex(6)
     asked = new_brief(settings, run_id)
@@ -124,6 +130,11 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
 
 async def resume(scene: Scene) -> int:
     """Go on where a run was stopped."""
+    with talk_aside(scene.output, asks=False):
+        return await _resume(scene)
+
+
+async def _resume(scene: Scene) -> int:
     if not scene.checkpoint.path.exists():
         raise CheckpointError(f"There is no checkpoint {scene.checkpoint.path}; begin with: batch-synth run WORDS")
     with scene.checkpoint.locked():
@@ -212,7 +223,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     driver = Driver(run_)
     with (
         opened_workshop(run_.ledger.run, run_.brief) as run_.workshop,
-        display_for(scene.output, console, sys.stdout, utc_now) as display,
+        display_for(scene.output, console, scene.stream, utc_now) as display,
     ):
         run_.observer = display
         waiting.observer = display

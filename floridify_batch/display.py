@@ -1,8 +1,11 @@
 """Who shows a run: a live screen for people at a terminal, lines for logs and for programs."""
 
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -81,6 +84,21 @@ class LiveDisplay:
 
 
 type Display = LiveDisplay | LogDisplay | JsonDisplay
+
+
+@contextmanager
+def talk_aside(output: str, *, asks: bool) -> Iterator[None]:
+    """Let everything else that is printed stay out of the way of a display: of JSON, on standard error.
+
+    Where little is wanted, nothing is said beside it, unless a question is asked that needs what stands above it.
+    """
+    with ExitStack() as stack:
+        if output == Output.JSON:
+            stack.enter_context(redirect_stdout(sys.stderr))
+        elif output == Output.QUIET and not asks:
+            nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nowhere))
+        yield
 
 
 @contextmanager
