@@ -1,8 +1,8 @@
 """How a batch is made once, and what its end means: shared by runs, with a checkpoint, and by calls, without one.
 
-Whenever it is not certain whether a batch was made, the service's list is looked through for its label, twice, since
-the list may lag; only then is it made again, under the same label, so that a batch that shows itself even later is
-recognised and cancelled.
+Whenever it is not certain whether a batch was made, the service's list is looked through for its label: at once, after
+its usual lag, and a last time after a longer pause. Only then is it made again, under the same label, so that a batch
+that shows itself even later is recognised and cancelled.
 """
 
 from collections.abc import Mapping
@@ -66,11 +66,13 @@ async def create_once(
         except ServiceUncertain as error:
             told(f"{error} Looking whether the batch was made.")
             job = await look_twice(batches, label, since, sleep)
+            if job is None and tries < MAX_TRIES:
+                await sleep(LIST_LAG**tries)
+                job = await batches.find(label, since)  # a look costs nothing, and the pause was long
             if job is not None:
                 return job, tries > 1
             if tries == MAX_TRIES:
                 raise
-            await sleep(LIST_LAG**tries)
     raise AssertionError("unreachable: the last try returns or raises")
 
 

@@ -29,8 +29,8 @@ ENDS = (0, 1)
 """Exit codes of a run that is through."""
 
 _HOUR, _LOOK = 3_600.0, 0.2
-_LISTED = 4.0
-"""Seconds after which even a list that lags shows a batch."""
+_LISTED = 7.0
+"""Seconds after which even the list that lags most shows a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ FATES: Mapping[str, Fate] = {
     "cancelled": Fate(("cancel=1@1", "partial_output=0.5@1")),
     "queue full": Fate(limit=1.3, seconds=2.0),
     "too large": Fate(limit=0.8),
-    "shown late": Fate(("list_lag=3", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
+    "shown late": Fate(("list_lag=6", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
     "rejected": Fate(("fail_batch=1:invalid_request@1",), whole=False),
     "failed late": Fate(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
     "forgotten": Fate(("poll_404=1@1",), whole=False),
@@ -224,13 +224,14 @@ class _Opened:
 
 
 def _all_known(site: Site) -> bool:
-    """Whether batches are under way, one of a label, that their chunks know and that the list shows."""
+    """Whether batches are under way, all of them known to their chunks, and no other one may still show itself."""
     live = [batch for batch in batches_of(site) if MOVES[batch.status]]
     ledger = site.ledger
     if not live or ledger is None or any(record.state == ChunkState.SUBMITTING for record in ledger.chunks):
         return False
-    known = {record.batch_id for record in ledger.chunks}
-    return {batch.id for batch in live} <= known and max(batch.created for batch in live) + _LISTED < time.time()
+    doubtful = {record.batch_id: record.doubtful for record in ledger.chunks}
+    listed = (batch.created + _LISTED < time.time() or not doubtful[batch.id] for batch in live)
+    return all(batch.id in doubtful for batch in live) and all(listed)
 
 
 def _live_through(site: Site, case: Case, died: list[str]) -> str:

@@ -178,7 +178,7 @@ class Service:
     """A `Batches` in memory. `queue`: how many requests may be queued at once; what is beyond is rejected.
 
     `ends` are taken one per batch, `creations` one per creation: "lost" makes no batch and "silent" makes one, both
-    without an answer, and "late" makes one that the list does not show at the first two looks. So many uploads as
+    without an answer, and "late" makes one that the list does not show at the first three looks. So many uploads as
     `lost_uploads` says come to nothing.
     """
 
@@ -243,7 +243,7 @@ class Service:
             raise ServiceUncertain("No answer.")
         held = self._made(file_id, label)
         if how in ("silent", "late"):
-            held.hidden = 2 if how == "late" else 0
+            held.hidden = 3 if how == "late" else 0
             raise ServiceUncertain("No answer.")
         self.fate.deed()
         return held.job
