@@ -16,6 +16,9 @@ from floridify_batch.wording import count, dollars, megabytes
 CHUNKS_SHOWN = 4
 """Chunks of an estimate that are listed one by one."""
 
+CACHED_FROM = 1024
+"""Prompt tokens from which the service's prompt cache writes; templates of the user's own may be as long."""
+
 _MANY = 10_000_000
 _THOUSAND = 1000
 
@@ -97,6 +100,11 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
     if estimate.later:
         yield Text(f"* expected: later waves{senses}", "dim")
     yield from (Text(f"† {remark}", "dim") for remark in _drawn_from(estimate))
+    if long := _long_prompts(estimate):
+        yield Text(
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} tokens and more: what models from gpt-5.6 on "
+            "charge for writing them to the prompt cache is not in these figures."
+        )
     if estimate.sampled:
         total, sampled = estimate.total_now.input_tokens, estimate.sampled
         share = sampled.margin / total if total else 0.0
@@ -105,6 +113,12 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
             f"{count(sampled.words)} words at random: ± {share:.2%} of those asked now (95 % sure)",
             "dim",
         )
+
+
+def _long_prompts(estimate: Estimate) -> list[str]:
+    """The components whose prompts are, in the mean, as long as those that the service's prompt cache holds."""
+    wholes = ((name, estimate.whole(name)) for name in components_of(estimate))
+    return [name for name, whole in wholes if whole.input_tokens >= CACHED_FROM * max(1, whole.requests)]
 
 
 def _drawn_from(estimate: Estimate) -> Iterator[str]:

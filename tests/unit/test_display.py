@@ -18,7 +18,7 @@ from rich.text import Text
 from floridify_batch.accounts import Forecast
 from floridify_batch.chunks import ChunkSize
 from floridify_batch.display import LiveDisplay, display_for
-from floridify_batch.estimates import Estimate, Expectation
+from floridify_batch.estimates import Estimate, Expectation, Sampled
 from floridify_batch.events import (
     BatchPolled,
     ChunkMoved,
@@ -51,6 +51,7 @@ from floridify_batch.panels import (
     failures_table,
 )
 from floridify_batch.pricing import Usage
+from floridify_batch.priors import Observed, Origin, measured
 from floridify_batch.run_view import RunView
 from floridify_batch.screens import render
 from floridify_batch.summary import summary_panel
@@ -297,6 +298,36 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
     assert "9 words: 2 complete already, 3 without definitions" in panel
     assert "and 2 more: 2,000 requests, 4 words, 6.0 MB" in panel
     assert re.search(r"examples +- +9 ", panel)
+
+
+def test_long_prompts_are_named() -> None:
+    """Prompts that are long enough for the service's cache are named, since what it charges is not in the figures."""
+    now = {"synonyms": Expectation(10, 10 * 1024, 50), "domain": Expectation(10, 10 * 1023, 50)}
+    panel = " ".join(seen(estimate_panel(Estimate("gpt-6-luna", 10, now=now)), 200).split())
+    assert "Prompts of synonyms have 1,024 tokens and more" in panel
+
+
+def test_an_estimate_says_what_it_is_drawn_from() -> None:
+    """Lengths by the table and lengths by answers are told apart, and so is what a sample leaves open."""
+    now = {"synonyms": Expectation(9_000_000, 10**10, 10**9), "domain": Expectation(10, 10, 50)}
+    lengths = {"synonyms": measured("synonyms", Observed(1234, 123_400), Origin.DATABASE)}
+    estimate = Estimate("gpt-6-luna", 10**6, now=now, lengths=lengths, sampled=Sampled(8_950_000, 2_000, 20_000_000))
+    for width in (80, 120):
+        screen = seen(estimate_panel(estimate, width=width), width)
+        panel = " ".join(screen.replace("│", " ").split())
+        assert "from 1,234 answers of the database (synonyms)" in panel
+        assert "expected (domain): nobody has answered yet" in panel
+        assert "of 8,950,000 of them are reckoned from 2,000 words at random: ± 0.20%" in panel
+        assert "10,000.0 M" in panel
+        assert "…" not in panel
+
+
+def test_an_estimate_is_held_against_its_wall() -> None:
+    """A wall below what is expected together with what was spent is told before anything is sent."""
+    estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10**7, 0)})
+    for spent, said in (("0", "what passes it is not sent"), ("0.6", "the run stops before it")):
+        panel = seen(estimate_panel(estimate, max_cost=Decimal(1), spent=Decimal(spent)), 120)
+        assert said in panel
 
 
 def test_an_immediate_run_is_priced_as_one() -> None:

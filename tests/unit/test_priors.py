@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from floridify_batch.components import SynthesisComponent
+from floridify_batch.money_panels import CACHED_FROM
 from floridify_batch.planning import brief
 from floridify_batch.priors import SPREADS, Observed, Origin, measured, prior
 from floridify_batch.recipes import RECIPES
@@ -48,9 +49,6 @@ def test_more_items_make_longer_answers(component: SynthesisComponent) -> None:
     asked = brief([component], model="gpt-6-luna", language_name="English", counts=counts).by_component()
     assert asked[component].envelope.output_tokens == 2 * recipe.output_tokens
 
-
-CACHED_FROM = 1024
-"""Prompt tokens from which the service's prompt cache writes, and from gpt-5.6 on charges for it."""
 
 ROOM = 400
 """Tokens that are left for what a request is about: several definitions, or a word's synonyms."""
