@@ -13,11 +13,22 @@ from floridify_batch.cli_options import (
     ConfigOption,
     DatabaseOption,
     MongoOption,
+    OutputOption,
     PollOption,
+    QuietOption,
     SandboxOption,
     TemplatesOption,
 )
-from floridify_batch.cli_parts import STOPPED, checkpoint_at, dies_at, finish, place_of, sandbox_seconds, secrets_of
+from floridify_batch.cli_parts import (
+    STOPPED,
+    checkpoint_at,
+    dies_at,
+    finish,
+    output_named,
+    place_of,
+    sandbox_seconds,
+    secrets_of,
+)
 from floridify_batch.errors import UsageError
 
 
@@ -28,6 +39,8 @@ def cancel(
     mongo_url: MongoOption = None,
     base_url: BaseUrlOption = None,
     floridify_config: ConfigOption = None,
+    output: OutputOption = "auto",
+    quiet: QuietOption = False,
 ) -> None:
     """Cancel a run's batches, and store what they finished."""
     from floridify_batch import cancelling
@@ -37,13 +50,14 @@ def cancel(
 
     if batch_id and checkpoint:
         raise UsageError("Name either a batch or a --checkpoint to cancel.")
+    shown = output_named(output, quiet=quiet)
     config = read_config(floridify_config)
     secrets = secrets_of(mongo_url or config.mongo_url, config)
     if batch_id:
         raise typer.Exit(asyncio.run(cancelling.cancel_batch(batch_id, secrets, base_url)))
     pace = {} if poll_interval is None else {"poll_interval": poll_interval}
     place = checkpoint_at(checkpoint) if checkpoint else only_checkpoint()
-    scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace, dies_at=dies_at())
+    scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace, dies_at=dies_at(), output=shown)
     finish(lambda: asyncio.run(cancelling.cancel_run(scene)), place)
 
 

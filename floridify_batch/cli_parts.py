@@ -71,6 +71,22 @@ def colourful() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def output_named(name: str, *, quiet: bool) -> str:
+    """The `display.Output` that is asked for. Raises `UsageError`."""
+    from difflib import get_close_matches
+
+    from floridify_batch.display import Output
+
+    known = [str(each) for each in Output]
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"Give one of {', '.join(known)}."
+        raise UsageError(f"There is no output {name!r}. {hint}")
+    if quiet and name not in (Output.AUTO, Output.QUIET):
+        raise UsageError(f"--quiet is an output of its own; leave it out, or --output {name}.")
+    return str(Output.QUIET) if quiet else name
+
+
 def dies_at() -> str | None:
     """Where a test lets this process kill itself, see `fatal`."""
     return os.environ.get("BATCH_SYNTH_DIE_AT") or None

@@ -25,10 +25,12 @@ from floridify_batch.cli_options import (
     ModelOption,
     MongoOption,
     NoWaitOption,
+    OutputOption,
     PatienceOption,
     PollOption,
     PriceOption,
     QueuedTokensOption,
+    QuietOption,
     RequiredCheckpointOption,
     RetryFailedOption,
     SandboxOption,
@@ -39,7 +41,15 @@ from floridify_batch.cli_options import (
     WorkersOption,
     YesOption,
 )
-from floridify_batch.cli_parts import DEFAULT_DATABASE, checkpoint_at, dies_at, finish, sandbox_seconds, secrets_of
+from floridify_batch.cli_parts import (
+    DEFAULT_DATABASE,
+    checkpoint_at,
+    dies_at,
+    finish,
+    output_named,
+    sandbox_seconds,
+    secrets_of,
+)
 from floridify_batch.errors import UsageError
 
 
@@ -74,6 +84,8 @@ def run(
     base_url: BaseUrlOption = None,
     sandbox: SandboxOption = False,
     floridify_config: ConfigOption = None,
+    output: OutputOption = "auto",
+    quiet: QuietOption = False,
 ) -> None:
     """Synthesise what the words of a list are missing."""
     from floridify_batch import commands
@@ -85,6 +97,7 @@ def run(
 
     if immediate and no_wait:
         raise UsageError("--immediate asks while it waits; take --no-wait away, or ask in batches.")
+    shown = output_named(output, quiet=quiet)
     config = read_config(floridify_config)
     mongo_url = mongo_url or config.mongo_url
     money = _money(max_cost, price)
@@ -125,6 +138,7 @@ def run(
         wait=not no_wait,
         pace=money,  # a wall holds for a run that is gone on with, too
         dies_at=dies_at(),
+        output=shown,
     )
     finish(lambda: asyncio.run(commands.run(settings, scene, dry_run=dry_run)), place)
 
@@ -144,11 +158,14 @@ def resume(
     cluster: ClusterOption = None,
     mongo_url: MongoOption = None,
     floridify_config: ConfigOption = None,
+    output: OutputOption = "auto",
+    quiet: QuietOption = False,
 ) -> None:
     """Go on where a run was stopped, from its checkpoint alone."""
     from floridify_batch import commands
     from floridify_batch.floridify import read_config
 
+    shown = output_named(output, quiet=quiet)
     config = read_config(floridify_config)
     mongo_url = mongo_url or config.mongo_url
     place = checkpoint_at(checkpoint)
@@ -167,6 +184,7 @@ def resume(
         sandbox_seconds(),
         yes=True,
         dies_at=dies_at(),
+        output=shown,
         wait=not no_wait,
         pace=pace,
         retry_failed=retry_failed,
