@@ -15,6 +15,8 @@ from floridify_batch.wording import count, dollars
 _ID_CELLS = 26
 """Columns of a batch's id where there is not room for all of it."""
 
+_THOUSAND = 1000
+
 type _Row = tuple[str, str]
 
 
@@ -95,10 +97,10 @@ def _side(share: Decimal) -> str:
 
 
 def _components(rows: Sequence[ComponentCost], *, wide: bool) -> Table:
-    heads = ("component", "answered", "failed", "tokens in", "tokens out", "cost", *(("each",) if wide else ()))
+    heads = ("component", "answered", "failed", "tokens in", "tokens out", "cost", *(("per 1,000",) if wide else ()))
     table = listing(*heads, right=heads[1:])
     for row in rows:
-        each = dollars(row.cost / row.billed) if row.cost is not None and row.billed else "-"
+        each = dollars(row.cost * _THOUSAND / row.billed) if row.cost is not None and row.billed else "-"
         figures = (count(row.answered), or_dash(row.failed), count(row.usage.input), count(row.usage.output))
         table.add_row(cell(row.component), *figures, dollars(row.cost), *((each,) if wide else ()))
     return table
