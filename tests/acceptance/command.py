@@ -169,6 +169,11 @@ class Terminal:
         self._reader.start()
 
     @property
+    def line(self) -> int:
+        """Our end of the terminal, whose settings are the terminal's."""
+        return self._ours
+
+    @property
     def text(self) -> str:
         """All that was shown so far, without colours and movements."""
         return _ESCAPES.sub("", self.raw)

@@ -1,0 +1,78 @@
+"""What users see of a run in a real terminal, and what programs read of it."""
+
+import json
+import termios
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import Desk, Terminal
+from tests.acceptance.test_cli import RESUME, RUN
+
+pytestmark = pytest.mark.usefixtures("refused")  # these go on while commands of the tests below wait
+
+
+def echoes(terminal: Terminal) -> bool:
+    return bool(termios.tcgetattr(terminal.line)[3] & termios.ECHO)
+
+
+def test_an_interrupt_leaves_the_screen_whole(still: Desk) -> None:
+    """What is typed is not shown in the live tables, the first Ctrl-C ends them, and the terminal is as it was."""
+    still.write("happy")
+    with still.terminal(*RUN, rows=24, columns=80) as terminal:
+        terminal.wait_for("Waiting for 1 batch")
+        assert not echoes(terminal)
+        terminal.type("abc\x03")
+        assert terminal.ended() == 130
+        assert echoes(terminal)
+    assert "^C" not in terminal.text
+    assert "abc" not in terminal.text
+    assert "Stopped before the end" in terminal.text
+    assert terminal.text.rstrip().endswith("batch-synth resume --checkpoint words.checkpoint.json")
+
+
+def test_a_run_is_watched_from_another_shell(still: Desk) -> None:
+    """Another shell shows the run's own screen, whether somebody works on it or not, until it has seen enough."""
+    still.write("happy")
+    assert still.do(*RUN, "--no-wait").code == 0
+    (batch,) = still.batches()
+    with still.terminal("status", "--watch", rows=24, columns=120) as watcher:
+        watcher.wait_for("Nobody is working on it")
+        watcher.wait_for(batch["id"])
+        with still.terminal(*RESUME, rows=24, columns=80) as terminal:
+            terminal.wait_for("Waiting for 1 batch")
+            watcher.wait_for("Waiting for 1 batch")
+        watcher.type("\x03")
+        assert watcher.ended() == 0
+        assert echoes(watcher)
+
+
+def test_watching_needs_a_terminal(still: Desk) -> None:
+    """Where nobody can look at a screen, none is drawn."""
+    still.write("happy")
+    assert still.do(*RUN, "--no-wait").code == 0
+    watched = still.do("status", "--watch")
+    assert (watched.code, watched.out, "no terminal" in watched.err) == (2, "", True)
+
+
+def test_a_program_reads_lines_of_json(desk: Desk) -> None:
+    """Standard output holds events and nothing else; what is said to people is on standard error."""
+    desk.write("happy", "sad")
+    said = desk.do(*RUN, "--output", "json")
+    assert said.code == 0
+    events: list[dict[str, Any]] = [json.loads(line) for line in said.out.splitlines()]
+    assert (events[0]["event"], events[-1]["event"]) == ("run_began", "run_ended")
+    assert {"chunk_moved", "transferred", "batch_polled", "part_stored", "chunk_settled"} <= {
+        each["event"] for each in events
+    }
+    assert events[-1]["totals"]["cost"] == str(desk.ledger.totals().cost)
+    assert "Estimate" in said.err
+
+
+def test_a_quiet_run_has_one_line(desk: Desk) -> None:
+    """Of a run that goes well, a quiet one says the end alone."""
+    desk.write("happy", "sad")
+    said = desk.do(*RUN, "--quiet")
+    assert (said.code, said.err) == (0, "")
+    (line,) = said.out.splitlines()
+    assert "Complete: 2 of 2 words processed" in line
