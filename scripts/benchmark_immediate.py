@@ -6,8 +6,6 @@ written for each answer. It keeps no count, knows no limits and loses everything
 
 import asyncio
 import shutil
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
@@ -18,7 +16,7 @@ import orjson
 from floridify_batch.connector import OpenAIConnector
 from floridify_batch.immediate_batches import ImmediateBatches
 
-_PAUSE = 0.02
+_PAUSE, _LOOKS = 0.02, 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +80,10 @@ async def _plain(lines: list[bytes], output: Path, service_url: str, concurrency
 async def _ours(chunk: Path, service_url: str, concurrency: int) -> None:
     batches = ImmediateBatches(OpenAIConnector("any", base_url=service_url, concurrency=concurrency), chunk.parent)
     job = await batches.create(chunk.name, "race", {})
-    while not (job := await batches.retrieve(job.id)).terminal:
+    for _ in range(_LOOKS):
+        if (job := await batches.retrieve(job.id)).terminal:
+            break
         await asyncio.sleep(_PAUSE)
-    if job.failed:
-        raise RuntimeError(f"{job.failed} requests failed")
+    if job.failed or not job.terminal:
+        raise RuntimeError(f"{job.failed} requests failed, and the file is {job.status}")
     await batches.close()
-
-
-def _numbers(arguments: list[str]) -> Iterator[int]:
-    return map(int, arguments)
-
-
-if __name__ == "__main__":
-    found = race(Path(sys.argv[1]), sys.argv[2], *_numbers(sys.argv[3:]))
-    print(race_report(found))

@@ -37,6 +37,12 @@ def _stations(result: Result) -> Iterator[str]:
     yield _row("  without waiting", {name: whole[name] - waited[name] for name in whole}, result)
 
 
+def station_cpu(result: Result, station: Station) -> float:
+    """CPU microseconds per request that a station took."""
+    seconds: float = sum(row["cpu"] for row in result["rows"] if row["station"] == station)
+    return seconds / float(result["requests"]) * 1e6
+
+
 def _total(rows: list[Mapping[str, Any]]) -> dict[str, float]:
     return {name: sum(row[name] for row in rows) for name in ("wall", "cpu", "rise")}
 

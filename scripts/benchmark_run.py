@@ -1,4 +1,4 @@
-"""`scripts/benchmark`: how much of our own CPU and memory a request takes, from the word list to the database.
+"""`scripts/benchmark --one`: how much of our own CPU and memory a request takes, from the word list to the database.
 
 A sandbox and a MongoDB server run beside the measured process, each in a process of its own, and so does this script:
 what is reported is the run's own share. The requests are real in every respect but one: nobody but the sandbox
@@ -51,6 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 drop(mongo_url, database)
         _show(order, result, as_json=options.json)
     return 0 if result["answered"] == result["requests"] else 1
+
+
+def measured_run(requests: int, mongo_url: str) -> dict[str, Any]:
+    """What a run of so many requests takes, in as many batches as the service asks for."""
+    words = max(1, -(-requests // REQUESTS_PER_WORD))
+    database = f"benchmark_{token_hex(4)}"
+    with _folder(None, print) as folder:
+        write_list(folder / "words.txt", words)
+        seed(mongo_url, database, words)
+        try:
+            with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as service_url:
+                order = _order(_parser().parse_args([]), folder, mongo_url, database, service_url)
+                return _measured(order) | {"service": _stats(service_url), "documents": counts(mongo_url, database)}
+        finally:
+            drop(mongo_url, database)
 
 
 def _order(options: Any, folder: Path, mongo_url: str, database: str, service_url: str) -> Order:
@@ -118,7 +133,7 @@ def _mongo(url: str | None, folder: Path) -> Iterator[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/benchmark --one", description=__doc__)
     add = parser.add_argument
     add("--requests", type=int, default=30_000, help=f"{REQUESTS_PER_WORD} per word (default %(default)s)")
     add("--batch-size", type=int, help="words per batch (default: as many as the service takes)")

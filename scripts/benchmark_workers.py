@@ -133,7 +133,8 @@ def _entry(number: int) -> Entry:
     return Entry(Word(derived_id("word", number), text, "en"), definitions, sources=definitions)
 
 
-def _pages(path: Path) -> Iterator[list[tuple[int, list[Entry]]]]:
+def pages(path: Path) -> Iterator[list[tuple[int, list[Entry]]]]:
+    """The pages of words, each with its number and its entries."""
     with path.open("rb") as pages:
         while pages.peek(1):
             yield pickle.load(pages)  # noqa: S301  written by this script a moment ago
@@ -156,7 +157,7 @@ def _write_answers(requests: Path, output: Path) -> None:
 
 
 async def _measured(folder: Path, info: RunInfo, workers: int, workshop: Workshop) -> Pace:
-    for _ in range(4 * workers):  # so that the workers are there before the clock runs
+    for _ in range(1 + 4 * workers):  # so that the workers and their ranks are there before the clock runs
         await workshop.begin(plan_words, [WordToPlan(0, [_entry(0)], {})])
     wall, cpu = perf_counter(), process_time()
     requests = await _plan(folder, workshop)
@@ -174,14 +175,14 @@ async def _measured(folder: Path, info: RunInfo, workers: int, workshop: Worksho
 
 
 async def _plan(folder: Path, workshop: Workshop) -> int:
-    async def pages() -> AsyncIterator[list[WordToPlan]]:
+    async def given() -> AsyncIterator[list[WordToPlan]]:
         per_piece = PAGE_WORDS // STORE_PAGE_WORDS
-        for some in batched(_pages(folder / "entries.pickle"), per_piece):
+        for some in batched(pages(folder / "entries.pickle"), per_piece):
             yield [WordToPlan(ordinal, entries, {}) for page in some for ordinal, entries in page]
 
     requests = 0
     with (folder / "requests.jsonl").open("wb") as lines, (folder / "expected.jsonl").open("wb") as expected:
-        async with aclosing(in_order(workshop, plan_words, pages())) as planned:
+        async with aclosing(in_order(workshop, plan_words, given())) as planned:
             async for _, page in planned:
                 for word_ in page:
                     if not isinstance(word_, Group):
@@ -219,7 +220,7 @@ async def _index(workshop: Workshop, path: Path, places: Any, index: AnswerIndex
 async def _answered(folder: Path, index: AnswerIndex) -> AsyncIterator[PageToSettle]:
     with (folder / "expected.jsonl").open("rb") as lines:
         asked = groupby((Expected(*orjson.loads(line)) for line in lines), key=lambda each: each.ordinal)
-        for page in _pages(folder / "entries.pickle"):
+        for page in pages(folder / "entries.pickle"):
             words = []
             for _, entries in page:
                 expected = list(next(asked)[1])

@@ -1,0 +1,128 @@
+"""`scripts/benchmark`: what our own part of a run costs, at three sizes, beside what it cannot cost less than.
+
+One run each of a hundredth, a tenth and all of the requests, from the word list to the database, against a sandbox and
+a MongoDB server in processes of their own; then the stations alone with one and more workers, the ledger of a whole
+dictionary, and immediate mode beside a plain script. `scripts/benchmark --one --help` lists what a single run can tell.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from floridify_batch.local_mongo import local_mongod
+from floridify_batch.sandbox.running import running_sandbox
+from scripts import benchmark_ledger, benchmark_run, benchmark_workers
+from scripts.benchmark_data import REQUESTS_PER_WORD
+from scripts.benchmark_floors import Floors, floors
+from scripts.benchmark_immediate import race, race_report
+from scripts.benchmark_plot import Measured, plot
+from scripts.benchmark_report import report, station_cpu
+from scripts.benchmark_stations import Station
+
+_STATION_REQUESTS = 30_000
+_RACE_REQUESTS = 2_000
+_CONCURRENCY = 32
+_LEDGER = (600_000, 400)
+_AT_LEAST = REQUESTS_PER_WORD
+
+type Result = Mapping[str, Any]
+type Say = Callable[[str], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--one" in given:
+        return benchmark_run.main([each for each in given if each != "--one"])
+    options = _parser().parse_args(given)
+    sizes = [max(_AT_LEAST, options.requests // part) for part in (100, 10, 1)]
+    with tempfile.TemporaryDirectory(prefix="batch-synth-benchmark-") as name:
+        folder = Path(name)
+        with local_mongod(folder / "mongodb") as server:
+            results = [_one(size, server.url) for size in sizes]
+            print(report(results[-1]))
+            _title("Three sizes")
+            print(_sizes(results))
+            _stations(folder / "stations", min(_STATION_REQUESTS, options.requests), server.url, results[-1])
+        _title("The ledger of a dictionary")
+        ledger = folder / "ledger"
+        ledger.mkdir()
+        words, chunks = (_LEDGER[0], _LEDGER[1]) if not options.small else (6_000, 40)
+        print(benchmark_ledger.ledger_report(benchmark_ledger.measure(ledger, words, chunks), words, chunks))
+    if options.plot:
+        options.plot.write_text(plot([_measured(each) for each in results]), encoding="utf-8")
+    return 0 if all(each["answered"] == each["requests"] for each in results) else 1
+
+
+def _one(requests: int, mongo_url: str) -> Result:
+    print(f"{requests:,} requests …", flush=True)
+    return benchmark_run.measured_run(requests, mongo_url)
+
+
+def _title(text: str) -> None:
+    print(f"\n── {text} ──")
+
+
+# ── tables ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _measured(result: Result) -> Measured:
+    cpu = sum(row["cpu"] for row in result["rows"]) / result["requests"] * 1e6
+    return Measured(result["requests"], cpu, result["peak"] / 1e6)
+
+
+def _sizes(results: Sequence[Result]) -> str:
+    head = f"{'requests':>12}{'CPU µs/request':>16}{'without start':>15}{'peak MB':>9}{'added MB':>10}"
+    lines = [head]
+    for before, result in zip([None, *results], results, strict=False):
+        found = _measured(result)
+        start = station_cpu(result, Station.STARTING)
+        added = "" if before is None else f"{found.peak_mb - before['peak'] / 1e6:+.1f}"
+        lines.append(
+            f"{found.requests:>12,}{found.cpu:>16.1f}{found.cpu - start:>15.1f}{found.peak_mb:>9.0f}{added:>10}"
+        )
+    return "\n".join(lines)
+
+
+def _stations(folder: Path, requests: int, mongo_url: str, result: Result) -> None:
+    folder.mkdir()
+    paces = benchmark_workers.measure(folder, requests // REQUESTS_PER_WORD, [1, 2])
+    settings = benchmark_workers.settings_of_benchmark()
+    entries = (entry for page in benchmark_workers.pages(folder / "entries.pickle") for _, (entry,) in page)
+    bare = floors(folder, settings, entries, mongo_url, f"benchmark_{token_hex(4)}")
+    _title("Beside the floor, CPU µs/request")
+    print("\n".join(_beside(bare, result)))
+    _title("The pure stations alone, from files to files")
+    print(benchmark_workers.pace_report(paces))
+    _title("Immediate mode beside a plain script")
+    with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as url:
+        print(race_report(race(folder, url, min(_RACE_REQUESTS, requests), _CONCURRENCY)))
+
+
+def _beside(bare: Floors, result: Result) -> Iterator[str]:
+    yield f"{'station':<22}{'ours':>8}{'floor':>8}{'times':>8}"
+    for station, floor in bare.items():
+        ours = station_cpu(result, station)
+        yield f"{station:<22}{ours:>8.1f}{floor:>8.1f}{ours / floor:>8.2f}"
+    others = [each for each in islice(Station, 1, None) if each not in bare and each is not Station.WAITING]
+    yield f"{'all others':<22}{sum(station_cpu(result, each) for each in others):>8.1f}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/benchmark", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--requests", type=int, default=100_000, help="of the largest run (default %(default)s)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time and memory against the requests, as SVG")
+    parser.add_argument("--small", action="store_true", help="a small ledger, too: for trying the benchmark out")
+    parser.add_argument("--one", action="store_true", help="one run alone, with options of its own")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
