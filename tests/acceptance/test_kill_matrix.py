@@ -3,7 +3,8 @@
 A selection of the matrix that `scripts/soak --matrix` goes through: several processes of one run die one after another.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ import pytest
 from floridify_batch.fatal import POINTS
 from scripts.soak_chaos import plan_of
 from scripts.soak_matrix import FATES, TROUBLES, Case, Matrix, comes_by, whole_matrix
-from scripts.soak_ordeal import Ordeal, database_at
+from scripts.soak_ordeal import Ordeal, Verdict, database_at
 
-AT_ONCE = 6
+AT_ONCE = 8
 """Cases that are played together: each spends much of its time waiting for a batch or for a list."""
 
 CASES = (
+    Case(("after-cancel", "before-SUBMITTED-ANSWERED"), "shown late"),
     Case(("before-NEW-PLANNED", "before-SUBMITTING-SUBMITTED"), "completed", "made, then 500"),
     Case(("after-create", "amid-answers"), "in both files", "lagging list"),
     Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply"),
@@ -24,13 +26,12 @@ CASES = (
     Case(("after-upload", "before-STORED-DONE"), "cancelled", "turned away"),
     Case(("before-SUBMITTED-PLANNED", "after-save"), "queue full", "polls fail"),
     Case(("before-SUBMITTED-SPLIT", "before-SPLIT-DONE"), "too large"),
-    Case(("after-cancel", "before-SUBMITTED-ANSWERED"), "shown late"),
     Case(("amid-save", "before-update"), "rejected", "downloads fail"),
     Case(("after-find", "after-apply"), "failed late", "uploads fail"),
     Case(("before-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
     Case(("after-ensure_words", "before-LOST-STORED"), "files gone"),
 )
-"""One process dies at the first point, the next one at the second, and the third comes to the end."""
+"""One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""
 
 
 def _what(point: str) -> str:
@@ -61,6 +62,15 @@ def test_the_matrix_leaves_nothing_out() -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def at_random(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Verdict]]:
+    """A random case, which happens while the cases of the selection do: it spends its time waiting."""
+    folder = tmp_path_factory.mktemp("random")
+    with database_at(folder / "mongodb") as database, ThreadPoolExecutor(1) as pool:
+        yield pool.submit(Ordeal(plan_of(HARD_SEED), folder / "case", database).undergo)
+
+
+@pytest.mark.usefixtures("at_random")
 def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
     """Wherever processes die: one paid batch per chunk, no usable answer asked for again, every request accounted for,
     and the documents of a run without faults.
@@ -72,10 +82,8 @@ def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
     assert [outcome.died for outcome in outcomes] == [case.points for case in CASES]
 
 
-@pytest.mark.parametrize("seed", [HARD_SEED])
-def test_at_random(tmp_path: Path, seed: int) -> None:
+def test_at_random(at_random: Future[Verdict]) -> None:
     """A random case of the soak: hit by signals and outages at moments that a seed decides, and no figure is off."""
-    with database_at(tmp_path / "mongodb") as database:
-        verdict = Ordeal(plan_of(seed), tmp_path / "case", database).undergo()
+    verdict = at_random.result()
     assert (verdict.fine, verdict.wrong) == (True, "")
     assert len(verdict.codes) > 1
