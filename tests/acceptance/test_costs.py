@@ -24,6 +24,7 @@ def test_the_wall(desk: Desk) -> None:
     """A run stops before its wall with exit code 6, says what is left, and goes on behind a higher one."""
     words = known(desk, "wall", 10)
     dear = ("--price", "in=100,out=100")
+    before = desk.sandbox.stats()["bodies_answered_more_than_once"]
     stopped = desk.do(*RUN, *dear, "--max-cost", "0.5")
     assert stopped.code == 6, stopped
     ledger = desk.ledger
@@ -37,7 +38,7 @@ def test_the_wall(desk: Desk) -> None:
     done = desk.do(*RESUME, "--max-cost", "1000")
     assert done.code == 0, done
     assert sorted(desk.ledger.processed_words) == sorted(words)
-    assert desk.sandbox.stats()["bodies_answered_more_than_once"] == 0
+    assert desk.sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
 def test_the_wall_at_once(desk: Desk) -> None:
