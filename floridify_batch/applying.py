@@ -56,20 +56,6 @@ class Origin:
             self.mode,
         )
 
-    def provenance(self, question: Question, answered: Answered, *, replace: bool, clustering: bool) -> Provenance:
-        """Where one answer comes from, and how it is to be stored."""
-        return Provenance(
-            answered.custom_id,
-            self.stamp(question),
-            self.completed,
-            answered.usage,
-            self.language,
-            language_name(self.language),
-            replace,
-            clustering=clustering,
-            rare_first=self.rare_first,
-        )
-
 
 class Fate(Enum):
     """What becomes of an answer that is usable."""
@@ -95,8 +81,8 @@ class Applied:
 
 def applied(page: Iterable[tuple[WordOutcome, Iterable[Entry]]], asked: Brief, origin: Origin) -> list[Applied]:
     """What the answers of each word change, given the entries that it has now."""
-    questions = asked.by_component()
-    return [_applied(outcome, _targets(entries), questions, asked, origin) for outcome, entries in page]
+    frame = _Frame(asked, origin)
+    return [_applied(outcome, _targets(entries), frame) for outcome, entries in page]
 
 
 def parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
@@ -113,21 +99,45 @@ def parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
 type _Targets = Mapping[tuple[str, int | None], tuple[Entry, Target]]
 
 
-def _applied(
-    outcome: WordOutcome, targets: _Targets, questions: Mapping[str, Question], asked: Brief, origin: Origin
-) -> Applied:
+class _Frame:
+    """What the answers of one batch share, worked out once."""
+
+    def __init__(self, asked: Brief, origin: Origin) -> None:
+        self.asked = asked
+        self.origin = origin
+        self.questions = asked.by_component()
+        self.stamps = {component: origin.stamp(question) for component, question in self.questions.items()}
+        self._clustering = SynthesisComponent.CLUSTER_DEFINITIONS in self.questions
+        self._language_name = language_name(origin.language)
+
+    def provenance(self, answered: Answered, *, replace: bool) -> Provenance:
+        """Where one answer comes from, and how it is to be stored."""
+        return Provenance(
+            answered.custom_id,
+            self.stamps[answered.parts.component],
+            self.origin.completed,
+            answered.usage,
+            self.origin.language,
+            self._language_name,
+            replace,
+            clustering=self._clustering,
+            rare_first=self.origin.rare_first,
+        )
+
+
+def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
     made = Applied()
     for answered in outcome.answers:
-        question = questions[answered.parts.component]
+        question = frame.questions[answered.parts.component]
         place = targets.get((answered.parts.document, answered.parts.number))
         misfit = _misfit(question, place, answered)
         if misfit or place is None:
             made.fates[Fate.ORPHANED] += 1
             made.orphans.append(Failure(answered.custom_id, FailureReason.ORPHANED, misfit))
             continue
-        fate = _fate(question, *place, asked, origin)
+        fate = _fate(question, *place, frame)
         made.fates[fate] += 1
-        change = None if fate is Fate.OUTDATED else _change(question, *place, answered, asked, origin)
+        change = None if fate is Fate.OUTDATED else _change(question, *place, answered, frame)
         if change is not None:
             made.changes.append(change)
     return made
@@ -142,23 +152,19 @@ def _misfit(question: Question, place: tuple[Entry, Target] | None, answered: An
     return ""
 
 
-def _fate(question: Question, entry: Entry, target: Target, asked: Brief, origin: Origin) -> Fate:
-    recipe, stamp = question.recipe, question.recipe.stamp(target)
+def _fate(question: Question, entry: Entry, target: Target, frame: _Frame) -> Fate:
+    recipe, stamp, origin = question.recipe, question.recipe.stamp(target), frame.origin
     if stamp is None:
         # It was asked for because it was missing; what others have put there since is theirs.
         taken = origin.late and not recipe.structural and recipe.stored(entry, target)
-        return Fate.OUTDATED if taken and not question.replaces(target, asked) else Fate.FRESH
-    if stamp.id == origin.stamp(question).id:
+        return Fate.OUTDATED if taken and not question.replaces(target, frame.asked) else Fate.FRESH
+    if stamp.id == frame.stamps[recipe.component].id:
         return Fate.STORED
     return Fate.OUTDATED if stamp.batch_created > origin.created else Fate.FRESH
 
 
-def _change(
-    question: Question, entry: Entry, target: Target, answered: Answered, asked: Brief, origin: Origin
-) -> Change | None:
-    clusters = any(each.recipe.component is SynthesisComponent.CLUSTER_DEFINITIONS for each in asked.questions)
-    replace = question.replaces(target, asked)
-    provenance = origin.provenance(question, answered, replace=replace, clustering=clusters)
+def _change(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Change | None:
+    provenance = frame.provenance(answered, replace=question.replaces(target, frame.asked))
     change: Change | None = question.recipe.change(entry, target, answered.answer, provenance)
     return change
 

@@ -43,11 +43,12 @@ class Usage:
 def usage_of(body: Mapping[str, Any]) -> Usage:
     """The usage that an answer's body states; what it does not state counts as none."""
     usage = _object(body.get("usage"))
+    read, written = _object(usage.get("prompt_tokens_details")), _object(usage.get("completion_tokens_details"))
     return Usage(
         _number(usage.get("prompt_tokens")),
-        _number(_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        _number(read.get("cached_tokens")),
         _number(usage.get("completion_tokens")),
-        _number(_object(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+        _number(written.get("reasoning_tokens")),
     )
 
 
