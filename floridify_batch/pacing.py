@@ -19,12 +19,14 @@ class Paced:
         self._tell = tell
         self._clock = clock
         self._told_at: float | None = None
+        self._told = -1
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell of it, unless something was told just now."""
+        """Tell of it, unless something was told just now, or just this."""
         now = self._clock()
-        if self._told_at is None or now - self._told_at >= EVERY or 0 < total <= done:
-            self._told_at = now
+        due = self._told_at is None or now - self._told_at >= EVERY or 0 < total <= done
+        if due and done != self._told:
+            self._told_at, self._told = now, done
             self._tell(done, total)
 
 

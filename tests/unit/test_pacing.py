@@ -33,3 +33,4 @@ def test_a_file_tells_how_far_it_was_read(tmp_path: Path) -> None:
     assert b"".join(parts) == b"0123456789"
     assert told[0] == (4, 10)
     assert told[-1] == (10, 10)
+    assert len(set(told)) == len(told)

@@ -12,13 +12,16 @@ from floridify_batch.events import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
+    Direction,
     Event,
     ListRead,
     Noticed,
+    PartStored,
     Progressed,
     RunBegan,
     RunEnded,
     Totals,
+    Transferred,
     Waiting,
     WordFailed,
 )
@@ -28,6 +31,7 @@ from floridify_batch.run_view import (
     FINISHED_SHOWN,
     WORDS_SHOWN,
     RunView,
+    Work,
     verdict,
 )
 from floridify_batch.wording import brief, dollars, expiry, megabytes, percent, span, stamp
@@ -105,6 +109,8 @@ some_event: st.SearchStrategy[Event] = st.one_of(
         st.just(Usage()),
         st.none(),
     ),
+    st.builds(Transferred, chunks, st.sampled_from(Direction), parts, parts),
+    st.builds(PartStored, chunks, parts, parts),
     st.builds(WordFailed, some_text, some_text),
     st.builds(Waiting, some_text),
     st.builds(Noticed, some_text),
@@ -210,6 +216,41 @@ def test_finished_chunks_leave_the_flight() -> None:
         (2, "LOST", "batch_2"),
     ]
     assert view.apply(polled(2, 5), NOON) == view
+
+
+def test_what_came_of_a_chunk_replaces_the_services_count() -> None:
+    """Until its answers are judged, a chunk has the service's counts; then those of usable answers and of failures."""
+    view = told((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, polled(1, 398, failed=2)))
+    assert [(each.done, each.failed) for each in view.flights.values()] == [(400, 2)]
+    view = view.apply(moved(1, "STORED"), NOON)
+    view = view.apply(ChunkSettled(1, 391, {"http 500": 2, "malformed": 7}, (), Usage(), None), NOON)
+    assert [(each.done, each.failed) for each in view.finished] == [(400, 9)]
+
+
+def test_requests_in_flight_count_as_the_service_says() -> None:
+    """How far the requests are is what is settled and what the service is through with, without counting twice."""
+    start = Totals(words=100, requests=800, answered=300, failed_requests=100)
+    view = told((NOON, began(start)), (NOON, moved(2, "SUBMITTED", "batch_2")), (NOON, polled(2, 90, failed=10)))
+    assert view.ended_requests == 500
+    done = Progressed(Totals(words=100, requests=800, answered=690, failed_requests=110))
+    view = view.apply(moved(2, "ANSWERED"), NOON).apply(moved(2, "STORED"), NOON).apply(done, NOON)
+    assert view.ended_requests == 800
+
+
+@pytest.mark.parametrize(
+    ("event", "activity", "work"),
+    [
+        (ListRead(3, 9), "Planning the list", Work(3, 9, "words")),
+        (Transferred(2, Direction.UP, 5, 10), "Uploading chunk 2", Work(5, 10, "bytes")),
+        (Transferred(2, Direction.DOWN, 5, 0), "Downloading the answers of chunk 2", Work(5, 0, "bytes")),
+        (PartStored(2, 5, 400), "Storing the answers of chunk 2", Work(5, 400, "requests")),
+    ],
+)
+def test_work_is_measured_while_it_lasts(event: Event, activity: str, work: Work) -> None:
+    """Work of known length is the activity with its measure, until the run does something else."""
+    view = told((NOON, began()), (NOON, Waiting("The service does not answer")), (NOON, event))
+    assert (view.activity, view.work, view.waiting) == (activity, work, False)
+    assert view.apply(moved(2, "STORED"), NOON).work is None
 
 
 def test_a_poll_alone_shows_a_chunk() -> None:
