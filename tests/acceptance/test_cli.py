@@ -206,7 +206,7 @@ def test_local_mongod(desk: Desk) -> None:
     assert (done.code, done.err) == (0, "")
     assert "Local MongoDB started at mongodb://127.0.0.1:" in done.out
     assert processes_in(desk.folder) == []
-    again = bare.do("run", "words.txt", "--dry-run", *FEW)
+    again = bare.do("run", "words.txt", "--dry-run", "--checkpoint", "another.json", *FEW)
     assert (again.code, "1 complete already" in again.out) == (0, True)
     assert processes_in(desk.folder) == []
 
