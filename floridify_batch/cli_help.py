@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import chain, groupby
 from shutil import get_terminal_size
-from textwrap import wrap
+from textwrap import wrap as wrapped
 from typing import Any
 
 import typer
@@ -20,6 +21,8 @@ from floridify_batch.cli_parts import colourful
 
 GROUPS = ("What", "Where", "Money", "Pace", "Output")
 """The groups of options, in the order in which they are shown; any other stands behind them."""
+
+wrap = partial(wrapped, break_on_hyphens=False, break_long_words=False)
 
 _LEAST = 26
 """Columns that an explanation needs beside its option; where there are fewer, it stands below."""
@@ -142,7 +145,7 @@ def _stacked(row: Row, columns: int) -> list[str]:
     """A row with its explanation below its name; an example is not broken, so that it can be copied."""
     if not row.text:
         return [f"  {row.name}"]
-    below = wrap(row.text, columns, initial_indent="      ", subsequent_indent="      ", break_long_words=False)
+    below = wrap(row.text, columns, initial_indent="      ", subsequent_indent="      ")
     return [f"  {_styled(row.name, fg='cyan')}", *below]
 
 

@@ -21,14 +21,21 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="The run's own screen, until it has ended.", rich_help_panel="Output")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Say how a batch, or every batch of a checkpoint, stands."""
     from floridify_batch import inspection
 
     place = checkpoint_at(checkpoint) if checkpoint else None
     if watch:
+        if json:
+            raise UsageError("--watch is for a terminal; --json says once how things stand.")
         _watch(batch_id, place or inspection.only_checkpoint(), base_url)
-    asked = inspection.status(batch_id, place, secrets_of(None), base_url, sandbox_seconds())
+    seconds = sandbox_seconds()
+    if batch_id:
+        asked = inspection.batch_status(batch_id, place, secrets_of(None), base_url, seconds, as_json=json)
+    else:
+        asked = inspection.status(place, secrets_of(None), seconds, as_json=json)
     raise typer.Exit(asyncio.run(asked))
 
 
@@ -45,12 +52,12 @@ def _watch(batch_id: str | None, place: "Checkpoint", base_url: str | None) -> N
     raise typer.Exit(code)
 
 
-def failures(checkpoint: CheckpointOption = None) -> None:
+def failures(checkpoint: CheckpointOption = None, json: JsonOption = False) -> None:
     """List the failed words of a checkpoint, with reasons."""
     from floridify_batch import inspection
 
-    place = checkpoint_at(checkpoint) if checkpoint else inspection.only_checkpoint()
-    raise typer.Exit(inspection.failures(place))
+    place = checkpoint_at(checkpoint) if checkpoint else None
+    raise typer.Exit(inspection.failures(place, as_json=json))
 
 
 def report(

@@ -1,10 +1,10 @@
 """The commands that look at a run or a batch from outside: status, failures, components."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -16,9 +16,12 @@ from floridify_batch.components import Recipe, Scope, SynthesisComponent
 from floridify_batch.connector import DEFAULT_MODEL
 from floridify_batch.cost_panels import costs_panel
 from floridify_batch.costing import costs_object, costs_of
+from floridify_batch.display import Output, talk_aside
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED
+from floridify_batch.failures import Failure
 from floridify_batch.frames import listing
+from floridify_batch.json_lines import object_of
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table
 from floridify_batch.planning import brief
@@ -28,9 +31,6 @@ from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import utc_now
 from floridify_batch.telling import say, say_json
 from floridify_batch.word_lists import read_normalised
-
-if TYPE_CHECKING:
-    from floridify_batch.failures import Failure
 
 _WIDE = 100
 """Columns from which there is room for where a component is stored."""
@@ -42,27 +42,54 @@ PATIENCE = 10.0
 """Seconds for which a service that does not answer is asked again by a command that somebody watches."""
 
 
-async def status(
-    batch_id: str | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
-) -> int:
-    """Say how a batch stands, or every batch of a checkpoint."""
-    console = Console()
-    if batch_id is None:
-        ledger = ledger_of(checkpoint or only_checkpoint())
-        rows = await _rows(ledger, checkpoint or only_checkpoint(), secrets, seconds)
-        console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
+async def status(checkpoint: Checkpoint | None, secrets: Secrets, seconds: float, *, as_json: bool) -> int:
+    """Say how every batch of a checkpoint stands: a table, or one JSON object."""
+    place = checkpoint or only_checkpoint()
+    with _apart(as_json):
+        rows = await _rows(ledger_of(place), place, secrets, seconds)
+    if as_json:
+        say_json({"chunks": [object_of(row) for row in rows]})
         return 0
-    ledger_or_none = checkpoint.load() if checkpoint else None
-    async with batches_of(ledger_or_none, checkpoint, secrets, base_url, seconds) as batches:
-        job = await batches.retrieve(batch_id)
-    console.print(batch_panel(_facts(job, ledger_or_none), utc_now()))
+    console = Console()
+    console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
     return 0
 
 
-def failures(checkpoint: Checkpoint) -> int:
-    """List the failed words with what failed of each."""
+async def batch_status(
+    batch_id: str,
+    checkpoint: Checkpoint | None,
+    secrets: Secrets,
+    base_url: str | None,
+    seconds: float,
+    *,
+    as_json: bool,
+) -> int:
+    """Say how one batch stands, whoever made it: a panel, or one JSON object. Raises `UnknownBatch`."""
+    ledger = checkpoint.load() if checkpoint else None
+    with _apart(as_json):
+        async with batches_of(ledger, checkpoint, secrets, base_url, seconds) as batches:
+            facts = _facts(await batches.retrieve(batch_id), ledger)
+    if as_json:
+        say_json(object_of(facts))
+    else:
+        Console().print(batch_panel(facts, utc_now()))
+    return 0
+
+
+def _apart(as_json: bool) -> AbstractContextManager[None]:
+    """While a program waits for JSON, what is said on the way goes to standard error."""
+    return talk_aside(Output.JSON if as_json else Output.AUTO, asks=False)
+
+
+def failures(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
+    """List the failed words with what failed of each: tables, or one JSON object."""
+    place = checkpoint or only_checkpoint()
+    ledger = ledger_of(place)
+    rows = list(_failure_rows(ledger, place))
+    if as_json:
+        say_json({"failed_words": ledger.failed_words, "failures": [object_of(row) for row in rows if row.custom_id]})
+        return 0
     console = Console()
-    rows = list(_failure_rows(ledger_of(checkpoint), checkpoint))
     console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
     return 0
 
@@ -213,5 +240,18 @@ def _failure_rows(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[FailureRow
         if not failed:
             yield FailureRow(word, "", "", ledger.failed_words[word])
         for failure in failed.values():
-            parts = parse_custom_id(failure.custom_id)
-            yield FailureRow(word, parts.component if parts else "", failure.kind, failure.detail)
+            yield _failure_row(word, failure)
+
+
+def _failure_row(word: str, failure: Failure) -> FailureRow:
+    parts = parse_custom_id(failure.custom_id)
+    return FailureRow(
+        word,
+        parts.component if parts else "",
+        failure.kind,
+        failure.detail,
+        parts.document if parts else None,
+        failure.custom_id,
+        failure.status,
+        failure.attempt,
+    )

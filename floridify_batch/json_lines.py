@@ -33,7 +33,7 @@ class JsonDisplay:
 
 def event_object(event: Event, now: datetime) -> dict[str, Any]:
     """An event as JSON has it: when it came, which it is, and its fields under their own names."""
-    return {"time": _moment(now), "event": event_name(type(event)), **_object(event)}
+    return {"time": _moment(now), "event": event_name(type(event)), **object_of(event)}
 
 
 def event_name(kind: type) -> str:
@@ -41,7 +41,8 @@ def event_name(kind: type) -> str:
     return _INSIDE.sub("_", kind.__name__).lower()
 
 
-def _object(value: Any) -> dict[str, Any]:
+def object_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON has them."""
     return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
 
 
@@ -59,7 +60,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one case for each kind of valu
         case list() | tuple():
             return [_plain(each) for each in value]
         case _ if is_dataclass(value):
-            return _object(value)
+            return object_of(value)
     return value
 
 

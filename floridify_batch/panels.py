@@ -54,12 +54,19 @@ class BatchFacts:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """A failure as the `failures` command lists it: the word, what was asked, of which kind it is, and more."""
+    """A failure as the `failures` command lists it: the word, what was asked, of which kind it is, and more.
+
+    `document` is the id of the definition, or of the word, that was asked about; `status` is of HTTP.
+    """
 
     word: str
     component: str
     kind: str
     detail: str
+    document: str | None = None
+    custom_id: str | None = None
+    status: int | None = None
+    attempt: int | None = None
 
 
 _AROUND = 5  # lines of a screen that are not rows: heads, rules, what is summed up, the shell's own line
@@ -171,10 +178,12 @@ def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = 
             count(number), cell(kind or "-", "bold red"), cell(f"{example.word} {example.component}: {example.detail}")
         )
     most = None if height is None else max(4, height - len(first) - _AROUND - 3)
-    table = listing("word", "component", "kind", "reason", wide="reason")
+    about = width >= WIDE
+    table = listing("word", "component", *(["asked about"] if about else []), "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // 4)
     for row in rows[:most]:
-        table.add_row(*map(cell, (row.word, row.component, row.kind, row.detail)))
+        ids = [row.document or "-"] if about else []
+        table.add_row(*map(cell, (row.word, row.component, *ids, row.kind, row.detail)))
     parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
     if most is not None and len(rows) > most:
         parts.append(Text(f"and {count(len(rows) - most)} more; send the output to a file for all of them", "dim"))

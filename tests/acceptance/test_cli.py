@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from bson import ObjectId
 from openai import OpenAI
 
 from tests.acceptance.command import KEY, Desk, said, together, until
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("refused")  # these go on while commands of
 
 FEW = ("--components", "synonyms,cefr_level")
 RUN = ("run", "words.txt", "--yes", *FEW)
+JSON = (("failures", "--json"), ("status", "--json"))
 RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
 
 
@@ -182,11 +184,26 @@ def test_failures(desk: Desk) -> None:
     assert listed.out.startswith("2 failures\n")
     assert re.search(r"2 +refused +refusedword", listed.out)
     assert "fineword" not in listed.out
+    as_json(desk, mine["id"])
     (record,) = desk.ledger.chunks
     assert f"{record.usage.input:,} in, {record.usage.output:,} out" in one.out
     assert "No chunk" not in one.out
     assert (nothing.code, "nothing to cancel" in nothing.out) == (0, True)
     assert (other.code, "No chunk of this checkpoint owns this batch" in other.out) == (0, True)
+
+
+def as_json(desk: Desk, batch_id: str) -> None:
+    """The same as objects: what failed of a word names the documents that it was about, and are in the database."""
+    failed, chunks, batch = (orjson.loads(each.out) for each in desk.each(*JSON, ("status", batch_id, "--json")))
+    assert failed["failed_words"].keys() == {"refusedword"}
+    assert {each["custom_id"].split("-")[1] for each in failed["failures"]} == {
+        str(each["document"]) for each in failed["failures"]
+    }
+    ids = [ObjectId(each["document"]) for each in failed["failures"]]
+    assert desk.database.definitions.count_documents({"_id": {"$in": ids}}) == len(set(ids)) > 0
+    (chunk,) = chunks["chunks"]
+    assert (chunk["batch_id"], chunk["done"], chunk["failed"]) == (batch_id, 4, 2)
+    assert (batch["id"], batch["status"], batch["total"]) == (batch_id, "completed", 4)
 
 
 def batch_of_a_stranger(sandbox: Sandbox) -> str:

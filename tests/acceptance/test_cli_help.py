@@ -1,0 +1,229 @@
+"""What the command says of itself: its help, its version, what a shell completes, and what it makes of a slip."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+
+import orjson
+import pytest
+
+from floridify_batch.cli import app
+from floridify_batch.cli_help import GROUPS
+from floridify_batch.components import SynthesisComponent
+from floridify_batch.display import Output
+from floridify_batch.panels import BatchFacts, BatchRow, FailureRow
+from tests.acceptance.command import COMMAND, Terminal
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+LOOKERS = [name for name in COMMANDS if name != "run"]
+NOTHING: Mapping[str, str] = MappingProxyType({})
+ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUTF8": "1"}
+
+
+def said(*arguments: str, folder: Path | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
+    """A command that ended."""
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=ENV | env, cwd=folder, check=False)
+
+
+@contextmanager
+def terminal(
+    folder: Path, *arguments: str, rows: int = 24, columns: int = 80, env: Mapping[str, str] = NOTHING
+) -> Iterator[Terminal]:
+    """A command in a terminal that ended."""
+    opened = Terminal([COMMAND, *arguments], folder, ENV | {"TERM": "xterm-256color", **env}, rows, columns)
+    try:
+        opened.ended()
+        yield opened
+    finally:
+        opened.close()
+
+
+# ── help ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("command", "rows"), [("", 24), ("run", 40), *((name, 24) for name in LOOKERS)])
+def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
+    """The help of a command leaves a line of its screen for what will be typed; no line is cut or has a rest below."""
+    with terminal(tmp_path, *command.split(), "--help", rows=rows) as shown:
+        lines = shown.text.splitlines()
+    assert len(lines) < rows
+    assert max(map(len, lines)) <= 80
+    if command:
+        body = lines[lines.index("") + 1 :]
+        assert not [line for line in body if line.startswith(" " * 11)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_grouped_and_ends_in_two_examples(command: str) -> None:
+    """Options stand in their groups, always in the same order, and the last lines are two commands to type."""
+    text = said(command, "--help", COLUMNS="80").stdout
+    groups = re.findall(r"^([A-Z]\w+)  ", text, re.MULTILINE)
+    assert groups == [*(each for each in GROUPS if each in groups), "Options", "Examples"]
+    examples = [line.removeprefix("Examples").strip() for line in text.splitlines()[-2:]]
+    assert all(line.startswith("batch-synth ") for line in examples)
+    assert any(line.startswith(f"batch-synth {command}") for line in examples)
+
+
+def test_the_groups_of_a_run() -> None:
+    """What, where, money, pace and output each have their options."""
+    text = said("run", "--help", COLUMNS="80").stdout
+    blocks = dict(re.findall(r"^([A-Z]\w+)  (.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL))
+    members = {"What": "--components", "Where": "--checkpoint", "Money": "--max-cost", "Pace": "--max-batches"}
+    assert all(option in blocks[group] for group, option in members.items())
+    assert all(option in blocks["Output"] for option in ("--output", "-q, --quiet"))
+
+
+@pytest.mark.parametrize("command", ["", "run", "status"])
+def test_help_in_a_narrow_terminal(tmp_path: Path, command: str) -> None:
+    """In 40 columns an explanation stands below its option, and lines break between words."""
+    with terminal(tmp_path, *command.split(), "--help", columns=40) as shown:
+        text = shown.text.split("Examples")[0]
+    assert max(map(len, text.splitlines())) <= 40
+    everything = " ".join(text.split())
+    wide = " ".join(said(*command.split(), "--help", COLUMNS="80").stdout.split("Examples")[0].split())
+    assert set(wide.split()) == set(everything.split())
+
+
+@pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_help_in_colour(tmp_path: Path, env: dict[str, str], coloured: bool) -> None:
+    """Help is coloured in a terminal that may be."""
+    with terminal(tmp_path, "--help", env=env) as shown:
+        assert ("\x1b[" in shown.raw) == coloured
+    assert "\x1b[" not in said("--help").stdout
+
+
+def test_version() -> None:
+    """The version is the installed package's."""
+    done = said("--version")
+    assert (done.returncode, done.stdout) == (0, f"batch-synth {version('batch-synth')}\n")
+
+
+def test_no_command() -> None:
+    """Without a command, the help is shown, and scripts see that nothing was done."""
+    done = said()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == said("--help").stdout
+
+
+# ── slips ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_slip_is_told_without_breaking_words(tmp_path: Path, columns: int) -> None:
+    """What is wrong, what may have been meant and where to look stand in whole words, in a few lines."""
+    with terminal(tmp_path, "run", "words.txt", "--max-queued-token", "3", columns=columns) as shown:
+        lines = shown.text.splitlines()
+    assert lines[-1] == "  batch-synth run --help"
+    assert " ".join(lines[:-1]) == (
+        "batch-synth: No such option: --max-queued-token. Did you mean --max-queued-tokens? See:"
+    )
+    assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("run words.txt --output jsno", "There is no output 'jsno'. Did you mean json?"),
+        ("run words.txt --output loud", "There is no output 'loud'. Give one of auto, plain, json, quiet."),
+        ("resume -c words.checkpoint.json -q --output json", "--quiet is an output of its own"),
+        ("status --watch --json", "--watch is for a terminal"),
+    ],
+)
+def test_outputs_that_there_are_not(tmp_path: Path, arguments: str, says: str) -> None:
+    """An output that nobody knows is refused with the nearest, and so are two at once."""
+    done = said(*arguments.split(), folder=tmp_path)
+    assert (done.returncode, says in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
+# ── completion ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def completed(line: str, folder: Path, **env: str) -> list[str]:
+    """What bash would be offered for a line; it ends where the cursor is."""
+    words = line.split(" ")
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_BATCH_SYNTH_COMPLETE": "complete_bash"}
+    done = subprocess.run([COMMAND], capture_output=True, text=True, cwd=folder, env=ENV | asked | env, check=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def checkpoint_in(folder: Path, name: str = "words.checkpoint.json") -> None:
+    """A checkpoint, as far as completion looks into it."""
+    chunks = [
+        {"batch_id": "batch_1", "state": "DONE"},
+        {"batch_id": "batch_2", "state": "SUBMITTED"},
+        {"state": "PLANNED"},
+    ]
+    (folder / name).write_bytes(orjson.dumps({"chunks": [{"batch_id": None} | chunk for chunk in chunks]}))
+
+
+def test_completion_of_names(tmp_path: Path) -> None:
+    """Commands, options, components one after the other, languages, outputs, counts and faults are completed."""
+    assert completed("batch-synth re", tmp_path) == ["resume", "report", "recover"]
+    assert completed("batch-synth run words.txt --max-q", tmp_path) == ["--max-queued-tokens"]
+    assert completed("batch-synth run w --components synonyms,ant", tmp_path) == ["synonyms,antonyms"]
+    assert set(completed("batch-synth run w --components ", tmp_path)) == {"default", "all", *SynthesisComponent}
+    assert "domain,domain" not in completed("batch-synth run w --components domain,", tmp_path)
+    assert completed("batch-synth import f --language d", tmp_path) == ["da", "de"]
+    assert set(completed("batch-synth resume --output ", tmp_path)) == set(map(str, Output))
+    assert completed("batch-synth run w --count syn", tmp_path) == ["synonyms="]
+    assert completed("batch-synth sandbox --fault exp", tmp_path) == ["expire="]
+
+
+def test_completion_of_files_and_batches(tmp_path: Path) -> None:
+    """Checkpoints of this folder and of others are completed, and the batches that a checkpoint holds."""
+    (tmp_path / "runs").mkdir()
+    checkpoint_in(tmp_path)
+    checkpoint_in(tmp_path / "runs", "other.checkpoint.json")
+    (tmp_path / "words.json").write_text("{}")
+    assert completed("batch-synth status -c ", tmp_path) == ["words.checkpoint.json"]
+    assert completed("batch-synth resume --checkpoint runs/", tmp_path) == ["runs/other.checkpoint.json"]
+    assert completed("batch-synth status batch", tmp_path) == ["batch_2", "batch_1"]
+    assert completed("batch-synth cancel batch", tmp_path) == ["batch_2"]
+    assert completed("batch-synth status -c runs/other.checkpoint.json b", tmp_path) == ["batch_2", "batch_1"]
+
+
+def test_completion_is_silent(tmp_path: Path) -> None:
+    """Where a checkpoint is damaged, or there are several or none, nothing is offered, and nothing said."""
+    assert completed("batch-synth status batch", tmp_path) == []
+    (tmp_path / "a.checkpoint.json").write_bytes(b'{"chunks": ')
+    assert completed("batch-synth status batch", tmp_path) == []
+    assert completed("batch-synth status -c nowhere/x.checkpoint.json batch", tmp_path) == []
+    checkpoint_in(tmp_path)
+    assert completed("batch-synth cancel batch", tmp_path) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell(tmp_path: Path, shell: str) -> None:
+    """Each shell is given a script that asks us."""
+    done = said(folder=tmp_path, _BATCH_SYNTH_COMPLETE=f"source_{shell}")
+    assert (done.returncode, "_BATCH_SYNTH_COMPLETE=complete_" + shell in done.stdout) == (0, True)
+
+
+def test_nothing_heavy_is_loaded_to_help() -> None:
+    """Help and completion start without the service's, the database's and the screens' packages."""
+    code = "import sys; from floridify_batch.cli import app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"openai", "motor", "pymongo", "rich", "tiktoken", "genai_prices", "floridify_batch.recipes"}.isdisjoint(
+        loaded
+    )
+
+
+# ── JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("title", "kind"), [("A chunk", BatchRow), ("A batch", BatchFacts), ("A failure", FailureRow)])
+def test_the_document_names_every_field(title: str, kind: type) -> None:
+    """What programs are promised of `--json` is what they get."""
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", text.split(f"## {title}\n")[1], flags=re.MULTILINE)[0]
+    named = re.findall(r"`([a-z_]+)`", re.sub(r"\([^)]*\)", "", section))
+    assert named == [field.name for field in fields(kind)]
