@@ -12,8 +12,8 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.connector import OpenAIConnector
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.immediate_batches import ImmediateBatches
-from floridify_batch.ledger import DATABASE_PATIENCE, RunInfo, RunSettings
 from floridify_batch.planning import Brief
+from floridify_batch.run_settings import DATABASE_PATIENCE, RunInfo, RunSettings
 from floridify_batch.seams import Told
 from floridify_batch.store import MongoStore
 

@@ -28,13 +28,14 @@ from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.events import Totals
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.languages import language_name
-from floridify_batch.ledger import Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import Ledger
 from floridify_batch.planning import brief
 from floridify_batch.pricing import Usage
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
 from floridify_batch.requests import AnswerError, parse_answer
 from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
 from floridify_batch.run import Run
+from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.seams import utc_now
 from floridify_batch.word_lists import digest_of, write_normalised
 from floridify_batch.words import clean_word

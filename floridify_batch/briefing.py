@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from floridify_batch.languages import language_name
-from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief, brief
 from floridify_batch.recipes import components_named
+from floridify_batch.run_settings import RunSettings
 
 
 def new_brief(settings: RunSettings, run_id: str) -> Brief:

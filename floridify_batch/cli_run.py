@@ -92,8 +92,8 @@ def run(
     from floridify_batch.assembly import without_password
     from floridify_batch.connector import DEFAULT_MODEL
     from floridify_batch.floridify import read_config
-    from floridify_batch.ledger import RunSettings
     from floridify_batch.recipes import components_named, counts_named
+    from floridify_batch.run_settings import RunSettings
 
     if immediate and no_wait:
         raise UsageError("--immediate asks while it waits; take --no-wait away, or ask in batches.")

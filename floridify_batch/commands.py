@@ -35,11 +35,12 @@ from floridify_batch.errors import CheckpointError
 from floridify_batch.events import Direction, Observer, Transferred, Waiting
 from floridify_batch.fatal import doom
 from floridify_batch.gate import confirmed, notes_on, surveyed
-from floridify_batch.ledger import Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import Ledger
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
 from floridify_batch.previews import dry_run_of
 from floridify_batch.run import Run
+from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.run_view import RunView
 from floridify_batch.seams import utc_now
 from floridify_batch.spending import at_the_wall, higher_wall, priced, rate_of

@@ -13,8 +13,8 @@ from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any, cast
 
 from floridify_batch.errors import UsageError, WorkersLost
-from floridify_batch.ledger import RunInfo
 from floridify_batch.planning import Brief
+from floridify_batch.run_settings import RunInfo
 from floridify_batch.workshop import OwnHands, Pool, Workshop
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from floridify_batch.chunks import Limits
 from floridify_batch.entry_stores import EntryReader
 from floridify_batch.errors import UsageError
 from floridify_batch.estimates import Estimate
-from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief
+from floridify_batch.run_settings import RunSettings
 from floridify_batch.surveying import Survey
 from floridify_batch.word_lists import WordList
 

@@ -11,9 +11,10 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_ordinals
 from floridify_batch.entry_stores import EntryReader, NoDatabase
 from floridify_batch.gate import notes_on, surveyed
-from floridify_batch.ledger import COMMITTED, Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import COMMITTED, Ledger
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
+from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.spending import expected_in_flight
 from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
 from floridify_batch.telling import say

@@ -12,9 +12,10 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from floridify_batch.events import Totals
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunSettings
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.plots import Deed, ProgressPlot, Tick, TimeAxis, progress_plot
 from floridify_batch.pricing import Usage, rates
+from floridify_batch.run_settings import RunSettings
 
 WORDS_LISTED = 12
 """Failed words that are named; the rest is a number and a command."""

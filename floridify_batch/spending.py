@@ -13,8 +13,9 @@ from decimal import ROUND_UP, Decimal
 
 from floridify_batch.chunks import Budget
 from floridify_batch.errors import UsageError
-from floridify_batch.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger, RunSettings
+from floridify_batch.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger
 from floridify_batch.pricing import Rates, rates
+from floridify_batch.run_settings import RunSettings
 from floridify_batch.wording import count, dollars
 
 _LEAST_SHARE = Decimal("0.05")

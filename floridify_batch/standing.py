@@ -2,7 +2,8 @@
 
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.errors import CheckpointError
-from floridify_batch.ledger import Ledger, RunInfo
+from floridify_batch.ledger import Ledger
+from floridify_batch.run_settings import RunInfo
 from floridify_batch.telling import say
 from floridify_batch.word_lists import Words, digest_of, read_normalised
 

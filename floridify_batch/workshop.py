@@ -16,8 +16,8 @@ import orjson
 
 from floridify_batch.briefing import new_brief
 from floridify_batch.errors import WorkersLost
-from floridify_batch.ledger import RunInfo, RunSettings
 from floridify_batch.planning import Brief
+from floridify_batch.run_settings import RunInfo, RunSettings
 
 type Station[T, R] = Callable[[Brief, T], R]
 

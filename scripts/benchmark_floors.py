@@ -17,9 +17,9 @@ from pymongo import MongoClient, UpdateOne
 
 from floridify_batch.briefing import new_brief
 from floridify_batch.components import Scope
-from floridify_batch.ledger import RunSettings
 from floridify_batch.planning import Brief
 from floridify_batch.requests import CustomId
+from floridify_batch.run_settings import RunSettings
 from floridify_batch.tokens import count_tokens
 from floridify_batch.words import Entry
 from scripts.benchmark_stations import Station

@@ -134,7 +134,7 @@ def _record(number: int, state: Any, words: int, record: Any) -> Any:
 
 def _info(count: int, digest: str) -> Any:
     from floridify_batch.briefing import new_brief
-    from floridify_batch.ledger import RunInfo
+    from floridify_batch.run_settings import RunInfo
     from scripts.benchmark_workers import settings_of_benchmark
 
     settings = settings_of_benchmark()

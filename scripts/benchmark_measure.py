@@ -17,8 +17,8 @@ from scripts.benchmark_stations import Station, StationObserver, Stopwatch, Time
 
 if TYPE_CHECKING:
     from floridify_batch.estimates import Estimate
-    from floridify_batch.ledger import RunSettings
     from floridify_batch.run import Run
+    from floridify_batch.run_settings import RunSettings
 
 POLL_INTERVAL = 0.5
 """Seconds between two looks at the batches; a run's usual minute would only be waited for."""
@@ -91,7 +91,7 @@ async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any
 
 
 def _settings(order: Order) -> "RunSettings":
-    from floridify_batch.ledger import RunSettings
+    from floridify_batch.run_settings import RunSettings
 
     return RunSettings(
         words_file=str(order.words_file),

@@ -26,10 +26,10 @@ from floridify_batch.chunks import Expected, Group
 from floridify_batch.collection import STORE_PAGE_WORDS
 from floridify_batch.crews import Processes
 from floridify_batch.failures import FailureReason
-from floridify_batch.ledger import RunInfo, RunSettings
 from floridify_batch.pricing import Bills
 from floridify_batch.results import AnswerIndex, Unanswered, blocks_of, opened_answers
 from floridify_batch.run import PAGE_WORDS
+from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.sandbox.replies import completion, reply
 from floridify_batch.stations import (
     BlockToIndex,

@@ -23,10 +23,11 @@ from floridify_batch.dictionary import Place
 from floridify_batch.driver import Driver
 from floridify_batch.events import Event
 from floridify_batch.importing import import_file
-from floridify_batch.ledger import Ledger, RunSettings
+from floridify_batch.ledger import Ledger
 from floridify_batch.local_mongo import local_mongod
 from floridify_batch.recipes import DEFAULT_COMPONENTS
 from floridify_batch.run import Run
+from floridify_batch.run_settings import RunSettings
 from floridify_batch.run_view import RunView
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.screens import render

@@ -23,13 +23,14 @@ from floridify_batch.documents import Found, new_word, read_entry
 from floridify_batch.errors import ServiceUncertain, UnknownBatch
 from floridify_batch.events import Event, Totals
 from floridify_batch.languages import language_name
-from floridify_batch.ledger import Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import Ledger
 from floridify_batch.planning import Brief, brief
 from floridify_batch.pricing import BATCH_DISCOUNT
 from floridify_batch.priors import Observed
 from floridify_batch.replacing import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.run import Run
+from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.word_lists import digest_of, write_normalised
 from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, unknown_entry
 

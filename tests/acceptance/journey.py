@@ -14,9 +14,10 @@ from floridify_batch.batches import OpenAIBatches
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import read_failures
 from floridify_batch.failures import Failure
-from floridify_batch.ledger import Ledger, RunSettings
+from floridify_batch.ledger import Ledger
 from floridify_batch.pricing import rates
 from floridify_batch.recipes import components_named
+from floridify_batch.run_settings import RunSettings
 from tests.acceptance.sandbox import Sandbox
 
 KEY = "any"

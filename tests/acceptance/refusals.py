@@ -15,7 +15,8 @@ from pymongo.database import Database
 from floridify_batch.assembly import run_info
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.ledger import Ledger, RunSettings
+from floridify_batch.ledger import Ledger
+from floridify_batch.run_settings import RunSettings
 from floridify_batch.word_lists import digest_of, write_normalised
 from tests.acceptance.command import KEY, Desk, Said
 from tests.acceptance.sandbox import Sandbox

@@ -17,8 +17,8 @@ from floridify_batch.briefing import new_brief
 from floridify_batch.chunks import Limits
 from floridify_batch.costing import costs_object, costs_of
 from floridify_batch.estimates import Estimate
-from floridify_batch.ledger import RunSettings
 from floridify_batch.priors import Origin
+from floridify_batch.run_settings import RunSettings
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.store import MongoStore
 from floridify_batch.surveying import Survey

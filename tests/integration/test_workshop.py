@@ -18,8 +18,8 @@ from pymongo.database import Database
 from floridify_batch.briefing import new_brief
 from floridify_batch.crews import Cluster, Processes, opened_workshop
 from floridify_batch.errors import WorkersLost
-from floridify_batch.ledger import RunInfo, RunSettings
 from floridify_batch.planning import Brief
+from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.workshop import AHEAD, MAX_CREWS, Pool, in_order
 from scripts.benchmark_workers import measure

@@ -20,7 +20,8 @@ from floridify_batch.accounts import Adopted, TokenCount
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.run_settings import RunInfo, RunSettings
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOON = datetime(2026, 11, 20, 12, 30, 15, tzinfo=UTC)

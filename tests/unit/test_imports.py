@@ -45,6 +45,7 @@ ORDER = [
     "applying",
     "events",
     "estimates",
+    "run_settings",
     "ledger",
     "spending",
     "checkpoint",

@@ -9,17 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.accounts import TokenCount
-from floridify_batch.ledger import (
-    TRANSITIONS,
-    ChunkRecord,
-    ChunkState,
-    IllegalMove,
-    Ledger,
-    RunInfo,
-    RunSettings,
-    cost_of,
-)
+from floridify_batch.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, cost_of
 from floridify_batch.pricing import Usage
+from floridify_batch.run_settings import RunInfo, RunSettings
 
 S = ChunkState
 DIAGRAM = {

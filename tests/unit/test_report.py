@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from floridify_batch.accounts import Forecast, Spent, TokenCount
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.report import WORDS_LISTED, Example, Look, Report, report_of
 from floridify_batch.report_page import FIRST_LINE, page
+from floridify_batch.run_settings import RunInfo, RunSettings
 
 S = ChunkState
 T0 = 1_795_100_000.0

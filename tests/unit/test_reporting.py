@@ -9,10 +9,11 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, private_file, write_failures
 from floridify_batch.errors import UsageError
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger, RunInfo, RunSettings
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.report import Example
 from floridify_batch.report_page import FIRST_LINE
 from floridify_batch.reporting import examples, report, write_report
+from floridify_batch.run_settings import RunInfo, RunSettings
 
 WORDS = ["bank", "naïve"]
 SYNONYMS, LEVEL = f"bank-{'a' * 24}-synonyms", f"naive-{'b' * 24}-cefr_level"
