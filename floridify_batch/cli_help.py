@@ -123,9 +123,10 @@ def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
 
 def _blocks(rows: Sequence[Row], margin: int, columns: int) -> Iterator[list[str]]:
     """The lines of each group: beside its name where there is room, else below it."""
-    names = max((len(row.name) for row in rows if row.text), default=0) + 2
+    names = max((len(row.name) for row in rows), default=0) + 2
+    least = _LEAST if any(row.text for row in rows) else -2
     for group, members in groupby(rows, key=lambda row: row.group):
-        if columns - margin - names < _LEAST:
+        if columns - margin - names < least:
             yield [_styled(group, bold=True), *chain.from_iterable(_stacked(row, columns) for row in members)]
         else:
             lines = list(chain.from_iterable(_lines(row, names, columns - margin) for row in members))

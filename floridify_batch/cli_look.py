@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli_options import BaseUrlOption, BatchArgument, CheckpointOption, JsonOption
+from floridify_batch.cli_options import BaseUrlOption, BatchArgument, JsonOption, OnlyCheckpointOption
 from floridify_batch.cli_parts import checkpoint_at, sandbox_seconds, secrets_of
 from floridify_batch.errors import UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def status(
     batch_id: BatchArgument = None,
-    checkpoint: CheckpointOption = None,
+    checkpoint: OnlyCheckpointOption = None,
     base_url: BaseUrlOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="The run's own screen, until it has ended.", rich_help_panel="Output")
@@ -52,7 +52,7 @@ def _watch(batch_id: str | None, place: "Checkpoint", base_url: str | None) -> N
     raise typer.Exit(code)
 
 
-def failures(checkpoint: CheckpointOption = None, json: JsonOption = False) -> None:
+def failures(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> None:
     """List the failed words of a checkpoint, with reasons."""
     from floridify_batch import inspection
 
@@ -61,7 +61,7 @@ def failures(checkpoint: CheckpointOption = None, json: JsonOption = False) -> N
 
 
 def report(
-    checkpoint: CheckpointOption = None,
+    checkpoint: OnlyCheckpointOption = None,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +76,7 @@ def report(
 
 
 def costs(
-    checkpoint: CheckpointOption = None,
+    checkpoint: OnlyCheckpointOption = None,
     json: JsonOption = False,
 ) -> None:
     """Say what a run has cost, on what, against the estimate."""

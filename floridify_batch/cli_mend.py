@@ -9,10 +9,10 @@ import typer
 from floridify_batch.cli_options import (
     BaseUrlOption,
     CancelledArgument,
-    CheckpointOption,
     ConfigOption,
     DatabaseOption,
     MongoOption,
+    OnlyCheckpointOption,
     OutputOption,
     PollOption,
     QuietOption,
@@ -34,7 +34,7 @@ from floridify_batch.errors import UsageError
 
 def cancel(
     batch_id: CancelledArgument = None,
-    checkpoint: CheckpointOption = None,
+    checkpoint: OnlyCheckpointOption = None,
     poll_interval: PollOption = None,
     mongo_url: MongoOption = None,
     base_url: BaseUrlOption = None,

@@ -37,7 +37,7 @@ class FrequencyScale(StrEnum):
 # ── what ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 WordsArgument = Annotated[
-    Path, typer.Argument(metavar="WORDS", help="A list: a word a line, or CSV.", rich_help_panel="What")
+    Path, typer.Argument(metavar="WORDS", help="A list: a word a line, or CSV with `word`.", rich_help_panel="What")
 ]
 BatchArgument = Annotated[
     str | None,
@@ -80,7 +80,7 @@ CountOption = Annotated[
         "--count",
         envvar=_env("COUNT"),
         metavar="NAME=N",
-        help="How many: synonyms=8.",
+        help="How many to ask for: synonyms=8.",
         autocompletion=completion.counts,
     ),
 ]
@@ -95,34 +95,18 @@ ScaleOption = Annotated[
     ),
 ]
 TemplatesOption = Annotated[
-    Path | None, _what("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Prompts of your own.")
+    Path | None, _what("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="A folder of prompts of your own.")
 ]
 RetryFailedOption = Annotated[bool, _what("--retry-failed", help="Give failed words another chance.")]
 
 # ── where ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-CheckpointOption = Annotated[
-    Path | None,
-    _where(
-        "--checkpoint",
-        "-c",
-        envvar=_env("CHECKPOINT"),
-        metavar="FILE",
-        help="The checkpoint.",
-        autocompletion=completion.checkpoints,
-    ),
-]
-RequiredCheckpointOption = Annotated[
-    Path,
-    _where(
-        "--checkpoint",
-        "-c",
-        envvar=_env("CHECKPOINT"),
-        metavar="FILE",
-        help="The checkpoint.",
-        autocompletion=completion.checkpoints,
-    ),
-]
+_checkpoint = partial(
+    _where, "--checkpoint", "-c", envvar=_env("CHECKPOINT"), metavar="FILE", autocompletion=completion.checkpoints
+)
+CheckpointOption = Annotated[Path | None, _checkpoint(help="Its state (WORDS.checkpoint.json).")]
+OnlyCheckpointOption = Annotated[Path | None, _checkpoint(help="The checkpoint (the only one here).")]
+RequiredCheckpointOption = Annotated[Path, _checkpoint(help="The checkpoint.")]
 MongoOption = Annotated[
     str | None,
     _where(envvar=_env("MONGO_URL", "MONGODB_URL"), metavar="URL", help="Your MongoDB; else a local one."),
@@ -147,17 +131,25 @@ MaxCostOption = Annotated[
 ]
 PriceOption = Annotated[
     str | None,
-    _money(envvar=_env("PRICE"), metavar="RATES", help="Dollars a million: in=0.05,out=0.25."),
+    _money(envvar=_env("PRICE"), metavar="RATES", help="Dollars a million tokens: in=0.05,out=0.25."),
 ]
 
 # ── pace ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 BatchSizeOption = Annotated[
-    int | None, _pace("--batch-size", "-b", min=1, envvar=_env("BATCH_SIZE"), metavar="N", help="Words per batch.")
+    int | None,
+    _pace(
+        "--batch-size",
+        "-b",
+        min=1,
+        envvar=_env("BATCH_SIZE"),
+        metavar="N",
+        help="Words per batch; else all that fit.",
+    ),
 ]
-NoWaitOption = Annotated[bool, _pace("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, leave.")]
+NoWaitOption = Annotated[bool, _pace("--no-wait", envvar=_env("NO_WAIT"), help="Do what can be done now, and leave.")]
 AttemptsOption = Annotated[
-    int, _pace(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Tries for a request.")
+    int, _pace(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Times that a request is tried.")
 ]
 MaxBatchesOption = Annotated[
     int | None, _pace(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Batches in flight (20).")
