@@ -29,7 +29,7 @@ ENDS = (0, 1)
 """Exit codes of a run that is through."""
 
 _HOUR, _LOOK = 3_600.0, 0.2
-_LISTED = 7.0
+_LISTED = 13.0
 """Seconds after which even the list that lags most shows a batch."""
 
 
@@ -54,7 +54,7 @@ FATES: Mapping[str, Fate] = {
     "cancelled": Fate(("cancel=1@1", "partial_output=0.5@1")),
     "queue full": Fate(limit=1.3, seconds=2.0),
     "too large": Fate(limit=0.8),
-    "shown late": Fate(("list_lag=6", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
+    "shown late": Fate(("list_lag=12", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
     "rejected": Fate(("fail_batch=1:invalid_request@1",), whole=False),
     "failed late": Fate(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
     "forgotten": Fate(("poll_404=1@1",), whole=False),
