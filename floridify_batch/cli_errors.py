@@ -41,7 +41,7 @@ def told(error: Exception, *, debug: bool) -> int:
     return code
 
 
-_OURS = "Value error, "
+_NOISE = "Value error, "
 """What Typer's own checks put before their sentences."""
 
 
@@ -49,10 +49,20 @@ def _complaint(error: _Complaint) -> str:
     """What is wrong with the options, what may have been meant, and where to look. Typer's class has no public name."""
     near = getattr(error, "possibilities", None)
     message = f"{getattr(error, 'message', '')}. Did you mean {near[0]}?" if near else error.format_message()
-    message = message.replace(_OURS, "")
+    message = message.replace(_NOISE, "").rstrip(".") + _from_environment(error)
     context = getattr(error, "ctx", None)
     where = f" See: {context.command_path} --help" if context else ""
-    return f"{message if message[-1:] in {'.', '?'} else message + '.'}{where}"
+    return f"{message}{'' if message.endswith('?') else '.'}{where}"
+
+
+def _from_environment(error: _Complaint) -> str:
+    """Who set a value that makes no sense, where nobody typed it."""
+    param, context = getattr(error, "param", None), getattr(error, "ctx", None)
+    source = context.get_parameter_source(param.name) if param and context else None
+    if source is None or source.name != "ENVIRONMENT":
+        return ""
+    names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
+    return f" (set by {' or '.join(names)})"
 
 
 def explained(error: Exception) -> tuple[str, int]:

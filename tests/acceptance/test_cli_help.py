@@ -143,6 +143,17 @@ def test_outputs_that_there_are_not(tmp_path: Path, arguments: str, says: str) -
     assert (done.returncode, says in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
+def test_a_slip_in_the_environment(tmp_path: Path) -> None:
+    """A value that the environment set is told from one that was typed."""
+    bad = {"BATCH_SYNTH_POLL_INTERVAL": "soon"}
+    assert (
+        "(set by BATCH_SYNTH_POLL_INTERVAL). See: batch-synth run --help"
+        in said("run", "words.txt", folder=tmp_path, **bad).stderr
+    )
+    typed = said("run", "words.txt", "--poll-interval", "never", folder=tmp_path, **bad)
+    assert (typed.returncode, "set by" in typed.stderr) == (2, False)
+
+
 # ── completion ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
