@@ -58,7 +58,9 @@ def _complaint(error: _Complaint) -> str:
 def _from_environment(error: _Complaint) -> str:
     """Who set a value that makes no sense, where nobody typed it."""
     param, context = getattr(error, "param", None), getattr(error, "ctx", None)
-    source = context.get_parameter_source(param.name) if param and context else None
+    if param is None or context is None:
+        return ""
+    source = context.get_parameter_source(param.name)
     if source is None or source.name != "ENVIRONMENT":
         return ""
     names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
