@@ -184,7 +184,7 @@ def test_failures(desk: Desk) -> None:
     assert listed.out.startswith("2 failures\n")
     assert re.search(r"2 +refused +refusedword", listed.out)
     assert "fineword" not in listed.out
-    as_json(desk, mine["id"])
+    as_json(desk, mine["id"], listed.out)
     (record,) = desk.ledger.chunks
     assert f"{record.usage.input:,} in, {record.usage.output:,} out" in one.out
     assert "No chunk" not in one.out
@@ -192,13 +192,14 @@ def test_failures(desk: Desk) -> None:
     assert (other.code, "No chunk of this checkpoint owns this batch" in other.out) == (0, True)
 
 
-def as_json(desk: Desk, batch_id: str) -> None:
-    """The same as objects: what failed of a word names the documents that it was about, and are in the database."""
+def as_json(desk: Desk, batch_id: str, listed: str) -> None:
+    """The same as objects: a failure names the document that it was about, as the table does where there is room."""
     failed, chunks, batch = (orjson.loads(each.out) for each in desk.each(*JSON, ("status", batch_id, "--json")))
     assert failed["failed_words"].keys() == {"refusedword"}
     assert {each["custom_id"].split("-")[1] for each in failed["failures"]} == {
         str(each["document"]) for each in failed["failures"]
     }
+    assert all(each["document"] in listed for each in failed["failures"])
     ids = [ObjectId(each["document"]) for each in failed["failures"]]
     assert desk.database.definitions.count_documents({"_id": {"$in": ids}}) == len(set(ids)) > 0
     (chunk,) = chunks["chunks"]
