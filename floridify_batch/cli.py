@@ -31,7 +31,9 @@ def _show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"batch-synth {version('batch-synth')}")
+        from floridify_batch.telling import say
+
+        say(f"batch-synth {version('batch-synth')}")
         raise typer.Exit
 
 

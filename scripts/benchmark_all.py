@@ -27,6 +27,7 @@ from scripts.benchmark_stations import Station
 _STATION_REQUESTS = 30_000
 _RACE_REQUESTS = 2_000
 _CONCURRENCY = 32
+_ROUNDS = 3
 _LEDGER = (600_000, 400)
 _AT_LEAST = REQUESTS_PER_WORD
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "--one" in given:
         return benchmark_run.main([each for each in given if each != "--one"])
     options = _parser().parse_args(given)
-    sizes = [max(_AT_LEAST, options.requests // part) for part in (100, 10, 1)]
+    sizes = sorted({max(_AT_LEAST, options.requests // part) for part in (100, 10, 1)})
     with tempfile.TemporaryDirectory(prefix="batch-synth-benchmark-") as name:
         folder = Path(name)
         with local_mongod(folder / "mongodb") as server:
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(report(results[-1]))
             _title("Three sizes")
             print(_sizes(results))
-            _stations(folder / "stations", min(_STATION_REQUESTS, options.requests), server.url, results[-1])
+            _stations(folder / "stations", options, server.url, results[-1])
         _title("The ledger of a dictionary")
         ledger = folder / "ledger"
         ledger.mkdir()
@@ -89,9 +90,10 @@ def _sizes(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _stations(folder: Path, requests: int, mongo_url: str, result: Result) -> None:
+def _stations(folder: Path, options: Any, mongo_url: str, result: Result) -> None:
     folder.mkdir()
-    paces = benchmark_workers.measure(folder, requests // REQUESTS_PER_WORD, [1, 2])
+    requests = min(_STATION_REQUESTS, options.requests)
+    paces = benchmark_workers.measure(folder, requests // REQUESTS_PER_WORD, [2] if options.small else [1, 2])
     settings = benchmark_workers.settings_of_benchmark()
     entries = (entry for page in benchmark_workers.pages(folder / "entries.pickle") for _, (entry,) in page)
     bare = floors(folder, settings, entries, mongo_url, f"benchmark_{token_hex(4)}")
@@ -101,7 +103,8 @@ def _stations(folder: Path, requests: int, mongo_url: str, result: Result) -> No
     print(benchmark_workers.pace_report(paces))
     _title("Immediate mode beside a plain script")
     with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as url:
-        print(race_report(race(folder, url, min(_RACE_REQUESTS, requests), _CONCURRENCY)))
+        rounds = 1 if options.small else _ROUNDS
+        print(race_report(race(folder, url, min(_RACE_REQUESTS, requests), _CONCURRENCY, rounds)))
 
 
 def _beside(bare: Floors, result: Result) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--requests", type=int, default=100_000, help="of the largest run (default %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time and memory against the requests, as SVG")
-    parser.add_argument("--small", action="store_true", help="a small ledger, too: for trying the benchmark out")
+    parser.add_argument("--small", action="store_true", help="everything small: for trying the benchmark out")
     parser.add_argument("--one", action="store_true", help="one run alone, with options of its own")
     return parser
 

@@ -30,7 +30,7 @@ class Race:
     ours_cpu: float
 
 
-def race(folder: Path, service_url: str, requests: int, concurrency: int, rounds: int = 3) -> Race:
+def race(folder: Path, service_url: str, requests: int, concurrency: int, rounds: int) -> Race:
     """The best of some rounds of each, taken by turns, so that both meet the same weather."""
     lines = (folder / "requests.jsonl").read_bytes().splitlines(keepends=True)[:requests]
     plain, ours = [], []

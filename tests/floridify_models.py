@@ -227,6 +227,9 @@ class Stamp(Document):
     model: str = Field(min_length=1)
     template: str = Field(min_length=1)
     mode: Literal["batch", "immediate"]
+    component: str | None = None
+    answers: int | None = Field(default=None, ge=1)
+    output: int | None = Field(default=None, ge=0)
 
 
 COLLECTIONS: Mapping[str, type[Document]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import floridify_batch
 
 ROOT = Path(floridify_batch.__file__).parent
-HARMLESS = {"plain", "as_one_json", "json.dumps"}
+HARMLESS = {"plain", "as_one_json", "json.dumps", "context.get_help"}
 """Functions whose texts can do nothing."""
 
 
