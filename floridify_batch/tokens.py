@@ -6,9 +6,11 @@ and 0.3 s, so it happens once, at the first count.
 
 import gzip
 import hashlib
-from base64 import b64decode
+import re
+from binascii import a2b_base64
 from functools import cache
 from importlib.resources import files
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _PATTERN = "|".join(
     )
 )
 
+_TOKENS = re.compile(rb"^\S+", re.MULTILINE)
+
 TOKENS_PER_MESSAGE = 4
 """Role and separators around each message of a chat request."""
 
@@ -44,7 +48,7 @@ def _encoding() -> "Encoding":
     plain = gzip.decompress(files(__package__).joinpath("data/o200k_base.tiktoken.gz").read_bytes())
     if hashlib.sha256(plain).hexdigest() != RANKS_SHA256:
         raise RuntimeError("the tokenizer's ranks in floridify_batch/data are damaged; reinstall batch-synth")
-    ranks = {b64decode(token): int(rank) for token, rank in (line.split() for line in plain.splitlines())}
+    ranks = dict(zip(map(a2b_base64, _TOKENS.findall(plain)), count()))  # they stand in the order of their ranks
     return Encoding("o200k_base", pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})
 
 
