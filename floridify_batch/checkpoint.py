@@ -241,6 +241,9 @@ def _contradictions(ledger: Ledger) -> Iterator[str]:
         yield f"{finished} words are finished of {ledger.run.words}"
     if not 0 <= ledger.list_cursor <= ledger.run.words:
         yield f"list_cursor: {ledger.list_cursor} is no place in a list of {ledger.run.words} words"
+    for ordinal in ledger.retrying:
+        if not 0 <= ordinal < ledger.run.words:
+            yield f"retrying: {ordinal} is no place in a list of {ledger.run.words} words"
     try:
         datetime.fromisoformat(ledger.timestamp or utc_now().isoformat())
     except ValueError:

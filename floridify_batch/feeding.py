@@ -250,6 +250,7 @@ class Feeder:
             return
         ledger = self._run.ledger
         ledger.list_cursor = min(self._unplaced(), default=self._next)
+        ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == _NOWHERE]
         done = [record.number for record in ledger.in_state(ChunkState.STORED, ChunkState.SPLIT)]
         done = [number for number in done if not self._outstanding[number]]
         for number in done:
@@ -282,6 +283,8 @@ def _places(run: Run) -> "array[int]":
         if record.state is not ChunkState.DONE:
             for ordinal in read_ordinals(run.folder(record)):
                 place[ordinal] = record.number
+    for ordinal in run.ledger.retrying:
+        place[ordinal] = _NOWHERE
     # Some at a time: a set of all words that are finished would take more memory than everything else of the ledger.
     pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
     for finished in chain([run.ledger.failed_words], pages):

@@ -15,7 +15,8 @@ after a crash knows what may have happened:
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
 holds it and is not DONE, in `processed_words`, or in `failed_words`. So a chunk's words that are in none of the others
-are the ones to be planned again.
+are the ones to be planned again. Words that failed and are given another chance leave every chunk: they are beyond
+`list_cursor` again, and those that no new chunk holds yet are in `retrying`, by their places in the list.
 """
 
 from collections import Counter
@@ -131,6 +132,7 @@ class Ledger(BaseModel):
     timestamp: str = ""
     run: RunInfo
     list_cursor: int = 0
+    retrying: list[int] = Field(default_factory=list)
     token_limit: int | None = None
     carried_cost: Decimal = Decimal(0)
     carried_tokens: int = 0
@@ -177,7 +179,9 @@ class Ledger(BaseModel):
 
     def retry(self, ordinals: Mapping[str, int]) -> None:
         """Give every failed word another chance, as if it had never been asked; `ordinals` are places in the list."""
-        self.list_cursor = min([self.list_cursor, *(ordinals[word] for word in self.failed_words)])
+        again = {ordinals[word] for word in self.failed_words}
+        self.list_cursor = min(again | {self.list_cursor})
+        self.retrying = sorted(again.union(self.retrying))
         self.failed_words = {}
 
     def spend(self, spent: Mapping[str, Spent]) -> None:

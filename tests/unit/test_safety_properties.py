@@ -190,6 +190,7 @@ def test_any_value_in_any_place(tmp_path: Path, data: st.DataObject) -> None:
         ({"chunks": [VALID["chunks"][1]]}, "chunk 2 stands where chunk 1 belongs"),
         ({"list_cursor": -1}, "list_cursor"),
         ({"list_cursor": 3}, "list_cursor"),
+        ({"retrying": [2]}, "retrying: 2 is no place"),
         ({"timestamp": "yesterday"}, "timestamp"),
         ({"processed_words": ["a", "b"]}, "3 words are finished of 2"),
     ],
