@@ -34,7 +34,8 @@ _STRUCTURED_CAP = 2000
 
 _ADDRESS = re.compile(r"https?://[^/\s@?#]+(?:/\S*)?")
 
-_OURS_TO_SETTLE = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+OURS_TO_SETTLE = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+"""The service's codes for an account that can pay for nothing, so that every further request would fail alike."""
 _UNAUTHORISED = frozenset({401, 403})
 HTTP_OK = 200
 _NOT_FOUND = 404
@@ -85,8 +86,9 @@ class OpenAIConnector:
         """The answer to a request. Raises `AnswerError` where there is no usable one, `ServiceError` otherwise."""
         reply = await self.post(request.body)
         if reply.status != HTTP_OK:
-            detail = (reply.body.get("error") or {}).get("message", f"status {reply.status}")
-            raise AnswerError(FailureReason.HTTP, detail)
+            error = reply.body.get("error")
+            said = error.get("message") if isinstance(error, dict) else error
+            raise AnswerError(FailureReason.HTTP, str(said or f"status {reply.status}"))
         return request.parse(reply.body)
 
     async def _make_structured_request[T: BaseModel](self, prompt: str, response_model: type[T], **kwargs: Any) -> T:
@@ -101,7 +103,7 @@ class OpenAIConnector:
         return await self.complete(SynthesisRequest(CustomId(name), envelope, prompt))
 
     async def post(self, body: Mapping[str, Any]) -> Reply:
-        """Send a body to the endpoint. A status other than 200 is a reply, too.
+        """Send a body to the endpoint. A status other than 200 is a reply, too; one whose body nobody can read has 0.
 
         Raises `ServiceRefused` where every request would fail alike, `ServiceUncertain` where nobody answers.
         """
@@ -118,7 +120,7 @@ class OpenAIConnector:
             return Reply(error.status_code, error.request_id or "", _error_body(error))
         except APIConnectionError as error:
             raise translated(error) from error
-        return Reply(response.status_code, response.request_id or "", orjson.loads(response.content))
+        return _reply(response)
 
     async def _post_once(self, body: Mapping[str, Any]) -> Any:
         from openai import APIStatusError
@@ -148,6 +150,18 @@ def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | Non
     except OpenAIError as error:
         raise UsageError("There is no key: set OPENAI_API_KEY.") from error
     return OpenAIConnector(client.api_key, model_name, base_url=base_url or str(client.base_url))
+
+
+def _reply(response: Any) -> Reply:
+    """A response as a reply. Whatever stands between us and the service may put a page of its own in its place."""
+    identity = response.request_id or ""
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        body = None
+    if isinstance(body, dict):
+        return Reply(response.status_code, identity, body)
+    return Reply(0, identity, {"error": {"message": "The service's answer is no JSON object.", "code": None}})
 
 
 def _passes(error: BaseException) -> bool:
@@ -229,7 +243,7 @@ def translated(error: "APIError") -> ServiceError:
 
 def _from_status(error: Any) -> ServiceError:
     status, message = error.status_code, _message(error)
-    if status in _UNAUTHORISED or error.code in _OURS_TO_SETTLE:
+    if status in _UNAUTHORISED or error.code in OURS_TO_SETTLE:
         return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
     if status == _NOT_FOUND:
         return UnknownBatch(f"The service does not know it: {message}")
