@@ -5,7 +5,7 @@ finds this file goes on behind its last whole line. So a crash loses at most the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,9 @@ from floridify_batch.seams import Clock, utc_now
 SYNC_EVERY = 100
 """Answers between two syncs of the file that holds them."""
 
+PATIENCE = 60.0
+"""Seconds for which requests under way are waited for when no more are sent: they are paid for either way."""
+
 _PREFIX = "immediate:"
 
 
@@ -37,6 +40,8 @@ class _Work:
     total: int = 0
     done: int = 0
     failed: int = 0
+    stopping: bool = False
+    cancelled: bool = False
 
 
 class ImmediateBatches:
@@ -44,10 +49,13 @@ class ImmediateBatches:
 
     discount = Decimal(0)
 
-    def __init__(self, connector: OpenAIConnector, run_folder: Path, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, connector: OpenAIConnector, run_folder: Path, clock: Clock = utc_now, patience: float = PATIENCE
+    ) -> None:
         self._connector = connector
         self._run_folder = run_folder
         self._clock = clock
+        self._patience = patience
         self._works: dict[str, _Work] = {}
 
     async def find(
@@ -80,6 +88,8 @@ class ImmediateBatches:
         if not (folder / "immediate.json").exists():
             raise UnknownBatch(f"There is no immediate batch {batch_id}.")
         work = self._begun(folder)
+        if work.cancelled:
+            return self._standing(work, "cancelled")
         if work.task is not None and work.task.done():
             work.task.result()
             return self._standing(work, "completed")
@@ -89,18 +99,23 @@ class ImmediateBatches:
         """The answers lie where they belong already."""
 
     async def cancel(self, batch_id: str) -> BatchJob:
-        """Stop answering; what was answered stays. Raises `UnknownBatch`."""
+        """Stop answering, as `close` does; what was answered stays. Raises `UnknownBatch`."""
         job = await self.retrieve(batch_id)
         work = self._works[job.id]
-        await _stop(work)
+        await _stop([work], self._patience)
         _finish(work.folder)
+        work.cancelled = True
         return self._standing(work, "cancelled")
 
     async def close(self) -> None:
-        """Stop answering, and let go of the connections."""
-        for work in self._works.values():
-            await _stop(work)
-        await self._connector.close()
+        """Send no more, wait for what is under way, and let go of the connections.
+
+        A cancellation of the wait, and the end of our patience, give up what is still under way.
+        """
+        try:
+            await _stop(self._works.values(), self._patience)
+        finally:
+            await self._connector.close()
 
     # ── one file of requests ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,44 +141,73 @@ class ImmediateBatches:
         work.total = sum(1 for _ in _lines(work.folder / "requests.jsonl"))
         answered = _answered_ids(work)
         with _appending(work.folder / "output.jsonl.partial") as out:
-            async for line in self._replies(work, answered):
-                out.write(line)
-                if (work.done + work.failed) % SYNC_EVERY == 0:
-                    sync(out)
-            sync(out)
-        _finish(work.folder)
+            try:
+                async for line in self._replies(work, answered):
+                    out.write(line)
+                    if (work.done + work.failed) % SYNC_EVERY == 0:
+                        sync(out)
+            finally:
+                sync(out)
+        if not work.stopping or work.done + work.failed == work.total:
+            _finish(work.folder)
 
     async def _replies(self, work: _Work, answered: set[str]) -> AsyncIterator[bytes]:
-        """The answer lines of what is not answered yet, as they come, with so many requests in flight at most."""
+        """The answer lines of what is not answered yet, as they come, with so many requests in flight at most.
+
+        An error is raised when the others have come in that were under way with it: they are paid for.
+        """
         requests = (line for line in _lines(work.folder / "requests.jsonl") if line["custom_id"] not in answered)
         flying: set[asyncio.Task[tuple[str, Reply]]] = set()
+        failed: list[BaseException] = []
+        until: float | None = None
         try:
             while True:
-                while len(flying) < self._connector.concurrency and (line := next(requests, None)):
+                while self._may_send(work, flying, failed) and (line := next(requests, None)):
                     flying.add(asyncio.create_task(self._ask(line)))
                 if not flying:
-                    return
-                arrived, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                failed = [error for task in arrived if (error := task.exception())]  # looks at every one of them
+                    break
+                arrived, flying = await asyncio.wait(flying, timeout=_left(until), return_when=asyncio.FIRST_COMPLETED)
+                if not arrived:
+                    break
+                failed += [error for task in arrived if (error := task.exception())]  # looks at every one of them
+                until = until or (_now() + self._patience if failed else None)
                 for task in arrived:
                     if not task.exception():
                         yield _answer_line(*task.result(), work)
-                if failed:
-                    raise failed[0]
+            if failed:
+                raise failed[0]
         finally:
             for task in flying:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
 
+    def _may_send(self, work: _Work, flying: Collection[object], failed: Collection[object]) -> bool:
+        return not work.stopping and not failed and len(flying) < self._connector.concurrency
+
     async def _ask(self, line: Mapping[str, Any]) -> tuple[str, Reply]:
         return line["custom_id"], await self._connector.post(line["body"])
 
 
-async def _stop(work: _Work) -> None:
-    if work.task is not None and not work.task.done():
-        work.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await work.task
+async def _stop(works: Collection[_Work], patience: float) -> None:
+    """Let each end with what it has under way; whatever is not through then, or if we are cancelled, is given up."""
+    for work in works:
+        work.stopping = True
+    tasks = [work.task for work in works if work.task is not None]
+    try:
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # looks at every error: who polls may never come again
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - _now())
 
 
 def _finish(folder: Path) -> None:

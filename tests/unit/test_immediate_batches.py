@@ -29,7 +29,9 @@ class Answering(OpenAIConnector):
         self.asked: Counter[str] = Counter()
         self.statuses: dict[str, int] = {}
         self.refuses = False
+        self.refused: set[str] = set()
         self.holds_after: int | None = None
+        self.opened = asyncio.Event()
         self.flying = self.most_flying = 0
         self.closed = False
 
@@ -40,10 +42,10 @@ class Answering(OpenAIConnector):
         self.most_flying = max(self.most_flying, self.flying)
         try:
             await asyncio.sleep(0)
-            if self.refuses:
+            if self.refuses or name in self.refused:
                 raise ServiceRefused("You exceeded your current quota.")
             if self.holds_after is not None and sum(self.asked.values()) >= self.holds_after:
-                await asyncio.Event().wait()
+                await self.opened.wait()
             self.asked[name] += 1
             return Reply(self.statuses.get(name, 200), "r", {"for": name})
         finally:
@@ -64,9 +66,9 @@ def folder(run_folder: Path, count: int = 10) -> Path:
 
 
 @asynccontextmanager
-async def opened(connector: Answering, run_folder: Path) -> AsyncIterator[ImmediateBatches]:
-    """One process's carrier."""
-    batches = ImmediateBatches(connector, run_folder, lambda: NOON)
+async def opened(connector: Answering, run_folder: Path, patience: float = 0) -> AsyncIterator[ImmediateBatches]:
+    """One process's carrier, which gives up at once what is under way in the end, or waits for it so long."""
+    batches = ImmediateBatches(connector, run_folder, lambda: NOON, patience)
     try:
         yield batches
     finally:
@@ -195,6 +197,7 @@ async def test_cancel(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         job = await batches.cancel(job.id)
         assert (job.status, job.done) == ("cancelled", 4)
+        assert await batches.retrieve(job.id) == job
     assert len(lines(chunk / "output.jsonl")) == 4
 
 
@@ -225,6 +228,86 @@ async def test_a_refusal_is_said_once(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     del batches, job
     gc.collect()  # asyncio complains of an exception that nobody looked at when its task is gone
+    assert said == []
+
+
+async def under_way(connector: Answering, batches: ImmediateBatches, job: BatchJob, done: int) -> None:
+    """Wait until so many answers are there and no more are coming, with as many requests in flight as may be."""
+    async with asyncio.timeout(5):
+        while job.done < done or connector.flying < connector.concurrency:
+            await asyncio.sleep(0)
+            job = await batches.retrieve(job.id)
+
+
+async def test_what_is_under_way_is_waited_for(tmp_path: Path) -> None:
+    """Whoever stops sends no more, and writes down what is under way, so that it is not paid for again."""
+    chunk, first, second = folder(tmp_path), Answering(), Answering()
+    first.holds_after = 2
+    async with opened(first, tmp_path, patience=60) as batches:
+        job = await begun(batches, chunk)
+        await under_way(first, batches, job, done=2)
+        closing = asyncio.create_task(batches.close())
+        await asyncio.sleep(0)
+        first.opened.set()
+        await closing
+    assert sum(first.asked.values()) == len(lines(chunk / "output.jsonl.partial")) == 6
+    async with opened(second, tmp_path) as batches:
+        assert (await ended(batches, job)).done == 10
+    assert set((first.asked + second.asked).values()) == {1}
+
+
+async def test_the_last_requests_are_waited_for(tmp_path: Path) -> None:
+    """Where the last requests come in while we stop, the file is complete."""
+    chunk, connector = folder(tmp_path, 4), Answering()
+    async with opened(connector, tmp_path, patience=60) as batches:
+        await under_way(connector, batches, await begun(batches, chunk), done=0)
+    assert len(lines(chunk / "output.jsonl")) == 4
+
+
+async def test_a_wait_that_is_cancelled(tmp_path: Path) -> None:
+    """A second Ctrl-C does not wait for what is under way; what was written down stays."""
+    chunk, connector = folder(tmp_path), Answering()
+    connector.holds_after = 2
+    batches = ImmediateBatches(connector, tmp_path)
+    await under_way(connector, batches, await begun(batches, chunk), done=2)
+    closing = asyncio.create_task(batches.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert (connector.flying, connector.closed) == (0, True)
+    assert len(lines(chunk / "output.jsonl.partial")) == sum(connector.asked.values()) == 2
+
+
+async def test_answers_beside_a_refusal(tmp_path: Path) -> None:
+    """Where one request is refused, those under way with it are written down before that is said, and no more sent."""
+    chunk, first, second = folder(tmp_path), Answering(), Answering()
+    first.refused, first.holds_after = {"id-0"}, 0
+    async with opened(first, tmp_path, patience=60) as batches:
+        job = await begun(batches, chunk)
+        while first.flying != 3:  # one has been refused
+            await batches.retrieve(job.id)
+            await asyncio.sleep(0)
+        first.opened.set()
+        with pytest.raises(ServiceRefused):
+            await ended(batches, job)
+    assert lines(chunk / "output.jsonl.partial").keys() == set(first.asked) == {"id-1", "id-2", "id-3"}
+    async with opened(second, tmp_path) as batches:
+        await ended(batches, job)
+    assert set((first.asked + second.asked).values()) == {1}
+
+
+async def test_a_refusal_that_nobody_asks_about(tmp_path: Path) -> None:
+    """A refusal between the last look and the end is not shown as an error of the program."""
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+    chunk, connector = folder(tmp_path), Answering()
+    connector.refuses = True
+    async with opened(connector, tmp_path, patience=60) as batches:
+        await under_way(connector, batches, await begun(batches, chunk), done=0)
+    del batches
+    await asyncio.sleep(0)
+    gc.collect()
     assert said == []
 
 
