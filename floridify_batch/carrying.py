@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.chunks import ChunkSize, Expected, Limits, private_file
-from floridify_batch.creation import LIST_LAG, METADATA_LENGTH, create_once, unanswered, upload_surely
+from floridify_batch.creation import LIST_LAG, METADATA_LENGTH, create_once, refusal, unanswered, upload_surely
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import SynthesisRequest
@@ -106,6 +106,9 @@ class Carrier:
             # What a batch that this call waits for cannot answer has failed; one that had ended before may be mended.
             mended = job is not None and job.terminal
             job = await self._ended(job or await self._begun(file, label, since))
+            refused = refusal(job)
+            if refused and not mended:
+                raise refused  # whoever asks again finds this batch ended, takes what it holds and mends the rest
             again = await self._taken_in(file, job, deliver, mended=mended)
             if not again:
                 return

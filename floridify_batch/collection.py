@@ -22,7 +22,7 @@ from floridify_batch.chunks import (
     sync_folder,
     write_failures,
 )
-from floridify_batch.creation import unanswered
+from floridify_batch.creation import refusal, unanswered
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import ChunkSettled, Noticed, PartStored
 from floridify_batch.failures import Failure, FailureReason
@@ -42,7 +42,14 @@ STORE_PAGE_WORDS = 40
 
 
 async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
-    """Bring a SUBMITTED chunk whose batch has ended to its next state; to STORED, wherever there is something."""
+    """Bring a SUBMITTED chunk whose batch has ended to its next state; to STORED, wherever there is something.
+
+    Raises `ServiceRefused` where the batch failed for the account's sake, once what it holds is stored.
+    """
+    refused = refusal(job)
+    if refused and not (job.output_file_id or job.error_file_id):
+        _plan_again(run, record)
+        raise refused
     if job.status == "failed" and _queue_was_full(job) and (not record.alone or record.words > 1):
         return _put_back(run, record)
     folder = run.folder(record)
@@ -60,7 +67,10 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         absent_detail=rest.detail,
         billed=TokenCount.of(job.usage) if job.usage else None,
     )
-    return await store(run, record)
+    record = await store(run, record)
+    if refused:
+        raise refused
+    return record
 
 
 async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
@@ -236,8 +246,7 @@ def _queue_was_full(job: BatchJob) -> bool:
 def _put_back(run: Run, record: ChunkRecord) -> ChunkRecord:
     """A chunk that found the queue full: it waits for its turn, or is cut smaller where none of ours is before it."""
     if not record.alone:
-        next_label = record.submission + 1
-        return run.move(record, ChunkState.PLANNED, submission=next_label, batch_id=None, created_at=None)
+        return _plan_again(run, record)
     _keep_attempts(run.folder(record))
     run.ledger.token_limit = max(1, record.input_tokens // 2)
     run.observer.notify(
@@ -247,6 +256,11 @@ def _put_back(run: Run, record: ChunkRecord) -> ChunkRecord:
         )
     )
     return run.move(record, ChunkState.SPLIT)
+
+
+def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """A chunk of which nothing was answered: it goes up again, under another label, from the file that is there."""
+    return run.move(record, ChunkState.PLANNED, submission=record.submission + 1, batch_id=None, created_at=None)
 
 
 def _keep_attempts(folder: Path) -> None:

@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from floridify_batch.batches import Batches, BatchJob
-from floridify_batch.errors import ServiceUncertain
+from floridify_batch.connector import OURS_TO_SETTLE
+from floridify_batch.errors import ServiceRefused, ServiceUncertain
 from floridify_batch.failures import FailureReason
 from floridify_batch.results import Unanswered
 from floridify_batch.seams import Sleep, Told, tell_nobody
@@ -78,12 +79,25 @@ async def create_once(
 
 def unanswered(job: BatchJob) -> Unanswered:
     """What the requests are to be called that a batch of this end holds no line of."""
+    if refusal(job):
+        return Unanswered(FailureReason.EXPIRED, f"the account was refused before this was answered: {_reasons(job)}")
     if job.status == "failed":
-        reasons = "; ".join(_stated(error.code, error.message, error.line) for error in job.errors[:_ERRORS_SHOWN])
+        reasons = _reasons(job)
         return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
     if job.status in ("expired", "cancelled"):
         return Unanswered(FailureReason.EXPIRED, f"the batch was {job.status} before this request was answered")
     return Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")
+
+
+def refusal(job: BatchJob) -> ServiceRefused | None:
+    """What to stop with where a batch failed for the account's sake: every further one would fail alike."""
+    if job.status != "failed" or not any(error.code in OURS_TO_SETTLE for error in job.errors):
+        return None
+    return ServiceRefused(f"The service refuses this account, and failed batch {job.id} for it: {_reasons(job)}")
+
+
+def _reasons(job: BatchJob) -> str:
+    return "; ".join(_stated(error.code, error.message, error.line) for error in job.errors[:_ERRORS_SHOWN])
 
 
 def _stated(code: str, message: str, line: int | None) -> str:

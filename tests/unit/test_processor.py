@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, override
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,7 @@ from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.planning import left_over
 from floridify_batch.run import Run
-from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Service, Shelf, Stage, Witness
+from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Held, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
 FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
@@ -348,6 +349,45 @@ async def test_attempts_survive_a_split(tmp_path: Path) -> None:
     _, ledger = await drive(scene)
     assert sorted(ledger.failed_words) == ["a1", "b2"]
     assert max(scene.service.asked.values()) == 2
+
+
+# ── an account that cannot pay ─────────────────────────────────────────────────────────────────────────────────────
+
+UNPAID = BatchError("billing_hard_limit_reached", "Billing hard limit has been reached.")
+
+
+async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
+    """A batch that fails for the account's sake stops the run and fails no word; paid up, the same run goes on."""
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End("failed", error=UNPAID)), batch_size=2)
+    with pytest.raises(ServiceRefused, match=UNPAID.message):
+        await drive(scene)
+    ledger = scene.run().ledger
+    assert (ledger.chunk(1).state, ledger.chunk(1).batch_id, ledger.failed_words) == (ChunkState.PLANNED, None, {})
+    ending, ledger = await drive(scene)
+    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, scene.words)
+    assert scene.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0001/2"]
+    assert (len(scene.service.files), set(scene.service.answered.values())) == (2, {1})
+
+
+async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
+    """What a batch had answered when the account ran dry is stored before the run stops, and never asked again."""
+
+    class Late(Service):
+        """A service that fails a batch when half of it is answered."""
+
+        @override
+        def _finish(self, held: Held, status: str, answered: int | None) -> None:
+            super()._finish(held, "completed", answered)
+            held.job = replace(held.job, status=status)
+
+    scene = stage(tmp_path, "a1 b2", Late(End("failed", answered=4, error=UNPAID)))
+    with pytest.raises(ServiceRefused, match=UNPAID.message):
+        await drive(scene)
+    ledger = scene.run().ledger
+    assert (ledger.chunk(1).state, ledger.chunk(1).answered) == (ChunkState.STORED, 4)
+    ending, ledger = await drive(scene)
+    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, scene.words)
+    assert set(scene.service.answered.values()) == {1}
 
 
 # ── a service that does not answer ─────────────────────────────────────────────────────────────────────────────────
