@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from floridify_batch.chunks import private_file, sync
-from floridify_batch.connector import new_client, translated
+from floridify_batch.connector import new_client
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.events import Direction
 from floridify_batch.pacing import CountedFile, Paced
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
+from floridify_batch.replies import Unreadable, identity_of, in_our_words
 from floridify_batch.requests import ENDPOINT
 from floridify_batch.seams import Told, tell_nobody
 
@@ -140,9 +141,9 @@ class OpenAIBatches:
     async def check(self) -> None:
         """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
         try:
-            page = await _in_our_words(partial(self._client.batches.list, limit=1))
+            page = await in_our_words(partial(self._client.batches.list, limit=1))
             listed = page.data
-        except (UnknownBatch, AttributeError):  # a web page, or another kind of service: the SDK stumbles over it
+        except (UnknownBatch, Unreadable, AttributeError):  # a web page, or another kind of service
             listed = None
         if not isinstance(listed, list):
             raise ServiceError(
@@ -181,28 +182,17 @@ class OpenAIBatches:
 
     async def upload(self, requests: Path) -> str:
         """Hand a file of requests over, streamed; returns the id under which the service holds it."""
-        from openai import APIError
-
-        try:
-            with CountedFile(requests, partial(self._moving, requests, Direction.UP)) as content:
-                held = await self._client.files.create(file=content, purpose="batch")
-        except APIError as error:
-            raise translated(error) from error
-        return held.id
+        with CountedFile(requests, partial(self._moving, requests, Direction.UP)) as content:
+            return identity_of(await in_our_words(partial(self._client.files.create, file=content, purpose="batch")))
 
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
         """Begin a batch. Raises `ServiceUncertain` where it may or may not have begun."""
-        from openai import APIError
+        return await in_our_words(partial(self._create, file_id, {_LABEL: label, **metadata}))
 
-        try:
-            batch = await self._client.batches.create(
-                input_file_id=file_id,
-                endpoint=ENDPOINT,
-                completion_window="24h",
-                metadata={_LABEL: label, **metadata},
-            )
-        except APIError as error:
-            raise translated(error) from error
+    async def _create(self, file_id: str, metadata: dict[str, str]) -> BatchJob:
+        batch = await self._client.batches.create(
+            input_file_id=file_id, endpoint=ENDPOINT, completion_window="24h", metadata=metadata
+        )
         return job_of(batch)
 
     async def retrieve(self, batch_id: str) -> BatchJob:
@@ -257,23 +247,11 @@ class OpenAIBatches:
             before_sleep=self._tell,
             reraise=True,
         )
-        return await retrying(_in_our_words, deed)
+        return await retrying(in_our_words, deed)
 
     def _tell(self, state: "RetryCallState") -> None:
         error = state.outcome.exception() if state.outcome else None
         self._waiting(f"{error} Trying again.")
-
-
-async def _in_our_words[T](deed: Callable[[], Awaitable[T]]) -> T:
-    import httpx2
-    from openai import APIError
-
-    try:
-        return await deed()
-    except APIError as error:
-        raise translated(error) from error
-    except httpx2.HTTPError as error:  # a body that breaks off while it is streamed reaches us unwrapped
-        raise ServiceUncertain(f"The service broke off its answer ({error}).") from error
 
 
 def _size(headers: Mapping[str, str]) -> int:
@@ -283,12 +261,12 @@ def _size(headers: Mapping[str, str]) -> int:
 
 
 def job_of(batch: "Batch") -> BatchJob:
-    """A batch of the service, in our words."""
+    """A batch of the service, in our words. Raises `Unreadable` for what is none."""
     counts = batch.request_counts
     ended = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at
     errors = (batch.errors.data or []) if batch.errors else []
     return BatchJob(
-        id=batch.id,
+        id=identity_of(batch),
         status=batch.status,
         label=(batch.metadata or {}).get(_LABEL),
         created_at=_time(batch.created_at),

@@ -56,6 +56,7 @@ ORDER = [
     "crews",
     "throttling",
     "connector",
+    "replies",
     "batches",
     "immediate_batches",
     "creation",
@@ -156,8 +157,8 @@ SANDBOX_ORDER = [
 ]
 
 ALLOWED = {
-    "openai": {"connector", "batches"},
-    "httpx2": {"connector", "batches"},
+    "openai": {"connector", "replies", "batches"},
+    "httpx2": {"connector", "replies"},
     "tenacity": {"connector", "batches", "store"},
     "motor": {"store"},
     "pymongo": {"store", "documents", "drafts", "importing"},

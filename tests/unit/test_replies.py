@@ -1,0 +1,63 @@
+"""Replies with status 200 that are none: pages, halves, and JSON of another kind, over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from floridify_batch.batches import OpenAIBatches
+from floridify_batch.errors import ServiceError, ServiceUncertain
+from tests.twins import NOON
+
+DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
+    "retrieve": lambda batches, _: batches.retrieve("batch_1"),
+    "find": lambda batches, _: batches.find("run/0001/1", NOON),
+    "cancel": lambda batches, _: batches.cancel("batch_1"),
+    "create": lambda batches, _: batches.create("file-1", "run/0001/1", {}),
+    "upload": lambda batches, requests: batches.upload(requests),
+}
+
+
+@asynccontextmanager
+async def answering(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
+    """The connection to a service that answers everything with the same body."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-length:")]
+        await reader.readexactly(int(length[0]) if length else 0)
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        batches = OpenAIBatches("any", base_url=url, patience=0)
+        try:
+            yield batches
+        finally:
+            await batches.close()
+
+
+@pytest.mark.parametrize("body", [b'{"id": "batch_1", "obj', b"", b"{}", b"null", b"[]", b"<html>Maintenance</html>"])
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_odd_replies(tmp_path: Path, deed: str, body: bytes) -> None:
+    """A reply that nobody can read tells nothing of what was done, so that whoever asked looks again."""
+    requests = tmp_path / "requests.jsonl"
+    requests.write_bytes(b"{}\n")
+    kind = "text/html" if body.startswith(b"<") else "application/json"
+    async with answering(kind, body) as batches:
+        with pytest.raises(ServiceUncertain):
+            await DEEDS[deed](batches, requests)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b"<html>Hello</html>"])
+async def test_another_kind_of_service(body: bytes) -> None:
+    """An address at which something else answers is told apart before anything is sent there."""
+    kind = "text/html" if body.startswith(b"<") else "application/json"
+    async with answering(kind, body) as batches:
+        with pytest.raises(ServiceError, match="does not speak"):
+            await batches.check()
