@@ -7,6 +7,7 @@ stored like that of a completed one, and only the rest is asked again.
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import batched, groupby
 from pathlib import Path
 from typing import IO
@@ -23,8 +24,9 @@ from floridify_batch.chunks import (
     write_failures,
 )
 from floridify_batch.creation import refusal, unanswered
+from floridify_batch.downloads import bring_answers
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.events import ChunkSettled, Noticed, PartStored
+from floridify_batch.events import ChunkSettled, Noticed, PartStored, Waiting
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.pacing import Paced
@@ -54,7 +56,8 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         return _put_back(run, record)
     folder = run.folder(record)
     try:
-        await run.batches.answers(job, folder / "output.jsonl", folder / "errors.jsonl")
+        paths = (folder / "output.jsonl", folder / "errors.jsonl")
+        await bring_answers(run.batches, job, *paths, run.sleep, partial(_tell, run, record))
     except UnknownBatch as error:
         return await lose(run, record, str(error))
     sync_folder(folder)
@@ -71,6 +74,10 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     if refused:
         raise refused
     return record
+
+
+def _tell(run: Run, record: ChunkRecord, why: str) -> None:
+    run.observer.notify(Waiting(f"Chunk {record.number}: {why}"))
 
 
 async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
@@ -247,7 +254,6 @@ def _put_back(run: Run, record: ChunkRecord) -> ChunkRecord:
     """A chunk that found the queue full: it waits for its turn, or is cut smaller where none of ours is before it."""
     if not record.alone:
         return _plan_again(run, record)
-    _keep_attempts(run.folder(record))
     run.ledger.token_limit = max(1, record.input_tokens // 2)
     run.observer.notify(
         Noticed(
@@ -255,6 +261,12 @@ def _put_back(run: Run, record: ChunkRecord) -> ChunkRecord:
             f"it is cut again into chunks of at most {run.ledger.token_limit:,} tokens."
         )
     )
+    return split(run, record)
+
+
+def split(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """Give up a chunk of which nothing was taken: its words are planned again, in smaller chunks."""
+    _keep_attempts(run.folder(record))
     return run.move(record, ChunkState.SPLIT)
 
 

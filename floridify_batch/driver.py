@@ -10,14 +10,14 @@ from enum import Enum, auto
 from functools import partial
 
 from floridify_batch.batches import BatchJob
-from floridify_batch.collection import collect, lose, store
+from floridify_batch.collection import collect, lose, split, store
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import BatchPolled, Noticed, RunBegan, RunEnded
 from floridify_batch.examples import examples_of
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import Run
-from floridify_batch.spending import at_the_wall, wall_of
+from floridify_batch.spending import Wall, at_the_wall, wall_of
 from floridify_batch.submission import adopt, look_again, submit
 
 
@@ -82,7 +82,7 @@ class Driver:
                 run.started,
             )
         )
-        feeder = Feeder(run)
+        feeder = Feeder(run, self._stop.is_set)
         try:
             ending = await work(feeder)
         finally:
@@ -101,7 +101,7 @@ class Driver:
             if not self._under_way():
                 return Ending.FINISHED
             if self._walled and not self._run.in_flight():
-                await self._plan_returned(feeder)
+                await feeder.finish_returned()
                 return Ending.WALLED
             if not wait:
                 return Ending.LEFT
@@ -119,7 +119,7 @@ class Driver:
         while self._run.in_flight() and not self._stop.is_set():
             await self._pause()
             await self._poll(feeder)
-        await self._plan_returned(feeder)
+        await feeder.finish_returned()
         if self._stop.is_set():
             return Ending.STOPPED
         return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
@@ -156,6 +156,9 @@ class Driver:
         run, wall = self._run, wall_of(self._run.ledger)
         self._walled = False
         record = next(run.ledger.in_state(ChunkState.PLANNED), None)
+        if record and wall and await self._is_too_large(record, wall):
+            feeder.give_back(split(run, record))
+            return await self._next(feeder)
         if record is None:
             if wall and wall.tight and run.in_flight():
                 return None  # what comes in may have cost less than expected, and leave room for a chunk worth sending
@@ -169,10 +172,14 @@ class Driver:
             return None
         return record
 
-    async def _plan_returned(self, feeder: Feeder) -> None:
-        """Bring to their end the words that have come back with nothing left to ask, though no more is sent."""
-        while feeder.has_returned and not self._stop.is_set():
-            await feeder.next_chunk(alone=False)
+    async def _is_too_large(self, record: ChunkRecord, wall: Wall) -> bool:
+        """Whether a chunk of another wall, or of none, is to be cut again; none is of which a batch may be there."""
+        run = self._run
+        if run.in_flight() or record.submission or record.words == 1 or wall.would_cut(record):
+            return False
+        # Whoever restored an older checkpoint may have sent this chunk before.
+        label = record.model_copy(update={"submission": 1}).label(run.ledger.run.id)
+        return await run.batches.find(label, run.started) is None
 
     def _tell_of_wall(self) -> None:
         sentence = at_the_wall(self._run.ledger)

@@ -7,7 +7,7 @@ would make thousands of tiny batches.
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched, chain, groupby, islice
 from pathlib import Path
@@ -71,8 +71,9 @@ class _Returned:
 class Feeder:
     """Cuts one chunk after another out of what is left to be asked."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, stopping: Callable[[], bool] = lambda: False) -> None:
         self._run = run
+        self._stopping = stopping
         self._place = _places(run)
         self._next = run.ledger.list_cursor
         self._returned: deque[ChunkRecord] = deque()
@@ -92,26 +93,33 @@ class Feeder:
         self._returned.append(record)
         self._outstanding[record.number] += 1  # the chunk itself, until it has been read to its end
 
-    @property
-    def has_returned(self) -> bool:
-        """Whether words that came back are still to be planned."""
-        return bool(self._returned or self._reading)
-
     async def next_chunk(self, *, alone: bool) -> ChunkRecord | None:
-        """The next chunk, planned and on disk; None while none can be cut.
+        """The next chunk, planned and on disk; None while none can be cut, and as soon as the driver is stopping.
 
         `alone`: nothing is in flight, so that no word will come back to fill a chunk.
         """
-        while True:
+        while not self._stopping():
             while self._pending:
                 if not self._pack():
                     return self._cut()
             if not await self._plan_page():
                 break
+        if self._stopping():
+            self._settle_accounts()
+            return None
         if self._origins and (alone or _THE_LIST in self._origins or self._is_full()):
             return self._cut()
         self._settle_accounts()
         return None
+
+    async def finish_returned(self) -> None:
+        """Bring to their end the words that came back with nothing left to ask; the others stay in their chunks.
+
+        No chunk is cut, and none can be afterwards: what is asked of the others is planned by the next feeder.
+        """
+        while not self._stopping() and await self._plan_page(from_list=False):
+            self._pending = deque((packed, origin) for packed, origin in self._pending if origin == _THE_LIST)
+        self._settle_accounts()
 
     def close(self) -> None:
         """Give up the chunk that was not cut; its words are planned again another time."""
@@ -123,9 +131,9 @@ class Feeder:
 
     # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _plan_page(self) -> bool:
+    async def _plan_page(self, *, from_list: bool = True) -> bool:
         """Plan the page whose turn it is, while those behind it are in work; False where there is none."""
-        while len(self._planning) <= self._run.workshop.ahead and (page := self._next_page()):
+        while len(self._planning) <= self._run.workshop.ahead and (page := self._next_page(from_list=from_list)):
             self._planning.append(await self._begun(page))
         if not self._planning:
             return False
@@ -135,7 +143,7 @@ class Feeder:
         await self._take(page, found, outcomes)
         return True
 
-    def _next_page(self) -> _Page | None:
+    def _next_page(self, *, from_list: bool) -> _Page | None:
         while chunk := self._opened():
             asked = dict(islice(chunk.asked, PAGE_WORDS))
             if asked:
@@ -144,6 +152,8 @@ class Feeder:
             self._reading = None
             self._outstanding[chunk.number] -= 1
             self._unsaved = True
+        if not from_list:
+            return None
         fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
         self._next = fresh.stop
         here = [ordinal for ordinal in fresh if self._place[ordinal] == _NOWHERE]

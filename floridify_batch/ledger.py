@@ -9,8 +9,8 @@ after a crash knows what may have happened:
     ANSWERED    both answer files are on our disk
     STORED      every answer is in the database, every failure in `failures.jsonl`
     DONE        each of its words is in a later chunk, processed or failed: the chunk is history
-    SPLIT       too large for the account's token limit: nothing was answered, its words are planned again in smaller
-                chunks
+    SPLIT       too large for the account's token limit, or never sent and too dear for the present `--max-cost`:
+                nothing was answered, its words are planned again in smaller chunks
     LOST        the service no longer knows the batch, or no longer holds its files: nothing is asked again unasked
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
@@ -52,8 +52,8 @@ class ChunkState(StrEnum):
 _S = ChunkState
 
 TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
-    _S.PLANNED: frozenset({_S.SUBMITTING}),
-    _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.PLANNED}),
+    _S.PLANNED: frozenset({_S.SUBMITTING, _S.SPLIT}),
+    _S.SUBMITTING: frozenset({_S.SUBMITTED}),
     _S.SUBMITTED: frozenset({_S.ANSWERED, _S.PLANNED, _S.SPLIT, _S.LOST}),
     _S.ANSWERED: frozenset({_S.STORED}),
     _S.STORED: frozenset({_S.DONE}),

@@ -61,6 +61,10 @@ class Wall:
         """What a chunk is expected to cost."""
         return _cost(record, self.rate, self.stretch)
 
+    def would_cut(self, record: ChunkRecord) -> bool:
+        """Whether a chunk is no larger than one that is cut now."""
+        return self.cost(record) <= self.budget().room
+
     def admits(self, record: ChunkRecord) -> bool:
         """Whether a chunk may be sent."""
         return self.cost(record) <= self.room

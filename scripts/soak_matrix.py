@@ -85,7 +85,7 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "SUBMITTED-LOST": ("forgotten", "files gone"),
     "LOST-STORED": ("forgotten", "files gone"),
     "amid-answers": ("in both files", "patchy", "expired"),
-    "SUBMITTING-PLANNED": (),  # the ledger allows it, and nothing makes use of it
+    "PLANNED-SPLIT": (),  # only before another wall of --max-cost than a chunk was cut for
 }
 """What not every fate comes by, and which do: parts of points' names."""
 

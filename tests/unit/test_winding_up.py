@@ -1,14 +1,18 @@
 """Cancelling a run: what its batches had finished is stored, nothing is sent, and whoever is interrupted goes on."""
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import override
+
+import pytest
 
 from floridify_batch.batches import BatchJob
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.ledger import ChunkState
+from floridify_batch.pricing import Price
 from floridify_batch.run import Run
-from tests.twins import End, Service, Shelf, Stage
+from tests.twins import Died, End, Fate, Service, Shelf, Stage
 
 SLOWLY = 5
 
@@ -110,3 +114,80 @@ def _stop_at_first_nap(run: Run, driver: Driver) -> None:
         driver.stop()
 
     run.sleep = nap
+
+
+# ── and before a wall ──────────────────────────────────────────────────────────────────────────────────────────────
+
+PRICE = Price(Decimal(1000), Decimal(1000))
+"""So dear that a wall of 8 dollars is reached before all of these words are asked."""
+MANY = [f"w{number}" for number in range(40)]
+
+
+def walled(stage: Stage, max_cost: str, fate: Fate | None = None) -> Run:
+    run = stage.run(fate)
+    run.ledger.go_at({"max_cost": Decimal(max_cost), "price": PRICE})
+    return run
+
+
+def many(folder: Path, *ends: End) -> Stage:
+    shelf = Shelf()
+    for word in MANY:
+        shelf.know(word, f"what {word} means")
+    return Stage(folder, MANY, Service(*ends), shelf)
+
+
+async def test_cancelled_before_a_wall(tmp_path: Path) -> None:
+    """To cancel cuts no chunk and reads no further word of the list, so that the next one is cut for the wall."""
+    stage = many(tmp_path, End(polls=100))
+    assert await Driver(walled(stage, "8")).process(wait=False) is Ending.LEFT
+    before = stage.run().ledger.chunks
+    run = walled(stage, "8")
+    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert [record.words for record in run.ledger.chunks] == [record.words for record in before]
+    assert run.ledger.list_cursor == sum(record.words for record in before) < len(MANY)
+    assert not run.ledger.totals().cost
+    run = walled(stage, "8")
+    assert await Driver(run).process() is Ending.WALLED
+    assert 6 < (run.ledger.totals().cost or 0) <= 8
+    assert await Driver(walled(stage, "1000")).process() is Ending.FINISHED
+    assert set(stage.service.answered.values()) == {1}
+
+
+async def cut_without_a_wall(stage: Stage) -> None:
+    """Die when the first chunk has just been cut, and not been sent."""
+    with pytest.raises(Died):
+        await Driver(stage.run(Fate(dies_at=3))).process()
+    (record,) = stage.run().ledger.chunks
+    assert (record.state, record.words, record.submission) == (ChunkState.PLANNED, len(MANY), 0)
+    assert not stage.service.batches
+
+
+@pytest.mark.parametrize("dies_at", range(8))
+async def test_a_wall_that_came_later(tmp_path: Path, dies_at: int) -> None:
+    """A chunk that was cut for no wall, or a higher one, is cut again before it is sent, wherever the process dies."""
+    stage = many(tmp_path)
+    await cut_without_a_wall(stage)
+    try:
+        ending = await Driver(walled(stage, "8", Fate(dies_at))).process()
+    except Died:
+        ending = await Driver(walled(stage, "8")).process()
+    assert ending is Ending.WALLED
+    ledger = stage.run().ledger
+    assert ledger.chunks[0].state is ChunkState.SPLIT
+    assert 0 < len(ledger.processed_words) < len(MANY)
+    assert await Driver(walled(stage, "1000")).process() is Ending.FINISHED
+    assert set(stage.service.answered.values()) == {1}
+    assert len(stage.service.answered) == 2 * len(MANY)
+
+
+async def test_a_wall_and_an_older_checkpoint(tmp_path: Path) -> None:
+    """A chunk of which the service has a batch after all is not cut again: what it was paid for is taken up."""
+    stage = many(tmp_path)
+    await cut_without_a_wall(stage)
+    path = tmp_path / "run.checkpoint.json"
+    older = path.read_bytes()
+    assert await Driver(walled(stage, "1000")).process(wait=False) is Ending.LEFT
+    path.write_bytes(older)
+    run = walled(stage, "8")
+    assert await Driver(run).process() is Ending.WALLED
+    assert stage.service.sizes == [2 * len(MANY)]
