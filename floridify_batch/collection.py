@@ -127,6 +127,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         record,
         ChunkState.STORED,
         answered=tally.answered,
+        paid=sum(bill.requests for bill in bills.by_component.values()),
         failures=dict(tally.failures),
         usage=TokenCount.of(usage),
         cost=cost,

@@ -76,7 +76,8 @@ class ChunkRecord(BaseModel):
 
     `alone`: none of ours was in flight when it was submitted, so that a full queue is of its own making. `doubtful`:
     it was created again after an answer that told nothing, so that another batch of its label may still show itself.
-    `billed`: what the service says that the batch used, where it says so; `usage` is the sum over its answers.
+    `billed`: what the service says that the batch used, where it says so; `usage` is the sum over its answers, of which
+    there were `paid`, usable or not (None in older checkpoints, which did not count them).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -100,6 +101,7 @@ class ChunkRecord(BaseModel):
     absent_reason: str | None = None
     absent_detail: str | None = None
     answered: int = 0
+    paid: int | None = None
     failures: dict[str, int] = Field(default_factory=dict)
     usage: TokenCount = TokenCount()
     billed: TokenCount | None = None

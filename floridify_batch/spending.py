@@ -107,11 +107,15 @@ def priced(settings: RunSettings) -> Rates:
 
 
 def stretched(ledger: Ledger) -> Decimal:
-    """By how much this run's answers have been longer than was expected of them: 1 where they were not."""
+    """By how much this run's answers have been longer than was expected of them: 1 where they were not.
+
+    Answers that could not be used count as well: they are billed, and their length is in the bill.
+    """
     expected = billed = 0
     for record in ledger.chunks:
-        if record.answered:
-            expected += record.output_tokens * record.answered // record.requests
+        paid = record.answered if record.paid is None else record.paid
+        if paid:
+            expected += record.output_tokens * paid // record.requests
             billed += record.usage.output
     return max(Decimal(1), Decimal(billed) / expected) if expected else Decimal(1)
 

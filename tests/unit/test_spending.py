@@ -134,6 +134,22 @@ async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int)
     assert wall.spent == ledger.totals().cost
 
 
+async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
+    """Answers that cannot be used are billed like others, and do not make it seem that answers are long."""
+    place = stage(tmp_path)
+    place.service.faults = lambda identity, before: "malformed" if not before and "synonyms" in identity else None
+    run = run_of(place, "1000")
+    await Driver(run).process()
+    ledger = run.ledger
+    first = ledger.chunk(1)
+    assert (first.answered, first.failed, first.paid) == (12, 12, 24)
+    for record in ledger.chunks:
+        ledger.note(record.number, output_tokens=20 * record.requests)  # exactly as long as they come
+    wall = wall_of(ledger)
+    assert wall is not None
+    assert wall.stretch == 1
+
+
 async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) -> None:
     """What was used before anybody knew a price is priced as soon as there is one, by chunk and by component."""
     run = run_of(stage(tmp_path), None)
