@@ -18,6 +18,7 @@ from typing import Any, Final
 from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.chunks import ChunkSize, Expected, Limits, private_file
 from floridify_batch.creation import LIST_LAG, METADATA_LENGTH, create_once, refusal, unanswered, upload_surely
+from floridify_batch.downloads import bring_answers
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import SynthesisRequest
@@ -139,7 +140,7 @@ class Carrier:
     async def _taken_in(self, file: RequestFile, job: BatchJob, deliver: Deliver, *, mended: bool) -> list[Request]:
         """Tell what became of each request; where it is to be mended, return what is worth asking again instead."""
         output, errors = file.folder / "output.jsonl", file.folder / "errors.jsonl"
-        await self.batches.answers(job, output, errors)
+        await bring_answers(self.batches, job, output, errors, self.sleep)
         expected = (Expected(at, each.custom_id, each.attempt, each.boost) for at, each in enumerate(file.requests))
         again: list[Request] = []
         with indexed_answers((output, errors), self._add) as index:

@@ -60,6 +60,7 @@ ORDER = [
     "batches",
     "immediate_batches",
     "creation",
+    "downloads",
     "layouts",
     "documents",
     "replacing",

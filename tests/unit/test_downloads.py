@@ -1,0 +1,111 @@
+"""Answer files held against what the service counts, before anything is taken for unanswered."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import override
+
+import pytest
+
+from floridify_batch.batches import BatchJob
+from floridify_batch.creation import MAX_TRIES
+from floridify_batch.downloads import Look, look_at
+from floridify_batch.driver import Driver, Ending
+from floridify_batch.errors import ServiceError
+from floridify_batch.ledger import ChunkState
+from tests.twins import Service, Shelf, Stage
+
+PAGE = b"<html>\n<body>Maintenance</body>\n</html>\n"
+ONE, TWO = b'{"custom_id":"a"}\n', b'{"custom_id":"b"}\n'
+
+
+class Spoiling(Service):
+    """A service whose answers come spoilt so many times."""
+
+    def __init__(self, spoil: Callable[[bytes], bytes], times: int) -> None:
+        super().__init__()
+        self._how = spoil
+        self.times = times
+        self.downloads = 0
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Bring the answers, or what becomes of them."""
+        await super().answers(job, output, errors)
+        self.downloads += 1
+        if self.downloads <= self.times:
+            _spoil(output, self._how)
+
+
+def _spoil(output: Path, how: Callable[[bytes], bytes]) -> None:
+    output.write_bytes(how(output.read_bytes()))
+
+
+def scene(folder: Path, service: Service) -> Stage:
+    """A run of two words that are known to the database."""
+    shelf = Shelf()
+    for word in ("bank", "tree"):
+        shelf.know(word, f"what {word} means")
+    return Stage(folder, ["bank", "tree"], service, shelf)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _: PAGE,
+        lambda _: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[: whole.index(b"\n") + 1],
+    ],
+    ids=["page", "empty", "cut", "cut behind a line"],
+)
+async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    """A download that is a page, or cut short, is made again, and nothing is bought twice."""
+    service = Spoiling(spoil, 1)
+    stage = scene(tmp_path, service)
+    run = stage.run()
+    assert await Driver(run).process() is Ending.FINISHED
+    assert sorted(run.ledger.processed_words) == ["bank", "tree"]
+    assert set(service.answered.values()) == {1}
+
+
+async def test_pages_for_ever(tmp_path: Path) -> None:
+    """Where a page comes time after time the run stops, and what was paid for is still to be had."""
+    service = Spoiling(lambda _: PAGE, MAX_TRIES)
+    stage = scene(tmp_path, service)
+    with pytest.raises(ServiceError, match="nothing is asked again"):
+        await Driver(stage.run()).process()
+    assert stage.run().ledger.chunk(1).state is ChunkState.SUBMITTED
+    assert await Driver(stage.run()).process() is Ending.FINISHED
+    assert set(service.answered.values()) == {1}
+
+
+async def test_missing_at_the_service(tmp_path: Path) -> None:
+    """A line that the service itself does not have is believed to be missing the second time, and asked again."""
+    service = Spoiling(lambda whole: whole, 0)
+    service.faults = lambda _, before: None if before else "missing"
+    stage = scene(tmp_path, service)
+    run = stage.run()
+    assert await Driver(run).process() is Ending.FINISHED
+    assert (sorted(run.ledger.processed_words), service.downloads) == (["bank", "tree"], 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "look"),
+    [
+        (ONE + TWO, Look.WHOLE),
+        (ONE + TWO.rstrip(), Look.WHOLE),
+        (ONE + b'{"custom_id":\n', Look.WHOLE),
+        (b'{"custom\n{"custom_id\n', Look.WHOLE),
+        (ONE, Look.SHORT),
+        (b"", Look.SHORT),
+        (ONE + ONE + b'{"custom', Look.SHORT),
+        (PAGE, Look.FOREIGN),
+        (b'{"error":"busy"}\n', Look.FOREIGN),
+        (b"null\n[]\n", Look.FOREIGN),
+    ],
+)
+def test_what_a_look_says(tmp_path: Path, content: bytes, look: Look) -> None:
+    """Damaged lines are the service's own affair; a missing end or another kind of file is not."""
+    path = tmp_path / "output.jsonl"
+    path.write_bytes(content)
+    assert look_at([path], 2) is look
