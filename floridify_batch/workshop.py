@@ -21,6 +21,9 @@ from floridify_batch.run_settings import RunInfo, RunSettings
 
 type Station[T, R] = Callable[[Brief, T], R]
 
+type _Handed[R] = tuple[Executor, Future[R] | None]
+"""Whom a piece of work was given to, and what will come of it; None where they were gone already."""
+
 AHEAD = 2
 """Pieces of work per worker that are handed out before the first of them is fetched, so that none of them waits."""
 
@@ -84,21 +87,32 @@ class Pool:
         self._crew = crew
         self._executor = crew.hire()
         self._hired = 1
+        self._gone: tuple[type[Exception], ...] = (_Dropped, *crew.broken)
         self.ahead = AHEAD * crew.workers
 
     def begin[T, R](self, station: Station[T, R], piece: T) -> asyncio.Future[R]:
         """Hand it to a worker; to another one, should that die."""
-        return asyncio.ensure_future(self._done(station, piece))
+        # Handed out here and not in the task, which may have to wait for its turn while workers have nothing to do.
+        return asyncio.ensure_future(self._done(station, piece, self._handed(station, piece)))
 
-    async def _done[T, R](self, station: Station[T, R], piece: T) -> R:
-        gone: tuple[type[Exception], ...] = (_Dropped, *self._crew.broken)
+    def _handed[T, R](self, station: Station[T, R], piece: T) -> _Handed[R]:
+        executor = self._executor
+        try:
+            return executor, executor.submit(_work, self._order, station, piece)
+        except self._gone:
+            return executor, None
+
+    async def _done[T, R](self, station: Station[T, R], piece: T, handed: _Handed[R]) -> R:
         while True:
-            executor = self._executor
+            executor, future = handed
             try:
-                return await self._result(executor.submit(_work, self._order, station, piece))
-            except gone:
-                if executor is self._executor:  # others who had work in the same hands may have been here first
-                    self._replace()
+                if future is not None:
+                    return await self._result(future)
+            except self._gone:
+                pass
+            if executor is self._executor:  # others who had work in the same hands may have been here first
+                self._replace()
+            handed = self._handed(station, piece)
 
     async def _result[R](self, future: Future[R]) -> R:
         try:
