@@ -3,9 +3,10 @@
 import logging
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,16 +49,51 @@ class Processes:
 
     def hire(self) -> Executor:
         """New processes; each comes with its first piece of work."""
-        return ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=_settle_in)
+        return _Hiring(self.workers, mp_context=get_context("spawn"), initializer=_settle_in)
 
     def dismiss(self, executor: Executor) -> None:
         """Let them end what they have in hand, for nobody."""
         executor.shutdown(wait=False, cancel_futures=True)
 
 
+class _Hiring(ProcessPoolExecutor):
+    """An executor whose processes, begun by `submit`, do not hear of a Ctrl-C before they can leave it to the driver.
+
+    They inherit who holds it back. The driver's own comes late by a moment, and is not lost.
+    """
+
+    def submit[**P, R](self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Hand out a piece of work."""
+        with _interrupts_held_back():
+            return super().submit(fn, *args, **kwargs)
+
+
+if sys.platform == "win32":  # no process inherits there what another one holds back
+
+    @contextmanager
+    def _interrupts_held_back() -> Iterator[None]:
+        yield
+
+    def _hear_of_interrupts() -> None: ...
+
+else:
+
+    @contextmanager
+    def _interrupts_held_back() -> Iterator[None]:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _hear_of_interrupts() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _settle_in() -> None:
     """Leave Ctrl-C to the driver, and do not outlive it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _hear_of_interrupts()
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
 
 

@@ -2,11 +2,12 @@
 
 import json
 import termios
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.command import Desk, Terminal
+from tests.acceptance.command import Desk, Terminal, until
 from tests.acceptance.test_cli import RESUME, RUN
 
 pytestmark = pytest.mark.usefixtures("refused")  # these go on while commands of the tests below wait
@@ -29,6 +30,25 @@ def test_an_interrupt_leaves_the_screen_whole(still: Desk) -> None:
     assert "abc" not in terminal.text
     assert "Stopped before the end" in terminal.text
     assert terminal.text.rstrip().endswith("batch-synth resume --checkpoint words.checkpoint.json")
+
+
+def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(still: Desk) -> None:
+    """Ctrl-C reaches all processes at the terminal; also those that have barely begun say nothing of it."""
+    still.write("happy")
+    with still.terminal(*RUN, "--workers", "2") as terminal:
+        until(lambda: are_starting(terminal.process.pid))
+        terminal.type("\x03")
+        assert terminal.ended() == 130
+    assert "Traceback" not in terminal.text
+    assert "KeyboardInterrupt" not in terminal.text
+    assert "Stopped. Go on with" in terminal.text
+
+
+def are_starting(driver: int) -> bool:
+    """Whether a driver's workers are in the middle of their imports, before any line of ours runs in them."""
+    children = Path(f"/proc/{driver}/task/{driver}/children").read_text(encoding="ascii").split()
+    workers = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return any(b"pydantic_core" in Path(f"/proc/{worker}/maps").read_bytes() for worker in workers)
 
 
 def test_a_run_is_watched_from_another_shell(still: Desk) -> None:
