@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
+from itertools import count as count_from
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ class Checkpoint:
 
     def __init__(self, path: Path, clock: Clock = utc_now) -> None:
         self.path = path
-        self.folder = path.with_name(path.name.removesuffix(".json") + ".files")
+        self.folder = _folder_of(path)
         self.words_path = self.folder / "words.txt"
         self.previous_path = path.with_name(path.name + ".previous")
         self._clock = clock
@@ -143,17 +145,40 @@ class Checkpoint:
             raise CheckpointError(f"The folder {self.folder} cannot be made: {error.strerror}.") from None
 
     def rotate(self, ledger: Ledger) -> Path:
-        """Put a finished run aside under its time, so that a new one can begin. Returns its checkpoint's new path."""
+        """Put a finished run aside under its time, so that a new one can begin. Returns its checkpoint's new path.
+
+        Its folder goes first: whoever dies on the way finds the checkpoint where it was, and goes on from there. Raises
+        `CheckpointError` where the disk refuses.
+        """
         stamp = datetime.fromisoformat(ledger.timestamp).strftime("%Y%m%dT%H%M%S")
-        target = self.path.with_name(f"{self.path.name.removesuffix('.json')}.{stamp}.json")
-        if self.folder.exists():
-            self.folder.rename(target.with_name(target.name.removesuffix(".json") + ".files"))
-        self.path.replace(target)
-        self.previous_path.unlink(missing_ok=True)
+        target = self._aside(stamp)
+        try:
+            self.previous_path.unlink(missing_ok=True)
+            if self.words_path.exists():
+                self.folder.rename(_folder_of(target))
+                sync_folder(self.path.parent)
+            self.path.replace(target)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise CheckpointError(
+                f"The finished run {self.path} cannot be put aside as {target}: {error.strerror}."
+            ) from None
         return target
 
+    def _aside(self, stamp: str) -> Path:
+        """A free name for a run that is put aside, or the one under which its folder already is."""
+        moved = not self.words_path.exists()  # every run's folder has its list
+        endings = chain([""], (f"-{number}" for number in count_from(2)))
+        name = self.path.name.removesuffix(".json")
+        targets = (self.path.with_name(f"{name}.{stamp}{ending}.json") for ending in endings)
+        return next(target for target in targets if not target.exists() and (moved or not _folder_of(target).exists()))
+
     def tidy(self, ledger: Ledger) -> None:
-        """Remove chunk folders that the ledger does not know, since their words are planned again, and old lines."""
+        """Remove chunk folders that the ledger does not know, since their words are planned again, and old lines.
+
+        Lines are old where the chunk is DONE in the previous copy as well, which somebody may have to go on from.
+        """
+        needed = self._open_before()
         for folder in self.folder.iterdir():
             ours = _CHUNK_FOLDER.fullmatch(folder.name)
             if ours is None:
@@ -162,8 +187,16 @@ class Checkpoint:
             known = folder.name == ours["number"] and number <= len(ledger.chunks)
             if not known:
                 shutil.rmtree(folder, ignore_errors=True)
-            elif ledger.chunk(number).state is ChunkState.DONE:
+            elif ledger.chunk(number).state is ChunkState.DONE and number not in needed:
                 forget_lines(folder)
+
+    def _open_before(self) -> set[int]:
+        """The chunks that are not DONE in the previous copy; none where there is no such copy that can be read."""
+        try:
+            chunks = orjson.loads(self.previous_path.read_bytes())["chunks"]
+            return {chunk["number"] for chunk in chunks if chunk["state"] != ChunkState.DONE}
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
 
     # ── the lock ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -260,6 +293,10 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _folder_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".json") + ".files")
 
 
 def _holder_path(lock_path: Path) -> Path:

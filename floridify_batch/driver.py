@@ -20,6 +20,9 @@ from floridify_batch.run import Run
 from floridify_batch.spending import Wall, at_the_wall, wall_of
 from floridify_batch.submission import adopt, look_again, submit
 
+GRACE = 10.0
+"""Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
+
 
 class Ending(Enum):
     """How the driver came to its end."""
@@ -39,8 +42,9 @@ class Ending(Enum):
 class Driver:
     """Brings a run to its end, from wherever its ledger stands."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, grace: float = GRACE) -> None:
         self._run = run
+        self._grace = grace
         settings = run.ledger.run.settings
         # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
         self._max_batches = 1 if settings.immediate else settings.max_batches
@@ -88,6 +92,7 @@ class Driver:
         finally:
             feeder.close()
         run.save()
+        run.checkpoint.tidy(run.ledger)
         run.observer.notify(RunEnded(ending is Ending.FINISHED, ending is Ending.STOPPED, run.ledger.totals()))
         return ending
 
@@ -149,7 +154,20 @@ class Driver:
             record = begun or await self._next(feeder)
             if record is None:
                 return
-            await submit(run, record)
+            await self._submit(record)
+
+    async def _submit(self, record: ChunkRecord) -> None:
+        """Submit a chunk, however long the service is out; a driver that is stopped leaves it as it is on the disk."""
+        submitting = asyncio.ensure_future(submit(self._run, record))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((submitting, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((submitting,), timeout=self._grace)
+            if submitting.done():
+                submitting.result()
+        finally:
+            stopped.cancel()
+            submitting.cancel()
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
         """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""

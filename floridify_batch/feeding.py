@@ -85,6 +85,7 @@ class Feeder:
         self._outstanding: Counter[int] = Counter()
         self._unsaved = False
         self._tidied: list[Update] = []
+        self._done: list[int] = []
         for record in run.ledger.in_state(ChunkState.STORED, ChunkState.SPLIT):
             self.give_back(record)
 
@@ -267,8 +268,14 @@ class Feeder:
             ledger.move(number, ChunkState.DONE)
         self._run.save()
         self._unsaved = False
-        for number in done:
-            forget_lines(self._run.folder(ledger.chunk(number)))
+        self._forget_done()
+        self._done = done
+
+    def _forget_done(self) -> None:
+        """Delete the lines of chunks that became history before the last save: the previous copy needs them no more."""
+        for number in self._done:
+            forget_lines(self._run.folder(self._run.ledger.chunk(number)))
+        self._done = []
 
     def _unplaced(self) -> Iterator[int]:
         """The list's words that are planned and in no chunk that the ledger knows."""

@@ -300,6 +300,46 @@ def test_rotation(checkpoint: Checkpoint) -> None:
     assert not checkpoint.previous_path.exists()
 
 
+def put_up(checkpoint: Checkpoint, word: str) -> Ledger:
+    """A finished run with its folder."""
+    checkpoint.create_folder()
+    checkpoint.words_path.write_text(f"{word}\n", encoding="utf-8")
+    book = ledger()
+    checkpoint.save(book)
+    return book
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_rotation_that_died(checkpoint: Checkpoint, steps: int) -> None:
+    """Whoever puts a finished run aside and dies on the way can do so again, and nothing of it is lost."""
+    book = put_up(checkpoint, "happy")
+    if steps:
+        checkpoint.folder.rename(checkpoint.path.with_name("words.checkpoint.20261120T123015.files"))
+    checkpoint.create_folder()  # as every beginning run does
+    aside = Checkpoint(checkpoint.rotate(book))
+    assert aside.load() == book
+    assert aside.words_path.read_text(encoding="utf-8") == "happy\n"
+    assert checkpoint.load() is None
+    assert not checkpoint.words_path.exists()
+
+
+def test_two_rotations_in_a_second(checkpoint: Checkpoint) -> None:
+    """Two runs that were last saved in the same second are both kept, each with its own list."""
+    kept = [Checkpoint(checkpoint.rotate(put_up(checkpoint, word))) for word in ("happy", "sad", "glad")]
+    assert [each.words_path.read_text(encoding="utf-8") for each in kept] == ["happy\n", "sad\n", "glad\n"]
+    assert all(each.load() for each in kept)
+
+
+def test_rotation_where_the_disk_refuses(checkpoint: Checkpoint) -> None:
+    """A run that cannot be put aside stays where it is, and the sentence says so."""
+    book = put_up(checkpoint, "happy")
+    checkpoint.previous_path.mkdir()
+    with pytest.raises(CheckpointError, match=r"cannot be put aside as .*words\.checkpoint\.20261120T123015\.json"):
+        checkpoint.rotate(book)
+    assert checkpoint.load() == book
+    assert checkpoint.words_path.exists()
+
+
 def test_tidying(checkpoint: Checkpoint) -> None:
     """Chunks that the ledger does not know, and half-packed ones, go; those that it knows stay."""
     checkpoint.create_folder()
@@ -323,6 +363,23 @@ def test_tidying_chunks_of_the_past(checkpoint: Checkpoint) -> None:
     book.move(1, ChunkState.DONE)
     checkpoint.tidy(book)
     assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
+
+
+def test_tidying_spares_the_previous_copy(checkpoint: Checkpoint) -> None:
+    """What the previous copy still needs, should somebody have to go on from it, stays until the next save."""
+    checkpoint.create_folder()
+    folder = chunk_folder(checkpoint.folder, 1)
+    folder.mkdir()
+    (folder / "requests.jsonl").touch()
+    book = ledger()
+    checkpoint.save(book)
+    book.move(1, ChunkState.DONE)
+    checkpoint.save(book)
+    checkpoint.tidy(book)
+    assert (folder / "requests.jsonl").exists()
+    checkpoint.save(book)
+    checkpoint.tidy(book)
+    assert not (folder / "requests.jsonl").exists()
 
 
 @pytest.mark.parametrize("name", ["0001 copy", "1-backup", "2026-11-20.zip"])

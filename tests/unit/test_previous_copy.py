@@ -1,0 +1,31 @@
+"""The cure for a damaged checkpoint: its previous copy can be gone on from, whenever the damage came."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.driver import Driver, Ending
+from tests.twins import Died, End, Fate, Service, Shelf, Stage
+
+WORDS = ["bank", "tree", "lake", "road"]
+
+
+@pytest.mark.parametrize("dies_at", range(8, 51))
+async def test_gone_on_from(tmp_path: Path, dies_at: int) -> None:
+    """Wherever the process dies, the copy of the save before leads to the end, and no answer is paid for twice."""
+    shelf = Shelf()
+    for word in WORDS:
+        shelf.know(word, f"what {word} means")
+    stage = Stage(tmp_path, WORDS, Service(End(), End(polls=50)), shelf, batch_size=2)
+    with pytest.raises(Died):
+        await Driver(stage.run(Fate(dies_at))).process()
+    path = tmp_path / "run.checkpoint.json"
+    shutil.copy(path.with_name(path.name + ".previous"), path)
+    assert await Driver(stage.run()).process() is Ending.FINISHED
+    assert set(stage.service.answered.values()) == {1}
+    assert lines_of(tmp_path) == {"failures.jsonl"}
+
+
+def lines_of(folder: Path) -> set[str]:
+    return {file.name for file in folder.glob("run.checkpoint.files/*/*")}
