@@ -7,6 +7,7 @@ that shows itself even later is recognised and cancelled.
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from floridify_batch.batches import Batches, BatchJob
@@ -20,7 +21,10 @@ LIST_LAG = 2.0
 """Seconds after which a new batch is expected to be in the service's list."""
 
 MAX_TRIES = 5
-"""How often an upload or a creation that comes to nothing is tried in a row before the caller is told."""
+"""How often an upload or a creation that comes to nothing is tried in a row before a caller of the library is told."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries of what comes to nothing time after time."""
 
 METADATA_LENGTH = 512
 """Characters of one value that the service keeps with a batch."""
@@ -37,15 +41,24 @@ async def look_twice(batches: Batches, label: str, since: datetime, sleep: Sleep
     return job
 
 
-async def upload_surely(batches: Batches, requests: Path, sleep: Sleep, told: Told = tell_nobody) -> str:
+def pause_after(tries: int) -> float:
+    """Seconds before the next try: twice as many each time, up to the longest pause."""
+    return min(LIST_LAG ** min(tries, 6), LONGEST_PAUSE)
+
+
+async def upload_surely(
+    batches: Batches, requests: Path, sleep: Sleep, told: Told = tell_nobody, *, max_tries: float = MAX_TRIES
+) -> str:
     """Hand a file over. Doing so twice costs nothing: only a batch is paid for. Raises `ServiceUncertain`."""
-    for tries in range(1, MAX_TRIES):
+    for tries in count(1):
         try:
             return await batches.upload(requests)
         except ServiceUncertain as error:
+            if tries >= max_tries:
+                raise
             told(f"{error} Uploading again.")
-            await sleep(LIST_LAG**tries)
-    return await batches.upload(requests)
+            await sleep(pause_after(tries))
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 async def create_once(
@@ -56,23 +69,25 @@ async def create_once(
     since: datetime,
     sleep: Sleep,
     told: Told = tell_nobody,
+    *,
+    max_tries: float = MAX_TRIES,
 ) -> tuple[BatchJob, bool]:
     """The batch of a label, made unless it is there; and whether another one of its label may still show itself.
 
     Raises `ServiceUncertain` where nobody knows, after all tries, whether there is one.
     """
-    for tries in range(1, MAX_TRIES + 1):
+    for tries in count(1):
         try:
             return await batches.create(file_id, label, metadata), tries > 1
         except ServiceUncertain as error:
             told(f"{error} Looking whether the batch was made.")
             job = await look_twice(batches, label, since, sleep)
-            if job is None and tries < MAX_TRIES:
-                await sleep(LIST_LAG**tries)
+            if job is None and tries < max_tries:
+                await sleep(pause_after(tries))
                 job = await batches.find(label, since)  # a look costs nothing, and the pause was long
             if job is not None:
                 return job, tries > 1
-            if tries == MAX_TRIES:
+            if tries >= max_tries:
                 raise
     raise AssertionError("unreachable: the last try returns or raises")
 

@@ -1,5 +1,7 @@
 """Stations 6 to 8: a chunk becomes a batch, and is paid for once: the intent is on disk before the deed."""
 
+from math import inf
+
 from floridify_batch.batches import BatchJob
 from floridify_batch.creation import METADATA_LENGTH, create_once, look_twice, upload_surely
 from floridify_batch.errors import UnknownBatch
@@ -54,12 +56,12 @@ async def _made(run: Run, record: ChunkRecord) -> tuple[BatchJob, bool]:
 async def _created(run: Run, record: ChunkRecord, file_id: str) -> tuple[BatchJob, bool]:
     label = record.label(run.ledger.run.id)
     told = _Teller(run, record)
-    return await create_once(run.batches, file_id, label, _metadata(run), run.started, run.sleep, told)
+    return await create_once(run.batches, file_id, label, _metadata(run), run.started, run.sleep, told, max_tries=inf)
 
 
 async def _uploaded(run: Run, record: ChunkRecord) -> str:
     requests = run.folder(record) / "requests.jsonl"
-    file_id = await upload_surely(run.batches, requests, run.sleep, _Teller(run, record))
+    file_id = await upload_surely(run.batches, requests, run.sleep, _Teller(run, record), max_tries=inf)
     run.ledger.note(record.number, file_id=file_id)
     run.save()
     return file_id

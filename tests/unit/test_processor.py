@@ -16,10 +16,10 @@ from floridify_batch.batches import BatchError, BatchJob
 from floridify_batch.changes import Change, Collection
 from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
 from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.creation import MAX_TRIES
+from floridify_batch.creation import LONGEST_PAUSE, MAX_TRIES
 from floridify_batch.driver import Driver, Ending
-from floridify_batch.errors import ServiceRefused, ServiceUncertain
-from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, WordFailed
+from floridify_batch.errors import ServiceRefused
+from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, Waiting, WordFailed
 from floridify_batch.failures import FailureReason
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
@@ -413,27 +413,39 @@ async def test_an_uncertain_upload(tmp_path: Path) -> None:
     assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
 
 
-async def test_uploads_that_never_arrive(tmp_path: Path) -> None:
-    """Uploads that come to nothing time after time stop the run, which can be resumed."""
+@pytest.mark.parametrize("what", ["upload", "create"])
+async def test_an_outage(tmp_path: Path, what: str) -> None:
+    """A service that is out for an hour while a chunk is sent stops no run: it is asked every minute, and told of."""
+    witness = Witness()
     scene = stage(tmp_path, "bank", Service())
-    scene.service.lost_uploads = MAX_TRIES
-    with pytest.raises(ServiceUncertain):
-        await drive(scene)
-    _, ledger = await drive(scene)
-    assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
-
-
-async def test_a_service_that_never_answers(tmp_path: Path) -> None:
-    """A creation that comes to nothing time after time stops the run, which can be resumed."""
-    scene = stage(tmp_path, "bank", Service())
-    scene.service.creations.extend(["lost"] * MAX_TRIES)
-    with pytest.raises(ServiceUncertain):
-        await drive(scene)
-    ledger = scene.run().ledger
-    assert ledger.chunk(1).state is ChunkState.SUBMITTING
-    ending, ledger = await drive(scene)
+    if what == "upload":
+        scene.service.lost_uploads = 70
+    else:
+        scene.service.creations.extend(["lost"] * 70)
+    ending, ledger = await drive(scene, witness=witness)
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
     assert len(scene.service.files) == 1
+    assert sum(scene.naps) > 3_600
+    assert max(scene.naps) == LONGEST_PAUSE
+    assert len(witness.of(Waiting)) >= 70
+
+
+async def test_stopped_in_an_outage(tmp_path: Path) -> None:
+    """A driver that is stopped while the service is out leaves the chunk as it is, to be gone on with."""
+    scene = stage(tmp_path, "bank", Service())
+    scene.service.creations.append("lost")
+    run = scene.run()
+    driver = Driver(run, grace=0)
+
+    async def nap(_: float) -> None:
+        driver.stop()
+        await asyncio.Event().wait()
+
+    run.sleep = nap
+    assert await driver.process() is Ending.STOPPED
+    assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTING
+    ending, ledger = await drive(scene)
+    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
 
 
 @pytest.mark.parametrize("where", ["upload", "create", "retrieve"])
