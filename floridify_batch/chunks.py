@@ -9,7 +9,7 @@ are packed: no chunk is ever in memory.
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 
+from floridify_batch.errors import CheckpointError
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.requests import SynthesisRequest
 
@@ -173,16 +174,49 @@ def chunk_number(folder: Path) -> int:
 
 
 def read_ordinals(folder: Path) -> list[int]:
-    """The words of a chunk, by their places in the list."""
-    ordinals: list[int] = orjson.loads((folder / "ordinals.json").read_bytes())
+    """The words of a chunk, by their places in the list. Raises `CheckpointError` where the file is not whole."""
+    path = folder / "ordinals.json"
+    with _whole(path):
+        ordinals: list[int] = [int(each) for each in orjson.loads(path.read_bytes())]
     return ordinals
 
 
 def read_expected(folder: Path) -> Iterator[Expected]:
-    """What a chunk asked for, in the order in which it was packed: word by word."""
-    with (folder / "expected.jsonl").open("rb") as lines:
+    """What a chunk asked for, in the order in which it was packed: word by word.
+
+    Raises `CheckpointError` where the file is not whole.
+    """
+    path = folder / "expected.jsonl"
+    with _whole(path), path.open("rb") as lines:
         for line in lines:
             yield Expected(*orjson.loads(line))
+
+
+def whole_requests(folder: Path, size: int) -> Path:
+    """The file of a chunk that is sent, of so many bytes. Raises `CheckpointError` where it is not as written."""
+    path = folder / "requests.jsonl"
+    with _whole(path):
+        there = path.stat().st_size
+        if there != size:
+            raise ValueError(f"{there:,} bytes, not {size:,}")
+    return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say in a sentence what is to be done where a chunk's file is missing or damaged."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_RESTORE.format(path.parent)}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}). {_RESTORE.format(path.parent)}") from None
+
+
+_RESTORE = (
+    "It belongs to the checkpoint: restore the folder {} from a backup, then resume. "
+    "Answers that are paid for can be had without it: batch-synth recover."
+)
 
 
 def forget_lines(folder: Path) -> None:
@@ -215,10 +249,13 @@ def failure_line(ordinal: int, failure: Failure) -> bytes:
 
 
 def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
-    """The failures of a file with the ordinals of their words; none where there is no file."""
+    """The failures of a file with the ordinals of their words; none where there is no file.
+
+    Raises `CheckpointError` where the file is damaged.
+    """
     if not path.exists():
         return
-    with path.open("rb") as lines:
+    with _whole(path), path.open("rb") as lines:
         for line in lines:
             data = orjson.loads(line)
             yield (

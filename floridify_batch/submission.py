@@ -3,6 +3,7 @@
 from math import inf
 
 from floridify_batch.batches import BatchJob
+from floridify_batch.chunks import whole_requests
 from floridify_batch.creation import METADATA_LENGTH, create_once, look_twice, upload_surely
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import Waiting
@@ -60,7 +61,7 @@ async def _created(run: Run, record: ChunkRecord, file_id: str) -> tuple[BatchJo
 
 
 async def _uploaded(run: Run, record: ChunkRecord) -> str:
-    requests = run.folder(record) / "requests.jsonl"
+    requests = whole_requests(run.folder(record), record.bytes)
     file_id = await upload_surely(run.batches, requests, run.sleep, _Teller(run, record), max_tries=inf)
     run.ledger.note(record.number, file_id=file_id)
     run.save()

@@ -1,0 +1,67 @@
+"""A chunk whose files are gone or damaged: the run stops with a sentence that names the file and the cure."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.driver import Driver, Ending
+from floridify_batch.errors import CheckpointError
+from tests.twins import Died, End, Fate, Service, Shelf, Stage
+
+type Harm = Callable[[Path], None]
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"\0" * 40)
+
+
+def stage(folder: Path, *ends: End) -> Stage:
+    shelf = Shelf()
+    shelf.know("bank", "a shore", "a house of money")
+    return Stage(folder, ["bank"], Service(*ends), shelf)
+
+
+async def harmed(place: Stage, name: str, harm: Harm) -> Path:
+    path = place.folder / "run.checkpoint.files" / "0001" / name
+    before = path.read_bytes()
+    harm(path)
+    with pytest.raises(CheckpointError) as refused:
+        await Driver(place.run()).process()
+    said = str(refused.value)
+    assert str(path) in said
+    assert f"restore the folder {path.parent} from a backup" in said
+    assert "batch-synth recover" in said
+    path.write_bytes(before)
+    return path
+
+
+@pytest.mark.parametrize("harm", [gone, cut, emptied])
+@pytest.mark.parametrize("name", ["ordinals.json", "expected.jsonl"])
+async def test_while_it_is_in_flight(tmp_path: Path, name: str, harm: Harm) -> None:
+    """A run cannot go on without a chunk's own files; it goes on when they are restored, and nothing is paid twice."""
+    place = stage(tmp_path, End(polls=2))
+    assert await Driver(place.run()).process(wait=False) is Ending.LEFT
+    await harmed(place, name, harm)
+    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert set(place.service.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("harm", [gone, cut, emptied])
+async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
+    """Requests that are not as they were written are not sent, whole or in part."""
+    place = stage(tmp_path)
+    with pytest.raises(Died):
+        await Driver(place.run(Fate(dies_at=3))).process()
+    await harmed(place, "requests.jsonl", harm)
+    assert not place.service.files
+    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert len(place.service.batches) == 1
