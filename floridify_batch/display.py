@@ -14,7 +14,6 @@ from rich.console import Console, RenderableType
 from floridify_batch.events import Event, Noticed
 from floridify_batch.frames import lines_of, plain
 from floridify_batch.json_lines import JsonDisplay
-from floridify_batch.keyboard import unechoed
 from floridify_batch.live import Frame
 from floridify_batch.log_lines import LogDisplay
 from floridify_batch.run_view import RunView
@@ -50,7 +49,6 @@ class LiveDisplay:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(unechoed(self._console.file))
         self._stack.callback(lambda: self._frame.leave(standing=self.view.ended_at is None))
         self._stack.enter_context(self._frame.standing(self._is_new))
         return self

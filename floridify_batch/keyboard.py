@@ -1,26 +1,56 @@
-"""The keyboard of a terminal on which a frame stands: what is typed, ^C above all, does not tear it."""
+"""The keyboard of a terminal on which a frame stands: what is typed, ^C above all, does not tear it.
+
+Ctrl-Z gives the terminal back to the shell as it was before, and whoever comes back finds it as it was left.
+"""
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 
 @contextmanager
-def unechoed(terminal: IO[Any]) -> Iterator[None]:
+def unechoed(terminal: IO[Any]) -> Iterator[Callable[[], None]]:
     """Keep the terminal of a stream from showing what is typed, and set it back in the end, however that comes.
 
-    Nothing is done where there is no terminal, and in the background, where setting it would stop the process.
+    Yields what stops this process as Ctrl-Z does, with the terminal set back until the process is continued. Nothing is
+    done where there is no terminal, and in the background, where setting it would stop the process.
     """
     before = _settings(terminal)
-    if before is not None and _in_front(terminal):
-        _set(terminal, _without_echo(before))
+
+    def change(settings: list[Any] | None) -> None:
+        if settings is not None and _in_front(terminal):
+            _set(terminal, settings)
+
+    def stop() -> None:
+        change(before)
+        _stop()
+        change(before and _without_echo(before))
+
+    change(before and _without_echo(before))
     try:
-        yield
+        yield stop
     finally:
-        if before is not None and _in_front(terminal):
-            _set(terminal, before)
+        change(before)
+
+
+@contextmanager
+def suspensions() -> Iterator[threading.Event]:
+    """What is set at each Ctrl-Z, which is left to whoever looks at it. It is no matter outside the main thread, and
+    where no shell could continue us: there it stops nobody.
+    """
+    asked = threading.Event()
+    if not _may_be_stopped():
+        yield asked
+        return
+    before = signal.signal(signal.SIGTSTP, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 if sys.platform == "win32":  # nothing is echoed there while nobody reads a line
@@ -35,6 +65,11 @@ if sys.platform == "win32":  # nothing is echoed there while nobody reads a line
         return False
 
     def _set(_: IO[Any], __: list[Any]) -> None: ...
+
+    def _may_be_stopped() -> bool:
+        return False
+
+    def _stop() -> None: ...
 
 else:
     import termios
@@ -60,3 +95,15 @@ else:
     def _set(terminal: IO[Any], settings: list[Any]) -> None:
         with suppress(OSError, ValueError, termios.error):
             termios.tcsetattr(terminal.fileno(), termios.TCSANOW, settings)
+
+    def _may_be_stopped() -> bool:
+        """A shell with jobs gives each a group of its own, and does not ignore for it what it stops it with."""
+        return (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+            and os.getpgrp() != os.getsid(0)
+        )
+
+    def _stop() -> None:
+        # To this very thread: of a signal to the process, it would hear later, and go on for a moment.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

@@ -16,6 +16,8 @@ from typing import TextIO
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+from floridify_batch.keyboard import suspensions, unechoed
+
 EVERY = 0.25
 """Seconds between two looks whether there is something new to draw."""
 
@@ -39,8 +41,10 @@ class Frame:
     def standing(self, is_new: Callable[[], bool]) -> Iterator[None]:
         """Keep the frame up to date; `is_new` says whether anything has changed since it was last asked."""
         ended = threading.Event()
-        drawing = threading.Thread(target=self._keep_drawing, args=(ended, is_new), daemon=True)
         with ExitStack() as stack:
+            stop = stack.enter_context(unechoed(self._out))
+            asked = stack.enter_context(suspensions())
+            drawing = threading.Thread(target=self._keep_drawing, args=(ended, is_new, asked, stop), daemon=True)
             self._write(_HIDE)
             stack.callback(self._write, _SHOW)
             stack.enter_context(redirect_stdout(_Above(self, sys.stdout)))
@@ -53,10 +57,24 @@ class Frame:
                 ended.set()
                 drawing.join()
 
-    def _keep_drawing(self, ended: threading.Event, is_new: Callable[[], bool]) -> None:
+    def _keep_drawing(
+        self, ended: threading.Event, is_new: Callable[[], bool], asked: threading.Event, stop: Callable[[], None]
+    ) -> None:
         while not ended.wait(EVERY):
-            if is_new():
+            if asked.is_set():  # here, since the handler of a signal may not write to a stream that is being written to
+                asked.clear()
+                self._step_aside(stop)
+            elif is_new():
                 self.draw()
+
+    def _step_aside(self, stop: Callable[[], None]) -> None:
+        """Leave the terminal to the shell until we are continued; what stood then goes by above a new frame."""
+        with self._lock:
+            self._write("\n" + _SHOW)
+            stop()
+            self._lines = []
+            self._write(_HIDE)
+            self.draw()
 
     def draw(self) -> None:
         """Bring what stands up to date. A terminal that has gone away is no matter."""

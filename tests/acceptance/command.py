@@ -89,11 +89,14 @@ class Desk:
         return replace(self, env={name: value for name, value in self.env.items() if not name.startswith(ours)})
 
     @contextmanager
-    def terminal(self, *arguments: str, rows: int = 40, columns: int = 120) -> Iterator["Terminal"]:
-        """A command in a terminal of its own; killed if it is not through."""
+    def terminal(self, *arguments: str, rows: int = 40, columns: int = 120, script: str = "") -> Iterator["Terminal"]:
+        """A command in a terminal of its own, or a shell with jobs whose script calls it `"$0" "$@"`; killed if it is
+        not through.
+        """
         env = self.env | {"TERM": "xterm-256color"}
         env.pop("COLUMNS", None)
-        terminal = Terminal([COMMAND, *arguments], self.folder, env, rows, columns)
+        shell = ["/bin/sh", "-mc", script] if script else []
+        terminal = Terminal([*shell, COMMAND, *arguments], self.folder, env, rows, columns)
         try:
             yield terminal
         finally:

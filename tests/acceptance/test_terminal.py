@@ -10,6 +10,8 @@ import pytest
 from tests.acceptance.command import Desk, Terminal, until
 from tests.acceptance.test_cli import RESUME, RUN
 
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+
 pytestmark = pytest.mark.usefixtures("refused")  # these go on while commands of the tests below wait
 
 
@@ -30,6 +32,27 @@ def test_an_interrupt_leaves_the_screen_whole(still: Desk) -> None:
     assert "abc" not in terminal.text
     assert "Stopped before the end" in terminal.text
     assert terminal.text.rstrip().endswith("batch-synth resume --checkpoint words.checkpoint.json")
+
+
+def test_a_stopped_run_gives_the_terminal_back(still: Desk) -> None:
+    """Ctrl-Z leaves a cursor and a keyboard to the shell; when the run goes on, the screen is drawn anew."""
+    still.write("happy")
+    with still.terminal(*RUN, script='"$0" "$@"; echo "shell: $?"; read -r _; fg') as terminal:
+        terminal.wait_for("Waiting for 1 batch")
+        assert not echoes(terminal)
+        terminal.type("\x1a")
+        terminal.wait_for("shell: ")
+        assert echoes(terminal)
+        assert terminal.raw.rindex(SHOW) > terminal.raw.rindex(HIDE)
+        before = terminal.text.count("Waiting for 1 batch")
+        terminal.type("on\n")
+        until(lambda: terminal.text.count("Waiting for 1 batch") > before)
+        assert not echoes(terminal)
+        assert terminal.raw.rindex(HIDE) > terminal.raw.rindex(SHOW)
+        terminal.type("\x03")
+        assert terminal.ended() == 130
+        assert echoes(terminal)
+    assert terminal.raw.rindex(SHOW) > terminal.raw.rindex(HIDE)
 
 
 def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(still: Desk) -> None:
