@@ -49,6 +49,7 @@ from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
 from floridify_batch.word_lists import WordList, read_word_list, write_normalised
+from floridify_batch.wording import counted, dollars
 
 SOME_FAILED, WALLED, STOPPED = 1, 6, 130
 
@@ -191,6 +192,8 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
     if ledger.finished:
         if scene.pace:
             checkpoint.save(ledger)  # a price that was unknown until now is news for a finished run, too
+        if "price" in scene.pace:
+            say(f"At this price, what was used has cost {dollars(ledger.totals().cost)}.")
         return say_finished(ledger, checkpoint)
     same_database(settings, scene.secrets)
     settings = ledger.run.settings
@@ -239,7 +242,9 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         say(f"Batches are in flight. Collect them with: {resume_command}")
         return PROCESSED
     if ending is Ending.WALLED:
-        say(f"{at_the_wall(run_.ledger)} Go on with: {resume_command} --max-cost {higher_wall(run_.ledger)}")
+        left = counted(run_.ledger.totals().open_words, "word is", "words are")
+        higher = f"{resume_command} --max-cost {higher_wall(run_.ledger)}"
+        say(f"{at_the_wall(run_.ledger)} {left} left. Go on with: {higher}")
         return WALLED
     if ending is Ending.CANCELLED:
         say(f"Nothing is in flight any more, and what was finished is stored. The rest is asked by: {resume_command}")
@@ -257,6 +262,7 @@ def _sum_up(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Cons
         forecast=ledger.estimate,
         next_command=f"batch-synth report --checkpoint {place}" if view.complete else None,
         failures_command=f"batch-synth failures --checkpoint {place}",
+        retry_command=f"batch-synth resume --checkpoint {place} --retry-failed",
     )
     console.print(panel, crop=False)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from floridify_batch.costing import BatchCost, ComponentCost, Costs
 from floridify_batch.frames import WIDE, cell, facts, framed, listing, or_dash, plain, shorten
 from floridify_batch.pricing import Usage
-from floridify_batch.wording import count, dollars
+from floridify_batch.wording import count, counted, dollars
 
 _ID_CELLS = 26
 """Columns of a batch's id where there is not room for all of it."""
@@ -52,7 +52,7 @@ def _sums(costs: Costs) -> Iterator[_Row]:
     yield from _against_other_mode(costs)
     yield from _against_estimate(costs)
     if costs.flying:
-        yield "in flight", f"{count(costs.flying)} batches, expected at {dollars(costs.in_flight)}"
+        yield "in flight", f"{counted(costs.flying, 'batch', 'batches')}, expected at {dollars(costs.in_flight)}"
     if costs.max_cost is not None:
         yield "wall", dollars(costs.max_cost)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -31,12 +32,16 @@ from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import utc_now
 from floridify_batch.telling import say, say_json
 from floridify_batch.word_lists import read_normalised
+from floridify_batch.wording import count, counted, dollars
 
 _WIDE = 100
 """Columns from which there is room for where a component is stored."""
 
 CHUNKS_SHOWN = 20
 """Chunks that are listed one by one in a terminal; elsewhere, all are."""
+
+_USUAL_WIDTH, _FILE_WIDTH = 80, 200
+"""Columns of a file where nobody has stated any, and those it gets."""
 
 PATIENCE = 10.0
 """Seconds for which a service that does not answer is asked again by a command that somebody watches."""
@@ -45,14 +50,31 @@ PATIENCE = 10.0
 async def status(checkpoint: Checkpoint | None, secrets: Secrets, seconds: float, *, as_json: bool) -> int:
     """Say how every batch of a checkpoint stands: a table, or one JSON object."""
     place = checkpoint or only_checkpoint()
+    ledger = ledger_of(place)
     with _apart(as_json):
-        rows = await _rows(ledger_of(place), place, secrets, seconds)
+        rows = await _rows(ledger, place, secrets, seconds)
     if as_json:
         say_json({"chunks": [object_of(row) for row in rows]})
         return 0
-    console = Console()
+    console = _console()
     console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
+    say(_standing(ledger, place))
     return 0
+
+
+def _standing(ledger: Ledger, place: Checkpoint) -> str:
+    """How a run stands, and what to type next."""
+    totals, path = ledger.totals(), quote(str(place.path))
+    stands = (
+        f"{counted(totals.processed, 'word')} of {count(totals.words)} processed, {count(totals.failed)} failed, "
+        f"{count(totals.open_words)} left; cost so far {dollars(totals.cost)}."
+    )
+    if place.is_held():
+        return f"{stands} Watch it: batch-synth status --checkpoint {path} --watch"
+    if not ledger.finished:
+        return f"{stands} Go on with: batch-synth resume --checkpoint {path}"
+    failed = f" What failed: batch-synth failures --checkpoint {path}" if totals.failed else ""
+    return f"{stands} The run is finished.{failed}"
 
 
 async def batch_status(
@@ -89,9 +111,18 @@ def failures(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
     if as_json:
         say_json({"failed_words": ledger.failed_words, "failures": [object_of(row) for row in rows if row.custom_id]})
         return 0
-    console = Console()
+    console = _console()
     console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
+    if rows:
+        say(f"Give them another chance: batch-synth resume --checkpoint {quote(str(place.path))} --retry-failed")
     return 0
+
+
+def _console() -> Console:
+    """The terminal, or a file that is wide enough for what a terminal would cut."""
+    console = Console()
+    unstated = not console.is_terminal and console.width == _USUAL_WIDTH
+    return Console(width=_FILE_WIDTH) if unstated else console
 
 
 def components() -> int:
@@ -229,18 +260,23 @@ def _facts(job: BatchJob, ledger: Ledger | None) -> BatchFacts:
 
 
 def _failure_rows(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[FailureRow]:
-    """The failed requests of failed words, each as it failed last; a word without any has its reason alone."""
+    """What failed words are without, each with why; a word of which no request failed has its reason alone.
+
+    A word's last chunk knows of every request of it that is not asked again; what failed in earlier ones was answered
+    since.
+    """
     words = read_normalised(checkpoint.words_path)
-    last: dict[str, dict[str, Failure]] = {word: {} for word in ledger.failed_words}
+    last: dict[str, tuple[int, list[Failure]]] = {}
     for record in ledger.chunks:
         for ordinal, failure in read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl"):
-            if words[ordinal] in last:
-                last[words[ordinal]][failure.custom_id] = failure
-    for word, failed in last.items():
-        if not failed:
-            yield FailureRow(word, "", "", ledger.failed_words[word])
-        for failure in failed.values():
-            yield _failure_row(word, failure)
+            if words[ordinal] in ledger.failed_words:
+                number, failed = last.get(words[ordinal], (0, []))
+                same = number == record.number
+                last[words[ordinal]] = (record.number, [*failed, failure] if same else [failure])
+    for word, reason in ledger.failed_words.items():
+        rows = [_failure_row(word, failure) for failure in last.get(word, (0, []))[1]]
+        known = any(reason.startswith(f"{row.component}: {row.kind}: {row.detail}") for row in rows)
+        yield from rows if known else [FailureRow(word, "", "", reason)]
 
 
 def _failure_row(word: str, failure: Failure) -> FailureRow:

@@ -16,7 +16,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger
 from floridify_batch.pricing import Rates, rates
 from floridify_batch.run_settings import RunSettings
-from floridify_batch.wording import count, dollars
+from floridify_batch.wording import counted, dollars
 
 _LEAST_SHARE = Decimal("0.05")
 """Where less of the wall is left, no chunk is made to fit into it: the rest would go away in batches of a few words."""
@@ -125,16 +125,14 @@ def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
 
 
 def at_the_wall(ledger: Ledger) -> str | None:
-    """What a run that stopped before its wall has spent and left, in sentences; None where it stands before none."""
+    """What a run that stopped before its wall has spent, and why it goes no further; None where there is no wall."""
     wall, next_one = wall_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
     if wall is None or next_one is None or wall.admits(next_one):
         return None
-    left = ledger.totals().open_words
     committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
     return (
         f"--max-cost {wall.limit} is reached: with {dollars(wall.spent)} spent{committed}, the next "
-        f"{count(next_one.requests)} requests ({dollars(wall.cost(next_one))}) would pass it. "
-        f"{count(left)} {'word is' if left == 1 else 'words are'} left."
+        f"{counted(next_one.requests, 'request')} ({dollars(wall.cost(next_one))}) would pass it."
     )
 
 

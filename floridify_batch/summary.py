@@ -30,6 +30,7 @@ def summary_panel(
     forecast: Forecast | None = None,
     next_command: str | None = None,
     failures_command: str | None = None,
+    retry_command: str | None = None,
 ) -> RenderableType:
     """The figures of the whole run, and of this sitting where there were others; its title says how the run stands.
 
@@ -45,7 +46,8 @@ def summary_panel(
     panel = framed(Group(*parts), verdict(view))
     panel.width = inner + 4 if troubles.lines else None
     failed = view.totals.failed or view.totals.failed_requests
-    commands = (("what failed", failures_command if failed else None), ("next", next_command))
+    again = retry_command if view.complete and view.totals.failed else None
+    commands = (("what failed", failures_command if failed else None), ("try again", again), ("next", next_command))
     return Group(panel, *(_command(name, command) for name, command in commands if command))
 
 
