@@ -9,10 +9,11 @@ import pytest
 
 from floridify_batch.batches import BatchJob
 from floridify_batch.driver import Driver, Ending
+from floridify_batch.events import Event, ListRead
 from floridify_batch.ledger import ChunkState
 from floridify_batch.pricing import Price
-from floridify_batch.run import Run
-from tests.twins import Died, End, Fate, Service, Shelf, Stage
+from floridify_batch.run import PAGE_WORDS, Run
+from tests.twins import Died, End, Fate, Service, Shelf, Stage, Witness
 
 SLOWLY = 5
 
@@ -114,6 +115,40 @@ def _stop_at_first_nap(run: Run, driver: Driver) -> None:
         driver.stop()
 
     run.sleep = nap
+
+
+class Impatient(Witness):
+    """Somebody who stops the driver when the first page of the list has been read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drivers: list[Driver] = []
+
+    @override
+    def notify(self, event: Event) -> None:
+        super().notify(event)
+        if isinstance(event, ListRead):
+            for driver in self.drivers:
+                driver.stop()
+
+
+async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
+    """Told to stop in a long list of complete words, it leaves after the page at hand, and goes on behind that."""
+    words = [f"w{number}" for number in range(3 * PAGE_WORDS)]
+    first = Stage(tmp_path, words, Service(), components=())
+    assert await Driver(first.run()).process() is Ending.FINISHED
+    (tmp_path / "second").mkdir()
+    stage = Stage(tmp_path / "second", words, Service(), first.shelf, components=())
+    witness = Impatient()
+    run = stage.run(witness=witness)
+    witness.drivers.append(Driver(run))
+    assert await witness.drivers[0].process() is Ending.STOPPED
+    ledger = stage.run().ledger
+    assert (ledger.list_cursor, len(ledger.processed_words)) == (PAGE_WORDS, PAGE_WORDS)
+    run = stage.run()
+    assert await Driver(run).process() is Ending.FINISHED
+    assert list(run.ledger.processed_words) == words
+    assert not stage.service.batches
 
 
 # ── and before a wall ──────────────────────────────────────────────────────────────────────────────────────────────
