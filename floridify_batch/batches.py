@@ -20,7 +20,7 @@ from floridify_batch.pacing import CountedFile, Paced
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
 from floridify_batch.replies import Unreadable, identity_of, in_our_words
 from floridify_batch.requests import ENDPOINT
-from floridify_batch.seams import Told, tell_nobody
+from floridify_batch.seams import Told, tell_nobody, utc_now
 
 if TYPE_CHECKING:
     from openai.types import Batch
@@ -33,6 +33,7 @@ _LABEL = "label"
 _PAGE = 100
 _MAX_PAGES = 30
 _CLOCK_SLACK = timedelta(hours=1)
+_LONGEST_LIFE = timedelta(days=2)
 _MAX_BACKOFF = 60.0
 _CONNECTIONS = 8
 _DOWNLOAD_BLOCK = 1 << 16
@@ -85,6 +86,10 @@ class Batches(Protocol):
 
         Of several, one is wanted: that with the id `keep`, or the first. The others are cancelled.
         """
+        ...
+
+    async def others(self, run: str) -> bool:
+        """Whether batches that are not of this run are unfinished, and have their share of the account's queue."""
         ...
 
     async def upload(self, requests: Path) -> str:
@@ -179,6 +184,20 @@ class OpenAIBatches:
             f"The account has over {_MAX_PAGES * _PAGE:,} newer batches, so that it cannot be told whether {label} is "
             "among the older ones; nothing was sent again."
         )
+
+    async def others(self, run: str) -> bool:
+        """Whether batches that are not of this run are unfinished, and have their share of the account's queue."""
+        return await self._repeated(partial(self._others, run))
+
+    async def _others(self, run: str) -> bool:
+        since = utc_now() - _LONGEST_LIFE
+        async for batch in self._client.batches.list(limit=_PAGE):
+            job = job_of(batch)
+            if not job.terminal and not (job.label or "").startswith(f"{run}/"):
+                return True
+            if job.created_at < since:
+                break
+        return False
 
     async def upload(self, requests: Path) -> str:
         """Hand a file of requests over, streamed; returns the id under which the service holds it."""

@@ -52,8 +52,14 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     if refused and not (job.output_file_id or job.error_file_id):
         _plan_again(run, record)
         raise refused
-    if job.status == "failed" and _queue_was_full(job) and (not record.alone or record.words > 1):
-        return _put_back(run, record)
+    if job.status == "failed" and _queue_was_full(job):
+        if not record.alone:
+            return _plan_again(run, record)
+        if await run.batches.others(run.ledger.run.id):
+            _tell(run, record, "Other batches fill the account's queue. It goes up again later.")
+            return _plan_again(run, record)
+        if record.words > 1:
+            return _cut_smaller(run, record)
     folder = run.folder(record)
     try:
         paths = (folder / "output.jsonl", folder / "errors.jsonl")
@@ -251,11 +257,10 @@ def _queue_was_full(job: BatchJob) -> bool:
     return any(error.code == TOKEN_LIMIT_EXCEEDED for error in job.errors)
 
 
-def _put_back(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """A chunk that found the queue full: it waits for its turn, or is cut smaller where none of ours is before it."""
-    if not record.alone:
-        return _plan_again(run, record)
-    run.ledger.token_limit = max(1, record.input_tokens // 2)
+def _cut_smaller(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """A chunk that found the queue full with nobody's batch before it; the least limit ever found is kept."""
+    half = max(1, record.input_tokens // 2)
+    run.ledger.token_limit = min(run.ledger.token_limit or half, half)
     run.observer.notify(
         Noticed(
             f"Chunk {record.number} alone passes the account's limit of queued tokens; "

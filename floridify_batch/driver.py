@@ -23,6 +23,9 @@ from floridify_batch.submission import adopt, look_again, submit
 GRACE = 10.0
 """Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
 
+_MOST_RESTS = 16
+"""Poll intervals between two tries of a chunk while others fill the account's queue."""
+
 
 class Ending(Enum):
     """How the driver came to its end."""
@@ -51,6 +54,7 @@ class Driver:
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._stop = asyncio.Event()
         self._queue_is_full = False
+        self._rests = self._rested = 1
         self._walled = self._told_of_wall = False
 
     def stop(self) -> None:
@@ -111,6 +115,7 @@ class Driver:
             if not wait:
                 return Ending.LEFT
             await self._pause()
+            self._try_again()
             await self._poll(feeder)
         return Ending.STOPPED
 
@@ -174,7 +179,7 @@ class Driver:
         run, wall = self._run, wall_of(self._run.ledger)
         self._walled = False
         record = next(run.ledger.in_state(ChunkState.PLANNED), None)
-        if record and wall and await self._is_too_large(record, wall):
+        if record and await self._is_too_large(record, wall):
             feeder.give_back(split(run, record))
             return await self._next(feeder)
         if record is None:
@@ -190,13 +195,15 @@ class Driver:
             return None
         return record
 
-    async def _is_too_large(self, record: ChunkRecord, wall: Wall) -> bool:
-        """Whether a chunk of another wall, or of none, is to be cut again; none is of which a batch may be there."""
-        run = self._run
-        if run.in_flight() or record.submission or record.words == 1 or wall.would_cut(record):
+    async def _is_too_large(self, record: ChunkRecord, wall: Wall | None) -> bool:
+        """Whether a chunk is to be cut again, for another wall or a lower limit; none of which a batch may be there."""
+        run, limit = self._run, self._run.ledger.token_limit
+        too_long = limit is not None and record.input_tokens > limit
+        dear = wall is not None and not (run.in_flight() or record.submission or wall.would_cut(record))
+        if record.words == 1 or not (too_long or dear):
             return False
         # Whoever restored an older checkpoint may have sent this chunk before.
-        label = record.model_copy(update={"submission": 1}).label(run.ledger.run.id)
+        label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
         return await run.batches.find(label, run.started) is None
 
     def _tell_of_wall(self) -> None:
@@ -233,9 +240,19 @@ class Driver:
     async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> None:
         after = await collect(self._run, record, job)
         # A full queue has room again when one of ours has left it; until then every submission would be rejected.
-        self._queue_is_full = after.state is ChunkState.PLANNED and self._run.in_flight() > 0
+        self._queue_is_full = after.state is ChunkState.PLANNED
         if after.state is not ChunkState.PLANNED:
+            self._rests = self._rested = 1
             feeder.give_back(after)
+
+    def _try_again(self) -> None:
+        """Where batches of others alone fill the queue, let go of the next chunk after ever more poll intervals."""
+        if not self._queue_is_full or self._run.in_flight():
+            return
+        self._rested -= 1
+        if not self._rested:
+            self._queue_is_full = False
+            self._rests = self._rested = min(2 * self._rests, _MOST_RESTS)
 
     async def _pause(self) -> None:
         """Let the poll interval pass, or less if told to stop."""

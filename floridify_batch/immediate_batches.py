@@ -71,6 +71,10 @@ class ImmediateBatches:
                 return self._begun(path.parent).job
         return None
 
+    async def others(self, _: str) -> bool:
+        """Nobody shares a queue here."""
+        return False
+
     async def upload(self, requests: Path) -> str:
         """Nothing is handed over: the file's folder is its id."""
         return requests.parent.name

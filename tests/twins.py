@@ -178,6 +178,8 @@ REJECTED = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 class Service:
     """A `Batches` in memory. `queue`: how many requests may be queued at once; what is beyond is rejected.
 
+    So many batches as `crowd` says find it full of somebody else's.
+
     `ends` are taken one per batch, `creations` one per creation: "lost" makes no batch and "silent" makes one, both
     without an answer, and "late" makes one that the list does not show at the first three looks. So many uploads as
     `lost_uploads` says come to nothing.
@@ -189,6 +191,8 @@ class Service:
         self.ends = deque(ends)
         self.creations: deque[str] = deque()
         self.lost_uploads = 0
+        self.crowd = 0
+        self.crowded = False
         self.queue = queue
         self.faults = faults
         self.files: dict[str, bytes] = {}
@@ -224,6 +228,10 @@ class Service:
                 await self.cancel(held.job.id)
         return found[0].job if found else None
 
+    async def others(self, _: str) -> bool:
+        """Whether somebody else's batches are in the queue."""
+        return self.crowded
+
     async def upload(self, requests: Path) -> str:
         """Keep a file's content."""
         self.fate.deed()
@@ -254,7 +262,9 @@ class Service:
         prompts = {line["custom_id"]: line["body"]["messages"][-1]["content"] for line in lines}
         assert len(prompts) == len(lines)
         assert len({line["body"]["model"] for line in lines}) == 1
-        full = self.queue is not None and self._queued() + len(lines) > self.queue
+        self.crowded = self.crowd > 0
+        full = self.crowded or (self.queue is not None and self._queued() + len(lines) > self.queue)
+        self.crowd -= self.crowded
         job = BatchJob(f"batch_{len(self.batches) + 1}", "in_progress", label, self.clock())
         end = End("failed", error=REJECTED) if full else (self.ends.popleft() if self.ends else End())
         held = Held(replace(job, total=len(lines)), prompts, end)

@@ -324,6 +324,30 @@ async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
     assert set(scene.service.answered.values()) == {1}
 
 
+async def test_a_queue_that_others_fill(tmp_path: Path) -> None:
+    """While batches of others fill the queue nothing is cut: the chunk goes up again after ever longer rests."""
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service())
+    scene.service.crowd = 6
+    _, ledger = await drive(scene)
+    assert (sorted(ledger.processed_words), ledger.failed_words) == (["a1", "b2", "c3", "d4"], {})
+    assert scene.service.labels == [f"run1/0001/{number}" for number in range(1, 8)]
+    assert (set(scene.service.answered.values()), len(scene.service.files)) == ({1}, 1)
+    assert len(scene.naps) >= 1 + 2 + 4 + 8 + 16 + 16
+
+
+async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
+    """A chunk above a limit that was learned since is cut again before it is sent, and the least limit is kept."""
+    scene = stage(tmp_path, "a1 b2 c3 d4", Service())
+    run = scene.run()
+    assert await Feeder(run).next_chunk(alone=True)
+    run.ledger.token_limit = run.ledger.chunk(1).input_tokens // 2
+    run.save()
+    _, ledger = await drive(scene)
+    assert ledger.chunk(1).batch_id is None
+    assert max(scene.service.sizes) == 8
+    assert len(ledger.processed_words) == 4
+
+
 async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
     """A word that alone is beyond the account's limit fails with the service's message."""
     scene = stage(tmp_path, "bank", Service(queue=3))
