@@ -16,6 +16,7 @@ from floridify_batch.chunks import private_file, sync
 from floridify_batch.connector import new_client
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.events import Direction
+from floridify_batch.listings import Listed, Listing, Page
 from floridify_batch.pacing import CountedFile, Paced
 from floridify_batch.pricing import BATCH_DISCOUNT, Usage
 from floridify_batch.replies import Unreadable, identity_of, in_our_words
@@ -31,7 +32,6 @@ TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 
 _LABEL = "label"
 _PAGE = 100
-_MAX_PAGES = 30
 _CLOCK_SLACK = timedelta(hours=1)
 _LONGEST_LIFE = timedelta(days=2)
 _MAX_BACKOFF = 60.0
@@ -142,6 +142,7 @@ class OpenAIBatches:
         self._patience = patience
         self._waiting = waiting
         self._moving = moving
+        self._listing = Listing(self._turned)
 
     async def check(self) -> None:
         """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
@@ -158,7 +159,8 @@ class OpenAIBatches:
 
     async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
         """The batch of a label. Another one of the same label is cancelled: nobody else will ever want it."""
-        found = await self._repeated(partial(self._labelled, label, since - _CLOCK_SLACK))
+        ids = await self._listing.labelled(label, since - _CLOCK_SLACK)
+        found = [await self._repeated(partial(self._retrieve, each)) for each in ids]
         # The list begins with the newest; of batches of the same second, the last one is the oldest.
         found.reverse()
         found.sort(key=lambda job: (job.id != keep, job.created_at))
@@ -168,22 +170,15 @@ class OpenAIBatches:
                 await self.cancel(job.id)
         return found[0] if found else None
 
-    async def _labelled(self, label: str, since: datetime) -> list[BatchJob]:
-        from openai import Omit, omit
+    async def _turned(self, after: str | None) -> Page:
+        return await self._repeated(partial(self._page, after))
 
-        found: list[BatchJob] = []
-        after: str | Omit = omit
-        for _ in range(_MAX_PAGES):
-            page = await self._client.batches.list(limit=_PAGE, after=after)
-            jobs = [job_of(batch) for batch in page.data]
-            found += [job for job in jobs if job.label == label]
-            if not page.has_more or not jobs or jobs[-1].created_at < since:
-                return found
-            after = jobs[-1].id
-        raise ServiceError(
-            f"The account has over {_MAX_PAGES * _PAGE:,} newer batches, so that it cannot be told whether {label} is "
-            "among the older ones; nothing was sent again."
-        )
+    async def _page(self, after: str | None) -> Page:
+        from openai import omit
+
+        page = await self._client.batches.list(limit=_PAGE, after=after or omit)
+        jobs = [job_of(batch) for batch in page.data]
+        return Page([Listed(job.id, job.label, job.created_at) for job in jobs], bool(page.has_more))
 
     async def others(self, run: str) -> bool:
         """Whether batches that are not of this run are unfinished, and have their share of the account's queue."""

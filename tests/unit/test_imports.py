@@ -57,6 +57,7 @@ ORDER = [
     "throttling",
     "connector",
     "replies",
+    "listings",
     "batches",
     "immediate_batches",
     "creation",
