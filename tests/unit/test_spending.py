@@ -111,13 +111,13 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
 
 
 async def test_it_is_told_once(tmp_path: Path) -> None:
-    """Whoever watches is told that the wall is reached, once, with what was spent and what is left."""
+    """Whoever watches is told that the wall is reached, once, with what was spent and what would pass it."""
     witness = Witness()
     place = stage(tmp_path, Service(End(polls=3)), batch_size=4)
     await Driver(run_of(place, "4.5", witness=witness)).process()
     told = [event.text for event in witness.events if isinstance(event, Noticed) and "--max-cost" in event.text]
     assert len(told) == 1
-        assert "would pass it" in told[0]
+    assert "would pass it" in told[0]
 
 
 @pytest.mark.parametrize(("expected", "stretch"), [(1000, 1), (10, 2)])
