@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from floridify_batch.assembly import Secrets
+from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.commands import Scene, resume
-from floridify_batch.errors import CheckpointLocked, UsageError
+from floridify_batch.errors import CheckpointLocked, UnknownBatch, UsageError
 from floridify_batch.inspection import batches_of, ledger_of
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.standing import PROCESSED
-from floridify_batch.telling import say
+from floridify_batch.telling import say, say_aside
 
 _OPEN = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED, ChunkState.LOST)
 """The states of chunks of which something may be at the service, or not yet in the database."""
@@ -17,9 +18,9 @@ _OPEN = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED, Chunk
 
 async def cancel_batch(batch_id: str, secrets: Secrets, base_url: str | None) -> int:
     """Cancel one batch, whoever made it. Raises `UnknownBatch`."""
-    async with batches_of(None, None, secrets, base_url, 0.0) as batches:
+    async with batches_of(None, None, secrets, base_url, 0.0, say_aside) as batches:
         job = await batches.cancel(batch_id)
-    say(f"{batch_id}: {job.status}, {job.done:,} of {job.total:,} requests done")
+    say(f"{batch_id}: {_outcome(job)}")
     return PROCESSED
 
 
@@ -44,12 +45,23 @@ async def cancel_run(scene: Scene) -> int:
 async def _cancel_for_others(scene: Scene, checkpoint: Checkpoint, ledger: Ledger, why: str) -> int:
     """Cancel the batches of a run that another process works on: what they have finished comes to that process."""
     flying = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED) if record.batch_id]
-    async with batches_of(ledger, checkpoint, scene.secrets, None, scene.sandbox_seconds) as batches:
+    async with batches_of(ledger, checkpoint, scene.secrets, None, scene.sandbox_seconds, say_aside) as batches:
         for batch_id in flying:
-            job = await batches.cancel(batch_id)
-            say(f"{batch_id}: {job.status}, {job.done:,} of {job.total:,} requests done")
+            say(f"{batch_id}: {await _cancelled(batches, batch_id)}")
     say(
         f"{why.split(';', maxsplit=1)[0]}: that process stores what is finished, and asks the rest again. "
         "To end the run, stop it (Ctrl-C) and cancel once more."
     )
     return PROCESSED
+
+
+async def _cancelled(batches: Batches, batch_id: str) -> str:
+    """Cancel a batch and say how it stands; one that the service no longer knows keeps nobody from the others."""
+    try:
+        return _outcome(await batches.cancel(batch_id))
+    except UnknownBatch as error:
+        return str(error)
+
+
+def _outcome(job: BatchJob) -> str:
+    return f"{job.status}, {job.done:,} of {job.total:,} requests done"

@@ -29,8 +29,8 @@ from floridify_batch.planning import brief
 from floridify_batch.pricing import rates
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
 from floridify_batch.requests import parse_custom_id
-from floridify_batch.seams import utc_now
-from floridify_batch.telling import say, say_json
+from floridify_batch.seams import Told, tell_nobody, utc_now
+from floridify_batch.telling import say, say_aside, say_json
 from floridify_batch.word_lists import read_normalised
 from floridify_batch.wording import count, counted, dollars
 
@@ -89,7 +89,7 @@ async def batch_status(
     """Say how one batch stands, whoever made it: a panel, or one JSON object. Raises `UnknownBatch`."""
     ledger = checkpoint.load() if checkpoint else None
     with _apart(as_json):
-        async with batches_of(ledger, checkpoint, secrets, base_url, seconds) as batches:
+        async with batches_of(ledger, checkpoint, secrets, base_url, seconds, say_aside) as batches:
             facts = _facts(await batches.retrieve(batch_id), ledger)
     if as_json:
         say_json(object_of(facts))
@@ -157,18 +157,23 @@ def _in_flight(ledger: Ledger | None) -> Iterator[ChunkRecord]:
 
 @asynccontextmanager
 async def batches_of(
-    ledger: Ledger | None, checkpoint: Checkpoint | None, secrets: Secrets, base_url: str | None, seconds: float
+    ledger: Ledger | None,
+    checkpoint: Checkpoint | None,
+    secrets: Secrets,
+    base_url: str | None,
+    seconds: float,
+    waiting: Told = tell_nobody,
 ) -> AsyncIterator[OpenAIBatches]:
-    """The service that a checkpoint's run uses, or the one that the environment names."""
+    """The service that a checkpoint's run uses, or the one that the environment names; `waiting` is told of waits."""
     settings = ledger.run.settings if ledger else None
     if settings and settings.immediate:
         raise UsageError("This run asks at once; it has no batches at the service.")
     if settings and checkpoint and settings.sandbox:
         with service(settings, secrets, checkpoint, say, seconds, join=True) as (key, url):
-            yield OpenAIBatches(key, base_url=url, patience=PATIENCE)
+            yield OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=waiting)
             return
     url = base_url or (settings.base_url if settings else None)
-    batches = OpenAIBatches(key_of(secrets), base_url=url, patience=PATIENCE)
+    batches = OpenAIBatches(key_of(secrets), base_url=url, patience=PATIENCE, waiting=waiting)
     try:
         yield batches
     finally:
@@ -211,7 +216,7 @@ async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, second
     flying = [record.batch_id for record in _in_flight(ledger) if record.batch_id]
     if flying and not ledger.run.settings.immediate:
         try:
-            async with batches_of(ledger, checkpoint, secrets, None, seconds) as batches:
+            async with batches_of(ledger, checkpoint, secrets, None, seconds, say_aside) as batches:
                 jobs = {each: await batches.retrieve(each) for each in flying}
         except BatchSynthError as error:
             say(f"Without the service's word on the batches in flight: {error}", err=True)

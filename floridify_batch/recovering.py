@@ -142,7 +142,12 @@ class _Recovery:
         if going and self._search.wait:
             say(f"Following {counted(len(going), 'batch', 'batches')}; Ctrl-C leaves, and loses nothing.")
         while going and self._search.wait:
-            job = await self._archive.retrieve(going[0].job.id)
+            try:
+                job = await self._archive.retrieve(going[0].job.id)
+            except UnknownBatch as error:
+                self._sum.gone += 1
+                say(f"{going.pop(0).job.id}: not stored: {error}")
+                continue
             if not job.terminal:
                 await self._search.sleep(self._search.wait)
                 continue

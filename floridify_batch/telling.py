@@ -23,6 +23,11 @@ def say(sentence: str, *, err: bool = False) -> None:
     typer.echo("\n".join(lines), err=err)
 
 
+def say_aside(sentence: str) -> None:
+    """Print a sentence beside the output, such as why there is a wait."""
+    say(sentence, err=True)
+
+
 def say_json(value: Any) -> None:
     """Print a value as JSON: in ASCII, so that nothing in it does anything to a terminal, and never broken."""
     typer.echo(json.dumps(value, indent=2))

@@ -80,6 +80,9 @@ class Instant:
         assert keep is None
         return next((job for job in self.jobs.values() if job.label == label), None)
 
+    async def others(self, _: str) -> bool:
+        return False
+
     async def upload(self, requests: Path) -> str:
         self.files.append(requests.read_bytes())  # noqa: ASYNC240  nobody waits for a few lines
         return str(len(self.files) - 1)
