@@ -204,6 +204,8 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
             f"{checkpoint.path} was begun with other templates than this batch-synth has; "
             "finish it with the version that began it, or name another --checkpoint."
         )
+    if scene.retry_failed:
+        checkpoint.save(ledger)  # a plain resume goes on with it, however early this process ends
     checkpoint.tidy(ledger)
     async with opened_parts(settings, scene, waiting) as (store, batches):
         return await _drive(Run(words, ledger, checkpoint, asked, batches, store), scene, console, waiting)

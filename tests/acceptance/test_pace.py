@@ -84,7 +84,8 @@ def test_retry_failed(desk: Desk) -> None:
     before = len(desk.batches())
     # The first batch of the second chance fails like those before: only whoever counts anew tries once more.
     desk.sandbox.control(faults=[f"http_500=retrydword@{desk.sandbox.next_batch() + 1}"])
-    again = desk.do(*RESUME, "--retry-failed")
+    assert desk.do(*RESUME, "--retry-failed", BATCH_SYNTH_DIE_AT="before-save").code == -9
+    again = desk.do(*RESUME)  # the chance was on disk before anything was done
     desk.sandbox.control(faults=[])
     assert (again.code, "Complete: 4 of 4 words processed, 0 failed" in again.out) == (0, True)
     assert sorted(desk.ledger.processed_words) == sorted(words)
