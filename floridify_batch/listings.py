@@ -42,18 +42,18 @@ class Listing:
 
     async def labelled(self, label: str, since: datetime) -> list[str]:
         """The ids of a label's batches that were created after a time, the newest first."""
-        if self._known:
-            newest = next(iter(self._known.values())).created_at
-            fresh, _ = await self._read(None, newest - LAG)
-            self._known = fresh | self._known
+        newest = next(iter(self._known.values()), None)
+        fresh, whole = await self._read(None, newest.created_at - LAG if newest else since)
+        self._known = fresh | self._known
+        self._whole = self._whole or whole
         await self._reach(since)
         return [each.id for each in self._known.values() if each.label == label and each.created_at >= since]
 
     async def _reach(self, since: datetime) -> None:
         """Read on behind what is known, unless that goes back far enough."""
         oldest = next(reversed(self._known.values()), None)
-        if not self._whole and (oldest is None or oldest.created_at >= since):
-            older, self._whole = await self._read(oldest and oldest.id, since)
+        if oldest and not self._whole and oldest.created_at >= since:
+            older, self._whole = await self._read(oldest.id, since)
             self._known |= older
 
     async def _read(self, after: str | None, until: datetime) -> tuple[dict[str, Listed], bool]:

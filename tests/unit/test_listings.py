@@ -57,6 +57,16 @@ async def test_a_long_run_reads_little() -> None:
     assert account.pages - before == 2_000
 
 
+async def test_an_account_without_batches() -> None:
+    """The first batches of an account are found, though its list was empty when it was first looked at."""
+    account = Account(0)
+    listing = Listing(account.turn)
+    assert await listing.labelled("run/0000/1", NOON) == []
+    for number in range(3):
+        account.batches.append(listed(number))
+        assert await listing.labelled(f"run/{number:04d}/1", NOON) == [f"batch_{number}"]
+
+
 async def test_shown_late() -> None:
     """A batch that shows itself after younger ones is found, and so is a second one of its label, in their order."""
     account = Account(300)
