@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from floridify_batch.batches import OpenAIBatches
@@ -61,3 +62,15 @@ async def test_another_kind_of_service(body: bytes) -> None:
     async with answering(kind, body) as batches:
         with pytest.raises(ServiceError, match="does not speak"):
             await batches.check()
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "there"),
+    [("in_progress", "run/0001/1", False), ("in_progress", "run10/0001/1", True), ("completed", "other/0001/1", False)],
+)
+async def test_others_in_the_queue(status: str, label: str, there: bool) -> None:
+    """What fills the account's queue beside a run's own batches are the unfinished ones of others."""
+    batch = {"id": "batch_1", "status": status, "metadata": {"label": label}, "created_at": 1_790_000_000}
+    body = orjson.dumps({"object": "list", "data": [batch], "has_more": False})
+    async with answering("application/json", body) as batches:
+        assert await batches.others("run") is there
