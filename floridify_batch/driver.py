@@ -52,6 +52,7 @@ class Driver:
         # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
         self._max_batches = 1 if settings.immediate else settings.max_batches
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
+        self._winding_up = False
         self._stop = asyncio.Event()
         self._queue_is_full = False
         self._rests = self._rested = 1
@@ -120,6 +121,7 @@ class Driver:
         return Ending.STOPPED
 
     async def _wind_up(self, feeder: Feeder) -> Ending:
+        self._winding_up = True
         await self._store_answered(feeder)
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
             await self._unless_stopped(adopt(self._run, record))
@@ -236,6 +238,8 @@ class Driver:
                 await self._unless_stopped(look_again(self._run, record))
             if job.terminal:
                 await self._take_in(feeder, record, job)
+                # Not only after the round: many batches may end together, and each takes a while to store.
+                await (feeder.finish_returned() if self._winding_up else self._submit_what_fits(feeder))
 
     async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> None:
         after = await collect(self._run, record, job)

@@ -19,7 +19,7 @@ from floridify_batch.components import SynthesisComponent as C
 from floridify_batch.creation import LONGEST_PAUSE, MAX_TRIES
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import ServiceRefused
-from floridify_batch.events import ChunkSettled, Noticed, RunBegan, RunEnded, Waiting, WordFailed
+from floridify_batch.events import ChunkSettled, Noticed, Progressed, RunBegan, RunEnded, Waiting, WordFailed
 from floridify_batch.failures import FailureReason
 from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
@@ -139,6 +139,17 @@ async def test_many_batches_at_once(tmp_path: Path) -> None:
 
     await drive(stage(tmp_path, "a1 b2 c3 d4 e5 f6", service, batch_size=1), max_batches=4, witness=Counted())
     assert most == 4
+
+
+async def test_words_count_as_their_chunks_end(tmp_path: Path) -> None:
+    """Of chunks that end together, each one's words count as soon as it is stored, not when the last one is."""
+    witness, shelf = Witness(), Shelf()
+    for word in ("a1", "b2", "c3"):
+        shelf.know(word, "a meaning")
+    scene = stage(tmp_path, "a1 b2 c3", Service(), shelf=shelf, batch_size=1)
+    await drive(scene, witness=witness)
+    seen = [event.totals.processed for event in witness.of(Progressed)]
+    assert sorted({*seen}) == [0, 1, 2, 3]
 
 
 async def test_the_bill(tmp_path: Path) -> None:
