@@ -22,6 +22,7 @@ from pymongo.database import Database
 
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.ledger import Ledger
+from tests.acceptance.forked import done
 from tests.acceptance.sandbox import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("batch-synth"))
@@ -58,8 +59,7 @@ class Desk:
 
     def do(self, *arguments: str, **env: str) -> Said:
         """Run a command to its end."""
-        with self.doing(*arguments, **env) as process:
-            return said(process)
+        return Said(*done([COMMAND, *arguments], self.folder, self.env | env, PATIENCE))
 
     def each(self, *commands: tuple[str, ...]) -> list[Said]:
         """Run commands that only look, at the same time."""

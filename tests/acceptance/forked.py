@@ -1,0 +1,141 @@
+"""Commands that begin where their imports are done: each is a process of its own, forked from one that has imported.
+
+Commands of the acceptance tests would otherwise spend most of their time on loading the same packages again. What is
+proved of starting, signals and terminals is proved of the installed command; see `Desk.doing` and `Desk.terminal`.
+"""
+
+import atexit
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, NoReturn
+
+import orjson
+
+ROOT = Path(__file__).parents[2]
+LOADED = (
+    "floridify_batch.commands",
+    "floridify_batch.recovering",
+    "floridify_batch.inspection",
+    "openai.resources.chat",
+    "openai.resources.batches",
+    "pymongo.asynchronous.mongo_client",
+    "tenacity",
+    "tiktoken",
+    "genai_prices",
+)
+"""What nearly every command imports sooner or later."""
+
+
+def done(command: Sequence[str], folder: Path, env: Mapping[str, str], patience: float) -> tuple[int, str, str]:
+    """Run a command to its end: its exit code, and what it wrote to its two streams. Raises `TimeoutError`."""
+    with TemporaryDirectory() as streams, socket.socket(socket.AF_UNIX) as line:
+        paths = [str(Path(streams) / name) for name in ("out", "err")]
+        line.connect(_server())
+        line.settimeout(patience)
+        line.sendall(orjson.dumps({"command": command, "folder": str(folder), "env": env, "streams": paths}) + b"\n")
+        with line.makefile("rb") as told:
+            process = int(told.readline())
+            try:
+                code = int(told.readline())
+            except BaseException:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                raise
+        out, err = (Path(path).read_text(encoding="utf-8", errors="replace") for path in paths)
+    return code, out, err
+
+
+@cache
+def _server() -> str:
+    """Where this process's own server listens. It ends with the pipe to its standard input, and so with us."""
+    address = str(Path(mkdtemp(prefix="forked")) / "line")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.acceptance.forked", address],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUTF8": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    atexit.register(server.communicate)  # closes its standard input, and waits
+    return address
+
+
+# ── in the server ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def serve(address: str) -> None:
+    """Fork a command for each connection, until standard input is closed."""
+    for name in LOADED:
+        __import__(name)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen(64)
+        os.write(1, b"ready\n")
+        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+            line, _ = listening.accept()
+            with line:
+                if os.fork() == 0:
+                    _look_after(line)
+            _reap(os.WNOHANG)
+    _reap(0)
+    Path(address).unlink()
+    Path(address).parent.rmdir()
+
+
+def _reap(how: int) -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, how)[0]:
+            pass
+
+
+def _look_after(line: socket.socket) -> NoReturn:
+    """Begin a command, and tell its process and its exit code."""
+    with line.makefile("rb") as asked:
+        order = orjson.loads(asked.readline())
+    process = os.fork()
+    if process == 0:
+        _become(order)
+    line.sendall(b"%d\n" % process)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    with suppress(OSError):  # nobody waits for it any more
+        line.sendall(b"%d\n" % code)
+    os._exit(0)
+
+
+def _become(order: Mapping[str, Any]) -> NoReturn:
+    """Live as the command."""
+    from floridify_batch.cli import main
+
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    opened += [os.open(path, os.O_WRONLY | os.O_CREAT, 0o600) for path in order["streams"]]
+    for stream, number in enumerate(opened):
+        os.dup2(number, stream)
+    os.closerange(3, 256)
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["env"])
+    sys.argv = order["command"]
+    code: object = 1
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
