@@ -7,7 +7,7 @@ from shlex import quote
 
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_failures, replace_file
-from floridify_batch.errors import UsageError
+from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.failures import Failure
 from floridify_batch.inspection import ledger_of, only_checkpoint
 from floridify_batch.ledger import Ledger
@@ -82,5 +82,5 @@ def _failures(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[tuple[int, Fai
     for record in ledger.chunks:
         if record.failures:
             # A damaged file costs an example, not the report: the figures are the ledger's.
-            with suppress(OSError, ValueError, KeyError, TypeError):
+            with suppress(OSError, CheckpointError):
                 yield from read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl")

@@ -76,8 +76,8 @@ def test_files_that_cannot_grow(desk: Desk) -> None:
             assert_stopped_well(desk, told)
             stopped_in.add("begun" if begun else "new")
             if begun and desk.checkpoint.path.read_bytes() == before:
-                most = most * 7 // 4
-        most = most if begun else most * 7 // 4
+                most *= 3
+        most = most if begun else most * 3
     assert told.code == 0, told
     assert stopped_in == {"new", "begun"}
     assert_paid_once_and_finished(desk)
