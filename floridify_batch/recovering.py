@@ -107,6 +107,8 @@ class _Recovery:
             return RECOVERED
         for table in _tables(found, wanted, begun):
             self._console.print(table)
+        if len({batch.run for batch in found}) > 1:
+            say(_SEVERAL_RUNS)
         ended = [batch for batch in wanted if _holds_answers(batch)]
         going = [batch for batch in wanted if not batch.job.terminal]
         if not ended and not (going and self._search.wait):
@@ -183,6 +185,12 @@ def _holds_answers(batch: KeptBatch) -> bool:
     return batch.job.terminal and bool(batch.job.output_file_id or batch.job.error_file_id)
 
 
+_SEVERAL_RUNS = (
+    "These are several runs. A word has the same id in every database, so that what a run was asked for another one "
+    "is stored here, too, where nothing newer is: name the run that is meant with --run."
+)
+
+
 def _still(going: Sequence[KeptBatch]) -> str:
     return f", with {counted(len(going), 'batch', 'batches')} still going" if going else ""
 
@@ -195,7 +203,7 @@ def _tables(found: Sequence[KeptBatch], wanted: Sequence[KeptBatch], begun: set[
     for run in dict.fromkeys(batch.run for batch in found):
         own = [batch for batch in found if batch.run == run]
         yield cell(f"Run {run}: {counted(len(own), 'batch', 'batches')}", "bold")
-        table = listing("batch", "status", "done", "age", "here", right=("done", "age"))
+        table = listing("batch", "status", "done", "age", "stored here", right=("done", "age"))
         table.columns[0].min_width = max(len(batch.job.id) for batch in own)
         for batch in own:
             here = "some" if batch.job.id in begun else "nothing"
