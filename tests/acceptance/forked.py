@@ -126,6 +126,7 @@ def _become(order: Mapping[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv = order["command"]
+    sys.modules["__main__"].__package__ = None  # else its help would call it by the name of this module
     code: object = 1
     try:
         main()
