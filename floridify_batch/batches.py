@@ -5,6 +5,7 @@ is a second batch that is paid for. Whoever creates looks for the label first, a
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -159,16 +160,23 @@ class OpenAIBatches:
 
     async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
         """The batch of a label. Another one of the same label is cancelled: nobody else will ever want it."""
-        ids = await self._listing.labelled(label, since - _CLOCK_SLACK)
-        found = [await self._repeated(partial(self._retrieve, each)) for each in ids]
-        # The list begins with the newest; of batches of the same second, the last one is the oldest.
-        found.reverse()
+        listed = await self._listing.labelled(label, since - _CLOCK_SLACK)
+        found = [await self._standing(each) for each in listed]
+        found.reverse()  # the list begins with the newest; of batches of the same second, the last one is the oldest
         found.sort(key=lambda job: (job.id != keep, job.created_at))
         wanted = keep or (found[0].id if found else None)  # the one that is kept may not be in the list yet
         for job in found:
-            if job.id != wanted and not job.terminal:
-                await self.cancel(job.id)
-        return found[0] if found else None
+            with suppress(UnknownBatch):
+                if job.id != wanted and not job.terminal:
+                    await self.cancel(job.id)
+        return next(iter(found), None)
+
+    async def _standing(self, listed: Listed) -> BatchJob:
+        """How a listed batch stands. One that the service then denies was made all the same."""
+        try:
+            return await self._repeated(partial(self._retrieve, listed.id))
+        except UnknownBatch:
+            return BatchJob(listed.id, "in_progress", listed.label, listed.created_at)
 
     async def _turned(self, after: str | None) -> Page:
         return await self._repeated(partial(self._page, after))

@@ -40,14 +40,14 @@ class Listing:
         self._known: dict[str, Listed] = {}
         self._whole = False
 
-    async def labelled(self, label: str, since: datetime) -> list[str]:
-        """The ids of a label's batches that were created after a time, the newest first."""
+    async def labelled(self, label: str, since: datetime) -> list[Listed]:
+        """A label's batches that were created after a time, the newest first."""
         newest = next(iter(self._known.values()), None)
         fresh, whole = await self._read(None, newest.created_at - LAG if newest else since)
         self._known = fresh | self._known
         self._whole = self._whole or whole
         await self._reach(since)
-        return [each.id for each in self._known.values() if each.label == label and each.created_at >= since]
+        return [each for each in self._known.values() if each.label == label and each.created_at >= since]
 
     async def _reach(self, since: datetime) -> None:
         """Read on behind what is known, unless that goes back far enough."""
