@@ -334,6 +334,15 @@ async def immediate(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Immediate
     await immediate.close()
 
 
+async def test_listed_and_denied(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
+    """A batch that the list shows is found, also where the service denies it when it is asked for."""
+    job = await begun(batches, file, label)
+    with sandbox.faults("poll_404=1"):
+        found = await batches.find(label, long_ago())
+    assert found is not None
+    assert (found.id, found.label, found.created_at) == (job.id, label, job.created_at)
+
+
 async def completed(batches: ImmediateBatches, job: BatchJob) -> BatchJob:
     async def look() -> BatchJob | None:
         standing = await batches.retrieve(job.id)
