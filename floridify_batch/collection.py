@@ -118,8 +118,8 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             async for _, page in settled:
                 failures.write(page.failures)
                 tally.add(page.tally)
-                if page.changes:
-                    await run.store.apply(page.changes)
+                if page.writes:
+                    await run.store.apply(page.writes)
                 told(tally.settled, record.requests)
         sync(failures)
         _tell_of_odd_lines(run, record, index)

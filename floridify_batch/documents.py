@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Collection, Merged
 from floridify_batch.layouts import TODAY, Layout, spelled
 from floridify_batch.priors import Observed
 from floridify_batch.words import Definition, DocId, Entry, Stamp, Word
@@ -203,13 +203,6 @@ def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:
     }
 
 
-def inserts_of(changes: Iterable[Change]) -> Iterable[tuple[Insert, datetime]]:
-    """The new documents of changes, each with the time at which it was made."""
-    for change in changes:
-        for insert in change.inserts:
-            yield insert, change.completed
-
-
 def upsert(identity: DocId, fields: Document, made: datetime, layout: Layout = TODAY) -> "UpdateOne":
     """Insert a document unless it is there, in whichever spelling of its id."""
     from pymongo import UpdateOne
@@ -224,68 +217,34 @@ def _named(identity: DocId, layout: Layout) -> dict[str, Any]:
     return {"_id": layout.with_ids([identity]) if layout.both_ids else encoded_id(identity, layout)}
 
 
-def updates_of(changes: Iterable[Change], layout: Layout = TODAY) -> "dict[Collection, list[UpdateOne]]":
-    """One update per document, however many changes it has, by collection."""
-    merged: dict[tuple[Collection, DocId], _Merged] = {}
-    for change in changes:
-        stamp = {f"{SYNTHESIS}.{change.component}": change.stamp.id}
-        # Whatever an answer touches is stamped, so that the update knows what it has done already. The stamp that the
-        # plan looks at is the target's: it is written when everything else is (`_LAST`).
-        for update in (*change.updates, change.target):
-            merged.setdefault((update.collection, update.id), _Merged()).take(update, stamp, change.completed)
-    return _grouped(merged, layout)
-
-
-def plain_updates(
-    updates: Iterable[Update], at: datetime, layout: Layout = TODAY
-) -> "dict[Collection, list[UpdateOne]]":
-    """Updates that no answer brought, so that nothing is stamped, by collection."""
-    merged: dict[tuple[Collection, DocId], _Merged] = {}
-    for update in updates:
-        merged.setdefault((update.collection, update.id), _Merged()).take(update, {}, at)
-    return _grouped(merged, layout)
-
-
-@dataclass(slots=True)
-class _Merged:
-    """All that happens to one document. `version` is by how much that goes up."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    stamps: dict[str, DocId] = field(default_factory=dict)
-    adds: dict[str, list[DocId]] = field(default_factory=dict)
-    version: int = 0
-
-    def take(self, update: Update, stamped: Mapping[str, DocId], completed: datetime) -> None:
-        latest = max(self.values.get("updated_at", completed), completed)
-        self.values |= {**update.fields, **stamped, "updated_at": latest}
-        self.stamps |= stamped
-        self.version += 1
-        for name, identity in update.adds.items():
-            self.adds.setdefault(name, []).append(identity)
-
-    def not_done(self, layout: Layout) -> dict[str, Any]:
-        """What the document does not say if this was not done yet: all stamps come together, so one will do."""
-        first = next(iter(self.stamps.items()), None)
-        if first is None:
-            return {}
-        stamp = encoded(first[1], layout)
-        return {first[0]: {"$nin": layout.referring_to([stamp])["$in"]} if layout.both_references else {"$ne": stamp}}
-
-    def operation(self, layout: Layout) -> dict[str, Any]:
-        operation: dict[str, Any] = {"$set": encoded(self.values, layout), "$inc": {"version": self.version}}
-        if self.adds:
-            operation["$addToSet"] = {name: {"$each": encoded(ids, layout)} for name, ids in self.adds.items()}
-        return operation
-
-
-def _grouped(merged: Mapping[tuple[Collection, DocId], _Merged], layout: Layout) -> "dict[Collection, list[UpdateOne]]":
+def updates_of(merged: Iterable[Merged], layout: Layout = TODAY) -> "dict[Collection, list[UpdateOne]]":
+    """The updates of documents, by collection."""
     from pymongo import UpdateOne
 
     grouped: dict[Collection, list[UpdateOne]] = {}
-    for (collection, identity), changed in sorted(merged.items(), key=lambda item: item[0][0] == _LAST):
-        matching = _named(identity, layout) | changed.not_done(layout)
-        grouped.setdefault(collection, []).append(UpdateOne(matching, changed.operation(layout)))
+    for document in merged:
+        matching = _named(document.id, layout) | _not_done(document, layout)
+        grouped.setdefault(document.collection, []).append(UpdateOne(matching, _operation(document, layout)))
     return grouped
 
 
-_LAST = Collection.WORDS
+def _not_done(document: Merged, layout: Layout) -> dict[str, Any]:
+    """What the document does not say if this was not done yet: all stamps come together, so one will do."""
+    first = next(iter(document.stamps.items()), None)
+    if first is None:
+        return {}
+    component, stamp = first[0], encoded(first[1], layout)
+    unlike = {"$nin": layout.referring_to([stamp])["$in"]} if layout.both_references else {"$ne": stamp}
+    return {f"{SYNTHESIS}.{component}": unlike}
+
+
+def _operation(document: Merged, layout: Layout) -> dict[str, Any]:
+    values: dict[str, Any] = encoded(document.fields, layout)
+    values |= {f"{SYNTHESIS}.{component}": encoded(stamp, layout) for component, stamp in document.stamps.items()}
+    operation: dict[str, Any] = {
+        "$set": values | {"updated_at": document.at},
+        "$inc": {"version": document.version},
+    }
+    if document.adds:
+        operation["$addToSet"] = {name: {"$each": encoded(ids, layout)} for name, ids in document.adds.items()}
+    return operation

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from floridify_batch.changes import Change, Update
+from floridify_batch.changes import Update, Writes
 from floridify_batch.priors import Observed
 from floridify_batch.words import DocId, Entry, Word, unknown_entry
 
@@ -26,8 +26,8 @@ class EntryStore(EntryReader, Protocol):
     async def ensure_words(self, words: Iterable[Word]) -> None:
         """Make the documents of words that do not exist yet, so that every id in a request names one."""
 
-    async def apply(self, changes: Sequence[Change]) -> None:
-        """Write changes; writing them again changes nothing."""
+    async def apply(self, writes: Writes) -> None:
+        """Write what answers change; writing it again changes nothing."""
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, override
 
 from floridify_batch.batches import BatchJob
-from floridify_batch.changes import Change
+from floridify_batch.changes import Writes
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.errors import UsageError
 from floridify_batch.ledger import TRANSITIONS, Ledger
@@ -122,14 +122,14 @@ class _Carrier(_Guarded):
 class _Database(_Guarded):
     """The database."""
 
-    async def apply(self, changes: Sequence[Change]) -> None:
-        """Write changes, in two halves."""
+    async def apply(self, writes: Writes) -> None:
+        """Write what answers change; a first half of the updates before the whole, which may be written twice."""
         self._fate.passes("before-apply")
-        half = len(changes) // 2
+        half = len(writes.updates) // 2
         if half:
-            await self._inner.apply(changes[:half])
+            await self._inner.apply(writes._replace(updates=writes.updates[:half]))
             self._fate.passes("amid-apply")
-        await self._inner.apply(changes[half:])
+        await self._inner.apply(writes)
         self._fate.passes("after-apply")
 
 

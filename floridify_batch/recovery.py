@@ -18,7 +18,7 @@ import orjson
 from floridify_batch.applying import Applied, Fate, Origin, Tally, applied, component_of, parser
 from floridify_batch.archive import KeptBatch
 from floridify_batch.batches import BatchJob
-from floridify_batch.changes import Change, Update
+from floridify_batch.changes import Update, Writes, writes_of
 from floridify_batch.chunks import Expected, private_file, read_expected
 from floridify_batch.collection import STORE_PAGE_WORDS
 from floridify_batch.components import SynthesisComponent
@@ -56,7 +56,7 @@ class Library(Protocol):
         """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
         ...
 
-    async def apply(self, changes: Sequence[Change]) -> None:
+    async def apply(self, writes: Writes) -> None:
         """Write changes; writing them again changes nothing."""
 
     async def update(self, updates: Sequence[Update]) -> None:
@@ -253,8 +253,8 @@ class _Shelving:
         for outcome, made in zip(page, made_of, strict=True):
             self.tally.count(outcome.answers, (*outcome.failures, *made.orphans))
             self.fates += made.fates
-        if changes := [change for made in made_of for change in made.changes]:
-            await self._library.apply(changes)
+        if writes := writes_of(change for made in made_of for change in made.changes):
+            await self._library.apply(writes)
         await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
 
     async def _finish(self, words: Sequence[DocId]) -> None:

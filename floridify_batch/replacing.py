@@ -6,11 +6,11 @@ remembered: where a process died between the new references and the removal, sto
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from floridify_batch.changes import Change, Collection, Replaced, Update
+from floridify_batch.changes import Collection, Merged, Replaced, Writes
 from floridify_batch.documents import SYNTHESIS, Document, doc_id
 from floridify_batch.layouts import Layout, spelled
 from floridify_batch.words import DocId
@@ -60,59 +60,51 @@ def generated(document: Document) -> bool:
     return document.get("type") == "generated" or bool(document.get("model_info") or document.get(SYNTHESIS))
 
 
-def replaced_by(changes: Iterable[Change]) -> dict[Collection, list[tuple[Replaced, datetime]]]:
-    """What changes replace, by collection, each with the time before which it must have been made."""
+def replaced_by(writes: Writes) -> dict[Collection, list[tuple[Replaced, datetime]]]:
+    """What is replaced, by collection, each with the time before which it must have been made."""
     found: dict[Collection, list[tuple[Replaced, datetime]]] = {}
-    for change in changes:
-        for replaced in change.replaces:
-            found.setdefault(replaced.collection, []).append((replaced, change.stamp.batch_created))
+    for replaced, before, _ in writes.removals:
+        found.setdefault(replaced.collection, []).append((replaced, before))
     return found
 
 
 # ── what stays ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def keeping_others(changes: Sequence[Change], finder: Finder) -> Sequence[Change]:
-    """The changes, such that what no model wrote keeps its place in the lists that they replace."""
+async def keeping_others(writes: Writes, finder: Finder) -> Writes:
+    """The same, such that what no model wrote keeps its place in the lists that are replaced."""
     kept: set[DocId] = set()
-    for collection, group in replaced_by(changes).items():
+    for collection, group in replaced_by(writes).items():
         before = [identity for replaced, _ in group for identity in replaced.before]
         if before:
             shown = ("type", "model_info", SYNTHESIS)
             found = await finder.find(collection, {"_id": _any_spelling(before)}, shown)
             kept |= {doc_id(document["_id"]) for document in found if not generated(document)}
-    return keeping(changes, kept)
+    return keeping(writes, kept)
 
 
-def keeping(changes: Sequence[Change], kept: set[DocId]) -> Sequence[Change]:
-    """The changes, such that the documents of these ids keep their places in lists."""
-    return [_keeping(change, kept) for change in changes] if kept else changes
-
-
-def _keeping(change: Change, kept: set[DocId]) -> Change:
-    for replaced in change.replaces:
+def keeping(writes: Writes, kept: set[DocId]) -> Writes:
+    """The same, such that the documents of these ids keep their places in lists."""
+    staying: dict[tuple[DocId, str], list[DocId]] = {}
+    for replaced, _, referring in writes.removals:
         stay = [identity for identity in replaced.before if identity in kept]
-        if stay:
-            name = BONDS[replaced.collection].field
-            updates = tuple(_joined(update, name, stay) for update in change.updates)
-            change = change._replace(target=_joined(change.target, name, stay), updates=updates)
-    return change
+        staying |= {(each, BONDS[replaced.collection].field): stay for each in referring if stay}
+    return writes._replace(updates=[_joined(each, staying) for each in writes.updates]) if staying else writes
 
 
-def _joined(update: Update, name: str, stay: Sequence[DocId]) -> Update:
-    listed = update.fields.get(name)
-    if not isinstance(listed, list):
-        return update
-    return update._replace(fields={**update.fields, name: [*stay, *listed]})
+def _joined(document: Merged, staying: Mapping[tuple[DocId, str], Sequence[DocId]]) -> Merged:
+    lists = {name: listed for name, listed in document.fields.items() if isinstance(listed, list)}
+    longer = {name: [*staying.get((document.id, name), ()), *listed] for name, listed in lists.items()}
+    return replace(document, fields=document.fields | longer)
 
 
 # ── what goes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def removable(changes: Sequence[Change], finder: Finder, layout: Layout) -> dict[Collection, list[Any]]:
-    """The `_id`s of the documents that are to go, by collection, once everything else of the changes is written."""
+async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Collection, list[Any]]:
+    """The `_id`s of the documents that are to go, by collection, once everything else is written."""
     gone: dict[Collection, list[Any]] = {}
-    for collection, group in replaced_by(changes).items():
+    for collection, group in replaced_by(writes).items():
         bond = BONDS[collection]
         before = [identity for replaced, _ in group for identity in replaced.before]
         query = {"$or": [{"_id": _any_spelling(before)}, {bond.owner: _any_spelling(each.owner for each, _ in group)}]}

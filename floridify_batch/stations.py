@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from floridify_batch.applying import Origin, Tally, applied, component_of, parser
-from floridify_batch.changes import Change, Update
+from floridify_batch.changes import Change, Update, Writes, writes_of
 from floridify_batch.chunks import Expected, Group, failure_line, group
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.finishing import finish
@@ -108,7 +108,7 @@ class PageToSettle(NamedTuple):
 class SettledPage(NamedTuple):
     """What the answers about some words change, their failures as lines of a file, and both counted."""
 
-    changes: Sequence[Change]
+    writes: Writes
     failures: bytes
     tally: Tally
 
@@ -127,7 +127,7 @@ def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
         tally.count(outcome.answers, failed)
         changes += made.changes
         failures += [failure_line(outcome.ordinal, failure) for failure in failed]
-    return SettledPage(changes, b"".join(failures), tally)
+    return SettledPage(writes_of(changes), b"".join(failures), tally)
 
 
 class _Lines:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.changes import Change, Collection, Update
+from floridify_batch.changes import Collection, Merged, Update, Writes, merged_updates
 from floridify_batch.documents import (
     DEFINITION_FIELDS,
     ENTRY_FIELDS,
@@ -17,10 +17,8 @@ from floridify_batch.documents import (
     Document,
     Found,
     doc_id,
-    inserts_of,
     new_word,
     observations,
-    plain_updates,
     read_entry,
     read_stamp,
     stamp_fields,
@@ -30,7 +28,7 @@ from floridify_batch.documents import (
 from floridify_batch.errors import DatabaseError
 from floridify_batch.layouts import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
 from floridify_batch.priors import Observed
-from floridify_batch.replacing import keeping_others, looked_up, removable, replaced_by
+from floridify_batch.replacing import keeping_others, looked_up, removable
 from floridify_batch.seams import Clock, Told, tell_nobody, utc_now
 from floridify_batch.words import DocId, Entry, Stamp, Word, unknown_entry
 
@@ -200,28 +198,28 @@ class MongoStore:
         now, layout = self._clock(), await self._known_layout()
         await self._write(Collection.WORDS, [upsert(each.id, new_word(each, layout), now, layout) for each in words])
 
-    async def apply(self, changes: Sequence[Change]) -> None:
-        """Write changes; writing them again changes nothing. New documents first, removals last."""
+    async def apply(self, writes: Writes) -> None:
+        """Write what answers change; writing it again changes nothing. New documents first, removals last."""
         layout = await self._known_layout()
-        if replaced_by(changes):
+        if writes.removals:
             await self._ensure(looked_up(layout))
-        changes = await keeping_others(changes, self)
-        await self._write_stamps({change.stamp.id: change.stamp for change in changes}.values(), layout)
+            writes = await keeping_others(writes, self)
+        await self._write_stamps(writes.stamps, layout)
         inserts: dict[str, list[UpdateOne]] = {}
-        for new, completed in inserts_of(changes):
-            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, new.fields, completed, layout))
+        for new, made in writes.inserts:
+            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, new.fields, made, layout))
         for home, operations in inserts.items():
             await self._write(home, operations)
-        await self._change(updates_of(changes, layout))
-        for collection, gone in (await removable(changes, self, layout)).items():
+        await self._change(writes.updates)
+        for collection, gone in (await removable(writes, self, layout)).items():
             await self._patiently(partial(self._database[collection].delete_many, {"_id": {"$in": gone}}))
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought; writing them again changes nothing but the time."""
-        await self._change(plain_updates(updates, self._clock(), await self._known_layout()))
+        await self._change(merged_updates(updates, self._clock()))
 
-    async def _change(self, updates: "Mapping[Collection, Sequence[UpdateOne]]") -> None:
-        for collection, operations in updates.items():
+    async def _change(self, merged: Sequence[Merged]) -> None:
+        for collection, operations in updates_of(merged, await self._known_layout()).items():
             for home in self.layout.homes(collection):
                 await self._write(home, operations)
 

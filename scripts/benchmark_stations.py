@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from floridify_batch.batches import TERMINAL
-from floridify_batch.changes import Change, Update
+from floridify_batch.changes import Update, Writes
 from floridify_batch.entry_stores import EntryStore
 from floridify_batch.events import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
 from floridify_batch.ledger import ChunkState
@@ -182,10 +182,10 @@ class TimedStore:
         with self._watch.within(Part.WRITES):
             await self._store.ensure_words(words)
 
-    async def apply(self, changes: Sequence[Change]) -> None:
+    async def apply(self, writes: Writes) -> None:
         """Write changes."""
         with self._watch.within(Part.WRITES):
-            await self._store.apply(changes)
+            await self._store.apply(writes)
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought."""

@@ -201,7 +201,7 @@ async def _settle(folder: Path, info: RunInfo, workshop: Workshop) -> None:
         with (folder / "changes.pickle").open("wb") as out, (folder / "failures.jsonl").open("wb") as failures:
             async with aclosing(in_order(workshop, settle_words, _answered(folder, index))) as settled:
                 async for _, page in settled:
-                    out.write(orjson.dumps(page.changes, default=tuple))
+                    out.write(orjson.dumps(page.writes, default=tuple, option=orjson.OPT_NON_STR_KEYS))
                     failures.write(page.failures)
 
 

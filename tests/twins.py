@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.changes import Change, Collection, Update
+from floridify_batch.changes import Collection, Merged, Update, Writes
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.documents import Found, new_word, read_entry
@@ -386,19 +386,18 @@ class Shelf:
         for word in words:
             self._insert(Collection.WORDS, word.id, new_word(word), NOON)
 
-    async def apply(self, changes: Sequence[Change]) -> None:
+    async def apply(self, writes: Writes) -> None:
         """Write changes in the port's order: stamps, new documents, updates, removals. Twice is once."""
         self.fate.deed()
-        changes = keeping(changes, self._of_others(changes))
-        for change in changes:
-            self.stamps.setdefault(change.stamp.id, change.stamp)
-            for insert in change.inserts:
-                self._insert(insert.collection, insert.id, insert.fields, change.completed)
+        writes = keeping(writes, self._of_others(writes))
+        self.stamps = {stamp.id: stamp for stamp in writes.stamps} | self.stamps
+        for insert, made in writes.inserts:
+            self._insert(insert.collection, insert.id, insert.fields, made)
         self.fate.deed()
-        for change in changes:
-            self._update(change)
+        for merged in writes.updates:
+            self._update(merged)
         self.fate.deed()
-        for collection, group in replaced_by(changes).items():
+        for collection, group in replaced_by(writes).items():
             bond = BONDS[collection]
             due = candidates(self.documents[collection].values(), bond, group)
             for document in unreferred(due, bond, self.documents[bond.holder].values()):
@@ -428,9 +427,9 @@ class Shelf:
                 sums[component, stamp.template] = sums.get((component, stamp.template), Observed()) + each
         return sums
 
-    def _of_others(self, changes: Sequence[Change]) -> set[DocId]:
+    def _of_others(self, writes: Writes) -> set[DocId]:
         """The ids of documents that no model wrote, among those that are to be replaced."""
-        groups = replaced_by(changes).items()
+        groups = replaced_by(writes).items()
         before = [
             (collection, each) for collection, group in groups for replaced, _ in group for each in replaced.before
         ]
@@ -441,20 +440,19 @@ class Shelf:
         new = {**fields, "_id": identity, "created_at": made, "updated_at": made, "version": 1}
         self.documents[collection].setdefault(identity, new)
 
-    def _update(self, change: Change) -> None:
-        for update in (*change.updates, change.target):
-            document = self.documents[update.collection].get(update.id)
-            stamps = (document or {}).get("synthesis", {})
-            if document is None or stamps.get(change.component) == change.stamp.id:
-                continue
-            document |= {
-                **update.fields,
-                "updated_at": change.completed,
-                "version": document.get("version", 1) + 1,
-                "synthesis": {**stamps, change.component: change.stamp.id},
-            }
-            for name, identity in update.adds.items():
-                document[name] = list(dict.fromkeys([*(document.get(name) or ()), identity]))
+    def _update(self, merged: Merged) -> None:
+        document = self.documents[merged.collection].get(merged.id)
+        stamps = (document or {}).get("synthesis", {})
+        if document is None or merged.stamps.items() <= stamps.items():
+            return
+        document |= {
+            **merged.fields,
+            "updated_at": merged.at,
+            "version": document.get("version", 1) + merged.version,
+            "synthesis": {**stamps, **merged.stamps},
+        }
+        for name, identities in merged.adds.items():
+            document[name] = list(dict.fromkeys([*(document.get(name) or ()), *identities]))
 
     def picture(self) -> dict[str, Any]:
         """What a reader of the dictionary sees: everything but ids, times and stamps."""

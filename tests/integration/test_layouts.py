@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
+from floridify_batch.changes import Change, Collection, Insert, Replaced, Update, writes_of
 from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout
 from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.store import STAMPS, MongoStore
@@ -303,7 +303,7 @@ async def test_written_in_kind(store: MongoStore, database: Documents, layout: L
     """What a run changes is written as the database is, is read back, and changes nothing when it is written again."""
     seeded = seed(database, layout)
     changes = changes_of(seeded)
-    await store.apply(changes)
+    await store.apply(writes_of(changes))
     assert_in_kind(database, layout)
     calm = await entry_of(store, "calm")
     assert calm.synthesis_entry == derived_id("entry", seeded.word)
@@ -315,13 +315,13 @@ async def test_written_in_kind(store: MongoStore, database: Documents, layout: L
     assert sense.stamps == {name: stamp(name) for name in ("cefr_level", "examples")}
     assert database.examples.distinct("text") == ["A calm day."]
     once = everything(database)
-    await store.apply(changes)
+    await store.apply(writes_of(changes))
     assert everything(database) == once
 
 
 async def test_read_by_another(store: MongoStore, database: Documents, mongo_url: str, layout: Layout) -> None:
     """A store that comes later finds the same layout, and reads what the first has written as that does."""
-    await store.apply(changes_of(seed(database, layout)))
+    await store.apply(writes_of(changes_of(seed(database, layout))))
     other = MongoStore(mongo_url, database.name)
     assert await entry_of(other, "calm") == await entry_of(store, "calm")
     assert other.layout == layout
@@ -366,14 +366,14 @@ async def test_both_kinds(store: MongoStore, database: Documents) -> None:
     assert (found.both_ids, found.both_references, found.both_languages, found.both_entries) == (True,) * 4
     assert (found.string_ids, found.single_language, found.split_entries) == (False,) * 3
     changes = changes_of(seeded)
-    await store.apply(changes)
+    await store.apply(writes_of(changes))
     calm = await entry_of(store, "calm")
     assert (calm.sources[0].cefr_level, [each.text for each in calm.definitions]) == ("B1", ["still"])
     assert calm.sources[0].stamps.keys() == {"cefr_level", "examples"}
     assert database.examples.distinct("text") == ["A calm day."]
     assert database.dictionary_entries.count_documents({"_id": ObjectId(calm.synthesis_entry)}) == 1
     once = everything(database)
-    await store.apply(changes)
+    await store.apply(writes_of(changes))
     assert everything(database) == once
 
 
@@ -386,7 +386,7 @@ async def test_older_entry_among_both(store: MongoStore, database: Documents) ->
     assert moon.synthesis_entry is not None
     entry = Update(Collection.ENTRIES, moon.synthesis_entry, {"etymology": {"text": "from Old English"}})
     target = Update(Collection.WORDS, moon.id, {})
-    await store.apply([Change("etymology", target, stamp("etymology"), DONE, updates=(entry,))])
+    await store.apply(writes_of([Change("etymology", target, stamp("etymology"), DONE, updates=(entry,))]))
     assert (await entry_of(store, "moon")).etymology == {"text": "from Old English"}
     assert database.dictionary_entries.count_documents({}) == 1
 

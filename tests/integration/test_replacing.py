@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch import answers
-from floridify_batch.changes import Change
+from floridify_batch.changes import Change, writes_of
 from floridify_batch.components import Provenance, SynthesisComponent
 from floridify_batch.pricing import Usage
 from floridify_batch.recipes import RECIPES
@@ -118,7 +118,7 @@ AFTER = {
 @pytest.mark.usefixtures("seeded")
 async def test_replaced(store: MongoStore, database: Found) -> None:
     """What a model wrote goes; a person's keeps its place, and what another document uses is left to it."""
-    await store.apply(await changes(store))
+    await store.apply(writes_of(await changes(store)))
     assert kept(database) == AFTER
     (entry,) = (await store.entries(["calm"], "en"))["calm"]
     texts = {str(each["_id"]): each.get("text") or each.get("content") for each in database.examples.find()}
@@ -132,15 +132,15 @@ async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: st
     """Who dies before the old documents are gone leaves them; storing again removes them, and a third time nothing."""
     mortal = Mortal(mongo_url, database.name)
     with pytest.raises(KeyboardInterrupt):
-        await mortal.apply(await changes(mortal))
+        await mortal.apply(writes_of(await changes(mortal)))
     await mortal.close()
     left = kept(database)
     assert all("Old." in left[name] for name in ("examples", "facts"))
     assert "old" in left["pronunciations"]
-    await store.apply(await changes(store))
+    await store.apply(writes_of(await changes(store)))
     assert kept(database) == AFTER
     once = {name: list(database[name].find().sort("_id")) for name in database.list_collection_names()}
-    await store.apply(await changes(store))
+    await store.apply(writes_of(await changes(store)))
     assert {name: list(database[name].find().sort("_id")) for name in database.list_collection_names()} == once
 
 
@@ -148,7 +148,7 @@ async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: st
 async def test_looked_up_by_indexes(store: MongoStore, database: Found) -> None:
     """What is looked for before something is removed has indexes, which are made when they are first needed."""
     assert set(database.examples.index_information()) == {"_id_"}
-    await store.apply(await changes(store))
+    await store.apply(writes_of(await changes(store)))
     for name, key in (
         ("examples", "definition_id"),
         ("definitions", "example_ids"),

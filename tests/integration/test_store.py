@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
+from floridify_batch.changes import Change, Collection, Insert, Replaced, Update, writes_of
 from floridify_batch.errors import DatabaseError
 from floridify_batch.store import MongoStore
 from floridify_batch.words import DocId, Entry, Stamp, derived_id, unknown_entry
@@ -170,7 +170,7 @@ async def test_new_word(store: MongoStore, database: Found) -> None:
 
 async def test_stamp(store: MongoStore, database: Found, definition: ObjectId) -> None:
     """What a change is stamped with comes back, time zone included; also to a store that did not write it."""
-    await store.apply([change(definition, cefr_level="B1")])
+    await store.apply(writes_of([change(definition, cefr_level="B1")]))
     other = MongoStore(f"mongodb://{database.client.address[0]}:{database.client.address[1]}", database.name)  # type: ignore[index]
     for each in (store, other):
         (entry,) = (await each.entries(["calm"], "en"))["calm"]
@@ -182,10 +182,12 @@ async def test_version(store: MongoStore, database: Found, definition: ObjectId)
     """The version goes up by one per change, and `updated_at` is when the latest of them was answered."""
     later = DONE + timedelta(minutes=5)
     await store.apply(
-        [
-            change(definition, "cefr_level", later, cefr_level="B1"),
-            change(definition, "domain", DONE, domain="nautical"),
-        ]
+        writes_of(
+            [
+                change(definition, "cefr_level", later, cefr_level="B1"),
+                change(definition, "domain", DONE, domain="nautical"),
+            ]
+        )
     )
     found = database.definitions.find_one({"_id": definition}) or {}
     assert (found["version"], found["created_at"], found["updated_at"]) == (3, LONG_AGO, later)
@@ -201,9 +203,9 @@ async def test_twice(store: MongoStore, database: Found, definition: ObjectId) -
         change(definition, cefr_level="B1"),
         Change("examples", target, stamp("examples"), DONE, (made,)),
     ]
-    await store.apply(changes)
+    await store.apply(writes_of(changes))
     once = everything(database)
-    await store.apply(changes)
+    await store.apply(writes_of(changes))
     assert everything(database) == once
 
 
@@ -211,10 +213,10 @@ async def test_replaced(store: MongoStore, database: Found, definition: ObjectId
     """When examples are replaced, the old documents are gone and the definition refers to the new ones alone."""
     old, new = example(definition, "Old and calm."), example(definition, "New and calm.")
     refer = [Update(Collection.DEFINITIONS, DocId(str(definition)), {"example_ids": [each.id]}) for each in (old, new)]
-    await store.apply([Change("examples", refer[0], stamp("examples"), DONE, (old,))])
+    await store.apply(writes_of([Change("examples", refer[0], stamp("examples"), DONE, (old,))]))
     again = stamp("examples", "run2", "batch_2")
     replaced = Replaced(Collection.EXAMPLES, refer[1].id, (old.id,))
-    await store.apply([Change("examples", refer[1], again, DONE, (new,), replaces=(replaced,))])
+    await store.apply(writes_of([Change("examples", refer[1], again, DONE, (new,), replaces=(replaced,))]))
     assert database.examples.distinct("text") == ["New and calm."]
     (entry,) = (await store.entries(["calm"], "en"))["calm"]
     assert (entry.definitions[0].example_ids, entry.definitions[0].stamps) == ([new.id], {"examples": again})
@@ -246,7 +248,7 @@ async def test_write_refused(store: MongoStore, database: Found, definition: Obj
     """A write that the server refuses is an error that names the collection and says that the answers are kept."""
     database.command("collMod", "definitions", validator={"cefr_level": {"$ne": "B1"}})
     with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*answers are kept"):
-        await store.apply([change(definition, cefr_level="B1")])
+        await store.apply(writes_of([change(definition, cefr_level="B1")]))
 
 
 async def test_wrong_password(mongo_url: str) -> None:

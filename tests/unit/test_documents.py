@@ -7,13 +7,12 @@ import pytest
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Update, writes_of
 from floridify_batch.documents import (
     DEFINITION_FIELDS,
     Document,
     Found,
     encoded,
-    inserts_of,
     new_word,
     read_entry,
     read_stamp,
@@ -152,11 +151,13 @@ def test_one_update_per_document() -> None:
     later = NOON + timedelta(hours=1)
     other = Stamp(DocId("b" * 24), "run", "b1", NOON, "gpt-6-luna", "t", "batch")
     made = updates_of(
-        [
-            change("synonyms", ONE, completed=later),
-            change("antonyms", ONE, stamp=other),
-            change("synonyms", TWO),
-        ]
+        writes_of(
+            [
+                change("synonyms", ONE, completed=later),
+                change("antonyms", ONE, stamp=other),
+                change("synonyms", TWO),
+            ]
+        ).updates
     )
     assert list(made) == [Collection.DEFINITIONS]
     first, second = map(operation, made[Collection.DEFINITIONS])
@@ -179,7 +180,7 @@ def test_one_update_per_document() -> None:
 
 def test_an_empty_answer_is_stamped() -> None:
     """An answer that says that there is nothing leaves its stamp, so that it is never asked again."""
-    (made,) = updates_of([change("domain", fields={"domain": None})])[Collection.DEFINITIONS]
+    (made,) = updates_of(writes_of([change("domain", fields={"domain": None})]).updates)[Collection.DEFINITIONS]
     assert operation(made)[1]["$set"] == {
         "domain": None,
         "synthesis.domain": ObjectId("a" * 24),
@@ -191,7 +192,7 @@ def test_all_that_an_answer_touches_is_stamped() -> None:
     """A document that is changed along with the target bears the stamp, too, and is written before the word is."""
     entry = Update(Collection.ENTRIES, DocId(str(ENTRY)), {"definition_ids": [DocId(str(ONE))]})
     target = Update(Collection.WORDS, DocId(str(WORD)), {})
-    made = updates_of([Change("definitions", target, STAMP, NOON, updates=(entry,))])
+    made = updates_of(writes_of([Change("definitions", target, STAMP, NOON, updates=(entry,))]).updates)
     (updated,) = made[Collection.ENTRIES]
     assert operation(updated) == (
         ENTRY,
@@ -205,7 +206,7 @@ def test_all_that_an_answer_touches_is_stamped() -> None:
 
 def test_an_update_is_done_once() -> None:
     """An update that the database has done already, and whose reply was lost, matches nothing when it is repeated."""
-    (made,) = updates_of([change("domain")])[Collection.DEFINITIONS]
+    (made,) = updates_of(writes_of([change("domain")]).updates)[Collection.DEFINITIONS]
     assert made._filter == {"_id": ONE, "synthesis.domain": {"$ne": ObjectId("a" * 24)}}
 
 
@@ -231,8 +232,8 @@ def test_inserts_bear_their_own_time() -> None:
     """A new document was made when its batch was completed, not when it was collected."""
     insert = Insert(Collection.EXAMPLES, DocId(str(TWO)), {"text": "x"})
     later = NOON + timedelta(days=1)
-    made = list(inserts_of([change(inserts=(insert,), completed=later), change()]))
-    assert made == [(insert, later)]
+    made = writes_of([change(inserts=(insert,), completed=later), change()])
+    assert made.inserts == [(insert, later)]
 
 
 def test_a_new_word() -> None:

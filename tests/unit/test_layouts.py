@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from floridify_batch.changes import Change, Collection, Insert, Update
+from floridify_batch.changes import Change, Collection, Insert, Update, writes_of
 from floridify_batch.documents import encoded, encoded_id, new_word, updates_of, upsert
 from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout, detect
 from floridify_batch.words import DocId, Stamp, unknown_entry
@@ -176,7 +176,7 @@ def written(made: UpdateOne) -> Any:
 
 def test_updates_in_strings() -> None:
     """An update names its document, its stamp and what it refers to in strings, where the database does."""
-    (made,) = updates_of([change()], STRINGS)[Collection.DEFINITIONS]
+    (made,) = updates_of(writes_of([change()]).updates, STRINGS)[Collection.DEFINITIONS]
     assert made._filter == {"_id": str(ONE), "synthesis.examples": {"$ne": STAMP.id}}
     assert written(made) == {
         "$set": {"example_ids": [str(TWO)], "synthesis.examples": "a" * 24, "updated_at": NOON},
@@ -187,7 +187,9 @@ def test_updates_in_strings() -> None:
 
 def test_updates_among_both() -> None:
     """Where both kinds are, a document is met in either, and so is the stamp that says that all is done."""
-    (made,) = updates_of([change()], Layout(both_ids=True, both_references=True))[Collection.DEFINITIONS]
+    (made,) = updates_of(writes_of([change()]).updates, Layout(both_ids=True, both_references=True))[
+        Collection.DEFINITIONS
+    ]
     stamp = ObjectId(STAMP.id)
     assert made._filter == {"_id": {"$in": [ONE, str(ONE)]}, "synthesis.examples": {"$nin": [stamp, str(stamp)]}}
     assert written(made)["$set"]["example_ids"] == [TWO]

@@ -1,7 +1,7 @@
 """The driver, from a word list to a full dictionary: through waves, failures, full queues, stops and crashes."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.changes import Change, Collection
+from floridify_batch.changes import Collection, Writes
 from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
 from floridify_batch.components import SynthesisComponent as C
 from floridify_batch.creation import LONGEST_PAUSE, MAX_TRIES
@@ -864,7 +864,7 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
 class Forgetful(Shelf):
     """A database that takes every change and shows none of them."""
 
-    async def apply(self, changes: Sequence[Change]) -> None:
+    async def apply(self, writes: Writes) -> None:
         """Forget."""
 
 

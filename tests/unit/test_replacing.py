@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.changes import Change, Collection, Replaced, Update
+from floridify_batch.changes import Change, Collection, Replaced, Update, writes_of
 from floridify_batch.components import SynthesisComponent as C
 from floridify_batch.driver import Driver
 from floridify_batch.replacing import BONDS, candidates, generated, keeping, unreferred
@@ -133,8 +133,8 @@ def test_lists_keep_what_is_not_ours() -> None:
     target = Update(Collection.DEFINITIONS, SENSE, {"example_ids": [new]})
     replaced = Replaced(Collection.EXAMPLES, SENSE, (own, model))
     change = Change("examples", target, STAMP, NOON, replaces=(replaced,))
-    (kept,) = keeping([change], {own})
-    assert kept.target.fields == {"example_ids": [own, new]}
-    assert keeping([change], set()) == [change]
+    (kept,) = keeping(writes_of([change]), {own}).updates
+    assert kept.fields == {"example_ids": [own, new]}
+    assert keeping(writes_of([change]), set()) == writes_of([change])
     plain = change._replace(target=target._replace(fields={"cefr_level": "B1"}))
-    assert keeping([plain], {own}) == [plain]
+    assert keeping(writes_of([plain]), {own}) == writes_of([plain])
