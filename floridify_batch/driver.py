@@ -165,16 +165,7 @@ class Driver:
 
     async def _submit(self, record: ChunkRecord) -> None:
         """Submit a chunk, however long the service is out; a driver that is stopped leaves it as it is on the disk."""
-        submitting = asyncio.ensure_future(submit(self._run, record))
-        stopped = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait((submitting, stopped), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((submitting,), timeout=self._grace)
-            if submitting.done():
-                submitting.result()
-        finally:
-            stopped.cancel()
-            submitting.cancel()
+        await self._unless_stopped(submit(self._run, record), self._grace)
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
         """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""
@@ -262,12 +253,17 @@ class Driver:
         """Let the poll interval pass, or less if told to stop."""
         await self._unless_stopped(self._run.sleep(self._run.ledger.run.settings.poll_interval))
 
-    async def _unless_stopped[T](self, deed: Awaitable[T]) -> T | None:
-        """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped."""
+    async def _unless_stopped[T](self, deed: Awaitable[T], grace: float = 0.0) -> T | None:
+        """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped.
+
+        `grace`: seconds that the deed is given to come to its end all the same.
+        """
         doing = asyncio.ensure_future(deed)
         stopped = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait((doing, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if grace:
+                await asyncio.wait((doing,), timeout=grace)
             return doing.result() if doing.done() else None
         finally:
             stopped.cancel()

@@ -9,6 +9,7 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.events import Waiting
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.run import Run
+from floridify_batch.seams import Told
 
 
 async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
@@ -56,27 +57,21 @@ async def _made(run: Run, record: ChunkRecord) -> tuple[BatchJob, bool]:
 
 async def _created(run: Run, record: ChunkRecord, file_id: str) -> tuple[BatchJob, bool]:
     label = record.label(run.ledger.run.id)
-    told = _Teller(run, record)
+    told = _teller(run, record)
     return await create_once(run.batches, file_id, label, _metadata(run), run.started, run.sleep, told, max_tries=inf)
 
 
 async def _uploaded(run: Run, record: ChunkRecord) -> str:
     requests = whole_requests(run.folder(record), record.bytes)
-    file_id = await upload_surely(run.batches, requests, run.sleep, _Teller(run, record), max_tries=inf)
+    file_id = await upload_surely(run.batches, requests, run.sleep, _teller(run, record), max_tries=inf)
     run.ledger.note(record.number, file_id=file_id)
     run.save()
     return file_id
 
 
-class _Teller:
+def _teller(run: Run, record: ChunkRecord) -> Told:
     """Tells whoever watches why a chunk has to wait."""
-
-    def __init__(self, run: Run, record: ChunkRecord) -> None:
-        self._run = run
-        self._number = record.number
-
-    def __call__(self, why: str) -> None:
-        self._run.observer.notify(Waiting(f"Chunk {self._number}: {why}"))
+    return lambda why: run.observer.notify(Waiting(f"Chunk {record.number}: {why}"))
 
 
 def _metadata(run: Run) -> dict[str, str]:
