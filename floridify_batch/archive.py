@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from floridify_batch.batches import BatchJob, OpenAIBatches, job_of
+from floridify_batch.creation import LIBRARY
 from floridify_batch.errors import UnknownBatch
 
 _PAGE = 100
-_CALLS = "library"
-"""The run that calls of the library name: these have no database, and find their own batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,11 @@ class Archive(OpenAIBatches):
     async def _listed(self, since: datetime) -> list[KeptBatch]:
         found: list[KeptBatch] = []
         async for batch in self._client.batches.list(limit=_PAGE):
-            kept = _kept(batch)
-            if kept is not None and kept.job.created_at >= since:
-                found.append(kept)
-            elif job_of(batch).created_at < since:
+            job = job_of(batch)
+            if job.created_at < since:
                 break
+            if (kept := _kept(batch, job)) is not None:
+                found.append(kept)
         return found
 
     async def requests(self, batch: KeptBatch, path: Path) -> None:
@@ -55,10 +54,10 @@ class Archive(OpenAIBatches):
             raise UnknownBatch("the service no longer has the file of its requests") from None
 
 
-def _kept(batch: Any) -> KeptBatch | None:
+def _kept(batch: Any, job: BatchJob) -> KeptBatch | None:
     """A batch of one of our runs; None for any other."""
-    job, metadata = job_of(batch), batch.metadata or {}
+    metadata = batch.metadata or {}
     run = metadata.get("run")
-    if not run or run == _CALLS or not (job.label or "").startswith(f"{run}/"):
+    if not run or run == LIBRARY or not (job.label or "").startswith(f"{run}/"):
         return None
     return KeptBatch(job, run, batch.input_file_id, metadata)

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from floridify_batch.asking import DefinitionLike, WordLike
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.batches import Batches, BatchJob
+from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import Expected
 from floridify_batch.components import SynthesisComponent
@@ -27,9 +28,7 @@ from floridify_batch.entry_stores import EntryStore
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.events import Totals
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.languages import language_name
 from floridify_batch.ledger import Ledger
-from floridify_batch.planning import brief
 from floridify_batch.pricing import Usage
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
 from floridify_batch.requests import AnswerError, parse_answer
@@ -153,13 +152,10 @@ class SynthesisBatchProcessor:
 
     def _run(self, words: list[str], store: EntryStore, place: Checkpoint, settings: RunSettings) -> Run:
         """The run of a checkpoint, or a new one. Raises `CheckpointError` where it belongs to another run."""
-        asked = brief(
-            components_named(",".join(settings.components)),
-            model=settings.model,
-            language_name=language_name(settings.language),
-        )
+        run_id = token_hex(6)
+        asked = new_brief(settings, run_id)
         info = RunInfo(
-            id=token_hex(6),
+            id=run_id,
             settings=settings,
             words=len(words),
             list_digest=digest_of(words),
@@ -206,10 +202,9 @@ def _results(index: AnswerIndex) -> BatchResults:
 
 
 def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
-    recipe = RECIPES.get(SynthesisComponent(component)) if component in list(SynthesisComponent) else None
-    if recipe is None:
+    if component not in SynthesisComponent:
         raise AnswerError(FailureReason.MALFORMED, f"{component} is no component")
-    parsed: BaseModel = parse_answer(recipe.answer, body)
+    parsed: BaseModel = parse_answer(RECIPES[SynthesisComponent(component)].answer, body)
     return parsed
 
 

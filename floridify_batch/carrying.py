@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.chunks import ChunkSize, Expected, Limits, private_file
-from floridify_batch.creation import LIST_LAG, METADATA_LENGTH, create_once, refusal, unanswered, upload_surely
+from floridify_batch.creation import LIBRARY, LIST_LAG, METADATA_LENGTH, create_once, refusal, unanswered, upload_surely
 from floridify_batch.downloads import bring_answers
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage
@@ -161,7 +161,7 @@ class Carrier:
 def _metadata(file: RequestFile) -> Mapping[str, str]:
     """What a look at the service's own list should tell."""
     components = sorted({request.envelope.component for request in file.requests})
-    return {"run": "library", "components": ",".join(components)[:METADATA_LENGTH]}
+    return {"run": LIBRARY, "components": ",".join(components)[:METADATA_LENGTH]}
 
 
 def _unparsed(_: str, body: Body) -> Body:

@@ -15,7 +15,7 @@ def clusters_of(entry: Entry) -> list[Cluster]:
     for definition in entry.sources:
         if definition.text.strip():
             groups.setdefault(_slug(definition), []).append(definition)
-    ordered = sorted(groups.items(), key=lambda group: _order(group[1][0]))
+    ordered = sorted(groups.items(), key=lambda group: order_of(group[1][0]))
     return [
         Cluster(entry.word.id, number, slug, _fields(slug, number, members[0]), tuple(members), entry.stamps)
         for number, (slug, members) in enumerate(ordered)
@@ -26,7 +26,7 @@ def _slug(definition: Definition) -> str:
     return (definition.meaning_cluster or {}).get("slug") or f"{_SINGLE}_{definition.id}"
 
 
-def _order(definition: Definition) -> float:
+def order_of(definition: Definition) -> float:
     """The place of a definition's cluster; what is in none comes behind, in the order of the sources."""
     order = (definition.meaning_cluster or {}).get("order")
     return float("inf") if order is None else float(order)

@@ -158,7 +158,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
         """
         pairs = (each.partition("=") for each in self.variables)
         given = {name: _VARIABLES[variable or name](entry, target) for name, _, variable in pairs}
-        return given | {name: [] for name in given if replacing and name.startswith("existing_")}
+        return given | {name: [] for name in given if name.startswith("existing_")} if replacing else given
 
     def given_names(self) -> list[str]:
         """The names of what the template is given."""
@@ -268,7 +268,8 @@ def synonyms_of(entry: Entry) -> list[str]:
     return list(distinct)[:CHOOSER_SYNONYMS]
 
 
-def _provider(definition: Definition) -> str:
+def provider_of(definition: Definition) -> str:
+    """The first source that a definition names."""
     return definition.providers[0] if definition.providers else "unknown"
 
 
@@ -282,10 +283,10 @@ _VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "existing_antonyms": lambda _, definition: definition.antonyms,
     "provider_data": lambda entry, _: [{"name": name, "etymology_text": text} for name, text in entry.etymologies],
     "synonyms": lambda entry, _: synonyms_of(entry),
-    "sources": lambda entry, _: [(_provider(each), each.part_of_speech, each.text) for each in entry.sources],
+    "sources": lambda entry, _: [(provider_of(each), each.part_of_speech, each.text) for each in entry.sources],
     "meaning_cluster": lambda _, cluster: cluster.slug if cluster.definitions[0].meaning_cluster else "",
     "definitions": lambda _, cluster: [
-        {"provider": _provider(each), "part_of_speech": each.part_of_speech, "text": each.text}
+        {"provider": provider_of(each), "part_of_speech": each.part_of_speech, "text": each.text}
         for each in cluster.definitions
     ],
 }

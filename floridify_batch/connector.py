@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.failures import FailureReason
 from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.run_settings import CONCURRENCY
 from floridify_batch.throttling import LONGEST_PAUSE, Throttle
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class OpenAIConnector:
         model_name: str = DEFAULT_MODEL,
         *,
         base_url: str | None = None,
-        concurrency: int = 32,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self.model_name = model_name
         self.api_key = api_key
@@ -169,8 +170,7 @@ def _passes(error: BaseException) -> bool:
     from openai import APIConnectionError, APIStatusError
 
     if isinstance(error, APIStatusError):
-        passing = error.status_code in _PASSING or error.status_code >= _SERVER_ERROR
-        return passing and not isinstance(_from_status(error), ServiceRefused)
+        return isinstance(_from_status(error), ServiceUncertain)
     return isinstance(error, APIConnectionError)
 
 

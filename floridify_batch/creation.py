@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from floridify_batch.batches import Batches, BatchJob
+from floridify_batch.batches import BatchError, Batches, BatchJob
 from floridify_batch.connector import OURS_TO_SETTLE
 from floridify_batch.errors import ServiceRefused, ServiceUncertain
 from floridify_batch.failures import FailureReason
@@ -25,6 +25,9 @@ MAX_TRIES = 5
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries of what comes to nothing time after time."""
+
+LIBRARY = "library"
+"""The run that calls of the library name: these have no database, and find their own batches."""
 
 METADATA_LENGTH = 512
 """Characters of one value that the service keeps with a batch."""
@@ -112,8 +115,8 @@ def refusal(job: BatchJob) -> ServiceRefused | None:
 
 
 def _reasons(job: BatchJob) -> str:
-    return "; ".join(_stated(error.code, error.message, error.line) for error in job.errors[:_ERRORS_SHOWN])
+    return "; ".join(map(_stated, job.errors[:_ERRORS_SHOWN]))
 
 
-def _stated(code: str, message: str, line: int | None) -> str:
-    return f"{code}: {message}" + (f" (line {line})" if line is not None else "")
+def _stated(error: BatchError) -> str:
+    return f"{error.code}: {error.message}" + (f" (line {error.line})" if error.line is not None else "")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from floridify_batch.changes import Collection, Update
+from floridify_batch.clusters import order_of
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.words import Definition, DocId, Entry
 
@@ -51,11 +52,6 @@ def _entry_in_order(entry: Entry) -> Iterable[Update]:
     if entry.synthesis_entry is None or not entry.definitions:
         return
     listed = [definition.id for definition in entry.definitions]
-    ordered: list[DocId] = [definition.id for definition in sorted(entry.definitions, key=_order)]
+    ordered: list[DocId] = [definition.id for definition in sorted(entry.definitions, key=order_of)]
     if not entry.synthesised or ordered != listed:
         yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ordered})
-
-
-def _order(definition: Definition) -> float:
-    order = (definition.meaning_cluster or {}).get("order")
-    return float("inf") if order is None else float(order)

@@ -6,7 +6,7 @@ from typing import Any
 from floridify_batch import answers
 from floridify_batch.changes import Collection, Insert, Replaced, Update
 from floridify_batch.clusters import cluster_fields, name_of, slug_of
-from floridify_batch.components import Outcome, Provenance, SynthesisComponent, entry_id
+from floridify_batch.components import Outcome, Provenance, SynthesisComponent, entry_id, provider_of
 from floridify_batch.outcomes import model_info
 from floridify_batch.words import Cluster, Definition, DocId, Entry, blank_definition, derived_id
 
@@ -125,8 +125,7 @@ def definition_text(
         "meaning_cluster": dict(cluster.fields),
         "providers": sorted({provider for each in cluster.definitions for provider in each.providers}) or ["synthesis"],
         "source_definitions": [
-            {"provider": (each.providers or ["unknown"])[0], "definition_id": each.id, "text": each.text}
-            for each in cluster.definitions
+            {"provider": provider_of(each), "definition_id": each.id, "text": each.text} for each in cluster.definitions
         ],
         "model_info": model_info(answer.confidence, provenance),
     }
