@@ -6,7 +6,6 @@ within a line. A foreign file is never taken. Short ones are taken if they come 
 service itself that has no more, and waiting for ever would help nobody.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from floridify_batch.batches import Batches, BatchJob
-from floridify_batch.creation import LIST_LAG, MAX_TRIES
+from floridify_batch.creation import MAX_TRIES, pause_after
 from floridify_batch.errors import ServiceError
 from floridify_batch.seams import Sleep, Told, tell_nobody
 
@@ -43,7 +42,7 @@ async def bring_answers(
             return
         if tries < MAX_TRIES:
             told(f"What the service gives as answers of {job.id} is not all that it counts. Downloading again.")
-            await sleep(LIST_LAG**tries)
+            await sleep(pause_after(tries))
             job = await batches.retrieve(job.id)
     raise ServiceError(
         f"What the service gives as answers of batch {job.id} is no file of answers, {MAX_TRIES} times in a row; "
@@ -55,7 +54,8 @@ def look_at(paths: Sequence[Path], counted: int) -> Look:
     """What there is to say of answer files, of a batch of which the service counts so many requests as done."""
     if any(map(_is_foreign, paths)):
         return Look.FOREIGN
-    if any(map(_ends_within_a_line, paths)) or sum(sum(1 for _ in _lines(path)) for path in paths) < counted:
+    ends = [_end(path) for path in paths]
+    if any(_is_within_a_line(last) for _, last in ends) or sum(lines for lines, _ in ends) < counted:
         return Look.SHORT
     return Look.WHOLE
 
@@ -75,8 +75,16 @@ def _may_be_an_answer(line: bytes) -> bool:
     return isinstance(parsed, dict) and "custom_id" in parsed
 
 
-def _ends_within_a_line(path: Path) -> bool:
-    last = next(iter(deque(_lines(path), maxlen=1)), b"\n")
+def _end(path: Path) -> tuple[int, bytes]:
+    """How many lines a file has, and the last of them."""
+    number, last = 0, b"\n"
+    for line in _lines(path):
+        number, last = number + 1, line
+    return number, last
+
+
+def _is_within_a_line(last: bytes) -> bool:
+    """Whether a file whose last line this is ends before that line does."""
     if last.endswith(b"\n"):
         return False
     try:

@@ -49,9 +49,12 @@ def _divide(
 ) -> tuple[list[str], list[str]]:
     """The candidates of the entry's language and the others; never the word itself."""
     itself = entry.word.text.casefold()
-    fit = [candidate for candidate in candidates if candidate.word.casefold() != itself]
-    own = [candidate.word for candidate in fit if _own_language(candidate, provenance)]
-    return own, [candidate.word for candidate in fit if not _own_language(candidate, provenance)]
+    own: list[str] = []
+    foreign: list[str] = []
+    for candidate in candidates:
+        if candidate.word.casefold() != itself:
+            (own if _own_language(candidate, provenance) else foreign).append(candidate.word)
+    return own, foreign
 
 
 def examples(
