@@ -40,6 +40,8 @@ class Checkpoint:
         self.folder = _folder_of(path)
         self.words_path = self.folder / "words.txt"
         self.previous_path = path.with_name(path.name + ".previous")
+        self._lock_path = path.with_name(f".{path.name}.lock")
+        self._holder_path = path.with_name(f".{path.name}.lock.holder")
         self._clock = clock
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,38 +210,43 @@ class Checkpoint:
         """
         from filelock import FileLock, Timeout
 
-        lock_path = self.path.with_name(f".{self.path.name}.lock")
         try:
-            lock_path.parent.mkdir(parents=True, exist_ok=True)
-            lock_path.touch(mode=0o600)
-            lock = FileLock(lock_path, timeout=0, mode=0o600)
+            self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock_path.touch(mode=0o600)
+            lock = FileLock(self._lock_path, timeout=0, mode=0o600)
             lock.acquire()
         except Timeout:
-            raise CheckpointLocked(f"{self.path} is in use by {_holder(lock_path)}; wait for it, or stop it.") from None
+            raise CheckpointLocked(f"{self.path} is in use by {self._holder()}; wait for it, or stop it.") from None
         except OSError as error:
             raise CheckpointError(
-                f"{lock_path} cannot be made: {error.strerror}; the folder must be writable."
+                f"{self._lock_path} cannot be made: {error.strerror}; the folder must be writable."
             ) from None
         try:
-            self._sign(lock_path)
+            self._sign()
             yield
         finally:
-            _holder_path(lock_path).unlink(missing_ok=True)
+            self._holder_path.unlink(missing_ok=True)
             lock.release()
 
     def is_held(self) -> bool:
         """Whether a process says that it works on it and, as far as can be told from here, lives. Takes no lock."""
         try:
-            lock_path = self.path.with_name(f".{self.path.name}.lock")
-            holder = orjson.loads(_holder_path(lock_path).read_bytes())
+            holder = orjson.loads(self._holder_path.read_bytes())
             return holder["host"] != socket.gethostname() or _is_alive(int(holder["pid"]))
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def _sign(self, lock_path: Path) -> None:
+    def _sign(self) -> None:
         since = self._clock().isoformat(timespec="seconds")
-        with private_file(_holder_path(lock_path)) as out:
+        with private_file(self._holder_path) as out:
             out.write(orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+
+    def _holder(self) -> str:
+        try:
+            holder = orjson.loads(self._holder_path.read_bytes())
+            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return "another process"
 
 
 def _amount(value: Any) -> Decimal | None:
@@ -297,15 +304,3 @@ def _is_alive(pid: int) -> bool:
 
 def _folder_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".json") + ".files")
-
-
-def _holder_path(lock_path: Path) -> Path:
-    return lock_path.with_name(lock_path.name + ".holder")
-
-
-def _holder(lock_path: Path) -> str:
-    try:
-        holder = orjson.loads(_holder_path(lock_path).read_bytes())
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        return "another process"

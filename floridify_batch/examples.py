@@ -1,6 +1,6 @@
 """Examples of what went wrong in a run, read from its folder: a short table needs one of each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,17 +14,18 @@ def examples_of(run_folder: Path, ledger: Ledger) -> dict[str, Failure]:
     """A failure of each kind that the ledger counts. No more is read than it takes to find them."""
     found: dict[str, Failure] = {}
     for record in ledger.chunks:
-        missing = record.failures.keys() - found.keys()
-        # A damaged file costs an example, not the run.
-        with suppress(CheckpointError):
-            for failure in _failures(run_folder, record.number) if missing else ():
-                if failure.kind in missing:
-                    found[failure.kind] = failure
-                    missing -= {failure.kind}
-                    if not missing:
-                        break
+        if missing := record.failures.keys() - found.keys():
+            found |= _first_of(missing, chunk_folder(run_folder, record.number) / "failures.jsonl")
     return found
 
 
-def _failures(run_folder: Path, number: int) -> Iterator[Failure]:
-    return (failure for _, failure in read_failures(chunk_folder(run_folder, number) / "failures.jsonl"))
+def _first_of(kinds: Set[str], path: Path) -> dict[str, Failure]:
+    """The first failure of each of these kinds; a damaged file costs an example, not the run."""
+    found: dict[str, Failure] = {}
+    with suppress(CheckpointError):
+        for _, failure in read_failures(path):
+            if failure.kind in kinds:
+                found.setdefault(failure.kind, failure)
+            if len(found) == len(kinds):
+                break
+    return found

@@ -1,7 +1,7 @@
 """What a run was asked to do, and which run it is, in the form in which the checkpoint keeps it."""
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,22 +71,18 @@ class RunInfo(BaseModel):
 
     def differences(self, other: "RunInfo") -> list[str]:
         """What makes the other run another one, in words. Pace, money, place and mode do not count."""
+        own, now = self.settings, other.settings
+        components = f"its own: {', '.join(own.components)}; asked for now: {', '.join(now.components)}"
         checks = (
-            ("another word list", self.list_digest, other.list_digest),
-            ("other components", self.settings.components, other.settings.components),
-            ("another language", self.settings.language, other.settings.language),
-            ("another model", self.settings.model, other.settings.model),
-            ("another frequency scale", self.settings.frequency_scale, other.settings.frequency_scale),
-            ("other templates", self.template_digest, other.template_digest),
+            ("another word list", self.list_digest != other.list_digest),
+            (f"other components ({components})", own.components != now.components),
+            (f"another language ({own.language}, not {now.language})", own.language != now.language),
+            (f"another model ({own.model}, not {now.model})", own.model != now.model),
+            (
+                f"another frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
+                own.frequency_scale != now.frequency_scale,
+            ),
         )
-        found = [_difference(name, mine, theirs) for name, mine, theirs in checks if mine != theirs]
+        found = [text for text, differs in checks if differs]
         # The digest of templates covers those in use: with other components, it tells nothing of its own.
-        return [each for each in found if each != "other templates" or len(found) == 1]
-
-
-def _difference(name: str, mine: Any, theirs: Any) -> str:
-    if name.startswith("another ") and name != "another word list":
-        return f"{name} ({mine}, not {theirs})"
-    if name == "other components":
-        return f"{name} (its own: {', '.join(mine)}; asked for now: {', '.join(theirs)})"
-    return name
+        return found or ["other templates"] * (self.template_digest != other.template_digest)

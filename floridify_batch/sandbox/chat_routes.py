@@ -20,8 +20,6 @@ async def chat(request: Request) -> Response:
     service.chat_requests += 1
     call = service.chat_requests - 1
     limit = service.chat_limit()
-    if limit and limit["x-ratelimit-remaining-requests"] == "-1":
-        raise by_status(429, limit | {"x-ratelimit-remaining-requests": "0", "retry-after": "1"})
     if refusal := _fault(service, call) or check_body(body):
         raise refusal
     answered = digest(body)

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from floridify_batch.sandbox.batches import Batches
 from floridify_batch.sandbox.faults import Faults
-from floridify_batch.sandbox.refusals import Refusal
+from floridify_batch.sandbox.refusals import Refusal, by_status
 from floridify_batch.sandbox.settings import SandboxSettings
 from floridify_batch.sandbox.storage import Folder
 
@@ -55,7 +55,7 @@ class Service:
     def chat_limit(self) -> dict[str, str]:
         """Count an immediate request against the limit per second, if there is one: the headers that tell of it.
 
-        What is left is stated as -1 to a request that is one too many.
+        Raises the 429 for a request that is one too many.
         """
         cap, now = self.faults.count("chat_limit"), self.clock()
         if not cap:
@@ -63,11 +63,14 @@ class Service:
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0
         self._in_second += 1
-        return {
+        limit = {
             "x-ratelimit-limit-requests": str(cap),
-            "x-ratelimit-remaining-requests": str(max(-1, cap - self._in_second)),
+            "x-ratelimit-remaining-requests": str(max(0, cap - self._in_second)),
             "x-ratelimit-reset-requests": f"{1000 - int(now % 1 * 1000)}ms",
         }
+        if self._in_second > cap:
+            raise by_status(429, limit | {"retry-after": "1"})
+        return limit
 
     def note_chat(self, digest: bytes) -> None:
         """Remembers the body of an immediate request that was answered well."""
