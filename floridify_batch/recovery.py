@@ -27,7 +27,7 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.failures import Failure
 from floridify_batch.finishing import finish
 from floridify_batch.languages import language_name
-from floridify_batch.planning import Brief, brief, left_over, plan
+from floridify_batch.planning import Brief, brief, left_over
 from floridify_batch.pricing import Bills, Usage
 from floridify_batch.recipes import RECIPES, counts_named
 from floridify_batch.requests import mark_of, parse_custom_id
@@ -184,12 +184,11 @@ def _request(line: bytes) -> _Request:
 
 
 def _goes_by_places(component: str) -> bool:
-    known = _known([component])
-    return bool(known) and RECIPES[known[0]].positional
+    return component in SynthesisComponent and RECIPES[SynthesisComponent(component)].positional
 
 
 def _known(names: Sequence[str]) -> list[SynthesisComponent]:
-    return [SynthesisComponent(name) for name in names if name in set(SynthesisComponent)]
+    return [SynthesisComponent(name) for name in names if name in SynthesisComponent]
 
 
 # ── how it is to be stored ─────────────────────────────────────────────────────────────────────────────────────────
@@ -266,7 +265,7 @@ class _Shelving:
             await self._library.update(updates)
 
     def _is_complete(self, entry: Entry) -> bool:
-        return not plan(entry, self._asked, {}) and left_over([entry], self._asked, {}) is None
+        return left_over([entry], self._asked, {}) is None
 
     async def _entries(self, words: Sequence[DocId]) -> dict[DocId, Entry]:
         return await self._library.entries_of([word for word in words if word != _NOBODY], self._origin.language)
