@@ -6,7 +6,7 @@ one by one, but not written: their tokens are reckoned from a sample of words, w
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from operator import attrgetter
@@ -19,7 +19,7 @@ from floridify_batch.components import Scope
 from floridify_batch.entry_stores import EntryReader
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.failures import Failure
-from floridify_batch.planning import Brief, Question, outlined, plan
+from floridify_batch.planning import Brief, Outline, Question, outlined
 from floridify_batch.pricing import Price
 from floridify_batch.priors import Length, Observed, Origin, measured, prior
 from floridify_batch.requests import SynthesisRequest
@@ -115,6 +115,16 @@ class _Shape(NamedTuple):
     requests: int
 
 
+def _shape(outlines: Iterable[Outline]) -> _Shape:
+    now, later = Counter[str](), Counter[str]()
+    for outline in outlines:
+        for opened in outline.askable:
+            now[opened[0][0].recipe.component] += len(opened)
+        for question in outline.waiting:
+            later[question.recipe.component] += times(question, outline.entry)
+    return _Shape(now, later, now.total())
+
+
 type _Kind = tuple[int, int, int]
 """How many definitions a word has, how many of them have a text, and how many are of sources."""
 
@@ -166,9 +176,10 @@ class _Sums:
         estimate.words += 1
         estimate.unknown += any(not entry.definitions for entry in word)
         if self._requests < self._survey.exact_requests:
-            shape = self._shape(word)
+            outlines = self._outlines(word)
+            shape = _shape(outlines)
             self._later.update(shape.later)
-            self._count(word)
+            self._count(self._requests_of(outlines))
         else:
             shape = self._shape_by_kind(word)
             self._reckon(word, shape)
@@ -177,29 +188,22 @@ class _Sums:
     def _shape_by_kind(self, word: _Word) -> _Shape:
         kind = self._kinds.kind(word)
         if kind is None:
-            shape = self._shape(word)
+            shape = _shape(self._outlines(word))
             self._uncounted.update(shape.now)
             self._later.update(shape.later)
             return shape
         if kind not in self._shapes:
-            self._shapes[kind] = self._shape(word)
+            self._shapes[kind] = _shape(self._outlines(word))
         self._alike[kind] += 1
         return self._shapes[kind]
 
-    def _shape(self, word: _Word) -> _Shape:
-        now, later = Counter[str](), Counter[str]()
-        for each in (outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word):
-            for opened in each.askable:
-                now[opened[0][0].recipe.component] += len(opened)
-            for question in each.waiting:
-                later[question.recipe.component] += times(question, each.entry)
-        return _Shape(now, later, now.total())
+    def _outlines(self, word: _Word) -> list[Outline]:
+        return [outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word]
 
-    def _requests_of(self, word: _Word) -> list[SynthesisRequest[Any]]:
-        return [request for entry in word for request in plan(entry, self._survey.asked, _NO_FAILURES)]
+    def _requests_of(self, outlines: Iterable[Outline]) -> list[SynthesisRequest[Any]]:
+        return [request for outline in outlines for request in outline.requests(self._survey.asked)]
 
-    def _count(self, word: _Word) -> None:
-        requests = self._requests_of(word)
+    def _count(self, requests: Sequence[SynthesisRequest[Any]]) -> None:
         if not requests:
             return
         packed = group(0, requests, _NO_FAILURES)
@@ -243,7 +247,7 @@ class _Sums:
         return estimate
 
     def _projection(self) -> Projection:
-        planned = (self._requests_of(word) for word in self._sample.kept)
+        planned = (self._requests_of(self._outlines(word)) for word in self._sample.kept)
         sample = [[(each.envelope.component, each.input_tokens) for each in requests] for requests in planned]
         return projected(sample, self._sample.offered)
 
