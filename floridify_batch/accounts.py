@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from floridify_batch.pricing import Usage
+from floridify_batch.pricing import Usage, together
 
 
 class TokenCount(BaseModel):
@@ -48,7 +48,7 @@ class Spent(BaseModel):
             failed=self.failed + other.failed,
             billed=self.billed + other.billed,
             usage=TokenCount.of(self.usage.usage() + other.usage.usage()),
-            cost=None if self.cost is None or other.cost is None else self.cost + other.cost,
+            cost=together((self.cost, other.cost)),
         )
 
 

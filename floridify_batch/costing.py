@@ -6,11 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from floridify_batch.accounts import Forecast
-from floridify_batch.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.pricing import Usage, rates
-from floridify_batch.spending import expected_in_flight
-
-_SETTLED = (ChunkState.STORED, ChunkState.DONE)
+from floridify_batch.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
+from floridify_batch.pricing import Usage
+from floridify_batch.spending import expected_in_flight, other_rate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,7 @@ class Costs:
 def costs_of(ledger: Ledger) -> Costs:
     """Add a run's ledger up."""
     settings, totals = ledger.run.settings, ledger.totals()
-    # Of a price of the user's own, nobody knows what the other mode would cost.
-    other = None if settings.price else rates(settings.model, batch=settings.immediate)
+    other = other_rate_of(settings)
     spent = sorted(ledger.spent.items(), key=lambda item: (-(item[1].cost or 0), -item[1].usage.usage().total))
     return Costs(
         model=settings.model,
@@ -89,7 +86,7 @@ def costs_of(ledger: Ledger) -> Costs:
             ComponentCost(name, each.answered, each.failed, each.billed, each.usage.usage(), each.cost)
             for name, each in spent
         ),
-        batches=tuple(_batch(record) for record in ledger.in_state(*_SETTLED) if record.answered + record.failed),
+        batches=tuple(_batch(record) for record in ledger.in_state(*SETTLED) if record.answered + record.failed),
         usage=totals.usage,
         cost=totals.cost,
         carried=ledger.carried_cost,

@@ -19,6 +19,7 @@ from floridify_batch.planning import Brief
 from floridify_batch.run_settings import RunSettings
 from floridify_batch.surveying import Survey
 from floridify_batch.word_lists import WordList
+from floridify_batch.wording import counted
 
 BAD_LINES_SHOWN = 5
 
@@ -50,8 +51,7 @@ def notes_on(listed: WordList) -> list[str]:
     """What the user should know of the list: what was left out, and why."""
     notes = list(listed.readings)
     if listed.duplicates:
-        words = "word" if listed.duplicates == 1 else "words"
-        notes.append(f"Left out {listed.duplicates:,} repeated {words} of the list.")
+        notes.append(f"Left out {counted(listed.duplicates, 'repeated word')} of the list.")
     notes += [f"Left out {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
     if len(listed.bad_lines) > BAD_LINES_SHOWN:
         notes.append(f"And {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more bad lines were left out.")

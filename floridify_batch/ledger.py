@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 
 from floridify_batch.accounts import Adopted, Forecast, Spent, TokenCount
 from floridify_batch.events import Totals
-from floridify_batch.pricing import Rates, Usage
+from floridify_batch.pricing import Rates, Usage, together
 from floridify_batch.run_settings import RunInfo
 from floridify_batch.word_logs import WordLog
 
@@ -65,6 +65,9 @@ TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
 
 COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
 """The states in which a chunk is being paid for, and its bill is still to come."""
+
+SETTLED = (ChunkState.STORED, ChunkState.DONE)
+"""The states in which a chunk's bill is in."""
 
 
 class IllegalMove(RuntimeError):
@@ -249,5 +252,4 @@ def _given_up(record: ChunkRecord) -> bool:
 
 def cost_of(records: Sequence[ChunkRecord], before: Decimal = Decimal(0)) -> Decimal | None:
     """What chunks have cost together, and before; None as soon as one of them has an unknown cost."""
-    known = [record.cost for record in records if record.cost is not None]
-    return sum(known, before) if len(known) == len(records) else None
+    return together([before, *(record.cost for record in records)])

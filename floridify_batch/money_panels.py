@@ -11,7 +11,7 @@ from floridify_batch.chunks import ChunkSize
 from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.frames import WIDE, cell, facts, framed, listing, or_dash, plain
 from floridify_batch.priors import Origin
-from floridify_batch.wording import count, dollars, megabytes
+from floridify_batch.wording import count, counted, dollars, megabytes
 
 CHUNKS_SHOWN = 4
 """Chunks of an estimate that are listed one by one."""
@@ -45,9 +45,8 @@ def estimate_panel(
 
 
 def _words(estimate: Estimate) -> Text:
-    words = "word" if estimate.words == 1 else "words"
     return Text(
-        f"{count(estimate.words)} {words}: {count(estimate.complete)} complete already, "
+        f"{counted(estimate.words, 'word')}: {count(estimate.complete)} complete already, "
         f"{count(estimate.unknown)} without definitions"
     )
 

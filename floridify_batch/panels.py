@@ -1,7 +1,7 @@
 """Tables and panels that are printed once: the batches, one batch, the failures."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.frames import WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
+from floridify_batch.ledger import SETTLED
+from floridify_batch.pricing import together
 from floridify_batch.wording import STATES, brief, count, counted, dollars, span, stamp
 
 
@@ -71,7 +73,6 @@ class FailureRow:
 
 _AROUND = 5  # lines of a screen that are not rows: heads, rules, what is summed up, the shell's own line
 _HEADS = ("chunk", "batch", "state", "done", "failed", "words", "cost", "age", "expires")
-_SETTLED = frozenset({"STORED", "DONE"})
 _FAILED = "failed: by the service's count until stored, then all without a usable answer"
 
 
@@ -88,11 +89,12 @@ def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: i
     heads = [head for head in _HEADS if roomy or head != "batch"]
     table = listing(*heads, right={*heads} - {"batch", "state"})
     for row in shown:
-        table.add_row(*(_batch_cell(row, head, now) for head in heads))
+        texts = _batch_texts(row, now)
+        table.add_row(*(cell(texts[head]) for head in heads))
     parts: list[RenderableType] = [table if roomy else _Interleaved(table, [row.batch_id or "-" for row in shown])]
     if hidden:
         requests = counted(sum(row.total for row in hidden), "request")
-        cost = dollars(_sum(row.cost for row in hidden))
+        cost = dollars(together(row.cost for row in hidden))
         parts.append(Text(f"and {counted(len(hidden), 'stored chunk')} before: {requests}, {cost}", "dim"))
     if any(row.failed for row in shown):
         parts += [Text(line, "dim") for line in lines_of(_FAILED, width)]
@@ -101,15 +103,10 @@ def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: i
 
 def _latest(rows: Sequence[BatchRow], most: int) -> tuple[Sequence[BatchRow], Sequence[BatchRow]]:
     """Those that have something before them and the last of the others; and the rest."""
-    settled = [row for row in rows if row.state in _SETTLED]
+    settled = [row for row in rows if row.state in SETTLED]
     hidden = settled[: max(0, len(rows) - most)]
     gone = {row.chunk for row in hidden}
     return [row for row in rows if row.chunk not in gone], hidden
-
-
-def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
-    known = [*costs]
-    return None if None in known else sum(filter(None, known), Decimal(0))
 
 
 class _Interleaved:
@@ -129,10 +126,10 @@ class _Interleaved:
             yield Text(f"       {plain(text)}", "dim", no_wrap=True, overflow="ellipsis")
 
 
-def _batch_cell(row: BatchRow, head: str, now: datetime) -> Text:
+def _batch_texts(row: BatchRow, now: datetime) -> Mapping[str, str]:
     waits = row.expires_at is not None and row.state == "SUBMITTED"
     state = row.status.replace("_", " ") if row.state == "SUBMITTED" else ""
-    texts = {
+    return {
         "chunk": count(row.chunk),
         "batch": row.batch_id or "-",
         "state": state or STATES.get(row.state, row.state.lower()),
@@ -140,10 +137,9 @@ def _batch_cell(row: BatchRow, head: str, now: datetime) -> Text:
         "expires": brief(row.expires_at - now) if waits and row.expires_at else "-",
         "failed": or_dash(row.failed),
         "words": count(row.words),
-        "cost": dollars(row.cost) if row.state in _SETTLED else "-",
+        "cost": dollars(row.cost) if row.state in SETTLED else "-",
         "age": brief(now - row.created_at) if row.created_at else "-",
     }
-    return cell(texts[head])
 
 
 def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:

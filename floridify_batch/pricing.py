@@ -1,6 +1,6 @@
 """Usage that adds up, and what it costs: money is `Decimal`, in US dollars, from `genai-prices`' offline tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -58,6 +58,12 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
+
+
+def together(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """What costs come to together, in US dollars; None as soon as one of them is unknown."""
+    known = list(costs)
+    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))
 
 
 # ── a price of the user's own ──────────────────────────────────────────────────────────────────────────────────────
@@ -230,9 +236,7 @@ class Bills:
     @property
     def cost(self) -> Decimal | None:
         """What all requests cost, in US dollars; None where the model's price is unknown."""
-        costs = [bill.cost for bill in self.by_component.values()]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, Decimal(0)) if len(known) == len(costs) else None
+        return together(bill.cost for bill in self.by_component.values())
 
 
 def _price(model: str, batch: bool, **tokens: int) -> Decimal:

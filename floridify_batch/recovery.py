@@ -28,7 +28,7 @@ from floridify_batch.failures import Failure
 from floridify_batch.finishing import finish
 from floridify_batch.languages import language_name
 from floridify_batch.planning import Brief, brief, left_over
-from floridify_batch.pricing import Bills, Usage
+from floridify_batch.pricing import Bills, Usage, together
 from floridify_batch.recipes import RECIPES, counts_named
 from floridify_batch.requests import mark_of, parse_custom_id
 from floridify_batch.results import WordOutcome, indexed_answers, settle
@@ -84,7 +84,7 @@ class Recovered:
             self.fates + other.fates,
             self.failures + other.failures,
             self.samples + other.samples,
-            None if self.cost is None or other.cost is None else self.cost + other.cost,
+            together((self.cost, other.cost)),
         )
 
 

@@ -14,8 +14,9 @@ from pathlib import PurePath
 from floridify_batch.events import Totals
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.plots import Deed, ProgressPlot, Tick, TimeAxis, progress_plot
-from floridify_batch.pricing import Usage, rates
+from floridify_batch.pricing import Usage, together
 from floridify_batch.run_settings import RunSettings
+from floridify_batch.spending import other_rate_of
 
 WORDS_LISTED = 12
 """Failed words that are named; the rest is a number and a command."""
@@ -157,8 +158,7 @@ class Report:
     @property
     def divided_cost(self) -> Decimal | None:
         """What the components cost together; None as soon as one of them has an unknown cost."""
-        costs = [line.cost for line in self.components]
-        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+        return together(line.cost for line in self.components)
 
     @property
     def looks(self) -> list[tuple[Look, int]]:
@@ -169,7 +169,7 @@ class Report:
 
 def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) -> Report:
     """The view of a run. `examples`: a failure of each kind, as far as there are any; `checkpoint`: its file's name."""
-    totals = ledger.totals()
+    totals, written = ledger.totals(), _written(ledger)
     axis = _axis(ledger)
     deeds = list(_deeds(ledger))
     components = _components(ledger)
@@ -181,7 +181,7 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         finished=ledger.finished,
         totals=totals,
         began=_moment(ledger.start_time),
-        written=_written(ledger),
+        written=written,
         settled=max((deed.time for deed in deeds if not deed.asked), default=None),
         paid=None if totals.cost is None else totals.cost - ledger.carried_cost,
         before=ledger.carried_cost,
@@ -191,7 +191,7 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         by_tokens=any(line.cost is None for line in components),
         reasons=_reasons(ledger, examples),
         failed_words=tuple(list(ledger.failed_words.items())[:WORDS_LISTED]),
-        bars=tuple(_bar(record, axis, _written(ledger)) for record in ledger.chunks),
+        bars=tuple(_bar(record, axis, written) for record in ledger.chunks),
         times=tuple(axis.ticks()),
         progress=progress_plot(deeds, axis) if deeds else None,
     )
@@ -261,9 +261,9 @@ def _estimate(ledger: Ledger) -> Amount | None:
 
 
 def _in_the_other_mode(ledger: Ledger, totals: Totals) -> Amount:
-    """What the same answers would have cost, asked the other way. A price of the user's own is of one way alone."""
+    """What the same answers would have cost, asked the other way."""
     settings = ledger.run.settings
-    rate = None if settings.price else rates(settings.model, batch=settings.immediate)
+    rate = other_rate_of(settings)
     name = "the same answers, in batches" if settings.immediate else "the same answers, asked at once"
     return Amount(name, rate.cost(totals.usage) if rate else None)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from floridify_batch.frames import plain
 from floridify_batch.plots import every
 from floridify_batch.report import Amount, Bar, Look, Report
-from floridify_batch.wording import count, dollars, percent, span
+from floridify_batch.wording import count, counted, dollars, percent, span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,15 +71,11 @@ def _headline(report: Report) -> str:
     totals = report.totals
     if not report.finished:
         done = totals.processed + totals.failed
-        so_far = f"Under way: {count(done)} of {_things(totals.words, 'word')} settled so far."
+        so_far = f"Under way: {count(done)} of {counted(totals.words, 'word')} settled so far."
         return so_far if done else "Just begun: no word is settled yet."
     if not totals.failed:
         return "Finished: every word has everything that was asked."
-    return f"Finished: {count(totals.processed)} of {_things(totals.words, 'word')} have everything that was asked."
-
-
-def _things(number: int, name: str) -> str:
-    return f"{count(number)} {name}" if number == 1 else f"{count(number)} {name}s"
+    return f"Finished: {count(totals.processed)} of {counted(totals.words, 'word')} have everything that was asked."
 
 
 def _shares(report: Report) -> list[tuple[str, int, float, float]]:
@@ -150,7 +146,7 @@ def _environment() -> "Environment":
         moment=lambda time: f"{_second(time)} UTC",
         second=_second,
         plain=plain,
-        things=_things,
+        counted=counted,
         at=_at,
     )
     return environment

@@ -32,6 +32,11 @@ def rate_of(settings: RunSettings) -> Rates | None:
     return rates(settings.model, batch=not settings.immediate, price=settings.price)
 
 
+def other_rate_of(settings: RunSettings) -> Rates | None:
+    """The rates of the other mode; None where nobody knows them: a price of the user's own is of one mode alone."""
+    return None if settings.price else rates(settings.model, batch=settings.immediate)
+
+
 @dataclass(frozen=True, slots=True)
 class Wall:
     """How a run's money stands before its wall, in US dollars. `stretch`: how much longer answers are than expected."""
