@@ -7,7 +7,7 @@ from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.commands import Scene, resume
 from floridify_batch.errors import CheckpointLocked, UnknownBatch, UsageError
-from floridify_batch.inspection import batches_of, ledger_of
+from floridify_batch.inspection import batches_of, flying, ledger_of
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.standing import PROCESSED
 from floridify_batch.telling import say, say_aside
@@ -44,9 +44,8 @@ async def cancel_run(scene: Scene) -> int:
 
 async def _cancel_for_others(scene: Scene, checkpoint: Checkpoint, ledger: Ledger, why: str) -> int:
     """Cancel the batches of a run that another process works on: what they have finished comes to that process."""
-    flying = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED) if record.batch_id]
     async with batches_of(ledger, checkpoint, scene.secrets, None, scene.sandbox_seconds, say_aside) as batches:
-        for batch_id in flying:
+        for batch_id in flying(ledger):
             say(f"{batch_id}: {await _cancelled(batches, batch_id)}")
     say(
         f"{why.split(';', maxsplit=1)[0]}: that process stores what is finished, and asks the rest again. "

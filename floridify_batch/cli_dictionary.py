@@ -25,9 +25,10 @@ def import_(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Put the definitions of a file into the database."""
+    from floridify_batch.floridify import read_config
     from floridify_batch.importing import import_file
 
-    place = place_of(mongo_url, database, floridify_config)
+    place = place_of(mongo_url, database, read_config(floridify_config))
     raise typer.Exit(asyncio.run(import_file(file, place, language=language, provider=provider)))
 
 
@@ -40,9 +41,10 @@ def show(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Print an entry as a dictionary would print it."""
+    from floridify_batch.floridify import read_config
     from floridify_batch.showing import show as show_word
 
-    place = place_of(mongo_url, database, floridify_config)
+    place = place_of(mongo_url, database, read_config(floridify_config))
     raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floridify_batch.cli_options import BaseUrlOption, BatchArgument, JsonOption, OnlyCheckpointOption
-from floridify_batch.cli_parts import checkpoint_at, sandbox_seconds, secrets_of
+from floridify_batch.cli_parts import checkpoint_at, checkpoint_or_only, sandbox_seconds, secrets_of
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ def status(
     """Say how a batch, or every batch of a checkpoint, stands."""
     from floridify_batch import inspection
 
-    place = checkpoint_at(checkpoint) if checkpoint else None
     if watch:
         if json:
             raise UsageError("--watch is for a terminal; --json says once how things stand.")
-        _watch(batch_id, place or inspection.only_checkpoint(), base_url)
+        _watch(batch_id, checkpoint_or_only(checkpoint), base_url)
     seconds = sandbox_seconds()
     if batch_id:
-        asked = inspection.batch_status(batch_id, place, secrets_of(None), base_url, seconds, as_json=json)
+        place = checkpoint_at(checkpoint) if checkpoint else None
+        asked = inspection.batch_status(batch_id, place, secrets_of(), base_url, seconds, as_json=json)
     else:
-        asked = inspection.status(place, secrets_of(None), seconds, as_json=json)
+        asked = inspection.status(checkpoint_or_only(checkpoint), secrets_of(), seconds, as_json=json)
     raise typer.Exit(asyncio.run(asked))
 
 
@@ -46,7 +46,7 @@ def _watch(batch_id: str | None, place: "Checkpoint", base_url: str | None) -> N
     if batch_id:
         raise UsageError("--watch shows a run; leave the batch's id out.")
     try:
-        code = asyncio.run(watching.watch(place, secrets_of(None), base_url, sandbox_seconds()))
+        code = asyncio.run(watching.watch(place, secrets_of(), base_url, sandbox_seconds()))
     except KeyboardInterrupt:
         code = 0
     raise typer.Exit(code)
@@ -56,8 +56,7 @@ def failures(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) 
     """List the failed words of a checkpoint, with reasons."""
     from floridify_batch import inspection
 
-    place = checkpoint_at(checkpoint) if checkpoint else None
-    raise typer.Exit(inspection.failures(place, as_json=json))
+    raise typer.Exit(inspection.failures(checkpoint_or_only(checkpoint), as_json=json))
 
 
 def report(
@@ -72,18 +71,14 @@ def report(
     """Write a page about a run: progress, money, failures."""
     from floridify_batch import reporting
 
-    raise typer.Exit(reporting.report(checkpoint_at(checkpoint) if checkpoint else None, html))
+    raise typer.Exit(reporting.report(checkpoint_or_only(checkpoint), html))
 
 
-def costs(
-    checkpoint: OnlyCheckpointOption = None,
-    json: JsonOption = False,
-) -> None:
+def costs(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> None:
     """Say what a run has cost, on what, against the estimate."""
     from floridify_batch import inspection
 
-    place = checkpoint_at(checkpoint) if checkpoint else None
-    raise typer.Exit(inspection.costs(place, as_json=json))
+    raise typer.Exit(inspection.costs(checkpoint_or_only(checkpoint), as_json=json))
 
 
 def components() -> None:

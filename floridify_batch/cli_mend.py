@@ -21,11 +21,13 @@ from floridify_batch.cli_options import (
 )
 from floridify_batch.cli_parts import (
     STOPPED,
-    checkpoint_at,
+    checkpoint_or_only,
     dies_at,
     finish,
+    given,
     output_named,
     place_of,
+    poll_interval_of,
     sandbox_seconds,
     secrets_of,
 )
@@ -46,17 +48,15 @@ def cancel(
     from floridify_batch import cancelling
     from floridify_batch.commands import Scene
     from floridify_batch.floridify import read_config
-    from floridify_batch.inspection import only_checkpoint
 
     if batch_id and checkpoint:
         raise UsageError("Name either a batch or a --checkpoint to cancel.")
     shown = output_named(output, quiet=quiet)
-    config = read_config(floridify_config)
-    secrets = secrets_of(mongo_url or config.mongo_url, config)
+    secrets = secrets_of(mongo_url, read_config(floridify_config))
     if batch_id:
         raise typer.Exit(asyncio.run(cancelling.cancel_batch(batch_id, secrets, base_url)))
-    pace = {} if poll_interval is None else {"poll_interval": poll_interval}
-    place = checkpoint_at(checkpoint) if checkpoint else only_checkpoint()
+    pace = given(poll_interval=poll_interval)
+    place = checkpoint_or_only(checkpoint)
     scene = Scene(place, secrets, sandbox_seconds(), yes=True, wait=True, pace=pace, dies_at=dies_at(), output=shown)
     finish(lambda: asyncio.run(cancelling.cancel_run(scene)), place)
 
@@ -81,12 +81,11 @@ def recover(
     from floridify_batch import recovering
     from floridify_batch.floridify import read_config
 
-    interval = poll_interval or (1.0 if sandbox else 60.0)
+    config = read_config(floridify_config)
+    interval = poll_interval_of(poll_interval, near=sandbox)
     search = recovering.Search(run, yes=yes, wait=interval if wait else None, templates=templates)
-    place = place_of(mongo_url, database, floridify_config)
-    source = recovering.Source(
-        secrets_of(None, read_config(floridify_config)), base_url, Path() if sandbox else None, sandbox_seconds()
-    )
+    place = place_of(mongo_url, database, config)
+    source = recovering.Source(secrets_of(mongo_url, config), base_url, Path() if sandbox else None, sandbox_seconds())
     try:
         code = asyncio.run(recovering.recover_batches(place, search, source))
     except KeyboardInterrupt:

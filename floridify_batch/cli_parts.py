@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from floridify_batch.errors import CheckpointError, DatabaseError, ServiceError, UsageError
+from floridify_batch.wording import to_type
 
 if TYPE_CHECKING:
     from floridify_batch.assembly import Secrets
@@ -27,7 +27,7 @@ state = {"debug": False}
 
 def finish(command: Callable[[], int], place: "Checkpoint") -> None:
     """Run a command that can be stopped; whoever stops it is told how to go on."""
-    go_on = f"Go on with: batch-synth resume --checkpoint {quote(str(place.path))}"
+    go_on = f"Go on with: {to_type('resume', place.path)}"
     try:
         code = command()
     except KeyboardInterrupt:
@@ -51,19 +51,36 @@ def checkpoint_at(path: Path) -> "Checkpoint":
     return Checkpoint(path)
 
 
-def secrets_of(mongo_url: str | None, config: "FloridifyConfig | None" = None) -> "Secrets":
+def checkpoint_or_only(path: Path | None) -> "Checkpoint":
+    """The checkpoint that was named, or the only one of the current folder."""
+    from floridify_batch.inspection import only_checkpoint
+
+    return checkpoint_at(path) if path else only_checkpoint()
+
+
+def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = None) -> "Secrets":
+    """The key and the database's address: as they were given, or else as Floridify's own file has them."""
     from floridify_batch.assembly import Secrets
 
-    return Secrets(os.environ.get("OPENAI_API_KEY") or (config.api_key if config else None), mongo_url)
+    key, url = (config.api_key, config.mongo_url) if config else (None, None)
+    return Secrets(os.environ.get("OPENAI_API_KEY") or key, mongo_url or url)
 
 
-def place_of(mongo_url: str | None, database: str | None, config: Path | None) -> "Place":
+def place_of(mongo_url: str | None, database: str | None, config: "FloridifyConfig") -> "Place":
     """The database that a command looks into which has no checkpoint."""
     from floridify_batch.dictionary import Place
-    from floridify_batch.floridify import read_config
 
-    read = read_config(config)
-    return Place(mongo_url or read.mongo_url, database or read.database or DEFAULT_DATABASE)
+    return Place(mongo_url or config.mongo_url, database or config.database or DEFAULT_DATABASE)
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """The settings that somebody named."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def poll_interval_of(asked: float | None, *, near: bool) -> float:
+    """A minute, or a second where whoever answers is on this machine and does not mind."""
+    return asked if asked is not None else (1.0 if near else 60.0)
 
 
 def colourful() -> bool:

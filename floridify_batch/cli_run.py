@@ -46,7 +46,9 @@ from floridify_batch.cli_parts import (
     checkpoint_at,
     dies_at,
     finish,
+    given,
     output_named,
+    poll_interval_of,
     sandbox_seconds,
     secrets_of,
 )
@@ -99,7 +101,7 @@ def run(
         raise UsageError("--immediate asks while it waits; take --no-wait away, or ask in batches.")
     shown = output_named(output, quiet=quiet)
     config = read_config(floridify_config)
-    mongo_url = mongo_url or config.mongo_url
+    secrets = secrets_of(mongo_url, config)
     money = _money(max_cost, price)
     settings = RunSettings(
         words_file=str(words),
@@ -110,16 +112,16 @@ def run(
         immediate=immediate,
         batch_size=batch_size,
         max_attempts=max_attempts,
-        poll_interval=_poll_interval(poll_interval, near=sandbox or immediate),
+        poll_interval=poll_interval_of(poll_interval, near=sandbox or immediate),
         database=database or config.database or DEFAULT_DATABASE,
-        mongo_url=without_password(mongo_url),
+        mongo_url=without_password(secrets.mongo_url),
         base_url=None if sandbox else base_url,
         sandbox=sandbox,
         stale=stale,
         counts=counts_named(count or ()),
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale.value,
-        **_given(
+        **given(
             max_batches=max_batches,
             max_queued_tokens=max_queued_tokens,
             patience=patience,
@@ -132,7 +134,7 @@ def run(
     place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
     scene = commands.Scene(
         place,
-        secrets_of(mongo_url, config),
+        secrets,
         sandbox_seconds(),
         yes=yes,
         wait=not no_wait,
@@ -167,9 +169,8 @@ def resume(
 
     shown = output_named(output, quiet=quiet)
     config = read_config(floridify_config)
-    mongo_url = mongo_url or config.mongo_url
     place = checkpoint_at(checkpoint)
-    pace = _given(
+    pace = given(
         max_batches=max_batches,
         max_queued_tokens=max_queued_tokens,
         poll_interval=poll_interval,
@@ -192,21 +193,11 @@ def resume(
     finish(lambda: asyncio.run(commands.resume(scene)), place)
 
 
-def _given(**settings: Any) -> dict[str, Any]:
-    """The settings that somebody named."""
-    return {name: value for name, value in settings.items() if value is not None}
-
-
 def _money(max_cost: str | None, price: str | None) -> dict[str, Any]:
     """The wall and the price that somebody named. Raises `UsageError`."""
     from floridify_batch.pricing import dollars_named, price_named
 
-    return _given(
+    return given(
         max_cost=dollars_named("--max-cost", max_cost) if max_cost is not None else None,
         price=price_named(price) if price is not None else None,
     )
-
-
-def _poll_interval(asked: float | None, *, near: bool) -> float:
-    """A minute, or a second where whoever answers is on this machine and does not mind."""
-    return asked if asked is not None else (1.0 if near else 60.0)

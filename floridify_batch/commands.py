@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -44,14 +43,14 @@ from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.run_view import RunView
 from floridify_batch.seams import utc_now
 from floridify_batch.spending import at_the_wall, higher_wall, priced, rate_of
-from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
+from floridify_batch.standing import PROCESSED, SOME_FAILED, begins_anew, kept_words, say_finished
 from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
 from floridify_batch.word_lists import WordList, read_word_list, write_normalised
-from floridify_batch.wording import counted, dollars
+from floridify_batch.wording import counted, dollars, to_type
 
-SOME_FAILED, WALLED, STOPPED = 1, 6, 130
+WALLED, STOPPED = 6, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +182,7 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
 
 
 async def _go_on(ledger: Ledger, scene: Scene) -> int:
-    checkpoint, settings = scene.checkpoint, ledger.run.settings
+    checkpoint = scene.checkpoint
     words = kept_words(ledger, checkpoint)
     if scene.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
@@ -195,8 +194,8 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
         if "price" in scene.pace:
             say(f"At this price, what was used has cost {dollars(ledger.totals().cost)}.")
         return say_finished(ledger, checkpoint)
-    same_database(settings, scene.secrets)
     settings = ledger.run.settings
+    same_database(settings, scene.secrets)
     console, waiting = Console(), Announcer()
     asked = new_brief(settings, ledger.run.id)
     if asked.template_digest != ledger.run.template_digest:
@@ -235,7 +234,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         waiting.observer = display
         with _first_interrupt(driver, waiting):
             ending = await (driver.wind_up() if scene.cancels else driver.process(wait=scene.wait))
-    resume_command = f"batch-synth resume --checkpoint {quote(str(scene.checkpoint.path))}"
+    resume_command = to_type("resume", scene.checkpoint.path)
     if isinstance(display, LiveDisplay):
         _sum_up(display.view, run_.ledger, scene.checkpoint, console)
     if ending is Ending.STOPPED:
@@ -256,15 +255,14 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
 
 def _sum_up(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Console) -> None:
     """Close a sitting in a terminal. How to go on with a run that is not complete is told by a sentence of its own."""
-    place = quote(str(checkpoint.path))
     panel = summary_panel(
         view,
         utc_now(),
         width=console.width,
         forecast=ledger.estimate,
-        next_command=f"batch-synth report --checkpoint {place}" if view.complete else None,
-        failures_command=f"batch-synth failures --checkpoint {place}",
-        retry_command=f"batch-synth resume --checkpoint {place} --retry-failed",
+        next_command=to_type("report", checkpoint.path) if view.complete else None,
+        failures_command=to_type("failures", checkpoint.path),
+        retry_command=f"{to_type('resume', checkpoint.path)} --retry-failed",
     )
     console.print(panel, crop=False)
 

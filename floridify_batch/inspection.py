@@ -1,10 +1,9 @@
 """The commands that look at a run or a batch from outside: status, failures, components."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +22,7 @@ from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED
 from floridify_batch.failures import Failure
 from floridify_batch.frames import listing
 from floridify_batch.json_lines import object_of
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.ledger import SETTLED, ChunkRecord, ChunkState, Ledger
 from floridify_batch.panels import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table
 from floridify_batch.planning import brief
 from floridify_batch.pricing import rates
@@ -32,7 +31,7 @@ from floridify_batch.requests import parse_custom_id
 from floridify_batch.seams import Told, tell_nobody, utc_now
 from floridify_batch.telling import say, say_aside, say_json
 from floridify_batch.word_lists import read_normalised
-from floridify_batch.wording import count, counted, dollars
+from floridify_batch.wording import count, counted, dollars, to_type
 
 _WIDE = 100
 """Columns from which there is room for where a component is stored."""
@@ -47,9 +46,8 @@ PATIENCE = 10.0
 """Seconds for which a service that does not answer is asked again by a command that somebody watches."""
 
 
-async def status(checkpoint: Checkpoint | None, secrets: Secrets, seconds: float, *, as_json: bool) -> int:
+async def status(place: Checkpoint, secrets: Secrets, seconds: float, *, as_json: bool) -> int:
     """Say how every batch of a checkpoint stands: a table, or one JSON object."""
-    place = checkpoint or only_checkpoint()
     ledger = ledger_of(place)
     with _apart(as_json):
         rows = await _rows(ledger, place, secrets, seconds)
@@ -64,16 +62,16 @@ async def status(checkpoint: Checkpoint | None, secrets: Secrets, seconds: float
 
 def _standing(ledger: Ledger, place: Checkpoint) -> str:
     """How a run stands, and what to type next."""
-    totals, path = ledger.totals(), quote(str(place.path))
+    totals = ledger.totals()
     stands = (
         f"{counted(totals.processed, 'word')} of {count(totals.words)} processed, {count(totals.failed)} failed, "
         f"{count(totals.open_words)} left; cost so far {dollars(totals.cost)}."
     )
     if place.is_held():
-        return f"{stands} Watch it: batch-synth status --checkpoint {path} --watch"
+        return f"{stands} Watch it: {to_type('status', place.path)} --watch"
     if not ledger.finished:
-        return f"{stands} Go on with: batch-synth resume --checkpoint {path}"
-    failed = f" What failed: batch-synth failures --checkpoint {path}" if totals.failed else ""
+        return f"{stands} Go on with: {to_type('resume', place.path)}"
+    failed = f" What failed: {to_type('failures', place.path)}" if totals.failed else ""
     return f"{stands} The run is finished.{failed}"
 
 
@@ -103,9 +101,8 @@ def _apart(as_json: bool) -> AbstractContextManager[None]:
     return talk_aside(Output.JSON if as_json else Output.AUTO, asks=False)
 
 
-def failures(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
+def failures(place: Checkpoint, *, as_json: bool) -> int:
     """List the failed words with what failed of each: tables, or one JSON object."""
-    place = checkpoint or only_checkpoint()
     ledger = ledger_of(place)
     rows = list(_failure_rows(ledger, place))
     if as_json:
@@ -114,7 +111,7 @@ def failures(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
     console = _console()
     console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
     if rows:
-        say(f"Give them another chance: batch-synth resume --checkpoint {quote(str(place.path))} --retry-failed")
+        say(f"Give them another chance: {to_type('resume', place.path)} --retry-failed")
     return 0
 
 
@@ -151,8 +148,9 @@ def _stored_in(recipe: Recipe[Any, Any]) -> str:
     return "meaning_cluster" if recipe.component is SynthesisComponent.CLUSTER_DEFINITIONS else recipe.field
 
 
-def _in_flight(ledger: Ledger | None) -> Iterator[ChunkRecord]:
-    return ledger.in_state(ChunkState.SUBMITTED) if ledger else iter(())
+def flying(ledger: Ledger) -> list[str]:
+    """The ids of the batches that a run has in flight."""
+    return [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED) if record.batch_id]
 
 
 @asynccontextmanager
@@ -168,16 +166,16 @@ async def batches_of(
     settings = ledger.run.settings if ledger else None
     if settings and settings.immediate:
         raise UsageError("This run asks at once; it has no batches at the service.")
-    if settings and checkpoint and settings.sandbox:
-        with service(settings, secrets, checkpoint, say, seconds, join=True) as (key, url):
-            yield OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=waiting)
-            return
-    url = base_url or (settings.base_url if settings else None)
-    batches = OpenAIBatches(key_of(secrets), base_url=url, patience=PATIENCE, waiting=waiting)
-    try:
-        yield batches
-    finally:
-        await batches.close()
+    with ExitStack() as stack:
+        if settings and checkpoint and settings.sandbox:
+            key, url = stack.enter_context(service(settings, secrets, checkpoint, say, seconds, join=True))
+        else:
+            key, url = key_of(secrets), base_url or (settings.base_url if settings else None)
+        batches = OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=waiting)
+        try:
+            yield batches
+        finally:
+            await batches.close()
 
 
 def ledger_of(checkpoint: Checkpoint) -> Ledger:
@@ -199,9 +197,9 @@ def only_checkpoint() -> Checkpoint:
     return Checkpoint(found[0])
 
 
-def costs(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
+def costs(checkpoint: Checkpoint, *, as_json: bool) -> int:
     """Print what a run has cost, on what, and against what: a panel, or one JSON object."""
-    spent = costs_of(ledger_of(checkpoint or only_checkpoint()))
+    spent = costs_of(ledger_of(checkpoint))
     if as_json:
         say_json(costs_object(spent))
         return 0
@@ -213,11 +211,11 @@ def costs(checkpoint: Checkpoint | None, *, as_json: bool) -> int:
 async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, seconds: float) -> list[BatchRow]:
     """A row per chunk; what is in flight as the service has it, so far as it can be asked."""
     jobs: dict[str, BatchJob] = {}
-    flying = [record.batch_id for record in _in_flight(ledger) if record.batch_id]
-    if flying and not ledger.run.settings.immediate:
+    ids = flying(ledger)
+    if ids and not ledger.run.settings.immediate:
         try:
             async with batches_of(ledger, checkpoint, secrets, None, seconds, say_aside) as batches:
-                jobs = {each: await batches.retrieve(each) for each in flying}
+                jobs = {each: await batches.retrieve(each) for each in ids}
         except BatchSynthError as error:
             say(f"Without the service's word on the batches in flight: {error}", err=True)
     return [_row(record, jobs.get(record.batch_id or "")) for record in ledger.chunks]
@@ -225,7 +223,6 @@ async def _rows(ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, second
 
 def _row(record: ChunkRecord, job: BatchJob | None) -> BatchRow:
     created = datetime.fromtimestamp(record.created_at, UTC) if record.created_at else None
-    settled = record.state in (ChunkState.STORED, ChunkState.DONE)
     return BatchRow(
         chunk=record.number,
         state=record.state,
@@ -235,7 +232,7 @@ def _row(record: ChunkRecord, job: BatchJob | None) -> BatchRow:
         total=record.requests,
         failed=job.failed if job else record.failed,
         words=record.words,
-        cost=record.cost if settled else None,
+        cost=record.cost if record.state in SETTLED else None,
         created_at=created,
         expires_at=job.expires_at if job else None,
     )
@@ -271,15 +268,15 @@ def _failure_rows(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[FailureRow
     since.
     """
     words = read_normalised(checkpoint.words_path)
-    last: dict[str, tuple[int, list[Failure]]] = {}
+    last: dict[str, list[Failure]] = {}
     for record in ledger.chunks:
+        found: dict[str, list[Failure]] = {}
         for ordinal, failure in read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl"):
-            if words[ordinal] in ledger.failed_words:
-                number, failed = last.get(words[ordinal], (0, []))
-                same = number == record.number
-                last[words[ordinal]] = (record.number, [*failed, failure] if same else [failure])
+            if (word := words[ordinal]) in ledger.failed_words:
+                found.setdefault(word, []).append(failure)
+        last |= found
     for word, reason in ledger.failed_words.items():
-        rows = [_failure_row(word, failure) for failure in last.get(word, (0, []))[1]]
+        rows = [_failure_row(word, failure) for failure in last.get(word, ())]
         known = any(reason.startswith(f"{row.component}: {row.kind}: {row.detail}") for row in rows)
         yield from rows if known else [FailureRow(word, "", "", reason)]
 

@@ -9,7 +9,7 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_failures, replace_file
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.failures import Failure
-from floridify_batch.inspection import ledger_of, only_checkpoint
+from floridify_batch.inspection import ledger_of
 from floridify_batch.ledger import Ledger
 from floridify_batch.report import Example, report_of
 from floridify_batch.report_page import FIRST_LINE, page
@@ -18,9 +18,8 @@ from floridify_batch.telling import say
 from floridify_batch.word_lists import read_normalised
 
 
-def report(checkpoint: Checkpoint | None, target: Path | None) -> int:
-    """Write the page about a run: of the folder's one checkpoint, and beside it, unless told otherwise."""
-    place = checkpoint or only_checkpoint()
+def report(place: Checkpoint, target: Path | None) -> int:
+    """Write the page about a run: beside its checkpoint, unless told otherwise."""
     target = target or place.path.with_name(
         place.path.name.removesuffix(".json").removesuffix(".checkpoint") + ".report.html"
     )

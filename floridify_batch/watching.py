@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from shlex import quote
 
 from rich.console import Console
 
@@ -21,12 +20,12 @@ from floridify_batch.errors import BatchSynthError, UsageError
 from floridify_batch.events import Noticed, RunBegan, WordFailed
 from floridify_batch.examples import examples_of
 from floridify_batch.failures import Failure
-from floridify_batch.inspection import batches_of, ledger_of
+from floridify_batch.inspection import batches_of, flying, ledger_of
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run_view import FINISHED_SHOWN, WORDS_SHOWN, Flight, RunView, Work, verdict
 from floridify_batch.seams import Clock, Sleep, utc_now
 from floridify_batch.summary import summary_panel
-from floridify_batch.wording import counted
+from floridify_batch.wording import counted, to_type
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the checkpoint."""
@@ -119,8 +118,7 @@ class Watch:
         self._read()
         if batches is not None:
             await self._ask(batches)
-        place = quote(str(self._checkpoint.path))
-        idle = f"Nobody is working on it; go on with: batch-synth resume --checkpoint {place}"
+        idle = f"Nobody is working on it; go on with: {to_type('resume', self._checkpoint.path)}"
         self.view = view_of(
             self._ledger,
             self._jobs,
@@ -146,9 +144,8 @@ class Watch:
         if self._asked_at is not None and (now - self._asked_at).total_seconds() < pace:
             return
         self._asked_at = now
-        flying = [each.batch_id for each in self._ledger.in_state(ChunkState.SUBMITTED) if each.batch_id]
         try:
-            self._jobs = {each: await batches.retrieve(each) for each in flying}
+            self._jobs = {each: await batches.retrieve(each) for each in flying(self._ledger)}
         except BatchSynthError:
             self._jobs = {}
 

@@ -1,8 +1,10 @@
-"""The wording of figures: money, counts, rates, sizes, durations, moments."""
+"""The wording of figures (money, counts, rates, sizes, durations, moments), and of what to type next."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
+from shlex import quote
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _ENOUGH = 10  # of a unit, so that the next smaller one says little
@@ -92,3 +94,8 @@ def expiry(deadline: datetime, now: datetime) -> str:
 def stamp(time: datetime) -> str:
     """A moment in UTC, to the second."""
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def to_type(command: str, checkpoint: Path) -> str:
+    """A command about a checkpoint, to be copied into a shell."""
+    return f"batch-synth {command} --checkpoint {quote(str(checkpoint))}"
