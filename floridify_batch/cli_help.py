@@ -42,7 +42,7 @@ class HelpfulCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help; Typer's types of the parameters have no public names."""
-        formatter.write(_screen(self, ctx, list(_options(self.get_params(ctx)))))
+        formatter.write(_screen(self, ctx, _options(self.get_params(ctx))))
 
 
 class HelpfulGroup(TyperGroup):
@@ -51,7 +51,7 @@ class HelpfulGroup(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help: the commands, then the options that stand before a command."""
         commands = filter(None, (self.get_command(ctx, name) for name in self.list_commands(ctx)))
-        formatter.write(_screen(self, ctx, list(_commands(commands)), list(_options(self.get_params(ctx)))))
+        formatter.write(_screen(self, ctx, list(_commands(commands)), _options(self.get_params(ctx))))
 
 
 # ── what there is ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -45,7 +45,8 @@ class LiveDisplay:
         self._console = console
         self._clock = clock
         self._frame = Frame(console, self._screen)
-        self._drawn: tuple[object, ...] = ()
+        self._drawn: RunView | None = None
+        self._drawn_at: object = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -71,9 +72,9 @@ class LiveDisplay:
 
     def _is_new(self) -> bool:
         """Whether the screen would be another one: ages and deadlines move by the second."""
-        now = (self.view, self._console.size, self._clock().replace(microsecond=0))
-        changed = now[0] is not (self._drawn or (None,))[0] or now[1:] != self._drawn[1:]
-        self._drawn = now
+        view, drawn_at = self.view, (self._console.size, self._clock().replace(microsecond=0))
+        changed = view is not self._drawn or drawn_at != self._drawn_at
+        self._drawn, self._drawn_at = view, drawn_at
         return changed
 
     def _screen(self) -> RenderableType:

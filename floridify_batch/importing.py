@@ -25,7 +25,7 @@ from floridify_batch.drafts import Draft, Present, Sense, drafted, word_insert, 
 from floridify_batch.errors import DatabaseError, UsageError
 from floridify_batch.layouts import TODAY
 from floridify_batch.store import MongoStore
-from floridify_batch.telling import say
+from floridify_batch.telling import say, say_aside
 from floridify_batch.words import DocId, Word
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ async def import_file(path: Path, place: Place, *, language: str = "en", provide
     asked = Asked(language, provider)
     try:
         with opened_dictionary(path, asked) as (reading, articles), _shown_progress() as progress:
-            async with opened(place, _aside) as store:
+            async with opened(place, say_aside) as store:
                 tally = await import_articles(store, articles, asked.language, reading, progress)
     except asyncio.CancelledError:
-        say("Stopped. What was read is imported; the same command again does the rest.", err=True)
+        say_aside("Stopped. What was read is imported; the same command again does the rest.")
         raise
     for line in [*_bad(reading), *summary(path.name, reading, tally)]:
         say(line)
@@ -237,10 +237,6 @@ def _bad(reading: Reading) -> Iterator[str]:
         yield f"Left out {line}."
     if reading.bad > BAD_LINES_NAMED:
         yield f"And {reading.bad - BAD_LINES_NAMED:,} more bad lines were left out."
-
-
-def _aside(sentence: str) -> None:
-    say(sentence, err=True)
 
 
 @contextmanager

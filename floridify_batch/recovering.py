@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -99,12 +99,12 @@ class _Recovery:
     async def go(self) -> int:
         """List what there is, ask, store; follow what is still going, if that is wanted."""
         found = await self._archive.kept(utc_now() - LOOK_BACK, self._search.run)
-        begun = await self._begun(found)
-        wanted = _first_of_each_label(found, begun)
         if not found:
             whose = f"of run {self._search.run} " if self._search.run else ""
             say(f"The service has no batch {whose}from the last {LOOK_BACK.days} days.")
             return RECOVERED
+        begun = await self._begun(found)
+        wanted = _first_of_each_label(found, begun)
         for table in _tables(found, wanted, begun):
             self._console.print(table)
         if len({batch.run for batch in found}) > 1:
@@ -154,7 +154,7 @@ class _Recovery:
                 await self._search.sleep(self._search.wait)
                 continue
             batch = going.pop(0)
-            ended = KeptBatch(job, batch.run, batch.input_file_id, batch.metadata)
+            ended = replace(batch, job=job)
             if _holds_answers(ended):
                 await self._take(ended)
             else:

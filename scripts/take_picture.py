@@ -80,6 +80,7 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
         mongo_url=None,
         base_url=None,
         sandbox=True,
+        max_batches=6,
     )
     checkpoint = Checkpoint(folder / "words.checkpoint.json")
     checkpoint.create_folder()
@@ -93,9 +94,7 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
         opened_batches(settings, "sandbox", base_url, checkpoint, print) as batches,
         opened_store(settings, secrets, checkpoint, print, print) as store,
     ):
-        run = Run(listed.words, ledger, checkpoint, asked, batches, store, photographer)
-        run.ledger.go_at({"max_batches": 6})
-        await Driver(run).process()
+        await Driver(Run(listed.words, ledger, checkpoint, asked, batches, store, photographer)).process()
     return photographer
 
 
