@@ -39,24 +39,9 @@ class FrequencyScale(StrEnum):
 WordsArgument = Annotated[
     Path, typer.Argument(metavar="WORDS", help="A list: a word a line, or CSV with `word`.", rich_help_panel="What")
 ]
-BatchArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="BATCH",
-        help="Only the batch of this id.",
-        rich_help_panel="What",
-        autocompletion=completion.batches,
-    ),
-]
-CancelledArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="BATCH",
-        help="Only the batch of this id.",
-        rich_help_panel="What",
-        autocompletion=completion.batches_in_flight,
-    ),
-]
+_batch = partial(typer.Argument, metavar="BATCH", help="Only the batch of this id.", rich_help_panel="What")
+BatchArgument = Annotated[str | None, _batch(autocompletion=completion.batches)]
+CancelledArgument = Annotated[str | None, _batch(autocompletion=completion.batches_in_flight)]
 ComponentsOption = Annotated[
     str,
     _what(

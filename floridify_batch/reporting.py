@@ -1,13 +1,13 @@
 """The report's files: a checkpoint and its failures are read, a page is written."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
 from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import chunk_folder, read_failures, replace_file
-from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.chunks import replace_file
+from floridify_batch.errors import UsageError
+from floridify_batch.examples import placed_examples_of
 from floridify_batch.failures import Failure
 from floridify_batch.inspection import ledger_of
 from floridify_batch.ledger import Ledger
@@ -55,19 +55,16 @@ def _only_over_a_report(target: Path) -> None:
 
 
 def examples(ledger: Ledger, checkpoint: Checkpoint) -> dict[str, Example]:
-    """The first failure of each kind that the chunks' files hold; read no further than they are needed."""
-    wanted = set(ledger.failures())
-    words = _words(checkpoint)
-    found: dict[str, Example] = {}
-    for ordinal, failure in _failures(ledger, checkpoint):
-        if failure.kind in wanted:
-            wanted.remove(failure.kind)
-            parts = parse_custom_id(failure.custom_id)
-            word = words[ordinal] if ordinal < len(words) else ""
-            found[failure.kind] = Example(word, parts.component if parts else "", failure.detail)
-        if not wanted:
-            break
-    return found
+    """The first failure of each kind that the chunks' files hold, with its word."""
+    found = placed_examples_of(checkpoint.folder, ledger)
+    words = _words(checkpoint) if found else ()
+    return {kind: _example(words, place, failure) for kind, (place, failure) in found.items()}
+
+
+def _example(words: Sequence[str], place: int, failure: Failure) -> Example:
+    word = words[place] if place < len(words) else ""
+    parts = parse_custom_id(failure.custom_id)
+    return Example(word, parts.component if parts else "", failure.detail)
 
 
 def _words(checkpoint: Checkpoint) -> Sequence[str]:
@@ -75,11 +72,3 @@ def _words(checkpoint: Checkpoint) -> Sequence[str]:
         return read_normalised(checkpoint.words_path)
     except (OSError, UnicodeDecodeError):  # the checkpoint was taken elsewhere without its folder
         return ()
-
-
-def _failures(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[tuple[int, Failure]]:
-    for record in ledger.chunks:
-        if record.failures:
-            # A damaged file costs an example, not the report: the figures are the ledger's.
-            with suppress(OSError, CheckpointError):
-                yield from read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl")
