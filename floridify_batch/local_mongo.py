@@ -124,7 +124,7 @@ def _start(folder: Path, binary: Path) -> _Server:
     # for a thread that Ctrl-C caught coming up: it has to be there before it is given what matters.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
-        return pool.submit(_spawn, folder, binary, _free_port()).result()
+        return pool.submit(_spawn, folder, binary, free_port()).result()
 
 
 def _spawn(folder: Path, binary: Path, port: int) -> _Server:
@@ -229,7 +229,7 @@ def _wait_until_ready(server: _Server, deadline: float, log: Path | None = None)
     The log must say so as well for a server just started: until then another program may have taken the port.
     """
     while (code := _exit_code(server)) is None:
-        if (log is None or "waiting for connections" in _text(log).lower()) and _listens(server.port):
+        if (log is None or "waiting for connections" in _text(log).lower()) and listens(server.port):
             return None
         if time.monotonic() > deadline:
             raise DatabaseError(f"mongod (pid {server.pid}) takes no connections; its log: {server.folder / _LOG}.")
@@ -237,13 +237,15 @@ def _wait_until_ready(server: _Server, deadline: float, log: Path | None = None)
     return code
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether anybody takes connections at a port of this machine."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on 127.0.0.1 at which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

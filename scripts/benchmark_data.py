@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from floridify_batch.changes import Collection
 from floridify_batch.store import STAMPS
+from floridify_batch.words import blank_definition
 
 type Document = dict[str, Any]
 
@@ -91,16 +92,8 @@ def _word_document(number: int) -> Document:
 
 def _definition_documents(of: Document) -> Iterator[Document]:
     for part_of_speech, text in senses(of["text"]):
-        yield _base() | {
-            "word_id": of["_id"],
-            "part_of_speech": part_of_speech,
-            "text": text,
-            "meaning_cluster": None,
-            "providers": ["wiktionary"],
-            **{name: [] for name in ("synonyms", "antonyms", "cognates", "example_ids", "word_forms")},
-            **{name: [] for name in ("grammar_patterns", "collocations", "usage_notes", "source_definitions")},
-            **dict.fromkeys(("cefr_level", "frequency_band", "language_register", "domain", "region")),
-        }
+        told = {"word_id": of["_id"], "part_of_speech": part_of_speech, "text": text, "providers": ["wiktionary"]}
+        yield _base() | blank_definition() | told
 
 
 def counts(url: str, database: str) -> dict[str, int]:

@@ -19,12 +19,12 @@ from floridify_batch.chunks import read_failures
 from floridify_batch.ledger import ChunkRecord, Ledger
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.sandbox.storage import BatchRecord
+from floridify_batch.store import STAMPS
 from scripts.soak_site import Document, Site
 
 type Picture = Mapping[str, str]
 """What a reader finds under each word, in a form that can be compared; under "", what belongs to no word."""
 
-_STAMPS = "synthesis_stamps"
 _OK = 200
 _UNSEEN = {"_id", "created_at", "updated_at"}
 _PASSING = {"last_generated"}
@@ -153,7 +153,7 @@ def _missing(record: ChunkRecord) -> int:
 
 def picture(database: Database[Document]) -> Picture:
     """What a reader finds under each word: every document without ids, times and stamps, with what it refers to."""
-    documents = {name: list(database[name].find()) for name in database.list_collection_names() if name != _STAMPS}
+    documents = {name: list(database[name].find()) for name in database.list_collection_names() if name != STAMPS}
     owners = {word["_id"]: word["text"] for word in documents.get(Collection.WORDS, [])}
     senses = {each["_id"]: each["word_id"] for each in documents.get(Collection.DEFINITIONS, [])}
     names = _names(documents, owners)
@@ -172,9 +172,9 @@ def _names(documents: Mapping[str, list[Document]], owners: Mapping[ObjectId, st
         Collection.WORDS: lambda each: each["text"],
         Collection.DEFINITIONS: lambda each: each["text"],
         Collection.ENTRIES: lambda each: f"{owners.get(each['word_id'])} {each['provider']}",
-        "examples": lambda each: each["text"],
-        "facts": lambda each: each["content"],
-        "pronunciations": lambda each: each["phonetic"],
+        Collection.EXAMPLES: lambda each: each["text"],
+        Collection.FACTS: lambda each: each["content"],
+        Collection.PRONUNCIATIONS: lambda each: each["phonetic"],
     }
     return {each["_id"]: f"<{name}: {tell(each)}>" for name, tell in told.items() for each in documents.get(name, [])}
 

@@ -5,8 +5,9 @@ further points, the last one comes to the end; then the four figures are taken.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
@@ -20,13 +21,11 @@ from floridify_batch.sandbox.batches import MOVES
 from floridify_batch.sandbox.running import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_figures import Figures, Picture, batches_of, figures, picture
-from scripts.soak_site import KILLED, Site, Stuck
+from scripts.soak_site import ENDS, KILLED, Site, Stuck
 
 KNOWN = ("amber", "basalt", "cinder")
 WORDS = (*KNOWN, "dune")
 OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batch-size", "2")
-ENDS = (0, 1)
-"""Exit codes of a run that is through."""
 
 _HOUR, _LOOK = 3_600.0, 0.2
 _LISTED = 13.0
@@ -151,7 +150,7 @@ class Matrix:
     def _learned(self, fate: str) -> tuple[Picture, int]:
         with self._site(Case((), fate)) as site:
             code = site.live()
-            if not _is_through(site, code):
+            if not site.is_through(code):
                 raise RuntimeError(f"{fate}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
                 return picture(database), batches_of(site)[0].input_tokens
@@ -172,19 +171,26 @@ class Matrix:
             wrong += f" (see {site.folder})"
         return Outcome(case, tuple(died), found, wrong)
 
-    def _site(self, case: Case) -> "_Opened":
+    @contextmanager
+    def _site(self, case: Case) -> Iterator[Site]:
+        """A site of a case's own, while its sandbox serves."""
         with self._lock:
-            number = next(self._numbers)
-        return _Opened(self._folder / f"{number:04d}", self._mongo_url, case, self._tokens)
+            folder = self._folder / f"{next(self._numbers):04d}"
+        database = f"soak_{folder.parent.name}_{folder.name}".replace("-", "_")[-60:]
+        settings = self._settings(folder / "service", case)
+        with sandbox_in_thread(settings) as url:
+            site = Site(folder / "desk", settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
+            try:
+                site.prepare(KNOWN)
+                with _time_passing(site) if FATES[case.fate].patient else nullcontext():
+                    yield site
+            finally:
+                site.forget()
 
-
-class _Opened:
-    """A site, while its sandbox serves."""
-
-    def __init__(self, folder: Path, mongo_url: str, case: Case, tokens: int) -> None:
-        fate, service = FATES[case.fate], folder / "service"
-        limit = (f"token_limit={int(fate.limit * tokens)}",) if fate.limit else ()
-        settings = SandboxSettings(
+    def _settings(self, service: Path, case: Case) -> SandboxSettings:
+        fate = FATES[case.fate]
+        limit = (f"token_limit={int(fate.limit * self._tokens)}",) if fate.limit else ()
+        return SandboxSettings(
             data=service,
             port=0,
             validating_seconds=0,
@@ -192,35 +198,26 @@ class _Opened:
             faults=(*fate.faults, *limit, *TROUBLES[case.trouble]),
             fast=True,
         )
-        self._folder, self._mongo_url, self._settings = folder, mongo_url, settings
-        self._serving = sandbox_in_thread(settings)
-        self._site: Site | None = None
-        self._patient, self._over = fate.patient, Event()
-        self._time = Thread(target=self._let_time_pass, name="time")
 
-    def __enter__(self) -> Site:
-        url = self._serving.__enter__()
-        database = f"soak_{self._folder.parent.name}_{self._folder.name}".replace("-", "_")[-60:]
-        self._site = Site(self._folder / "desk", self._settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
-        self._site.prepare(KNOWN)
-        if self._patient:
-            self._time.start()
-        return self._site
 
-    def __exit__(self, *problem: object) -> None:
-        self._over.set()
-        if self._patient:
-            self._time.join()
-        self._serving.__exit__(None, None, None)
-        if self._site:
-            self._site.forget()
+@contextmanager
+def _time_passing(site: Site) -> Iterator[None]:
+    """Batches of an hour end meanwhile, each time that none of them is doubtful: as if the client were quick enough."""
+    over = Event()
 
-    def _let_time_pass(self) -> None:
-        """End the batches of an hour, each time that none of them is doubtful: as if the client were quick enough."""
-        while self._site and not self._over.wait(_LOOK):
-            if _all_known(self._site):
-                control = self._site.base_url.removesuffix("/v1") + "/sandbox/control"
+    def let_time_pass() -> None:
+        while not over.wait(_LOOK):
+            if _all_known(site):
+                control = site.base_url.removesuffix("/v1") + "/sandbox/control"
                 httpx2.post(control, json={"finish": True}, timeout=60).raise_for_status()
+
+    passing = Thread(target=let_time_pass, name="time")
+    passing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        passing.join()
 
 
 def _all_known(site: Site) -> bool:
@@ -243,9 +240,4 @@ def _live_through(site: Site, case: Case, died: list[str]) -> str:
         elif code not in ENDS:
             return f"ended with {code} before {point}"
     code = site.live()
-    return "" if _is_through(site, code) else f"the last process ended with {code}"
-
-
-def _is_through(site: Site, code: int) -> bool:
-    ledger = site.ledger
-    return code in ENDS and ledger is not None and ledger.finished
+    return "" if site.is_through(code) else f"the last process ended with {code}"

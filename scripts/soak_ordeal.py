@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from floridify_batch.local_mongo import find_mongod
+from floridify_batch.local_mongo import find_mongod, free_port, listens
 from floridify_batch.sandbox.running import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_chaos import Blow, Plan
 from scripts.soak_figures import Figures, Picture, figures, picture
-from scripts.soak_site import KILLED, LOG, Site, Stuck, ended
+from scripts.soak_site import ENDS, KILLED, LOG, Site, Stuck, ended
 
-ENDS, STOPPED, UNAVAILABLE = (0, 1), (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
-"""Exit codes: of a run that is through; of one that was stopped; of one that missed a server."""
+STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
+"""Exit codes: of a run that was stopped; of one that missed a server."""
 
 LAST_TRIES = 12
 _LOOK = 0.02
@@ -52,7 +51,7 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._port = folder, _free_port()
+        self._folder, self._port = folder, free_port()
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,7 +67,7 @@ class Database:
         place = ["--dbpath", str(self._folder), "--port", str(self._port), "--bind_ip", "127.0.0.1"]
         options = [*place, "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
         self._server = subprocess.Popen([str(binary), *options], stdout=subprocess.DEVNULL)
-        while not _listens(self._port):
+        while not listens(self._port):
             if self._server.poll() is not None:
                 raise RuntimeError(f"mongod ended with {self._server.returncode}")
             time.sleep(_LOOK)
@@ -133,15 +132,13 @@ class Ordeal:
                 self.codes.append(ended(process))
             if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
                 return f"a process ended with {self.codes[-1]}"
-            if self.codes[-1] in ENDS and (ledger := site.ledger) and ledger.finished:
+            if site.is_through(self.codes[-1]):
                 break
         for _ in range(LAST_TRIES):
             self.codes.append(site.live())
             if self.codes[-1] not in UNAVAILABLE:
                 break
-        ledger = site.ledger
-        through = self.codes[-1] in ENDS and ledger is not None and ledger.finished
-        return "" if through else f"the last process ended with {self.codes[-1]}"
+        return "" if site.is_through(self.codes[-1]) else f"the last process ended with {self.codes[-1]}"
 
     def _hit(self, process: "subprocess.Popen[bytes]", blow: Blow) -> None:
         began = time.monotonic()
@@ -218,15 +215,3 @@ def _lives(process: "subprocess.Popen[bytes]", until: float) -> bool:
     while process.poll() is None and time.monotonic() < until:
         time.sleep(_LOOK)
     return process.poll() is None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.05)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

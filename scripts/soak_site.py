@@ -19,7 +19,7 @@ from floridify_batch.changes import Collection
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.fatal import POINTS
 from floridify_batch.ledger import Ledger
-from floridify_batch.words import derived_id
+from floridify_batch.words import blank_definition, derived_id
 
 type Document = dict[str, Any]
 
@@ -27,6 +27,9 @@ COMMAND = Path(sys.executable).with_name("batch-synth")
 LIST = "words.txt"
 LOG = "log.txt"
 KILLED = -signal.SIGKILL
+ENDS = (0, 1)
+"""Exit codes of a run that is through."""
+
 PATIENCE = 300.0
 """Seconds after which a process that has not ended is taken to be stuck."""
 
@@ -81,6 +84,11 @@ class Site:
     def ledger(self) -> Ledger | None:
         """What the checkpoint holds, if there is one."""
         return self.checkpoint.load()
+
+    def is_through(self, code: int) -> bool:
+        """Whether a process that ended with this code left a finished run behind."""
+        ledger = self.ledger
+        return code in ENDS and ledger is not None and ledger.finished
 
     @contextmanager
     def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator["subprocess.Popen[bytes]"]:
@@ -164,14 +172,12 @@ def _definition(identity: ObjectId, word: ObjectId, text: str, place: int) -> Do
     cluster = {"slug": f"{text}_{place}", "name": f"{text} {place}", "order": place, "relevance": 1 - place / 10}
     return {
         **_base(identity),
+        **blank_definition(),
         "word_id": word,
         "part_of_speech": "noun",
         "text": f"the thing number {place} that is called {text}",
         "meaning_cluster": cluster,
         "providers": ["wiktionary"],
-        **{name: [] for name in ("synonyms", "antonyms", "cognates", "example_ids", "word_forms")},
-        **{name: [] for name in ("grammar_patterns", "collocations", "usage_notes", "source_definitions")},
-        **dict.fromkeys(("cefr_level", "frequency_band", "language_register", "domain", "region")),
     }
 
 

@@ -203,7 +203,7 @@ def test_in_use_by_a_stranger(folder: Path, tmp_path: Path) -> None:
     """A mongod that was started over the folder by hand is neither joined nor stopped, and the refusal says why."""
     folder.mkdir()
     ready = tmp_path / "log"
-    command = [str(find_mongod()), "--port", str(local_mongo._free_port()), "--dbpath", str(folder), "--nounixsocket"]
+    command = [str(find_mongod()), "--port", str(local_mongo.free_port()), "--dbpath", str(folder), "--nounixsocket"]
     with ready.open("w") as log, subprocess.Popen([*command, "--logpath", str(ready)], stdout=log) as stranger:
         while "Waiting for connections" not in ready.read_text():
             time.sleep(0.02)
