@@ -8,7 +8,7 @@ dictionary, and immediate mode beside a plain script. `scripts/benchmark --one -
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
@@ -29,10 +29,8 @@ _RACE_REQUESTS = 2_000
 _CONCURRENCY = 32
 _ROUNDS = 3
 _LEDGER = (600_000, 400)
-_AT_LEAST = REQUESTS_PER_WORD
 
 type Result = Mapping[str, Any]
-type Say = Callable[[str], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "--one" in given:
         return benchmark_run.main([each for each in given if each != "--one"])
     options = _parser().parse_args(given)
-    sizes = sorted({max(_AT_LEAST, options.requests // part) for part in (100, 10, 1)})
+    sizes = sorted({max(REQUESTS_PER_WORD, options.requests // part) for part in (100, 10, 1)})
     with tempfile.TemporaryDirectory(prefix="batch-synth-benchmark-") as name:
         folder = Path(name)
         with local_mongod(folder / "mongodb") as server:
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _title("The ledger of a dictionary")
         ledger = folder / "ledger"
         ledger.mkdir()
-        words, chunks = (_LEDGER[0], _LEDGER[1]) if not options.small else (6_000, 40)
+        words, chunks = (6_000, 40) if options.small else _LEDGER
         print(benchmark_ledger.ledger_report(benchmark_ledger.measure(ledger, words, chunks), words, chunks))
     if options.plot:
         options.plot.write_text(plot([_measured(each) for each in results]), encoding="utf-8")

@@ -4,10 +4,10 @@ The run is one of 600,000 words in 400 chunks, some of them in flight, as the fi
 left out, so that what is measured is ours. Memory is that of a fresh process, beside one with a list of ten words.
 """
 
+import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,21 @@ from time import perf_counter
 from typing import Any, cast
 
 import orjson
+
+from floridify_batch.briefing import new_brief
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.chunks import chunk_folder
+from floridify_batch.driver import Driver
+from floridify_batch.entry_stores import NoDatabase
+from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.run import Run
+from floridify_batch.run_settings import RunInfo
+from floridify_batch.standing import kept_words
+from floridify_batch.tokens import count_tokens
+from floridify_batch.word_lists import Words, digest_of, write_normalised
+from scripts.benchmark_data import word
+from scripts.benchmark_stations import peak_memory
+from scripts.benchmark_workers import settings_of_benchmark
 
 _IN_FLIGHT = 20
 _SAVES = 9
@@ -65,31 +80,21 @@ def ledger_report(found: Found, words: int, chunks: int) -> str:
 
 
 def _asked(folder: Path, words: int, chunks: int) -> dict[str, float]:
-    """What a fresh process finds."""
+    """What a fresh process finds, in whose memory nothing is of what made the files."""
     folder.mkdir()
-    command = [sys.executable, "-m", "scripts.benchmark_ledger", str(folder), str(words), str(chunks)]
+    place = _prepare(folder, words, chunks)
+    command = [sys.executable, "-m", "scripts.benchmark_ledger", str(place.path)]
     answer = subprocess.run(command, check=True, capture_output=True)
     found: dict[str, float] = orjson.loads(answer.stdout)
     return found
 
 
-# ── in the measured process ────────────────────────────────────────────────────────────────────────────────────────
+# ── the files ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _words(count: int) -> Iterator[str]:
-    from scripts.benchmark_data import word
-
-    return map(word, range(count))
-
-
-def _prepare(folder: Path, count: int, chunks: int) -> Any:
+def _prepare(folder: Path, count: int, chunks: int) -> Checkpoint:
     """A run under way, on disk: most chunks are history, some are in flight."""
-    from floridify_batch.checkpoint import Checkpoint
-    from floridify_batch.chunks import chunk_folder
-    from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-    from floridify_batch.word_lists import Words, digest_of, write_normalised
-
-    words = Words(_words(count))
+    words = Words(map(word, range(count)))
     place = Checkpoint(folder / "words.checkpoint.json")
     place.create_folder()
     write_normalised(words, place.words_path)
@@ -98,22 +103,22 @@ def _prepare(folder: Path, count: int, chunks: int) -> Any:
     for number in range(1, chunks + 1):
         flying = number > chunks - _IN_FLIGHT
         state = ChunkState.SUBMITTED if flying else ChunkState.DONE
-        ledger.add(_record(number, state, per_chunk, ChunkRecord))
+        ledger.add(_record(number, state, per_chunk))
         span = range((number - 1) * per_chunk, number * per_chunk)
         if flying:
             home = chunk_folder(place.folder, number)
             home.mkdir()
             (home / "ordinals.json").write_bytes(orjson.dumps(list(span)))
         else:
-            for word in words[span.start : span.stop]:
-                ledger.process(word)
+            for each in words[span.start : span.stop]:
+                ledger.process(each)
     ledger.list_cursor = min(count, chunks * per_chunk)
     place.save(ledger)
     return place
 
 
-def _record(number: int, state: Any, words: int, record: Any) -> Any:
-    return record(
+def _record(number: int, state: ChunkState, words: int) -> ChunkRecord:
+    return ChunkRecord(
         number=number,
         state=state,
         words=words,
@@ -132,14 +137,13 @@ def _record(number: int, state: Any, words: int, record: Any) -> Any:
     )
 
 
-def _info(count: int, digest: str) -> Any:
-    from floridify_batch.briefing import new_brief
-    from floridify_batch.run_settings import RunInfo
-    from scripts.benchmark_workers import settings_of_benchmark
-
+def _info(count: int, digest: str) -> RunInfo:
     settings = settings_of_benchmark()
     templates = new_brief(settings, "benchmark").template_digest
     return RunInfo(id="benchmark", settings=settings, words=count, list_digest=digest, template_digest=templates)
+
+
+# ── in the measured process ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _saving(place: Any) -> float:
@@ -168,12 +172,6 @@ class _NobodyThere:
 
 async def _resuming(place: Any) -> float:
     """Seconds from the start of the command to its first look at a batch, without the import of its modules."""
-    from floridify_batch.briefing import new_brief
-    from floridify_batch.driver import Driver
-    from floridify_batch.entry_stores import NoDatabase
-    from floridify_batch.run import Run
-    from floridify_batch.standing import kept_words
-
     began = perf_counter()
     with place.locked():
         ledger = place.load()
@@ -188,32 +186,20 @@ async def _resuming(place: Any) -> float:
     raise RuntimeError("nobody asked the service")
 
 
-def main(folder: Path, words: int, chunks: int) -> None:
-    """Measure one ledger, and print what was found."""
-    place = _prepare(folder, words, chunks)
-    subprocess.run([sys.executable, "-c", _AGAIN, str(place.path)], check=True)
+def main(path: Path) -> None:
+    """Measure the ledger of a checkpoint, and print what was found."""
+    import floridify_batch.commands  # noqa: F401  so that memory and clock begin where those of a command do
 
-
-_AGAIN = """
-import asyncio, sys
-from pathlib import Path
-from floridify_batch.checkpoint import Checkpoint
-from scripts import benchmark_ledger as here
-import orjson, floridify_batch.commands
-from floridify_batch.tokens import count_tokens
-from scripts.benchmark_stations import peak_memory
-count_tokens("ranks")
-place = Checkpoint(Path(sys.argv[1]))
-resume = asyncio.run(here._resuming(place))
-peak = peak_memory()
-print(orjson.dumps({"save": here._saving(place), "resume": resume, "peak": peak}).decode())
-"""
-"""Another process looks at the files, so that what made them is in nobody's memory."""
+    count_tokens("ranks")
+    place = Checkpoint(path)
+    resume = asyncio.run(_resuming(place))
+    peak = peak_memory()
+    print(orjson.dumps({"save": _saving(place), "resume": resume, "peak": peak}).decode())
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 3:  # noqa: PLR2004 - a folder is named where another process measures
-        main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    if len(sys.argv) > 1:  # a checkpoint is named where another process measures
+        main(Path(sys.argv[1]))
     else:
         with tempfile.TemporaryDirectory() as name:
             print(ledger_report(measure(Path(name), 600_000, 400), 600_000, 400))

@@ -35,37 +35,35 @@ _PROFILED = (Station.ESTIMATING, Station.BUILDING, Station.DOWNLOADING, Station.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is its exit code."""
     options = _parser().parse_args(arguments)
-    words = max(1, -(-options.requests // REQUESTS_PER_WORD))
     say = (lambda _: None) if options.json else print
     with _folder(options.keep, say) as folder, _mongo(options.mongo_url, folder) as mongo_url:
-        database = f"benchmark_{token_hex(4)}"
-        write_list(folder / "words.txt", words)
-        seed(mongo_url, database, words)
-        say(f"{words:,} words, {DEFINITIONS_PER_WORD} definitions each, {len(COMPONENTS)} components of each:")
-        try:
-            with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as service_url:
-                order = _order(options, folder, mongo_url, database, service_url)
-                result = _measured(order) | {"service": _stats(service_url), "documents": counts(mongo_url, database)}
-        finally:
-            if not options.keep:
-                drop(mongo_url, database)
+        order, result = _run(options, folder, mongo_url, say)
         _show(order, result, as_json=options.json)
     return 0 if result["answered"] == result["requests"] else 1
 
 
 def measured_run(requests: int, mongo_url: str) -> dict[str, Any]:
     """What a run of so many requests takes, in as many batches as the service asks for."""
-    words = max(1, -(-requests // REQUESTS_PER_WORD))
-    database = f"benchmark_{token_hex(4)}"
     with _folder(None, print) as folder:
-        write_list(folder / "words.txt", words)
-        seed(mongo_url, database, words)
-        try:
-            with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as service_url:
-                order = _order(_parser().parse_args([]), folder, mongo_url, database, service_url)
-                return _measured(order) | {"service": _stats(service_url), "documents": counts(mongo_url, database)}
-        finally:
+        _, result = _run(_parser().parse_args([f"--requests={requests}"]), folder, mongo_url, lambda _: None)
+    return result
+
+
+def _run(options: Any, folder: Path, mongo_url: str, say: Any) -> tuple[Order, dict[str, Any]]:
+    """One run in a database of its own: what was ordered, and what was found."""
+    words = max(1, -(-options.requests // REQUESTS_PER_WORD))
+    database = f"benchmark_{token_hex(4)}"
+    write_list(folder / "words.txt", words)
+    seed(mongo_url, database, words)
+    say(f"{words:,} words, {DEFINITIONS_PER_WORD} definitions each, {len(COMPONENTS)} components of each:")
+    try:
+        with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as service_url:
+            order = _order(options, folder, mongo_url, database, service_url)
+            result = _measured(order) | {"service": _stats(service_url), "documents": counts(mongo_url, database)}
+    finally:
+        if not options.keep:
             drop(mongo_url, database)
+    return order, result
 
 
 def _order(options: Any, folder: Path, mongo_url: str, database: str, service_url: str) -> Order:
