@@ -7,19 +7,19 @@ are packed: no chunk is ever in memory.
 """
 
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import batched, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import orjson
 
 from floridify_batch.errors import CheckpointError
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.requests import SynthesisRequest
 
 API_MAX_REQUESTS = 50_000
 API_MAX_BYTES = 200_000_000
@@ -92,77 +92,6 @@ class Limits:
         )
 
 
-class Group(NamedTuple):
-    """The requests of one word of the list as the lines of its chunk's files, with each one's input tokens."""
-
-    ordinal: int
-    lines: Sequence[bytes]
-    tokens: Sequence[int]
-    expected: bytes
-    carried: bytes
-    size: ChunkSize
-
-
-def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Mapping[str, Failure]) -> Group:
-    """A word's requests made ready for packing, with those of its failures that are not asked again."""
-    lines = [request.line for request in requests]
-    tokens = [request.input_tokens for request in requests]
-    expected = [orjson.dumps([ordinal, r.custom_id, r.attempt, r.boost, r.mark]) + b"\n" for r in requests]
-    again = {request.custom_id for request in requests}
-    carried = [failure_line(ordinal, each) for identity, each in failures.items() if identity not in again]
-    output_tokens = sum(request.envelope.output_tokens for request in requests)
-    retried = sum(request.attempt > 1 for request in requests)
-    size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens, retried)
-    return Group(ordinal, lines, tokens, b"".join(expected), b"".join(carried), size)
-
-
-class ChunkWriter:
-    """A chunk while it is being packed: a folder `NNNN.partial`, renamed when it is finished."""
-
-    def __init__(self, run_folder: Path, number: int) -> None:
-        self.number = number
-        self.size = ChunkSize()
-        self.ordinals: list[int] = []
-        self._folder = chunk_folder(run_folder, number)
-        self._partial = self._folder.with_suffix(".partial")
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(mode=0o700, parents=True)
-        self._stack = ExitStack()
-        self._requests = self._open("requests.jsonl")
-        self._expected = self._open("expected.jsonl")
-        self._carried = self._open("carried.jsonl")
-
-    def _open(self, name: str) -> IO[bytes]:
-        return self._stack.enter_context(private_file(self._partial / name))
-
-    def add(self, packed: Group) -> None:
-        """Write a word's requests down."""
-        self._requests.writelines(packed.lines)
-        self._expected.write(packed.expected)
-        self._carried.write(packed.carried)
-        self.size += packed.size
-        self.ordinals.append(packed.ordinal)
-
-    def finish(self) -> ChunkSize:
-        """Make the chunk last: its files are synced before its folder gets its name."""
-        for file in (self._requests, self._expected, self._carried):
-            sync(file)
-        self._stack.close()
-        with private_file(self._partial / "ordinals.json") as out:
-            out.write(orjson.dumps(self.ordinals))
-            sync(out)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._partial.rename(self._folder)
-        sync_folder(self._folder)
-        sync_folder(self._folder.parent)
-        return self.size
-
-    def discard(self) -> None:
-        """Give the chunk up; its words are planned again another time."""
-        self._stack.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
-
-
 def chunk_folder(run_folder: Path, number: int) -> Path:
     """The folder of a chunk."""
     return run_folder / f"{number:04d}"
@@ -186,10 +115,36 @@ def read_expected(folder: Path) -> Iterator[Expected]:
 
     Raises `CheckpointError` where the file is not whole.
     """
+    return map(itemgetter(0), _expected_lines(folder))
+
+
+class ExpectedPage(NamedTuple):
+    """What was asked about some words, once read and once as it stands in the chunk's file."""
+
+    ordinals: Sequence[int]
+    expected: Sequence[Expected]
+    lines: bytes
+
+
+def expected_pages(folder: Path, words: int) -> Iterator[ExpectedPage]:
+    """What a chunk asked for, so many words at a time. Raises `CheckpointError` where the file is not whole."""
+    by_word = (list(lines) for _, lines in groupby(_expected_lines(folder), key=lambda each: each[0].ordinal))
+    for page in batched(by_word, words):
+        expected = [each for word in page for each, _ in word]
+        lines = b"".join(line for word in page for _, line in word)
+        yield ExpectedPage([word[0][0].ordinal for word in page], expected, lines)
+
+
+def _expected_lines(folder: Path) -> Iterator[tuple[Expected, bytes]]:
     path = folder / "expected.jsonl"
     with _whole(path), path.open("rb") as lines:
         for line in lines:
-            yield Expected(*orjson.loads(line))
+            yield Expected(*orjson.loads(line)), line
+
+
+def parsed_expected(lines: bytes) -> list[Expected]:
+    """What whole lines of the file say that were read before."""
+    return [Expected(*orjson.loads(line)) for line in lines.splitlines()]
 
 
 def whole_requests(folder: Path, size: int) -> Path:

@@ -4,11 +4,10 @@ Finished work is paid for in every case, so it is used in every case: what an ex
 stored like that of a completed one, and only the rest is asked again.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
-from itertools import batched, groupby
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +15,7 @@ from floridify_batch.accounts import Spent, TokenCount
 from floridify_batch.applying import Origin, Tally
 from floridify_batch.batches import BatchJob
 from floridify_batch.chunks import (
+    expected_pages,
     private_file,
     read_expected,
     read_failures,
@@ -32,9 +32,9 @@ from floridify_batch.ledger import ChunkRecord, ChunkState
 from floridify_batch.pacing import Paced
 from floridify_batch.pricing import Bills, Usage
 from floridify_batch.priors import Observed
-from floridify_batch.results import AnswerIndex, Unanswered, blocks_of, opened_answers
+from floridify_batch.results import AnswerIndex, Unanswered, blocks_of
 from floridify_batch.run import Run
-from floridify_batch.stations import BlockToIndex, PageToSettle, WordToSettle, index_lines, settle_words
+from floridify_batch.stations import BlockToIndex, PageToSettle, index_lines, settle_words
 from floridify_batch.words import DocId
 from floridify_batch.workshop import Workshop, in_order
 
@@ -62,8 +62,7 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
             return _cut_smaller(run, record)
     folder = run.folder(record)
     try:
-        paths = (folder / "output.jsonl", folder / "errors.jsonl")
-        await bring_answers(run.batches, job, *paths, run.sleep, partial(_tell, run, record))
+        await bring_answers(run.batches, job, *_answers(folder), run.sleep, partial(_tell, run, record))
     except UnknownBatch as error:
         return await lose(run, record, str(error))
     sync_folder(folder)
@@ -80,6 +79,10 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     if refused:
         raise refused
     return record
+
+
+def _answers(folder: Path) -> tuple[Path, Path]:
+    return folder / "output.jsonl", folder / "errors.jsonl"
 
 
 def _tell(run: Run, record: ChunkRecord, why: str) -> None:
@@ -107,22 +110,20 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
     tally, origin = Tally(), _origin(run, record)
     told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
-    with (
-        opened_answers((folder / "output.jsonl", folder / "errors.jsonl")) as (index, files),
-        private_file(folder / "failures.partial") as failures,
-    ):
-        for path, places in files:
-            await _index_file(run.workshop, path, places, index, bills)
+    paths = [path.absolute() for path in _answers(folder) if path.exists()]
+    index = await indexed(run.workshop, paths, bills)
+    with private_file(folder / "failures.partial") as failures:
         _copy_carried(folder, failures)
-        async with aclosing(in_order(run.workshop, settle_words, _pages(run, record, index, origin))) as settled:
-            async for _, page in settled:
+        pages = _pages(run, record, index, paths, origin)
+        async with aclosing(in_order(run.workshop, settle_words, pages)) as settled:
+            async for page in settled:
                 failures.write(page.failures)
                 tally.add(page.tally)
                 if page.writes:
                     await run.store.apply(page.writes)
                 told(tally.settled, record.requests)
         sync(failures)
-        _tell_of_odd_lines(run, record, index)
+    _tell_of_odd_lines(run, record, index)
     await run.store.observe(_observed(run, bills, origin))
     _tell_of_another_bill(run, record, bills.usage)
     (folder / "failures.partial").replace(folder / "failures.jsonl")
@@ -197,32 +198,35 @@ def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> Non
 # ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _index_file(workshop: Workshop, path: Path, places: IO[bytes], index: AnswerIndex, bills: Bills) -> None:
-    """Note where each line of an answer file stands, and what those with an answer cost."""
+async def indexed(workshop: Workshop, paths: Sequence[Path], bills: Bills) -> AnswerIndex:
+    """Where each line of answer files stands; what those with an answer cost goes on the bills."""
+    index = AnswerIndex()
 
     async def blocks() -> AsyncIterator[BlockToIndex]:
-        with path.open("rb") as file:
-            for offset, block in blocks_of(file):
-                yield BlockToIndex(offset, block, bills.blank())
+        for file, path in enumerate(paths):
+            for offset, length in blocks_of(path):
+                yield BlockToIndex(file, str(path), offset, length, bills.blank())
 
-    async with aclosing(in_order(workshop, index_lines, blocks())) as indexed:
-        async for piece, (block, billed) in indexed:
-            index.add(places, piece.offset, block)
+    async with aclosing(in_order(workshop, index_lines, blocks())) as found:
+        async for file, block, billed in found:
+            index.add(file, block)
             bills.join(billed)
+    return index
 
 
-async def _pages(run: Run, record: ChunkRecord, index: AnswerIndex, origin: Origin) -> AsyncIterator[PageToSettle]:
-    """A chunk's words, page by page, with the lines that came back and what is stored of them."""
+async def _pages(
+    run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], origin: Origin
+) -> AsyncIterator[PageToSettle]:
+    """A chunk's words, page by page, with the places of the lines that came back and what is stored of them."""
     absent = _absent(record)
-    words = groupby(read_expected(run.folder(record)), key=lambda each: each.ordinal)
-    for page in batched(((ordinal, list(expected)) for ordinal, expected in words), STORE_PAGE_WORDS):
-        texts = [run.words[ordinal] for ordinal, _ in page]
+    for page in expected_pages(run.folder(record), STORE_PAGE_WORDS):
+        texts = [run.words[ordinal] for ordinal in page.ordinals]
         entries = await run.store.entries(texts, run.ledger.run.settings.language)
         yield PageToSettle(
-            [
-                WordToSettle(expected, [index.raw(each.custom_id) for each in expected], entries[text])
-                for (_, expected), text in zip(page, texts, strict=True)
-            ],
+            page.lines,
+            [index.places.get(each.custom_id) for each in page.expected],
+            [str(path) for path in paths],
+            [entries[text] for text in texts],
             absent,
             origin,
         )

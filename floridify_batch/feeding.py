@@ -5,6 +5,7 @@ not full is cut only at the end of the list or when nothing that is in flight ca
 would make thousands of tiny batches.
 """
 
+import shutil
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,20 +14,13 @@ from itertools import batched, chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from floridify_batch.chunks import (
-    ChunkSize,
-    ChunkWriter,
-    Group,
-    failures_by_word,
-    forget_lines,
-    read_expected,
-    read_ordinals,
-)
+from floridify_batch.chunks import ChunkSize, failures_by_word, forget_lines, read_expected, read_ordinals
 from floridify_batch.events import ChunkMoved, ListRead, WordFailed
 from floridify_batch.failures import Failure
 from floridify_batch.ledger import ChunkRecord, ChunkState
+from floridify_batch.packing import ChunkWriter, Planned, lines_of
 from floridify_batch.run import PAGE_WORDS, Run
-from floridify_batch.stations import Finished, WordToPlan, plan_words
+from floridify_batch.stations import Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
 from floridify_batch.words import Entry
 from floridify_batch.workshop import forget
 
@@ -45,8 +39,7 @@ _SOME_WORDS = 150_000
 _NO_FAILURES: Mapping[str, Failure] = {}
 
 type _Found = Mapping[str, Sequence[Entry]]
-type _Planned = Sequence[Group | Finished]
-type _Begun = tuple[_Page, _Found, Future[_Planned]]
+type _Begun = tuple[_Page, _Found, Future[PlannedPage]]
 
 
 class _Page(NamedTuple):
@@ -79,13 +72,16 @@ class Feeder:
         self._returned: deque[ChunkRecord] = deque()
         self._reading: _Returned | None = None
         self._planning: deque[_Begun] = deque()
-        self._pending: deque[tuple[Group, int]] = deque()
+        self._pieces = (run.checkpoint.folder / "planned.partial").absolute()
+        self._piece: Path | None = None
+        self._pending: deque[tuple[Planned, int]] = deque()
         self._writer: ChunkWriter | None = None
         self._origins: list[int] = []
         self._outstanding: Counter[int] = Counter()
         self._unsaved = False
         self._tidied: list[Update] = []
         self._done: list[int] = []
+        shutil.rmtree(self._pieces, ignore_errors=True)
         for record in run.ledger.in_state(ChunkState.STORED, ChunkState.SPLIT):
             self.give_back(record)
 
@@ -129,6 +125,7 @@ class Feeder:
             self._writer = None
         for _, __, outcomes in self._planning:
             forget(outcomes)
+        shutil.rmtree(self._pieces, ignore_errors=True)
 
     # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,17 +170,21 @@ class Feeder:
         run = self._run
         texts = [run.words[ordinal] for ordinal in page.ordinals]
         found = await run.store.entries(texts, run.ledger.run.settings.language) if texts else {}
+        self._pieces.mkdir(mode=0o700, exist_ok=True)
         words = [
             WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
             for ordinal, text in zip(page.ordinals, texts, strict=True)
         ]
         self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
-        return page, found, run.workshop.begin(plan_words, words)
+        return page, found, run.workshop.begin(plan_words, PageToPlan(words, str(self._pieces)))
 
-    async def _take(self, page: _Page, found: _Found, outcomes: _Planned) -> None:
+    async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage) -> None:
         run = self._run
+        if self._piece:
+            self._piece.unlink(missing_ok=True)
+        self._piece = Path(outcomes.piece)
         asked_about: list[str] = []
-        for outcome in outcomes:
+        for outcome in outcomes.words:
             if isinstance(outcome, Finished):
                 self._finish(outcome)
             else:
@@ -216,12 +217,14 @@ class Feeder:
     def _pack(self) -> bool:
         """Put the next word into the open chunk, unless that is full. Its first word it takes whatever the size."""
         packed, origin = self._pending[0]
+        if self._piece is None:
+            raise RuntimeError("there is no piece to pack from")
         if self._writer is None:
             self._writer = ChunkWriter(self._run.checkpoint.folder, len(self._run.ledger.chunks) + 1)
         if self._writer.size.words and not self._run.limits().hold(self._writer.size + packed.size):
             return False
         self._pending.popleft()
-        self._writer.add(packed)
+        self._writer.add(packed, lines_of(packed, self._piece))
         self._origins.append(origin)
         return True
 

@@ -27,50 +27,43 @@ _DETAIL_LENGTH = 300
 _TIME_RAN_OUT = frozenset({"batch_expired", "batch_cancelled"})
 
 
-class _Place(NamedTuple):
-    file: IO[bytes]
-    offset: int
-    length: int
-    usable: bool
+type Place = tuple[int, int, int]
+"""Where a line stands: in which of the files, from which byte on, and how many bytes."""
 
 
 @dataclass(slots=True)
 class AnswerIndex:
-    """Where each id's line stands, while the answer files are open.
+    """Where each id's line stands in the answer files, which are open as long as lines are read.
 
     `unreadable` counts lines that are no JSON or name no id, `repeated` further lines of an id.
     """
 
-    places: dict[str, _Place] = field(default_factory=dict)
+    files: Sequence[IO[bytes]] = ()
+    places: dict[str, Place] = field(default_factory=dict)
     lines: int = 0
     unreadable: int = 0
     repeated: int = 0
+    _unusable: set[str] = field(default_factory=set)
 
-    def add(self, file: IO[bytes], offset: int, block: "IndexedBlock") -> None:
+    def add(self, file: int, block: "IndexedBlock") -> None:
         """Enter the lines of a block of a file. Of several with one id, the first usable one counts."""
         self.lines += block.lines
         self.unreadable += block.lines - len(block.places)
-        for identity, start, length, usable in block.places:
-            known = self.places.get(identity)
-            if known is not None:
-                self.repeated += 1
-            if known is None or (usable and not known.usable):
-                self.places[identity] = _Place(file, offset + start, length, usable)
-
-    def raw(self, identity: str) -> bytes | None:
-        """An id's line as it stands in its file; None where there is none."""
-        place = self.places.get(identity)
-        if place is None:
-            return None
-        place.file.seek(place.offset)
-        return place.file.read(place.length)
+        for identity, offset, length, usable in block.places:
+            known = identity in self.places
+            self.repeated += known
+            if not known or (usable and identity in self._unusable):
+                self.places[identity] = (file, offset, length)
+                (self._unusable.discard if usable else self._unusable.add)(identity)
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
         """An id's line, read from its file; None where there is none."""
-        raw = self.raw(identity)
-        if raw is None:
+        place = self.places.get(identity)
+        if place is None:
             return None
-        parsed: Mapping[str, Any] = orjson.loads(raw)
+        number, offset, length = place
+        self.files[number].seek(offset)
+        parsed: Mapping[str, Any] = orjson.loads(self.files[number].read(length))
         return parsed
 
 
@@ -84,10 +77,13 @@ class IndexedBlock(NamedTuple):
 type Paid = Callable[[str, Usage], None]
 
 
-def index_block(block: bytes, paid: Paid) -> IndexedBlock:
+def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
     """Note every line of a block of whole lines; `paid` gets the id and the usage of each answered one."""
-    lines, offset = 0, 0
+    lines = 0
     places: list[tuple[str, int, int, bool]] = []
+    with path.open("rb") as file:
+        file.seek(offset)
+        block = file.read(length)
     for line in BytesIO(block):
         if line.strip():
             lines += 1
@@ -100,22 +96,24 @@ def index_block(block: bytes, paid: Paid) -> IndexedBlock:
     return IndexedBlock(lines, places)
 
 
-def blocks_of(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The blocks of a file with their offsets, each of whole lines and some `BLOCK_BYTES` long."""
-    offset = 0
-    while block := file.read(BLOCK_BYTES):
-        block += file.readline()
-        yield offset, block
-        offset += len(block)
+def blocks_of(path: Path) -> Iterator[tuple[int, int]]:
+    """The blocks of a file, each of whole lines and some `BLOCK_BYTES` long: where they begin, and their lengths."""
+    size, offset = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while offset < size:
+            file.seek(offset + BLOCK_BYTES)
+            file.readline()
+            end = min(file.tell(), size)
+            yield offset, end - offset
+            offset = end
 
 
 @contextmanager
-def opened_answers(paths: Iterable[Path]) -> Iterator[tuple[AnswerIndex, Sequence[tuple[Path, IO[bytes]]]]]:
-    """An empty index, and those of the answer files that exist, each open for reading lines out of their order."""
+def opened_answers(paths: Iterable[Path]) -> Iterator[Sequence[IO[bytes]]]:
+    """Answer files, open for reading lines out of their order."""
     with ExitStack() as stack:
-        # Unbuffered: the second pass reads whole lines at known places.
-        there = [path for path in paths if path.exists()]
-        yield AnswerIndex(), [(path, stack.enter_context(path.open("rb", buffering=0))) for path in there]
+        # Unbuffered: whole lines are read at known places.
+        yield [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
 
 
 @contextmanager
@@ -123,11 +121,12 @@ def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
     """Note every line of the answer files, of which any may be absent; `paid` gets the id and the usage of each
     answered line.
     """
-    with opened_answers(paths) as (index, files):
-        for path, places in files:
-            with path.open("rb") as lines:
-                for offset, block in blocks_of(lines):
-                    index.add(places, offset, index_block(block, paid))
+    there = [path for path in paths if path.exists()]
+    with opened_answers(there) as files:
+        index = AnswerIndex(files)
+        for number, path in enumerate(there):
+            for offset, length in blocks_of(path):
+                index.add(number, index_block(path, offset, length, paid))
         yield index
 
 

@@ -1,22 +1,32 @@
-"""The pure stations of a run, as functions of values: whatever does them needs neither network nor database.
+"""The pure stations of a run, from files to files: whatever does them needs neither network nor database.
 
-What a station needs beside its values is the run's `Brief`; values and results can be pickled, and are made of few,
-large parts, so that handing them to another process costs little of what the work itself does.
+What a station needs beside its values is the run's `Brief`. What is large stays where it is: lines are handed over as
+a path, and as places in the file of that path. The rest are values that can be pickled, of few and large parts, so
+that handing them to another process costs little of what the work itself does.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-import orjson
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import NamedTuple
 
 from floridify_batch.applying import Origin, Tally, applied, component_of, parser
 from floridify_batch.changes import Change, Update, Writes, writes_of
-from floridify_batch.chunks import Expected, Group, failure_line, group
+from floridify_batch.chunks import failure_line, parsed_expected
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.finishing import finish
+from floridify_batch.packing import Group, Planned, group, planned
 from floridify_batch.planning import Brief, left_over, plan
 from floridify_batch.pricing import Bills, Usage
-from floridify_batch.results import IndexedBlock, Unanswered, index_block, settle
+from floridify_batch.results import (
+    AnswerIndex,
+    IndexedBlock,
+    Place,
+    Unanswered,
+    index_block,
+    opened_answers,
+    settle,
+)
 from floridify_batch.words import Entry
 
 # ── planning ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -42,9 +52,27 @@ class Finished(NamedTuple):
     updates: Sequence[Update] = ()
 
 
-def plan_words(brief: Brief, words: Sequence[WordToPlan]) -> list[Group | Finished]:
+class PageToPlan(NamedTuple):
+    """Words that are planned together, and the folder in which their lines are to be put down."""
+
+    words: Sequence[WordToPlan]
+    folder: str
+
+
+class PlannedPage(NamedTuple):
+    """What became of each word, and the file of their lines."""
+
+    words: Sequence[Planned | Finished]
+    piece: str
+
+
+def plan_words(brief: Brief, page: PageToPlan) -> PlannedPage:
     """What each word is asked, as the lines of a batch file, or how it has ended."""
-    return [_plan_word(brief, word) for word in words]
+    # A name of its own for each attempt: whoever was given up for dead may still be writing.
+    with NamedTemporaryFile(dir=page.folder, suffix=".jsonl", delete=False) as piece:
+        outcomes = (_plan_word(brief, word) for word in page.words)
+        words = [planned(each, piece) if isinstance(each, Group) else each for each in outcomes]
+    return PlannedPage(words, piece.name)
 
 
 def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
@@ -72,35 +100,35 @@ def _vanished(identity: str) -> Failure:
 
 
 class BlockToIndex(NamedTuple):
-    """A block of whole lines of an answer file, with its place there, and bills with nothing on them."""
+    """A block of whole lines of the so-manieth answer file, and bills with nothing on them."""
 
+    file: int
+    path: str
     offset: int
-    block: bytes
+    length: int
     bills: Bills
 
 
-def index_lines(_: Brief, piece: BlockToIndex) -> tuple[IndexedBlock, Bills]:
-    """Where each line of a block stands, and the bills for those with an answer."""
+def index_lines(_: Brief, piece: BlockToIndex) -> tuple[int, IndexedBlock, Bills]:
+    """The file, where each line of a block of it stands, and the bills for those with an answer."""
     bills = piece.bills
 
     def paid(identity: str, usage: Usage) -> None:
         bills.add(component_of(identity), usage)
 
-    return index_block(piece.block, paid), bills
-
-
-class WordToSettle(NamedTuple):
-    """A word with what it was asked, the lines that came back, and what is stored of it."""
-
-    expected: Sequence[Expected]
-    lines: Sequence[bytes | None]
-    entries: Sequence[Entry]
+    return piece.file, index_block(Path(piece.path), piece.offset, piece.length, paid), bills
 
 
 class PageToSettle(NamedTuple):
-    """Words of one batch."""
+    """Words of one batch: what they were asked, where its answers stand, and what is stored of each word.
 
-    words: Sequence[WordToSettle]
+    `expected` are lines of the chunk's file; to each, `places` has a place in the files of `paths`, or None.
+    """
+
+    expected: bytes
+    places: Sequence[Place | None]
+    paths: Sequence[str]
+    entries: Sequence[Sequence[Entry]]
     unanswered: Unanswered
     origin: Origin
 
@@ -116,30 +144,17 @@ class SettledPage(NamedTuple):
 def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     """What became of every request of some words, and what the answers change."""
     tally = Tally()
-    expected = [each for word in page.words for each in word.expected]
-    lines = _Lines(page.words)
-    outcomes = list(settle(expected, lines, parser(brief.by_component(), tally.dropped), page.unanswered))
-    entries = (word.entries for word in page.words)
+    expected = parsed_expected(page.expected)
+    places = {each.custom_id: place for each, place in zip(expected, page.places, strict=True) if place}
+    with opened_answers(map(Path, page.paths)) as files:
+        index = AnswerIndex(files, places)
+        outcomes = list(settle(expected, index, parser(brief.by_component(), tally.dropped), page.unanswered))
     changes: list[Change] = []
     failures: list[bytes] = []
-    for outcome, made in zip(outcomes, applied(zip(outcomes, entries, strict=True), brief, page.origin), strict=True):
+    made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)
+    for outcome, made in zip(outcomes, made_of, strict=True):
         failed = (*outcome.failures, *made.orphans)
         tally.count(outcome.answers, failed)
         changes += made.changes
         failures += [failure_line(outcome.ordinal, failure) for failure in failed]
     return SettledPage(writes_of(changes), b"".join(failures), tally)
-
-
-class _Lines:
-    """The lines that came with a page, by their ids."""
-
-    def __init__(self, words: Sequence[WordToSettle]) -> None:
-        self._lines = {
-            each.custom_id: line for word in words for each, line in zip(word.expected, word.lines, strict=True)
-        }
-
-    def line(self, identity: str) -> Mapping[str, Any] | None:
-        """An id's line, read."""
-        line = self._lines[identity]
-        parsed: Mapping[str, Any] | None = None if line is None else orjson.loads(line)
-        return parsed

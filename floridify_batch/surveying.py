@@ -14,11 +14,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from floridify_batch.accounts import Spent
-from floridify_batch.chunks import ChunkSize, Limits, group
+from floridify_batch.chunks import ChunkSize, Limits
 from floridify_batch.components import Scope
 from floridify_batch.entry_stores import EntryReader
 from floridify_batch.estimates import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.failures import Failure
+from floridify_batch.packing import group
 from floridify_batch.planning import Brief, Outline, Question, outlined
 from floridify_batch.pricing import Price
 from floridify_batch.priors import Length, Observed, Origin, measured, prior

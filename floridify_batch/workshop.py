@@ -31,6 +31,12 @@ MAX_CREWS = 5
 """Executors that are hired one after the other, where workers die, before the run stops."""
 
 
+_ELSEWHERE = (
+    "A worker cannot reach {}: workers need the run's folder under the same path as this command, and may read and "
+    "write there. Where they are on other machines, keep the checkpoint in a folder that all share."
+)
+
+
 class Workshop(Protocol):
     """Whoever does the pure work. `ahead`: how many pieces may be in work beside the one that is waited for."""
 
@@ -110,6 +116,8 @@ class Pool:
                     return await self._result(future)
             except self._gone:
                 pass
+            except (FileNotFoundError, PermissionError) as error:
+                raise WorkersLost(_ELSEWHERE.format(error.filename)) from None
             if executor is self._executor:  # others who had work in the same hands may have been here first
                 self._replace()
             handed = self._handed(station, piece)
@@ -139,22 +147,18 @@ class _Dropped(Exception):
     """The workers gave up a piece of work."""
 
 
-async def in_order[T, R](
-    workshop: Workshop, station: Station[T, R], pieces: AsyncIterable[T]
-) -> AsyncGenerator[tuple[T, R]]:
-    """Each piece with its result, in the order of the pieces, of which only a few are in memory."""
-    begun: deque[tuple[T, asyncio.Future[R]]] = deque()
+async def in_order[T, R](workshop: Workshop, station: Station[T, R], pieces: AsyncIterable[T]) -> AsyncGenerator[R]:
+    """The result of each piece, in the order of the pieces, of which only a few are in memory."""
+    begun: deque[asyncio.Future[R]] = deque()
     try:
         async for piece in pieces:
-            begun.append((piece, workshop.begin(station, piece)))
+            begun.append(workshop.begin(station, piece))
             if len(begun) > workshop.ahead:
-                first, result = begun.popleft()
-                yield first, await result
+                yield await begun.popleft()
         while begun:
-            first, result = begun.popleft()
-            yield first, await result
+            yield await begun.popleft()
     finally:
-        for _, result in begun:
+        for result in begun:
             forget(result)
 
 

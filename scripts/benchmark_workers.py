@@ -6,6 +6,7 @@ or a pool of one, two … processes) reads the same files and writes the same on
 """
 
 import asyncio
+import os
 import pickle
 import resource
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,33 +14,25 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from itertools import batched, groupby
+from itertools import batched
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
 
 import orjson
 
 from floridify_batch.applying import Origin
 from floridify_batch.briefing import new_brief
-from floridify_batch.chunks import Expected, Group
-from floridify_batch.collection import STORE_PAGE_WORDS
+from floridify_batch.chunks import expected_pages
+from floridify_batch.collection import STORE_PAGE_WORDS, indexed
 from floridify_batch.crews import Processes
 from floridify_batch.failures import FailureReason
+from floridify_batch.packing import Planned, lines_of
 from floridify_batch.pricing import Bills
-from floridify_batch.results import AnswerIndex, Unanswered, blocks_of, opened_answers
+from floridify_batch.results import AnswerIndex, Unanswered
 from floridify_batch.run import PAGE_WORDS
 from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.sandbox.replies import completion, reply
-from floridify_batch.stations import (
-    BlockToIndex,
-    PageToSettle,
-    WordToPlan,
-    WordToSettle,
-    index_lines,
-    plan_words,
-    settle_words,
-)
+from floridify_batch.stations import PageToPlan, PageToSettle, WordToPlan, plan_words, settle_words
 from floridify_batch.words import Definition, Entry, Word, derived_id
 from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order
 from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
@@ -157,8 +150,7 @@ def _write_answers(requests: Path, output: Path) -> None:
 
 
 async def _measured(folder: Path, info: RunInfo, workers: int, workshop: Workshop) -> Pace:
-    for _ in range(1 + 4 * workers):  # so that the workers and their ranks are there before the clock runs
-        await workshop.begin(plan_words, [WordToPlan(0, [_entry(0)], {})])
+    await _warmed_up(folder, workers, workshop)
     wall, cpu = perf_counter(), process_time()
     requests = await _plan(folder, workshop)
     planned = perf_counter()
@@ -169,63 +161,66 @@ async def _measured(folder: Path, info: RunInfo, workers: int, workshop: Worksho
     ended = perf_counter()
     driver += process_time() - cpu
     workshop.close()
-    names = ("requests.jsonl", "expected.jsonl", "changes.pickle", "failures.jsonl")
+    names = ("requests.jsonl", "expected.jsonl", "writes.jsonl", "failures.jsonl")
     digest = blake2b(b"".join(blake2b((folder / name).read_bytes()).digest() for name in names)).hexdigest()
     return Pace(workers, requests, planned - wall, ended - settling, driver, digest)
 
 
+async def _warmed_up(folder: Path, workers: int, workshop: Workshop) -> None:
+    """Let all workers come, each with its ranks and its brief, before the clock runs."""
+    words = [WordToPlan(0, [_entry(0)], {})] * 200
+    for _ in range(1 + workers):
+        begun = [workshop.begin(plan_words, PageToPlan(words, str(folder))) for _ in range(1 + 2 * workers)]
+        for page in await asyncio.gather(*begun):
+            os.unlink(page.piece)  # noqa: PTH108  the clock does not run yet
+
+
 async def _plan(folder: Path, workshop: Workshop) -> int:
-    async def given() -> AsyncIterator[list[WordToPlan]]:
+    async def given() -> AsyncIterator[PageToPlan]:
         per_piece = PAGE_WORDS // STORE_PAGE_WORDS
         for some in batched(pages(folder / "entries.pickle"), per_piece):
-            yield [WordToPlan(ordinal, entries, {}) for page in some for ordinal, entries in page]
+            words = [WordToPlan(ordinal, entries, {}) for page in some for ordinal, entries in page]
+            yield PageToPlan(words, str(folder))
 
     requests = 0
     with (folder / "requests.jsonl").open("wb") as lines, (folder / "expected.jsonl").open("wb") as expected:
         async with aclosing(in_order(workshop, plan_words, given())) as planned:
-            async for _, page in planned:
-                for word_ in page:
-                    if not isinstance(word_, Group):
-                        raise TypeError(f"word {word_.ordinal} has nothing to ask")
-                    lines.writelines(word_.lines)
-                    expected.write(word_.expected)
-                    requests += word_.size.requests
+            async for page in planned:
+                piece = Path(page.piece)
+                for each in page.words:
+                    if not isinstance(each, Planned):
+                        raise TypeError(f"word {each.ordinal} has nothing to ask")
+                    lines.write(lines_of(each, piece))
+                    expected.write(each.expected)
+                    requests += each.size.requests
+                os.unlink(piece)  # noqa: PTH108  a moment, and not worth a thread
     return requests
 
 
 async def _settle(folder: Path, info: RunInfo, workshop: Workshop) -> None:
-    bills = Bills(info.settings.model, batch=True)
-    with opened_answers([folder / "output.jsonl"]) as (index, files):
-        for path, places in files:
-            await _index(workshop, path, places, index, bills)
-        with (folder / "changes.pickle").open("wb") as out, (folder / "failures.jsonl").open("wb") as failures:
-            async with aclosing(in_order(workshop, settle_words, _answered(folder, index))) as settled:
-                async for _, page in settled:
-                    out.write(orjson.dumps(page.writes, default=tuple, option=orjson.OPT_NON_STR_KEYS))
-                    failures.write(page.failures)
+    paths = [folder / "output.jsonl"]
+    index = await indexed(workshop, paths, Bills(info.settings.model, batch=True))
+    with (folder / "writes.jsonl").open("wb") as out, (folder / "failures.jsonl").open("wb") as failures:
+        async with aclosing(in_order(workshop, settle_words, _answered(folder, paths, index))) as settled:
+            async for page in settled:
+                out.write(orjson.dumps(page.writes, default=tuple, option=_LINE))
+                failures.write(page.failures)
 
 
-async def _index(workshop: Workshop, path: Path, places: Any, index: AnswerIndex, bills: Bills) -> None:
-    async def blocks() -> AsyncIterator[BlockToIndex]:
-        with path.open("rb") as file:
-            for offset, block in blocks_of(file):
-                yield BlockToIndex(offset, block, bills.blank())
-
-    async with aclosing(in_order(workshop, index_lines, blocks())) as indexed:
-        async for piece, (block, billed) in indexed:
-            index.add(places, piece.offset, block)
-            bills.join(billed)
+_LINE = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
-async def _answered(folder: Path, index: AnswerIndex) -> AsyncIterator[PageToSettle]:
-    with (folder / "expected.jsonl").open("rb") as lines:
-        asked = groupby((Expected(*orjson.loads(line)) for line in lines), key=lambda each: each.ordinal)
-        for page in pages(folder / "entries.pickle"):
-            words = []
-            for _, entries in page:
-                expected = list(next(asked)[1])
-                words.append(WordToSettle(expected, [index.raw(each.custom_id) for each in expected], entries))
-            yield PageToSettle(words, _REST, _ORIGIN)
+async def _answered(folder: Path, paths: Sequence[Path], index: AnswerIndex) -> AsyncIterator[PageToSettle]:
+    asked = zip(expected_pages(folder, STORE_PAGE_WORDS), pages(folder / "entries.pickle"), strict=True)
+    for page, stored in asked:
+        yield PageToSettle(
+            page.lines,
+            [index.places.get(each.custom_id) for each in page.expected],
+            [str(path) for path in paths],
+            [entries for _, entries in stored],
+            _REST,
+            _ORIGIN,
+        )
 
 
 def peak_of_workers() -> int:

@@ -89,7 +89,7 @@ async def all_of[T](pool: Pool, station: Callable[[Brief, T], int], pieces: list
         for piece in pieces:
             yield piece
 
-    return [result async for _, result in in_order(pool, station, given())]
+    return [result async for result in in_order(pool, station, given())]
 
 
 async def test_processes_work_in_order(journey: Journey, tmp_path: Path) -> None:

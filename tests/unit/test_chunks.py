@@ -13,21 +13,20 @@ from floridify_batch.chunks import (
     API_MAX_BYTES,
     API_MAX_REQUESTS,
     ChunkSize,
-    ChunkWriter,
-    Group,
     Limits,
     chunk_folder,
     failure_line,
     failures_by_word,
     forget_lines,
-    group,
     private_file,
     read_expected,
     read_failures,
     read_ordinals,
     write_failures,
 )
+from floridify_batch.errors import CheckpointError
 from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.packing import ChunkWriter, Group, group, lines_of, planned
 from floridify_batch.planning import brief, plan
 from floridify_batch.words import unknown_entry
 
@@ -41,6 +40,26 @@ def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> 
     failures = [failure_line(ordinal, each) for each in carried]
     size = ChunkSize(1, requests, sum(map(len, lines)), 10 * requests, 5 * requests)
     return Group(ordinal, lines, [10] * requests, b"".join(expected), b"".join(failures), size)
+
+
+def pack(writer: ChunkWriter, folder: Path, packed: Group) -> None:
+    """Pack a word by way of a piece, as a run does."""
+    path = folder / "piece"
+    with path.open("wb") as out:
+        out.write(b"a word before it\n")
+        word = planned(packed, out)
+    writer.add(word, lines_of(word, path))
+    path.unlink()
+
+
+def test_a_piece_that_was_cut(tmp_path: Path) -> None:
+    """Lines that are not all there any more are not packed: the run stops and says so."""
+    path = tmp_path / "piece"
+    with path.open("wb") as out:
+        packed = planned(word(0), out)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="cut short"):
+        lines_of(packed, path)
 
 
 def test_the_services_limits() -> None:
@@ -73,8 +92,8 @@ def test_limits(limits: Limits, size: ChunkSize, held: bool) -> None:
 def test_a_chunk_on_disk(tmp_path: Path) -> None:
     """What was packed is what stands in the chunk's folder, word by word in the order of packing."""
     writer = ChunkWriter(tmp_path, 7)
-    writer.add(word(5))
-    writer.add(word(2, 1, (FAILED,)))
+    pack(writer, tmp_path, word(5))
+    pack(writer, tmp_path, word(2, 1, (FAILED,)))
     size = writer.finish()
     folder = chunk_folder(tmp_path, 7)
     assert folder.name == "0007"
@@ -92,7 +111,7 @@ def test_a_chunk_on_disk(tmp_path: Path) -> None:
 def test_an_unfinished_chunk_has_no_name(tmp_path: Path) -> None:
     """A chunk that a crash cut off in the middle of packing cannot be taken for a whole one."""
     writer = ChunkWriter(tmp_path, 1)
-    writer.add(word(0))
+    pack(writer, tmp_path, word(0))
     assert [path.name for path in tmp_path.iterdir()] == ["0001.partial"]
     writer.discard()
 
@@ -101,7 +120,7 @@ def test_a_new_chunk_takes_the_place_of_an_unknown_one(tmp_path: Path) -> None:
     """Of a chunk that was finished and never entered in the ledger nothing stays behind."""
     for ordinal in (1, 2):
         writer = ChunkWriter(tmp_path, 1)
-        writer.add(word(ordinal))
+        pack(writer, tmp_path, word(ordinal))
         writer.finish()
         (chunk_folder(tmp_path, 1) / f"extra{ordinal}").touch()
     assert read_ordinals(chunk_folder(tmp_path, 1)) == [2]
@@ -111,7 +130,7 @@ def test_a_new_chunk_takes_the_place_of_an_unknown_one(tmp_path: Path) -> None:
 def test_discard(tmp_path: Path) -> None:
     """A chunk that is given up leaves nothing."""
     writer = ChunkWriter(tmp_path, 1)
-    writer.add(word(0))
+    pack(writer, tmp_path, word(0))
     writer.discard()
     assert not list(tmp_path.iterdir())
 
@@ -119,7 +138,7 @@ def test_discard(tmp_path: Path) -> None:
 def test_private(tmp_path: Path) -> None:
     """Word lists and answers are nobody else's business: folders are 0700, files 0600."""
     writer = ChunkWriter(tmp_path, 1)
-    writer.add(word(0))
+    pack(writer, tmp_path, word(0))
     writer.finish()
     folder = chunk_folder(tmp_path, 1)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -129,7 +148,7 @@ def test_private(tmp_path: Path) -> None:
 def test_forget_lines(tmp_path: Path) -> None:
     """Of a chunk that is history only its failures are kept."""
     writer = ChunkWriter(tmp_path, 1)
-    writer.add(word(0))
+    pack(writer, tmp_path, word(0))
     writer.finish()
     folder = chunk_folder(tmp_path, 1)
     (folder / "failures.jsonl").touch()
@@ -163,7 +182,7 @@ def test_no_failures_file(tmp_path: Path) -> None:
     assert failures_by_word(tmp_path / "failures.jsonl") == {}
 
 
-def planned(**more: Any) -> Group:
+def made(**more: Any) -> Group:
     asked = brief((), model="gpt-6-luna", language_name="English")
     (request,) = plan(unknown_entry("bank", "en"), asked, {})
     failures = {request.custom_id: Failure(request.custom_id, FailureReason.EXPIRED, ""), FAILED.custom_id: FAILED}
@@ -172,7 +191,7 @@ def planned(**more: Any) -> Group:
 
 def test_a_word_made_ready() -> None:
     """A word's size is that of its lines as they are uploaded; failures that are not asked again go with it."""
-    packed = planned()
+    packed = made()
     assert packed.size.bytes == len(packed.lines[0])
     assert (packed.size.words, packed.size.requests, packed.size.output_tokens) == (1, 1, 160)
     assert packed.size.input_tokens > 100

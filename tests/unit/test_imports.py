@@ -41,6 +41,7 @@ ORDER = [
     "planning",
     "finishing",
     "chunks",
+    "packing",
     "results",
     "applying",
     "events",
