@@ -76,8 +76,9 @@ def _write(folder: Path, requests: Sequence[Request]) -> RequestFile:
     state = blake2b(digest_size=16)
     with private_file(folder / "requests.jsonl") as out:
         for request in requests:
-            state.update(request.line)
-            out.write(request.line)
+            line = request.line
+            state.update(line)
+            out.write(line)
     return RequestFile(folder, requests, state.hexdigest())
 
 

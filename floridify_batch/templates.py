@@ -59,11 +59,9 @@ class Template:
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """The prompt about one definition or word. Raises `UsageError` where the template asks for more."""
-        from jinja2 import TemplateError
-
         try:
             return self.prompt.render(variables).strip()
-        except TemplateError as error:
+        except _template_error() as error:  # looked up when there is one, not for each prompt
             raise UsageError(f"The template {self.name} cannot be filled in: {error}.") from error
 
 
@@ -132,6 +130,12 @@ def _check(source: str, name: str, known: Set[str]) -> None:
             f"{name}, line {line}: there is no variable {variable!r} for this component; "
             f"it has {', '.join(sorted(known))}."
         )
+
+
+def _template_error() -> type[Exception]:
+    from jinja2 import TemplateError
+
+    return TemplateError
 
 
 @cache

@@ -42,7 +42,7 @@ async def listing(request: Request) -> Response:
     """GET /v1/files, newest first unless asked otherwise."""
     service, query = service_of(request), request.query_params
     now, limit = service.clock(), page_limit(request, 10_000, 10_000)
-    files = [file for file in service.folder.files.values() if _is_there(file, now)]
+    files = [file for file in service.folder.files.values() if file.is_there(now)]
     files = [file for file in files if query.get("purpose") in (None, file.purpose)]
     files.sort(key=lambda file: file.number, reverse=query.get("order", "desc") == "desc")
     ids = [file.id for file in files]
@@ -92,10 +92,6 @@ ROUTES = (
 def _file(request: Request) -> FileRecord:
     service = service_of(request)
     return service.folder.file(request.path_params["id"], service.clock())
-
-
-def _is_there(file: FileRecord, now: float) -> bool:
-    return not file.deleted and (file.expires is None or now < file.expires)
 
 
 async def _store(service: Service, form: FormData) -> FileRecord:

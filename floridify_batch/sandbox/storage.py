@@ -33,6 +33,10 @@ class FileRecord:
     expires: float | None = None
     deleted: bool = False
 
+    def is_there(self, now: float) -> bool:
+        """Whether it is neither deleted nor expired."""
+        return not self.deleted and (self.expires is None or now < self.expires)
+
     def public(self) -> dict[str, Any]:
         """The object that the files endpoint answers with."""
         return {
@@ -149,7 +153,7 @@ class Folder:
     def file(self, file_id: str, now: float) -> FileRecord:
         """A file that is there; raises the 404 for one that never was, is deleted or has expired."""
         record = self.files.get(file_id)
-        if record is None or record.deleted or (record.expires is not None and now >= record.expires):
+        if record is None or not record.is_there(now):
             raise not_found("File", file_id)
         return record
 
