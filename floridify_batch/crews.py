@@ -105,7 +105,7 @@ def _die_with_the_driver() -> None:
 
 
 class Cluster:
-    """The workers of a Dask scheduler. Whatever they need comes with the work; they share nothing with us but code."""
+    """The workers of a Dask scheduler. They share our code with us, and the run's folder under the path that it has."""
 
     def __init__(self, address: str, seconds: float = _CONNECTING) -> None:
         try:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Executor, Future
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -117,7 +118,7 @@ class Pool:
             except self._gone:
                 pass
             except (FileNotFoundError, PermissionError) as error:
-                raise WorkersLost(_ELSEWHERE.format(error.filename)) from None
+                raise WorkersLost(_ELSEWHERE.format(Path(error.filename).parent)) from None
             if executor is self._executor:  # others who had work in the same hands may have been here first
                 self._replace()
             handed = self._handed(station, piece)

@@ -12,42 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
-from pymongo.database import Database
 
 from floridify_batch.briefing import new_brief
 from floridify_batch.crews import Cluster, Processes, opened_workshop
 from floridify_batch.errors import WorkersLost
 from floridify_batch.planning import Brief
 from floridify_batch.run_settings import RunInfo, RunSettings
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.stations import PageToPlan, plan_words
 from floridify_batch.workshop import AHEAD, MAX_CREWS, Pool, in_order
 from scripts.benchmark_workers import measure
 from scripts.soak_figures import picture
 from tests.acceptance.command import until
 from tests.acceptance.journey import Journey
-from tests.acceptance.sandbox import Sandbox
 
 PATIENCE = 60.0
 WORDS = [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0.15, validating_seconds=0) as url:
-        yield Sandbox(url)
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
-
-
-@pytest.fixture
-def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
-    return Journey(tmp_path, sandbox, mongo_url, database)
 
 
 def info(settings: RunSettings) -> RunInfo:
@@ -123,6 +102,16 @@ async def test_other_templates(journey: Journey) -> None:
     try:
         with pytest.raises(WorkersLost, match="other templates"):
             await pool.begin(doubled, 1)
+    finally:
+        pool.close()
+
+
+async def test_another_place(journey: Journey, tmp_path: Path) -> None:
+    """Workers that do not see the run's folder, as on a machine that does not share it, are told from those that die."""
+    pool = Pool(info(journey.settings(["bank"])), Processes(1))
+    try:
+        with pytest.raises(WorkersLost, match=f"cannot reach {tmp_path / 'elsewhere'}: .* folder that all share"):
+            await pool.begin(plan_words, PageToPlan([], str(tmp_path / "elsewhere")))
     finally:
         pool.close()
 
