@@ -9,6 +9,7 @@ from floridify_batch.accounts import Forecast
 from floridify_batch.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
 from floridify_batch.pricing import Usage
 from floridify_batch.spending import expected_in_flight, other_rate_of
+from floridify_batch.wording import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +127,14 @@ def costs_object(costs: Costs) -> dict[str, Any]:
         "batch_cost" if costs.immediate else "immediate_cost": _money(costs.other_mode),
         "in_flight": {"batches": costs.flying, "expected_cost": _money(costs.in_flight)},
         "max_cost": _money(costs.max_cost),
-        "estimate": costs.estimate.model_dump(mode="json") if costs.estimate else None,
+        "estimate": _estimate(costs.estimate) if costs.estimate else None,
         "components": {each.component: _component(each) for each in costs.components},
         "batches": [_batch_object(each) for each in costs.batches],
     }
+
+
+def _estimate(forecast: Forecast) -> dict[str, Any]:
+    return {name: exact(each) if isinstance(each, Decimal) else each for name, each in forecast.model_dump().items()}
 
 
 def _component(each: ComponentCost) -> dict[str, Any]:
@@ -155,4 +160,4 @@ def _usage(usage: Usage) -> Mapping[str, int]:
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")
+    return None if amount is None else exact(amount)

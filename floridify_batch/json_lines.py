@@ -12,6 +12,7 @@ from floridify_batch.events import Event
 from floridify_batch.log_lines import write_line
 from floridify_batch.run_view import RunView
 from floridify_batch.seams import Clock
+from floridify_batch.wording import exact
 
 _INSIDE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -50,7 +51,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one case for each kind of valu
     """A value as JSON has it: money as text, so that no reader rounds it; times in UTC."""
     match value:
         case Decimal():
-            return str(value)
+            return exact(value)
         case datetime():
             return _moment(value)
         case str():

@@ -16,7 +16,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger
 from floridify_batch.pricing import Rates, rates
 from floridify_batch.run_settings import RunSettings
-from floridify_batch.wording import counted, dollars
+from floridify_batch.wording import counted, dollars, exact
 
 _LEAST_SHARE = Decimal("0.05")
 """Where less of the wall is left, no chunk is made to fit into it: the rest would go away in batches of a few words."""
@@ -136,7 +136,7 @@ def at_the_wall(ledger: Ledger) -> str | None:
         return None
     committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
     return (
-        f"--max-cost {wall.limit} is reached: with {dollars(wall.spent)} spent{committed}, the next "
+        f"--max-cost {exact(wall.limit)} is reached: with {dollars(wall.spent)} spent{committed}, the next "
         f"{counted(next_one.requests, 'request')} ({dollars(wall.cost(next_one))}) would pass it."
     )
 

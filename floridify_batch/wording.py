@@ -35,6 +35,11 @@ def dollars(amount: Decimal | None) -> str:
     return f"${amount:,.4f}" if 0 < amount < 1 else f"${amount.quantize(_CENT):,}"
 
 
+def exact(amount: Decimal) -> str:
+    """A decimal number for programs: with every digit, and never in scientific notation."""
+    return format(amount, "f")
+
+
 def count(number: int) -> str:
     """A number with thousands separators."""
     return f"{number:,}"

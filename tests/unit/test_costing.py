@@ -101,6 +101,24 @@ async def test_against_the_estimate(tmp_path: Path) -> None:
         assert text in panel
 
 
+async def test_small_money_for_programs(tmp_path: Path) -> None:
+    """However little was spent or expected, a program reads a plain decimal; what is no money stays a number."""
+    ledger = await traveled(tmp_path)
+    ledger.estimate = Forecast(requests=6, input_tokens=1, output_tokens=1, low=Decimal("0E-9"), high=Decimal("4E-7"))
+    costs = replace(costs_of(ledger), in_flight=Decimal("0E-9"))
+    bill = costs_object(costs)
+    assert bill["in_flight"]["expected_cost"] == "0.000000000"
+    assert bill["estimate"] == {
+        "requests": 6,
+        "input_tokens": 1,
+        "output_tokens": 1,
+        "low": "0.000000000",
+        "expected": None,
+        "high": "0.0000004",
+        "immediate": None,
+    }
+
+
 async def test_an_unknown_price(tmp_path: Path) -> None:
     """A price that nobody knows is unknown wherever it would stand, and the way to give it is shown."""
     ledger = await traveled(tmp_path)

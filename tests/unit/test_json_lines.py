@@ -61,6 +61,13 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
     assert (other["created_at"], other["expires_at"]) == ("2026-11-20T12:00:00.000Z", None)
 
 
+@pytest.mark.parametrize(("cost", "text"), [("0E-9", "0.000000000"), ("4E-7", "0.0000004"), ("2E+3", "2000")])
+def test_money_is_a_plain_decimal(cost: str, text: str) -> None:
+    """Very little money, and very much, is written out: a reader that takes plain decimals alone can read it."""
+    (one,) = told(ChunkSettled(1, 1, {}, (), Usage(), Decimal(cost)))
+    assert one["cost"] == text
+
+
 @settings(deadline=None)  # a busy machine proves nothing about a property
 @given(events)
 def test_an_event_is_one_line_of_ascii(event: Event) -> None:

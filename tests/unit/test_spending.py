@@ -69,6 +69,14 @@ async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
     assert higher_wall(ledger) >= 4
 
 
+async def test_a_round_wall(tmp_path: Path) -> None:
+    """A wall is told in plain figures, however it was given."""
+    run = run_of(stage(tmp_path), "2")
+    assert await Driver(run).process() is Ending.WALLED
+    run.ledger.go_at({"max_cost": Decimal("1E-7")})
+    assert "--max-cost 0.0000001 is reached" in str(at_the_wall(run.ledger))
+
+
 async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
     """A run that stopped before its wall goes on behind a higher one, and nothing is asked twice."""
     place = stage(tmp_path)
