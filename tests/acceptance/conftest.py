@@ -14,6 +14,8 @@ from tests.acceptance.command import KEY, Desk
 from tests.acceptance.refusals import Refused, refusals
 from tests.acceptance.sandbox import Sandbox
 
+type Client = MongoClient[dict[str, Any]]
+
 HOUR = 3600.0
 
 
@@ -46,12 +48,13 @@ class DeskMaker(Protocol):
 
 
 @pytest.fixture
-def desk_at(tmp_path: Path, plain_env: dict[str, str], mongo_url: str, database_name: str) -> Iterator[DeskMaker]:
-    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url, tz_aware=True)
+def desk_at(
+    tmp_path: Path, plain_env: dict[str, str], mongo_url: str, mongo_client: Client, database_name: str
+) -> Iterator[DeskMaker]:
     databases = []
 
     def made(sandbox: Sandbox, name: str = "desk") -> Desk:
-        database = client[f"{database_name}_{name}"]
+        database = mongo_client[f"{database_name}_{name}"]
         databases.append(database)
         settings = {
             "OPENAI_API_KEY": KEY,
@@ -64,10 +67,9 @@ def desk_at(tmp_path: Path, plain_env: dict[str, str], mongo_url: str, database_
         folder.mkdir()
         return Desk(folder, plain_env | settings, sandbox, database)
 
-    with client:
-        yield made
-        for database in databases:
-            client.drop_database(database)
+    yield made
+    for database in databases:
+        mongo_client.drop_database(database)
 
 
 @pytest.fixture
@@ -92,11 +94,14 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def refused(
-    tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], mongo_url: str, refusing: Sandbox
+    tmp_path_factory: pytest.TempPathFactory,
+    plain_env: dict[str, str],
+    mongo_url: str,
+    mongo_client: Client,
+    refusing: Sandbox,
 ) -> Iterator[Mapping[str, Future[Refused]]]:
     """What commands that cannot work have said: begun with the first test that wants it begun, not waited for."""
-    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
-    env = plain_env | {"BATCH_SYNTH_MONGO_URL": mongo_url}
-    with client, refusals(tmp_path_factory.mktemp("refused"), env, refusing, client["test_refused"]) as begun:
+    env, database = plain_env | {"BATCH_SYNTH_MONGO_URL": mongo_url}, mongo_client["test_refused"]
+    with refusals(tmp_path_factory.mktemp("refused"), env, refusing, database) as begun:
         yield begun
-        client.drop_database("test_refused")
+    mongo_client.drop_database(database)

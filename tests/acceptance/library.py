@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -98,6 +100,13 @@ def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[
             senses.append(shown)
         senses.sort(key=repr)
     return found
+
+
+def everything(database: Database[Document]) -> dict[str, list[bytes]]:
+    """Every byte of every document, by collection."""
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    names = sorted(database.list_collection_names())
+    return {name: [bytes(each.raw) for each in database.with_options(raw)[name].find().sort("_id")] for name in names}
 
 
 _UNSEEN = {"_id", "word_id", "dictionary_entry_id", "created_at", "updated_at", "synthesis"}

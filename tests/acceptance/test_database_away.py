@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from tests.acceptance.command import Desk, said, until
 from tests.acceptance.conftest import DeskMaker
+from tests.acceptance.library import everything
 from tests.acceptance.mongod import listens, mongod
 from tests.acceptance.sandbox import Sandbox
 
@@ -66,13 +64,6 @@ def away(desk_at: DeskMaker, frozen: Sandbox, server: Server) -> Iterator[Desk]:
         desk.write(*WORDS)
         yield desk
         frozen.control(faults=[], finish=True)
-
-
-def documents(database: Database[dict[str, Any]]) -> dict[str, list[bytes]]:
-    """Every byte of every document."""
-    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-    names = sorted(database.list_collection_names())
-    return {name: [bytes(each.raw) for each in database.with_options(raw)[name].find().sort("_id")] for name in names}
 
 
 def finished(desk: Desk, code: int) -> None:
@@ -151,9 +142,9 @@ def test_patience_ends(away: Desk, server: Server, tmp_path: Path) -> None:
     with away.doing(*RESUME) as process:
         through(away, process)
         finished(away, said(process).code)
-    stored = documents(away.database)
+    stored = everything(away.database)
     shutil.rmtree(away.folder)
     shutil.copytree(tmp_path / "kept", away.folder)
     again = away.do(*RESUME)
     assert again.code == 0, again
-    assert documents(away.database) == stored
+    assert everything(away.database) == stored

@@ -8,7 +8,7 @@ from openai import OpenAI
 
 from tests.acceptance.command import Desk, Said, said, until
 from tests.acceptance.conftest import DeskMaker
-from tests.acceptance.library import add_definition, add_known, add_word, contents
+from tests.acceptance.library import add_definition, add_known, add_word, contents, everything
 from tests.acceptance.sandbox import Sandbox
 
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,etymology")
@@ -37,12 +37,6 @@ def recover(desk: Desk, run: str, *options: str) -> Said:
     return desk.do("recover", "--yes", "--run", run, *options)
 
 
-def everything(desk: Desk) -> dict[str, list[dict[str, Any]]]:
-    """Every document of the database, as it is."""
-    names = sorted(desk.database.list_collection_names())
-    return {name: sorted(desk.database[name].find(), key=lambda each: str(each["_id"])) for name in names}
-
-
 def etymologies(desk: Desk) -> list[str]:
     """The etymologies of all entries."""
     return sorted(str(entry["etymology"]) for entry in desk.database.dictionary_entries.find())
@@ -66,14 +60,14 @@ def test_a_lost_checkpoint(desk_at: DeskMaker, quick: Sandbox) -> None:
     first = recover(lost, run)
     assert (first.code, first.err) == (0, "")
     assert f"{sent} stored now" in first.out
-    stored = everything(lost)
+    stored = everything(lost.database)
     again = recover(lost, run)
     assert (again.code, f"{sent} stored already" in again.out, "stored now 0" in " ".join(again.out.split())) == (
         0,
         True,
         True,
     )
-    assert everything(lost) == stored
+    assert everything(lost.database) == stored
     assert lost.do(*RUN).code == 0
     assert sent + asked(lost) == asked(sound)
     assert contents(lost.database) == contents(sound.database)
@@ -93,10 +87,10 @@ def test_what_came_later_stays(desk: Desk) -> None:
     assert (by_hand.code, "3 stored now, 1 newer there" in by_hand.out) == (0, True)
     assert {"C2"} < set(desk.database.definitions.distinct("cefr_level"))
     assert desk.do(*command, "--force").code == 0
-    later = everything(desk)
+    later = everything(desk.database)
     again = recover(desk, first)
     assert (again.code, "4 newer there" in again.out) == (0, True)
-    assert everything(desk) == later
+    assert everything(desk.database) == later
 
 
 @pytest.mark.parametrize("fault", ["expire=0.5", "partial_output=0.5"])
@@ -168,17 +162,17 @@ def test_asking(desk_at: DeskMaker, quick: Sandbox) -> None:
     add_known(here.database, "askedword")
     assert here.do(*RUN, "--no-wait").code == 0
     run = lose_checkpoint(here)
-    before = everything(here)
+    before = everything(here.database)
     silent, nobody, elsewhere = here.do("recover", "--run", run), recover(here, "nosuchrun"), recover(there, run)
     assert (silent.code, run in silent.out, "--yes" in silent.err) == (2, True, True)
     assert (nobody.code, "no batch of run nosuchrun" in nobody.out) == (0, True)
     assert (elsewhere.code, "3 of another database" in elsewhere.out) == (0, True)
-    assert everything(here) == before
+    assert everything(here.database) == before
     with here.terminal("recover", "--run", run) as terminal:
         terminal.wait_for("Store what they hold?")
         terminal.type("n\n")
         assert terminal.ended() == 130
-    assert everything(here) == before
+    assert everything(here.database) == before
 
 
 def test_made_twice(desk: Desk) -> None:

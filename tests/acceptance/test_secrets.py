@@ -1,7 +1,6 @@
 """What a run leaves on the disk: the settings it was given, no secret among them, and nothing that others can read."""
 
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +12,7 @@ import orjson
 import pytest
 from pymongo import MongoClient
 
+from floridify_batch.local_mongo import free_port
 from tests.acceptance.command import COMMAND, KEY, PATIENCE, Desk, Said, until
 from tests.acceptance.mongod import mongod
 from tests.acceptance.sandbox import Sandbox
@@ -58,12 +58,6 @@ def left(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], qu
             desk = Desk(folder, plain_env | twins | given, quick, client["guarded"])
             desk.write("eins", "zwei", "drei")
             yield Left(desk, desk.do("run", "words.txt"), url)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_environment(left: Left) -> None:

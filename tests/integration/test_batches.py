@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertai
 from floridify_batch.failures import FailureReason
 from floridify_batch.immediate_batches import ImmediateBatches
 from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
-from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.words import derived_id
 from tests.acceptance.sandbox import Sandbox
 
-HOUR = 3600.0
+SECONDS = 3600.0
+"""How long a batch takes here: time passes only when the sandbox is told so."""
 LINES = 12
 type Request = SynthesisRequest[answers.DomainIdentificationResponse]
 
@@ -34,13 +34,6 @@ def request(text: str, model: str = "gpt-5.4-nano") -> Request:
 
 REQUESTS = [request(f"sense{number}") for number in range(LINES)]
 IDS = {each.custom_id for each in REQUESTS}
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox in which time passes only when it is told so."""
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=HOUR, validating_seconds=0) as url:
-        yield Sandbox(url)
 
 
 @pytest.fixture

@@ -1,38 +1,16 @@
 """Whatever a run writes, Floridify can read: types, enums, limits, dates, references."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.sandbox.running import running_sandbox
 from tests.acceptance.journey import Journey
 from tests.acceptance.library import add_definition, add_entry, add_word
-from tests.acceptance.sandbox import Sandbox
 from tests.floridify_models import COLLECTIONS
 
+SECONDS = 0
 WORDS = ["kwell", "bank", "café", "naïve", "en coulisse", "a", "Ωmega", "rock 'n' roll"]
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0, validating_seconds=0) as url:
-        yield Sandbox(url)
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
-
-
-@pytest.fixture
-def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
-    return Journey(tmp_path, sandbox, mongo_url, database)
 
 
 def stock(database: Database[dict[str, Any]]) -> None:

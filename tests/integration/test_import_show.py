@@ -3,13 +3,11 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.articles import Asked
@@ -19,18 +17,11 @@ from floridify_batch.errors import DatabaseError, UsageError
 from floridify_batch.importing import import_articles, import_file
 from floridify_batch.showing import show
 from floridify_batch.store import MongoStore
-from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word
+from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.floridify_models import COLLECTIONS
 
 type Found = Database[dict[str, Any]]
 type Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Found]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
 
 
 @pytest.fixture
@@ -59,10 +50,6 @@ def file_of(folder: Path, lines: list[Any], name: str = "words.jsonl") -> Path:
     path = folder / name
     path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8")
     return path
-
-
-def contents(database: Found) -> dict[str, list[dict[str, Any]]]:
-    return {name: list(database[name].find().sort("_id")) for name in sorted(database.list_collection_names())}
 
 
 def texts(database: Found, entry: dict[str, Any]) -> list[str]:
@@ -97,8 +84,8 @@ async def test_what_an_import_makes(tmp_path: Path, place: Place, database: Foun
 async def test_floridify_can_read_it(tmp_path: Path, place: Place, database: Found) -> None:
     """Every document has the types, limits and fields of today's layout, and refers only to what exists."""
     await import_file(file_of(tmp_path, KAIKKI), place)
-    for name, documents in contents(database).items():
-        for document in documents:
+    for name in database.list_collection_names():
+        for document in database[name].find():
             COLLECTIONS[name].model_validate(document)
     for definition in database.definitions.find():
         assert database.words.find_one(definition["word_id"])
@@ -120,10 +107,10 @@ async def test_importing_twice_changes_nothing(tmp_path: Path, place: Place, dat
     """Not an id, not a time, not a version; and the closing words say so."""
     path = file_of(tmp_path, KAIKKI + PLAIN)
     await import_file(path, place)
-    before = contents(database)
+    before = everything(database)
     capsys.readouterr()
     await import_file(path, place)
-    assert contents(database) == before
+    assert everything(database) == before
     assert capsys.readouterr().out.splitlines() == [
         "words.jsonl: 7 lines: 6 imported, 1 in other languages.",
         "Words: 3: 0 new, 3 there before.",
@@ -149,9 +136,9 @@ async def test_what_was_synthesised_stays(tmp_path: Path, place: Place, database
     path = file_of(tmp_path, KAIKKI)
     await import_file(path, place)
     database.definitions.update_many({}, {"$set": {"cefr_level": "B1", "synonyms": ["x"]}})
-    before = contents(database)
+    before = everything(database)
     await import_file(path, place)
-    assert contents(database) == before
+    assert everything(database) == before
 
 
 async def test_a_word_that_is_there_is_used(tmp_path: Path, place: Place, database: Found) -> None:
@@ -192,9 +179,9 @@ async def test_a_word_whose_lines_are_far_apart(tmp_path: Path, place: Place, da
     (word,) = database.words.find({"text": "far"})
     (entry,) = database.dictionary_entries.find({"word_id": word["_id"]})
     assert sorted(texts(database, entry)) == [f"meaning {number}" for number in range(8)]
-    before = contents(database)
+    before = everything(database)
     await import_file(file_of(tmp_path, lines), place)
-    assert contents(database) == before
+    assert everything(database) == before
 
 
 async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:

@@ -1,28 +1,23 @@
 """Databases of older layouts, over a real MongoDB: read as they are and written in kind, by a whole run too."""
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.changes import Change, Collection, Insert, Replaced, Update, writes_of
 from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout
-from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.store import STAMPS, MongoStore
 from floridify_batch.words import DocId, Entry, Stamp, derived_id
 from tests.acceptance.journey import Journey
-from tests.acceptance.library import add_definition, add_entry, add_word
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.library import add_definition, add_entry, add_word, everything
 
 type Documents = Database[dict[str, Any]]
+
+SECONDS = 0
 
 LAYOUTS = {
     "strings": Layout(string_ids=True, string_references=True),
@@ -40,31 +35,6 @@ DONE = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
 def layout(request: pytest.FixtureRequest) -> Layout:
     given: Layout = request.param
     return given
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Documents]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
-
-
-@pytest.fixture
-async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
-    store = MongoStore(mongo_url, database_name)
-    yield store
-    await store.close()
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0, validating_seconds=0) as url:
-        yield Sandbox(url)
-
-
-@pytest.fixture
-def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Documents) -> Journey:
-    return Journey(tmp_path, sandbox, mongo_url, database)
 
 
 # ── databases as older versions left them ──────────────────────────────────────────────────────────────────────────
@@ -140,16 +110,6 @@ def older_home(name: str, document: dict[str, Any], layout: Layout) -> str:
 
 
 # ── what is in them ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def everything(database: Documents) -> dict[str, list[bytes]]:
-    """Every byte of every document."""
-    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-    names = sorted(database.list_collection_names())
-    return {
-        name: [bytes(document.raw) for document in database.with_options(raw)[name].find().sort("_id")]
-        for name in names
-    }
 
 
 REFERENCES = {

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,8 +29,10 @@ from floridify_batch import (
 from floridify_batch.components import Scope
 from floridify_batch.recipes import RECIPES
 from floridify_batch.sandbox.running import running_sandbox
+from tests.acceptance.command import until
 from tests.acceptance.sandbox import Sandbox
 
+SECONDS = 0.2
 ROOT = Path(__file__).parents[2]
 EXAMPLES = re.findall(
     r"^## (.+?)\n.*?```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.DOTALL | re.MULTILINE
@@ -51,12 +53,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0.2, validating_seconds=0) as url:
-        yield Sandbox(url)
 
 
 @pytest.fixture
@@ -159,7 +155,7 @@ def test_killed(tmp_path: Path) -> None:
         command = [sys.executable, "-W", "error", "-c", PROGRAM, url]
         for waiting in (0.1, 3.0):  # just after the creation, and while it waits for the batch that it adopted
             with subprocess.Popen(command, cwd=ROOT) as program:
-                wait_for_batch(sandbox)
+                until(lambda: sandbox.stats()["batches_created"])
                 time.sleep(waiting)
                 assert program.poll() is None
                 program.send_signal(signal.SIGKILL)
@@ -169,13 +165,6 @@ def test_killed(tmp_path: Path) -> None:
         assert (filled, failed) == ("16", "0")
         assert re.fullmatch(r"[ABC][12]", level)
         assert sandbox.stats()["batches_created"] == 1
-
-
-def wait_for_batch(sandbox: Sandbox) -> None:
-    deadline = time.monotonic() + 30
-    while not sandbox.stats()["batches_created"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("title", "example"), EXAMPLES, ids=[title for title, _ in EXAMPLES])

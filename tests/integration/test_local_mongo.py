@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pymongo.collection import Collection
+    from pymongo.database import Database
 
 ROOT = Path(__file__).parents[2]
 
@@ -359,10 +360,8 @@ def test_process_list() -> None:
     assert local_mongo._command_line_from_ps(sleeper.pid) == ""
 
 
-def test_shared_fixture(mongo_url: str, database_name: str, free_port: int) -> None:
+def test_shared_fixture(mongo_url: str, database: "Database[dict[str, Any]]", free_port: int) -> None:
     """The server that all integration tests share works, and the free port is not its own."""
-    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
-    with client:
-        client[database_name].notes.insert_one({"text": "here"})
-        assert client[database_name].notes.count_documents({}) == 1
+    database.notes.insert_one({"text": "here"})
+    assert database.notes.count_documents({}) == 1
     assert str(free_port) not in mongo_url

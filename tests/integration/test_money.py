@@ -1,8 +1,7 @@
 """How close the money is: the estimate against the service's count, the bill against its lines, over real parts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +9,6 @@ import pytest
 from genai_prices import Usage as Priced
 from genai_prices import calc_price
 from openai import AsyncOpenAI
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.briefing import new_brief
@@ -19,7 +17,6 @@ from floridify_batch.costing import costs_object, costs_of
 from floridify_batch.estimates import Estimate
 from floridify_batch.priors import Origin
 from floridify_batch.run_settings import RunSettings
-from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.store import MongoStore
 from floridify_batch.surveying import Survey
 from tests.acceptance.command import KEY
@@ -31,23 +28,11 @@ MODEL = "gpt-5.4-nano"
 WORDS = [f"money{letter}word" for letter in "abcdefgh"]
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0.1, validating_seconds=0) as url:
-        yield Sandbox(url)
-
-
 @pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        add_known(client[database_name], *WORDS)
-        yield client[database_name]
-
-
-@pytest.fixture
-def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
-    return Journey(tmp_path, sandbox, mongo_url, database)
+def database(database: Database[dict[str, Any]]) -> Database[dict[str, Any]]:
+    """The database of the test, which knows the words."""
+    add_known(database, *WORDS)
+    return database
 
 
 async def estimated(journey: Journey, settings: RunSettings, words: list[str], **more: Any) -> Estimate:

@@ -1,12 +1,11 @@
 """What is replaced in a real MongoDB: a process that dies half-way leaves nothing behind for good."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch import answers
@@ -16,7 +15,7 @@ from floridify_batch.pricing import Usage
 from floridify_batch.recipes import RECIPES
 from floridify_batch.store import MongoStore
 from floridify_batch.words import Entry, Stamp, derived_id
-from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word
+from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 
 type Found = Database[dict[str, Any]]
 C = SynthesisComponent
@@ -35,20 +34,6 @@ class Mortal(MongoStore):
     async def _change(self, updates: Any) -> None:
         await super()._change(updates)
         raise KeyboardInterrupt
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Found]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
-
-
-@pytest.fixture
-async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
-    store = MongoStore(mongo_url, database_name)
-    yield store
-    await store.close()
 
 
 def put(database: Found, collection: str, **fields: Any) -> ObjectId:
@@ -139,9 +124,9 @@ async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: st
     assert "old" in left["pronunciations"]
     await store.apply(writes_of(await changes(store)))
     assert kept(database) == AFTER
-    once = {name: list(database[name].find().sort("_id")) for name in database.list_collection_names()}
+    once = everything(database)
     await store.apply(writes_of(await changes(store)))
-    assert {name: list(database[name].find().sort("_id")) for name in database.list_collection_names()} == once
+    assert everything(database) == once
 
 
 @pytest.mark.usefixtures("seeded")

@@ -1,42 +1,24 @@
 """The store over a real MongoDB: what it reads, what it writes once and only once, and what it says when it cannot."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.changes import Change, Collection, Insert, Replaced, Update, writes_of
 from floridify_batch.errors import DatabaseError
 from floridify_batch.store import MongoStore
 from floridify_batch.words import DocId, Entry, Stamp, derived_id, unknown_entry
-from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word
+from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.acceptance.mongod import listens, mongod
 
 type Found = Database[dict[str, Any]]
 
 DONE = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Found]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
-
-
-@pytest.fixture
-async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
-    store = MongoStore(mongo_url, database_name)
-    yield store
-    await store.close()
 
 
 def stamp(component: str = "cefr_level", run: str = "run1", batch: str = "batch_1") -> Stamp:
@@ -56,16 +38,6 @@ def example(definition: ObjectId, text: str) -> Insert:
 
 def texts(entries: list[Entry]) -> list[list[str]]:
     return [[definition.text for definition in entry.definitions] for entry in entries]
-
-
-def everything(database: Found) -> dict[str, list[bytes]]:
-    """Every byte of every document."""
-    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-    names = database.list_collection_names()
-    return {
-        name: [bytes(document.raw) for document in database.with_options(raw)[name].find().sort("_id")]
-        for name in names
-    }
 
 
 # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,10 +140,10 @@ async def test_new_word(store: MongoStore, database: Found) -> None:
     assert (entry.id, entry.word.stored) == (word.id, True)
 
 
-async def test_stamp(store: MongoStore, database: Found, definition: ObjectId) -> None:
+async def test_stamp(store: MongoStore, database: Found, definition: ObjectId, mongo_url: str) -> None:
     """What a change is stamped with comes back, time zone included; also to a store that did not write it."""
     await store.apply(writes_of([change(definition, cefr_level="B1")]))
-    other = MongoStore(f"mongodb://{database.client.address[0]}:{database.client.address[1]}", database.name)  # type: ignore[index]
+    other = MongoStore(mongo_url, database.name)
     for each in (store, other):
         (entry,) = (await each.entries(["calm"], "en"))["calm"]
         assert entry.definitions[0].stamps == {"cefr_level": stamp()}

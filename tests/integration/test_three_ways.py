@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,8 +28,8 @@ from floridify_batch.batches import OpenAIBatches
 from floridify_batch.components import Scope, SynthesisComponent
 from floridify_batch.documents import upsert
 from floridify_batch.recipes import RECIPES
-from floridify_batch.sandbox.running import running_sandbox
 from floridify_batch.words import Definition, DocId, derived_id
+from tests.acceptance.sandbox import Sandbox
 
 SENSES = {
     "bank": [("noun", "the land beside a river"), ("verb", "to lean in a turn")],
@@ -141,26 +142,27 @@ def _texts(collection: Any, ids: Sequence[ObjectId], name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def ways(mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
+def ways(
+    sandbox: Sandbox,
+    mongo_url: str,
+    mongo_client: MongoClient[dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Ways]:
     """All three, once, against one sandbox, which gives the same answer to the same prompt."""
-    from datetime import UTC, datetime
+    database = mongo_client[f"three_{uuid4().hex}"]
+    seed(database, datetime.now(UTC))
 
-    folder, name = tmp_path_factory.mktemp("ways"), f"three_{uuid4().hex}"
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url) as client, running_sandbox(folder / "sandbox", seconds=0.1) as url:
-        seed(client[name], datetime.now(UTC))
+    async def go() -> tuple[dict[str, Any], dict[str, Any]]:
+        ai = OpenAIConnector("any", base_url=sandbox.url)
+        at_once = await by_functions(ai)
+        as_batch = await by_batch(sandbox.url)
+        await by_run(ai, mongo_url, database.name, tmp_path_factory.mktemp("ways"))
+        await ai.close()
+        return at_once, as_batch
 
-        async def go() -> tuple[dict[str, Any], dict[str, Any]]:
-            ai = OpenAIConnector("any", base_url=url)
-            at_once = await by_functions(ai)
-            as_batch = await by_batch(url)
-            await by_run(ai, mongo_url, name, folder)
-            await ai.close()
-            return at_once, as_batch
-
-        at_once, as_batch = asyncio.run(go())
-        yield Ways(at_once, as_batch, read_back(client[name]))
-        client.drop_database(name)
+    at_once, as_batch = asyncio.run(go())
+    yield Ways(at_once, as_batch, read_back(database))
+    mongo_client.drop_database(database)
 
 
 @pytest.mark.parametrize("component", [*FIELDS, SynthesisComponent.EXAMPLES])

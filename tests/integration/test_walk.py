@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from floridify_batch.assembly import run_info
 from floridify_batch.batches import OpenAIBatches
@@ -30,26 +29,10 @@ from tests.acceptance.journey import Arrival, Journey
 from tests.acceptance.library import add_definition, add_known, add_word, contents
 from tests.acceptance.sandbox import Sandbox
 
+type Client = MongoClient[dict[str, Any]]
+
 OF_THE_WORD = "synonyms,antonyms,examples,cefr_level"
 """Components whose prompts name the word, so that no two words are ever asked the same."""
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=0.15, validating_seconds=0) as url:
-        yield Sandbox(url)
-
-
-@pytest.fixture
-def database(mongo_url: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        yield client[database_name]
-
-
-@pytest.fixture
-def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
-    return Journey(tmp_path, sandbox, mongo_url, database)
 
 
 def letters(number: int) -> str:
@@ -193,18 +176,18 @@ def hit_by(fault: str, how: str = "ever") -> str:
 
 
 @pytest.fixture(scope="module")
-def troubled(sandbox: Sandbox, mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arrival]:
+def troubled(
+    sandbox: Sandbox, mongo_url: str, mongo_client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Arrival]:
     """A run in which the lines of each fault's own word have that fault every time, and one word is spared."""
     words = [*map(hit_by, (*FAULTS, *HARMLESS)), "spared"]
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
-        database: Database[dict[str, Any]] = client["test_troubled"]
-        client.drop_database("test_troubled")
-        add_known(database, *words)
-        journey = Journey(tmp_path_factory.mktemp("troubled"), sandbox, mongo_url, database)
-        with sandbox.faults("split=0.5", *(f"{fault}={hit_by(fault)}" for fault in (*FAULTS, *HARMLESS))):
-            yield asyncio.run(journey.travel(words, components="synonyms,cefr_level"))
-        client.drop_database("test_troubled")
+    database = mongo_client["test_troubled"]
+    mongo_client.drop_database(database)
+    add_known(database, *words)
+    journey = Journey(tmp_path_factory.mktemp("troubled"), sandbox, mongo_url, database)
+    with sandbox.faults("split=0.5", *(f"{fault}={hit_by(fault)}" for fault in (*FAULTS, *HARMLESS))):
+        yield asyncio.run(journey.travel(words, components="synonyms,cefr_level"))
+    mongo_client.drop_database(database)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,0 +1,45 @@
+"""What integration tests stand on: a database of each test's own, the store over it, and a sandbox for each module."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.store import MongoStore
+from tests.acceptance.journey import Journey
+from tests.acceptance.sandbox import Sandbox
+
+SECONDS = 0.15
+"""How long a batch takes in the sandbox of a module that sets no `SECONDS` of its own."""
+
+
+@pytest.fixture
+def database(mongo_client: MongoClient[dict[str, Any]], database_name: str) -> Database[dict[str, Any]]:
+    """The database of the test."""
+    return mongo_client[database_name]
+
+
+@pytest.fixture
+async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
+    """The store over it."""
+    store = MongoStore(mongo_url, database_name)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox for the tests of one module."""
+    seconds = getattr(request.module, "SECONDS", SECONDS)
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=seconds, validating_seconds=0) as url:
+        yield Sandbox(url)
+
+
+@pytest.fixture
+def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
+    """Runs of the test, over its database and at the module's sandbox."""
+    return Journey(tmp_path, sandbox, mongo_url, database)
