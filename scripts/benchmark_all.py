@@ -24,7 +24,7 @@ from scripts.benchmark_plot import Measured, plot
 from scripts.benchmark_report import report, station_cpu
 from scripts.benchmark_stations import Station
 
-_STATION_REQUESTS = 30_000
+_STATION_REQUESTS = 150_000
 _RACE_REQUESTS = 2_000
 _CONCURRENCY = 32
 _ROUNDS = 3

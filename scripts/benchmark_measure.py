@@ -36,6 +36,7 @@ class Order:
     components: tuple[str, ...]
     model: str
     batch_size: int | None
+    workers: int
     profiled: bool
 
     @property
@@ -101,6 +102,7 @@ def _settings(order: Order) -> "RunSettings":
         force=False,
         immediate=False,
         batch_size=order.batch_size,
+        workers=order.workers,
         max_attempts=3,
         poll_interval=POLL_INTERVAL,
         database=order.database,
@@ -137,12 +139,14 @@ async def _prepared(
 
 
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
+    from floridify_batch.crews import opened_workshop
     from floridify_batch.driver import Driver
     from floridify_batch.log_lines import LogDisplay
     from floridify_batch.seams import utc_now
 
     run.observer = StationObserver(watch, LogDisplay(log, utc_now))
-    await Driver(run).process()
+    with opened_workshop(run.ledger.run, run.brief) as run.workshop:
+        await Driver(run).process()
 
 
 def _figures(run: "Run", estimate: "Estimate") -> dict[str, Any]:

@@ -76,6 +76,7 @@ def _order(options: Any, folder: Path, mongo_url: str, database: str, service_ur
         components=COMPONENTS,
         model=_MODEL,
         batch_size=options.batch_size,
+        workers=options.workers,
         profiled=options.profile,
     )
 
@@ -135,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--requests", type=int, default=30_000, help=f"{REQUESTS_PER_WORD} per word (default %(default)s)")
     add("--batch-size", type=int, help="words per batch (default: as many as the service takes)")
+    add("--workers", type=int, default=1, help="for the pure stations; the CPU time of processes is not counted")
     add("--profile", action="store_true", help="profile each station; the times are longer then")
     add("--keep", type=Path, metavar="FOLDER", help="keep the database and all files in a new folder inside this one")
     add("--mongo-url", help="use this server, and remove the database afterwards (default: one of its own)")

@@ -8,7 +8,6 @@ or a pool of one, two … processes) reads the same files and writes the same on
 import asyncio
 import os
 import pickle
-import resource
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -221,11 +220,6 @@ async def _answered(folder: Path, paths: Sequence[Path], index: AnswerIndex) -> 
             _REST,
             _ORIGIN,
         )
-
-
-def peak_of_workers() -> int:
-    """The most bytes of memory that one worker that has ended held at once."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 if __name__ == "__main__":
