@@ -216,14 +216,10 @@ def components_named(text: str) -> tuple[SynthesisComponent, ...]:
     names = [name.strip().casefold() for name in text.split(",") if name.strip()]
     if not names:
         raise UsageError("No component is named; give default, all, or names such as synonyms,examples.")
-    chosen: set[SynthesisComponent] = set()
-    for name in names:
-        if name == "all":
-            chosen.update(everything)
-        elif name == "default":
-            chosen.update(DEFAULT_COMPONENTS)
-        else:
-            chosen.add(_component(name))
+    sets = {"all": everything, "default": DEFAULT_COMPONENTS}
+    if unknown := [name for name in dict.fromkeys(names) if name not in sets and name not in everything]:
+        raise UsageError(_no_components(unknown))
+    chosen = {component for name in names for component in sets.get(name) or (SynthesisComponent(name),)}
     return tuple(component for component in everything if component in chosen)
 
 
@@ -231,11 +227,21 @@ def _component(name: str) -> SynthesisComponent:
     try:
         return SynthesisComponent(name)
     except ValueError:
-        from difflib import get_close_matches
+        raise UsageError(_no_components([name])) from None
 
-        near = get_close_matches(name, list(SynthesisComponent), 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Components: {', '.join(SynthesisComponent)}."
-        raise UsageError(f"There is no component {name!r}. {hint}") from None
+
+def _no_components(names: Iterable[str]) -> str:
+    """That these are no components, each with its nearest; all there are, where one has none."""
+    from difflib import get_close_matches
+
+    said, known = [], ""
+    for name in names:
+        said.append(f"There is no component {name!r}.")
+        if near := get_close_matches(name, list(SynthesisComponent), 1):
+            said.append(f"Did you mean {near[0]}?")
+        else:
+            known = f" Components: {', '.join(SynthesisComponent)}."
+    return " ".join(said) + known
 
 
 def counts_named(texts: Iterable[str]) -> dict[str, int]:
