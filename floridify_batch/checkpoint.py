@@ -27,7 +27,7 @@ from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.ledger import VERSION, ChunkState, Ledger
 from floridify_batch.seams import Clock, utc_now
 from floridify_batch.word_logs import WordLog
-from floridify_batch.wording import count, dollars
+from floridify_batch.wording import count, dollars, to_type
 
 _CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
 
@@ -106,6 +106,15 @@ class Checkpoint:
         else:
             cure = "Restore it from a backup, or name another --checkpoint."
         return CheckpointError(f"The checkpoint {self.path} is damaged ({why}); it was left as it is. {cure}")
+
+    def absent(self, advice: str = ".") -> CheckpointError:
+        """What there is to say where there is no file: where its previous copy is, or else what is advised."""
+        if not self.previous_path.exists():
+            return CheckpointError(f"There is no checkpoint {self.path}{advice}")
+        return CheckpointError(
+            f"There is no checkpoint {self.path}, but its previous state {self.previous_path} is there. Copy that to "
+            f"{self.path}, then resume: {to_type('resume', self.path)}"
+        )
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -137,13 +137,13 @@ async def resume(scene: Scene) -> int:
 
 async def _resume(scene: Scene) -> int:
     if not scene.checkpoint.path.exists():
-        raise CheckpointError(f"There is no checkpoint {scene.checkpoint.path}; begin with: batch-synth run WORDS")
+        raise scene.checkpoint.absent("; begin with: batch-synth run WORDS")
     with scene.checkpoint.locked():
         ledger = scene.checkpoint.load()
         if ledger is None:
             raise CheckpointError(
-                f"{scene.checkpoint.path} holds no run; name its list with: batch-synth run WORDS --checkpoint "
-                f"{scene.checkpoint.path}"
+                f"{scene.checkpoint.path} holds no run; name its list with: "
+                f"{to_type('run WORDS', scene.checkpoint.path)}"
             )
         return await _go_on(ledger, scene)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -181,7 +182,7 @@ async def batches_of(
 def ledger_of(checkpoint: Checkpoint) -> Ledger:
     """The ledger of a run that has begun. Raises `CheckpointError` where there is none."""
     if not checkpoint.path.exists():
-        raise CheckpointError(f"There is no checkpoint {checkpoint.path}.")
+        raise checkpoint.absent()
     ledger = checkpoint.load()
     if ledger is None:
         raise CheckpointError(f"There is no run in {checkpoint.path}.")
@@ -192,7 +193,7 @@ def only_checkpoint() -> Checkpoint:
     """The one checkpoint of the current folder. Raises `UsageError` where there is none, or more than one."""
     found = sorted(Path().glob("*.checkpoint.json"))
     if len(found) != 1:
-        have = ", ".join(map(str, found)) if found else "none is here"
+        have = ", ".join(quote(str(each)) for each in found) if found else "none is here"
         raise UsageError(f"Name a --checkpoint ({have}).")
     return Checkpoint(found[0])
 

@@ -6,6 +6,7 @@ from floridify_batch.ledger import Ledger
 from floridify_batch.run_settings import RunInfo
 from floridify_batch.telling import say
 from floridify_batch.word_lists import Words, digest_of, read_normalised
+from floridify_batch.wording import to_type
 
 PROCESSED, SOME_FAILED = 0, 1
 
@@ -17,8 +18,8 @@ def begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
         differences += before.run.settings.begun_without(info.settings)
     if not before.finished and differences:
         raise CheckpointError(
-            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run with "
-            f"batch-synth resume --checkpoint {checkpoint.path}, or name another --checkpoint for this one."
+            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run, or "
+            f"name another --checkpoint for this one. To finish it: {to_type('resume', checkpoint.path)}"
         )
     now, then = info.settings, before.run.settings
     elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from shlex import split
 from typing import Any
 
 import orjson
@@ -16,10 +18,10 @@ from floridify_batch.assembly import run_info
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.ledger import Ledger
-from floridify_batch.run_settings import RunSettings
 from floridify_batch.word_lists import digest_of, write_normalised
 from tests.acceptance.command import KEY, Desk, Said
 from tests.acceptance.sandbox import Sandbox
+from tests.ledgers import run_settings
 
 CLOSED = "http://127.0.0.1:9/v1"  # the port of `discard`, at which nobody listens any more
 WORDS = ["moon", "sun"]
@@ -36,24 +38,10 @@ class Case:
     prepare: Callable[[Path], object] = lambda _: None
 
 
-def unfinished(folder: Path) -> None:
+def unfinished(folder: Path, name: str = "words.checkpoint.json") -> None:
     """The checkpoint of a run over other words that is not through."""
-    settings = RunSettings(
-        words_file="other.txt",
-        components=("synonyms",),
-        model="gpt-6-luna",
-        language="en",
-        force=False,
-        immediate=False,
-        batch_size=None,
-        max_attempts=3,
-        poll_interval=60,
-        database="any",
-        mongo_url=None,
-        base_url=None,
-        sandbox=False,
-    )
-    asked, checkpoint = new_brief(settings, "run"), Checkpoint(folder / "words.checkpoint.json")
+    settings = run_settings(words_file="other.txt")
+    asked, checkpoint = new_brief(settings, "run"), Checkpoint(folder / name)
     info = run_info(settings, "run", asked, 2, digest_of(["other", "words"]))
     checkpoint.create_folder()
     write_normalised(["other", "words"], checkpoint.words_path)
@@ -99,6 +87,16 @@ CASES = {
     "poll interval": Case(f"{RUN} --poll-interval 0", 2, "poll-interval"),
     "component": Case(f"{RUN} --components colour", 2, "There is no component 'colour'. Components: definitions, syn"),
     "misspelt": Case(f"{RUN} --components synonims", 2, "Did you mean synonyms?\n"),
+    "all misspelt": Case(
+        f"{RUN} --components synonims,domain,exampels",
+        2,
+        "no component 'synonims'. Did you mean synonyms? There is no component 'exampels'. Did you mean examples?\n",
+    ),
+    "some misspelt": Case(
+        f"{RUN} --components synonims,colour",
+        2,
+        "'synonims'. Did you mean synonyms? There is no component 'colour'. Components: definitions, syn",
+    ),
     "no component": Case(f"{RUN} --components ,", 2, "No component is named"),
     "seconds": Case(RUN, 2, "is no number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
     "no yes": Case("run words.txt", 2, "add --yes"),
@@ -126,6 +124,37 @@ CASES = {
     "missing parts": Case(RUN, 3, "is damaged", prepare=content('{"version": 1, "run": {"id": "x"}}')),
     "newer": Case(RUN, 3, "has version 99", prepare=content('{"version": 99, "run": {}}')),
     "nothing to resume": Case(RESUME, 3, "holds no run", prepare=content('{"processed_words": []}')),
+    "nothing in a name with a space": Case(
+        "resume -c 'my run.json'",
+        3,
+        "name its list with: batch-synth run WORDS --checkpoint 'my run.json'\n",
+        prepare=content('{"processed_words": []}', "my run.json"),
+    ),
+    "previous copy": Case(
+        "resume -c 'my run.json'",
+        3,
+        "but its previous state my run.json.previous is there. Copy that to my run.json, "
+        "then resume: batch-synth resume --checkpoint 'my run.json'\n",
+        prepare=content("{}", "my run.json.previous"),
+    ),
+    "previous copy to show": Case(
+        "status -c words.checkpoint.json",
+        3,
+        "There is no checkpoint words.checkpoint.json, but its previous state words.checkpoint.json.previous is there.",
+        prepare=content("{}", "words.checkpoint.json.previous"),
+    ),
+    "several checkpoints": Case(
+        "status",
+        2,
+        "Name a --checkpoint ('my run.checkpoint.json', words.checkpoint.json).",
+        prepare=lambda folder: [(folder / f"{name}.checkpoint.json").touch() for name in ("my run", "words")],
+    ),
+    "other list in a name with a space": Case(
+        f"{RUN} --components synonyms -c 'my run.json'",
+        3,
+        "To finish it: batch-synth resume --checkpoint 'my run.json'\n",
+        prepare=partial(unfinished, name="my run.json"),
+    ),
     "other list": Case(f"{RUN} --components synonyms", 3, "with another word list. Finish that", prepare=unfinished),
     "other settings": Case(
         f"{RUN} --components domain --model gpt-5.4-nano --language de",
@@ -194,8 +223,8 @@ def refusals(
         desk.write(*WORDS)
         case.prepare(folder)
         before = files(folder)
-        arguments = case.arguments.format(page=page, service=sandbox.url.removesuffix("/v1")).split()
-        return Refused(desk.do(*arguments, **case.env), before, files(folder))
+        arguments = case.arguments.format(page=page, service=sandbox.url.removesuffix("/v1"))
+        return Refused(desk.do(*split(arguments), **case.env), before, files(folder))
 
     with web_page() as page, ThreadPoolExecutor(2) as pool:
         try:
