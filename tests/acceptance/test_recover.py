@@ -93,10 +93,10 @@ def test_what_came_later_stays(desk: Desk) -> None:
     assert everything(desk.database) == later
 
 
-@pytest.mark.parametrize("fault", ["expire=0.5", "partial_output=0.5"])
+@pytest.mark.parametrize("fault", ["expire=late", "partial_output=0.5"])
 def test_the_finished_part(still: Desk, fault: str) -> None:
     """Of a batch that expired or was cancelled, what it had finished is stored, and only the rest is asked again."""
-    words = [f"part{letter}{fault[0]}word" for letter in "abcdefgh"]
+    words = [f"{part}{letter}{fault[0]}word" for part in ("soon", "late") for letter in "abcd"]
     still.write(*words)
     add_known(still.database, *words)
     command = ("run", "words.txt", "--yes", "--components", "cefr_level")
