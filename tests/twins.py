@@ -30,9 +30,10 @@ from floridify_batch.priors import Observed
 from floridify_batch.replacing import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.requests import parse_custom_id
 from floridify_batch.run import Run
-from floridify_batch.run_settings import RunInfo, RunSettings
+from floridify_batch.run_settings import RunInfo
 from floridify_batch.word_lists import digest_of, write_normalised
 from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from tests.ledgers import run_info
 
 C = SynthesisComponent
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -540,28 +541,16 @@ class Stage:
 
     def info(self) -> RunInfo:
         """Which run it is."""
-        settings = RunSettings(
-            words_file="words.txt",
+        return run_info(
+            id=self.run_id,
+            words=len(self.words),
+            list_digest=digest_of(self.words),
+            template_digest=self.brief.template_digest,
             components=self.components,
-            model="gpt-6-luna",
-            language="en",
             force=self.force,
             immediate=not self.service.discount,
             batch_size=self.batch_size,
             max_attempts=self.max_attempts,
-            poll_interval=60,
-            database="floridify",
-            mongo_url=None,
-            base_url=None,
-            sandbox=False,
-        )
-        digest = digest_of(self.words)
-        return RunInfo(
-            id=self.run_id,
-            settings=settings,
-            words=len(self.words),
-            list_digest=digest,
-            template_digest=self.brief.template_digest,
         )
 
     def run(self, fate: Fate | None = None, witness: Witness | None = None) -> Run:

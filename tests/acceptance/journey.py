@@ -19,6 +19,7 @@ from floridify_batch.pricing import rates
 from floridify_batch.recipes import components_named
 from floridify_batch.run_settings import RunSettings
 from tests.acceptance.sandbox import Sandbox
+from tests.ledgers import run_settings
 
 KEY = "any"
 
@@ -75,18 +76,12 @@ class Journey:
             "words_file": str(words_file),
             "components": components_named(components),
             "model": "gpt-5.4-nano",
-            "language": "en",
-            "force": False,
-            "immediate": False,
-            "batch_size": None,
-            "max_attempts": 3,
             "poll_interval": 0.03,
             "database": self.database.name,
             "mongo_url": self.mongo_url,
             "base_url": self.sandbox.url,
-            "sandbox": False,
         }
-        return RunSettings(**usual | changes)
+        return run_settings(**usual | changes)
 
     def beside(self, name: str) -> "Journey":
         """The same with another database."""

@@ -40,7 +40,7 @@ class Case:
 
 def unfinished(folder: Path, name: str = "words.checkpoint.json") -> None:
     """The checkpoint of a run over other words that is not through."""
-    settings = run_settings(words_file="other.txt")
+    settings = run_settings(words_file="other.txt", database="any")
     asked, checkpoint = new_brief(settings, "run"), Checkpoint(folder / name)
     info = run_info(settings, "run", asked, 2, digest_of(["other", "words"]))
     checkpoint.create_folder()

@@ -20,8 +20,8 @@ from floridify_batch.accounts import Adopted, TokenCount
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run_settings import RunInfo, RunSettings
+from floridify_batch.ledger import ChunkState, Ledger
+from tests.ledgers import record, run_info
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOON = datetime(2026, 11, 20, 12, 30, 15, tzinfo=UTC)
@@ -36,35 +36,11 @@ SIX_KEYS = {
 
 
 def ledger() -> Ledger:
-    settings_ = RunSettings(
-        words_file="w.txt",
-        components=("synonyms",),
-        model="gpt-6-luna",
-        language="en",
-        force=False,
-        immediate=False,
-        batch_size=None,
-        max_attempts=3,
-        poll_interval=60.0,
-        database="floridify",
-        mongo_url=None,
-        base_url=None,
-        sandbox=False,
+    usage, cost = TokenCount(input=100, output=20), Decimal("0.0000123")
+    chunk = record(1, ChunkState.STORED, words=1, requests=4, answered=4, usage=usage, cost=cost)
+    return Ledger(
+        start_time=1.5, run=run_info(words=2), processed_words=["happy"], failed_words={"é": "x"}, chunks=[chunk]
     )
-    chunk = ChunkRecord(
-        number=1,
-        state=ChunkState.STORED,
-        words=1,
-        requests=4,
-        bytes=400,
-        input_tokens=100,
-        output_tokens=20,
-        answered=4,
-        usage=TokenCount(input=100, output=20),
-        cost=Decimal("0.0000123"),
-    )
-    run = RunInfo(id="r", settings=settings_, words=2, list_digest="l", template_digest="t")
-    return Ledger(start_time=1.5, run=run, processed_words=["happy"], failed_words={"é": "x"}, chunks=[chunk])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from floridify_batch.accounts import TokenCount
 from floridify_batch.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, cost_of
 from floridify_batch.pricing import Usage
-from floridify_batch.run_settings import RunInfo, RunSettings
+from tests.ledgers import record, run_info
 
 S = ChunkState
 DIAGRAM = {
@@ -29,36 +29,8 @@ DIAGRAM = {
 }
 
 
-def record(number: int = 1, state: ChunkState = S.PLANNED, **more: Any) -> ChunkRecord:
-    sizes: dict[str, Any] = {"words": 2, "requests": 8, "bytes": 800, "input_tokens": 300, "output_tokens": 90}
-    return ChunkRecord(number=number, state=state, **sizes | more)
-
-
-def info(**more: Any) -> RunInfo:
-    chosen: dict[str, Any] = {
-        "words_file": "w.txt",
-        "components": ("synonyms",),
-        "model": "gpt-6-luna",
-        "language": "en",
-        "force": False,
-        "immediate": False,
-        "batch_size": None,
-        "max_attempts": 3,
-        "poll_interval": 60.0,
-        "database": "floridify",
-        "mongo_url": None,
-        "base_url": None,
-        "sandbox": False,
-    }
-    own: dict[str, Any] = {
-        name: more.pop(name) for name in ("id", "words", "list_digest", "template_digest") if name in more
-    }
-    facts: dict[str, Any] = {"id": "r", "words": 4, "list_digest": "l", "template_digest": "t"} | own
-    return RunInfo(settings=RunSettings(**chosen | more), **facts)
-
-
 def ledger(records: Iterable[ChunkRecord] = (), **more: Any) -> Ledger:
-    return Ledger(start_time=1.0, run=info(), chunks=list(records), **more)
+    return Ledger(start_time=1.0, run=run_info(), chunks=list(records), **more)
 
 
 @pytest.mark.parametrize("to", S)
@@ -186,7 +158,7 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
 )
 def test_differences(change: dict[str, Any], said: list[str]) -> None:
     """What makes a run another one is named; pace, place, money and mode are no difference."""
-    assert info().differences(info(**change)) == said
+    assert run_info().differences(run_info(**change)) == said
 
 
 def test_another_pace() -> None:

@@ -14,7 +14,7 @@ from floridify_batch.accounts import Forecast, Spent, TokenCount
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.report import WORDS_LISTED, Example, Look, Report, report_of
 from floridify_batch.report_page import FIRST_LINE, page
-from floridify_batch.run_settings import RunInfo, RunSettings
+from tests.ledgers import run_info
 
 S = ChunkState
 T0 = 1_795_100_000.0
@@ -29,22 +29,13 @@ def ledger(*chunks: ChunkRecord, after: float = 2 * HOUR, words: int = 10, **mor
     chosen: dict[str, Any] = {
         "words_file": "lists/words.txt",
         "components": ("synonyms", "cefr_level"),
-        "model": "gpt-6-luna",
-        "language": "en",
-        "force": False,
-        "immediate": False,
-        "batch_size": None,
-        "max_attempts": 3,
-        "poll_interval": 60.0,
-        "database": "floridify",
         "mongo_url": "mongodb://who:secret@db.example.org",
-        "base_url": None,
-        "sandbox": False,
     }
     facts = {name: more.pop(name) for name in list(more) if name in Ledger.model_fields}
-    info = RunInfo(id="run1", settings=RunSettings(**chosen | more), words=words, list_digest="l", template_digest="t")
     stamp = datetime.fromtimestamp(T0 + after, UTC).isoformat()
-    return Ledger(start_time=T0, run=info, timestamp=stamp, chunks=list(chunks), **facts)
+    return Ledger(
+        start_time=T0, run=run_info(words=words, **chosen | more), timestamp=stamp, chunks=list(chunks), **facts
+    )
 
 
 def chunk(number: int = 1, state: ChunkState = S.DONE, **more: Any) -> ChunkRecord:

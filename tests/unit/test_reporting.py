@@ -9,11 +9,11 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, private_file, write_failures
 from floridify_batch.errors import UsageError
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.report import Example
 from floridify_batch.report_page import FIRST_LINE
 from floridify_batch.reporting import examples, report, write_report
-from floridify_batch.run_settings import RunInfo, RunSettings
+from tests.ledgers import record, run_info
 
 WORDS = ["bank", "naïve"]
 SYNONYMS, LEVEL = f"bank-{'a' * 24}-synonyms", f"naive-{'b' * 24}-cefr_level"
@@ -22,40 +22,9 @@ TOO_BUSY = Failure(LEVEL, FailureReason.HTTP, "Too busy.", status=500)
 
 
 def ledger(*failures: dict[str, int]) -> Ledger:
-    settings = RunSettings(
-        words_file="words.txt",
-        components=("synonyms", "cefr_level"),
-        model="gpt-6-luna",
-        language="en",
-        force=False,
-        immediate=False,
-        batch_size=None,
-        max_attempts=3,
-        poll_interval=60.0,
-        database="floridify",
-        mongo_url=None,
-        base_url=None,
-        sandbox=False,
-    )
-    info = RunInfo(id="run1", settings=settings, words=2, list_digest="l", template_digest="t")
-    chunks = [
-        ChunkRecord(
-            number=number,
-            state=ChunkState.DONE,
-            words=2,
-            requests=4,
-            bytes=1,
-            input_tokens=1,
-            output_tokens=1,
-            created_at=1.0,
-            completed_at=2.0,
-            answered=1,
-            failures=counted,
-            cost=Decimal(1),
-        )
-        for number, counted in enumerate(failures, 1)
-    ]
-    return Ledger(start_time=0.0, run=info, chunks=chunks)
+    facts = {"created_at": 1.0, "completed_at": 2.0, "answered": 1, "cost": Decimal(1)}
+    chunks = [record(number, ChunkState.DONE, failures=each, **facts) for number, each in enumerate(failures, 1)]
+    return Ledger(start_time=0.0, run=run_info(words=2, components=("synonyms", "cefr_level")), chunks=chunks)
 
 
 @pytest.fixture

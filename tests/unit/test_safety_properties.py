@@ -19,11 +19,12 @@ from floridify_batch.chunks import API_MAX_BYTES, API_MAX_REQUESTS, ChunkSize, E
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.errors import CheckpointError
 from floridify_batch.failures import FailureReason
-from floridify_batch.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger
+from floridify_batch.ledger import TRANSITIONS, ChunkState, IllegalMove, Ledger
 from floridify_batch.recipes import RECIPES
 from floridify_batch.requests import custom_id, parse_answer
 from floridify_batch.results import Unanswered, indexed_answers, settle
 from floridify_batch.words import derived_id
+from tests.ledgers import record
 from tests.twins import Service, Stage
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -129,14 +130,11 @@ def whole_ledger() -> Ledger:
     """A ledger with something in every place."""
     with TemporaryDirectory() as folder:
         info = Stage(Path(folder), ["happy", "sad"], Service()).info()
-    chunk = ChunkRecord(
-        number=1,
-        state=ChunkState.STORED,
+    chunk = record(
+        1,
+        ChunkState.STORED,
         words=1,
         requests=4,
-        bytes=400,
-        input_tokens=100,
-        output_tokens=20,
         batch_id="b",
         created_at=1.0,
         completed_at=2.0,

@@ -14,7 +14,7 @@ from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run_view import FINISHED_SHOWN
 from floridify_batch.watching import Watch, view_of
-from tests.unit.test_ledger import info, record
+from tests.ledgers import record, run_info
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 S = ChunkState
@@ -25,7 +25,7 @@ def later(**time: float) -> datetime:
 
 
 def ledger_of(*records: ChunkRecord) -> Ledger:
-    return Ledger(start_time=NOON.timestamp(), run=info(words=100), chunks=list(records))
+    return Ledger(start_time=NOON.timestamp(), run=run_info(words=100), chunks=list(records))
 
 
 def chunk(number: int, state: ChunkState, **facts: Any) -> ChunkRecord:

@@ -1,0 +1,40 @@
+"""What a ledger holds of a run that is like any other, but for what a test says of it."""
+
+from typing import Any
+
+from floridify_batch.ledger import ChunkRecord, ChunkState
+from floridify_batch.run_settings import RunInfo, RunSettings
+
+_USUAL: dict[str, Any] = {
+    "words_file": "words.txt",
+    "components": ("synonyms",),
+    "model": "gpt-6-luna",
+    "language": "en",
+    "force": False,
+    "immediate": False,
+    "batch_size": None,
+    "max_attempts": 3,
+    "poll_interval": 60.0,
+    "database": "floridify",
+    "mongo_url": None,
+    "base_url": None,
+    "sandbox": False,
+}
+
+
+def run_settings(**changes: Any) -> RunSettings:
+    """The settings of a run."""
+    return RunSettings(**_USUAL | changes)
+
+
+def run_info(**changes: Any) -> RunInfo:
+    """Which run it is; what is no fact about the run is one of its settings."""
+    facts: dict[str, Any] = {"id": "run1", "words": 4, "list_digest": "l", "template_digest": "t"}
+    facts |= {name: changes.pop(name) for name in facts if name in changes}
+    return RunInfo(settings=run_settings(**changes), **facts)
+
+
+def record(number: int = 1, state: ChunkState = ChunkState.PLANNED, **more: Any) -> ChunkRecord:
+    """A chunk of two words."""
+    sizes: dict[str, Any] = {"words": 2, "requests": 8, "bytes": 800, "input_tokens": 300, "output_tokens": 90}
+    return ChunkRecord(number=number, state=state, **sizes | more)
