@@ -194,10 +194,10 @@ async def opened_batches(
         batches: Batches = ImmediateBatches(connector, checkpoint.folder)
     else:
         # Patience without end: a day has outages.
-        remote = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting, moving=moving)
-        batches = remote
-        await remote.check()
+        batches = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting, moving=moving)
     try:
+        if isinstance(batches, OpenAIBatches):
+            await batches.check()
         yield batches
     finally:
         await batches.close()
