@@ -17,7 +17,7 @@ from floridify_batch.planning import Brief, Question
 from floridify_batch.seams import Clock, Sleep, utc_now
 from floridify_batch.workshop import OwnHands, Workshop
 
-PAGE_WORDS = 200
+PAGE_WORDS = 100
 """Words that are looked up by one query and planned in one go."""
 
 
