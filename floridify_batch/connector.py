@@ -32,6 +32,9 @@ REQUEST_TIMEOUT = 600.0
 """Seconds that one request may take, an upload or download of 200 MB included."""
 
 _STRUCTURED_CAP = 2000
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_LENGTH = 64
+"""What the service takes as the name of an answer's shape: no brackets, such as generic models have in theirs."""
 
 _ADDRESS = re.compile(r"https?://[^/\s@?#]+(?:/\S*)?")
 
@@ -93,12 +96,13 @@ class OpenAIConnector:
         return request.parse(reply.body)
 
     async def _make_structured_request[T: BaseModel](self, prompt: str, response_model: type[T], **kwargs: Any) -> T:
-        """The answer to a prompt of the caller's own in a shape of the caller's own. Raises `AnswerError`.
+        """The answer to a prompt of the caller's own in a shape of the caller's own.
 
         `max_tokens` caps the answer; `component` names it. Other keywords, such as a temperature, belong to requests
-        that were made for one model, and are left out.
+        that were made for one model, and are left out. Raises `AnswerError` where there is no usable one, also where
+        the shape is one that the service does not take, `ServiceError` otherwise.
         """
-        name = str(kwargs.get("component", response_model.__name__))
+        name = _NOT_IN_NAMES.sub("_", str(kwargs.get("component") or response_model.__name__))[:_NAME_LENGTH]
         cap = int(kwargs.get("max_tokens") or _STRUCTURED_CAP)
         envelope = Envelope(name, response_model, self.model_name, "", cap)
         return await self.complete(SynthesisRequest(CustomId(name), envelope, prompt))

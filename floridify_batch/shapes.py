@@ -100,18 +100,28 @@ def a_field_named_register() -> Iterator[None]:
 
 
 def wire_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema that goes with a request, in the service's strict form.
+    """The JSON schema that goes with a request, in the service's strict form, for whatever model.
 
-    Titles, descriptions and limits that are kept on receipt are left out: all of it is billed with every request.
+    Titles, docstrings and limits that are kept on receipt are left out: all of it is billed with every request. What a
+    field's own description says is for the language model, and stays. What strict mode has no word for (a mapping of
+    any keys) is left as it is: the service says what it has against it.
     """
-    schema: dict[str, Any] = _strip(answer.model_json_schema())
+    schema: dict[str, Any] = _strip(_with_a_root(answer.model_json_schema()))
+    properties = schema.get("properties", {})
     # A model writes the fields in this order, and judges its confidence better after the answer than before it.
-    order = sorted(schema["required"], key=lambda name: name == "confidence")
-    schema["properties"] = {name: schema["properties"][name] for name in order}
-    return schema | {"required": order}
+    order = sorted(properties, key=lambda name: name == "confidence")
+    return schema | {"properties": {name: properties[name] for name in order}, "required": order}
 
 
-_NOT_ON_THE_WIRE = frozenset({"title", "description", "default", "maxLength", "minLength"})
+def _with_a_root(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose root is an object; of a model that contains itself, pydantic makes a reference of it."""
+    if "$ref" not in schema:
+        return schema
+    own = schema["$ref"].rpartition("/")[2]
+    return schema["$defs"][own] | {"$defs": schema["$defs"]}
+
+
+_NOT_ON_THE_WIRE = frozenset({"title", "description", "default", "examples", "maxLength", "minLength"})
 
 
 def _strip(node: Any) -> Any:
@@ -121,8 +131,20 @@ def _strip(node: Any) -> Any:
         return node
     stripped = {}
     for key, value in node.items():
-        if key in ("properties", "$defs"):
+        if key == "properties":
+            stripped[key] = {name: _field(below) for name, below in value.items()}
+        elif key == "$defs":
             stripped[key] = {name: _strip(below) for name, below in value.items()}
         elif key not in _NOT_ON_THE_WIRE:
             stripped[key] = _strip(value)
+    if "properties" in stripped:  # strict mode has no fields that may be absent, and none that nobody named
+        stripped |= {"additionalProperties": False, "required": list(stripped["properties"])}
     return stripped
+
+
+def _field(node: dict[str, Any]) -> Any:
+    """A field's schema, with what describes it; beside a reference strict mode takes nothing."""
+    schema = _strip(node)
+    if "description" in node and "$ref" not in node:
+        schema["description"] = node["description"]
+    return schema

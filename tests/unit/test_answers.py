@@ -2,18 +2,37 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from openai import pydantic_function_tool
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from floridify_batch import answers
 from floridify_batch.recipes import RECIPES
 from floridify_batch.shapes import wire_schema
 
 ANSWERS: list[type[BaseModel]] = [recipe.answer for recipe in RECIPES.values()]
-NOT_ON_THE_WIRE = {"title", "description", "default", "maxLength", "minLength", "maxItems", "minItems"}
+
+
+class Part(BaseModel):
+    """A model of a caller's own, written without a thought of strict mode."""
+
+    title: str = Field(description="two words at most", examples=["a bank"])
+    length: int = 0
+    within: list["Part"] = []
+
+
+class Shape(BaseModel):
+    """Another one, with everything that may be absent."""
+
+    kind: Literal["a", "b"] = "a"
+    parts: list[Part] | None = None
+    note: str | None = Field(None, max_length=9)
+
+
+OWN: list[type[BaseModel]] = [Part, Shape]
+NOT_ON_THE_WIRE = {"title", "description", "default", "examples", "maxLength", "minLength", "maxItems", "minItems"}
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
@@ -27,7 +46,7 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
             yield from nodes(list(below.values()) if key in ("properties", "$defs") else below)
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("answer", [*ANSWERS, *OWN])
 def test_strict(answer: type[BaseModel]) -> None:
     """Every schema is one that the service's strict mode takes: closed, and with every property required."""
     objects = [node for node in nodes(wire_schema(answer)) if node.get("type") == "object"]
@@ -44,7 +63,7 @@ def test_nothing_superfluous(answer: type[BaseModel]) -> None:
         assert not NOT_ON_THE_WIRE & node.keys()
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("answer", [*ANSWERS, Shape])
 def test_as_the_sdk_would_ask(answer: type[BaseModel]) -> None:
     """The schema means what the SDK's own strict schema of the same model means."""
 
@@ -64,6 +83,21 @@ def test_as_the_sdk_would_ask(answer: type[BaseModel]) -> None:
         return kept
 
     assert meaning(wire_schema(answer)) == meaning(pydantic_function_tool(answer)["function"]["parameters"])
+
+
+def test_a_model_that_contains_itself() -> None:
+    """The schema of a tree has an object as its root, with all that its branches refer to."""
+    schema = wire_schema(Part)
+    assert (schema["type"], list(schema["properties"])) == ("object", ["title", "length", "within"])
+    assert schema["properties"]["within"]["items"] == {"$ref": "#/$defs/Part"}
+    assert schema["properties"].keys() == schema["$defs"]["Part"]["properties"].keys()
+
+
+def test_what_describes_a_field_is_told() -> None:
+    """What a caller's model says of a field reaches the language model; what it says of itself is for programmers."""
+    schema = wire_schema(Part)
+    assert schema["properties"]["title"] == {"type": "string", "description": "two words at most"}
+    assert "description" not in schema
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
