@@ -23,6 +23,7 @@ from pymongo.database import Database
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.ledger import Ledger
 from tests.acceptance.forked import done
+from tests.acceptance.library import add_known
 from tests.acceptance.sandbox import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("batch-synth"))
@@ -56,6 +57,13 @@ class Desk:
     def write(self, *words: str, name: str = "words.txt") -> None:
         """Write the list."""
         (self.folder / name).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+
+    def known(self, name: str, count: int) -> list[str]:
+        """Put so many words with a definition each into list and database."""
+        words = [f"{name}{letter}word" for letter in "abcdefghijkl"[:count]]
+        self.write(*words)
+        add_known(self.database, *words)
+        return words
 
     def do(self, *arguments: str, **env: str) -> Said:
         """Run a command to its end."""
@@ -120,6 +128,20 @@ class Desk:
             return [chunk["state"] for chunk in orjson.loads(self.checkpoint.path.read_bytes())["chunks"]]
         except FileNotFoundError:
             return []
+
+    def under_way(self, process: "subprocess.Popen[Any]") -> None:
+        """Wait until the first batch of a run is made."""
+        until(lambda: self.states() == ["SUBMITTED"] or process.poll() is not None)
+        assert process.poll() is None
+
+    def through(self, process: "subprocess.Popen[Any]") -> None:
+        """Let whatever is in flight end, until a run is through."""
+
+        def ended() -> bool:
+            self.sandbox.control(finish=True)
+            return process.poll() is not None
+
+        until(ended)
 
     def batches(self) -> list[dict[str, Any]]:
         """The batches that the service made of the list."""

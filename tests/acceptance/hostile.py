@@ -1,17 +1,16 @@
 """Texts that would do harm if anybody obeyed them, and a service whose answers and complaints are full of them."""
 
 import re
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
 
 from floridify_batch.requests import parse_custom_id
+from tests.doors import Door, served
 
 BELL_TITLE, MOVE, LINK = "\x1b]0;pwned\x07", "\x1b[77;99H", "\x1b]8;;http://pwned/\x1b\\"
 HOSTILE = f"{BELL_TITLE}{MOVE}{LINK}\x9b77;98H\x9d0;pwned\x9c\u202egnp\u2066.exe\x00[bold]${{x}}"
@@ -45,18 +44,13 @@ def harm(shown: str) -> list[str]:
     return brought + _HARMFUL.findall(_OWN.sub("", shown))
 
 
-class _HostileService(BaseHTTPRequestHandler):
+class _HostileService(Door):
     """Everything is asked of another service; the answers that come back are made hostile."""
 
     behind: str
 
-    def do_GET(self) -> None:
-        self._pass_on(None)
-
-    def do_POST(self) -> None:
-        self._pass_on(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-
-    def _pass_on(self, body: bytes | None) -> None:
+    def take(self, body: bytes | None) -> None:
+        """Pass it on, and answer."""
         kept = ("Authorization", "Content-Type")
         headers = {name: self.headers[name] for name in kept if name in self.headers}
         request = urllib.request.Request(self.behind + self.path, body, headers)  # noqa: S310  of this machine
@@ -69,14 +63,7 @@ class _HostileService(BaseHTTPRequestHandler):
             content = b"".join(map(_hostile_line, content.splitlines(keepends=True)))
         elif status >= 400:
             content = orjson.dumps({"error": {"message": HOSTILE, "code": HOSTILE}})
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        self.answer(status, kind, content)
 
 
 def _hostile_line(raw: bytes) -> bytes:
@@ -104,7 +91,5 @@ def _spoilt(value: Any) -> Any:
 def hostile_service(behind: str) -> Iterator[str]:
     """The address of a service before another one."""
     handler = type("Handler", (_HostileService,), {"behind": behind.removesuffix("/v1")})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with served(handler) as url:
+        yield f"{url}/v1"

@@ -1,12 +1,10 @@
 """Commands that cannot work, each with what it should say; and all of them run in the background."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from shlex import split
 from typing import Any
@@ -21,6 +19,7 @@ from floridify_batch.ledger import Ledger
 from floridify_batch.word_lists import digest_of, write_normalised
 from tests.acceptance.command import KEY, Desk, Said
 from tests.acceptance.sandbox import Sandbox
+from tests.doors import Door, served
 from tests.ledgers import run_settings
 
 CLOSED = "http://127.0.0.1:9/v1"  # the port of `discard`, at which nobody listens any more
@@ -147,7 +146,7 @@ CASES = {
         "status",
         2,
         "Name a --checkpoint ('my run.checkpoint.json', words.checkpoint.json).",
-        prepare=lambda folder: [(folder / f"{name}.checkpoint.json").touch() for name in ("my run", "words")],
+        prepare=lambda folder: [(folder / f"{name}.checkpoint.json").write_bytes(b"") for name in ("my run", "words")],
     ),
     "other list in a name with a space": Case(
         f"{RUN} --components synonyms -c 'my run.json'",
@@ -172,27 +171,12 @@ CASES = {
 }
 
 
-class WebPage(BaseHTTPRequestHandler):
+class WebPage(Door):
     """Something else than the service: a page for whatever is asked."""
 
-    def do_GET(self) -> None:
+    def take(self, _: bytes | None) -> None:
         """Answer with a page."""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<html>Welcome</html>")
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def web_page() -> Iterator[str]:
-    """The address of a web page."""
-    with HTTPServer(("127.0.0.1", 0), WebPage) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        self.answer(200, "text/html", b"<html>Welcome</html>")
 
 
 @dataclass(frozen=True)
@@ -226,7 +210,7 @@ def refusals(
         arguments = case.arguments.format(page=page, service=sandbox.url.removesuffix("/v1"))
         return Refused(desk.do(*split(arguments), **case.env), before, files(folder))
 
-    with web_page() as page, ThreadPoolExecutor(2) as pool:
+    with served(WebPage) as page, ThreadPoolExecutor(2) as pool:
         try:
             yield {name: pool.submit(attempt, name, case) for name, case in CASES.items()}
         finally:

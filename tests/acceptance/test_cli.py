@@ -3,11 +3,9 @@
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -18,6 +16,9 @@ from tests.acceptance.command import KEY, Desk, said, together, until
 from tests.acceptance.conftest import DeskMaker
 from tests.acceptance.library import add_known
 from tests.acceptance.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    import subprocess
 
 pytestmark = pytest.mark.usefixtures("refused")  # these go on while commands of the tests below wait
 
@@ -249,7 +250,7 @@ def test_first_interrupt(still: Desk) -> None:
     still.write(*words)
     add_known(still.database, *words)
     with still.terminal(*RUN) as terminal:
-        until(lambda: still.states() == ["SUBMITTED"])
+        still.under_way(terminal.process)
         terminal.type("\x03")
         assert terminal.ended() == 130
         assert "Stopped. Go on with: batch-synth resume --checkpoint words.checkpoint.json" in terminal.text
@@ -295,7 +296,7 @@ def test_two_at_once(still: Desk) -> None:
     still.write("shared")
     add_known(still.database, "shared")
     with still.doing(*RUN) as process:
-        until(lambda: still.states() == ["SUBMITTED"])
+        still.under_way(process)
         second = still.do(*RESUME)
         assert (second.code, f"process {process.pid} " in second.err) == (3, True)
         assert KEY not in "".join(path.read_text() for path in still.folder.glob(".*"))
@@ -382,14 +383,6 @@ def killed_before_the_reply(desk: Desk) -> None:
 
 
 # ── the command itself ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_help_is_light() -> None:
-    """Help answers without loading what only a run needs."""
-    heavy = ("openai", "motor", "pymongo", "jinja2", "pydantic", "tiktoken", "starlette", "genai_prices")
-    look = f"import sys, floridify_batch.cli; print(sorted(name for name in {heavy} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
 
 
 def test_sandbox_command(desk: Desk, free_port: int) -> None:

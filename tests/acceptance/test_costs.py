@@ -4,7 +4,6 @@ import json
 
 from floridify_batch.ledger import ChunkState
 from tests.acceptance.command import Desk
-from tests.acceptance.library import add_known
 
 FEW = ("--components", "synonyms,cefr_level")
 RUN = ("run", "words.txt", "--yes", *FEW)
@@ -12,17 +11,9 @@ RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
 COSTS = ("costs", "--checkpoint", "words.checkpoint.json")
 
 
-def known(desk: Desk, name: str, count: int) -> list[str]:
-    """Put so many words with a definition each into list and database."""
-    words = [f"{name}{'abcdefghijkl'[number]}word" for number in range(count)]
-    desk.write(*words)
-    add_known(desk.database, *words)
-    return words
-
-
 def test_the_wall(desk: Desk) -> None:
     """A run stops before its wall with exit code 6, says what is left, and goes on behind a higher one."""
-    words = known(desk, "wall", 10)
+    words = desk.known("wall", 10)
     dear = ("--price", "in=100,out=100")
     before = desk.sandbox.stats()["bodies_answered_more_than_once"]
     stopped = desk.do(*RUN, *dear, "--max-cost", "0.5")
@@ -43,7 +34,7 @@ def test_the_wall(desk: Desk) -> None:
 
 def test_the_wall_at_once(desk: Desk) -> None:
     """The wall holds where requests are answered at once, too."""
-    known(desk, "nearwall", 8)
+    desk.known("nearwall", 8)
     stopped = desk.do(*RUN, "--immediate", "--price", "in=100,out=100", "--max-cost", "0.4")
     assert stopped.code == 6, stopped
     total = desk.ledger.totals()
@@ -53,7 +44,7 @@ def test_the_wall_at_once(desk: Desk) -> None:
 
 def test_a_wall_needs_a_price(desk: Desk) -> None:
     """Without a price a wall is refused before anything is begun, and the sentence names the option that helps."""
-    known(desk, "noprice", 1)
+    desk.known("noprice", 1)
     refused = desk.do(*RUN, "--model", "gpt-of-nobody", "--max-cost", "5")
     assert refused.code == 2
     assert "--price in=0.05,out=0.25" in refused.err
@@ -62,7 +53,7 @@ def test_a_wall_needs_a_price(desk: Desk) -> None:
 
 def test_an_unknown_price_is_unknown(desk: Desk) -> None:
     """A price that nobody knows is never nothing, and what was used is priced as soon as somebody gives it."""
-    known(desk, "unpriced", 2)
+    desk.known("unpriced", 2)
     done = desk.do(*RUN, "--model", "gpt-of-nobody")
     assert done.code == 0, done
     assert "$" not in done.out.split("Estimate")[0]
@@ -75,7 +66,7 @@ def test_an_unknown_price_is_unknown(desk: Desk) -> None:
 
 def test_costs(desk: Desk) -> None:
     """The bill is a panel for people and an object for programs, from the one checkpoint of the folder."""
-    known(desk, "bill", 3)
+    desk.known("bill", 3)
     assert desk.do(*RUN, "--batch-size", "2").code == 0
     panel, told = desk.each(("costs",), (*COSTS, "--json"))
     for text in ("Costs", "spent", "immediate price", "(50% saved)", "estimate", "synonyms", "batch_"):
@@ -91,7 +82,7 @@ def test_costs(desk: Desk) -> None:
 
 def test_a_dry_run_says_what_run_would_do(still: Desk) -> None:
     """A dry run over a checkpoint prices the rest of its run, and nothing where it is finished; it changes nothing."""
-    words = known(still, "rest", 4)
+    words = still.known("rest", 4)
     assert still.do(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
     before = still.checkpoint.path.read_bytes()
     rest = still.do("run", "words.txt", "--dry-run", *FEW)

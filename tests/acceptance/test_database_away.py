@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
@@ -15,9 +15,6 @@ from tests.acceptance.conftest import DeskMaker
 from tests.acceptance.library import everything
 from tests.acceptance.mongod import listens, mongod
 from tests.acceptance.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    import subprocess
 
 WORDS = ("moon", "sun", "star")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,pronunciation")
@@ -76,26 +73,10 @@ def finished(desk: Desk, code: int) -> None:
     assert len(labels) == len(set(labels)) == len(desk.ledger.chunks)
 
 
-def under_way(desk: Desk, process: "subprocess.Popen[Any]") -> None:
-    """Wait until the first batch is made."""
-    until(lambda: desk.states() == ["SUBMITTED"] or process.poll() is not None)
-    assert process.poll() is None
-
-
-def through(desk: Desk, process: "subprocess.Popen[Any]") -> None:
-    """Let whatever is in flight end, until the run is through."""
-
-    def ended() -> bool:
-        desk.sandbox.control(finish=True)
-        return process.poll() is not None
-
-    until(ended)
-
-
 def test_waited_for(away: Desk, server: Server) -> None:
     """In lines: the run says that it waits for the database, and goes on by itself when that is back."""
     with away.doing(*RUN) as process:
-        under_way(away, process)
+        away.under_way(process)
         server.go()
         away.sandbox.control(finish=True)
         assert process.stdout is not None
@@ -106,7 +87,7 @@ def test_waited_for(away: Desk, server: Server) -> None:
             shown += line
         assert away.states() == ["ANSWERED"]
         server.come()
-        through(away, process)
+        away.through(process)
         told = said(process)
     assert "Traceback" not in told.err
     finished(away, told.code)
@@ -115,19 +96,19 @@ def test_waited_for(away: Desk, server: Server) -> None:
 def test_waited_for_on_the_screen(away: Desk, server: Server) -> None:
     """On the live screen: the same, and the reason for the wait stands where the run says what it does."""
     with away.terminal(*RUN) as terminal:
-        under_way(away, terminal.process)
+        away.under_way(terminal.process)
         server.go()
         away.sandbox.control(finish=True)
         terminal.wait_for("The database does not answer")
         server.come()
-        through(away, terminal.process)
+        away.through(terminal.process)
         finished(away, terminal.ended())
 
 
 def test_patience_ends(away: Desk, server: Server, tmp_path: Path) -> None:
     """When --patience is over, the run leaves with exit code 5; resumed, it asks nothing again, and stores it once."""
     with away.doing(*RUN, "--patience", "1") as process:
-        under_way(away, process)
+        away.under_way(process)
         server.go()
         away.sandbox.control(finish=True)
         told = said(process)
@@ -140,7 +121,7 @@ def test_patience_ends(away: Desk, server: Server, tmp_path: Path) -> None:
     assert (without.code, away.states()) == (5, ["ANSWERED"])
     server.come()
     with away.doing(*RESUME) as process:
-        through(away, process)
+        away.through(process)
         finished(away, said(process).code)
     stored = everything(away.database)
     shutil.rmtree(away.folder)

@@ -5,7 +5,6 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,7 @@ def small_disk(desk_at: DeskMaker, quick: Sandbox) -> Iterator[Desk]:
     if os.geteuid() != 0 or subprocess.run(mounting, check=False, capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        yield replace(desk)
+        yield desk
     finally:
         subprocess.run(["umount", str(desk.folder)], check=True)  # noqa: S607
 

@@ -38,9 +38,6 @@ def _what(point: str) -> str:
     return point.partition("-")[2]
 
 
-IN_MATRIX = {_what(point) for case in whole_matrix() for point in case.points}
-"""The deeds and moves around which processes die in the whole matrix."""
-
 HARD_SEED = 3434
 """A case with faults, a killed database, a killed service and kills by time."""
 

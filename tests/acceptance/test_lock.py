@@ -20,13 +20,8 @@ def test_started_at_the_same_moment(still: Desk) -> None:
         until(lambda: sum(process.poll() is not None for process in processes) == CROWD - 1)
         (working,) = [process for process in processes if process.poll() is None]
         others = [said(process) for process in processes if process is not working]
-        until(lambda: still.states() == ["SUBMITTED"])
-
-        def through() -> bool:
-            still.sandbox.control(finish=True)
-            return working.poll() is not None
-
-        until(through)
+        still.under_way(working)
+        still.through(working)
         assert said(working).code == 0
     for told in others:
         assert (told.code, told.err.count("\n")) == (3, 1)
@@ -42,7 +37,7 @@ def test_named_while_it_works(still: Desk) -> None:
     """Who comes while a process works is told its host, its number and since when; when it was killed, nobody waits."""
     still.write("moon")
     with still.doing(*RUN) as working:
-        until(lambda: still.states() == ["SUBMITTED"])
+        still.under_way(working)
         for command in (RUN, RESUME):
             told = still.do(*command)
             assert told.code == 3

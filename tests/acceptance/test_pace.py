@@ -5,24 +5,15 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from floridify_batch.chunks import read_failures
 from floridify_batch.ledger import ChunkRecord, ChunkState
 from tests.acceptance.command import Desk
-from tests.acceptance.library import add_known
+from tests.doors import Door, served
 
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,cefr_level")
 RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
 CANCEL = ("cancel", "--checkpoint", "words.checkpoint.json", "--poll-interval", "0.2")
-
-
-def known(desk: Desk, name: str, count: int) -> list[str]:
-    """Put so many words with a definition each into list and database."""
-    words = [f"{name}{'abcdefghijkl'[number]}word" for number in range(count)]
-    desk.write(*words)
-    add_known(desk.database, *words)
-    return words
 
 
 def in_flight(desk: Desk) -> list[ChunkRecord]:
@@ -41,14 +32,14 @@ def passes(desk: Desk, *options: str) -> Iterator[list[ChunkRecord]]:
 
 def test_max_batches(still: Desk) -> None:
     """There are never more batches in flight than --max-batches, and as many while there is work."""
-    words = known(still, "fleet", 5)
+    words = still.known("fleet", 5)
     assert [len(chunks) for chunks in passes(still, "--batch-size", "1", "--max-batches", "2")] == [2, 2, 1]
     assert sorted(still.ledger.processed_words) == sorted(words)
 
 
 def test_max_queued_tokens(still: Desk) -> None:
     """Chunks in flight hold no more tokens together than --max-queued-tokens; one that is larger is cut smaller."""
-    words = known(still, "queue", 6)
+    words = still.known("queue", 6)
     assert still.do(*RUN, "--no-wait", "--batch-size", "1", "--max-batches", "1").code == 0
     (first,) = in_flight(still)
     still.sandbox.control(finish=True)
@@ -64,7 +55,7 @@ def test_max_queued_tokens(still: Desk) -> None:
 
 def test_queued_tokens_of_many_chunks(still: Desk) -> None:
     """Small chunks join the queue while there is room in it, and no longer; `resume` takes another limit."""
-    known(still, "crowd", 5)
+    still.known("crowd", 5)
     assert still.do(*RUN, "--no-wait", "--batch-size", "1", "--max-batches", "1").code == 0
     (first,) = in_flight(still)
     limit = str(first.input_tokens * 5 // 2)
@@ -76,7 +67,7 @@ def test_queued_tokens_of_many_chunks(still: Desk) -> None:
 
 def test_retry_failed(desk: Desk) -> None:
     """Failed words get as many tries as at first, processed ones are not asked again, and the sums are right."""
-    words = known(desk, "retry", 4)
+    words = desk.known("retry", 4)
     poor = ("retrycword", "retrydword")
     desk.sandbox.control(faults=["refuse=retrycword", "http_500=retrydword"])
     assert desk.do(*RUN, "--max-attempts", "2").code == 1
@@ -111,37 +102,27 @@ def counting(url: str) -> Iterator[tuple[str, list[int]]]:
     """An address before a service, and how many requests were under way there whenever one more came."""
     lock, seen, now = threading.Lock(), [], [0]
 
-    class Door(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Counted(Door):
+        def take(self, body: bytes | None) -> None:
             with lock:
                 now[0] += 1
                 seen.append(now[0])
             time.sleep(0.1)  # so that all who may come are there together
-            body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {"Content-Type": "application/json", "Authorization": "Bearer any"}
             request = urllib.request.Request(f"{url}{self.path}", data=body, headers=headers)  # noqa: S310
             with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
                 answer = reply.read()
             with lock:
                 now[0] -= 1
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            self.answer(200, "application/json", answer)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", seen
-        server.shutdown()
+    with served(Counted) as address:
+        yield address, seen
 
 
 def test_concurrency(desk: Desk) -> None:
     """With --immediate, there are as many requests in flight as --concurrency says, and never more."""
-    words = known(desk, "hurry", 6)
+    words = desk.known("hurry", 6)
     with counting(desk.sandbox.url) as (url, seen):
         done = desk.do(*RUN, "--immediate", "--concurrency", "3", "--base-url", url)
     assert (done.code, done.err) == (0, "")
@@ -154,11 +135,9 @@ def test_concurrency(desk: Desk) -> None:
 
 def test_cancel_beside_a_running_process(still: Desk) -> None:
     """While a process works on the run, its batches are cancelled, and that process is said to store the answers."""
-    known(still, "beside", 3)
+    still.known("beside", 3)
     with still.doing(*RUN) as running:
-        while still.states() != ["SUBMITTED"]:
-            assert running.poll() is None
-            time.sleep(0.05)
+        still.under_way(running)
         cancelled = still.do(*CANCEL)
         (batch, *_) = still.batches()
         assert (cancelled.code, batch["id"] in cancelled.out) == (0, True)
@@ -169,7 +148,7 @@ def test_cancel_beside_a_running_process(still: Desk) -> None:
 
 def test_cancel_before_anything_is_known(still: Desk) -> None:
     """A batch that was made and not noted is found by its label and cancelled; the run can be gone on with."""
-    words = known(still, "unnoted", 3)
+    words = still.known("unnoted", 3)
     died = still.do(*RUN, BATCH_SYNTH_DIE_AT="after-create")
     assert died.code != 0
     assert still.states() == ["SUBMITTING"]
@@ -183,7 +162,7 @@ def test_cancel_before_anything_is_known(still: Desk) -> None:
 
 def test_killed_while_cancelling(still: Desk) -> None:
     """Killed in the middle of storing what was finished, the same command finishes that; nothing is asked twice."""
-    words = known(still, "killed", 4)
+    words = still.known("killed", 4)
     before = still.sandbox.stats()["bodies_answered_more_than_once"]
     still.sandbox.control(faults=["partial_output=0.5"])
     assert still.do(*RUN, "--no-wait").code == 0

@@ -1,6 +1,5 @@
 """One request at once: whatever comes back with 200 is a reply, also where no service wrote it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +9,7 @@ from floridify_batch import answers
 from floridify_batch.connector import OpenAIConnector
 from floridify_batch.failures import FailureReason
 from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
+from tests.doors import answering
 
 ENVELOPE = Envelope("domain", answers.DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
 REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
@@ -19,16 +19,8 @@ REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
 async def answered_with(body: bytes) -> AsyncIterator[OpenAIConnector]:
     """A connector to a service that answers everything with 200 and these bytes."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        (length,) = (line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-length"))
-        await reader.readexactly(int(length))
-        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        connector = OpenAIConnector("any", base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    async with answering(body) as url:
+        connector = OpenAIConnector("any", base_url=url)
         yield connector
         await connector.close()
 

@@ -1,6 +1,5 @@
 """Replies with status 200 that are none: pages, halves, and JSON of another kind, over real HTTP."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from floridify_batch.batches import OpenAIBatches
 from floridify_batch.errors import ServiceError, ServiceUncertain
+from tests.doors import answering
 from tests.twins import NOON
 
 DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
@@ -23,19 +23,9 @@ DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
 
 
 @asynccontextmanager
-async def answering(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
+async def connected(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
     """The connection to a service that answers everything with the same body."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-length:")]
-        await reader.readexactly(int(length[0]) if length else 0)
-        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with answering(body, kind) as url:
         batches = OpenAIBatches("any", base_url=url, patience=0)
         try:
             yield batches
@@ -50,7 +40,7 @@ async def test_odd_replies(tmp_path: Path, deed: str, body: bytes) -> None:
     requests = tmp_path / "requests.jsonl"
     requests.write_bytes(b"{}\n")
     kind = "text/html" if body.startswith(b"<") else "application/json"
-    async with answering(kind, body) as batches:
+    async with connected(kind, body) as batches:
         with pytest.raises(ServiceUncertain):
             await DEEDS[deed](batches, requests)
 
@@ -59,7 +49,7 @@ async def test_odd_replies(tmp_path: Path, deed: str, body: bytes) -> None:
 async def test_another_kind_of_service(body: bytes) -> None:
     """An address at which something else answers is told apart before anything is sent there."""
     kind = "text/html" if body.startswith(b"<") else "application/json"
-    async with answering(kind, body) as batches:
+    async with connected(kind, body) as batches:
         with pytest.raises(ServiceError, match="does not speak"):
             await batches.check()
 
@@ -72,5 +62,5 @@ async def test_others_in_the_queue(status: str, label: str, there: bool) -> None
     """What fills the account's queue beside a run's own batches are the unfinished ones of others."""
     batch = {"id": "batch_1", "status": status, "metadata": {"label": label}, "created_at": 1_790_000_000}
     body = orjson.dumps({"object": "list", "data": [batch], "has_more": False})
-    async with answering("application/json", body) as batches:
+    async with connected("application/json", body) as batches:
         assert await batches.others("run") is there
