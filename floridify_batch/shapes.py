@@ -117,8 +117,8 @@ def _with_a_root(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema whose root is an object; of a model that contains itself, pydantic makes a reference of it."""
     if "$ref" not in schema:
         return schema
-    own = schema["$ref"].rpartition("/")[2]
-    return schema["$defs"][own] | {"$defs": schema["$defs"]}
+    name = schema["$ref"].rpartition("/")[2]
+    return {**schema["$defs"][name], "$defs": schema["$defs"]}
 
 
 _NOT_ON_THE_WIRE = frozenset({"title", "description", "default", "examples", "maxLength", "minLength"})
@@ -129,7 +129,7 @@ def _strip(node: Any) -> Any:
         return [_strip(item) for item in node]
     if not isinstance(node, dict):
         return node
-    stripped = {}
+    stripped: dict[str, Any] = {}
     for key, value in node.items():
         if key == "properties":
             stripped[key] = {name: _field(below) for name, below in value.items()}
