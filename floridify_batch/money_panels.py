@@ -129,7 +129,7 @@ def _drawn_from(estimate: Estimate) -> Iterator[str]:
         if names := by_origin.get(origin):
             answers = sum(estimate.length(name).answers for name in names)
             which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
-            yield f"from {count(answers)} answers of {origin}{which}"
+            yield f"from {counted(answers, 'answer')} of {origin}{which}"
     if names := by_origin.get(Origin.PRIOR):
         which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
         yield f"expected{which}: nobody has answered yet"

@@ -322,6 +322,13 @@ def test_an_estimate_says_what_it_is_drawn_from() -> None:
         assert "…" not in panel
 
 
+def test_an_estimate_that_is_drawn_from_one_answer() -> None:
+    """One answer is one."""
+    lengths = {"synonyms": measured("synonyms", Observed(1, 100), Origin.RUN)}
+    estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10, 50)}, lengths=lengths)
+    assert "from 1 answer of this run" in seen(estimate_panel(estimate), 80)
+
+
 def test_an_estimate_is_held_against_its_wall() -> None:
     """A wall below what is expected together with what was spent is told before anything is sent."""
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10**7, 0)})
