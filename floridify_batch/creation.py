@@ -103,7 +103,7 @@ def unanswered(job: BatchJob) -> Unanswered:
         reasons = _reasons(job)
         return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
     if job.status in ("expired", "cancelled"):
-        return Unanswered(FailureReason.EXPIRED, f"the batch was {job.status} before this request was answered")
+        return Unanswered(FailureReason(job.status), f"the batch was {job.status} before this request was answered")
     return Unanswered(FailureReason.MISSING, "no answer file of the batch holds it")
 
 

@@ -9,6 +9,8 @@ class FailureReason(StrEnum):
 
     EXPIRED = "expired"
     """The batch's window closed before the service came to it."""
+    CANCELLED = "cancelled"
+    """The batch was cancelled before the service came to it."""
     REJECTED = "rejected"
     """The service refused the whole batch."""
     HTTP = "http"
@@ -26,7 +28,13 @@ class FailureReason(StrEnum):
 
 
 _WORTH_REPEATING = frozenset(
-    {FailureReason.EXPIRED, FailureReason.TRUNCATED, FailureReason.MALFORMED, FailureReason.MISSING}
+    {
+        FailureReason.EXPIRED,
+        FailureReason.CANCELLED,
+        FailureReason.TRUNCATED,
+        FailureReason.MALFORMED,
+        FailureReason.MISSING,
+    }
 )
 _TRANSIENT_STATUSES = frozenset({0, 408, 409, 429})
 _SERVER_ERRORS = range(500, 600)

@@ -24,7 +24,7 @@ BLOCK_BYTES = 1 << 20
 """How much of an answer file is indexed in one go: some 700 lines."""
 
 _DETAIL_LENGTH = 300
-_TIME_RAN_OUT = frozenset({"batch_expired", "batch_cancelled"})
+_CUT_SHORT = {"batch_expired": FailureReason.EXPIRED, "batch_cancelled": FailureReason.CANCELLED}
 
 
 type Place = tuple[int, int, int]
@@ -226,8 +226,8 @@ def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
         status = response.get("status_code")
         error = body.get("error") if isinstance(body, dict) else body
         return _failure(request, FailureReason.HTTP, _text(error), status if isinstance(status, int) else 0)
-    if isinstance(error, dict) and str(error.get("code")) in _TIME_RAN_OUT:
-        return _failure(request, FailureReason.EXPIRED, _text(error))
+    if isinstance(error, dict) and (reason := _CUT_SHORT.get(str(error.get("code")))):
+        return _failure(request, reason, _text(error))
     return _failure(request, FailureReason.HTTP, _text(error), 0)
 
 

@@ -268,7 +268,7 @@ async def test_gather_raises_at_the_end(collector: BatchSynthesisCollector, serv
     ("end", "reason"),
     [
         (End("expired", answered=1), FailureReason.EXPIRED),
-        (End("cancelled", answered=1), FailureReason.EXPIRED),
+        (End("cancelled", answered=1), FailureReason.CANCELLED),
         (End("failed", error=BatchError("invalid_json_line", "Line 2 is no JSON.")), FailureReason.REJECTED),
     ],
 )

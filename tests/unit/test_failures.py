@@ -21,6 +21,7 @@ def test_lasting_troubles_are_not(status: int | None) -> None:
     ("reason", "again"),
     [
         (FailureReason.EXPIRED, True),
+        (FailureReason.CANCELLED, True),
         (FailureReason.TRUNCATED, True),
         (FailureReason.MALFORMED, True),
         (FailureReason.MISSING, True),

@@ -105,6 +105,12 @@ def test_every_part_of_an_event_is_documented(name: str, kind: type) -> None:
     assert set(fields_in_the_row_of(name)) == {field.name for field in fields(kind)}
 
 
+def test_every_reason_of_a_failure_is_documented() -> None:
+    """The document names each reason that a failure can have, and no others."""
+    _, reasons = DOCUMENT.split("A failure's `reason` is")
+    assert set(re.findall(r"`(\w+)`", reasons.split("\n\n")[0])) == set(FailureReason)
+
+
 def test_no_other_event_is_documented() -> None:
     """An event that there is no more would have to stay: the document promises it."""
     table = DOCUMENT.split("## Events")[1].split("## Objects")[0]

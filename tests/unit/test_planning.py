@@ -156,6 +156,7 @@ def test_a_first_attempt() -> None:
     ("reason", "boost", "then"),
     [
         (FailureReason.EXPIRED, 0, (2, 0)),
+        (FailureReason.CANCELLED, 0, (2, 0)),
         (FailureReason.TRUNCATED, 0, (2, 1)),
         (FailureReason.TRUNCATED, 1, (2, 2)),
         (FailureReason.MALFORMED, 1, (2, 1)),

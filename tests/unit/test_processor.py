@@ -250,6 +250,7 @@ async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
     assert scene.service.sizes == [8, 3]
     assert set(scene.service.answered.values()) == {1}
     assert sorted(ledger.processed_words) == ["bank", "tree"]
+    assert ledger.chunk(1).failures == {status: 3}
 
 
 async def test_a_rejected_batch(tmp_path: Path) -> None:

@@ -112,11 +112,13 @@ def test_one_bad_line_among_good_ones(tmp_path: Path) -> None:
     assert settled.failures[IDS[1]].reason is FailureReason.EXPIRED
 
 
-@pytest.mark.parametrize("code", ["batch_expired", "batch_cancelled"])
-def test_out_of_time(tmp_path: Path, code: str) -> None:
-    """A request to which an expired or cancelled batch did not come can be asked again."""
+@pytest.mark.parametrize(
+    ("code", "reason"), [("batch_expired", FailureReason.EXPIRED), ("batch_cancelled", FailureReason.CANCELLED)]
+)
+def test_out_of_time(tmp_path: Path, code: str, reason: FailureReason) -> None:
+    """A request to which an expired or cancelled batch did not come can be asked again, and is told as what it is."""
     failure = alone(tmp_path, expired(IDS[0], code))
-    assert (failure.reason, failure.repeatable) == (FailureReason.EXPIRED, True)
+    assert (failure.reason, failure.repeatable) == (reason, True)
     assert failure.detail == "This request could not be executed in time."
 
 
