@@ -1,5 +1,6 @@
 """Replies with status 200 that are none: pages, halves, and JSON of another kind, over real HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
+from floridify_batch.assembly import opened_batches
 from floridify_batch.batches import OpenAIBatches
-from floridify_batch.errors import ServiceError, ServiceUncertain
+from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
+from floridify_batch.seams import tell_nobody
 from tests.doors import answering
+from tests.ledgers import run_settings
 from tests.twins import NOON
 
 DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
@@ -52,6 +57,27 @@ async def test_another_kind_of_service(body: bytes) -> None:
     async with connected(kind, body) as batches:
         with pytest.raises(ServiceError, match="does not speak"):
             await batches.check()
+
+
+async def test_a_service_that_refuses_is_let_go_of(tmp_path: Path) -> None:
+    """Where the first question is refused, the connection on which it was asked is closed."""
+    left = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+        await reader.read()
+        left.set()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    with pytest.raises(ServiceRefused) as refused:
+        async with opened_batches(run_settings(), "any", url, Checkpoint(tmp_path / "run.json"), tell_nobody):
+            pytest.fail("it was not refused")
+    server.close()
+    await asyncio.wait_for(left.wait(), 10)
+    assert "refuses this key" in str(refused.value)
 
 
 @pytest.mark.parametrize(
