@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -350,6 +350,14 @@ class Shelf:
         self.seen: dict[DocId, tuple[str, Observed]] = {}
         self.fate = Fate()
         self.applied = 0
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Self:
+        """A database that has one definition of each of these words."""
+        shelf = cls()
+        for word in words:
+            shelf.know(word, f"what {word} means")
+        return shelf
 
     def know(self, text: str, *definitions: str, language: str = "en", **fields: Any) -> DocId:
         """Put a word with definitions on the shelf; returns the word's id."""

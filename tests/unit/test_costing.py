@@ -42,10 +42,7 @@ def seen(content: RenderableType, width: int = 80) -> str:
 
 
 async def traveled(folder: Path, service: Service | None = None, witness: Witness | None = None) -> Ledger:
-    known = Shelf()
-    for word in WORDS:
-        known.know(word, f"what {word} means")
-    run = Stage(folder, WORDS, service or Counting(), known, batch_size=2).run(witness=witness)
+    run = Stage(folder, WORDS, service or Counting(), Shelf.of(WORDS), batch_size=2).run(witness=witness)
     await Driver(run).process()
     return run.ledger
 
@@ -125,8 +122,7 @@ async def test_an_unknown_price(tmp_path: Path) -> None:
     for record in ledger.chunks:
         ledger.note(record.number, cost=None)
     ledger.spent = {name: each.model_copy(update={"cost": None}) for name, each in ledger.spent.items()}
-    settings = ledger.run.settings.model_copy(update={"model": "gpt-of-nobody"})
-    ledger.run = ledger.run.model_copy(update={"settings": settings})
+    ledger.go_at({"model": "gpt-of-nobody"})
     costs = costs_of(ledger)
     panel = seen(costs_panel(costs, 80))
     assert "$" not in panel

@@ -42,10 +42,8 @@ def _spoil(output: Path, how: Callable[[bytes], bytes]) -> None:
 
 def scene(folder: Path, service: Service) -> Stage:
     """A run of two words that are known to the database."""
-    shelf = Shelf()
-    for word in ("bank", "tree"):
-        shelf.know(word, f"what {word} means")
-    return Stage(folder, ["bank", "tree"], service, shelf)
+    words = ["bank", "tree"]
+    return Stage(folder, words, service, Shelf.of(words))
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,7 @@ WORDS = ["bank", "tree", "lake", "road"]
 @pytest.mark.parametrize("dies_at", range(8, 51))
 async def test_gone_on_from(tmp_path: Path, dies_at: int) -> None:
     """Wherever the process dies, the copy of the save before leads to the end, and no answer is paid for twice."""
-    shelf = Shelf()
-    for word in WORDS:
-        shelf.know(word, f"what {word} means")
-    stage = Stage(tmp_path, WORDS, Service(End(), End(polls=50)), shelf, batch_size=2)
+    stage = Stage(tmp_path, WORDS, Service(End(), End(polls=50)), Shelf.of(WORDS), batch_size=2)
     with pytest.raises(Died):
         await Driver(stage.run(Fate(dies_at))).process()
     path = tmp_path / "run.checkpoint.json"

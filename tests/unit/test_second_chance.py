@@ -7,24 +7,21 @@ import pytest
 from floridify_batch.driver import Driver, Ending
 from floridify_batch.ledger import ChunkState
 from floridify_batch.run import Run
-from tests.twins import Died, End, Fate, Fault, Service, Shelf, Stage
+from tests.twins import Died, End, Fate, Fault, Service, Shelf, Stage, faultless
 
 WORDS = ["bank", "tree", "lake", "road"]
 
 
 async def failed_in_a_stored_chunk(folder: Path) -> Stage:
     """A run of which "bank" has failed in a chunk that is kept open by "tree"; the second chunk is in flight."""
-    shelf = Shelf()
-    for word in WORDS:
-        shelf.know(word, f"what {word} means")
-    stage = Stage(folder, WORDS, Service(End(), End(polls=50)), shelf, batch_size=2)
+    stage = Stage(folder, WORDS, Service(End(), End(polls=50)), Shelf.of(WORDS), batch_size=2)
     stage.service.faults = refusing_bank
     for _ in range(2):
         assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
     ledger = stage.run().ledger
     assert [record.state for record in ledger.chunks] == [ChunkState.STORED, ChunkState.SUBMITTED]
     assert list(ledger.failed_words) == ["bank"]
-    stage.service.faults = lambda _, __: None
+    stage.service.faults = faultless
     return stage
 
 

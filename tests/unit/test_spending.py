@@ -27,10 +27,7 @@ class Immediate(Service):
 
 
 def stage(folder: Path, service: Service | None = None, **more: Any) -> Stage:
-    known = Shelf()
-    for word in WORDS:
-        known.know(word, f"what {word} means")
-    return Stage(folder, WORDS, service or Service(), known, **more)
+    return Stage(folder, WORDS, service or Service(), Shelf.of(WORDS), **more)
 
 
 def run_of(place: Stage, max_cost: str | None, price: Price | None = PRICE, witness: Witness | None = None) -> Run:
@@ -178,7 +175,6 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
 def test_an_unknown_price(tmp_path: Path) -> None:
     """A wall without a price cannot hold, and is refused with the option that gives one."""
     run = run_of(stage(tmp_path), "5", None)
-    settings = run.ledger.run.settings.model_copy(update={"model": "gpt-of-nobody"})
-    run.ledger.run = run.ledger.run.model_copy(update={"settings": settings})
+    run.ledger.go_at({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
         wall_of(run.ledger)

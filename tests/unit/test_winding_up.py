@@ -165,10 +165,7 @@ def walled(stage: Stage, max_cost: str, fate: Fate | None = None) -> Run:
 
 
 def many(folder: Path, *ends: End) -> Stage:
-    shelf = Shelf()
-    for word in MANY:
-        shelf.know(word, f"what {word} means")
-    return Stage(folder, MANY, Service(*ends), shelf)
+    return Stage(folder, MANY, Service(*ends), Shelf.of(MANY))
 
 
 async def test_cancelled_before_a_wall(tmp_path: Path) -> None:
