@@ -15,6 +15,7 @@ from floridify_batch.cli_options import (
     OnlyCheckpointOption,
     OutputOption,
     PollOption,
+    PriceOption,
     QuietOption,
     SandboxOption,
     TemplatesOption,
@@ -69,6 +70,7 @@ def recover(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask before storing.", rich_help_panel="Pace")
     ] = False,
+    price: PriceOption = None,
     poll_interval: PollOption = None,
     templates: TemplatesOption = None,
     mongo_url: MongoOption = None,
@@ -80,10 +82,12 @@ def recover(
     """Store what was paid for, without a checkpoint."""
     from floridify_batch import recovering
     from floridify_batch.floridify import read_config
+    from floridify_batch.pricing import price_named
 
     config = read_config(floridify_config)
     interval = poll_interval_of(poll_interval, near=sandbox)
-    search = recovering.Search(run, yes=yes, wait=interval if wait else None, templates=templates)
+    rates = price_named(price) if price is not None else None
+    search = recovering.Search(run, yes=yes, wait=interval if wait else None, templates=templates, price=rates)
     place = place_of(mongo_url, database, config)
     source = recovering.Source(secrets_of(mongo_url, config), base_url, Path() if sandbox else None, sandbox_seconds())
     try:

@@ -18,6 +18,7 @@ from floridify_batch.dictionary import Place, opened
 from floridify_batch.errors import DatabaseError, UnknownBatch, UsageError
 from floridify_batch.frames import cell, facts, framed, listing
 from floridify_batch.gate import agreed
+from floridify_batch.pricing import Price
 from floridify_batch.recovery import Recovered, recover
 from floridify_batch.seams import Sleep, utc_now
 from floridify_batch.store import STAMPS, MongoStore
@@ -32,12 +33,16 @@ LOOK_BACK = timedelta(days=35)
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for, and how far the command may go: `wait` seconds between looks, None for not waiting."""
+    """What is looked for, and how far the command may go: `wait` seconds between looks, None for not waiting.
+
+    `price` is the user's own, which goes before the public ones in the bill.
+    """
 
     run: str | None = None
     yes: bool = False
     wait: float | None = None
     templates: Path | None = None
+    price: Price | None = None
     sleep: Sleep = asyncio.sleep
 
 
@@ -131,7 +136,9 @@ class _Recovery:
         self._sum.batches += 1
         try:
             with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
-                recovered = await recover(batch, self._archive, self._store, Path(folder), self._search.templates)
+                recovered = await recover(
+                    batch, self._archive, self._store, Path(folder), self._search.templates, self._search.price
+                )
         except (UnknownBatch, UsageError) as error:
             self._sum.gone += 1
             say(f"{batch.job.id}: not stored: {error}")

@@ -28,7 +28,7 @@ from floridify_batch.failures import Failure
 from floridify_batch.finishing import finish
 from floridify_batch.languages import language_name
 from floridify_batch.planning import Brief, brief, left_over
-from floridify_batch.pricing import Bills, Usage, together
+from floridify_batch.pricing import Bills, Price, Usage, together
 from floridify_batch.recipes import RECIPES, counts_named
 from floridify_batch.requests import mark_of, parse_custom_id
 from floridify_batch.results import WordOutcome, indexed_answers, settle
@@ -89,9 +89,16 @@ class Recovered:
 
 
 async def recover(
-    batch: KeptBatch, files: Files, library: Library, folder: Path, templates: Path | None = None
+    batch: KeptBatch,
+    files: Files,
+    library: Library,
+    folder: Path,
+    templates: Path | None = None,
+    price: Price | None = None,
 ) -> Recovered:
     """Store what a batch that has ended holds, where nothing newer is stored; `folder` is for its files.
+
+    What it cost is told at `price`, or at the public one.
 
     Doing so twice changes nothing. Raises `UnknownBatch` where the service no longer has its files, `UsageError` where
     its metadata or the templates are of no use.
@@ -103,7 +110,7 @@ async def recover(
     await files.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
     asked = _brief(batch, sent, templates)
     shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
-    bills = Bills(sent.model, batch=True)
+    bills = Bills(sent.model, batch=True, price=price)
 
     def paid(identity: str, usage: Usage) -> None:
         bills.add(component_of(identity), usage)

@@ -1,11 +1,13 @@
 """A lost checkpoint is not lost money: what the service has is stored, once, and nothing newer is touched."""
 
 import shutil
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from floridify_batch.wording import dollars
 from tests.acceptance.command import Desk, Said, said, until
 from tests.acceptance.conftest import DeskMaker
 from tests.acceptance.library import add_definition, add_known, add_word, contents, everything
@@ -191,6 +193,27 @@ def test_made_twice(desk: Desk) -> None:
     assert f"{first.id}: 3 requests" in done.out
     assert f"{twin}: " not in done.out
     assert desk.database.synthesis_stamps.distinct("batch_id") == [first.id]
+
+
+def test_what_was_paid(desk: Desk) -> None:
+    """What was recovered is billed at the price that the command is given; an unknown one is unknown without it."""
+    desk.write("paidword")
+    add_known(desk.database, "paidword")
+    assert desk.do(*RUN, "--model", "gpt-of-nobody", "--price", "in=100,out=200", "--no-wait").code == 0
+    run = lose_checkpoint(desk)
+    with OpenAI(api_key="any", base_url=desk.sandbox.url) as client:
+        (usage,) = (each.usage for each in client.batches.list(limit=100) if (each.metadata or {}).get("run") == run)
+    assert usage is not None
+    paid = dollars(Decimal(100 * usage.input_tokens + 200 * usage.output_tokens) / 10**6)
+    unpriced, priced = recover(desk, run), recover(desk, run, "--price", "in=100,out=200")
+    assert ("cost unknown" in unpriced.out, "$" in unpriced.out) == (True, False)
+    assert (f"cost {paid}" in priced.out, f"paid for {paid}" in " ".join(priced.out.split())) == (True, True)
+
+
+def test_a_price_that_is_none(desk: Desk) -> None:
+    """A price that cannot be read is refused before anything is looked for."""
+    refused = desk.do("recover", "--yes", "--price", "cheap")
+    assert (refused.code, "--price cheap" in refused.err, refused.out) == (2, True, "")
 
 
 def test_the_sandbox_remembers(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import override
 
@@ -12,6 +13,7 @@ from floridify_batch.batches import BatchJob
 from floridify_batch.changes import Collection
 from floridify_batch.components import SynthesisComponent as C
 from floridify_batch.driver import Driver, Ending
+from floridify_batch.pricing import Price
 from floridify_batch.recovery import Recovered, recover
 from floridify_batch.words import DocId, Entry
 from tests.twins import Died, End, Fate, Service, Shelf, Stage
@@ -82,12 +84,12 @@ async def through(stage: Stage) -> None:
     assert await Driver(stage.run()).process() is Ending.FINISHED
 
 
-async def recovered(service: Attic, shelf: Indexed) -> Recovered:
+async def recovered(service: Attic, shelf: Indexed, price: Price | None = None) -> Recovered:
     """Recover every batch."""
     total = Recovered()
     for batch in service.found():
         with tempfile.TemporaryDirectory() as folder:
-            total += await recover(batch, service, shelf, Path(folder))
+            total += await recover(batch, service, shelf, Path(folder), price=price)
     return total
 
 
@@ -137,6 +139,15 @@ async def test_dead_at_every_step(tmp_path: Path) -> None:
         assert (again.fates[Became.FRESH], documents(shelf)) == (0, settled)
         deeds += 1
     assert deeds > 6
+
+
+async def test_a_price_of_ones_own(tmp_path: Path) -> None:
+    """What was recovered cost what it comes to at the price that is given, in every wave."""
+    stage = scene(tmp_path / "run")
+    await through(stage)
+    assert isinstance(stage.service, Attic)
+    total = await recovered(stage.service, copied(stage.shelf), Price(Decimal(1), Decimal(2)))
+    assert total.cost == total.requests * (100 * Decimal(1) + 20 * Decimal(2)) / 10**6
 
 
 async def test_nothing_of_ours(tmp_path: Path) -> None:
