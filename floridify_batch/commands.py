@@ -117,7 +117,8 @@ async def _run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     asked = new_brief(settings, run_id)
     info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
     if dry_run:
-        return await dry_run_of(info, scene.secrets, scene.checkpoint, asked, listed)
+        stream = scene.stream if scene.output == Output.JSON else None
+        return await dry_run_of(info, scene.secrets, scene.checkpoint, asked, listed, stream)
     with scene.checkpoint.locked():
         before = scene.checkpoint.load()
         if before is not None and not begins_anew(before, info, scene.checkpoint):

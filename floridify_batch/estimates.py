@@ -96,9 +96,14 @@ class Estimate:
         return sum(self.now.values(), Expectation())
 
     @property
+    def total_later(self) -> Expectation:
+        """What is expected to be asked later."""
+        return sum(self.later.values(), Expectation())
+
+    @property
     def total(self) -> Expectation:
         """What can be asked now and, as expected, later."""
-        return self.total_now + sum(self.later.values(), Expectation())
+        return self.total_now + self.total_later
 
     def whole(self, component: str) -> Expectation:
         """What a component is asked for, now and later."""

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from floridify_batch.events import Event
 from floridify_batch.log_lines import write_line
+from floridify_batch.quotes import Estimated
 from floridify_batch.run_view import RunView
 from floridify_batch.seams import Clock
 from floridify_batch.wording import exact
@@ -29,10 +30,15 @@ class JsonDisplay:
         """Write an event; a stream that has gone away is no matter."""
         now = self._clock()
         self.view = self.view.apply(event, now)
-        write_line(self._stream, json.dumps(event_object(event, now)))
+        write_event(self._stream, event, now)
 
 
-def event_object(event: Event, now: datetime) -> dict[str, Any]:
+def write_event(stream: TextIO, event: Event | Estimated, now: datetime) -> None:
+    """Write an event as a line of JSON, in ASCII; a stream that has gone away is no matter."""
+    write_line(stream, json.dumps(event_object(event, now)))
+
+
+def event_object(event: Event | Estimated, now: datetime) -> dict[str, Any]:
     """An event as JSON has it: when it came, which it is, and its fields under their own names."""
     return {"time": _moment(now), "event": event_name(type(event)), **object_of(event)}
 

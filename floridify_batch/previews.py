@@ -1,20 +1,28 @@
 """The dry run: what `run` would do next and what that would cost, with nothing sent or written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TextIO
 
 from rich.console import Console
 
+from floridify_batch.accounts import Spent
 from floridify_batch.assembly import Secrets, mongo_folder, opened_store, same_database, spare_the_collector
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_ordinals
 from floridify_batch.entry_stores import EntryReader, NoDatabase
+from floridify_batch.estimates import Estimate
 from floridify_batch.gate import notes_on, surveyed
+from floridify_batch.json_lines import write_event
 from floridify_batch.ledger import COMMITTED, Ledger
 from floridify_batch.money_panels import estimate_panel
 from floridify_batch.planning import Brief
+from floridify_batch.quotes import estimated
 from floridify_batch.run_settings import RunInfo, RunSettings
+from floridify_batch.seams import utc_now
 from floridify_batch.spending import expected_in_flight
 from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_finished
 from floridify_batch.telling import say
@@ -22,23 +30,35 @@ from floridify_batch.word_lists import WordList
 from floridify_batch.wording import count, dollars
 
 
-async def dry_run_of(info: RunInfo, secrets: Secrets, checkpoint: Checkpoint, asked: Brief, listed: WordList) -> int:
+async def dry_run_of(
+    info: RunInfo,
+    secrets: Secrets,
+    checkpoint: Checkpoint,
+    asked: Brief,
+    listed: WordList,
+    stream: TextIO | None = None,
+) -> int:
     """Show what `run` would ask: for a new run, or for the rest of the one that its checkpoint holds.
 
-    Raises `CheckpointError` where `run` would refuse.
+    `stream`: where that is written as JSON; None for a panel. Raises `CheckpointError` where `run` would refuse.
     """
     before = checkpoint.load()
     if before is None or begins_anew(before, info, checkpoint):
         adopted = checkpoint.adopted()
-        words = listed.without(adopted.words)
-        return await _shown(info.settings, secrets, checkpoint, asked, words, [*notes_on(listed), *adopted.notes])
+        words, notes = listed.without(adopted.words), [*notes_on(listed), *adopted.notes]
+        estimate = await _estimated(info.settings, secrets, checkpoint, asked, words, notes)
+        return _show(estimate, info.settings, Decimal(0), notes, stream)
+    settings, spent = before.run.settings, before.totals().cost
     if before.finished:
+        if stream is not None:
+            nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)
+            _show(nothing, settings, spent, [], stream)
         return say_finished(before, checkpoint)
-    settings = before.run.settings
     same_database(settings, secrets)
-    rest_words = list(_open_words(before, checkpoint))
-    rest = new_brief(settings, before.run.id)
-    return await _shown(settings, secrets, checkpoint, rest, rest_words, _notes_on_run(before, checkpoint), before)
+    rest, notes = list(_open_words(before, checkpoint)), _notes_on_run(before, checkpoint)
+    asked = new_brief(settings, before.run.id)
+    estimate = await _estimated(settings, secrets, checkpoint, asked, rest, notes, before.spent)
+    return _show(estimate, settings, spent, notes, stream)
 
 
 def _open_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
@@ -65,26 +85,35 @@ def _notes_on_run(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
     return [rest, f"{count(flying)} words are in flight and left out here; they may cost {dollars(expected)} more."]
 
 
-async def _shown(
+async def _estimated(
     settings: RunSettings,
     secrets: Secrets,
     checkpoint: Checkpoint,
     asked: Brief,
     words: Sequence[str],
     notes: list[str],
-    ledger: Ledger | None = None,
-) -> int:
-    console = Console()
+    spent: Mapping[str, Spent] = MappingProxyType({}),
+) -> Estimate:
+    """What these words would ask and cost; where there is no database to ask, a note says so."""
     has_database = secrets.mongo_url or settings.mongo_url or mongo_folder(checkpoint).exists()
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:
             store = await stack.enter_async_context(opened_store(settings, secrets, checkpoint, say, say))
         spare_the_collector()
-        estimate = await surveyed(settings, asked, words, store, console, ledger.spent if ledger else {})
+        estimate = await surveyed(settings, asked, words, store, Console(), spent)
     if not has_database:
         notes.append("There is no database yet: every word counts as unknown.")
-    spent = ledger.totals().cost if ledger else None
-    panel = estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, spent=spent, notes=notes)
-    console.print(panel)
+    return estimate
+
+
+def _show(
+    estimate: Estimate, settings: RunSettings, spent: Decimal | None, notes: Sequence[str], stream: TextIO | None
+) -> int:
+    """Show an estimate: as a panel, or on a stream as one line of JSON. `spent`: by the run whose rest it is."""
+    if stream is not None:
+        write_event(stream, estimated(estimate, settings.max_cost, spent, notes), utc_now())
+        return PROCESSED
+    console = Console()
+    console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, spent=spent, notes=notes))
     return PROCESSED

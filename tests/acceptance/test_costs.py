@@ -80,6 +80,29 @@ def test_costs(desk: Desk) -> None:
     assert bill["estimate"]["requests"] == 6
 
 
+def test_a_dry_run_for_programs(still: Desk) -> None:
+    """A dry run writes its estimate as one line of JSON: of a new run, of the rest of one, and of nothing."""
+    still.known("told", 4)
+    dry = ("run", "words.txt", "--dry-run", "--output", "json", *FEW)
+    new = still.do(*dry, "--max-cost", "5")
+    assert (new.code, new.err, new.out.count("\n")) == (0, "", 1)
+    told = json.loads(new.out)
+    assert (told["event"], told["words"], told["now"]["requests"], told["max_cost"]) == ("estimated", 4, 8, "5")
+    assert set(told["components"]) == {"synonyms", "cefr_level"}
+    assert float(told["immediate_cost"]) == 2 * float(told["cost"]["expected"]) > 0
+    assert still.do(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
+    rest = json.loads(still.do(*dry).out)
+    assert (rest["words"], rest["now"]["requests"]) == (2, 4)
+    assert any("2 words are in flight" in note for note in rest["notes"])
+    for _ in range(2):
+        still.sandbox.control(finish=True)
+        assert still.do(*RESUME, "--no-wait").code == 0
+    finished = still.do(*dry)
+    assert (finished.code, "Nothing to do" in finished.err) == (0, True)
+    nothing = json.loads(finished.out)
+    assert (nothing["now"]["requests"], nothing["chunks"], float(nothing["spent"]) > 0) == (0, [], True)
+
+
 def test_a_dry_run_says_what_run_would_do(still: Desk) -> None:
     """A dry run over a checkpoint prices the rest of its run, and nothing where it is finished; it changes nothing."""
     words = still.known("rest", 4)

@@ -46,6 +46,7 @@ ORDER = [
     "applying",
     "events",
     "estimates",
+    "quotes",
     "run_settings",
     "ledger",
     "spending",

@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from floridify_batch.chunks import ChunkSize
+from floridify_batch.estimates import Estimate, Expectation, Sampled, Span
 from floridify_batch.events import BatchPolled, ChunkSettled, Event, Noticed, RunBegan, Totals, WordFailed
 from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.json_lines import JsonDisplay, event_name, event_object
-from floridify_batch.pricing import Usage
+from floridify_batch.json_lines import JsonDisplay, event_name, event_object, write_event
+from floridify_batch.pricing import Price, Usage
+from floridify_batch.priors import Observed, Origin, measured
+from floridify_batch.quotes import ChunkQuote, ComponentQuote, Estimated, Output, estimated
 from tests.unit.test_display import events
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-KINDS: tuple[type, ...] = Event.__value__.__args__
+KINDS: tuple[type, ...] = (*Event.__value__.__args__, Estimated)
 
 
 def told(*story: Event) -> list[dict[str, Any]]:
@@ -68,6 +72,60 @@ def test_money_is_a_plain_decimal(cost: str, text: str) -> None:
     assert one["cost"] == text
 
 
+def quoted(estimate: Estimate, max_cost: Decimal | None = None) -> dict[str, Any]:
+    """What a program reads of an estimate."""
+    out = io.StringIO()
+    write_event(out, estimated(estimate, max_cost, Decimal("0E-9"), ["a note"]), NOON)
+    (line,) = out.getvalue().splitlines()
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+def test_an_estimate_for_programs() -> None:
+    """An estimate is one object: what is asked now and later, of each component, in which chunks, for how much."""
+    told = quoted(
+        Estimate(
+            "gpt-5-mini",
+            words=3,
+            complete=1,
+            unknown=1,
+            now={"synonyms": Expectation(4, 400, 80), "domain": Expectation(4, 200, 40)},
+            later={"synonyms": Expectation(2, 200, 40)},
+            chunks=[ChunkSize(2, 8, 900, 600, 120)],
+            lengths={"synonyms": measured("synonyms", Observed(50, 1000), Origin.DATABASE)},
+            sampled=Sampled(6, 2, 30),
+        ),
+        Decimal(5),
+    )
+    assert (told["event"], told["model"], told["mode"]) == ("estimated", "gpt-5-mini", "batch")
+    assert (told["words"], told["complete"], told["unknown"]) == (3, 1, 1)
+    assert told["now"] == {"requests": 8, "input_tokens": 600, "output_tokens": 120}
+    assert told["later"] == {"requests": 2, "input_tokens": 200, "output_tokens": 40}
+    assert told["output"]["low"] < told["output"]["expected"] == 160 < told["output"]["high"]
+    assert told["cost"]["expected"] == told["batch_cost"] == "0.0002600000"
+    assert float(told["cost"]["low"]) < 0.00026 < float(told["cost"]["high"])
+    assert Decimal(told["immediate_cost"]) == Decimal("0.00052")
+    assert (told["max_cost"], told["spent"]) == ("5", "0.000000000")
+    assert told["chunks"] == [{"words": 2, "requests": 8, "bytes": 900}]
+    assert (told["sampled"], told["notes"]) == ({"requests": 6, "words": 2, "margin": 30}, ["a note"])
+    assert list(told["components"]) == ["synonyms", "domain"]
+    synonyms = told["components"]["synonyms"]
+    assert (synonyms["now"]["requests"], synonyms["later"]["requests"]) == (4, 2)
+    assert (synonyms["origin"], synonyms["answers"], synonyms["output"]["expected"]) == ("the database", 50, 120)
+    assert Decimal(synonyms["cost"]) == Decimal("0.000195")
+
+
+def test_an_estimate_without_a_price() -> None:
+    """What nobody knows is null; a price of the user's own is one of the run's mode alone."""
+    now = {"domain": Expectation(1, 10**6, 10**6)}
+    unknown = quoted(Estimate("gpt-of-nobody", now=now))
+    assert [unknown[name] for name in ("cost", "batch_cost", "immediate_cost", "max_cost")] == [None] * 4
+    assert unknown["components"]["domain"]["cost"] is None
+    own = quoted(Estimate("gpt-5-mini", now=now, immediate=True, price=Price(Decimal(1), Decimal(2))))
+    assert (own["batch_cost"], own["mode"]) == (None, "immediate")
+    assert Decimal(own["immediate_cost"]) == 3
+
+
 @settings(deadline=None)  # a busy machine proves nothing about a property
 @given(events)
 def test_an_event_is_one_line_of_ascii(event: Event) -> None:
@@ -99,7 +157,20 @@ def test_every_event_and_field_is_documented(kind: type) -> None:
     assert fields_in_the_row_of(f"`{event_name(kind)}`") == [field.name for field in fields(kind)]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("`totals`", Totals), ("`usage`", Usage), ("a failure", Failure)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("`totals`", Totals),
+        ("`usage`", Usage),
+        ("a failure", Failure),
+        ("`now` and `later`", Expectation),
+        ("`output` and `cost`", Span),
+        ("`output` and `cost`", Output),
+        ("what a component is asked", ComponentQuote),
+        ("a chunk's size", ChunkQuote),
+        ("`sampled`", Sampled),
+    ],
+)
 def test_every_part_of_an_event_is_documented(name: str, kind: type) -> None:
     """The objects inside events are documented field by field, too."""
     assert set(fields_in_the_row_of(name)) == {field.name for field in fields(kind)}
