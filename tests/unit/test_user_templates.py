@@ -98,6 +98,26 @@ def test_wrong_templates(folder: Path, text: str, said: str) -> None:
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("component", "needed"),
+    [
+        (SynthesisComponent.SYNONYMS, SynthesisComponent.DEFINITIONS),
+        (SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponent.DEFINITION_TEXT),
+        (SynthesisComponent.DEFINITION_TEXT, SynthesisComponent.CLUSTER_DEFINITIONS),
+    ],
+)
+def test_what_a_folder_must_hold(folder: Path, component: SynthesisComponent, needed: SynthesisComponent) -> None:
+    """A folder needs a template for every component that is asked for and for what goes with it, and for no other."""
+    together = {SynthesisComponent.DEFINITIONS, component, needed}
+    for other in SynthesisComponent:
+        if other not in together:
+            (folder / FLORIDIFY_NAMES[other]).unlink()
+    assert brief([component], model="gpt-6-luna", language_name="English", templates=folder)
+    (folder / FLORIDIFY_NAMES[needed]).unlink()
+    with pytest.raises(UsageError, match=f"There is no template for {needed} in "):
+        brief([component], model="gpt-6-luna", language_name="English", templates=folder)
+
+
 def test_missing_templates(folder: Path) -> None:
     """A missing file is named under both of its names, and a missing folder as such."""
     (folder / FLORIDIFY_NAMES["facts"]).unlink()
