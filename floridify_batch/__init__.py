@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from floridify_batch.components import SynthesisComponent
     from floridify_batch.connector import Connector, OpenAIConnector, get_openai_connector
     from floridify_batch.enhancement import Enhancement, Filled, Unfilled, enhance_definitions_parallel
-    from floridify_batch.errors import BatchSynthError, ServiceError, UsageError
+    from floridify_batch.errors import BatchSynthError, ServiceError, UnknownBatch, UsageError
     from floridify_batch.failures import FailureReason
     from floridify_batch.requests import AnswerError, SynthesisRequest
     from floridify_batch.store import MongoStore
@@ -82,7 +82,7 @@ _ROOMS = {
     "components": "SynthesisComponent",
     "connector": "Connector OpenAIConnector get_openai_connector",
     "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
-    "errors": "BatchSynthError ServiceError UsageError",
+    "errors": "BatchSynthError ServiceError UnknownBatch UsageError",
     "failures": "FailureReason",
     "requests": "AnswerError SynthesisRequest",
     "store": "MongoStore",
@@ -140,6 +140,7 @@ __all__ = [
     "SynthesisRequest",
     "SynthesisResponse",
     "Unfilled",
+    "UnknownBatch",
     "UsageError",
     "UsageNoteResponse",
     "WordFormResponse",

@@ -4,6 +4,7 @@ A program that has the definitions in hand needs no checkpoint: the same call af
 in it. A list that takes a day has one, like the command's.
 """
 
+import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from floridify_batch.asking import DefinitionLike, WordLike
+from floridify_batch.asking import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.batches import Batches, BatchJob
 from floridify_batch.briefing import new_brief
@@ -22,6 +23,7 @@ from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import Expected
 from floridify_batch.components import SynthesisComponent
 from floridify_batch.connector import OpenAIConnector
+from floridify_batch.downloads import bring_answers
 from floridify_batch.driver import Driver
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
 from floridify_batch.entry_stores import EntryStore
@@ -31,7 +33,7 @@ from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.ledger import Ledger
 from floridify_batch.pricing import Usage
 from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
-from floridify_batch.requests import AnswerError, parse_answer
+from floridify_batch.requests import AnswerError, custom_id, parse_answer
 from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
 from floridify_batch.run import Run
 from floridify_batch.run_settings import RunInfo, RunSettings
@@ -44,7 +46,10 @@ _BATCH_WORDS = 50
 
 @dataclass(frozen=True, slots=True)
 class BatchResults:
-    """What a batch held: the answers by custom id, in their own types, and what has no usable answer."""
+    """What a batch held: the answers by custom id, in their own types, and what came back without a usable one.
+
+    A request that the service has put in neither of the batch's files is in neither of these.
+    """
 
     answers: Mapping[str, BaseModel]
     failures: tuple[Failure, ...]
@@ -92,8 +97,10 @@ class SynthesisBatchProcessor:
     ) -> list[Enhancement]:
         """Fill the definitions of many words in place, `batch_size` words to a batch, and say what became of each.
 
-        Raises `ServiceError`.
+        One batch goes out when the one before it has come back, so that only so much stands in the account's queue.
+        Raises `ServiceError`, and `UsageError` before anything is asked where two words would ask the same.
         """
+        _refuse_repeated(words_with_data)
         done: list[Enhancement] = []
         for part in batched(words_with_data, batch_size):
             collector = BatchSynthesisCollector(self._batches, poll_interval=self._poll_interval)
@@ -112,18 +119,24 @@ class SynthesisBatchProcessor:
         await self._batches.close()
 
     async def process_batch_results(self, batch_id: str, output_file_id: str | None = None) -> BatchResults:
-        """Every answer that a batch of ours holds, in its own type; `output_file_id` names another file to read.
+        """Every answer that a batch of ours holds, in its own type; as long as it is going, it holds none.
 
-        Raises `UnknownBatch` where the service knows the batch or its files no longer.
+        `output_file_id` names another file to read in place of the batch's own. Raises `UnknownBatch` where the
+        service knows the batch or its files no longer, `ServiceError` where it gives something else in their place.
         """
         job = await self._batches.retrieve(batch_id)
-        if output_file_id is not None:
-            job = replace(job, output_file_id=output_file_id)
         with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
             files = (Path(folder) / "output.jsonl", Path(folder) / "errors.jsonl")
-            await self._batches.answers(job, *files)
+            await self._bring(job, output_file_id, *files)
             with indexed_answers(files, _uncounted) as index:
                 return _results(index)
+
+    async def _bring(self, job: BatchJob, named: str | None, output: Path, errors: Path) -> None:
+        if named not in (None, job.output_file_id):
+            # What the service counts is the batch's own answers, and says nothing about this file.
+            await self._batches.answers(replace(job, output_file_id=named), output, errors)
+        elif job.terminal:
+            await bring_answers(self._batches, job, output, errors, asyncio.sleep)
 
     async def run_full_batch_synthesis(
         self,
@@ -171,6 +184,17 @@ class SynthesisBatchProcessor:
             raise CheckpointError(f"{place.path} belongs to a run with {' and '.join(differences)}; name another one.")
         place.tidy(ledger)
         return Run(words, ledger, place, asked, self._batches, store)
+
+
+def _refuse_repeated(words_with_data: Sequence[tuple[str | WordLike, Sequence[DefinitionLike]]]) -> None:
+    """Raise `UsageError` for a word that is there twice: half its answers would be lost when all are paid for."""
+    known: set[str] = set()
+    for word, definitions in words_with_data:
+        text = text_of(word)
+        asked = {custom_id(text, view.id, "definition") for view in views_of(definitions, word)}
+        if asked & known:
+            raise UsageError(f"{text} is there twice with the same definition; give each word once.")
+        known |= asked
 
 
 def _settings(ai: OpenAIConnector, components: set[str] | None, language: str, poll_interval: float) -> RunSettings:
