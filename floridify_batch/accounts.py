@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.pricing import Usage, together
+
+type Dollars = Annotated[Decimal, Field(ge=0, lt=10**12, allow_inf_nan=False)]
+"""An amount of US dollars that can be one: what is not, in a damaged checkpoint, would be written back as another."""
 
 
 class TokenCount(BaseModel):
@@ -40,7 +44,7 @@ class Spent(BaseModel):
     failed: int = 0
     billed: int = 0
     usage: TokenCount = TokenCount()
-    cost: Decimal | None = Decimal(0)
+    cost: Dollars | None = Decimal(0)
 
     def __add__(self, other: "Spent") -> "Spent":
         return Spent(
@@ -63,10 +67,10 @@ class Forecast(BaseModel):
     requests: int
     input_tokens: int
     output_tokens: int
-    low: Decimal | None = None
-    expected: Decimal | None = None
-    high: Decimal | None = None
-    immediate: Decimal | None = None
+    low: Dollars | None = None
+    expected: Dollars | None = None
+    high: Dollars | None = None
+    immediate: Dollars | None = None
 
 
 @dataclass(frozen=True, slots=True)

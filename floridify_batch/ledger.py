@@ -27,7 +27,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
-from floridify_batch.accounts import Adopted, Forecast, Spent, TokenCount
+from floridify_batch.accounts import Adopted, Dollars, Forecast, Spent, TokenCount
 from floridify_batch.events import Totals
 from floridify_batch.pricing import Rates, Usage, together
 from floridify_batch.run_settings import RunInfo
@@ -83,7 +83,7 @@ class ChunkRecord(BaseModel):
     there were `paid`, usable or not (None in older checkpoints, which did not count them).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     number: int
     state: ChunkState = ChunkState.PLANNED
@@ -108,7 +108,7 @@ class ChunkRecord(BaseModel):
     failures: dict[str, int] = Field(default_factory=dict)
     usage: TokenCount = TokenCount()
     billed: TokenCount | None = None
-    cost: Decimal | None = Decimal(0)
+    cost: Dollars | None = Decimal(0)
 
     @property
     def failed(self) -> int:
@@ -126,7 +126,7 @@ type ProcessedWords = Annotated[Sequence[str], PlainValidator(WordLog.of), Plain
 class Ledger(BaseModel):
     """A run's progress, in the form in which the checkpoint holds it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     version: int = VERSION
     processed_words: ProcessedWords = Field(default_factory=WordLog)
@@ -139,7 +139,7 @@ class Ledger(BaseModel):
     list_cursor: int = 0
     retrying: list[int] = Field(default_factory=list)
     token_limit: int | None = None
-    carried_cost: Decimal = Decimal(0)
+    carried_cost: Dollars = Decimal(0)
     carried_tokens: int = 0
     estimate: Forecast | None = None
     spent: dict[str, Spent] = Field(default_factory=dict)

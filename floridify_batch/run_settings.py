@@ -1,10 +1,10 @@
 """What a run was asked to do, and which run it is, in the form in which the checkpoint keeps it."""
 
-from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floridify_batch.accounts import Dollars
 from floridify_batch.pricing import Price
 
 MAX_BATCHES = 20
@@ -20,7 +20,7 @@ CONCURRENCY = 32
 class RunSettings(BaseModel):
     """What a run was asked to do, so that `resume` needs nothing but the checkpoint. No secrets."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     words_file: str
     components: tuple[str, ...]
@@ -46,7 +46,7 @@ class RunSettings(BaseModel):
     workers: int = 1
     cluster: str | None = None
     price: Price | None = None
-    max_cost: Decimal | None = None
+    max_cost: Dollars | None = None
 
     def begun_without(self, asked: "RunSettings") -> list[str]:
         """The options that are given now and with which the run was not begun, in words."""
@@ -61,7 +61,7 @@ class RunSettings(BaseModel):
 class RunInfo(BaseModel):
     """Which run this is, and what it is tied to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     id: str
     settings: RunSettings

@@ -107,7 +107,7 @@ async def test_other_templates(journey: Journey) -> None:
 
 
 async def test_another_place(journey: Journey, tmp_path: Path) -> None:
-    """Workers that do not see the run's folder, as on a machine that does not share it, are told from those that die."""
+    """Workers that do not see the run's folder, as where it is not shared, are told from those that die."""
     pool = Pool(info(journey.settings(["bank"])), Processes(1))
     try:
         with pytest.raises(WorkersLost, match=f"cannot reach {tmp_path / 'elsewhere'}: .* folder that all share"):

@@ -191,6 +191,10 @@ def test_any_value_in_any_place(tmp_path: Path, data: st.DataObject) -> None:
         ({"retrying": [2]}, "retrying: 2 is no place"),
         ({"timestamp": "yesterday"}, "timestamp"),
         ({"processed_words": ["a", "b"]}, "3 words are finished of 2"),
+        ({"carried_cost": "1E310"}, "carried_cost"),
+        ({"carried_cost": "-1"}, "carried_cost"),
+        ({"start_time": "NaN"}, "start_time"),
+        ({"run": VALID["run"] | {"settings": VALID["run"]["settings"] | {"patience": "1e999"}}}, "patience"),
     ],
 )
 def test_what_no_run_can_have_written(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
