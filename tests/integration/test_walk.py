@@ -238,9 +238,9 @@ async def test_faults_pass(journey: Journey, sandbox: Sandbox) -> None:
 
 async def test_expired(journey: Journey, sandbox: Sandbox) -> None:
     """What an expired batch has answered is stored and paid for once; only what it has not is asked again."""
-    words = words_of("expired", 12)
+    words = [*words_of("answered", 8), *words_of("expired", 4)]
     before = sandbox.stats()["bodies_answered_more_than_once"]
-    with sandbox.faults(f"expire=0.3@{sandbox.next_batch() + 1}"):
+    with sandbox.faults(f"expire=expired@{sandbox.next_batch() + 1}"):
         arrival = await journey.travel(words, components=OF_THE_WORD)
     assert_settled(arrival)
     assert (arrival.code, arrival.ledger.failed_words) == (0, {})
