@@ -235,10 +235,11 @@ class Feeder:
 
     def _cut(self) -> ChunkRecord:
         """Finish the open chunk and enter it in the ledger, together with all that its words leave behind."""
-        writer, self._writer = self._writer, None
+        writer = self._writer
         if writer is None:
             raise RuntimeError("there is no open chunk to cut")
         size = writer.finish()
+        self._writer = None
         record = ChunkRecord(
             number=writer.number,
             words=size.words,

@@ -6,7 +6,7 @@ own, a piece, and hands over only where they stand; packing copies them from the
 
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -112,5 +112,6 @@ class ChunkWriter:
 
     def discard(self) -> None:
         """Give the chunk up; its words are planned again another time."""
-        self._stack.close()
+        with suppress(OSError):  # a full disk refuses what is still to be written, and nobody wants it any more
+            self._stack.close()
         shutil.rmtree(self._partial, ignore_errors=True)

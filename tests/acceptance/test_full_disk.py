@@ -37,13 +37,14 @@ def limited(desk: Desk, most: int, *arguments: str) -> Said:
 
 
 def assert_stopped_well(desk: Desk, told: Said) -> None:
-    """One sentence, exit code 3, and a checkpoint that can be read, if there is one."""
+    """One sentence, exit code 3, a checkpoint that can be read, if there is one, and nothing half made left behind."""
     assert told.code == 3, told
     assert told.err.startswith("batch-synth: ")
     assert told.err.count("\n") == 1
     assert "cannot be" in told.err or "the system refused" in told.err
     assert "What was saved" in told.err or "writable" in told.err
     desk.checkpoint.load()
+    assert not list(desk.checkpoint.folder.glob("*.partial/*"))
 
 
 def assert_paid_once_and_finished(desk: Desk) -> None:

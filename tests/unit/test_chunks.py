@@ -1,5 +1,6 @@
 """Packing: what goes into one batch file together, and the files of a chunk."""
 
+import resource
 import stat
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,21 @@ def test_discard(tmp_path: Path) -> None:
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     writer.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_discard_on_a_full_disk(tmp_path: Path) -> None:
+    """A chunk that the disk has no room for leaves nothing either: what it filled is free again."""
+    writer = ChunkWriter(tmp_path, 1)
+    pack(writer, tmp_path, word(0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            writer.finish()
+        writer.discard()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
 
 
