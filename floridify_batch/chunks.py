@@ -165,7 +165,12 @@ def _whole(path: Path) -> Iterator[None]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_RESTORE.format(path.parent)}") from None
     except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}). {_RESTORE.format(path.parent)}") from None
+        raise damaged(path, str(error)) from None
+
+
+def damaged(path: Path, why: str) -> CheckpointError:
+    """What there is to say of a chunk's file that is not as it was written."""
+    return CheckpointError(f"{path} is damaged ({why}). {_RESTORE.format(path.parent)}")
 
 
 _RESTORE = (

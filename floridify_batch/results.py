@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import orjson
 
-from floridify_batch.chunks import Expected
+from floridify_batch.chunks import Expected, damaged
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage, usage_of
 from floridify_batch.requests import AnswerError, CustomIdParts, parse_custom_id
@@ -57,14 +57,20 @@ class AnswerIndex:
                 (self._unusable.discard if usable else self._unusable.add)(identity)
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
-        """An id's line, read from its file; None where there is none."""
+        """An id's line, read from its file; None where there is none.
+
+        Raises `CheckpointError` where the file is not what it was when its lines were noted.
+        """
         place = self.places.get(identity)
         if place is None:
             return None
         number, offset, length = place
-        self.files[number].seek(offset)
-        parsed: Mapping[str, Any] = orjson.loads(self.files[number].read(length))
-        return parsed
+        file = self.files[number]
+        file.seek(offset)
+        named, line = _read(file.read(length))
+        if named != identity:
+            raise damaged(Path(file.name), "it changed while it was in use")
+        return line
 
 
 class IndexedBlock(NamedTuple):
@@ -87,8 +93,9 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
     for line in BytesIO(block):
         if line.strip():
             lines += 1
-            identity, body = _read(line)
+            identity, said = _read(line)
             if identity is not None:
+                body = _body(said)
                 places.append((identity, offset, len(line), body is not None))
                 if body is not None:
                     paid(identity, usage_of(body))
@@ -130,14 +137,14 @@ def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
         yield index
 
 
-def _read(line: bytes) -> tuple[str | None, Mapping[str, Any] | None]:
-    """The id that a line names, if any, and the body of its answer, if it has one."""
+def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
+    """The id that a line names, if any, and all that it says."""
     try:
         parsed = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return None, None
+        return None, {}
     identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
-    return (identity, _body(parsed)) if isinstance(identity, str) else (None, None)
+    return (identity, parsed) if isinstance(identity, str) else (None, {})
 
 
 def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:

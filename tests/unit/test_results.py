@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from floridify_batch.answers import CEFRLevelResponse
 from floridify_batch.chunks import Expected
+from floridify_batch.errors import CheckpointError
 from floridify_batch.failures import Failure, FailureReason
 from floridify_batch.pricing import Usage
 from floridify_batch.requests import custom_id, parse_answer
@@ -194,6 +195,25 @@ def test_lines_of_others(tmp_path: Path) -> None:
     settled = Settled(tmp_path, [b"{", b"[]", b'"x"', b"7", b'{"custom_id":"stranger"}', b"", answered(IDS[0])])
     assert settled.answered_ids == [IDS[0]]
     assert (settled.index.lines, settled.index.unreadable) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(b"", id="emptied"),
+        pytest.param(answered(IDS[0])[:-9], id="cut short"),
+        pytest.param(b"x" * 999, id="overwritten"),
+        pytest.param(answered(IDS[1]), id="another's answer"),
+    ],
+)
+def test_a_file_that_changes(tmp_path: Path, now: bytes) -> None:
+    """Where an answer file changes behind the index, nothing is taken from it: the run stops and says which file."""
+    path = tmp_path / "output.jsonl"
+    path.write_bytes(answered(IDS[0]))
+    with indexed_answers([path], lambda *_: None) as index:
+        path.write_bytes(now)
+        with pytest.raises(CheckpointError, match=f"{path} is damaged .it changed while it was in use.*, then resume"):
+            list(settle(EXPECTED, index, parse, NO_LINE))
 
 
 def test_attempts_are_carried_on(tmp_path: Path) -> None:
