@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from floridify_batch.errors import UsageError, WorkersLost
 from floridify_batch.planning import Brief
 from floridify_batch.run_settings import RunInfo
-from floridify_batch.workshop import OwnHands, Pool, Workshop
+from floridify_batch.workshop import OwnHands, Pool, Workshop, settle_down
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -34,6 +34,7 @@ def opened_workshop(info: RunInfo, brief: Brief) -> Iterator[Workshop]:
         workshop = Pool(info, Cluster(settings.cluster))
     elif settings.workers > 1:
         workshop = Pool(info, Processes(settings.workers))
+    settle_down()
     try:
         yield workshop
     finally:

@@ -6,6 +6,7 @@ hand, which is done again.
 """
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Executor, Future
@@ -163,6 +164,16 @@ async def in_order[T, R](workshop: Workshop, station: Station[T, R], pieces: Asy
             forget(result)
 
 
+def settle_down() -> None:
+    """Take what a process has loaded by now, and keeps to its end, out of the garbage collector's sight.
+
+    These are more than 60,000 objects, and it would look at all of them again and again while pages come and go: some
+    7 % of the time that planning and settling take (measured with `scripts/benchmark_workers.py`).
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def forget(doing: asyncio.Future[Any]) -> None:
     """Give up a piece of work whose result nobody wants any more, and what went wrong with it."""
     if not doing.cancel() and not doing.cancelled():
@@ -186,4 +197,5 @@ def _brief(order: str) -> Brief:
             "The workers have other templates than this command: give them the same version of batch-synth, and the "
             "same folder of templates under the same path."
         )
+    settle_down()
     return brief
