@@ -65,3 +65,18 @@ async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
     assert not place.service.files
     assert await Driver(place.run()).process() is Ending.FINISHED
     assert len(place.service.batches) == 1
+
+
+async def test_while_it_is_cut(tmp_path: Path) -> None:
+    """A chunk that the disk refuses in its last moment leaves nothing half made, and is cut once there is room."""
+    place = stage(tmp_path)
+    folder = place.folder / "run.checkpoint.files"
+    folder.mkdir()
+    (folder / "0001").touch()  # stands where the chunk's folder belongs
+    with pytest.raises(OSError, match="0001"):
+        await Driver(place.run()).process()
+    assert not list(folder.glob("*.partial"))
+    assert not place.service.files
+    (folder / "0001").unlink()
+    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert len(place.service.batches) == 1
