@@ -125,7 +125,8 @@ class Feeder:
             self._writer = None
         for _, __, outcomes in self._planning:
             forget(outcomes)
-        shutil.rmtree(self._pieces, ignore_errors=True)
+        for _ in range(1 + len(self._planning)):  # whoever still plans a page may begin its piece amid the removal
+            shutil.rmtree(self._pieces, ignore_errors=True)
 
     # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any, override
 
 import pytest
@@ -25,6 +26,7 @@ from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.planning import left_over
 from floridify_batch.run import Run
+from floridify_batch.stations import PageToPlan
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Held, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
@@ -763,6 +765,43 @@ async def fed(run: Run, *, alone: bool = True) -> list[list[str]]:
         chunks.append([run.words[ordinal] for ordinal in read_ordinals(folder)])
     feeder.close()
     return chunks
+
+
+class Late:
+    """Hands that are let go before they have begun, and put their lines down while everything is being removed."""
+
+    ahead = 0
+
+    def begin(self, _: Any, page: PageToPlan) -> "asyncio.Future[Any]":
+        """Lay out so many pieces that their removal takes a while, and lie in wait for it."""
+        folder = Path(page.folder)
+        for number in range(2_000):
+            (folder / str(number)).touch()
+        self.worker = Thread(target=self._work, args=(folder,))
+        self.worker.start()
+        return asyncio.get_running_loop().create_future()
+
+    def _work(self, folder: Path) -> None:
+        with suppress(FileNotFoundError):  # the removal was faster
+            while len(list(folder.iterdir())) == 2_000:
+                pass
+            (folder / "late").touch()
+
+    def close(self) -> None:
+        """Wait for them."""
+        self.worker.join()
+
+
+async def test_late_hands(tmp_path: Path) -> None:
+    """Workers who put lines down at the very moment at which the run leaves, leave nothing behind."""
+    run = stage(tmp_path, "bank", Service()).run()
+    run.workshop = late = Late()
+    feeder = Feeder(run)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(feeder.next_chunk(alone=True), 0.05)
+    feeder.close()
+    late.close()
+    assert [path.name for path in run.checkpoint.folder.iterdir()] == ["words.txt"]
 
 
 async def test_feeding_a_list(tmp_path: Path) -> None:
