@@ -26,7 +26,8 @@ from floridify_batch.feeding import Feeder
 from floridify_batch.ledger import ChunkState, Ledger
 from floridify_batch.planning import left_over
 from floridify_batch.run import Run
-from floridify_batch.stations import PageToPlan
+from floridify_batch.stations import PageToPlan, plan_words
+from floridify_batch.workshop import Station
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Held, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
@@ -772,9 +773,11 @@ class Late:
 
     ahead = 0
 
-    def begin(self, _: Any, page: PageToPlan) -> "asyncio.Future[Any]":
+    def begin[T, R](self, station: Station[T, R], piece: T) -> asyncio.Future[R]:
         """Lay out so many pieces that their removal takes a while, and lie in wait for it."""
-        folder = Path(page.folder)
+        assert station is plan_words
+        assert isinstance(piece, PageToPlan)
+        folder = Path(piece.folder)
         for number in range(2_000):
             (folder / str(number)).touch()
         self.worker = Thread(target=self._work, args=(folder,))
