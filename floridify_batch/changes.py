@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from floridify_batch.words import DocId, Stamp
+from floridify_batch.words import DocId, Handed, Stamp
 
 
 class Collection(StrEnum):
@@ -75,7 +75,7 @@ class Change(NamedTuple):
 
 
 @dataclass(slots=True)
-class Merged:
+class Merged(Handed):
     """All that happens to one document. `stamps` are by component, `version` is by how much that goes up.
 
     `at` is when the latest of its answers was there.

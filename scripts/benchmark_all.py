@@ -91,7 +91,7 @@ def _sizes(results: Sequence[Result]) -> str:
 def _stations(folder: Path, options: Any, mongo_url: str, result: Result) -> None:
     folder.mkdir()
     requests = min(_STATION_REQUESTS, options.requests)
-    paces = benchmark_workers.measure(folder, requests // REQUESTS_PER_WORD, [2] if options.small else [1, 2])
+    paces = benchmark_workers.measure(folder, requests // REQUESTS_PER_WORD, [2])
     settings = benchmark_workers.settings_of_benchmark()
     entries = (entry for page in benchmark_workers.pages(folder / "entries.pickle") for _, (entry,) in page)
     bare = floors(folder, settings, entries, mongo_url, f"benchmark_{token_hex(4)}")
