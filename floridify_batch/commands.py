@@ -43,7 +43,14 @@ from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.run_view import RunView
 from floridify_batch.seams import utc_now
 from floridify_batch.spending import at_the_wall, higher_wall, priced, rate_of
-from floridify_batch.standing import PROCESSED, SOME_FAILED, begins_anew, kept_words, say_finished
+from floridify_batch.standing import (
+    PROCESSED,
+    SOME_FAILED,
+    begins_anew,
+    kept_words,
+    refuse_to_pay_again,
+    say_finished,
+)
 from floridify_batch.store import MongoStore
 from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
@@ -121,6 +128,8 @@ async def _run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
         return await dry_run_of(info, scene.secrets, scene.checkpoint, asked, listed, stream)
     with scene.checkpoint.locked():
         before = scene.checkpoint.load()
+        if before is None:
+            refuse_to_pay_again(scene.checkpoint)
         if before is not None and not begins_anew(before, info, scene.checkpoint):
             if not before.finished:
                 say(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")

@@ -2,11 +2,11 @@
 
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.errors import CheckpointError
-from floridify_batch.ledger import Ledger
+from floridify_batch.ledger import COMMITTED, Ledger
 from floridify_batch.run_settings import RunInfo
 from floridify_batch.telling import say
 from floridify_batch.word_lists import Words, digest_of, read_normalised
-from floridify_batch.wording import to_type
+from floridify_batch.wording import counted, to_type
 
 PROCESSED, SOME_FAILED = 0, 1
 
@@ -24,6 +24,23 @@ def begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
     now, then = info.settings, before.run.settings
     elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
     return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
+
+
+def refuse_to_pay_again(checkpoint: Checkpoint) -> None:
+    """Raises `CheckpointError` where the checkpoint is gone and its previous copy knows of batches not yet stored."""
+    if checkpoint.path.exists():
+        return
+    try:
+        before = Checkpoint(checkpoint.previous_path).load()
+    except CheckpointError:
+        return  # what cannot be read cannot be gone on with, either
+    batches = list(before.in_state(*COMMITTED)) if before else []
+    if batches:
+        raise CheckpointError(
+            f"{checkpoint.path} is gone, but its previous state {checkpoint.previous_path} knows of "
+            f"{counted(len(batches), 'batch', 'batches')} whose answers are not stored. Delete it, too, to pay for "
+            f"them again; or copy it to {checkpoint.path}, then resume: {to_type('resume', checkpoint.path)}"
+        )
 
 
 def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:

@@ -43,7 +43,8 @@ def test_max_queued_tokens(still: Desk) -> None:
     assert still.do(*RUN, "--no-wait", "--batch-size", "1", "--max-batches", "1").code == 0
     (first,) = in_flight(still)
     still.sandbox.control(finish=True)
-    still.checkpoint.path.unlink()
+    for path in (still.checkpoint.path, still.checkpoint.previous_path):
+        path.unlink()
     limit = first.input_tokens * 5 // 2
     sizes = []
     for chunks in passes(still, "--max-queued-tokens", str(limit), "--batch-size", "5"):
