@@ -1,5 +1,6 @@
 """What tests of several folders share: a real MongoDB server, started once and only if some test asks for it."""
 
+import gc
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -39,3 +40,9 @@ def database_name(mongo_client: "MongoClient[dict[str, Any]]") -> "Iterator[str]
 def a_free_port() -> int:
     """A port on 127.0.0.1 at which nothing listens."""
     return free_port()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: all modules and all tests, looked through again and again."""
+    gc.collect()
+    gc.freeze()
