@@ -1,6 +1,5 @@
 """The parts of a run, built from its settings: service, database, sandbox. Whatever is opened here is closed here."""
 
-import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -208,13 +207,3 @@ def run_info(settings: RunSettings, run_id: str, asked: Brief, words: int, list_
     return RunInfo(
         id=run_id, settings=settings, words=words, list_digest=list_digest, template_digest=asked.template_digest
     )
-
-
-def spare_the_collector() -> None:
-    """Make the garbage collector look less often, and never again at what is loaded by now.
-
-    Answers and changes come by the ten thousand and hold no cycles; at its usual pace the collector takes a quarter
-    of our time to find nothing.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)

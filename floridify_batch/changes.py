@@ -139,8 +139,7 @@ def writes_of(changes: Iterable[Change]) -> Writes:
         if change.replaces:
             referring = (*(update.id for update in change.updates), change.target.id)
             removals += [Removal(replaced, stamp.batch_created, referring) for replaced in change.replaces]
-    updates = sorted(merged.values(), key=lambda each: each.collection == Collection.WORDS)
-    return Writes(list(stamps.values()), inserts, updates, removals)
+    return Writes(list(stamps.values()), inserts, _in_order(merged), removals)
 
 
 def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:
@@ -148,7 +147,7 @@ def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:
     merged: dict[tuple[Collection, DocId], Merged] = {}
     for update in updates:
         _merge(merged, update, at)
-    return sorted(merged.values(), key=lambda each: each.collection == Collection.WORDS)
+    return _in_order(merged)
 
 
 def _merge(merged: dict[tuple[Collection, DocId], Merged], update: Update, at: datetime) -> Merged:
@@ -158,3 +157,8 @@ def _merge(merged: dict[tuple[Collection, DocId], Merged], update: Update, at: d
         document = merged[key] = Merged(update.collection, update.id, at)
     document.take(update, at)
     return document
+
+
+def _in_order(merged: Mapping[tuple[Collection, DocId], Merged]) -> list[Merged]:
+    """Words last."""
+    return sorted(merged.values(), key=lambda each: each.collection == Collection.WORDS)

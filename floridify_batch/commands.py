@@ -21,7 +21,6 @@ from floridify_batch.assembly import (
     run_info,
     same_database,
     service,
-    spare_the_collector,
 )
 from floridify_batch.batches import Batches
 from floridify_batch.briefing import new_brief
@@ -56,6 +55,7 @@ from floridify_batch.summary import summary_panel
 from floridify_batch.telling import say
 from floridify_batch.word_lists import WordList, read_word_list, write_normalised
 from floridify_batch.wording import counted, dollars, to_type
+from floridify_batch.workshop import spare_the_collector
 
 WALLED, STOPPED = 6, 130
 

@@ -1,6 +1,5 @@
 """Whom the pure work is handed to: processes of this machine, or a Dask cluster."""
 
-import gc
 import logging
 import os
 import signal
@@ -17,16 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 from floridify_batch.errors import UsageError, WorkersLost
 from floridify_batch.planning import Brief
 from floridify_batch.run_settings import RunInfo
-from floridify_batch.workshop import OwnHands, Pool, Workshop, settle_down
+from floridify_batch.workshop import OwnHands, Pool, Workshop
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECTING = 10
 """Seconds in which a cluster's scheduler must answer."""
-
-_OBJECTS = 100_000
-"""After how many new objects a worker looks for garbage in cycles; its peak of memory is the same as after 700."""
 
 
 @contextmanager
@@ -38,7 +34,6 @@ def opened_workshop(info: RunInfo, brief: Brief) -> Iterator[Workshop]:
         workshop = Pool(info, Cluster(settings.cluster))
     elif settings.workers > 1:
         workshop = Pool(info, Processes(settings.workers))
-    settle_down()
     try:
         yield workshop
     finally:
@@ -97,9 +92,6 @@ else:
 
 def _settle_in() -> None:
     """Leave Ctrl-C to the driver, and do not outlive it, however it ends."""
-    # What a page leaves behind has no cycles but for errors: to look for some after every 700 objects, as a process
-    # does by itself, takes a tenth of a worker's time.
-    gc.set_threshold(_OBJECTS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _hear_of_interrupts()
     threading.Thread(target=_die_with_the_driver, daemon=True).start()

@@ -9,7 +9,7 @@ from typing import TextIO
 from rich.console import Console
 
 from floridify_batch.accounts import Spent
-from floridify_batch.assembly import Secrets, mongo_folder, opened_store, same_database, spare_the_collector
+from floridify_batch.assembly import Secrets, mongo_folder, opened_store, same_database
 from floridify_batch.briefing import new_brief
 from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.chunks import chunk_folder, read_ordinals
@@ -28,6 +28,7 @@ from floridify_batch.standing import PROCESSED, begins_anew, kept_words, say_fin
 from floridify_batch.telling import say
 from floridify_batch.word_lists import WordList
 from floridify_batch.wording import count, dollars
+from floridify_batch.workshop import spare_the_collector
 
 
 async def dry_run_of(

@@ -33,7 +33,7 @@ from floridify_batch.run_settings import RunInfo, RunSettings
 from floridify_batch.sandbox.replies import completion, reply
 from floridify_batch.stations import PageToPlan, PageToSettle, WordToPlan, plan_words, settle_words
 from floridify_batch.words import Definition, Entry, Word, derived_id
-from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order, settle_down
+from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order, spare_the_collector
 from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
 
 _RUN = "benchmark"
@@ -62,7 +62,7 @@ class Pace:
 def measure(folder: Path, words: int, workers: Sequence[int]) -> list[Pace]:
     """The pace of each number of workers; 0 stands for this process's own hands."""
     info = _info()
-    settle_down()
+    spare_the_collector()
     _write_entries(folder / "entries.pickle", words)
     paces = [asyncio.run(_measured(folder, info, 0, OwnHands(new_brief(info.settings, _RUN))))]
     pools = ((count, Pool(info, Processes(count))) for count in workers)
