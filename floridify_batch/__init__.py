@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from floridify_batch.answers import (
+    from floridify_batch.batch_processor import BatchResults, BatchSynthesisProcessor, SynthesisBatchProcessor
+    from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
+    from floridify_batch.components.answer import (
         AntonymResponse,
         CEFRLevelResponse,
         ClusterMapping,
@@ -32,17 +34,15 @@ if TYPE_CHECKING:
         UsageNoteResponse,
         WordFormResponse,
     )
-    from floridify_batch.asking import DefinitionLike, WordLike
-    from floridify_batch.batch_processor import BatchResults, BatchSynthesisProcessor, SynthesisBatchProcessor
-    from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-    from floridify_batch.batches import Batches, OpenAIBatches
-    from floridify_batch.components import SynthesisComponent
-    from floridify_batch.connector import Connector, OpenAIConnector, get_openai_connector
+    from floridify_batch.components.failure import FailureReason
+    from floridify_batch.components.recipe import SynthesisComponent
+    from floridify_batch.components.request import AnswerError, SynthesisRequest
+    from floridify_batch.database.store import MongoStore
     from floridify_batch.enhancement import Enhancement, Filled, Unfilled, enhance_definitions_parallel
     from floridify_batch.errors import BatchSynthError, ServiceError, UnknownBatch, UsageError
-    from floridify_batch.failures import FailureReason
-    from floridify_batch.requests import AnswerError, SynthesisRequest
-    from floridify_batch.store import MongoStore
+    from floridify_batch.providers.connector import Connector, OpenAIConnector, get_openai_connector
+    from floridify_batch.providers.openai_batches import Batches, OpenAIBatches
+    from floridify_batch.request_builder import DefinitionLike, WordLike
     from floridify_batch.synthesis import (
         assess_collocations,
         assess_definition_cefr,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     )
 
 _ROOMS = {
-    "answers": (
+    "components.answer": (
         "AntonymResponse CEFRLevelResponse ClusterMapping ClusterMappingResponse CollocationResponse "
         "DefinitionResponse DomainIdentificationResponse EtymologyResponse ExampleGenerationResponse "
         "FactGenerationResponse FallbackDefinitionsResponse FrequencyBandResponse GrammarPatternResponse "
@@ -75,17 +75,17 @@ _ROOMS = {
         "SynonymCandidate SynonymChooserResponse SynonymGenerationResponse SynthesisResponse UsageNoteResponse "
         "WordFormResponse"
     ),
-    "asking": "DefinitionLike WordLike",
+    "request_builder": "DefinitionLike WordLike",
     "batch_processor": "BatchResults BatchSynthesisProcessor SynthesisBatchProcessor",
     "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",
-    "batches": "Batches OpenAIBatches",
-    "components": "SynthesisComponent",
-    "connector": "Connector OpenAIConnector get_openai_connector",
+    "providers.openai_batches": "Batches OpenAIBatches",
+    "components.recipe": "SynthesisComponent",
+    "providers.connector": "Connector OpenAIConnector get_openai_connector",
     "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
     "errors": "BatchSynthError ServiceError UnknownBatch UsageError",
-    "failures": "FailureReason",
-    "requests": "AnswerError SynthesisRequest",
-    "store": "MongoStore",
+    "components.failure": "FailureReason",
+    "components.request": "AnswerError SynthesisRequest",
+    "database.store": "MongoStore",
     "synthesis": (
         "assess_collocations assess_definition_cefr assess_definition_domain assess_definition_frequency "
         "assess_grammar_patterns assess_regional_variants classify_definition_register cluster_definitions "

@@ -15,31 +15,31 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from floridify_batch.asking import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.batches import Batches, BatchJob
-from floridify_batch.briefing import new_brief
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import Expected
-from floridify_batch.components import SynthesisComponent
-from floridify_batch.connector import OpenAIConnector
-from floridify_batch.downloads import bring_answers
-from floridify_batch.driver import Driver
+from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.request import AnswerError, custom_id, parse_answer
+from floridify_batch.costs.price import Usage
+from floridify_batch.database.interface import EntryStore
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
-from floridify_batch.entry_stores import EntryStore
 from floridify_batch.errors import CheckpointError, UsageError
-from floridify_batch.events import Totals
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.ledger import Ledger
-from floridify_batch.pricing import Usage
-from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
-from floridify_batch.requests import AnswerError, custom_id, parse_answer
-from floridify_batch.results import AnswerIndex, Unanswered, indexed_answers, settle
-from floridify_batch.run import Run
-from floridify_batch.run_settings import RunInfo, RunSettings
-from floridify_batch.seams import utc_now
-from floridify_batch.word_lists import digest_of, write_normalised
-from floridify_batch.words import clean_word
+from floridify_batch.pipeline.chunk import Expected
+from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered, indexed_answers, settle
+from floridify_batch.providers.connector import OpenAIConnector
+from floridify_batch.providers.download import bring_answers
+from floridify_batch.providers.openai_batches import Batches, BatchJob
+from floridify_batch.request_builder import DefinitionLike, WordLike, text_of, views_of
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.driver import Driver
+from floridify_batch.run.event import Totals
+from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.settings import RunInfo, RunSettings
+from floridify_batch.run.state import Run
+from floridify_batch.timing import utc_now
+from floridify_batch.words.entry import clean_word
+from floridify_batch.words.word_list import digest_of, write_normalised
 
 _BATCH_WORDS = 50
 

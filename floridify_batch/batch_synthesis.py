@@ -19,16 +19,16 @@ from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 
-from floridify_batch.batches import Batches
-from floridify_batch.carrying import Body, Carrier, Request, RequestFile, write_files
-from floridify_batch.chunks import Limits
-from floridify_batch.connector import DEFAULT_MODEL
+from floridify_batch.carrier import Body, Carrier, Request, RequestFile, write_files
+from floridify_batch.components.failure import Failure
+from floridify_batch.components.request import AnswerError, CustomId, SynthesisRequest, parse_custom_id
+from floridify_batch.costs.price import Usage
 from floridify_batch.errors import ServiceError
-from floridify_batch.failures import Failure
-from floridify_batch.pricing import Usage
-from floridify_batch.requests import AnswerError, CustomId, SynthesisRequest, parse_custom_id
-from floridify_batch.seams import Clock, Sleep, utc_now
-from floridify_batch.waiting import AnyTask, busy_task
+from floridify_batch.pipeline.chunk import Limits
+from floridify_batch.providers.connector import DEFAULT_MODEL
+from floridify_batch.providers.openai_batches import Batches
+from floridify_batch.quiescence import AnyTask, busy_task
+from floridify_batch.timing import Clock, Sleep, utc_now
 
 PATIENCE = 10.0
 """Seconds after the last ask for which a task that waits for something else holds up those who wait for answers."""

@@ -15,19 +15,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from floridify_batch.answers import ExampleGenerationResponse
-from floridify_batch.asking import DefinitionLike, WordLike, ask, entry_of, model_of, views_of
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.batches import Batches, OpenAIBatches
-from floridify_batch.components import Provenance, Recipe, Scope, SynthesisComponent
-from floridify_batch.connector import Connector, OpenAIConnector
+from floridify_batch.components.answer import ExampleGenerationResponse
+from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.recipe import Provenance, Recipe, Scope, SynthesisComponent
+from floridify_batch.components.request import AnswerError
+from floridify_batch.costs.price import Usage
 from floridify_batch.errors import UsageError
-from floridify_batch.failures import FailureReason
-from floridify_batch.languages import language_name
-from floridify_batch.pricing import Usage
-from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
-from floridify_batch.requests import AnswerError
-from floridify_batch.words import Definition, Entry, Stamp, derived_id
+from floridify_batch.providers.connector import Connector, OpenAIConnector
+from floridify_batch.providers.openai_batches import Batches, OpenAIBatches
+from floridify_batch.request_builder import DefinitionLike, WordLike, ask, entry_of, model_of, views_of
+from floridify_batch.words.entry import Definition, Entry, Stamp, derived_id
+from floridify_batch.words.language import language_name
 
 _STAGE = "AI_SYNTHESIS"
 _PROGRESS = 95

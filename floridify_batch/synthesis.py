@@ -15,11 +15,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from floridify_batch import answers, recipes, word_recipes
-from floridify_batch.asking import DefinitionLike, WordLike, ask, entry_of, read, text_of, view_of, views_of, word_of
-from floridify_batch.components import Recipe
-from floridify_batch.connector import Connector
-from floridify_batch.words import Cluster, Definition, Entry, derived_id
+from floridify_batch.components import answer as answers
+from floridify_batch.components import definition_recipes as recipes
+from floridify_batch.components import word_recipes
+from floridify_batch.components.recipe import Recipe
+from floridify_batch.providers.connector import Connector
+from floridify_batch.request_builder import (
+    DefinitionLike,
+    WordLike,
+    ask,
+    entry_of,
+    read,
+    text_of,
+    view_of,
+    views_of,
+    word_of,
+)
+from floridify_batch.words.entry import Cluster, Definition, Entry, derived_id
 
 # ── of a definition ────────────────────────────────────────────────────────────────────────────────────────────────
 

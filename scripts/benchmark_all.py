@@ -14,8 +14,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from floridify_batch.local_mongo import local_mongod
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.database.server import local_mongod
+from floridify_batch.sandbox.process import running_sandbox
 from scripts import benchmark_ledger, benchmark_run, benchmark_workers
 from scripts.benchmark_data import REQUESTS_PER_WORD
 from scripts.benchmark_floors import Floors, floors

@@ -10,9 +10,9 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.changes import Collection
-from floridify_batch.store import STAMPS
-from floridify_batch.words import blank_definition
+from floridify_batch.components.change import Collection
+from floridify_batch.database.store import STAMPS
+from floridify_batch.words.entry import blank_definition
 
 type Document = dict[str, Any]
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pymongo import MongoClient, UpdateOne
 
-from floridify_batch.briefing import new_brief
-from floridify_batch.components import Scope
-from floridify_batch.planning import Brief
-from floridify_batch.requests import CustomId
-from floridify_batch.run_settings import RunSettings
-from floridify_batch.tokens import count_tokens
-from floridify_batch.words import Entry
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.request import CustomId
+from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.pipeline.plan import Brief
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.settings import RunSettings
+from floridify_batch.words.entry import Entry
 from scripts.benchmark_stations import Station
 
 if TYPE_CHECKING:

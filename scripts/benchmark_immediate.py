@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.connector import OpenAIConnector
-from floridify_batch.immediate_batches import ImmediateBatches
+from floridify_batch.providers.connector import OpenAIConnector
+from floridify_batch.providers.immediate import ImmediateBatches
 
 _PAUSE, _LOOKS = 0.02, 30_000
 

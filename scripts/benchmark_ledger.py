@@ -16,17 +16,17 @@ from typing import Any, cast
 
 import orjson
 
-from floridify_batch.briefing import new_brief
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import chunk_folder
-from floridify_batch.driver import Driver
-from floridify_batch.entry_stores import NoDatabase
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run import Run
-from floridify_batch.run_settings import RunInfo
-from floridify_batch.standing import kept_words
-from floridify_batch.tokens import count_tokens
-from floridify_batch.word_lists import Words, digest_of, write_normalised
+from floridify_batch.cli.checkpoint_policy import kept_words
+from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.database.interface import NoDatabase
+from floridify_batch.pipeline.chunk import chunk_folder
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.driver import Driver
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.run.settings import RunInfo
+from floridify_batch.run.state import Run
+from floridify_batch.words.word_list import Words, digest_of, write_normalised
 from scripts.benchmark_data import word
 from scripts.benchmark_stations import peak_memory
 from scripts.benchmark_workers import settings_of_benchmark
@@ -188,7 +188,7 @@ async def _resuming(place: Any) -> float:
 
 def main(path: Path) -> None:
     """Measure the ledger of a checkpoint, and print what was found."""
-    import floridify_batch.commands  # noqa: F401  so that memory and clock begin where those of a command do
+    import floridify_batch.cli.session  # noqa: F401  so that memory and clock begin where those of a command do
 
     count_tokens("ranks")
     place = Checkpoint(path)

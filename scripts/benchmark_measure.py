@@ -16,9 +16,9 @@ import orjson
 from scripts.benchmark_stations import Station, StationObserver, Stopwatch, TimedStore, peak_memory, present_memory
 
 if TYPE_CHECKING:
-    from floridify_batch.estimates import Estimate
-    from floridify_batch.run import Run
-    from floridify_batch.run_settings import RunSettings
+    from floridify_batch.pipeline.estimate import Estimate
+    from floridify_batch.run.settings import RunSettings
+    from floridify_batch.run.state import Run
 
 POLL_INTERVAL = 0.5
 """Seconds between two looks at the batches; a run's usual minute would only be waited for."""
@@ -69,10 +69,10 @@ def main(text: str) -> None:
 
 
 async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any]:
-    from floridify_batch import commands
-    from floridify_batch.assembly import Secrets
-    from floridify_batch.checkpoint import Checkpoint
-    from floridify_batch.tokens import count_tokens
+    from floridify_batch.cli import session as commands
+    from floridify_batch.costs.tokenizer import count_tokens
+    from floridify_batch.run.checkpoint import Checkpoint
+    from floridify_batch.run.resources import Secrets
 
     imported = present_memory()
     place = Checkpoint(Path(order.folder, "run.checkpoint.json"))
@@ -92,7 +92,7 @@ async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any
 
 
 def _settings(order: Order) -> "RunSettings":
-    from floridify_batch.run_settings import RunSettings
+    from floridify_batch.run.settings import RunSettings
 
     return RunSettings(
         words_file=str(order.words_file),
@@ -116,14 +116,14 @@ async def _prepared(
     settings: "RunSettings", place: Any, store: TimedStore, batches: Any, watch: Stopwatch
 ) -> "tuple[Run, Estimate]":
     """What the command does up to the gate, and the run behind it."""
-    from floridify_batch.assembly import run_info
-    from floridify_batch.briefing import new_brief
-    from floridify_batch.chunks import Limits
-    from floridify_batch.ledger import Ledger
-    from floridify_batch.run import Run
-    from floridify_batch.seams import utc_now
-    from floridify_batch.surveying import Survey
-    from floridify_batch.word_lists import read_word_list, write_normalised
+    from floridify_batch.pipeline.chunk import Limits
+    from floridify_batch.pipeline.survey import Survey
+    from floridify_batch.run.brief import new_brief
+    from floridify_batch.run.ledger import Ledger
+    from floridify_batch.run.resources import run_info
+    from floridify_batch.run.state import Run
+    from floridify_batch.timing import utc_now
+    from floridify_batch.words.word_list import read_word_list, write_normalised
 
     listed = read_word_list(Path(settings.words_file))
     run_id = randomness.token_hex(6)
@@ -139,10 +139,10 @@ async def _prepared(
 
 
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
-    from floridify_batch.crews import opened_workshop
-    from floridify_batch.driver import Driver
-    from floridify_batch.log_lines import LogDisplay
-    from floridify_batch.seams import utc_now
+    from floridify_batch.display.log_output import LogDisplay
+    from floridify_batch.run.driver import Driver
+    from floridify_batch.run.executor import opened_workshop
+    from floridify_batch.timing import utc_now
 
     run.observer = StationObserver(watch, LogDisplay(log, utc_now))
     with opened_workshop(run.ledger.run, run.brief) as run.workshop:

@@ -20,8 +20,8 @@ from typing import Any
 import httpx2
 import orjson
 
-from floridify_batch.local_mongo import local_mongod
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.database.server import local_mongod
+from floridify_batch.sandbox.process import running_sandbox
 from scripts.benchmark_data import COMPONENTS, DEFINITIONS_PER_WORD, REQUESTS_PER_WORD, counts, drop, seed, write_list
 from scripts.benchmark_measure import Order
 from scripts.benchmark_report import profile_report, report

@@ -16,13 +16,13 @@ from enum import StrEnum
 from pathlib import Path
 from time import perf_counter, process_time
 
-from floridify_batch.batches import TERMINAL
-from floridify_batch.changes import Update, Writes
-from floridify_batch.entry_stores import EntryStore
-from floridify_batch.events import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
-from floridify_batch.ledger import ChunkState
-from floridify_batch.priors import Observed
-from floridify_batch.words import DocId, Entry, Word
+from floridify_batch.components.change import Update, Writes
+from floridify_batch.costs.answer_length import Observed
+from floridify_batch.database.interface import EntryStore
+from floridify_batch.providers.openai_batches import TERMINAL
+from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
+from floridify_batch.run.ledger import ChunkState
+from floridify_batch.words.entry import DocId, Entry, Word
 
 _STATUS = Path("/proc/self/status")
 

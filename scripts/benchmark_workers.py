@@ -19,21 +19,21 @@ from time import perf_counter, process_time
 
 import orjson
 
-from floridify_batch.applying import Origin
-from floridify_batch.briefing import new_brief
-from floridify_batch.chunks import expected_pages
-from floridify_batch.collection import STORE_PAGE_WORDS, indexed
-from floridify_batch.crews import Processes
-from floridify_batch.failures import FailureReason
-from floridify_batch.packing import Planned, lines_of
-from floridify_batch.pricing import Bills
-from floridify_batch.results import AnswerIndex, Unanswered
-from floridify_batch.run import PAGE_WORDS
-from floridify_batch.run_settings import RunInfo, RunSettings
-from floridify_batch.sandbox.replies import completion, reply
-from floridify_batch.stations import PageToPlan, PageToSettle, WordToPlan, plan_words, settle_words
-from floridify_batch.words import Definition, Entry, Word, derived_id
-from floridify_batch.workshop import OwnHands, Pool, Workshop, in_order, spare_the_collector
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.costs.price import Bills
+from floridify_batch.pipeline.chunk import expected_pages
+from floridify_batch.pipeline.outcome import Origin
+from floridify_batch.pipeline.pack import Planned, lines_of
+from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered
+from floridify_batch.pipeline.stage import PageToPlan, PageToSettle, WordToPlan, plan_words, settle_words
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.collection import STORE_PAGE_WORDS, indexed
+from floridify_batch.run.executor import Processes
+from floridify_batch.run.settings import RunInfo, RunSettings
+from floridify_batch.run.state import PAGE_WORDS
+from floridify_batch.run.worker import OwnHands, Pool, Workshop, in_order, spare_the_collector
+from floridify_batch.sandbox.reply import completion, reply
+from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
 
 _RUN = "benchmark"

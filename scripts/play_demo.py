@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from floridify_batch.dictionary import Place
+from floridify_batch.cli.import_ import import_file
+from floridify_batch.database.lookup import Place
+from floridify_batch.database.server import local_mongod
+from floridify_batch.display.entry_page import show
 from floridify_batch.errors import BatchSynthError
-from floridify_batch.importing import import_file
-from floridify_batch.local_mongo import local_mongod
-from floridify_batch.showing import show
 
 WORDS = "scripts/demo_data/words.txt"
 DEFINITIONS = "scripts/demo_data/definitions.jsonl"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from floridify_batch.fatal import POINTS
+from floridify_batch.run.crash_point import POINTS
 from scripts.benchmark_data import word
 from scripts.soak_matrix import comes_by
 

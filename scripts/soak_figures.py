@@ -14,12 +14,12 @@ import orjson
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch.changes import Collection
-from floridify_batch.chunks import read_failures
-from floridify_batch.ledger import ChunkRecord, Ledger
-from floridify_batch.requests import parse_custom_id
+from floridify_batch.components.change import Collection
+from floridify_batch.components.request import parse_custom_id
+from floridify_batch.database.store import STAMPS
+from floridify_batch.pipeline.chunk import read_failures
+from floridify_batch.run.ledger import ChunkRecord, Ledger
 from floridify_batch.sandbox.storage import BatchRecord
-from floridify_batch.store import STAMPS
 from scripts.soak_site import Document, Site
 
 type Picture = Mapping[str, str]

@@ -15,10 +15,10 @@ from threading import Event, Lock, Thread
 
 import httpx2
 
-from floridify_batch.fatal import POINTS
-from floridify_batch.ledger import ChunkState
-from floridify_batch.sandbox.batches import MOVES
-from floridify_batch.sandbox.running import sandbox_in_thread
+from floridify_batch.run.crash_point import POINTS
+from floridify_batch.run.ledger import ChunkState
+from floridify_batch.sandbox.batch import MOVES
+from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_figures import Figures, Picture, batches_of, figures, picture
 from scripts.soak_site import ENDS, KILLED, Site, Stuck

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from floridify_batch.local_mongo import find_mongod, free_port, listens
-from floridify_batch.sandbox.running import SandboxProcess, sandbox_in_thread
+from floridify_batch.database.server import find_mongod, free_port, listens
+from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_chaos import Blow, Plan
 from scripts.soak_figures import Figures, Picture, figures, picture

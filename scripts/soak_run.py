@@ -20,7 +20,7 @@ from secrets import randbelow
 from threading import Event
 from typing import Any
 
-from floridify_batch.local_mongo import local_mongod
+from floridify_batch.database.server import local_mongod
 from scripts.soak_chaos import Plan, plan_of
 from scripts.soak_figures import Figures
 from scripts.soak_matrix import FATES, Matrix, Outcome, whole_matrix

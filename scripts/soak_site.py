@@ -15,11 +15,11 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.changes import Collection
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.fatal import POINTS
-from floridify_batch.ledger import Ledger
-from floridify_batch.words import blank_definition, derived_id
+from floridify_batch.components.change import Collection
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.crash_point import POINTS
+from floridify_batch.run.ledger import Ledger
+from floridify_batch.words.entry import blank_definition, derived_id
 
 type Document = dict[str, Any]
 

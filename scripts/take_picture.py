@@ -16,23 +16,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from floridify_batch.assembly import Secrets, opened_batches, opened_store, run_info
-from floridify_batch.briefing import new_brief
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.dictionary import Place
-from floridify_batch.driver import Driver
-from floridify_batch.events import Event
-from floridify_batch.importing import import_file
-from floridify_batch.ledger import Ledger
-from floridify_batch.local_mongo import local_mongod
-from floridify_batch.recipes import DEFAULT_COMPONENTS
-from floridify_batch.run import Run
-from floridify_batch.run_settings import RunSettings
-from floridify_batch.run_view import RunView
-from floridify_batch.sandbox.running import running_sandbox
-from floridify_batch.screens import render
-from floridify_batch.seams import utc_now
-from floridify_batch.word_lists import read_word_list, write_normalised
+from floridify_batch.cli.import_ import import_file
+from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS
+from floridify_batch.database.lookup import Place
+from floridify_batch.database.server import local_mongod
+from floridify_batch.display.live_screen import render
+from floridify_batch.display.view import RunView
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.driver import Driver
+from floridify_batch.run.event import Event
+from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.resources import Secrets, opened_batches, opened_store, run_info
+from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.state import Run
+from floridify_batch.sandbox.process import running_sandbox
+from floridify_batch.timing import utc_now
+from floridify_batch.words.word_list import read_word_list, write_normalised
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ROOT / "scripts" / "demo_data" / "words.txt"

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from floridify_batch.local_mongo import free_port, local_mongod
+from floridify_batch.database.server import free_port, local_mongod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,24 +15,24 @@ from typing import Any, Self
 
 import orjson
 
-from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.changes import Collection, Merged, Update, Writes
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.components import SynthesisComponent
-from floridify_batch.documents import Found, new_word, read_entry
+from floridify_batch.components.change import Collection, Merged, Update, Writes
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.request import parse_custom_id
+from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.price import BATCH_DISCOUNT
+from floridify_batch.database.document import Found, new_word, read_entry
+from floridify_batch.database.removal import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.errors import ServiceUncertain, UnknownBatch
-from floridify_batch.events import Event, Totals
-from floridify_batch.languages import language_name
-from floridify_batch.ledger import Ledger
-from floridify_batch.planning import Brief, brief
-from floridify_batch.pricing import BATCH_DISCOUNT
-from floridify_batch.priors import Observed
-from floridify_batch.replacing import BONDS, candidates, generated, keeping, replaced_by, unreferred
-from floridify_batch.requests import parse_custom_id
-from floridify_batch.run import Run
-from floridify_batch.run_settings import RunInfo
-from floridify_batch.word_lists import digest_of, write_normalised
-from floridify_batch.words import DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.pipeline.plan import Brief, brief
+from floridify_batch.providers.openai_batches import BatchError, BatchJob
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.event import Event, Totals
+from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.settings import RunInfo
+from floridify_batch.run.state import Run
+from floridify_batch.words.entry import DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.language import language_name
+from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.ledgers import run_info
 
 C = SynthesisComponent

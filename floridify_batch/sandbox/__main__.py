@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 
 from floridify_batch.errors import BatchSynthError
-from floridify_batch.sandbox.faults import table
-from floridify_batch.sandbox.running import serve
+from floridify_batch.sandbox.fault import table
+from floridify_batch.sandbox.process import serve
 from floridify_batch.sandbox.settings import SandboxSettings
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from floridify_batch.sandbox.refusals import Refusal, by_status, invalid, missing, not_found, quota_exceeded
+from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing, not_found, quota_exceeded
 from floridify_batch.sandbox.service import (
     Service,
     cut_connection,

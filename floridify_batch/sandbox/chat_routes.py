@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from floridify_batch.sandbox.bodies import check_body
-from floridify_batch.sandbox.faults import CONTENT_FAULTS
-from floridify_batch.sandbox.refusals import Refusal, by_status, quota_exceeded
-from floridify_batch.sandbox.replies import completion, digest, prompt_tokens, reply
+from floridify_batch.sandbox.body import check_body
+from floridify_batch.sandbox.fault import CONTENT_FAULTS
+from floridify_batch.sandbox.refusal import Refusal, by_status, quota_exceeded
+from floridify_batch.sandbox.reply import completion, digest, prompt_tokens, reply
 from floridify_batch.sandbox.service import Service, json_object, service_of
 
 

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from floridify_batch.sandbox.batches import MOVES
-from floridify_batch.sandbox.refusals import Refusal, by_status, invalid, missing
+from floridify_batch.sandbox.batch import MOVES
+from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing
 from floridify_batch.sandbox.service import Service, cut_connection, cut_reply, lifetime, page_limit, service_of
 from floridify_batch.sandbox.settings import DAY
 from floridify_batch.sandbox.storage import BLOCK, FileRecord

@@ -17,12 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.errors import UsageError
 from floridify_batch.sandbox import batch_routes, chat_routes, file_routes
-from floridify_batch.sandbox.refusals import Refusal, by_status, wrong_key
+from floridify_batch.sandbox.refusal import Refusal, by_status, wrong_key
 from floridify_batch.sandbox.service import Service, json_object, service_of
 from floridify_batch.sandbox.settings import SandboxSettings
-from floridify_batch.tokens import count_tokens
 
 _BAD_KEY = "bad-key"
 """The one key that is refused; any other one will do."""

@@ -11,9 +11,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from floridify_batch.sandbox.batches import Batches
-from floridify_batch.sandbox.faults import Faults
-from floridify_batch.sandbox.refusals import Refusal, by_status
+from floridify_batch.sandbox.batch import Batches
+from floridify_batch.sandbox.fault import Faults
+from floridify_batch.sandbox.refusal import Refusal, by_status
 from floridify_batch.sandbox.settings import SandboxSettings
 from floridify_batch.sandbox.storage import Folder
 

@@ -14,7 +14,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from floridify_batch.errors import UsageError
-from floridify_batch.sandbox.refusals import not_found
+from floridify_batch.sandbox.refusal import not_found
 
 BLOCK = 1 << 20
 """How many bytes of a file are in memory at a time."""

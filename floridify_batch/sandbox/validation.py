@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.sandbox.bodies import check_body, knows_model
-from floridify_batch.sandbox.faults import HTTP, Faults
-from floridify_batch.sandbox.replies import prompt_tokens
+from floridify_batch.sandbox.body import check_body, knows_model
+from floridify_batch.sandbox.fault import HTTP, Faults
+from floridify_batch.sandbox.reply import prompt_tokens
 from floridify_batch.sandbox.storage import BatchRecord, Folder, write_whole
 
 MAX_REQUESTS = 50_000

@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 from pymongo.database import Database
 
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.ledger import Ledger
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import Ledger
 from tests.acceptance.forked import done
 from tests.acceptance.library import add_known
 from tests.acceptance.sandbox import Sandbox

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 from pymongo import MongoClient
 
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import KEY, Desk
 from tests.acceptance.refusals import Refused, refusals
 from tests.acceptance.sandbox import Sandbox

@@ -22,9 +22,9 @@ import orjson
 
 ROOT = Path(__file__).parents[2]
 LOADED = (
-    "floridify_batch.commands",
-    "floridify_batch.recovering",
-    "floridify_batch.inspection",
+    "floridify_batch.cli.session",
+    "floridify_batch.cli.recover",
+    "floridify_batch.cli.status",
     "openai.resources.chat",
     "openai.resources.batches",
     "pymongo.asynchronous.mongo_client",
@@ -115,7 +115,7 @@ def _look_after(line: socket.socket) -> NoReturn:
 
 def _become(order: Mapping[str, Any]) -> NoReturn:
     """Live as the command."""
-    from floridify_batch.cli import main
+    from floridify_batch.cli.main import main
 
     opened = [os.open(os.devnull, os.O_RDONLY)]
     opened += [os.open(path, os.O_WRONLY | os.O_CREAT, 0o600) for path in order["streams"]]

@@ -8,16 +8,16 @@ from typing import Any
 
 from pymongo.database import Database
 
-from floridify_batch import commands
-from floridify_batch.assembly import Secrets
-from floridify_batch.batches import OpenAIBatches
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import read_failures
-from floridify_batch.failures import Failure
-from floridify_batch.ledger import Ledger
-from floridify_batch.pricing import rates
-from floridify_batch.recipes import components_named
-from floridify_batch.run_settings import RunSettings
+from floridify_batch.cli import session as commands
+from floridify_batch.components.definition_recipes import components_named
+from floridify_batch.components.failure import Failure
+from floridify_batch.costs.price import rates
+from floridify_batch.pipeline.chunk import read_failures
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.resources import Secrets
+from floridify_batch.run.settings import RunSettings
 from tests.acceptance.sandbox import Sandbox
 from tests.ledgers import run_settings
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from floridify_batch.local_mongo import find_mongod
+from floridify_batch.database.server import find_mongod
 
 
 @contextmanager

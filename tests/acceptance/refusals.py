@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 from pymongo.database import Database
 
-from floridify_batch.assembly import run_info
-from floridify_batch.briefing import new_brief
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.ledger import Ledger
-from floridify_batch.word_lists import digest_of, write_normalised
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.resources import run_info
+from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.acceptance.command import KEY, Desk, Said
 from tests.acceptance.sandbox import Sandbox
 from tests.doors import Door, served

@@ -14,11 +14,11 @@ from types import MappingProxyType
 import orjson
 import pytest
 
-from floridify_batch.cli import app
-from floridify_batch.cli_help import GROUPS
-from floridify_batch.components import SynthesisComponent
-from floridify_batch.display import Output
-from floridify_batch.panels import BatchFacts, BatchRow, FailureRow
+from floridify_batch.cli.help import GROUPS
+from floridify_batch.cli.main import app
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.display.output import Output
+from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow
 from tests.acceptance.command import COMMAND, Terminal
 
 ROOT = Path(__file__).parents[2]
@@ -221,9 +221,17 @@ def test_the_script_for_a_shell(tmp_path: Path, shell: str) -> None:
 
 def test_nothing_heavy_is_loaded_to_help() -> None:
     """Help and completion start without the service's, the database's and the screens' packages, and others of runs."""
-    heavy = {"openai", "motor", "pymongo", "rich", "tiktoken", "genai_prices", "floridify_batch.recipes"}
+    heavy = {
+        "openai",
+        "motor",
+        "pymongo",
+        "rich",
+        "tiktoken",
+        "genai_prices",
+        "floridify_batch.components.definition_recipes",
+    }
     heavy |= {"jinja2", "pydantic", "starlette"}
-    code = "import sys; from floridify_batch.cli import app; print(*sys.modules)"
+    code = "import sys; from floridify_batch.cli.main import app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert heavy.isdisjoint(loaded)
 

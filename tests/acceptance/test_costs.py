@@ -2,7 +2,7 @@
 
 import json
 
-from floridify_batch.ledger import ChunkState
+from floridify_batch.run.ledger import ChunkState
 from tests.acceptance.command import Desk
 
 FEW = ("--components", "synonyms,cefr_level")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.dictionary import Place
+from floridify_batch.cli.import_ import import_file
+from floridify_batch.database.lookup import Place
+from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError
-from floridify_batch.importing import import_file
-from floridify_batch.showing import show
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "scripts/demo_data/definitions.jsonl"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.fatal import POINTS
+from floridify_batch.run.crash_point import POINTS
 from scripts.soak_chaos import plan_of
 from scripts.soak_matrix import FATES, TROUBLES, Case, Matrix, comes_by, whole_matrix
 from scripts.soak_ordeal import Ordeal, Verdict, database_at

@@ -6,8 +6,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from floridify_batch.chunks import read_failures
-from floridify_batch.ledger import ChunkRecord, ChunkState
+from floridify_batch.pipeline.chunk import read_failures
+from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from tests.acceptance.command import Desk
 from tests.doors import Door, served
 

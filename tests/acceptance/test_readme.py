@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.cli import app
-from floridify_batch.components import SynthesisComponent
-from floridify_batch.ledger import ChunkState
-from floridify_batch.recipes import DEFAULT_COMPONENTS
+from floridify_batch.cli.main import app
+from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkState
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from floridify_batch.wording import dollars
+from floridify_batch.formatting import dollars
 from tests.acceptance.command import Desk, Said, said, until
 from tests.acceptance.conftest import DeskMaker
 from tests.acceptance.library import add_definition, add_known, add_word, contents, everything

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.wording import count, dollars
+from floridify_batch.formatting import count, dollars
 from tests.acceptance.browser import Tab, browsing, installed_browser
 from tests.acceptance.command import Desk
 

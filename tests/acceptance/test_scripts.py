@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.word_lists import read_word_list
+from floridify_batch.words.word_list import read_word_list
 from scripts import play_demo
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from pymongo import MongoClient
 
-from floridify_batch.local_mongo import free_port
+from floridify_batch.database.server import free_port
 from tests.acceptance.command import COMMAND, KEY, PATIENCE, Desk, Said, until
 from tests.acceptance.mongod import mongod
 from tests.acceptance.sandbox import Sandbox

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from floridify_batch.sandbox.running import sandbox_in_thread
+from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from scripts.soak_chaos import plan_of
 from scripts.soak_figures import Figures, batches_of, figures, picture

@@ -8,8 +8,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from floridify_batch.sandbox.running import running_sandbox
-from floridify_batch.store import MongoStore
+from floridify_batch.database.store import MongoStore
+from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.journey import Journey
 from tests.acceptance.sandbox import Sandbox
 

@@ -18,11 +18,11 @@ from floridify_batch import (
     UnknownBatch,
     UsageError,
 )
-from floridify_batch.batches import TERMINAL, BatchJob
-from floridify_batch.components import Scope
-from floridify_batch.recipes import RECIPES
-from floridify_batch.requests import parse_custom_id
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.request import parse_custom_id
+from floridify_batch.providers.openai_batches import TERMINAL, BatchJob
+from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
 from tests.acceptance.sandbox import Sandbox
 

@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch import answers
-from floridify_batch.batches import Batches, BatchJob, OpenAIBatches
-from floridify_batch.connector import OpenAIConnector
+from floridify_batch.components import answer as answers
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
-from floridify_batch.failures import FailureReason
-from floridify_batch.immediate_batches import ImmediateBatches
-from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
-from floridify_batch.words import derived_id
+from floridify_batch.providers.connector import OpenAIConnector
+from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.openai_batches import Batches, BatchJob, OpenAIBatches
+from floridify_batch.words.entry import derived_id
 from tests.acceptance.sandbox import Sandbox
 
 SECONDS = 3600.0

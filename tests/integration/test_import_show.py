@@ -10,13 +10,13 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch.articles import Asked
-from floridify_batch.dictionary import Place, opened
-from floridify_batch.dictionary_files import opened_dictionary
+from floridify_batch.cli.import_ import import_articles, import_file
+from floridify_batch.database.lookup import Place, opened
+from floridify_batch.database.store import MongoStore
+from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError, UsageError
-from floridify_batch.importing import import_articles, import_file
-from floridify_batch.showing import show
-from floridify_batch.store import MongoStore
+from floridify_batch.words.article import Asked
+from floridify_batch.words.dictionary_file import opened_dictionary
 from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.floridify_models import COLLECTIONS
 

@@ -8,10 +8,10 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch.changes import Change, Collection, Insert, Replaced, Update, writes_of
-from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout
-from floridify_batch.store import STAMPS, MongoStore
-from floridify_batch.words import DocId, Entry, Stamp, derived_id
+from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update, writes_of
+from floridify_batch.database.layout import PROVIDED, SYNTHESISED, TODAY, Layout
+from floridify_batch.database.store import STAMPS, MongoStore
+from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id
 from tests.acceptance.journey import Journey
 from tests.acceptance.library import add_definition, add_entry, add_word, everything
 

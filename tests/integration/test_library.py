@@ -26,9 +26,9 @@ from floridify_batch import (
     generate_definitions,
     generate_examples,
 )
-from floridify_batch.components import Scope
-from floridify_batch.recipes import RECIPES
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import Scope
+from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
 from tests.acceptance.sandbox import Sandbox
 

@@ -16,9 +16,9 @@ import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import PyMongoError
 
-from floridify_batch import local_mongo
+from floridify_batch.database import server as local_mongo
+from floridify_batch.database.server import LocalMongo, find_mongod, local_mongod
 from floridify_batch.errors import DatabaseError
-from floridify_batch.local_mongo import LocalMongo, find_mongod, local_mongod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 USER = """
 import sys
 from pathlib import Path
-from floridify_batch.local_mongo import local_mongod
+from floridify_batch.database.server import local_mongod
 print("coming", flush=True)
 with local_mongod(Path(sys.argv[1])) as server:
     print(server.started, server.url, flush=True)

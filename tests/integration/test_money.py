@@ -11,14 +11,14 @@ from genai_prices import calc_price
 from openai import AsyncOpenAI
 from pymongo.database import Database
 
-from floridify_batch.briefing import new_brief
-from floridify_batch.chunks import Limits
-from floridify_batch.costing import costs_object, costs_of
-from floridify_batch.estimates import Estimate
-from floridify_batch.priors import Origin
-from floridify_batch.run_settings import RunSettings
-from floridify_batch.store import MongoStore
-from floridify_batch.surveying import Survey
+from floridify_batch.costs.answer_length import Origin
+from floridify_batch.database.store import MongoStore
+from floridify_batch.pipeline.chunk import Limits
+from floridify_batch.pipeline.estimate import Estimate
+from floridify_batch.pipeline.survey import Survey
+from floridify_batch.run.bill import costs_object, costs_of
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.settings import RunSettings
 from tests.acceptance.command import KEY
 from tests.acceptance.journey import Arrival, Journey
 from tests.acceptance.library import add_known

@@ -8,13 +8,13 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch import answers
-from floridify_batch.changes import Change, writes_of
-from floridify_batch.components import Provenance, SynthesisComponent
-from floridify_batch.pricing import Usage
-from floridify_batch.recipes import RECIPES
-from floridify_batch.store import MongoStore
-from floridify_batch.words import Entry, Stamp, derived_id
+from floridify_batch.components import answer as answers
+from floridify_batch.components.change import Change, writes_of
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import Provenance, SynthesisComponent
+from floridify_batch.costs.price import Usage
+from floridify_batch.database.store import MongoStore
+from floridify_batch.words.entry import Entry, Stamp, derived_id
 from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 
 type Found = Database[dict[str, Any]]

@@ -16,9 +16,10 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from floridify_batch import answers, shapes
+from floridify_batch.components import answer as answers
+from floridify_batch.components import shape as shapes
 from floridify_batch.errors import ServiceError, UsageError
-from floridify_batch.sandbox.running import SandboxProcess, running_sandbox, serve
+from floridify_batch.sandbox.process import SandboxProcess, running_sandbox, serve
 from floridify_batch.sandbox.settings import SandboxSettings
 
 SCHEMA = shapes.wire_schema(answers.SynonymGenerationResponse)

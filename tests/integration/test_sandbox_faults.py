@@ -11,8 +11,9 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from floridify_batch import answers, shapes
-from floridify_batch.sandbox.running import running_sandbox
+from floridify_batch.components import answer as answers
+from floridify_batch.components import shape as shapes
+from floridify_batch.sandbox.process import running_sandbox
 
 HOUR = 3600.0
 SCHEMA = shapes.wire_schema(answers.DomainIdentificationResponse)

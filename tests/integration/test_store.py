@@ -9,10 +9,10 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch.changes import Change, Collection, Insert, Replaced, Update, writes_of
+from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update, writes_of
+from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
-from floridify_batch.store import MongoStore
-from floridify_batch.words import DocId, Entry, Stamp, derived_id, unknown_entry
+from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id, unknown_entry
 from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.acceptance.mongod import listens, mongod
 

@@ -13,18 +13,18 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
-from floridify_batch.assembly import run_info
-from floridify_batch.batches import OpenAIBatches
-from floridify_batch.briefing import new_brief
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.driver import Driver, Ending
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import ServiceRefused
-from floridify_batch.failures import FailureReason
-from floridify_batch.ledger import ChunkState, Ledger
-from floridify_batch.run import Run
-from floridify_batch.sandbox.running import running_sandbox
-from floridify_batch.store import MongoStore
-from floridify_batch.word_lists import digest_of, write_normalised
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.resources import run_info
+from floridify_batch.run.state import Run
+from floridify_batch.sandbox.process import running_sandbox
+from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.acceptance.journey import Arrival, Journey
 from tests.acceptance.library import add_definition, add_known, add_word, contents
 from tests.acceptance.sandbox import Sandbox

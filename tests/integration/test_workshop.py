@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.briefing import new_brief
-from floridify_batch.crews import Cluster, Processes, opened_workshop
 from floridify_batch.errors import WorkersLost
-from floridify_batch.planning import Brief
-from floridify_batch.run_settings import RunInfo, RunSettings
-from floridify_batch.stations import PageToPlan, plan_words
-from floridify_batch.workshop import AHEAD, MAX_CREWS, Pool, in_order
+from floridify_batch.pipeline.plan import Brief
+from floridify_batch.pipeline.stage import PageToPlan, plan_words
+from floridify_batch.run.brief import new_brief
+from floridify_batch.run.executor import Cluster, Processes, opened_workshop
+from floridify_batch.run.settings import RunInfo, RunSettings
+from floridify_batch.run.worker import AHEAD, MAX_CREWS, Pool, in_order
 from scripts.benchmark_workers import measure
 from scripts.soak_figures import picture
 from tests.acceptance.command import until

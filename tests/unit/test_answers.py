@@ -8,9 +8,9 @@ import pytest
 from openai import pydantic_function_tool
 from pydantic import BaseModel, Field, ValidationError
 
-from floridify_batch import answers
-from floridify_batch.recipes import RECIPES
-from floridify_batch.shapes import wire_schema
+from floridify_batch.components import answer as answers
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.shape import wire_schema
 
 ANSWERS: list[type[BaseModel]] = [recipe.answer for recipe in RECIPES.values()]
 

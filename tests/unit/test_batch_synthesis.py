@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from floridify_batch import answers
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.carrying import REMEMBERED
-from floridify_batch.chunks import Limits
+from floridify_batch.carrier import REMEMBERED
+from floridify_batch.components import answer as answers
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatch
-from floridify_batch.failures import FailureReason
-from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
-from floridify_batch.words import derived_id
+from floridify_batch.pipeline.chunk import Limits
+from floridify_batch.providers.openai_batches import BatchError, BatchJob
+from floridify_batch.words.entry import derived_id
 from tests.twins import REJECTED, End, Fault, Service
 
 type Level = answers.CEFRLevelResponse

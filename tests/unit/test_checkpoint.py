@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.accounts import Adopted, TokenCount
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import chunk_folder
+from floridify_batch.costs.account import Adopted, TokenCount
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.ledger import ChunkState, Ledger
+from floridify_batch.pipeline.chunk import chunk_folder
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.ledgers import record, run_info
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -372,7 +372,7 @@ def test_tidying_leaves_others_things(checkpoint: Checkpoint, name: str) -> None
 HOLD = """
 import sys
 from pathlib import Path
-from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.run.checkpoint import Checkpoint
 with Checkpoint(Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.chunks import (
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.errors import CheckpointError
+from floridify_batch.pipeline.chunk import (
     API_MAX_BYTES,
     API_MAX_REQUESTS,
     ChunkSize,
@@ -25,11 +27,9 @@ from floridify_batch.chunks import (
     read_ordinals,
     write_failures,
 )
-from floridify_batch.errors import CheckpointError
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.packing import ChunkWriter, Group, group, lines_of, planned
-from floridify_batch.planning import brief, plan
-from floridify_batch.words import unknown_entry
+from floridify_batch.pipeline.pack import ChunkWriter, Group, group, lines_of, planned
+from floridify_batch.pipeline.plan import brief, plan
+from floridify_batch.words.entry import unknown_entry
 
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FAILED = Failure("bank-1", FailureReason.HTTP, "busy ünd “so on”\n", attempt=2, boost=1, status=429)

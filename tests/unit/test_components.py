@@ -2,11 +2,11 @@
 
 import pytest
 
-from floridify_batch.components import Scope, SynthesisComponent
-from floridify_batch.documents import DEFINITION_FIELDS
+from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
+from floridify_batch.components.recipe import Scope, SynthesisComponent
+from floridify_batch.database.document import DEFINITION_FIELDS
 from floridify_batch.errors import UsageError
-from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES, components_named
-from floridify_batch.words import Definition, Entry, Word, derived_id
+from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
 C = SynthesisComponent
 

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from floridify_batch import answers
-from floridify_batch.connector import OpenAIConnector
-from floridify_batch.failures import FailureReason
-from floridify_batch.requests import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.components import answer as answers
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.providers.connector import OpenAIConnector
 from tests.doors import answering
 
 ENVELOPE = Envelope("domain", answers.DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from floridify_batch.accounts import Forecast
-from floridify_batch.cost_panels import costs_panel
-from floridify_batch.costing import BatchCost, ComponentCost, Costs, costs_object, costs_of
-from floridify_batch.driver import Driver
-from floridify_batch.events import Noticed
-from floridify_batch.ledger import Ledger
-from floridify_batch.pricing import Price, Usage
+from floridify_batch.costs.account import Forecast
+from floridify_batch.costs.price import Price, Usage
+from floridify_batch.display.cost_table import costs_panel
+from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_object, costs_of
+from floridify_batch.run.driver import Driver
+from floridify_batch.run.event import Noticed
+from floridify_batch.run.ledger import Ledger
 from tests.twins import End, Held, Service, Shelf, Stage, Witness
 
 WORDS = ["bank", "tree", "lake"]

@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from floridify_batch.batches import BatchJob
-from floridify_batch.creation import LIST_LAG, create_once
 from floridify_batch.errors import ServiceUncertain
+from floridify_batch.providers.creation import LIST_LAG, create_once
+from floridify_batch.providers.openai_batches import BatchJob
 from tests.twins import NOON, Service
 
 LABEL = "run/0001/1"

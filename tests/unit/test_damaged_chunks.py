@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import CheckpointError
+from floridify_batch.run.driver import Driver, Ending
 from tests.twins import Died, End, Fate, Service, Shelf, Stage
 
 type Harm = Callable[[Path], None]

@@ -15,11 +15,30 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from floridify_batch.accounts import Forecast
-from floridify_batch.chunks import ChunkSize
-from floridify_batch.display import LiveDisplay, display_for
-from floridify_batch.estimates import Estimate, Expectation, Sampled
-from floridify_batch.events import (
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.costs.account import Forecast
+from floridify_batch.costs.answer_length import Observed, Origin, measured
+from floridify_batch.costs.price import Usage
+from floridify_batch.display.estimate_panel import estimate_panel
+from floridify_batch.display.json_output import JsonDisplay
+from floridify_batch.display.live_region import Frame
+from floridify_batch.display.live_screen import render
+from floridify_batch.display.log_output import LogDisplay
+from floridify_batch.display.output import LiveDisplay, display_for
+from floridify_batch.display.summary import summary_panel
+from floridify_batch.display.table import (
+    BatchFacts,
+    BatchRow,
+    FailureRow,
+    batch_panel,
+    batches_table,
+    failures_table,
+)
+from floridify_batch.display.text import lines_of, plain, sentence_lines, shorten
+from floridify_batch.display.view import RunView
+from floridify_batch.pipeline.chunk import ChunkSize
+from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled
+from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
@@ -36,25 +55,6 @@ from floridify_batch.events import (
     Waiting,
     WordFailed,
 )
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.frames import lines_of, plain, sentence_lines, shorten
-from floridify_batch.json_lines import JsonDisplay
-from floridify_batch.live import Frame
-from floridify_batch.log_lines import LogDisplay
-from floridify_batch.money_panels import estimate_panel
-from floridify_batch.panels import (
-    BatchFacts,
-    BatchRow,
-    FailureRow,
-    batch_panel,
-    batches_table,
-    failures_table,
-)
-from floridify_batch.pricing import Usage
-from floridify_batch.priors import Observed, Origin, measured
-from floridify_batch.run_view import RunView
-from floridify_batch.screens import render
-from floridify_batch.summary import summary_panel
 from tests.paper import Paper
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from floridify_batch.changes import Change, Collection, Insert, Update, writes_of
-from floridify_batch.documents import (
+from floridify_batch.components.change import Change, Collection, Insert, Update, writes_of
+from floridify_batch.database.document import (
     DEFINITION_FIELDS,
     Document,
     Found,
@@ -20,7 +20,7 @@ from floridify_batch.documents import (
     updates_of,
     upsert,
 )
-from floridify_batch.words import Definition, DocId, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.entry import Definition, DocId, Stamp, Word, derived_id, unknown_entry
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WORD, ONE, TWO, THREE, ENTRY = (ObjectId(str(digit) * 24) for digit in range(1, 6))

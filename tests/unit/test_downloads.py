@@ -6,12 +6,12 @@ from typing import override
 
 import pytest
 
-from floridify_batch.batches import BatchJob
-from floridify_batch.creation import MAX_TRIES
-from floridify_batch.downloads import Look, look_at
-from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import ServiceError
-from floridify_batch.ledger import ChunkState
+from floridify_batch.providers.creation import MAX_TRIES
+from floridify_batch.providers.download import Look, look_at
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.ledger import ChunkState
 from tests.twins import Service, Shelf, Stage
 
 PAGE = b"<html>\n<body>Maintenance</body>\n</html>\n"

@@ -8,17 +8,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.accounts import Spent, TokenCount
-from floridify_batch.chunks import ChunkSize, Limits
-from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.driver import Driver
-from floridify_batch.entry_stores import EntryReader, NoDatabase
-from floridify_batch.estimates import SENSES_EXPECTED, Estimate, Expectation, components_of
-from floridify_batch.planning import brief
-from floridify_batch.pricing import Price
-from floridify_batch.priors import Origin
-from floridify_batch.recipes import RECIPES
-from floridify_batch.surveying import Survey
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.costs.account import Spent, TokenCount
+from floridify_batch.costs.answer_length import Origin
+from floridify_batch.costs.price import Price
+from floridify_batch.database.interface import EntryReader, NoDatabase
+from floridify_batch.pipeline.chunk import ChunkSize, Limits
+from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
+from floridify_batch.pipeline.plan import brief
+from floridify_batch.pipeline.survey import Survey
+from floridify_batch.run.driver import Driver
 from tests.twins import Service, Shelf, Stage
 
 ASKED = brief((C.SYNONYMS, C.DOMAIN), model="gpt-6-luna", language_name="English")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from floridify_batch.failures import Failure, FailureReason
+from floridify_batch.components.failure import Failure, FailureReason
 
 
 @pytest.mark.parametrize("status", [0, 408, 409, 429, 500, 502, 503, 504, 529])

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.driver import Driver, Ending
 from floridify_batch.errors import UsageError
-from floridify_batch.fatal import POINTS, doom
-from floridify_batch.ledger import TRANSITIONS
+from floridify_batch.run.crash_point import POINTS, doom
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.ledger import TRANSITIONS
 from tests.twins import Service, Stage
 
 

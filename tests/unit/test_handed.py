@@ -3,8 +3,8 @@
 import pickle
 from datetime import UTC, datetime
 
-from floridify_batch.changes import Collection, Merged
-from floridify_batch.words import Definition, DocId, Entry, Stamp, Word, derived_id
+from floridify_batch.components.change import Collection, Merged
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STAMP = Stamp(derived_id("stamp"), "run", "batch_1", NOON, "gpt-6-luna", "template", "batch")

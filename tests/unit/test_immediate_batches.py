@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch.batches import BatchJob
-from floridify_batch.connector import OpenAIConnector, Reply
 from floridify_batch.errors import ServiceRefused, UnknownBatch
-from floridify_batch.immediate_batches import ImmediateBatches
+from floridify_batch.providers.connector import OpenAIConnector, Reply
+from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.openai_batches import BatchJob
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LABEL = "run1/0001/1"

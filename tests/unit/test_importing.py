@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from floridify_batch.articles import Article, Asked, BadArticle, Left, read_article
-from floridify_batch.dictionary_files import MAX_LINE_BYTES, Reading, opened_dictionary
-from floridify_batch.drafts import Draft, Present, drafted, word_of, words_found, writes
+from floridify_batch.cli.import_ import Distinct, Tally, blocks, summary
+from floridify_batch.database.source_entry import Draft, Present, drafted, word_of, words_found, writes
 from floridify_batch.errors import UsageError
-from floridify_batch.importing import Distinct, Tally, blocks, summary
-from floridify_batch.words import DocId, Word, unknown_entry
+from floridify_batch.words.article import Article, Asked, BadArticle, Left, read_article
+from floridify_batch.words.dictionary_file import MAX_LINE_BYTES, Reading, opened_dictionary
+from floridify_batch.words.entry import DocId, Word, unknown_entry
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
 
@@ -12,202 +13,50 @@ import floridify_batch
 ROOT = Path(floridify_batch.__file__).parent
 PACKAGE = "floridify_batch"
 
-ORDER = [
-    "errors",
-    "seams",
-    "wording",
-    "pacing",
-    "words",
-    "word_lists",
-    "word_logs",
-    "pricing",
-    "priors",
-    "samples",
-    "accounts",
-    "failures",
-    "languages",
-    "tokens",
-    "shapes",
-    "answers",
-    "requests",
-    "changes",
-    "clusters",
-    "components",
-    "outcomes",
-    "word_outcomes",
-    "templates",
-    "word_recipes",
-    "recipes",
-    "planning",
-    "finishing",
-    "chunks",
-    "packing",
-    "results",
-    "applying",
-    "events",
-    "estimates",
-    "quotes",
-    "run_settings",
-    "ledger",
-    "spending",
-    "checkpoint",
-    "examples",
-    "briefing",
-    "stations",
-    "workshop",
-    "crews",
-    "throttling",
-    "connector",
-    "replies",
-    "listings",
-    "batches",
-    "immediate_batches",
-    "creation",
-    "downloads",
-    "layouts",
-    "documents",
-    "replacing",
-    "articles",
-    "dictionary_files",
-    "drafts",
-    "entry_stores",
-    "store",
-    "local_mongo",
-    "run",
-    "fatal",
-    "submission",
-    "collection",
-    "archive",
-    "recovery",
-    "feeding",
-    "surveying",
-    "driver",
-    "waiting",
-    "carrying",
-    "batch_synthesis",
-    "asking",
+FOUNDATIONS = ("errors", "timing", "progress", "files", "formatting", "retry")
+LIBRARY = (
+    "settings",
+    "request_builder",
     "synthesis",
     "enhancement",
+    "quiescence",
+    "carrier",
+    "batch_synthesis",
     "batch_processor",
-    "frames",
-    "telling",
-    "run_view",
-    "panels",
-    "money_panels",
-    "costing",
-    "cost_panels",
-    "screens",
-    "summary",
-    "log_lines",
-    "json_lines",
-    "keyboard",
-    "live",
-    "display",
-    "sandbox",
-    "assembly",
-    "dictionary",
-    "importing",
-    "showing",
-    "inspection",
-    "watching",
-    "plots",
-    "report",
-    "report_page",
-    "reporting",
-    "gate",
-    "recovering",
-    "standing",
-    "previews",
-    "commands",
-    "cancelling",
-    "floridify",
-    "cli_errors",
-    "cli_completion",
-    "cli_options",
-    "cli_parts",
-    "cli_help",
-    "cli_run",
-    "cli_look",
-    "cli_mend",
-    "cli_dictionary",
-    "cli",
-]
-"""Every module of the package: each imports only from those before it. `sandbox` stands for its whole folder."""
+)
 
-SANDBOX_ORDER = [
-    "faults",
-    "settings",
-    "refusals",
-    "dice",
-    "vocabulary",
-    "schemas",
-    "reading",
-    "contents",
-    "replies",
-    "strictness",
-    "bodies",
-    "storage",
-    "validation",
-    "results",
-    "batches",
-    "service",
-    "file_routes",
-    "batch_routes",
-    "chat_routes",
-    "server",
-    "protocol",
-    "running",
-    "__main__",
-]
+ORDER = (
+    FOUNDATIONS,
+    ("words",),
+    ("costs",),
+    ("components",),
+    ("pipeline", "providers", "database", "sandbox"),
+    ("run",),
+    LIBRARY,
+    ("display",),
+    ("cli",),
+)
+"""The rooms in the order in which data passes through them: each imports only from rooms of earlier lines, and rooms of
+one line do not know each other. Foundations and the library are single modules, in any order without cycles."""
 
 ALLOWED = {
-    "openai": {"connector", "replies", "batches"},
-    "httpx2": {"connector", "replies"},
-    "tenacity": {"connector", "batches", "store"},
-    "motor": {"store"},
-    "pymongo": {"store", "documents", "drafts", "importing"},
-    "bson": {"layouts"},
-    "rich": {
-        "display",
-        "frames",
-        "live",
-        "panels",
-        "money_panels",
-        "cost_panels",
-        "screens",
-        "summary",
-        "watching",
-        "gate",
-        "previews",
-        "commands",
-        "inspection",
-        "recovering",
-        "importing",
-        "showing",
-    },
-    "typer": {
-        "telling",
-        "gate",
-        "cli_completion",
-        "cli_options",
-        "cli_parts",
-        "cli_help",
-        "cli_look",
-        "cli_mend",
-        "cli_dictionary",
-        "cli_errors",
-        "cli",
-        "showing",
-    },
+    "openai": {"providers"},
+    "httpx2": {"providers"},
+    "tenacity": {"providers", "database", "retry"},
+    "motor": {"database"},
+    "pymongo": {"database"},
+    "bson": {"database"},
+    "rich": {"display", "cli"},
+    "typer": {"cli"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
-    "filelock": {"checkpoint", "sandbox"},
-    "genai_prices": {"pricing"},
-    "tiktoken": {"tokens"},
-    "distributed": {"crews"},
-    "jinja2": {"templates", "report_page"},
+    "filelock": {"run", "sandbox"},
+    "genai_prices": {"costs"},
+    "tiktoken": {"costs"},
+    "distributed": {"run"},
+    "jinja2": {"components", "display"},
 }
-"""The only modules that may know of a package."""
+"""The only rooms that may import a package."""
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -228,66 +77,77 @@ def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.name != "__init__.py"]
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 BY_ROOM = [(room(path), set(imports(path))) for path in FILES]
+RANK = {name: rank for rank, line in enumerate(ORDER) for name in line}
+ROOMS = sorted({room(path) for path in FILES})
 
 
 def used_rooms(names: set[str]) -> set[str]:
     """The rooms of the package among imported names."""
-    return {name.split(".")[1] for name in names if name.startswith(PACKAGE + ".")} & set(ORDER)
+    return {name.split(".")[1] for name in names if name.startswith(PACKAGE + ".")} & set(RANK)
 
 
-def test_the_order_is_complete() -> None:
-    """The written order holds every module, each once: a new one is given its place before it is used."""
-    inner = {path.stem for path in (ROOT / "sandbox").glob("*.py") if path.stem != "__init__"}
-    for order, modules in ((ORDER, {room(path) for path in FILES}), (SANDBOX_ORDER, inner)):
-        assert modules <= set(order)
-        assert len(set(order)) == len(order)
+def may_import(importer: str, imported: str) -> bool:
+    """Whether a room may import from another one."""
+    alike = RANK[importer] == RANK[imported] and any(importer in line for line in (FOUNDATIONS, LIBRARY))
+    return importer == imported or RANK[imported] < RANK[importer] or alike
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_no_import_goes_backwards(module: str) -> None:
-    """A module imports only from those above it, so that it can be read knowing only them."""
-    used = used_rooms(set(chain.from_iterable(names for where, names in BY_ROOM if where == module)))
-    later = {each for each in used - {module} if ORDER.index(each) > ORDER.index(module)}
-    assert not later
+def module_name(path: Path) -> str:
+    """The dotted name of a module below the package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("module", SANDBOX_ORDER)
-def test_no_import_goes_backwards_in_the_sandbox(module: str) -> None:
-    """The sandbox's own modules keep an order, too."""
-    prefix = f"{PACKAGE}.sandbox."
-    names = imports(ROOT / "sandbox" / f"{module}.py")
-    used = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
-    later = {each for each in used - {module} if SANDBOX_ORDER.index(each) > SANDBOX_ORDER.index(module)}
-    assert not later
+def test_every_room_has_a_place_in_the_order() -> None:
+    """A new room is given its place in the order before it is used."""
+    assert set(ROOMS) <= set(RANK)
+
+
+@pytest.mark.parametrize("importer", ROOMS)
+def test_imports_go_one_way(importer: str) -> None:
+    """A room imports only from rooms before it, so that it can be read knowing only them."""
+    used = used_rooms(set(chain.from_iterable(names for where, names in BY_ROOM if where == importer)))
+    assert not {each for each in used if not may_import(importer, each)}
+
+
+def test_no_import_cycles() -> None:
+    """No two modules import each other, directly or through others, inside a room or across rooms."""
+    modules = {module_name(path) for path in FILES if path.name != "__init__.py"}
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        ours = (name.removeprefix(PACKAGE + ".") for name in imports(path) if name.startswith(PACKAGE + "."))
+        graph[module_name(path)] = {
+            each for name in ours for each in (name, name.rpartition(".")[0]) if each in modules
+        }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules of a cycle
 
 
 @pytest.mark.parametrize("package", ALLOWED)
-def test_who_knows_of_a_package(package: str) -> None:
-    """A package is known to the modules that own it, so that another can take its place."""
+def test_who_imports_a_package(package: str) -> None:
+    """A package is imported by the rooms that own it, so that another can take its place."""
     who = {where for where, names in BY_ROOM if any(name.split(".")[0] == package for name in names)}
     assert who
     assert who <= ALLOWED[package]
 
 
-def test_who_knows_of_the_sandbox() -> None:
-    """The sandbox is for trying and testing: nothing of a run leans on it but what starts it."""
+def test_who_imports_the_sandbox() -> None:
+    """The sandbox is for trying and testing: nothing of a run depends on it but what starts it."""
     who = {where for where, names in BY_ROOM if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
-    assert who <= {"sandbox", "assembly", "cli_completion", "cli_dictionary"}
+    assert who <= {"sandbox", "run", "cli"}
 
 
-def test_the_sandbox_knows_little_of_us() -> None:
+def test_the_sandbox_shares_little_with_us() -> None:
     """The sandbox judges our requests, so it shares no code with what makes them."""
     used = set(chain.from_iterable(used_rooms(names) for where, names in BY_ROOM if where == "sandbox"))
-    assert used <= {"sandbox", "errors", "tokens"}
+    assert used <= {"sandbox", "errors", "costs"}
 
 
-def test_nobody_reads_the_environment_but_the_command_line() -> None:
+def test_only_the_command_line_reads_the_environment() -> None:
     """Settings come in as parameters: a run cannot depend on a variable that nobody passed on."""
     readers = set()
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
-                readers.add(room(path))
-    assert readers <= {"cli_parts", "local_mongo"}  # a program that we start is handed our own environment
+                readers.add(module_name(path))
+    assert readers <= {"cli.context", "database.server"}  # a mongod that we start inherits our own environment

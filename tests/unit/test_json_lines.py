@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from floridify_batch.chunks import ChunkSize
-from floridify_batch.estimates import Estimate, Expectation, Sampled, Span
-from floridify_batch.events import BatchPolled, ChunkSettled, Event, Noticed, RunBegan, Totals, WordFailed
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.json_lines import JsonDisplay, event_name, event_object, write_event
-from floridify_batch.pricing import Price, Usage
-from floridify_batch.priors import Observed, Origin, measured
-from floridify_batch.quotes import ChunkQuote, ComponentQuote, Estimated, Output, estimated
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.costs.answer_length import Observed, Origin, measured
+from floridify_batch.costs.price import Price, Usage
+from floridify_batch.display.json_output import JsonDisplay, event_name, event_object, write_event
+from floridify_batch.pipeline.chunk import ChunkSize
+from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled, Span
+from floridify_batch.pipeline.estimate_event import ChunkQuote, ComponentQuote, Estimated, Output, estimated
+from floridify_batch.run.event import BatchPolled, ChunkSettled, Event, Noticed, RunBegan, Totals, WordFailed
 from tests.unit.test_display import events
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")

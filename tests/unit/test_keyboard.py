@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from floridify_batch.keyboard import unechoed
+from floridify_batch.display.keyboard import unechoed
 
 LOCAL_MODES = 3
 

@@ -8,10 +8,10 @@ import pytest
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from floridify_batch.changes import Change, Collection, Insert, Update, writes_of
-from floridify_batch.documents import encoded, encoded_id, new_word, updates_of, upsert
-from floridify_batch.layouts import PROVIDED, SYNTHESISED, TODAY, Layout, detect
-from floridify_batch.words import DocId, Stamp, unknown_entry
+from floridify_batch.components.change import Change, Collection, Insert, Update, writes_of
+from floridify_batch.database.document import encoded, encoded_id, new_word, updates_of, upsert
+from floridify_batch.database.layout import PROVIDED, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.words.entry import DocId, Stamp, unknown_entry
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=60)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.accounts import TokenCount
-from floridify_batch.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, cost_of
-from floridify_batch.pricing import Usage
+from floridify_batch.costs.account import TokenCount
+from floridify_batch.costs.price import Usage
+from floridify_batch.run.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, cost_of
 from tests.ledgers import record, run_info
 
 S = ChunkState

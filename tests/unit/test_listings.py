@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from floridify_batch.listings import LAG, Listed, Listing, Page
+from floridify_batch.providers.batch_list import LAG, Listed, Listing, Page
 from tests.twins import NOON
 
 PAGE = 100

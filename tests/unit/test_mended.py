@@ -12,23 +12,23 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from floridify_batch.assembly import without_password
-from floridify_batch.batches import BatchJob
-from floridify_batch.changes import Collection
-from floridify_batch.chunks import chunk_folder, read_failures
-from floridify_batch.cli import app
-from floridify_batch.cli_errors import explained
-from floridify_batch.clusters import cluster_fields
-from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.connector import OpenAIConnector, Reply, translated
-from floridify_batch.driver import Driver
+from floridify_batch.cli.error import explained
+from floridify_batch.cli.main import app
+from floridify_batch.components.change import Collection
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.request import custom_id, parse_custom_id
 from floridify_batch.errors import ServiceUncertain
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.immediate_batches import ImmediateBatches
-from floridify_batch.ledger import ChunkState, Ledger
-from floridify_batch.planning import Brief, Failures, brief, left_over, plan
-from floridify_batch.requests import custom_id, parse_custom_id
-from floridify_batch.words import Definition, DocId, Entry, Stamp, Word, derived_id
+from floridify_batch.pipeline.chunk import chunk_folder, read_failures
+from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
+from floridify_batch.providers.connector import OpenAIConnector, Reply, translated
+from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.driver import Driver
+from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.resources import without_password
+from floridify_batch.words.cluster import cluster_fields
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id
 from tests.twins import Died, End, Service, Shelf, Stage, completion
 
 BANK = Word(derived_id("bank"), "bank", "en")

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from floridify_batch import answers
-from floridify_batch.changes import Change, Collection, Insert, Replaced, Update
-from floridify_batch.components import Provenance, Scope, SynthesisComponent
-from floridify_batch.outcomes import merged
-from floridify_batch.pricing import Usage
-from floridify_batch.recipes import RECIPES
-from floridify_batch.words import Definition, Entry, Stamp, Word, derived_id
+from floridify_batch.components import answer as answers
+from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update
+from floridify_batch.components.definition_outcomes import merged
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import Provenance, Scope, SynthesisComponent
+from floridify_batch.costs.price import Usage
+from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
 
 C = SynthesisComponent
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

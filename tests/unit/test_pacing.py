@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floridify_batch.pacing import EVERY, CountedFile, Paced
+from floridify_batch.progress import EVERY, CountedFile, Paced
 
 
 @given(st.lists(st.floats(0, 1), max_size=40), st.integers(0, 50))

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.planning import Brief, Failures, brief, left_over, plan
-from floridify_batch.recipes import RECIPES
-from floridify_batch.requests import SynthesisRequest, custom_id, parse_custom_id
-from floridify_batch.words import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.request import SynthesisRequest, custom_id, parse_custom_id
+from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 
 ASKED = (C.SYNONYMS, C.CEFR_LEVEL)
 BANK = Word(derived_id("bank"), "bank", "en")

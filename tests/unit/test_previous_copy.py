@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, Ending
 from tests.twins import Died, End, Fate, Service, Shelf, Stage
 
 WORDS = ["bank", "tree", "lake", "road"]

@@ -10,8 +10,7 @@ from genai_prices import calc_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.errors import UsageError
-from floridify_batch.pricing import (
+from floridify_batch.costs.price import (
     BATCH_DISCOUNT,
     Bill,
     Price,
@@ -22,6 +21,7 @@ from floridify_batch.pricing import (
     request_cost,
     usage_of,
 )
+from floridify_batch.errors import UsageError
 
 MODELS = ("gpt-6-luna", "gpt-5.6-luna", "gpt-5.4-nano", "gpt-5.4-mini", "gpt-4o-mini", "gpt-5-mini", "gpt-5-nano", "o3")
 TIER = 272_000

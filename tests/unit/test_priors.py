@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floridify_batch.components import SynthesisComponent
-from floridify_batch.money_panels import CACHED_FROM
-from floridify_batch.planning import brief
-from floridify_batch.priors import SPREADS, Observed, Origin, measured, prior
-from floridify_batch.recipes import RECIPES
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.costs.answer_length import SPREADS, Observed, Origin, measured, prior
+from floridify_batch.display.estimate_panel import CACHED_FROM
+from floridify_batch.pipeline.plan import brief
 
 
 def test_every_component_has_a_spread() -> None:

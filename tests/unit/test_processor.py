@@ -13,21 +13,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.batches import BatchError, BatchJob
-from floridify_batch.changes import Collection, Writes
-from floridify_batch.chunks import chunk_folder, failures_by_word, read_failures, read_ordinals
-from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.creation import LONGEST_PAUSE, MAX_TRIES
-from floridify_batch.driver import Driver, Ending
+from floridify_batch.components.change import Collection, Writes
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.errors import ServiceRefused
-from floridify_batch.events import ChunkSettled, Noticed, Progressed, RunBegan, RunEnded, Waiting, WordFailed
-from floridify_batch.failures import FailureReason
-from floridify_batch.feeding import Feeder
-from floridify_batch.ledger import ChunkState, Ledger
-from floridify_batch.planning import left_over
-from floridify_batch.run import Run
-from floridify_batch.stations import PageToPlan, plan_words
-from floridify_batch.workshop import Station
+from floridify_batch.pipeline.chunk import chunk_folder, failures_by_word, read_failures, read_ordinals
+from floridify_batch.pipeline.plan import left_over
+from floridify_batch.pipeline.stage import PageToPlan, plan_words
+from floridify_batch.providers.creation import LONGEST_PAUSE, MAX_TRIES
+from floridify_batch.providers.openai_batches import BatchError, BatchJob
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.event import ChunkSettled, Noticed, Progressed, RunBegan, RunEnded, Waiting, WordFailed
+from floridify_batch.run.feeder import Feeder
+from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.state import Run
+from floridify_batch.run.worker import Station
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Held, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own

@@ -7,15 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import override
 
-from floridify_batch.applying import Fate as Became
-from floridify_batch.archive import KeptBatch
-from floridify_batch.batches import BatchJob
-from floridify_batch.changes import Collection
-from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.driver import Driver, Ending
-from floridify_batch.pricing import Price
-from floridify_batch.recovery import Recovered, recover
-from floridify_batch.words import DocId, Entry
+from floridify_batch.components.change import Collection
+from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.costs.price import Price
+from floridify_batch.pipeline.outcome import Fate as Became
+from floridify_batch.providers.batch_archive import KeptBatch
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.recovery import Recovered, recover
+from floridify_batch.words.entry import DocId, Entry
 from tests.twins import Died, End, Fate, Service, Shelf, Stage
 
 ASKED = (C.SYNONYMS, C.EXAMPLES, C.CEFR_LEVEL)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.changes import Change, Collection, Replaced, Update, writes_of
-from floridify_batch.components import SynthesisComponent as C
-from floridify_batch.driver import Driver
-from floridify_batch.replacing import BONDS, candidates, generated, keeping, unreferred
-from floridify_batch.words import DocId, Stamp, derived_id
+from floridify_batch.components.change import Change, Collection, Replaced, Update, writes_of
+from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.database.removal import BONDS, candidates, generated, keeping, unreferred
+from floridify_batch.run.driver import Driver
+from floridify_batch.words.entry import DocId, Stamp, derived_id
 from tests.twins import NOON, Died, Fate, Service, Shelf, Stage
 
 LONG_AGO = NOON - timedelta(days=400)

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch.assembly import opened_batches
-from floridify_batch.batches import OpenAIBatches
-from floridify_batch.checkpoint import Checkpoint
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
-from floridify_batch.seams import tell_nobody
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.resources import opened_batches
+from floridify_batch.timing import tell_nobody
 from tests.doors import answering
 from tests.ledgers import run_settings
 from tests.twins import NOON

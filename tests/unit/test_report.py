@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.accounts import Forecast, Spent, TokenCount
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.report import WORDS_LISTED, Example, Look, Report, report_of
-from floridify_batch.report_page import FIRST_LINE, page
+from floridify_batch.costs.account import Forecast, Spent, TokenCount
+from floridify_batch.display.report import WORDS_LISTED, Example, Look, Report, report_of
+from floridify_batch.display.report_page import FIRST_LINE, page
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from tests.ledgers import run_info
 
 S = ChunkState
@@ -393,7 +393,7 @@ def test_charts_can_be_heard() -> None:
 
 
 def themes() -> Iterator[tuple[str, dict[str, str]]]:
-    css = files("floridify_batch").joinpath("pages", "report.css").read_text(encoding="utf-8")
+    css = files("floridify_batch.display").joinpath("pages", "report.css").read_text(encoding="utf-8")
     light, dark = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     for name, block in (("light", light), ("dark", dark)):
         yield name, dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.chunks import chunk_folder, private_file, write_failures
+from floridify_batch.cli.report import examples, report, write_report
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.display.report import Example
+from floridify_batch.display.report_page import FIRST_LINE
 from floridify_batch.errors import UsageError
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.ledger import ChunkState, Ledger
-from floridify_batch.report import Example
-from floridify_batch.report_page import FIRST_LINE
-from floridify_batch.reporting import examples, report, write_report
+from floridify_batch.pipeline.chunk import chunk_folder, private_file, write_failures
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.ledgers import record, run_info
 
 WORDS = ["bank", "naïve"]

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from floridify_batch.answers import CEFRLevelResponse, RegionalVariantResponse, SynonymGenerationResponse
-from floridify_batch.components import SynthesisComponent
-from floridify_batch.failures import FailureReason
-from floridify_batch.recipes import RECIPES
-from floridify_batch.requests import (
+from floridify_batch.components.answer import CEFRLevelResponse, RegionalVariantResponse, SynonymGenerationResponse
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.request import (
     AnswerError,
     CustomId,
     CustomIdParts,
@@ -25,8 +25,8 @@ from floridify_batch.requests import (
     parse_answer,
     parse_custom_id,
 )
-from floridify_batch.tokens import count_tokens
-from floridify_batch.words import DocId, derived_id
+from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.words.entry import DocId, derived_id
 
 patient = settings(deadline=None, max_examples=100)
 SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")

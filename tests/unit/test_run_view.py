@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.events import (
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.costs.price import Usage
+from floridify_batch.display.view import (
+    FINISHED_SHOWN,
+    WORDS_SHOWN,
+    RunView,
+    Work,
+    verdict,
+)
+from floridify_batch.formatting import brief, dollars, expiry, megabytes, percent, span, stamp
+from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
@@ -25,16 +35,6 @@ from floridify_batch.events import (
     Waiting,
     WordFailed,
 )
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.pricing import Usage
-from floridify_batch.run_view import (
-    FINISHED_SHOWN,
-    WORDS_SHOWN,
-    RunView,
-    Work,
-    verdict,
-)
-from floridify_batch.wording import brief, dollars, expiry, megabytes, percent, span, stamp
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None)  # a busy machine proves nothing about a property

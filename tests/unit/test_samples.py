@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.samples import Reservoir, projected
+from floridify_batch.costs.sample import Reservoir, projected
 
 
 def test_a_reservoir_keeps_what_it_can() -> None:

@@ -6,10 +6,11 @@ import orjson
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from floridify_batch import answers, shapes
-from floridify_batch.sandbox.contents import COMPONENTS
-from floridify_batch.sandbox.replies import prompt_tokens, reply
-from floridify_batch.tokens import count_tokens
+from floridify_batch.components import answer as answers
+from floridify_batch.components import shape as shapes
+from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.sandbox.content import COMPONENTS
+from floridify_batch.sandbox.reply import prompt_tokens, reply
 
 MODELS: dict[str, type[answers.Answer]] = {
     "synonyms": answers.SynonymGenerationResponse,

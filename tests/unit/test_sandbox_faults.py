@@ -3,7 +3,7 @@
 import pytest
 
 from floridify_batch.errors import UsageError
-from floridify_batch.sandbox.faults import KINDS, Faults, status_of, table
+from floridify_batch.sandbox.fault import KINDS, Faults, status_of, table
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import orjson
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from floridify_batch.sandbox.bodies import check_body, reasons
-from floridify_batch.sandbox.dice import Dice
-from floridify_batch.sandbox.schemas import compiled
-from floridify_batch.sandbox.strictness import strict_problem
+from floridify_batch.sandbox.body import check_body, reasons
+from floridify_batch.sandbox.chance import Dice
+from floridify_batch.sandbox.schema import compiled
+from floridify_batch.sandbox.strict_schema import strict_problem
 
 
 class Leaf(BaseModel):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.driver import Driver, Ending
-from floridify_batch.ledger import ChunkState
-from floridify_batch.run import Run
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.ledger import ChunkState
+from floridify_batch.run.state import Run
 from tests.twins import Died, End, Fate, Fault, Service, Shelf, Stage, faultless
 
 WORDS = ["bank", "tree", "lake", "road"]

@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from floridify_batch.dictionary import Headword
-from floridify_batch.showing import as_one_json, page, print_page
+from floridify_batch.database.lookup import Headword
+from floridify_batch.display.entry_page import as_one_json, page, print_page
 
 type Document = dict[str, Any]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.driver import Driver, Ending
+from floridify_batch.costs.price import Price
 from floridify_batch.errors import UsageError
-from floridify_batch.events import Noticed
-from floridify_batch.pricing import Price
-from floridify_batch.run import Run
-from floridify_batch.spending import at_the_wall, higher_wall, rate_of, wall_of
+from floridify_batch.run.budget import at_the_wall, higher_wall, rate_of, wall_of
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.event import Noticed
+from floridify_batch.run.state import Run
 from tests.twins import End, Service, Shelf, Stage, Witness
 
 WORDS = [f"word {number}" for number in range(12)]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.checkpoint import Checkpoint
+from floridify_batch.cli.checkpoint_policy import refuse_to_pay_again
 from floridify_batch.errors import CheckpointError
-from floridify_batch.ledger import ChunkState, Ledger
-from floridify_batch.standing import refuse_to_pay_again
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.ledgers import record, run_info
 
 

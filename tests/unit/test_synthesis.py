@@ -20,19 +20,19 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 import floridify_batch as library
-from floridify_batch import answers
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.batches import BatchJob
-from floridify_batch.components import Scope, SynthesisComponent
-from floridify_batch.connector import Connector
+from floridify_batch.components import answer as answers
+from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.recipe import Scope, SynthesisComponent
+from floridify_batch.components.request import AnswerError, SynthesisRequest
 from floridify_batch.enhancement import Enhancement, enhance_definitions_parallel
 from floridify_batch.errors import ServiceRefused, UsageError
-from floridify_batch.failures import FailureReason
-from floridify_batch.planning import brief, plan
-from floridify_batch.recipes import DEFAULT_COMPONENTS, RECIPES
-from floridify_batch.requests import AnswerError, SynthesisRequest
-from floridify_batch.sandbox.replies import completion, reply
-from floridify_batch.words import Definition, Entry, Word, derived_id
+from floridify_batch.pipeline.plan import brief, plan
+from floridify_batch.providers.connector import Connector
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.sandbox.reply import completion, reply
+from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
 C = SynthesisComponent
 OF_DEFINITIONS = tuple(component for component, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.components import SynthesisComponent
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.template import Template, load_template
 from floridify_batch.errors import UsageError
-from floridify_batch.recipes import RECIPES
-from floridify_batch.templates import Template, load_template
-from floridify_batch.words import Definition, Entry, Stamp, Word, derived_id
+from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
 
 SENSE = Definition(
     derived_id("sense"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floridify_batch.throttling import LONGEST_PAUSE, Throttle, duration
+from floridify_batch.providers.rate_limit import LONGEST_PAUSE, Throttle, duration
 
 
 class Time:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from floridify_batch.tokens import count_tokens
+from floridify_batch.costs.tokenizer import count_tokens
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.components import SynthesisComponent
+from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.template import FLORIDIFY_NAMES
 from floridify_batch.errors import UsageError
-from floridify_batch.planning import brief
-from floridify_batch.recipes import RECIPES
-from floridify_batch.templates import FLORIDIFY_NAMES
+from floridify_batch.pipeline.plan import brief
 from tests.unit.test_templates import BANK
 
 ABOUT = "{{ word }} {{ definition }}"

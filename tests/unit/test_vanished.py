@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from floridify_batch.archive import Archive, KeptBatch
-from floridify_batch.assembly import Secrets
-from floridify_batch.batches import BatchJob
-from floridify_batch.cancelling import _cancelled
+from floridify_batch.cli.cancel import _cancelled
+from floridify_batch.cli.recover import Search, _Recovery
+from floridify_batch.cli.status import batches_of
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.inspection import batches_of
-from floridify_batch.recovering import Search, _Recovery
+from floridify_batch.providers.batch_archive import Archive, KeptBatch
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.resources import Secrets
 from tests.twins import NOON, Service
 
 if TYPE_CHECKING:
-    from floridify_batch.store import MongoStore
+    from floridify_batch.database.store import MongoStore
 
 
 class Forgetful:

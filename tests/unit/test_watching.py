@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch.batches import BatchJob
-from floridify_batch.checkpoint import Checkpoint
-from floridify_batch.failures import Failure, FailureReason
-from floridify_batch.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run_view import FINISHED_SHOWN
-from floridify_batch.watching import Watch, view_of
+from floridify_batch.cli.watch import Watch, view_of
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.display.view import FINISHED_SHOWN
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from tests.ledgers import record, run_info
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

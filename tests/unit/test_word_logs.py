@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floridify_batch.word_logs import WordLog
+from floridify_batch.words.word_log import WordLog
 
 words = st.lists(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(['","', '\\"', ",\n    "])

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.errors import UsageError
-from floridify_batch.word_lists import WordList, digest_of, read_normalised, read_word_list, write_normalised
-from floridify_batch.words import MAX_WORD_LENGTH, clean_word, derived_id, unknown_entry
+from floridify_batch.words.entry import MAX_WORD_LENGTH, clean_word, derived_id, unknown_entry
+from floridify_batch.words.word_list import WordList, digest_of, read_normalised, read_word_list, write_normalised
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -1,0 +1,154 @@
+"""How the help of a command is laid out: a line for each option, its group beside it, so that a screen holds it all.
+
+A group is an option's `rich_help_panel`; frames around the groups would cost more lines than a terminal has. A
+command's epilog holds its examples, one a line.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from itertools import chain, groupby
+from shutil import get_terminal_size
+from textwrap import wrap as wrapped
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from floridify_batch.cli.context import colourful
+
+GROUPS = ("What", "Where", "Money", "Pace", "Output")
+"""The groups of options, in the order in which they are shown; any other stands behind them."""
+
+wrap = partial(wrapped, break_on_hyphens=False, break_long_words=False)
+
+_LEAST = 26
+"""Columns that an explanation needs beside its option; where there are fewer, it stands below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An option, argument or command, and what is said of it."""
+
+    group: str
+    name: str
+    text: str = ""
+
+
+class HelpfulCommand(TyperCommand):
+    """A command whose help fits a screen."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help; Typer's types of the parameters have no public names."""
+        formatter.write(_screen(self, ctx, _options(self.get_params(ctx))))
+
+
+class HelpfulGroup(TyperGroup):
+    """The same of what holds the commands."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help: the commands, then the options that stand before a command."""
+        commands = filter(None, (self.get_command(ctx, name) for name in self.list_commands(ctx)))
+        formatter.write(_screen(self, ctx, list(_commands(commands)), _options(self.get_params(ctx))))
+
+
+# ── what there is ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _commands(commands: Iterable[Any]) -> Iterator[Row]:
+    for each in commands:
+        if not each.hidden:
+            yield Row(each.rich_help_panel or "Commands", each.name or "", each.short_help or each.help or "")
+
+
+def _options(params: Iterable[Any]) -> list[Row]:
+    """The rows of arguments and options, group by group."""
+    rows = [
+        Row(getattr(param, "rich_help_panel", None) or "Options", _name(param), _text(param))
+        for param in params
+        if not getattr(param, "hidden", False)
+    ]
+    return sorted(rows, key=lambda row: GROUPS.index(row.group) if row.group in GROUPS else len(GROUPS))
+
+
+def _name(param: Any) -> str:
+    if param.param_type_name == "argument":
+        return _metavar(param)
+    names = ", ".join(sorted(param.opts, key=len))
+    return names if param.is_flag else f"{names} {_metavar(param)}"
+
+
+def _metavar(param: Any) -> str:
+    return str(param.metavar or param.name.upper())
+
+
+def _text(param: Any) -> str:
+    """What an option does, with its default in parentheses where the text does not tell one."""
+    text, default = param.help or "", param.default
+    shown = default.value if isinstance(default, Enum) else default
+    if getattr(param, "is_flag", False) or shown is None or callable(shown) or not param.show_default:
+        return str(text)
+    return f"{text.removesuffix('.')} ({shown})."
+
+
+# ── how it is shown ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _screen(command: Any, ctx: Any, *sections: Sequence[Row]) -> str:
+    """The whole help. Where it would be higher than the terminal, it goes without the lines between its groups."""
+    columns, lines = get_terminal_size()
+    examples = [Row("Examples", line) for line in (command.epilog or "").splitlines()]
+    margin = max(len(row.group) for row in chain(examples, *sections)) + 2
+    blocks = [block for section in (*sections, examples) for block in _blocks(section, margin, columns)]
+    usage, about = _usage(command, ctx, columns), wrap(" ".join((command.help or "").split()), columns)
+    height = len(usage) + len(about) + sum(map(len, blocks)) + len(blocks) + 2  # one for what will be typed
+    if sys.stdout.isatty() and height > lines:
+        blocks = [list(chain.from_iterable(blocks))]
+        return "\n".join([*usage, *about, "", *blocks[0]])
+    return "\n\n".join("\n".join(block) for block in (usage, about, *blocks))
+
+
+def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
+    """How the command is called: with what it cannot do without, and its arguments."""
+    needed = [
+        _name(each).split(", ")[-1] for each in command.params if each.required and each.param_type_name == "option"
+    ]
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    named = [_metavar(each) if each.required else f"[{_metavar(each)}]" for each in arguments]
+    more = ["COMMAND [ARGS]..."] if isinstance(command, TyperGroup) else []
+    return wrap(" ".join(["Usage:", ctx.command_path, *needed, "[OPTIONS]", *named, *more]), columns)
+
+
+def _blocks(rows: Sequence[Row], margin: int, columns: int) -> Iterator[list[str]]:
+    """The lines of each group: beside its name where there is room, else below it."""
+    names = max((len(row.name) for row in rows), default=0) + 2
+    least = _LEAST if any(row.text for row in rows) else -2
+    for group, members in groupby(rows, key=lambda row: row.group):
+        if columns - margin - names < least:
+            yield [_styled(group, bold=True), *chain.from_iterable(_stacked(row, columns) for row in members)]
+        else:
+            lines = list(chain.from_iterable(_lines(row, names, columns - margin) for row in members))
+            yield [_styled(f"{group:<{margin}}", bold=True) + lines[0], *(" " * margin + line for line in lines[1:])]
+
+
+def _lines(row: Row, names: int, columns: int) -> list[str]:
+    """A row with its explanation beside its name."""
+    if not row.text:
+        return [row.name]
+    first, *others = wrap(row.text, columns - names)
+    name = _styled(row.name, fg="cyan") + " " * (names - len(row.name))
+    return [name + first, *(" " * names + other for other in others)]
+
+
+def _stacked(row: Row, columns: int) -> list[str]:
+    """A row with its explanation below its name; an example is not broken, so that it can be copied."""
+    if not row.text:
+        return [f"  {row.name}"]
+    below = wrap(row.text, columns, initial_indent="      ", subsequent_indent="      ")
+    return [f"  {_styled(row.name, fg='cyan')}", *below]
+
+
+def _styled(text: str, **style: Any) -> str:
+    return typer.style(text, **style) if colourful() else text

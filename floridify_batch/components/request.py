@@ -1,0 +1,237 @@
+"""A request is a value: its id, its line in a batch file, and the one function that parses its answer.
+
+The line's `body` is exactly what the immediate endpoint takes, and an answer line's `response.body` is exactly what
+that endpoint returns; so nothing here knows who carries it.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from typing import Any, Final, NewType
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.shape import wire_schema
+from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
+from floridify_batch.words.entry import DocId
+
+ENDPOINT: Final = "/v1/chat/completions"
+
+CustomId = NewType("CustomId", str)
+"""`{slug}-{24 hex}-{component}[-NN]`, at most 63 characters of `[a-z0-9_-]`."""
+
+_CUSTOM_ID = re.compile(
+    r"(?P<slug>[a-z0-9]{0,18})-(?P<document>[0-9a-f]{24})-(?P<component>[a-z]+(?:_[a-z]+)*)(?:-(?P<number>\d{2,3}))?"
+)
+
+_SLUG_LENGTH = 18
+
+
+@dataclass(frozen=True, slots=True)
+class CustomIdParts:
+    """What a custom id names: a component of a document that exists, numbered where there are several."""
+
+    document: DocId
+    component: str
+    number: int | None = None
+
+
+def custom_id(word: str, document: DocId, component: str, number: int | None = None) -> CustomId:
+    """The id of a request. The slug is for the reader's eye; the document's id is what makes it unique."""
+    suffix = "" if number is None else f"-{number:02d}"
+    return CustomId(f"{_slug(word)}-{document}-{component}{suffix}")
+
+
+@lru_cache(maxsize=256)  # a word's requests are made together
+def _slug(word: str) -> str:
+    plain = unicodedata.normalize("NFKD", word).lower()
+    return re.sub(r"[^a-z0-9]", "", plain)[:_SLUG_LENGTH]
+
+
+def parse_custom_id(text: str) -> CustomIdParts | None:
+    """What an id names, or None where it is none of ours."""
+    match = _CUSTOM_ID.fullmatch(text)
+    if match is None:
+        return None
+    number = match["number"]
+    return CustomIdParts(DocId(match["document"]), match["component"], None if number is None else int(number))
+
+
+# ── what a model takes ─────────────────────────────────────────────────────────────────────────────────────────────
+
+_REASONING = re.compile(r"(?:o\d|gpt-(?P<major>\d+)(?:\.(?P<minor>\d+))?)")
+
+
+def lowest_effort(model: str) -> str | None:
+    """The least `reasoning_effort` that a model takes, or None where it does not reason.
+
+    Reasoning models reason by default and bill it as output. The o-series goes down to "low", gpt-5 to "minimal",
+    later ones to "none".
+    """
+    match = _REASONING.match(model)
+    if match is None:
+        return None
+    if match["major"] is None:
+        return "low"
+    version = (int(match["major"]), int(match["minor"] or 0))
+    if version < (5, 0):
+        return None
+    return "minimal" if version == (5, 0) else "none"
+
+
+def _settings_of(model: str) -> dict[str, Any]:
+    effort = lowest_effort(model)
+    return {"temperature": 0.7} if effort is None else {"reasoning_effort": effort}
+
+
+def _limit_name(model: str) -> str:
+    return "max_tokens" if lowest_effort(model) is None else "max_completion_tokens"
+
+
+# ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class AnswerError(Exception):
+    """An answer cannot be used: `reason` says of which kind this is, the text says more."""
+
+    def __init__(self, reason: FailureReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Envelope[R: BaseModel]:
+    """What all requests of one component share, encoded and counted once.
+
+    `output_cap` is the number of output tokens after which an answer is cut, `output_tokens` the number that it is
+    expected to have; `instructions` may be empty; `positional`: answers name things by their places in the prompt.
+    """
+
+    component: str
+    answer: type[R]
+    model: str
+    instructions: str
+    output_cap: int
+    output_tokens: int = 0
+    positional: bool = False
+
+    @cached_property
+    def response_format(self) -> dict[str, Any]:
+        """The strict schema under the component's name."""
+        schema = {"name": self.component, "strict": True, "schema": wire_schema(self.answer)}
+        return {"type": "json_schema", "json_schema": schema}
+
+    @cached_property
+    def fixed_tokens(self) -> int:
+        """The input tokens of a request whose prompt is empty. Of the response format, its schema is what counts."""
+        schema = count_tokens(orjson.dumps(wire_schema(self.answer)).decode())
+        instructions = TOKENS_PER_MESSAGE + count_tokens(self.instructions) if self.instructions else 0
+        return schema + instructions + TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
+
+    def body(self, prompt: str, boost: int = 0) -> dict[str, Any]:
+        """What the endpoint takes; `boost` doubles the output cap that many times."""
+        messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
+        return {
+            "model": self.model,
+            **_settings_of(self.model),
+            _limit_name(self.model): self.output_cap << boost,
+            "response_format": self.response_format,
+            "messages": [*messages, {"role": "user", "content": prompt}],
+        }
+
+    def line(self, identity: CustomId, prompt: str, boost: int = 0) -> bytes:
+        """The request's line in a batch file, with its newline."""
+        cap = self.output_cap << boost
+        quoted = orjson.dumps(prompt)
+        return b'{"custom_id":"%b",%b%d%b%b}]}}\n' % (identity.encode(), self._head, cap, self._middle, quoted)
+
+    @cached_property
+    def _head(self) -> bytes:
+        """From the method to the cap's name: the same in every line of the component, so encoded once."""
+        start = orjson.dumps(
+            {"method": "POST", "url": ENDPOINT, "body": {"model": self.model} | _settings_of(self.model)}
+        )
+        return start[1:-2] + b',"%b":' % _limit_name(self.model).encode()
+
+    @cached_property
+    def _middle(self) -> bytes:
+        """From behind the cap to before the prompt."""
+        messages = orjson.dumps(self.body("")["messages"])
+        return b',"response_format":%b,"messages":%b' % (orjson.dumps(self.response_format), messages[:-4])
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisRequest[R: BaseModel]:
+    """One question to the model about one definition or word."""
+
+    custom_id: CustomId
+    envelope: Envelope[R]
+    prompt: str
+    attempt: int = 1
+    boost: int = 0
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the immediate endpoint takes."""
+        return self.envelope.body(self.prompt, self.boost)
+
+    @property
+    def line(self) -> bytes:
+        """The same as a line of a batch file."""
+        return self.envelope.line(self.custom_id, self.prompt, self.boost)
+
+    @property
+    def mark(self) -> str:
+        """What tells whether an answer by places is still about the same things: a digest of the prompt, or ""."""
+        return mark_of(self.prompt) if self.envelope.positional else ""
+
+    @property
+    def input_tokens(self) -> int:
+        """What the request will be billed as input, before any caching."""
+        return self.envelope.fixed_tokens + count_tokens(self.prompt)
+
+    def parse(self, body: Mapping[str, Any]) -> R:
+        """The answer in a response's body. Raises `AnswerError`."""
+        return parse_answer(self.envelope.answer, body)
+
+
+def mark_of(prompt: str) -> str:
+    """What tells whether a prompt is still the one that was sent."""
+    return blake2b(prompt.encode(), digest_size=6).hexdigest()
+
+
+def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], dropped: Counter[str] | None = None) -> R:
+    """The answer in a chat completion's body, validated. Raises `AnswerError` with the reason where it is unfit.
+
+    `dropped` counts, under "dropped", the items of lists that were left out because only they were bad.
+    """
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        refusal, content, finish = message.get("refusal"), message.get("content"), choice.get("finish_reason")
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise AnswerError(FailureReason.MALFORMED, "the answer is no chat completion") from None
+    if refusal:
+        raise AnswerError(FailureReason.REFUSED, str(refusal))
+    if finish == "content_filter":
+        raise AnswerError(FailureReason.REFUSED, "the service's content filter held the answer back")
+    if finish == "length":
+        raise AnswerError(FailureReason.TRUNCATED, "the answer was cut at its token limit")
+    if not isinstance(content, str):
+        raise AnswerError(FailureReason.MALFORMED, "the answer has no content")
+    try:
+        return answer.model_validate_json(content, context=dropped)
+    except ValidationError as error:
+        raise AnswerError(FailureReason.MALFORMED, _why(error)) from None
+
+
+def _why(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -1,0 +1,250 @@
+"""Documents of the Floridify database, read into entries and written from changes: nothing here waits for a server.
+
+What depends on the database's age (how ids are spelled, a word's language) goes by its `Layout`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from floridify_batch.components.change import Collection, Merged
+from floridify_batch.costs.answer_length import Observed
+from floridify_batch.database.layout import TODAY, Layout, spelled
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word
+
+if TYPE_CHECKING:
+    from pymongo import UpdateOne
+
+SYNTHESIS = "synthesis"
+"""The field under which a document keeps its stamps, and the provider of the entries that we make."""
+
+DEFINITION_FIELDS = (
+    "part_of_speech",
+    "text",
+    "synonyms",
+    "antonyms",
+    "cognates",
+    "example_ids",
+    "cefr_level",
+    "frequency_band",
+    "language_register",
+    "domain",
+    "region",
+    "grammar_patterns",
+    "collocations",
+    "usage_notes",
+    "word_forms",
+    "providers",
+    "meaning_cluster",
+)
+
+ENTRY_FIELDS = (
+    "definition_ids",
+    "pronunciation_id",
+    "etymology",
+    "fact_ids",
+    "phrases",
+    "synonym_chooser",
+    "provider",
+)
+
+type Document = Mapping[str, Any]
+type Stamps = Mapping[Any, Stamp]
+"""The stamps that have been read, by the ids that documents bear."""
+
+
+@dataclass(slots=True)
+class Found:
+    """The documents of many words, by the ids of the words."""
+
+    words: list[Document] = field(default_factory=list)
+    definitions: dict[Any, dict[Any, Document]] = field(default_factory=dict)
+    entries: dict[Any, list[Document]] = field(default_factory=dict)
+
+    def borne_stamps(self) -> set[Any]:
+        """The ids of all stamps on these documents."""
+        documents = [*self.words, *(each for group in self.definitions.values() for each in group.values())]
+        return {stamp for document in documents for stamp in (document.get(SYNTHESIS) or {}).values()}
+
+
+def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
+    """A word's entry: with the definitions of its synthesis entry, or all of them where it has none."""
+    identity = document["_id"]
+    entries = found.entries.get(identity, [])
+    ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), {})
+    theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
+    own = found.definitions.get(identity, {})
+    made = [own[each] for each in dict.fromkeys(ours.get("definition_ids") or ()) if each in own]
+    ordered = (_attributed(each, theirs) for each in _in_order(own, theirs) if not _is_made(each, made))
+    sources = tuple(_definition(each, stamps) for each in ordered)
+    return Entry(
+        word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
+        definitions=tuple(_definition(each, stamps) for each in made) or sources,
+        stamps=_stamps_of(document, stamps),
+        synthesis_entry=doc_id(ours["_id"]) if ours else None,
+        sources=sources,
+        synthesised=bool(made),
+        etymologies=tuple(_etymologies(theirs)),
+        pronunciation_id=doc_id(ours["pronunciation_id"]) if ours.get("pronunciation_id") else None,
+        etymology=ours.get("etymology"),
+        fact_ids=tuple(doc_id(each) for each in ours.get("fact_ids") or ()),
+        phrases=tuple(ours.get("phrases") or ()),
+        synonym_chooser=ours.get("synonym_chooser"),
+    )
+
+
+def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Iterable[Document]:
+    """A word's definitions in the order in which its providers' entries list them; then those that none lists."""
+    listed = dict.fromkeys(each for entry in entries for each in entry.get("definition_ids") or ())
+    yield from (own[each] for each in listed if each in own)
+    yield from (document for identity, document in own.items() if identity not in listed)
+
+
+def _attributed(document: Document, entries: Iterable[Document]) -> Document:
+    """A source's definition with its provider. In older layouts only the provider's entry, which lists it, says who."""
+    if "providers" in document:
+        return document
+    listing = (entry for entry in entries if document["_id"] in (entry.get("definition_ids") or ()))
+    return {**document, "providers": [entry["provider"] for entry in listing if entry.get("provider")]}
+
+
+def _is_made(document: Document, made: Sequence[Document]) -> bool:
+    """Whether a definition is one of our own making, rather than a source."""
+    if (document.get("providers") or []) == [SYNTHESIS] or document.get("source_definitions"):
+        return True
+    return any(document is each for each in made)
+
+
+def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
+    for entry in entries:
+        text = (entry.get("etymology") or {}).get("text")
+        if text:
+            yield str(entry.get("provider") or "unknown"), text
+
+
+def _definition(document: Document, stamps: Stamps) -> Definition:
+    fields = {name: document[name] for name in DEFINITION_FIELDS if document.get(name) is not None}
+    fields["example_ids"] = [doc_id(each) for each in fields.get("example_ids", ())]
+    fields.setdefault("part_of_speech", "")
+    fields.setdefault("text", "")
+    cluster = fields.get("meaning_cluster")
+    if cluster and not cluster.get("slug"):
+        # In older layouts a cluster's id is its slug, and the only one.
+        fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
+    return Definition(id=doc_id(document["_id"]), stamps=_stamps_of(document, stamps), **fields)
+
+
+def _stamps_of(document: Document, stamps: Stamps) -> dict[str, Stamp]:
+    borne = (document.get(SYNTHESIS) or {}).items()
+    return {component: stamps[stamp] for component, stamp in borne if stamp in stamps}
+
+
+def doc_id(value: object) -> DocId:
+    """An id as the rest of the program knows it."""
+    return DocId(str(value))
+
+
+def read_stamp(document: Mapping[str, Any]) -> Stamp:
+    """A stamp from its document."""
+    return Stamp(
+        doc_id(document["_id"]),
+        document["run"],
+        document["batch_id"],
+        document["batch_created"],
+        document["model"],
+        document["template"],
+        document["mode"],
+    )
+
+
+def encoded(value: Any, layout: Layout = TODAY) -> Any:
+    """A value as the database holds it: references to other documents in its spelling, wherever they stand."""
+    if isinstance(value, DocId):
+        return spelled(value, as_string=layout.string_references)
+    if isinstance(value, dict):
+        return {key: encoded(each, layout) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [encoded(each, layout) for each in value]
+    return value
+
+
+def encoded_id(identity: DocId, layout: Layout = TODAY) -> Any:
+    """An `_id` as the database holds it."""
+    return spelled(identity, as_string=layout.string_ids)
+
+
+def stamp_fields(stamp: Stamp) -> dict[str, Any]:
+    """A stamp as it is stored, without its id."""
+    return {name: value for name, value in asdict(stamp).items() if name != "id"}
+
+
+def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TODAY) -> "list[UpdateOne]":
+    """What a batch's answers were like, for the stamps of theirs that exist: none is made for it."""
+    from pymongo import UpdateOne
+
+    return [
+        UpdateOne(
+            _named(identity, layout),
+            {"$set": {"component": component, "answers": each.answers, "output": each.output}},
+        )
+        for identity, (component, each) in seen.items()
+    ]
+
+
+def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:
+    """The document of a word that was not there."""
+    return {
+        "text": word.text,
+        "normalized": word.text.casefold(),
+        "lemma": word.text,
+        **layout.language_fields(word.language),
+        "homograph_number": None,
+    }
+
+
+def upsert(identity: DocId, fields: Document, made: datetime, layout: Layout = TODAY) -> "UpdateOne":
+    """Insert a document unless it is there, in whichever spelling of its id."""
+    from pymongo import UpdateOne
+
+    whole = encoded(dict(fields), layout) | {"created_at": made, "updated_at": made, "version": 1}
+    if layout.both_ids:
+        whole["_id"] = encoded_id(identity, layout)  # the condition names two, and so cannot say which to make
+    return UpdateOne(_named(identity, layout), {"$setOnInsert": whole}, upsert=True)
+
+
+def _named(identity: DocId, layout: Layout) -> dict[str, Any]:
+    return {"_id": layout.with_ids([identity]) if layout.both_ids else encoded_id(identity, layout)}
+
+
+def updates_of(merged: Iterable[Merged], layout: Layout = TODAY) -> "dict[Collection, list[UpdateOne]]":
+    """The updates of documents, by collection."""
+    from pymongo import UpdateOne
+
+    grouped: dict[Collection, list[UpdateOne]] = {}
+    for document in merged:
+        matching = _named(document.id, layout) | _not_done(document, layout)
+        grouped.setdefault(document.collection, []).append(UpdateOne(matching, _operation(document, layout)))
+    return grouped
+
+
+def _not_done(document: Merged, layout: Layout) -> dict[str, Any]:
+    """What the document does not say if this was not done yet: all stamps come together, so one will do."""
+    first = next(iter(document.stamps.items()), None)
+    if first is None:
+        return {}
+    component, stamp = first[0], encoded(first[1], layout)
+    unlike = {"$nin": layout.referring_to([stamp])["$in"]} if layout.both_references else {"$ne": stamp}
+    return {f"{SYNTHESIS}.{component}": unlike}
+
+
+def _operation(document: Merged, layout: Layout) -> dict[str, Any]:
+    values: dict[str, Any] = encoded(document.fields, layout)
+    values |= {f"{SYNTHESIS}.{component}": encoded(stamp, layout) for component, stamp in document.stamps.items()}
+    operation: dict[str, Any] = {
+        "$set": values | {"updated_at": document.at},
+        "$inc": {"version": document.version},
+    }
+    if document.adds:
+        operation["$addToSet"] = {name: {"$each": encoded(ids, layout)} for name, ids in document.adds.items()}
+    return operation

@@ -1,0 +1,48 @@
+"""The port to the database: where entries are read and changes are written. `MongoStore` is behind it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from floridify_batch.components.change import Update, Writes
+from floridify_batch.costs.answer_length import Observed
+from floridify_batch.words.entry import DocId, Entry, Word, unknown_entry
+
+
+class EntryReader(Protocol):
+    """Where entries are read."""
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
+        ...
+
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
+        """How long a model's answers were that are stored here, by component and template."""
+        ...
+
+
+class EntryStore(EntryReader, Protocol):
+    """Where changes are written, too."""
+
+    async def ensure_words(self, words: Iterable[Word]) -> None:
+        """Make the documents of words that do not exist yet, so that every id in a request names one."""
+
+    async def apply(self, writes: Writes) -> None:
+        """Write what answers change; writing it again changes nothing."""
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought."""
+
+    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+        """Note at the stamps that are there which component a batch's answers were of, and how long they were."""
+
+
+class NoDatabase:
+    """A database that does not exist: every word is unknown."""
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """Every word as one of which nothing is known."""
+        return {text: [unknown_entry(text, language)] for text in texts}
+
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:  # noqa: ARG002  nothing is known of any
+        """Nothing was ever answered."""
+        return {}

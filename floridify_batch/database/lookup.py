@@ -1,0 +1,195 @@
+"""The dictionary that a database holds: where it is, what it has of a word, and what it has instead of one."""
+
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from floridify_batch.components.change import Collection
+from floridify_batch.database.document import SYNTHESIS
+from floridify_batch.database.store import MongoStore
+from floridify_batch.run.resources import MONGO_FOLDER, opened_database
+from floridify_batch.timing import Told, tell_nobody
+
+type Document = dict[str, Any]
+
+_MAX_CANDIDATES = 300
+_NEAREST = 5
+
+
+# ── where it is ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database of the user's, or, where no address is named, the local one of a folder."""
+
+    mongo_url: str | None
+    database: str
+    folder: Path = Path()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to look into, so far as that can be told without a server."""
+        return bool(self.mongo_url) or self.data_folder.exists()
+
+    @property
+    def data_folder(self) -> Path:
+        """Where a local MongoDB keeps its data."""
+        return self.folder.absolute() / MONGO_FOLDER
+
+
+@asynccontextmanager
+async def opened(place: Place, tell: Told) -> AsyncIterator[MongoStore]:
+    """The database, reached. Raises `DatabaseError`."""
+
+    def waiting(_: str) -> None:
+        tell("The database does not answer. Trying again.")
+
+    async with opened_database(place.mongo_url, place.database, place.data_folder, tell_nobody, waiting) as store:
+        yield store
+
+
+# ── what it holds for a word ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Headword:
+    """All documents of a word: one of the homographs of a spelling."""
+
+    word: Document
+    entries: Sequence[Document] = ()
+    definitions: Sequence[Document] = ()
+    examples: Sequence[Document] = ()
+    pronunciations: Sequence[Document] = ()
+    facts: Sequence[Document] = ()
+
+    @property
+    def synthesis(self) -> Document | None:
+        """The entry that was made from all sources."""
+        return next((entry for entry in self.entries if entry.get("provider") == SYNTHESIS), None)
+
+    @property
+    def senses(self) -> list[Document]:
+        """The definitions by their meanings: the synthesised ones, or else those of all sources."""
+        by_id = {definition["_id"]: definition for definition in self.definitions}
+        chosen = [self.synthesis] if self.synthesis else self.entries
+        ids = dict.fromkeys(each for entry in chosen for each in ids_in(entry, "definition_ids"))
+        listed = [by_id.pop(each) for each in ids if each in by_id]
+        return sorted(listed if listed and self.synthesis else [*listed, *by_id.values()], key=_meaning)
+
+
+def _meaning(definition: Document) -> int:
+    """Where its meaning comes among the word's; a definition without one comes last. Texts are made in any order."""
+    cluster = definition.get("meaning_cluster")
+    order = cluster.get("order") if isinstance(cluster, Mapping) else None
+    return order if isinstance(order, int) else sys.maxsize
+
+
+async def headwords(store: MongoStore, text: str, language: str) -> list[Headword]:
+    """Every homograph of a spelling in one language, in their order."""
+    words = await store.find(Collection.WORDS, {"text": text} | _of(language))
+    words.sort(key=_by_number)
+    return [await _headword(store, word) for word in words]
+
+
+def _by_number(word: Document) -> tuple[int, str]:
+    number = word.get("homograph_number")
+    return number if isinstance(number, int) else 0, str(word["_id"])
+
+
+def _of(language: str) -> Document:
+    """A query for words of a language, as today's layout names it or as older ones do."""
+    return {"$or": [{"languages": language}, {"language": language}]}
+
+
+_OLDER_ENTRIES = {"synthesized_dictionary_entries": {"provider": SYNTHESIS}, "provider_data": {}}
+"""Where older layouts have entries, and what goes without saying there."""
+
+
+async def _headword(store: MongoStore, word: Document) -> Headword:
+    layout = store.layout
+    of_word = {"word_id": layout.referring_to([word["_id"]])}
+    entries = await store.find(Collection.ENTRIES, of_word)
+    for collection, unsaid in _OLDER_ENTRIES.items():
+        entries += [unsaid | entry for entry in await store.find(collection, of_word)]
+    entries = layout.unified(entries)
+    definitions = layout.unified(await store.find(Collection.DEFINITIONS, of_word))
+
+    async def named(collection: str, documents: Iterable[Document], field: str) -> list[Document]:
+        ids = [each for document in documents for each in ids_in(document, field)]
+        found = await store.find(collection, {"_id": layout.with_ids(ids)}) if ids else []
+        return sorted(layout.unified(found), key=lambda document: ids.index(document["_id"]))
+
+    return Headword(
+        word,
+        sorted(entries, key=_by_source),
+        sorted(definitions, key=lambda definition: str(definition["_id"])),
+        await named(Collection.EXAMPLES, definitions, "example_ids"),
+        await named(Collection.PRONUNCIATIONS, entries, "pronunciation_id"),
+        await named(Collection.FACTS, entries, "fact_ids"),
+    )
+
+
+def _by_source(entry: Document) -> tuple[bool, str, str]:
+    provider = entry.get("provider")
+    return provider != SYNTHESIS, str(provider), str(entry["_id"])
+
+
+def ids_in(document: Mapping[str, Any], field: str) -> list[Any]:
+    """The ids that a field names: one, several or none. What cannot be an id is passed over."""
+    value = document.get(field)
+    ids = value if isinstance(value, list) else [value]
+    return [each for each in ids if each is not None and not isinstance(each, list | Mapping)]
+
+
+# ── what it holds instead ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def other_languages(store: MongoStore, text: str) -> list[str]:
+    """The languages that have a word of this spelling."""
+    words = await store.find(Collection.WORDS, {"text": text}, ["languages", "language"], limit=_MAX_CANDIDATES)
+    return sorted({str(each) for word in words for each in word.get("languages") or [word.get("language")] if each})
+
+
+async def near_spellings(store: MongoStore, text: str, language: str) -> list[str]:
+    """A few words that are spelled alike: one slip away, or with the same beginning. Index look-ups only."""
+    from difflib import get_close_matches
+
+    tests: list[Document] = [{"$in": sorted(_slips(text))}]
+    tests += [{"$gte": start, "$lt": start + "\U0010ffff"} for start in sorted(_beginnings(text))]
+    found: set[str] = set()
+    for test in tests:
+        words = await store.find(Collection.WORDS, {"text": test} | _of(language), ["text"], limit=_MAX_CANDIDATES)
+        found.update(str(word["text"]) for word in words)
+    by_fold: dict[str, list[str]] = {}
+    for candidate in sorted(found - {text}):
+        by_fold.setdefault(candidate.casefold(), []).append(candidate)
+    near = get_close_matches(text.casefold(), by_fold, _NEAREST)
+    return [candidate for fold in near for candidate in by_fold[fold]][:_NEAREST]
+
+
+def _beginnings(text: str) -> set[str]:
+    """What near words may begin with: most of the word, or its first letters, however it is written."""
+    lengths = {max(1, len(text) * 2 // 3), min(3, max(1, len(text) - 1))}
+    return {spelling[:length] for length in lengths for spelling in (text, text.lower(), text.capitalize())}
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzäöüßéèáàâêîôûçñ'- "
+_LONGEST_MISSPELLED = 30
+
+
+def _slips(text: str) -> set[str]:
+    """The word in other cases, and everything that is one letter away from it: left out, wrong, added or swapped."""
+    cases = {text.lower(), text.upper(), text.capitalize(), text.title()}
+    if len(text) > _LONGEST_MISSPELLED:
+        return cases
+    splits = [(text[:at], text[at:]) for at in range(len(text) + 1)]
+    return cases.union(
+        (head + tail[1:] for head, tail in splits),
+        (head + tail[1:2] + tail[:1] + tail[2:] for head, tail in splits),
+        (head + letter + tail[1:] for head, tail in splits for letter in _LETTERS),
+        (head + letter + tail for head, tail in splits for letter in _LETTERS),
+    )

@@ -1,0 +1,301 @@
+"""The user's MongoDB: entries read many per query, changes written as unordered bulks, in the layout that it has.
+
+Applying a change twice changes nothing: new documents have ids that follow from their request, and what a stamp says
+is stored is not planned or changed again. Written with what motor and `pymongo.AsyncMongoClient` share.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from floridify_batch.components.change import Collection, Merged, Update, Writes, merged_updates
+from floridify_batch.costs.answer_length import Observed
+from floridify_batch.database.document import (
+    DEFINITION_FIELDS,
+    ENTRY_FIELDS,
+    SYNTHESIS,
+    Document,
+    Found,
+    doc_id,
+    new_word,
+    observations,
+    read_entry,
+    read_stamp,
+    stamp_fields,
+    updates_of,
+    upsert,
+)
+from floridify_batch.database.layout import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.database.removal import keeping_others, looked_up, removable
+from floridify_batch.errors import DatabaseError
+from floridify_batch.timing import Clock, Told, tell_nobody, utc_now
+from floridify_batch.words.entry import DocId, Entry, Stamp, Word, unknown_entry
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorDatabase
+    from pymongo import UpdateOne
+
+STAMPS = "synthesis_stamps"
+_BULK = 1000
+_SELECTION_TIMEOUT_MS = 5000
+_MAX_BACKOFF = 30.0
+_NO_ANSWER = "The database does not answer; the answers are safe on disk. Trying again."
+
+
+class MongoStore:
+    """A MongoDB database. `patience`: seconds for which an unreachable server is tried again; `waiting` is told why.
+
+    Raises `DatabaseError` for an unusable address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        *,
+        patience: float = 600.0,
+        waiting: Told = tell_nobody,
+        clock: Clock = utc_now,
+    ) -> None:
+        from motor.motor_asyncio import AsyncIOMotorClient
+        from pymongo.errors import PyMongoError
+
+        try:
+            client: Any = AsyncIOMotorClient(
+                url, tz_aware=True, journal=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS
+            )
+            self._database: AsyncIOMotorDatabase[Any] = client[database]
+        except (PyMongoError, ValueError):  # the driver's own words may hold a part of the password
+            raise DatabaseError(
+                "The database's address or name cannot be used. An address is such as mongodb://host/ (write special "
+                "characters of a password as %XX), a name has letters and digits."
+            ) from None
+        self._client = client
+        self._patience = patience
+        self._waiting = waiting
+        self._clock = clock
+        self._stamps: dict[Any, Stamp] = {}
+        self._written: set[str] = set()
+        self._indexed: set[tuple[str, ...]] = set()
+        self._layout: Layout | None = None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    async def check(self) -> None:
+        """Ask the server for a sign of life and the database's layout. Raises `DatabaseError` at once if it fails."""
+        from pymongo.errors import PyMongoError
+
+        try:
+            await self._client.admin.command("ping")
+            self._layout = await self._detected()
+        except PyMongoError as error:
+            raise _unreachable(error) from None
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that look-ups need, where none begins with these keys. Raises `DatabaseError`."""
+        layout = await self._known_layout()
+        entries = ((name, ["word_id"]) for name in layout.entry_collections)
+        words = (Collection.WORDS, ["text", layout.language_field])
+        await self._ensure((words, (Collection.DEFINITIONS, ["word_id"]), *entries))
+
+    async def _ensure(self, indexes: Iterable[tuple[str, list[str]]]) -> None:
+        """Make indexes, each once in the life of this store."""
+        for name, keys in indexes:
+            if (name, *keys) in self._indexed:
+                continue
+            self._indexed.add((name, *keys))
+            collection = self._database[name]
+            present = (await self._patiently(collection.index_information)).values()
+            if not any([key for key, _ in index["key"]][: len(keys)] == keys for index in present):
+                await self._patiently(partial(collection.create_index, keys))
+
+    # ── the layout ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def layout(self) -> Layout:
+        """The database's layout, from `check` or the first use on; before that, today's."""
+        return self._layout or TODAY
+
+    async def _known_layout(self) -> Layout:
+        """The layout, looked for once: what we write ourselves is written in kind."""
+        if self._layout is None:
+            self._layout = await self._patiently(self._detected)
+        return self._layout
+
+    async def _detected(self) -> Layout:
+        names = await self._database.list_collection_names(authorizedCollections=True, nameOnly=True)
+        return detect(names, {name: await self._ends(name) for name in SAMPLED if name in names})
+
+    async def _ends(self, name: str) -> list[dict[str, Any]]:
+        """Documents from both ends of a collection, by their ids and by the order in which they came."""
+        ends, kept = ((key, way) for key in ("_id", "$natural") for way in (1, -1)), self._database[name]
+        return [each for end in ends async for each in kept.find({}, SHOWN, limit=SAMPLE).sort(*end)]
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
+        layout = await self._known_layout()
+        query = {"text": {"$in": list(texts)}} | layout.of_language(language)
+        found = await self._patiently(partial(self._find, query, layout))
+        by_text: dict[str, list[Entry]] = {text: [] for text in texts}
+        for document in sorted(found.words, key=lambda word: (word.get("homograph_number") or 0, str(word["_id"]))):
+            by_text[document["text"]].append(read_entry(document, found, self._stamps, language))
+        return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
+
+    async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
+        """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
+        layout = await self._known_layout()
+        owned = await self.find(Collection.DEFINITIONS, {"_id": layout.with_ids(documents)}, ("word_id",))
+        owners = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
+        query = {"_id": layout.with_ids({*documents, *owners.values()})}
+        found = await self._patiently(partial(self._find, query, layout))
+        entries = {doc_id(each["_id"]): read_entry(each, found, self._stamps, language) for each in found.words}
+        return {each: entries[word] for each in documents if (word := owners.get(each, each)) in entries}
+
+    async def _find(self, query: Mapping[str, Any], layout: Layout) -> Found:
+        found = Found()
+        shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
+        found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
+        of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
+        shown = ("word_id", SYNTHESIS, *DEFINITION_FIELDS)
+        async for document in self._read(Collection.DEFINITIONS, of_words, shown):
+            found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
+        for name in layout.entry_collections:
+            async for document in self._read(name, of_words, ("word_id", *ENTRY_FIELDS)):
+                found.entries.setdefault(document["word_id"], []).append(document)
+        await self._learn_stamps(found)
+        return found
+
+    async def _read(self, collection: str, query: Mapping[str, Any], shown: Sequence[str]) -> AsyncIterator[Document]:
+        """Documents in the order of their ids, with what older layouts leave unsaid."""
+        unsaid = {"provider": SYNTHESIS} if collection == SYNTHESISED else {}
+        async for document in self._database[collection].find(query, shown).sort("_id"):
+            yield self.layout.unified(document | unsaid if unsaid else document)
+
+    async def _learn_stamps(self, found: Found) -> None:
+        """Read the stamps that are met for the first time; there are few, however many documents bear them."""
+        if new := found.borne_stamps() - self._stamps.keys():
+            async for document in self._database[STAMPS].find({"_id": self.layout.with_ids(new)}):
+                self._stamps[self.layout.unified(document["_id"])] = read_stamp(document)
+
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
+        """How long a model's answers were that are stored here, by component and template: a sum over its stamps."""
+        seen: dict[tuple[str, str], Observed] = {}
+        query = {"model": model, "answers": {"$gt": 0}}
+        for stamp in await self.find(STAMPS, query, ("component", "template", "answers", "output")):
+            key = (stamp["component"], stamp["template"])
+            seen[key] = seen.get(key, Observed()) + Observed(stamp["answers"], stamp["output"])
+        return seen
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def ensure_words(self, words: Iterable[Word]) -> None:
+        """Make the documents of words that do not exist yet, so that every id in a request names one."""
+        now, layout = self._clock(), await self._known_layout()
+        await self._write(Collection.WORDS, [upsert(each.id, new_word(each, layout), now, layout) for each in words])
+
+    async def apply(self, writes: Writes) -> None:
+        """Write what answers change; writing it again changes nothing. New documents first, removals last."""
+        layout = await self._known_layout()
+        if writes.removals:
+            await self._ensure(looked_up(layout))
+            writes = await keeping_others(writes, self)
+        await self._write_stamps(writes.stamps, layout)
+        inserts: dict[str, list[UpdateOne]] = {}
+        for new, made in writes.inserts:
+            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, new.fields, made, layout))
+        for home, operations in inserts.items():
+            await self._write(home, operations)
+        await self._change(writes.updates)
+        for collection, gone in (await removable(writes, self, layout)).items():
+            await self._patiently(partial(self._database[collection].delete_many, {"_id": {"$in": gone}}))
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought; writing them again changes nothing but the time."""
+        await self._change(merged_updates(updates, self._clock()))
+
+    async def _change(self, merged: Sequence[Merged]) -> None:
+        for collection, operations in updates_of(merged, await self._known_layout()).items():
+            for home in self.layout.homes(collection):
+                await self._write(home, operations)
+
+    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+        """Note at the stamps that are there which component a batch's answers were of, and how long they were."""
+        await self._write(STAMPS, observations(seen, await self._known_layout()))
+
+    async def _write_stamps(self, stamps: Iterable[Stamp], layout: Layout) -> None:
+        new = [stamp for stamp in stamps if stamp.id not in self._written]
+        await self._write(STAMPS, [upsert(each.id, stamp_fields(each), each.batch_created, layout) for each in new])
+        self._written.update(stamp.id for stamp in new)
+
+    async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
+        await self.bulk(collection, operations, "The answers are kept on disk; mend the database, then resume.")
+
+    # ── documents as they are ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def find(
+        self, collection: str, query: Mapping[str, Any], shown: Sequence[str] | None = None, limit: int = 0
+    ) -> list[dict[str, Any]]:
+        """The documents that a query finds, with the fields that are to be shown; at most `limit`, if that is given."""
+
+        async def found() -> list[dict[str, Any]]:
+            return [each async for each in self._database[collection].find(query, shown, limit=limit)]
+
+        return await self._patiently(found)
+
+    async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
+        """Write what may be written twice, in any order; how many documents are new. `advice`: to whom it fails."""
+        from pymongo.errors import BulkWriteError
+
+        new = 0
+        for part in batched(operations, _BULK):
+            try:
+                write = partial(self._database[collection].bulk_write, list(part), ordered=False)
+                new += (await self._patiently(write)).upserted_count
+            except BulkWriteError as error:
+                first = (error.details.get("writeErrors") or [{}])[0]
+                reason = first.get("errmsg", "no reason given")
+                raise DatabaseError(f"The database refused a write to {collection}: {reason}. {advice}") from None
+        return new
+
+    # ── patience ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _patiently[T](self, deed: Callable[[], Awaitable[T]]) -> T:
+        """Do what may be done twice, again and again until the server is there or patience ends."""
+        from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(AutoReconnect),
+            wait=wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF),
+            stop=stop_after_delay(self._patience),
+            before_sleep=lambda _: self._waiting(_NO_ANSWER),
+            reraise=True,
+        )
+        try:
+            return await retrying(_awaited, deed)
+        except BulkWriteError:
+            raise
+        except OperationFailure as error:
+            raise DatabaseError(f"The database refused: {_plain(error)}.") from None
+        except PyMongoError as error:
+            raise _unreachable(error) from None
+
+
+async def _awaited[T](deed: Callable[[], Awaitable[T]]) -> T:
+    return await deed()
+
+
+def _unreachable(error: Exception) -> DatabaseError:
+    return DatabaseError(
+        f"The database cannot be reached: {_plain(error)}. Check --mongo-url (MONGODB_URL) and that the server runs."
+    )
+
+
+def _plain(error: Exception) -> str:
+    """A driver's message without the description of the whole topology behind it."""
+    return str(error).split(", Timeout:")[0].split(" (configured timeouts:")[0].rstrip(".")

@@ -1,0 +1,200 @@
+"""Panels about money: what a run would cost."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from floridify_batch.costs.answer_length import Origin
+from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain
+from floridify_batch.formatting import count, counted, dollars, megabytes
+from floridify_batch.pipeline.chunk import ChunkSize
+from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
+
+CHUNKS_SHOWN = 4
+"""Chunks of an estimate that are listed one by one."""
+
+CACHED_FROM = 1024
+"""Prompt tokens from which the service's prompt cache writes; templates of the user's own may be as long."""
+
+_MANY = 10_000_000
+_THOUSAND = 1000
+
+
+def estimate_panel(
+    estimate: Estimate,
+    *,
+    width: int = 80,
+    max_cost: Decimal | None = None,
+    spent: Decimal | None = None,
+    notes: Sequence[str] = (),
+) -> RenderableType:
+    """What a run would ask and cost. What is expected rather than counted is marked, with what it is drawn from.
+
+    `max_cost`: the wall, if it has one; `spent`: what of that is used up already.
+    """
+    parts: list[RenderableType] = [_words(estimate)]
+    if estimate.total.requests:
+        parts += [Text(), _requests(estimate, wide=width >= WIDE), *_remarks(estimate)]
+    parts += [Text(), *_money(estimate, max_cost, spent or Decimal(0)), Text(), *_chunk_sizes(estimate)]
+    parts += [Text(plain(note)) for note in notes]
+    mode = "immediate" if estimate.immediate else "batch"
+    return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {mode}")
+
+
+def _words(estimate: Estimate) -> Text:
+    return Text(
+        f"{counted(estimate.words, 'word')}: {count(estimate.complete)} complete already, "
+        f"{count(estimate.unknown)} without definitions"
+    )
+
+
+# ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _requests(estimate: Estimate, *, wide: bool) -> Table:
+    heads = (
+        "requests",
+        "now",
+        "later*",
+        "tokens in",
+        "tokens out†",
+        *(("at least", "at most") if wide else ()),
+        "cost",
+    )
+    table = listing(*heads, right=heads[1:])
+    for name in components_of(estimate):
+        _add_row(table, estimate, cell(name), [name], wide=wide)
+    table.add_section()
+    _add_row(table, estimate, Text("all"), list(components_of(estimate)), wide=wide)
+    return table
+
+
+def _add_row(table: Table, estimate: Estimate, title: Text, names: Sequence[str], *, wide: bool) -> None:
+    now = sum((estimate.now.get(name, Expectation()).requests for name in names), 0)
+    both = sum((estimate.whole(name) for name in names), Expectation())
+    outputs = [estimate.length(name).of(estimate.whole(name).requests) for name in names]
+    span = [_tokens(sum(each[which] for each in outputs)) for which in (0, 2)] if wide else []
+    cost = estimate.cost(both, batch=not estimate.immediate)
+    table.add_row(
+        title,
+        or_dash(now),
+        or_dash(both.requests - now),
+        _tokens(both.input_tokens),
+        _tokens(both.output_tokens),
+        *span,
+        "-" if cost is None else dollars(cost),
+    )
+
+
+def _tokens(number: int) -> str:
+    """A number of tokens in a column that has to stay narrow."""
+    return count(number) if number < _MANY else f"{number / 10**6:,.1f} M"
+
+
+def _remarks(estimate: Estimate) -> Iterator[Text]:
+    senses = f" ({SENSES_EXPECTED} senses for an unknown word)" if estimate.unknown else ""
+    if estimate.later:
+        yield Text(f"* expected: later waves{senses}", "dim")
+    yield from (Text(f"† {remark}", "dim") for remark in _drawn_from(estimate))
+    if long := _long_prompts(estimate):
+        yield Text(
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} tokens and more: what models from gpt-5.6 on "
+            "charge for writing them to the prompt cache is not in these figures."
+        )
+    if estimate.sampled:
+        total, sampled = estimate.total_now.input_tokens, estimate.sampled
+        share = sampled.margin / total if total else 0.0
+        yield Text(
+            f"Requests are counted; tokens in of {count(sampled.requests)} of them are reckoned from "
+            f"{count(sampled.words)} words at random: ± {share:.2%} of those asked now (95 % sure)",
+            "dim",
+        )
+
+
+def _long_prompts(estimate: Estimate) -> list[str]:
+    """The components whose prompts are, in the mean, as long as those that the service's prompt cache holds."""
+    wholes = ((name, estimate.whole(name)) for name in components_of(estimate))
+    return [name for name, whole in wholes if whole.input_tokens >= CACHED_FROM * max(1, whole.requests)]
+
+
+def _drawn_from(estimate: Estimate) -> Iterator[str]:
+    """What the lengths of answers are drawn from: answers that were billed, or our table where there are none."""
+    by_origin: dict[Origin, list[str]] = {}
+    for name in components_of(estimate):
+        by_origin.setdefault(estimate.length(name).origin, []).append(name)
+    for origin in (Origin.RUN, Origin.DATABASE):
+        if names := by_origin.get(origin):
+            answers = sum(estimate.length(name).answers for name in names)
+            which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
+            yield f"from {counted(answers, 'answer')} of {origin}{which}"
+    if names := by_origin.get(Origin.PRIOR):
+        which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
+        yield f"expected{which}: nobody has answered yet"
+
+
+# ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iterator[RenderableType]:
+    regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
+    mine = regular if estimate.immediate else batch
+    rows = _prices(estimate, regular, batch)
+    asking = estimate.words - estimate.complete
+    if mine and asking:
+        rows.append(("per 1,000 words", dollars(mine * _THOUSAND / asking)))
+    if max_cost is not None:
+        rows.append(("wall", _wall(estimate, max_cost, spent)))
+    yield facts(rows)
+    if mine is None:
+        yield Text(
+            f"Nobody knows the price of {plain(estimate.model)}: genai-prices does not list it. Give it in US dollars "
+            "per million tokens, such as --price in=0.05,out=0.25."
+        )
+
+
+def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) -> list[tuple[str, str]]:
+    """The prices in one precision, so that what is saved is the difference of what is shown."""
+    span = estimate.span()
+    likely = f" (from {dollars(span.low)} to {dollars(span.high)})" if span and span.high else ""
+    if estimate.price is not None:
+        mine = regular if estimate.immediate else batch
+        return [("at your price", f"{dollars(mine)}{likely}")]
+    if estimate.immediate or regular is None or batch is None:
+        return [("regular price", f"{dollars(regular)}{likely}")]
+    unit = Decimal("0.01") if regular >= 1 else Decimal("0.0001")
+    shown, reduced = regular.quantize(unit), batch.quantize(unit)
+    share = f" ({(regular - batch) / regular:.0%})" if regular else ""
+    return [
+        ("regular price", _alike(shown, unit)),
+        ("batch price", f"{_alike(reduced, unit)}{likely}"),
+        ("savings", f"{_alike(shown - reduced, unit)}{share}"),
+    ]
+
+
+def _alike(amount: Decimal, unit: Decimal) -> str:
+    return f"${amount:,}" if amount >= unit else dollars(amount)
+
+
+def _wall(estimate: Estimate, max_cost: Decimal, spent: Decimal) -> str:
+    span = estimate.span()
+    if span is None or spent + span.expected <= max_cost:
+        return f"{dollars(max_cost)}: what passes it is not sent"
+    return f"{dollars(max_cost)}, below what is expected: the run stops before it, with words left"
+
+
+def _chunk_sizes(estimate: Estimate) -> Iterable[RenderableType]:
+    heads = ("chunk", "requests", "words", "size")
+    table = listing(*heads, right=heads)
+    about = "about " if estimate.sampled else ""
+    for number, size in enumerate(estimate.chunks[:CHUNKS_SHOWN], 1):
+        table.add_row(count(number), count(size.requests), count(size.words), megabytes(size.bytes))
+    if estimate.chunks:
+        yield table
+    rest = estimate.chunks[CHUNKS_SHOWN:]
+    if rest:
+        size = sum(rest, ChunkSize())
+        words = f"{count(size.requests)} requests, {count(size.words)} words, {about}{megabytes(size.bytes)}"
+        yield Text(f"and {about}{count(len(rest))} more: {words}", "dim")

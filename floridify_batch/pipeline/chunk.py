@@ -1,0 +1,274 @@
+"""Chunks: which words go into one batch file together, and the files of a chunk on disk.
+
+A chunk's folder holds `requests.jsonl` (what is uploaded), `expected.jsonl` (a line per request: word ordinal, custom
+id, attempt, boost, mark), `carried.jsonl` (failures of its words that are not asked again) and `ordinals.json` (its
+words); then `output.jsonl` and `errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they
+are packed: no chunk is ever in memory.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import batched, groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import orjson
+
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.errors import CheckpointError
+
+API_MAX_REQUESTS = 50_000
+API_MAX_BYTES = 200_000_000
+"""The Batch API's limits for one input file."""
+
+
+class Expected(NamedTuple):
+    """A request that was written to a chunk: what must come back."""
+
+    ordinal: int
+    custom_id: str
+    attempt: int
+    boost: int
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """How much is in a chunk; tokens are estimates of what will be billed. `retried`: requests that failed before."""
+
+    words: int = 0
+    requests: int = 0
+    bytes: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    retried: int = 0
+
+    def __add__(self, other: "ChunkSize") -> "ChunkSize":
+        return ChunkSize(
+            self.words + other.words,
+            self.requests + other.requests,
+            self.bytes + other.bytes,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.retried + other.retried,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a chunk may cost at the most, and what a token in and out costs, in US dollars."""
+
+    room: Decimal
+    input: Decimal
+    output: Decimal
+
+    def holds(self, size: ChunkSize) -> bool:
+        """Whether a chunk of this size is expected to cost no more."""
+        return size.input_tokens * self.input + size.output_tokens * self.output <= self.room
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one chunk may hold; None for no limit of ours."""
+
+    words: int | None = None
+    requests: int = API_MAX_REQUESTS
+    bytes: int = API_MAX_BYTES
+    input_tokens: int | None = None
+    budget: Budget | None = None
+
+    def hold(self, size: ChunkSize) -> bool:
+        """Whether a chunk of this size is within every limit."""
+        return (
+            size.requests <= self.requests
+            and size.bytes <= self.bytes
+            and (self.words is None or size.words <= self.words)
+            and (self.input_tokens is None or size.input_tokens <= self.input_tokens)
+            and (self.budget is None or self.budget.holds(size))
+        )
+
+
+def chunk_folder(run_folder: Path, number: int) -> Path:
+    """The folder of a chunk."""
+    return run_folder / f"{number:04d}"
+
+
+def chunk_number(folder: Path) -> int:
+    """Which chunk a folder is of."""
+    return int(folder.name)
+
+
+def read_ordinals(folder: Path) -> list[int]:
+    """The words of a chunk, by their places in the list. Raises `CheckpointError` where the file is not whole."""
+    path = folder / "ordinals.json"
+    with _whole(path):
+        ordinals: list[int] = [int(each) for each in orjson.loads(path.read_bytes())]
+    return ordinals
+
+
+def read_expected(folder: Path) -> Iterator[Expected]:
+    """What a chunk asked for, in the order in which it was packed: word by word.
+
+    Raises `CheckpointError` where the file is not whole.
+    """
+    return map(itemgetter(0), _expected_lines(folder))
+
+
+class ExpectedPage(NamedTuple):
+    """What was asked about some words, once read and once as it stands in the chunk's file."""
+
+    ordinals: Sequence[int]
+    expected: Sequence[Expected]
+    lines: bytes
+
+
+def expected_pages(folder: Path, words: int) -> Iterator[ExpectedPage]:
+    """What a chunk asked for, so many words at a time. Raises `CheckpointError` where the file is not whole."""
+    by_word = (list(lines) for _, lines in groupby(_expected_lines(folder), key=lambda each: each[0].ordinal))
+    for page in batched(by_word, words):
+        expected = [each for word in page for each, _ in word]
+        lines = b"".join(line for word in page for _, line in word)
+        yield ExpectedPage([word[0][0].ordinal for word in page], expected, lines)
+
+
+def _expected_lines(folder: Path) -> Iterator[tuple[Expected, bytes]]:
+    path = folder / "expected.jsonl"
+    with _whole(path), path.open("rb") as lines:
+        for line in lines:
+            yield Expected(*orjson.loads(line)), line
+
+
+def parsed_expected(lines: bytes) -> list[Expected]:
+    """What whole lines of the file say that were read before."""
+    return [Expected(*orjson.loads(line)) for line in lines.splitlines()]
+
+
+def whole_requests(folder: Path, size: int) -> Path:
+    """The file of a chunk that is sent, of so many bytes. Raises `CheckpointError` where it is not as written."""
+    path = folder / "requests.jsonl"
+    with _whole(path):
+        there = path.stat().st_size
+        if there != size:
+            raise ValueError(f"{there:,} bytes, not {size:,}")
+    return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say in a sentence what is to be done where a chunk's file is missing or damaged."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_RESTORE.format(path.parent)}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(path, str(error)) from None
+
+
+def damaged(path: Path, why: str) -> CheckpointError:
+    """What there is to say of a chunk's file that is not as it was written."""
+    return CheckpointError(f"{path} is damaged ({why}). {_RESTORE.format(path.parent)}")
+
+
+_RESTORE = (
+    "It belongs to the checkpoint: restore the folder {} from a backup, then resume. "
+    "Answers that are paid for can be had without it: batch-synth recover."
+)
+
+
+def forget_lines(folder: Path) -> None:
+    """Delete what a finished chunk no longer needs: all but its failures."""
+    for path in folder.iterdir():
+        if path.name != "failures.jsonl":
+            path.unlink(missing_ok=True)
+
+
+# ── failures on disk ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_failures(out: IO[bytes], ordinal: int, failures: Iterable[Failure]) -> None:
+    """Append a word's failures, a line each."""
+    out.writelines(failure_line(ordinal, failure) for failure in failures)
+
+
+def failure_line(ordinal: int, failure: Failure) -> bytes:
+    """A word's failure as a line of a file."""
+    line = {
+        "word": ordinal,
+        "custom_id": failure.custom_id,
+        "reason": failure.reason,
+        "status": failure.status,
+        "detail": failure.detail,
+        "attempt": failure.attempt,
+        "boost": failure.boost,
+    }
+    return orjson.dumps(line) + b"\n"
+
+
+def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
+    """The failures of a file with the ordinals of their words; none where there is no file.
+
+    Raises `CheckpointError` where the file is damaged.
+    """
+    if not path.exists():
+        return
+    with _whole(path), path.open("rb") as lines:
+        for line in lines:
+            data = orjson.loads(line)
+            yield (
+                data["word"],
+                Failure(
+                    data["custom_id"],
+                    FailureReason(data["reason"]),
+                    data["detail"],
+                    data["attempt"],
+                    data["boost"],
+                    data["status"],
+                ),
+            )
+
+
+def failures_by_word(path: Path) -> dict[int, dict[str, Failure]]:
+    """The failures of a file, by word and custom id: as many as a chunk's requests at the most."""
+    found: dict[int, dict[str, Failure]] = {}
+    for ordinal, failure in read_failures(path):
+        found.setdefault(ordinal, {})[failure.custom_id] = failure
+    return found
+
+
+# ── files that last ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def private_file(path: Path) -> IO[bytes]:
+    """A new file that only its owner can read, open for writing."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb", buffering=1 << 16)
+
+
+def sync(file: IO[bytes]) -> None:
+    """Bring a file's content to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk; a system that cannot sync folders (Windows) has no such moment to guard."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Give a file a new content that is there whole or not at all, whenever the power goes."""
+    partial = path.with_name(path.name + ".partial")
+    with private_file(partial) as out:
+        out.write(content)
+        sync(out)
+    partial.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,181 @@
+"""What a run would ask and cost, before anything is sent.
+
+Requests are counted, and input tokens with the model's own tokenizer over the real requests; where there are very many,
+over a sample of them. Output tokens, and the requests about definitions that do not exist yet, are expectations, and
+kept apart as such.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import ceil
+
+from floridify_batch.components.recipe import Scope
+from floridify_batch.costs.account import Forecast
+from floridify_batch.costs.answer_length import Length, prior
+from floridify_batch.costs.price import Price, Rates, Usage, rates
+from floridify_batch.pipeline.chunk import ChunkSize, Limits
+from floridify_batch.pipeline.plan import Question
+from floridify_batch.words.entry import Entry
+
+SENSES_EXPECTED = 3
+"""Definitions that the model is expected to give a word of which nothing is known."""
+
+SOURCES_PER_SENSE = 2
+"""Definitions of different sources that are expected to state the same meaning."""
+
+PROMPT_TOKENS_EXPECTED = 35
+"""Tokens of the part of a prompt that is about one definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Requests and the tokens they are expected to be billed for."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Expectation") -> "Expectation":
+        return Expectation(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Input tokens that were not counted one by one: of how many requests, and within what margin (95 %)."""
+
+    requests: int
+    words: int
+    margin: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A figure with its least and its most, in US dollars."""
+
+    low: Decimal
+    expected: Decimal
+    high: Decimal
+
+
+@dataclass(slots=True)
+class Estimate:
+    """The figures of a run that has not begun: what can be asked now, and later, per component.
+
+    `lengths` are those of the answers, where others than the table's are known; `price` is the user's own, in the
+    mode of the run; `sampled` is None where every request was counted.
+    """
+
+    model: str
+    words: int = 0
+    complete: int = 0
+    unknown: int = 0
+    now: dict[str, Expectation] = field(default_factory=dict)
+    later: dict[str, Expectation] = field(default_factory=dict)
+    chunks: list[ChunkSize] = field(default_factory=list)
+    lengths: Mapping[str, Length] = field(default_factory=dict)
+    sampled: Sampled | None = None
+    immediate: bool = False
+    price: Price | None = None
+
+    def pack(self, size: ChunkSize, limits: Limits) -> None:
+        """Put a word's requests where they would go: into the last chunk, or a new one where that is full."""
+        if self.chunks and limits.hold(self.chunks[-1] + size):
+            self.chunks[-1] += size
+        else:
+            self.chunks.append(size)
+
+    @property
+    def total_now(self) -> Expectation:
+        """What can be asked now."""
+        return sum(self.now.values(), Expectation())
+
+    @property
+    def total_later(self) -> Expectation:
+        """What is expected to be asked later."""
+        return sum(self.later.values(), Expectation())
+
+    @property
+    def total(self) -> Expectation:
+        """What can be asked now and, as expected, later."""
+        return self.total_now + self.total_later
+
+    def whole(self, component: str) -> Expectation:
+        """What a component is asked for, now and later."""
+        return self.now.get(component, Expectation()) + self.later.get(component, Expectation())
+
+    def length(self, component: str) -> Length:
+        """How long the component's answers are expected to be."""
+        known = self.lengths.get(component)
+        if known is not None:
+            return known
+        both = self.whole(component)
+        return prior(component, both.output_tokens // both.requests if both.requests else 0)
+
+    def output(self) -> tuple[int, int, int]:
+        """All tokens out: low, expected, high."""
+        spans = [self.length(name).of(self.whole(name).requests) for name in components_of(self)]
+        low, high = (sum(span[which] for span in spans) for which in (0, 2))
+        return low, self.total.output_tokens, high
+
+    # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def rate(self, *, batch: bool) -> Rates | None:
+        """The rates in a mode; a price of the user's own is that of the run's mode alone."""
+        return rates(self.model, batch=batch, price=self.price if batch != self.immediate else None)
+
+    def cost(self, expectation: Expectation, *, batch: bool) -> Decimal | None:
+        """What these requests are expected to cost in US dollars; None where the model's price is unknown."""
+        rate = self.rate(batch=batch)
+        if rate is None:
+            return None
+        return rate.cost(Usage(input=expectation.input_tokens, output=expectation.output_tokens))
+
+    def span(self) -> Span | None:
+        """What the run is expected to cost in its mode, at the least and at the most; None where that is unknown."""
+        rate = self.rate(batch=not self.immediate)
+        if rate is None:
+            return None
+        low, expected, high = self.output()
+        tokens, margin = self.total.input_tokens, self.sampled.margin if self.sampled else 0
+        return Span(
+            rate.cost(Usage(input=tokens - margin, output=low)),
+            rate.cost(Usage(input=tokens, output=expected)),
+            rate.cost(Usage(input=tokens + margin, output=high)),
+        )
+
+    def forecast(self) -> Forecast:
+        """The same for the checkpoint, so that the bill can be held against it."""
+        total, span = self.total, self.span()
+        return Forecast(
+            requests=total.requests,
+            input_tokens=total.input_tokens,
+            output_tokens=total.output_tokens,
+            low=span.low if span else None,
+            expected=span.expected if span else None,
+            high=span.high if span else None,
+            immediate=self.cost(total, batch=False),
+        )
+
+
+def times(question: Question, entry: Entry) -> int:
+    """How often a question that has to wait is expected to be asked about an entry."""
+    if question.recipe.scope is Scope.WORD:
+        return 0 if question.recipe.structural else 1
+    if question.recipe.scope is Scope.CLUSTER and not entry.sources:
+        return 0
+    if not entry.definitions:
+        return SENSES_EXPECTED
+    return len(entry.definitions) if entry.synthesised else ceil(len(entry.sources) / SOURCES_PER_SENSE)
+
+
+def components_of(estimate: Estimate) -> Iterable[str]:
+    """The components that are asked for at any time, those with the most requests first."""
+    requests = Counter({name: each.requests for name, each in estimate.now.items()})
+    requests.update({name: each.requests for name, each in estimate.later.items()})
+    return (name for name, _ in requests.most_common())

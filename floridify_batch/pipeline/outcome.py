@@ -1,0 +1,224 @@
+"""Station 13: the answers about words, beside what is stored of them, become changes.
+
+Pure: plain values go in and come out, whether a run's chunk or a batch that somebody found again is stored, and
+whichever process does the work. Only the brief, which holds compiled templates, is made where it is used.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from floridify_batch.components.change import Change
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.recipe import Provenance, SynthesisComponent, Target
+from floridify_batch.components.request import AnswerError, parse_answer, parse_custom_id
+from floridify_batch.pipeline.plan import Brief, Question
+from floridify_batch.pipeline.settlement import Answered, Parse, WordOutcome
+from floridify_batch.words.cluster import clusters_of
+from floridify_batch.words.entry import Entry, Stamp, derived_id
+from floridify_batch.words.language import language_name
+
+SAMPLES = 5
+"""Failures of a batch that are shown as examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where answers come from: the run and the batch, as far as changes speak of them. Times are aware UTC.
+
+    `templates` stands for every template's fingerprint where the run's own templates are not at hand. `late`: the
+    answers are stored long after they were asked for, so that whatever else is there by now is newer.
+    """
+
+    run: str
+    batch_id: str
+    created: datetime
+    completed: datetime
+    model: str
+    mode: str
+    language: str
+    rare_first: bool = False
+    templates: str | None = None
+    late: bool = False
+
+    def stamp(self, question: Question) -> Stamp:
+        """Who answered, as every document says it that the answer changes."""
+        return Stamp(
+            derived_id("stamp", self.run, self.batch_id, question.recipe.component),
+            self.run,
+            self.batch_id,
+            self.created,
+            self.model,
+            self.templates or question.template.fingerprint,
+            self.mode,
+        )
+
+
+class Fate(Enum):
+    """What becomes of an answer that is usable."""
+
+    FRESH = auto()
+    """It is new, and changes something."""
+    STORED = auto()
+    """It is stored already."""
+    OUTDATED = auto()
+    """Something newer is stored."""
+    ORPHANED = auto()
+    """What it was about is no longer there, or no longer what it was."""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What the answers about one word change, and the answers to which nothing belongs any more."""
+
+    changes: list[Change] = field(default_factory=list)
+    orphans: list[Failure] = field(default_factory=list)
+    fates: Counter[Fate] = field(default_factory=Counter)
+
+
+def applied(page: Iterable[tuple[WordOutcome, Iterable[Entry]]], asked: Brief, origin: Origin) -> list[Applied]:
+    """What the answers of each word change, given the entries that it has now."""
+    frame = _Frame(asked, origin)
+    return [_applied(outcome, _targets(entries), frame) for outcome, entries in page]
+
+
+def parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
+    """How the answers to these questions are read; `dropped` counts the items that were left out of lists."""
+
+    def parse(component: str, body: Mapping[str, Any]) -> Any:
+        if component not in questions:
+            raise AnswerError(FailureReason.MALFORMED, f"{component} is no component that was asked for")
+        return parse_answer(questions[component].recipe.answer, body, dropped)
+
+    return parse
+
+
+type _Targets = Mapping[tuple[str, int | None], tuple[Entry, Target]]
+
+
+class _Frame:
+    """What the answers of one batch share, worked out once."""
+
+    def __init__(self, asked: Brief, origin: Origin) -> None:
+        self.asked = asked
+        self.origin = origin
+        self.questions = asked.by_component()
+        self.stamps = {component: origin.stamp(question) for component, question in self.questions.items()}
+        self._clustering = SynthesisComponent.CLUSTER_DEFINITIONS in self.questions
+        self._language_name = language_name(origin.language)
+
+    def provenance(self, answered: Answered, *, replace: bool) -> Provenance:
+        """Where one answer comes from, and how it is to be stored."""
+        return Provenance(
+            answered.custom_id,
+            self.stamps[answered.parts.component],
+            self.origin.completed,
+            answered.usage,
+            self.origin.language,
+            self._language_name,
+            replace,
+            clustering=self._clustering,
+            rare_first=self.origin.rare_first,
+        )
+
+
+def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
+    made = Applied()
+    for answered in outcome.answers:
+        question = frame.questions[answered.parts.component]
+        place = targets.get((answered.parts.document, answered.parts.number))
+        misfit = _misfit(question, place, answered)
+        if misfit or place is None:
+            made.fates[Fate.ORPHANED] += 1
+            made.orphans.append(Failure(answered.custom_id, FailureReason.ORPHANED, misfit))
+            continue
+        fate = _fate(question, *place, frame)
+        made.fates[fate] += 1
+        change = None if fate is Fate.OUTDATED else _change(question, *place, answered, frame)
+        if change is not None:
+            made.changes.append(change)
+    return made
+
+
+def _misfit(question: Question, place: tuple[Entry, Target] | None, answered: Answered) -> str:
+    """Why an answer belongs to nothing any more, in a phrase; "" for one that fits."""
+    if place is None:
+        return "what it is about is no longer in the database"
+    if answered.mark and question.request(*place).mark != answered.mark:
+        return "the word's definitions changed while it was asked, and the answer goes by their places"
+    return ""
+
+
+def _fate(question: Question, entry: Entry, target: Target, frame: _Frame) -> Fate:
+    recipe, stamp, origin = question.recipe, question.recipe.stamp(target), frame.origin
+    if stamp is None:
+        # It was asked for because it was missing; what others have put there since is theirs.
+        taken = origin.late and not recipe.structural and recipe.stored(entry, target)
+        return Fate.OUTDATED if taken and not question.replaces(target, frame.asked) else Fate.FRESH
+    if stamp.id == frame.stamps[recipe.component].id:
+        return Fate.STORED
+    return Fate.OUTDATED if stamp.batch_created > origin.created else Fate.FRESH
+
+
+def _change(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Change | None:
+    provenance = frame.provenance(answered, replace=question.replaces(target, frame.asked))
+    change: Change | None = question.recipe.change(entry, target, answered.answer, provenance)
+    return change
+
+
+def _targets(entries: Iterable[Entry]) -> _Targets:
+    """What a custom id can name in these entries, by document and number."""
+    targets: dict[tuple[str, int | None], tuple[Entry, Target]] = {}
+    for entry in entries:
+        targets[entry.id, None] = (entry, entry)
+        targets.update({(each.id, None): (entry, each) for each in (*entry.sources, *entry.definitions)})
+        targets.update({(entry.id, each.number): (entry, each) for each in clusters_of(entry)})
+    return targets
+
+
+# ── counting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def component_of(identity: str) -> str:
+    """The component that a request's id names."""
+    parts = parse_custom_id(identity)
+    return parts.component if parts else "unknown"
+
+
+class Tally:
+    """What became of a batch's requests, counted."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.answers: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.samples: list[Failure] = []
+        self.dropped: Counter[str] = Counter()
+
+    @property
+    def settled(self) -> int:
+        """How many requests have come to their end."""
+        return self.answered + self.failures.total()
+
+    def count(self, answers: Sequence[Answered], failures: Sequence[Failure]) -> None:
+        """Count what became of a word's requests; an answer that is among the failures, too, has failed."""
+        failed = {failure.custom_id for failure in failures}
+        usable = [answer.parts.component for answer in answers if answer.custom_id not in failed]
+        self.answered += len(usable)
+        self.answers.update(usable)
+        self.failed.update(component_of(failure.custom_id) for failure in failures)
+        self.failures.update(failure.kind for failure in failures)
+        self.samples += failures[: SAMPLES - len(self.samples)]
+
+    def add(self, other: "Tally") -> None:
+        """Count what was counted elsewhere."""
+        self.answered += other.answered
+        self.answers.update(other.answers)
+        self.failed.update(other.failed)
+        self.failures.update(other.failures)
+        self.samples += other.samples[: SAMPLES - len(self.samples)]
+        self.dropped.update(other.dropped)

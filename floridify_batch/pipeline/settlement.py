@@ -1,0 +1,248 @@
+"""Settling: every request that was expected ends as an answer or as a failure, whatever came back.
+
+Answer lines come in any order and in two files, and a line's file says nothing about its worth. A first pass notes
+where each id's line is; a second reads the lines word by word, starting from what was expected: nothing can be lost.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+import orjson
+
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.request import AnswerError, CustomIdParts, parse_custom_id
+from floridify_batch.costs.price import Usage, usage_of
+from floridify_batch.pipeline.chunk import Expected, damaged
+
+HTTP_OK = 200
+BLOCK_BYTES = 1 << 20
+"""How much of an answer file is indexed in one go: some 700 lines."""
+
+_DETAIL_LENGTH = 300
+_CUT_SHORT = {"batch_expired": FailureReason.EXPIRED, "batch_cancelled": FailureReason.CANCELLED}
+
+
+type Place = tuple[int, int, int]
+"""Where a line stands: in which of the files, from which byte on, and how many bytes."""
+
+
+@dataclass(slots=True)
+class AnswerIndex:
+    """Where each id's line stands in the answer files, which are open as long as lines are read.
+
+    `unreadable` counts lines that are no JSON or name no id, `repeated` further lines of an id.
+    """
+
+    files: Sequence[IO[bytes]] = ()
+    places: dict[str, Place] = field(default_factory=dict)
+    lines: int = 0
+    unreadable: int = 0
+    repeated: int = 0
+    _unusable: set[str] = field(default_factory=set)
+
+    def add(self, file: int, block: "IndexedBlock") -> None:
+        """Enter the lines of a block of a file. Of several with one id, the first usable one counts."""
+        self.lines += block.lines
+        self.unreadable += block.lines - len(block.places)
+        for identity, offset, length, usable in block.places:
+            known = identity in self.places
+            self.repeated += known
+            if not known or (usable and identity in self._unusable):
+                self.places[identity] = (file, offset, length)
+                (self._unusable.discard if usable else self._unusable.add)(identity)
+
+    def line(self, identity: str) -> Mapping[str, Any] | None:
+        """An id's line, read from its file; None where there is none.
+
+        Raises `CheckpointError` where the file is not what it was when its lines were noted.
+        """
+        place = self.places.get(identity)
+        if place is None:
+            return None
+        number, offset, length = place
+        file = self.files[number]
+        file.seek(offset)
+        named, line = _read(file.read(length))
+        if named != identity:
+            raise damaged(Path(file.name), "it changed while it was in use")
+        return line
+
+
+class IndexedBlock(NamedTuple):
+    """What a block of an answer file holds: each readable line's id, offset, length and whether it has an answer."""
+
+    lines: int
+    places: Sequence[tuple[str, int, int, bool]]
+
+
+type Paid = Callable[[str, Usage], None]
+
+
+def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
+    """Note every line of a block of whole lines; `paid` gets the id and the usage of each answered one."""
+    lines = 0
+    places: list[tuple[str, int, int, bool]] = []
+    with path.open("rb") as file:
+        file.seek(offset)
+        block = file.read(length)
+    for line in BytesIO(block):
+        if line.strip():
+            lines += 1
+            identity, said = _read(line)
+            if identity is not None:
+                body = _body(said)
+                places.append((identity, offset, len(line), body is not None))
+                if body is not None:
+                    paid(identity, usage_of(body))
+        offset += len(line)
+    return IndexedBlock(lines, places)
+
+
+def blocks_of(path: Path) -> Iterator[tuple[int, int]]:
+    """The blocks of a file, each of whole lines and some `BLOCK_BYTES` long: where they begin, and their lengths."""
+    size, offset = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while offset < size:
+            file.seek(offset + BLOCK_BYTES)
+            file.readline()
+            end = min(file.tell(), size)
+            yield offset, end - offset
+            offset = end
+
+
+@contextmanager
+def opened_answers(paths: Iterable[Path]) -> Iterator[Sequence[IO[bytes]]]:
+    """Answer files, open for reading lines out of their order."""
+    with ExitStack() as stack:
+        # Unbuffered: whole lines are read at known places.
+        yield [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
+
+
+@contextmanager
+def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
+    """Note every line of the answer files, of which any may be absent; `paid` gets the id and the usage of each
+    answered line.
+    """
+    there = [path for path in paths if path.exists()]
+    with opened_answers(there) as files:
+        index = AnswerIndex(files)
+        for number, path in enumerate(there):
+            for offset, length in blocks_of(path):
+                index.add(number, index_block(path, offset, length, paid))
+        yield index
+
+
+def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
+    """The id that a line names, if any, and all that it says."""
+    try:
+        parsed = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None, {}
+    identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
+    return (identity, parsed) if isinstance(identity, str) else (None, {})
+
+
+def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The answer's body, where the request was answered."""
+    response = line.get("response")
+    if not isinstance(response, dict) or response.get("status_code") != HTTP_OK:
+        return None
+    body = response.get("body")
+    return body if isinstance(body, dict) else None
+
+
+# ── settling ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request with its usable answer."""
+
+    custom_id: str
+    parts: CustomIdParts
+    answer: Any
+    usage: Usage
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WordOutcome:
+    """What became of the requests of one word of the list."""
+
+    ordinal: int
+    answers: tuple[Answered, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What a request without a line is to be called, given how its batch ended."""
+
+    reason: FailureReason
+    detail: str
+
+
+type Parse = Callable[[str, Mapping[str, Any]], Any]
+"""The answer to a component's request in a response's body. Raises `AnswerError`."""
+
+
+class Lines(Protocol):
+    """Where the line of an id is to be had."""
+
+    def line(self, identity: str) -> Mapping[str, Any] | None:
+        """An id's line; None where there is none."""
+
+
+def settle(expected: Iterable[Expected], index: Lines, parse: Parse, unanswered: Unanswered) -> Iterator[WordOutcome]:
+    """The outcome of every word, in the order in which they were packed."""
+    for ordinal, requests in groupby(expected, key=lambda request: request.ordinal):
+        settled = [_settle_one(request, index, parse, unanswered) for request in requests]
+        yield WordOutcome(
+            ordinal,
+            tuple(outcome for outcome in settled if isinstance(outcome, Answered)),
+            tuple(outcome for outcome in settled if isinstance(outcome, Failure)),
+        )
+
+
+def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unanswered) -> Answered | Failure:
+    line = index.line(request.custom_id)
+    if line is None:
+        return _failure(request, unanswered.reason, unanswered.detail)
+    body = _body(line)
+    if body is None:
+        return _unusable(request, line)
+    parts = parse_custom_id(request.custom_id)
+    if parts is None:
+        return _failure(request, FailureReason.MALFORMED, "the request's id is none of ours")
+    try:
+        return Answered(request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark)
+    except AnswerError as error:
+        return _failure(request, error.reason, str(error))
+
+
+def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
+    """The failure that a line without an answer states: the service's own words, so far as there are any."""
+    response, error = line.get("response"), line.get("error")
+    if isinstance(response, dict):
+        body = response.get("body")
+        status = response.get("status_code")
+        error = body.get("error") if isinstance(body, dict) else body
+        return _failure(request, FailureReason.HTTP, _text(error), status if isinstance(status, int) else 0)
+    if isinstance(error, dict) and (reason := _CUT_SHORT.get(str(error.get("code")))):
+        return _failure(request, reason, _text(error))
+    return _failure(request, FailureReason.HTTP, _text(error), 0)
+
+
+def _text(error: Any) -> str:
+    if isinstance(error, dict):
+        return str(error.get("message") or error.get("code") or error)
+    return str(error) if error else "the service gave no reason"
+
+
+def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
+    return Failure(request.custom_id, reason, detail[:_DETAIL_LENGTH], request.attempt, request.boost, status)

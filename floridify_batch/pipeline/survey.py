@@ -1,0 +1,263 @@
+"""The road of a run up to the gate: words are looked up and planned as a run would, with nothing written or sent.
+
+Up to `EXACT_REQUESTS` every request is written out and its tokens are counted. Behind them requests are still counted
+one by one, but not written: their tokens are reckoned from a sample of words, which is planned in full at the end.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from floridify_batch.components.failure import Failure
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.request import SynthesisRequest
+from floridify_batch.costs.account import Spent
+from floridify_batch.costs.answer_length import Length, Observed, Origin, measured, prior
+from floridify_batch.costs.price import Price
+from floridify_batch.costs.sample import Projection, Reservoir, projected
+from floridify_batch.database.interface import EntryReader
+from floridify_batch.pipeline.chunk import ChunkSize, Limits
+from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
+from floridify_batch.pipeline.pack import group
+from floridify_batch.pipeline.plan import Brief, Outline, Question, outlined
+from floridify_batch.run.state import PAGE_WORDS
+from floridify_batch.words.entry import Entry
+
+EXACT_REQUESTS = 50_000
+"""Requests whose tokens are all counted: some two seconds."""
+
+SAMPLE_WORDS = 2_000
+"""Words behind them that are planned in full, at the most: some 60,000 requests, which leaves well under 1 % to chance.
+"""
+
+_SEED = 20
+_NO_FAILURES: Mapping[str, Failure] = MappingProxyType({})
+_NOTHING_SPENT: Mapping[str, Spent] = MappingProxyType({})
+
+type _Word = Sequence[Entry]
+"""A word of the list: an entry for each of its homographs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is to be asked, and how; `spent` is what the run has learned of its answers already."""
+
+    asked: Brief
+    language: str
+    model: str
+    limits: Limits
+    immediate: bool = False
+    price: Price | None = None
+    spent: Mapping[str, Spent] = _NOTHING_SPENT
+    exact_requests: int = EXACT_REQUESTS
+    sample_words: int = SAMPLE_WORDS
+
+    async def of(self, words: Sequence[str], store: EntryReader, progress: Callable[[int, int], None]) -> Estimate:
+        """What these words would ask and cost, planned and packed as a run would; told how far it is by words."""
+        lengths = lengths_known(self.asked, await store.observed(self.model), self.spent)
+        sums = _Sums(self, lengths)
+        async for page, entries in _pages(words, store, self.language):
+            for text in page:
+                sums.add(entries[text])
+            progress(sums.estimate.words, len(words))
+        return sums.finished()
+
+
+async def _pages(
+    words: Sequence[str], store: EntryReader, language: str
+) -> AsyncIterator[tuple[Sequence[str], Mapping[str, Sequence[Entry]]]]:
+    """The list page by page, each looked up while the one before it is planned."""
+    coming: asyncio.Task[dict[str, list[Entry]]] | None = None
+    before: Sequence[str] = ()
+    try:
+        for page in batched(words, PAGE_WORDS):
+            following = asyncio.ensure_future(store.entries(page, language))
+            if coming is not None:
+                entries, coming = await coming, following
+                yield before, entries
+            coming, before = following, page
+        if coming is not None:
+            yield before, await coming
+    finally:
+        if coming is not None:
+            coming.cancel()
+
+
+def lengths_known(
+    asked: Brief, observed: Mapping[tuple[str, str], Observed], spent: Mapping[str, Spent]
+) -> dict[str, Length]:
+    """How long each component's answers will be: as this run's were, or this database's, or as the table says."""
+    return {
+        question.recipe.component: _length(question, observed, spent.get(question.recipe.component))
+        for question in asked.questions
+    }
+
+
+def _length(question: Question, observed: Mapping[tuple[str, str], Observed], spent: Spent | None) -> Length:
+    component = question.recipe.component
+    if spent is not None and spent.billed:
+        return measured(component, Observed(spent.billed, spent.usage.output), Origin.RUN)
+    seen = observed.get((component, question.template.fingerprint))
+    if seen is not None:
+        return measured(component, seen, Origin.DATABASE)
+    return prior(component, question.envelope.output_tokens)
+
+
+class _Shape(NamedTuple):
+    """How many requests of each component a word has, now and later."""
+
+    now: Counter[str]
+    later: Counter[str]
+    requests: int
+
+
+def _shape(outlines: Iterable[Outline]) -> _Shape:
+    now, later = Counter[str](), Counter[str]()
+    for outline in outlines:
+        for opened in outline.askable:
+            now[opened[0][0].recipe.component] += len(opened)
+        for question in outline.waiting:
+            later[question.recipe.component] += times(question, outline.entry)
+    return _Shape(now, later, now.total())
+
+
+type _Kind = tuple[int, int, int]
+"""How many definitions a word has, how many of them have a text, and how many are of sources."""
+
+
+class _Kinds:
+    """Words that are alike to the plan: nothing was ever made for them, and they have as many definitions.
+
+    Of a dictionary's words, all but a few are of a handful of kinds, and each kind needs to be planned only once.
+    """
+
+    def __init__(self, asked: Brief) -> None:
+        recipes = [question.recipe for question in asked.questions if not question.recipe.structural]
+        of_definition = (recipe.field for recipe in recipes if recipe.scope is Scope.DEFINITION)
+        of_word = (recipe.field for recipe in recipes if recipe.scope is Scope.WORD)
+        self._made_of_definition = attrgetter("stamps", "meaning_cluster", "synonyms", *of_definition)
+        self._made_of_word = attrgetter("stamps", "synthesised", *of_word)
+
+    def kind(self, word: _Word) -> _Kind | None:
+        """The kind of a word; None where something was made for it, so that it is like no other."""
+        entry = word[0]
+        definitions = entry.definitions
+        if len(word) > 1 or any(self._made_of_word(entry)):
+            return None
+        if any(any(self._made_of_definition(each)) for each in definitions):
+            return None
+        return len(definitions), sum(1 for each in definitions if each.text.strip()), len(entry.sources)
+
+
+class _Sums:
+    """Adds words up: exactly at first, then by the counts of their requests and a sample."""
+
+    def __init__(self, survey: Survey, lengths: Mapping[str, Length]) -> None:
+        self._survey = survey
+        self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
+        self._counted: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._all_bytes = self._all_tokens = 0
+        self._uncounted: Counter[str] = Counter()
+        self._later: Counter[str] = Counter()
+        self._sample: Reservoir[_Word] = Reservoir(survey.sample_words, _SEED)
+        self._requests = 0
+        self._kinds = _Kinds(survey.asked)
+        self._shapes: dict[_Kind, _Shape] = {}
+        self._alike: Counter[_Kind] = Counter()
+
+    def add(self, word: _Word) -> None:
+        """Count a word with its requests, and what it is expected to need once they are answered."""
+        estimate = self.estimate
+        estimate.words += 1
+        estimate.unknown += any(not entry.definitions for entry in word)
+        if self._requests < self._survey.exact_requests:
+            outlines = self._outlines(word)
+            shape = _shape(outlines)
+            self._later.update(shape.later)
+            self._count(self._requests_of(outlines))
+        else:
+            shape = self._shape_by_kind(word)
+            self._reckon(word, shape)
+        estimate.complete += not shape.now
+
+    def _shape_by_kind(self, word: _Word) -> _Shape:
+        kind = self._kinds.kind(word)
+        if kind is None:
+            shape = _shape(self._outlines(word))
+            self._uncounted.update(shape.now)
+            self._later.update(shape.later)
+            return shape
+        if kind not in self._shapes:
+            self._shapes[kind] = _shape(self._outlines(word))
+        self._alike[kind] += 1
+        return self._shapes[kind]
+
+    def _outlines(self, word: _Word) -> list[Outline]:
+        return [outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word]
+
+    def _requests_of(self, outlines: Iterable[Outline]) -> list[SynthesisRequest[Any]]:
+        return [request for outline in outlines for request in outline.requests(self._survey.asked)]
+
+    def _count(self, requests: Sequence[SynthesisRequest[Any]]) -> None:
+        if not requests:
+            return
+        packed = group(0, requests, _NO_FAILURES)
+        self._requests += len(requests)
+        for request, tokens in zip(requests, packed.tokens, strict=True):
+            component = request.envelope.component
+            self._counted[component] += 1
+            self._tokens[component] += tokens
+        self._all_bytes += packed.size.bytes
+        self._all_tokens += packed.size.input_tokens
+        self.estimate.pack(packed.size, self._survey.limits)
+
+    def _reckon(self, word: _Word, shape: _Shape) -> None:
+        if not shape.requests:
+            return
+        self._sample.offer(word)
+        # For the preview of chunks alone, all requests behind the first are taken to be like the mean of those.
+        share = shape.requests / self._requests
+        size = ChunkSize(1, shape.requests, round(self._all_bytes * share), round(self._all_tokens * share))
+        self.estimate.pack(size, self._survey.limits)
+
+    # ── in the end ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def finished(self) -> Estimate:
+        """The estimate, once all words are in."""
+        estimate, questions = self.estimate, self._survey.asked.by_component()
+        for kind, words in self._alike.items():
+            shape = self._shapes[kind]
+            self._uncounted.update({name: words * number for name, number in shape.now.items()})
+            self._later.update({name: words * number for name, number in shape.later.items()})
+        projection = self._projection()
+        for component, question in questions.items():
+            now = self._now(component, question, projection)
+            if now.requests:
+                estimate.now[component] = now
+            if later := self._later[component]:
+                tokens = later * (question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+                estimate.later[component] = Expectation(later, tokens, self._output(component, later))
+        if self._uncounted:
+            estimate.sampled = Sampled(self._uncounted.total(), len(self._sample.kept), projection.margin)
+        return estimate
+
+    def _projection(self) -> Projection:
+        planned = (self._requests_of(self._outlines(word)) for word in self._sample.kept)
+        sample = [[(each.envelope.component, each.input_tokens) for each in requests] for requests in planned]
+        return projected(sample, self._sample.offered)
+
+    def _now(self, component: str, question: Question, projection: Projection) -> Expectation:
+        uncounted = self._uncounted[component]
+        mean = projection.means.get(component, question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+        requests = self._counted[component] + uncounted
+        tokens = self._tokens[component] + round(uncounted * mean)
+        return Expectation(requests, tokens, self._output(component, requests))
+
+    def _output(self, component: str, requests: int) -> int:
+        return self.estimate.length(component).of(requests)[1]

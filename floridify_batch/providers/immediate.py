@@ -1,0 +1,264 @@
+"""Files of requests answered at once: the same seam as the Batch API's, carried by the immediate endpoint.
+
+The chunk's own folder is the service: answers are appended to `output.jsonl.partial` as they come, and a process that
+finds this file goes on behind its last whole line. So a crash loses at most the answers since the last sync.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from floridify_batch.errors import UnknownBatch
+from floridify_batch.pipeline.chunk import private_file, replace_file, sync
+from floridify_batch.providers.connector import HTTP_OK, OpenAIConnector, Reply
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.timing import Clock, utc_now
+
+SYNC_EVERY = 100
+"""Answers between two syncs of the file that holds them."""
+
+PATIENCE = 60.0
+"""Seconds for which requests under way are waited for when no more are sent: they are paid for either way."""
+
+_PREFIX = "immediate:"
+
+
+@dataclass(slots=True)
+class _Work:
+    """A file of requests that is being answered."""
+
+    job: BatchJob
+    folder: Path
+    task: asyncio.Task[None] | None = None
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    stopping: bool = False
+    cancelled: bool = False
+
+
+class ImmediateBatches:
+    """Files of requests answered through the immediate endpoint, at its price."""
+
+    discount = Decimal(0)
+
+    def __init__(
+        self, connector: OpenAIConnector, run_folder: Path, clock: Clock = utc_now, patience: float = PATIENCE
+    ) -> None:
+        self._connector = connector
+        self._run_folder = run_folder
+        self._clock = clock
+        self._patience = patience
+        self._works: dict[str, _Work] = {}
+
+    async def find(
+        self,
+        label: str,
+        since: datetime,  # noqa: ARG002  a folder keeps one label
+        *,
+        keep: str | None = None,  # noqa: ARG002
+    ) -> BatchJob | None:
+        """The batch of a label, which is the chunk's folder if it was begun under this label."""
+        for path in self._run_folder.glob("*/immediate.json"):
+            if orjson.loads(path.read_bytes() or b"{}").get("label") == label:
+                return self._begun(path.parent).job
+        return None
+
+    async def others(self, _: str) -> bool:
+        """Nobody shares a queue here."""
+        return False
+
+    async def upload(self, requests: Path) -> str:
+        """Nothing is handed over: the file's folder is its id."""
+        return requests.parent.name
+
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
+        """Begin to answer a file of requests."""
+        folder = self._run_folder / file_id
+        told = orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())})
+        replace_file(folder / "immediate.json", told)
+        return self._begun(folder).job
+
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        """How far the answers are; goes on with them where another process left off. Raises `UnknownBatch`."""
+        folder = self._run_folder / batch_id.removeprefix(_PREFIX)
+        if not (folder / "immediate.json").exists():
+            raise UnknownBatch(f"There is no immediate batch {batch_id}.")
+        work = self._begun(folder)
+        if work.cancelled:
+            return self._standing(work, "cancelled")
+        if work.task is not None and work.task.done():
+            work.task.result()
+            return self._standing(work, "completed")
+        return self._standing(work, "in_progress")
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """The answers lie where they belong already."""
+
+    async def cancel(self, batch_id: str) -> BatchJob:
+        """Stop answering, as `close` does; what was answered stays. Raises `UnknownBatch`."""
+        job = await self.retrieve(batch_id)
+        work = self._works[job.id]
+        await _stop([work], self._patience)
+        _finish(work.folder)
+        work.cancelled = True
+        return self._standing(work, "cancelled")
+
+    async def close(self) -> None:
+        """Send no more, wait for what is under way, and let go of the connections.
+
+        A cancellation of the wait, and the end of our patience, give up what is still under way.
+        """
+        try:
+            await _stop(self._works.values(), self._patience)
+        finally:
+            await self._connector.close()
+
+    # ── one file of requests ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _begun(self, folder: Path) -> _Work:
+        identity = _PREFIX + folder.name
+        work = self._works.get(identity)
+        if work is None:
+            told = orjson.loads((folder / "immediate.json").read_bytes())
+            created = datetime.fromtimestamp(told["created_at"], UTC)
+            work = _Work(BatchJob(identity, "in_progress", told["label"], created), folder)
+            self._works[identity] = work
+            work.task = asyncio.create_task(self._answer(work))
+        return work
+
+    def _standing(self, work: _Work, status: str) -> BatchJob:
+        job = work.job
+        ended = self._clock() if status != "in_progress" else None
+        return BatchJob(job.id, status, job.label, job.created_at, None, ended, work.total, work.done, work.failed)
+
+    async def _answer(self, work: _Work) -> None:
+        if (work.folder / "output.jsonl").exists():
+            return
+        work.total = sum(1 for _ in _lines(work.folder / "requests.jsonl"))
+        answered = _answered_ids(work)
+        with _appending(work.folder / "output.jsonl.partial") as out:
+            try:
+                async for line in self._replies(work, answered):
+                    out.write(line)
+                    if (work.done + work.failed) % SYNC_EVERY == 0:
+                        sync(out)
+            finally:
+                sync(out)
+        if not work.stopping or work.done + work.failed == work.total:
+            _finish(work.folder)
+
+    async def _replies(self, work: _Work, answered: set[str]) -> AsyncIterator[bytes]:
+        """The answer lines of what is not answered yet, as they come, with so many requests in flight at most.
+
+        An error is raised when the others have come in that were under way with it: they are paid for.
+        """
+        requests = (line for line in _lines(work.folder / "requests.jsonl") if line["custom_id"] not in answered)
+        flying: set[asyncio.Task[tuple[str, Reply]]] = set()
+        failed: list[BaseException] = []
+        until: float | None = None
+        try:
+            while True:
+                while self._may_send(work, flying, failed) and (line := next(requests, None)):
+                    flying.add(asyncio.create_task(self._ask(line)))
+                if not flying:
+                    break
+                arrived, flying = await asyncio.wait(flying, timeout=_left(until), return_when=asyncio.FIRST_COMPLETED)
+                if not arrived:
+                    break
+                failed += [error for task in arrived if (error := task.exception())]  # looks at every one of them
+                until = until or (_now() + self._patience if failed else None)
+                for task in arrived:
+                    if not task.exception():
+                        yield _answer_line(*task.result(), work)
+            if failed:
+                raise failed[0]
+        finally:
+            for task in flying:
+                task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
+
+    def _may_send(self, work: _Work, flying: Collection[object], failed: Collection[object]) -> bool:
+        return not work.stopping and not failed and len(flying) < self._connector.concurrency
+
+    async def _ask(self, line: Mapping[str, Any]) -> tuple[str, Reply]:
+        return line["custom_id"], await self._connector.post(line["body"])
+
+
+async def _stop(works: Collection[_Work], patience: float) -> None:
+    """Let each end with what it has under way; whatever is not through then, or if we are cancelled, is given up."""
+    for work in works:
+        work.stopping = True
+    tasks = [work.task for work in works if work.task is not None]
+    try:
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # looks at every error: who polls may never come again
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(0.0, until - _now())
+
+
+def _finish(folder: Path) -> None:
+    partial = folder / "output.jsonl.partial"
+    if partial.exists():
+        partial.replace(folder / "output.jsonl")
+
+
+def _answer_line(custom_id: str, reply: Reply, work: _Work) -> bytes:
+    """A reply in the form in which the Batch API would have put it, counted."""
+    if reply.status == HTTP_OK:
+        work.done += 1
+    else:
+        work.failed += 1
+    response = {"status_code": reply.status, "request_id": reply.request_id, "body": reply.body}
+    return orjson.dumps({"custom_id": custom_id, "response": response, "error": None}) + b"\n"
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for line in lines:
+            yield orjson.loads(line)
+
+
+def _answered_ids(work: _Work) -> set[str]:
+    """The ids that are answered already; a line that a crash left half written is cut off."""
+    path = work.folder / "output.jsonl.partial"
+    answered: set[str] = set()
+    if not path.exists():
+        return answered
+    whole = 0
+    with path.open("rb+") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            with suppress(orjson.JSONDecodeError, KeyError, TypeError):  # a power cut may leave zeros: asked again
+                parsed = orjson.loads(line)
+                status = parsed["response"]["status_code"]
+                answered.add(parsed["custom_id"])
+                work.done += status == HTTP_OK
+                work.failed += status != HTTP_OK
+        lines.truncate(whole)
+    return answered
+
+
+def _appending(path: Path) -> IO[bytes]:
+    if not path.exists():
+        return private_file(path)
+    return path.open("ab")

@@ -1,0 +1,148 @@
+"""The wall of `--max-cost`: nothing is sent whose expected cost would pass it.
+
+What counts is what was paid, what the batches in flight are expected to cost, and the next chunk. Expected, not the
+worst case: a chunk's cost is a sum over thousands of answers, whose mean is known after the first chunk, and the worst
+case would keep a part of the money from ever being used. So a bill may pass the wall by as much as the expectation of
+what is in flight was too low, and by no more. Answers that turn out longer than expected raise what is expected of
+those to come; shorter ones do not lower it, since the next wave asks for other components: what they have saved is room
+again once they are in.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+
+from floridify_batch.costs.price import Rates, rates
+from floridify_batch.errors import UsageError
+from floridify_batch.formatting import counted, dollars, exact
+from floridify_batch.pipeline.chunk import Budget
+from floridify_batch.run.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger
+from floridify_batch.run.settings import RunSettings
+
+_LEAST_SHARE = Decimal("0.05")
+"""Where less of the wall is left, no chunk is made to fit into it: the rest would go away in batches of a few words."""
+
+_PORTION = Decimal("0.25")
+"""The share of the wall that a chunk may have which is left before it: a wall higher by as much lets it pass."""
+
+_CENT = Decimal("0.01")
+
+
+def rate_of(settings: RunSettings) -> Rates | None:
+    """The rates at which a run pays, in its mode; None where nobody knows them."""
+    return rates(settings.model, batch=not settings.immediate, price=settings.price)
+
+
+def other_rate_of(settings: RunSettings) -> Rates | None:
+    """The rates of the other mode; None where nobody knows them: a price of the user's own is of one mode alone."""
+    return None if settings.price else rates(settings.model, batch=settings.immediate)
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """How a run's money stands before its wall, in US dollars. `stretch`: how much longer answers are than expected."""
+
+    limit: Decimal
+    spent: Decimal
+    committed: Decimal
+    rate: Rates
+    stretch: Decimal
+
+    @property
+    def room(self) -> Decimal:
+        """What may still be sent; below nothing where what is in flight has become dearer than expected."""
+        return self.limit - self.spent - self.committed
+
+    @property
+    def tight(self) -> bool:
+        """Whether so little room is left that no chunk is made for it."""
+        return self.room < self.limit * _LEAST_SHARE
+
+    def budget(self) -> Budget:
+        """What the next chunk may cost at the most."""
+        room = self.limit * _PORTION if self.tight else self.room
+        return Budget(room, self.rate.input, self.rate.output * self.stretch)
+
+    def cost(self, record: ChunkRecord) -> Decimal:
+        """What a chunk is expected to cost."""
+        return _cost(record, self.rate, self.stretch)
+
+    def would_cut(self, record: ChunkRecord) -> bool:
+        """Whether a chunk is no larger than one that is cut now."""
+        return self.cost(record) <= self.budget().room
+
+    def admits(self, record: ChunkRecord) -> bool:
+        """Whether a chunk may be sent."""
+        return self.cost(record) <= self.room
+
+
+def wall_of(ledger: Ledger) -> Wall | None:
+    """The wall before a run; None where it has none. Raises `UsageError` where the price is unknown."""
+    settings = ledger.run.settings
+    if settings.max_cost is None:
+        return None
+    rate, spent = priced(settings), ledger.totals().cost
+    if spent is None:
+        raise UsageError(_NO_PRICE.format(model=settings.model))
+    return Wall(settings.max_cost, spent, _committed(ledger, rate), rate, stretched(ledger))
+
+
+def expected_in_flight(ledger: Ledger) -> Decimal | None:
+    """What the chunks in flight are expected to cost; None where the price is unknown."""
+    rate = rate_of(ledger.run.settings)
+    return None if rate is None else _committed(ledger, rate)
+
+
+def _committed(ledger: Ledger, rate: Rates) -> Decimal:
+    stretch = stretched(ledger)
+    return sum((_cost(each, rate, stretch) for each in ledger.in_state(*COMMITTED)), Decimal(0))
+
+
+_NO_PRICE = (
+    "--max-cost needs a price, and nobody knows that of {model}: add it, in US dollars per million tokens, such as "
+    "--price in=0.05,out=0.25."
+)
+
+
+def priced(settings: RunSettings) -> Rates:
+    """The rates at which a run with a wall pays. Raises `UsageError` where nobody knows them."""
+    rate = rate_of(settings)
+    if rate is None:
+        raise UsageError(_NO_PRICE.format(model=settings.model))
+    return rate
+
+
+def stretched(ledger: Ledger) -> Decimal:
+    """By how much this run's answers have been longer than was expected of them: 1 where they were not.
+
+    Answers that could not be used count as well: they are billed, and their length is in the bill.
+    """
+    expected = billed = 0
+    for record in ledger.chunks:
+        paid = record.answered if record.paid is None else record.paid
+        if paid:
+            expected += record.output_tokens * paid // record.requests
+            billed += record.usage.output
+    return max(Decimal(1), Decimal(billed) / expected) if expected else Decimal(1)
+
+
+def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
+    return record.input_tokens * rate.input + record.output_tokens * stretch * rate.output
+
+
+def at_the_wall(ledger: Ledger) -> str | None:
+    """What a run that stopped before its wall has spent, and why it goes no further; None where there is no wall."""
+    wall, next_one = wall_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
+    if wall is None or next_one is None or wall.admits(next_one):
+        return None
+    committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
+    return (
+        f"--max-cost {exact(wall.limit)} is reached: with {dollars(wall.spent)} spent{committed}, the next "
+        f"{counted(next_one.requests, 'request')} ({dollars(wall.cost(next_one))}) would pass it."
+    )
+
+
+def higher_wall(ledger: Ledger) -> Decimal:
+    """A wall behind which the rest of a run is expected to fit: at least twice the present one, in whole cents."""
+    wall = ledger.run.settings.max_cost or Decimal(0)
+    expected = (ledger.estimate and ledger.estimate.high) or Decimal(0)
+    return max(wall * 2, expected).quantize(_CENT, ROUND_UP)

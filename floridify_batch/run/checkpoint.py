@@ -1,0 +1,315 @@
+"""The checkpoint: the ledger's file, replaced whole and synced; its folder of chunk files; and its lock.
+
+A save writes the new file beside the old one, syncs it, keeps the old one as `.previous`, renames, and syncs the
+folder: at every moment one whole checkpoint is on the disk.
+"""
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+from itertools import count as count_from
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from floridify_batch.costs.account import Adopted
+from floridify_batch.errors import CheckpointError, CheckpointLocked
+from floridify_batch.formatting import count, dollars, to_type
+from floridify_batch.pipeline.chunk import forget_lines, private_file, sync, sync_folder
+from floridify_batch.run.ledger import VERSION, ChunkState, Ledger
+from floridify_batch.timing import Clock, utc_now
+from floridify_batch.words.word_log import WordLog
+
+_CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
+
+
+class Checkpoint:
+    """Where a run's ledger lives. The folder with its chunk files stands beside it."""
+
+    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+        self.path = path
+        self.folder = _folder_of(path)
+        self.words_path = self.folder / "words.txt"
+        self.previous_path = path.with_name(path.name + ".previous")
+        self._lock_path = path.with_name(f".{path.name}.lock")
+        self._holder_path = path.with_name(f".{path.name}.lock.holder")
+        self._clock = clock
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load(self) -> Ledger | None:
+        """The ledger, or None where there is no file, or one of the six known keys alone.
+
+        Raises `CheckpointError` where the file is damaged, of another version, or cannot be read.
+        """
+        data = self._read()
+        if data is None or "run" not in data:
+            return None
+        if data.get("version") != VERSION:
+            raise CheckpointError(
+                f"{self.path} has version {data.get('version')!r}, and this batch-synth reads version {VERSION}; "
+                "use the batch-synth that wrote it, or another --checkpoint."
+            )
+        try:
+            ledger = Ledger.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise self._damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        for contradiction in _contradictions(ledger):
+            raise self._damaged(contradiction)
+        return ledger
+
+    def adopted(self) -> Adopted:
+        """What a checkpoint that holds the six known keys alone says was done before, and what that had cost."""
+        data = self._read()
+        if data is None or "run" in data:
+            return Adopted()
+        words = data.get("processed_words")
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise self._damaged("it has no list of processed_words")
+        cost, tokens = _amount(data.get("total_cost")), data.get("total_tokens")
+        said = f"had cost {dollars(cost)}, which stays in the total" if cost else "does not say what it had cost"
+        return Adopted(
+            frozenset(words),
+            cost or Decimal(0),
+            tokens if isinstance(tokens, int) and tokens > 0 else 0,
+            (f"Adopted {self.path}: {count(len(words))} words are done, and it {said}.",),
+        )
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CheckpointError(f"The checkpoint {self.path} cannot be read: {error.strerror}.") from None
+        try:
+            data = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise self._damaged(str(error)) from None
+        if not isinstance(data, dict):
+            raise self._damaged("it is not a JSON object")
+        return data
+
+    def _damaged(self, why: str) -> CheckpointError:
+        if self.previous_path.exists():
+            cure = f"Copy its previous state {self.previous_path} over it, then resume."
+        else:
+            cure = "Restore it from a backup, or name another --checkpoint."
+        return CheckpointError(f"The checkpoint {self.path} is damaged ({why}); it was left as it is. {cure}")
+
+    def absent(self, advice: str = ".") -> CheckpointError:
+        """What there is to say where there is no file: where its previous copy is, or else what is advised."""
+        if not self.previous_path.exists():
+            return CheckpointError(f"There is no checkpoint {self.path}{advice}")
+        return CheckpointError(
+            f"There is no checkpoint {self.path}, but its previous state {self.previous_path} is there. Copy that to "
+            f"{self.path}, then resume: {to_type('resume', self.path)}"
+        )
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, ledger: Ledger) -> None:
+        """Replace the file. Raises `CheckpointError` where the disk refuses; the file that was there stays whole."""
+        totals = ledger.totals()
+        ledger.timestamp = self._clock().isoformat()
+        ledger.total_cost = None if totals.cost is None else float(totals.cost)
+        ledger.total_tokens = totals.usage.total + ledger.carried_tokens
+        try:
+            self._replace(_written(ledger))
+        except OSError as error:
+            raise CheckpointError(
+                f"The checkpoint {self.path} cannot be written: {error.strerror}. "
+                "What was saved before is intact; make room or give write access, then resume."
+            ) from None
+
+    def _replace(self, content: Iterable[bytes]) -> None:
+        partial = self.path.with_name(self.path.name + ".partial")
+        with private_file(partial) as out:
+            out.writelines(content)
+            sync(out)
+        if self.path.exists():
+            self._keep_previous()
+        partial.replace(self.path)
+        sync_folder(self.path.parent)
+
+    def _keep_previous(self) -> None:
+        """Give the present file a second name. Where the disk knows no links, there is no previous copy."""
+        with suppress(OSError):
+            self.previous_path.unlink(missing_ok=True)
+            os.link(self.path, self.previous_path)
+
+    def create_folder(self) -> None:
+        """Make the folder for chunk files, private to the user. Raises `CheckpointError`."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"The folder {self.folder} cannot be made: {error.strerror}.") from None
+
+    def rotate(self, ledger: Ledger) -> Path:
+        """Put a finished run aside under its time, so that a new one can begin. Returns its checkpoint's new path.
+
+        Its folder goes first: whoever dies on the way finds the checkpoint where it was, and goes on from there. Raises
+        `CheckpointError` where the disk refuses.
+        """
+        stamp = datetime.fromisoformat(ledger.timestamp).strftime("%Y%m%dT%H%M%S")
+        target = self._aside(stamp)
+        try:
+            self.previous_path.unlink(missing_ok=True)
+            if self.words_path.exists():
+                self.folder.rename(_folder_of(target))
+                sync_folder(self.path.parent)
+            self.path.replace(target)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise CheckpointError(
+                f"The finished run {self.path} cannot be put aside as {target}: {error.strerror}."
+            ) from None
+        return target
+
+    def _aside(self, stamp: str) -> Path:
+        """A free name for a run that is put aside, or the one under which its folder already is."""
+        moved = not self.words_path.exists()  # every run's folder has its list
+        endings = chain([""], (f"-{number}" for number in count_from(2)))
+        name = self.path.name.removesuffix(".json")
+        targets = (self.path.with_name(f"{name}.{stamp}{ending}.json") for ending in endings)
+        return next(target for target in targets if not target.exists() and (moved or not _folder_of(target).exists()))
+
+    def tidy(self, ledger: Ledger) -> None:
+        """Remove chunk folders that the ledger does not know, since their words are planned again, and old lines.
+
+        Lines are old where the chunk is DONE in the previous copy as well, which somebody may have to go on from.
+        """
+        needed = self._open_before()
+        for folder in self.folder.iterdir():
+            ours = _CHUNK_FOLDER.fullmatch(folder.name)
+            if ours is None:
+                continue
+            number = int(ours["number"])
+            known = folder.name == ours["number"] and number <= len(ledger.chunks)
+            if not known:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif ledger.chunk(number).state is ChunkState.DONE and number not in needed:
+                forget_lines(folder)
+
+    def _open_before(self) -> set[int]:
+        """The chunks that are not DONE in the previous copy; none where there is no such copy that can be read."""
+        try:
+            chunks = orjson.loads(self.previous_path.read_bytes())["chunks"]
+            return {chunk["number"] for chunk in chunks if chunk["state"] != ChunkState.DONE}
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
+
+    # ── the lock ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the checkpoint for this process alone. Raises `CheckpointLocked` while another living process does.
+
+        The operating system drops the lock of a process that dies, so that a dead one never blocks.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock_path.touch(mode=0o600)
+            lock = FileLock(self._lock_path, timeout=0, mode=0o600)
+            lock.acquire()
+        except Timeout:
+            raise CheckpointLocked(f"{self.path} is in use by {self._holder()}; wait for it, or stop it.") from None
+        except OSError as error:
+            raise CheckpointError(
+                f"{self._lock_path} cannot be made: {error.strerror}; the folder must be writable."
+            ) from None
+        try:
+            self._sign()
+            yield
+        finally:
+            self._holder_path.unlink(missing_ok=True)
+            lock.release()
+
+    def is_held(self) -> bool:
+        """Whether a process says that it works on it and, as far as can be told from here, lives. Takes no lock."""
+        try:
+            holder = orjson.loads(self._holder_path.read_bytes())
+            return holder["host"] != socket.gethostname() or _is_alive(int(holder["pid"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _sign(self) -> None:
+        since = self._clock().isoformat(timespec="seconds")
+        with private_file(self._holder_path) as out:
+            out.write(orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+
+    def _holder(self) -> str:
+        try:
+            holder = orjson.loads(self._holder_path.read_bytes())
+            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return "another process"
+
+
+def _amount(value: Any) -> Decimal | None:
+    """An amount of money that somebody wrote down; None where it is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < inf:
+        return None
+    return Decimal(str(value))
+
+
+def _written(ledger: Ledger) -> Iterator[bytes]:
+    """The ledger as JSON, in parts. Its long lists are that already, and are not copied."""
+    rest = ledger.model_dump(mode="json", exclude={"processed_words", "failed_words"})
+    known = {"version": rest.pop("version"), "processed_words": [], "failed_words": ledger.failed_words}
+    before, empty, after = orjson.dumps(known | rest, option=orjson.OPT_INDENT_2).partition(_NO_WORDS)
+    words = ledger.processed_words
+    yield before + empty.removesuffix(b"[]")
+    yield (words if isinstance(words, WordLog) else WordLog(words)).json()
+    yield after
+
+
+_NO_WORDS = b'"processed_words": []'
+"""Stands where the words go; before it there is nothing but the version."""
+
+
+def _contradictions(ledger: Ledger) -> Iterator[str]:
+    """What no run can have written, in words: whoever went on from there would skip words or ask them twice."""
+    for place, record in enumerate(ledger.chunks, 1):
+        if record.number != place:
+            yield f"chunk {record.number} stands where chunk {place} belongs"
+    finished = len(ledger.processed_words) + len(ledger.failed_words)
+    if finished > ledger.run.words:
+        yield f"{finished} words are finished of {ledger.run.words}"
+    if not 0 <= ledger.list_cursor <= ledger.run.words:
+        yield f"list_cursor: {ledger.list_cursor} is no place in a list of {ledger.run.words} words"
+    for ordinal in ledger.retrying:
+        if not 0 <= ordinal < ledger.run.words:
+            yield f"retrying: {ordinal} is no place in a list of {ledger.run.words} words"
+    try:
+        datetime.fromisoformat(ledger.timestamp or utc_now().isoformat())
+    except ValueError:
+        yield "timestamp: it is no time"
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there, asking ends it
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's
+        return True
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _folder_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".json") + ".files")

@@ -1,0 +1,302 @@
+"""Stations 9 to 15: a batch that has ended is collected, settled and stored, whatever its end was.
+
+Finished work is paid for in every case, so it is used in every case: what an expired or cancelled batch holds is
+stored like that of a completed one, and only the rest is asked again.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.costs.account import Spent, TokenCount
+from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.price import Bills, Usage
+from floridify_batch.errors import UnknownBatch
+from floridify_batch.pipeline.chunk import (
+    expected_pages,
+    private_file,
+    read_expected,
+    read_failures,
+    sync,
+    sync_folder,
+    write_failures,
+)
+from floridify_batch.pipeline.outcome import Origin, Tally
+from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered, blocks_of
+from floridify_batch.pipeline.stage import BlockToIndex, PageToSettle, index_lines, settle_words
+from floridify_batch.progress import Paced
+from floridify_batch.providers.creation import refusal, unanswered
+from floridify_batch.providers.download import bring_answers
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.event import ChunkSettled, Noticed, PartStored, Waiting
+from floridify_batch.run.ledger import ChunkRecord, ChunkState
+from floridify_batch.run.state import Run
+from floridify_batch.run.worker import Workshop, in_order
+from floridify_batch.words.entry import DocId
+
+TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
+STORE_PAGE_WORDS = 40
+"""Words whose answers are in memory together: some 1,200 parsed answers, and what they change."""
+
+
+async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
+    """Bring a SUBMITTED chunk whose batch has ended to its next state; to STORED, wherever there is something.
+
+    Raises `ServiceRefused` where the batch failed for the account's sake, once what it holds is stored.
+    """
+    refused = refusal(job)
+    if refused and not (job.output_file_id or job.error_file_id):
+        _plan_again(run, record)
+        raise refused
+    if job.status == "failed" and _queue_was_full(job):
+        if not record.alone:
+            return _plan_again(run, record)
+        if await run.batches.others(run.ledger.run.id):
+            _tell(run, record, "Other batches fill the account's queue. It goes up again later.")
+            return _plan_again(run, record)
+        if record.words > 1:
+            return _cut_smaller(run, record)
+    folder = run.folder(record)
+    try:
+        await bring_answers(run.batches, job, *_answers(folder), run.sleep, partial(_tell, run, record))
+    except UnknownBatch as error:
+        return await lose(run, record, str(error))
+    sync_folder(folder)
+    rest = unanswered(job)
+    record = run.move(
+        record,
+        ChunkState.ANSWERED,
+        completed_at=(job.completed_at or run.clock()).timestamp(),
+        absent_reason=rest.reason,
+        absent_detail=rest.detail,
+        billed=TokenCount.of(job.usage) if job.usage else None,
+    )
+    record = await store(run, record)
+    if refused:
+        raise refused
+    return record
+
+
+def _answers(folder: Path) -> tuple[Path, Path]:
+    return folder / "output.jsonl", folder / "errors.jsonl"
+
+
+def _tell(run: Run, record: ChunkRecord, why: str) -> None:
+    run.observer.notify(Waiting(f"Chunk {record.number}: {why}"))
+
+
+async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
+    """A batch that the service no longer knows: its requests are failed, and nobody pays for them again unasked."""
+    run.observer.notify(Noticed(f"Chunk {record.number} is lost: {why}"))
+    detail = f"batch {record.batch_id} is lost: {why}"
+    record = run.move(
+        record,
+        ChunkState.LOST,
+        completed_at=run.clock().timestamp(),
+        absent_reason=FailureReason.REJECTED,
+        absent_detail=detail,
+    )
+    return await store(run, record)
+
+
+async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """Settle an ANSWERED or LOST chunk and write what it holds. Doing so twice changes nothing."""
+    folder = run.folder(record)
+    settings = run.ledger.run.settings
+    bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
+    tally, origin = Tally(), _origin(run, record)
+    told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
+    paths = [path.absolute() for path in _answers(folder) if path.exists()]
+    index = await indexed(run.workshop, paths, bills)
+    with private_file(folder / "failures.partial") as failures:
+        _copy_carried(folder, failures)
+        pages = _pages(run, record, index, paths, origin)
+        async with aclosing(in_order(run.workshop, settle_words, pages)) as settled:
+            async for page in settled:
+                failures.write(page.failures)
+                tally.add(page.tally)
+                if page.writes:
+                    await run.store.apply(page.writes)
+                told(tally.settled, record.requests)
+        sync(failures)
+    _tell_of_odd_lines(run, record, index)
+    await run.store.observe(_observed(run, bills, origin))
+    _tell_of_another_bill(run, record, bills.usage)
+    (folder / "failures.partial").replace(folder / "failures.jsonl")
+    sync_folder(folder)
+    usage, cost = bills.usage, bills.cost
+    run.ledger.spend(_spent(bills, tally))
+    record = run.move(
+        record,
+        ChunkState.STORED,
+        answered=tally.answered,
+        paid=sum(bill.requests for bill in bills.by_component.values()),
+        failures=dict(tally.failures),
+        usage=TokenCount.of(usage),
+        cost=cost,
+        stored_at=run.clock().timestamp(),
+    )
+    run.observer.notify(
+        ChunkSettled(
+            record.number,
+            record.answered,
+            record.failures,
+            tuple(tally.samples),
+            usage,
+            cost,
+            tally.dropped.total(),
+        )
+    )
+    return record
+
+
+def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
+    names = bills.by_component.keys() | tally.answers.keys() | tally.failed.keys()
+    spent = {name: Spent(answered=tally.answers[name], failed=tally.failed[name]) for name in sorted(names)}
+    for name, bill in bills.by_component.items():
+        spent[name] += Spent(billed=bill.requests, usage=TokenCount.of(bill.usage), cost=bill.cost)
+    return spent
+
+
+def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, Observed]]:
+    """How long this batch's answers were, by stamp, so that the next estimate over this database knows."""
+    seen = ((run.questions[name], bill) for name, bill in bills.by_component.items() if name in run.questions)
+    return {
+        origin.stamp(question).id: (question.recipe.component, Observed(bill.requests, bill.usage.output))
+        for question, bill in seen
+        if bill.requests
+    }
+
+
+def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
+    """The batch's own usage is a second count of the same thing: where it is another, the user should know."""
+    billed = record.billed and record.billed.usage()
+    if billed and (billed.input, billed.output) != (usage.input, usage.output):
+        run.observer.notify(
+            Noticed(
+                f"Chunk {record.number}: the service counts {billed.input:,} tokens in and {billed.output:,} out for "
+                f"its batch; its answers add up to {usage.input:,} and {usage.output:,}, which is what the cost is "
+                "reckoned from."
+            )
+        )
+
+
+def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:
+    if index.unreadable or index.repeated:
+        run.observer.notify(
+            Noticed(
+                f"Chunk {record.number}: of {index.lines:,} lines in the answer files, {index.unreadable:,} could not "
+                f"be read and {index.repeated:,} answered something a second time."
+            )
+        )
+
+
+# ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def indexed(workshop: Workshop, paths: Sequence[Path], bills: Bills) -> AnswerIndex:
+    """Where each line of answer files stands; what those with an answer cost goes on the bills."""
+    index = AnswerIndex()
+
+    async def blocks() -> AsyncIterator[BlockToIndex]:
+        for file, path in enumerate(paths):
+            for offset, length in blocks_of(path):
+                yield BlockToIndex(file, str(path), offset, length, bills.blank())
+
+    async with aclosing(in_order(workshop, index_lines, blocks())) as found:
+        async for file, block, billed in found:
+            index.add(file, block)
+            bills.join(billed)
+    return index
+
+
+async def _pages(
+    run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], origin: Origin
+) -> AsyncIterator[PageToSettle]:
+    """A chunk's words, page by page, with the places of the lines that came back and what is stored of them."""
+    absent = _absent(record)
+    for page in expected_pages(run.folder(record), STORE_PAGE_WORDS):
+        texts = [run.words[ordinal] for ordinal in page.ordinals]
+        entries = await run.store.entries(texts, run.ledger.run.settings.language)
+        yield PageToSettle(
+            page.lines,
+            [index.places.get(each.custom_id) for each in page.expected],
+            [str(path) for path in paths],
+            [entries[text] for text in texts],
+            absent,
+            origin,
+        )
+
+
+def _origin(run: Run, record: ChunkRecord) -> Origin:
+    settings = run.ledger.run.settings
+    return Origin(
+        run.ledger.run.id,
+        record.batch_id or "",
+        _time(record.created_at),
+        _time(record.completed_at),
+        settings.model,
+        run.mode,
+        settings.language,
+        rare_first=settings.frequency_scale == "rare-first",
+    )
+
+
+def _time(epoch: float | None) -> datetime:
+    return datetime.fromtimestamp(epoch or 0, UTC)
+
+
+# ── how a batch ended ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _absent(record: ChunkRecord) -> Unanswered:
+    return Unanswered(FailureReason(record.absent_reason or FailureReason.MISSING), record.absent_detail or "")
+
+
+def _queue_was_full(job: BatchJob) -> bool:
+    return any(error.code == TOKEN_LIMIT_EXCEEDED for error in job.errors)
+
+
+def _cut_smaller(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """A chunk that found the queue full with nobody's batch before it; the least limit ever found is kept."""
+    half = max(1, record.input_tokens // 2)
+    run.ledger.token_limit = min(run.ledger.token_limit or half, half)
+    run.observer.notify(
+        Noticed(
+            f"Chunk {record.number} alone passes the account's limit of queued tokens; "
+            f"it is cut again into chunks of at most {run.ledger.token_limit:,} tokens."
+        )
+    )
+    return split(run, record)
+
+
+def split(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """Give up a chunk of which nothing was taken: its words are planned again, in smaller chunks."""
+    _keep_attempts(run.folder(record))
+    return run.move(record, ChunkState.SPLIT)
+
+
+def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
+    """A chunk of which nothing was answered: it goes up again, under another label, from the file that is there."""
+    return run.move(record, ChunkState.PLANNED, submission=record.submission + 1, batch_id=None, created_at=None)
+
+
+def _keep_attempts(folder: Path) -> None:
+    """Note how often each request of a split chunk had been tried before, so that the next chunk counts on."""
+    with private_file(folder / "failures.partial") as out:
+        _copy_carried(folder, out)
+        for expected in read_expected(folder):
+            if expected.attempt > 1:
+                before = Failure(expected.custom_id, FailureReason.MISSING, "", expected.attempt - 1, expected.boost)
+                write_failures(out, expected.ordinal, [before])
+        sync(out)
+    (folder / "failures.partial").replace(folder / "failures.jsonl")
+
+
+def _copy_carried(folder: Path, out: IO[bytes]) -> None:
+    for ordinal, failure in read_failures(folder / "carried.jsonl"):
+        write_failures(out, ordinal, [failure])

@@ -1,0 +1,277 @@
+"""The driver of a run: it feeds, submits, follows and collects, until nothing is left or it is told to stop.
+
+It owns the order of things and nothing else: what is asked is the plan's affair, what came back is the settling's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from enum import Enum, auto
+from functools import partial
+
+from floridify_batch.errors import UnknownBatch
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.budget import Wall, at_the_wall, wall_of
+from floridify_batch.run.collection import collect, lose, split, store
+from floridify_batch.run.event import BatchPolled, Noticed, RunBegan, RunEnded
+from floridify_batch.run.failure_sample import examples_of
+from floridify_batch.run.feeder import Feeder
+from floridify_batch.run.ledger import ChunkRecord, ChunkState
+from floridify_batch.run.state import Run
+from floridify_batch.run.submission import adopt, look_again, submit
+
+GRACE = 10.0
+"""Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
+
+_MOST_RESTS = 16
+"""Poll intervals between two tries of a chunk while others fill the account's queue."""
+
+
+class Ending(Enum):
+    """How the driver came to its end."""
+
+    FINISHED = auto()
+    """Every word of the list is processed or failed."""
+    LEFT = auto()
+    """It was asked not to wait; batches are in flight."""
+    STOPPED = auto()
+    """It was told to stop; everything is on disk."""
+    CANCELLED = auto()
+    """It was asked to cancel; nothing is in flight any more, and words are open."""
+    WALLED = auto()
+    """The next chunk would pass `--max-cost`; everything before it is stored."""
+
+
+class Driver:
+    """Brings a run to its end, from wherever its ledger stands."""
+
+    def __init__(self, run: Run, *, grace: float = GRACE) -> None:
+        self._run = run
+        self._grace = grace
+        settings = run.ledger.run.settings
+        # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
+        self._max_batches = 1 if settings.immediate else settings.max_batches
+        self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
+        self._winding_up = False
+        self._stop = asyncio.Event()
+        self._queue_is_full = False
+        self._rests = self._rested = 1
+        self._walled = self._told_of_wall = False
+
+    def stop(self) -> None:
+        """Ask the driver to finish its present step and leave."""
+        self._stop.set()
+
+    async def process(self, *, wait: bool = True) -> Ending:
+        """Work until the run is finished; without `wait`, do what can be done now.
+
+        Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a ledger that can be resumed from.
+        """
+        return await self._led(partial(self._work, wait=wait))
+
+    async def wind_up(self) -> Ending:
+        """Cancel what is in flight, wait for its end, and store what it had finished; nothing further is sent.
+
+        Raises what `process` raises.
+        """
+        return await self._led(self._wind_up)
+
+    async def _led(self, work: Callable[[Feeder], Awaitable[Ending]]) -> Ending:
+        """Work from the first event to the last."""
+        run = self._run
+        run.observer.notify(
+            RunBegan(
+                run.ledger.run.id,
+                run.ledger.run.settings.model,
+                run.mode,
+                bool(run.ledger.chunks),
+                run.ledger.totals(),
+                run.ledger.failures(),
+                tuple(examples_of(run.checkpoint.folder, run.ledger).values()),
+                run.started,
+            )
+        )
+        feeder = Feeder(run, self._stop.is_set)
+        try:
+            ending = await work(feeder)
+        finally:
+            feeder.close()
+        run.save()
+        run.checkpoint.tidy(run.ledger)
+        run.observer.notify(RunEnded(ending is Ending.FINISHED, ending is Ending.STOPPED, run.ledger.totals()))
+        return ending
+
+    async def _work(self, feeder: Feeder, *, wait: bool) -> Ending:
+        await self._store_answered(feeder)
+        await self._poll(feeder)
+        while not self._stop.is_set():
+            await self._submit_what_fits(feeder)
+            if self._stop.is_set():
+                break
+            if not self._under_way():
+                return Ending.FINISHED
+            if self._walled and not self._run.in_flight():
+                await feeder.finish_returned()
+                return Ending.WALLED
+            if not wait:
+                return Ending.LEFT
+            await self._pause()
+            self._try_again()
+            await self._poll(feeder)
+        return Ending.STOPPED
+
+    async def _wind_up(self, feeder: Feeder) -> Ending:
+        self._winding_up = True
+        await self._store_answered(feeder)
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
+            await self._unless_stopped(adopt(self._run, record))
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
+            await self._unless_stopped(self._cancel(record))
+        await self._poll(feeder)
+        while self._run.in_flight() and not self._stop.is_set():
+            await self._pause()
+            await self._poll(feeder)
+        await feeder.finish_returned()
+        if self._stop.is_set():
+            return Ending.STOPPED
+        return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
+
+    async def _cancel(self, record: ChunkRecord) -> None:
+        with suppress(UnknownBatch):  # whoever polls it, learns so
+            await self._run.batches.cancel(record.batch_id or "")
+
+    def _under_way(self) -> bool:
+        """Whether any chunk has an outcome before it."""
+        return any(record.state is not ChunkState.DONE for record in self._run.ledger.chunks)
+
+    async def _store_answered(self, feeder: Feeder) -> None:
+        """Finish what a process that ended had begun to store."""
+        for record in list(self._run.ledger.in_state(ChunkState.ANSWERED, ChunkState.LOST)):
+            if self._stop.is_set():
+                return
+            feeder.give_back(await store(self._run, record))
+
+    async def _submit_what_fits(self, feeder: Feeder) -> None:
+        """Submit chunk after chunk while there is room in flight and something to ask."""
+        run = self._run
+        while not self._stop.is_set():
+            begun = next(run.ledger.in_state(ChunkState.SUBMITTING), None)
+            if begun is None and (self._queue_is_full or run.in_flight() >= self._max_batches):
+                return
+            record = begun or await self._next(feeder)
+            if record is None:
+                return
+            await self._submit(record)
+
+    async def _submit(self, record: ChunkRecord) -> None:
+        """Submit a chunk, however long the service is out; a driver that is stopped leaves it as it is on the disk."""
+        await self._unless_stopped(submit(self._run, record), self._grace)
+
+    async def _next(self, feeder: Feeder) -> ChunkRecord | None:
+        """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""
+        run, wall = self._run, wall_of(self._run.ledger)
+        self._walled = False
+        record = next(run.ledger.in_state(ChunkState.PLANNED), None)
+        if record and await self._is_too_large(record, wall):
+            feeder.give_back(split(run, record))
+            return await self._next(feeder)
+        if record is None:
+            if wall and wall.tight and run.in_flight():
+                return None  # what comes in may have cost less than expected, and leave room for a chunk worth sending
+            run.budget = wall.budget() if wall else None
+            record = await feeder.next_chunk(alone=not run.in_flight())
+        if record is None or not self._may_queue(record):
+            return None
+        self._walled = wall is not None and not wall.admits(record)
+        if self._walled:
+            self._tell_of_wall()
+            return None
+        return record
+
+    async def _is_too_large(self, record: ChunkRecord, wall: Wall | None) -> bool:
+        """Whether a chunk is to be cut again, for another wall or a lower limit; none of which a batch may be there."""
+        run, limit = self._run, self._run.ledger.token_limit
+        too_long = limit is not None and record.input_tokens > limit
+        dear = wall is not None and not (run.in_flight() or record.submission or wall.would_cut(record))
+        if record.words == 1 or not (too_long or dear):
+            return False
+        # Whoever restored an older checkpoint may have sent this chunk before.
+        label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
+        return await run.batches.find(label, run.started) is None
+
+    def _tell_of_wall(self) -> None:
+        sentence = at_the_wall(self._run.ledger)
+        if sentence and not self._told_of_wall:
+            self._run.observer.notify(Noticed(sentence))
+        self._told_of_wall = True
+
+    def _may_queue(self, record: ChunkRecord) -> bool:
+        """Whether a chunk's tokens may join those in flight; a chunk alone always may, since none is cut smaller."""
+        if self._max_queued_tokens is None or not self._run.in_flight():
+            return True
+        return self._run.queued_tokens() + record.input_tokens <= self._max_queued_tokens
+
+    async def _poll(self, feeder: Feeder) -> None:
+        """Ask how every batch in flight stands, and collect those that have ended."""
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
+            if self._stop.is_set():
+                return
+            try:
+                job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
+            except UnknownBatch as error:
+                feeder.give_back(await lose(self._run, record, str(error)))
+                self._queue_is_full = False
+                continue
+            if job is None:
+                return
+            self._run.observer.notify(polled(record, job))
+            if record.doubtful:
+                await self._unless_stopped(look_again(self._run, record))
+            if job.terminal:
+                await self._take_in(feeder, record, job)
+                # Not only after the round: many batches may end together, and each takes a while to store.
+                await (feeder.finish_returned() if self._winding_up else self._submit_what_fits(feeder))
+
+    async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> None:
+        after = await collect(self._run, record, job)
+        # A full queue has room again when one of ours has left it; until then every submission would be rejected.
+        self._queue_is_full = after.state is ChunkState.PLANNED
+        if after.state is not ChunkState.PLANNED:
+            self._rests = self._rested = 1
+            feeder.give_back(after)
+
+    def _try_again(self) -> None:
+        """Where batches of others alone fill the queue, let go of the next chunk after ever more poll intervals."""
+        if not self._queue_is_full or self._run.in_flight():
+            return
+        self._rested -= 1
+        if not self._rested:
+            self._queue_is_full = False
+            self._rests = self._rested = min(2 * self._rests, _MOST_RESTS)
+
+    async def _pause(self) -> None:
+        """Let the poll interval pass, or less if told to stop."""
+        await self._unless_stopped(self._run.sleep(self._run.ledger.run.settings.poll_interval))
+
+    async def _unless_stopped[T](self, deed: Awaitable[T], grace: float = 0.0) -> T | None:
+        """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped.
+
+        `grace`: seconds that the deed is given to come to its end all the same.
+        """
+        doing = asyncio.ensure_future(deed)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((doing, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if grace:
+                await asyncio.wait((doing,), timeout=grace)
+            return doing.result() if doing.done() else None
+        finally:
+            stopped.cancel()
+            doing.cancel()
+
+
+def polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:
+    """What the service says of a chunk's batch, as an event."""
+    return BatchPolled(
+        record.number, job.id, job.status, job.total, job.done, job.failed, job.created_at, job.expires_at
+    )

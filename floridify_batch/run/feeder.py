@@ -1,0 +1,316 @@
+"""Stations 2 to 5: words are looked up, planned and packed; full chunks are cut and entered in the ledger.
+
+Words come from two sources: chunks whose answers are stored, and the list. Both feed one packer, and a chunk that is
+not full is cut only at the end of the list or when nothing that is in flight can fill it; otherwise waves and retries
+would make thousands of tiny batches.
+"""
+
+import shutil
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched, chain, groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from floridify_batch.components.failure import Failure
+from floridify_batch.pipeline.chunk import ChunkSize, failures_by_word, forget_lines, read_expected, read_ordinals
+from floridify_batch.pipeline.pack import ChunkWriter, Planned, lines_of
+from floridify_batch.pipeline.stage import Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
+from floridify_batch.run.event import ChunkMoved, ListRead, WordFailed
+from floridify_batch.run.ledger import ChunkRecord, ChunkState
+from floridify_batch.run.state import PAGE_WORDS, Run
+from floridify_batch.run.worker import forget
+from floridify_batch.words.entry import Entry
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+    from floridify_batch.components.change import Update
+
+_NOWHERE = 0
+_FINISHED = -1
+_THE_LIST = 0
+"""The origin of words that come from the list; others come from the chunk of this number."""
+
+_SOME_WORDS = 150_000
+
+_NO_FAILURES: Mapping[str, Failure] = {}
+
+type _Found = Mapping[str, Sequence[Entry]]
+type _Begun = tuple[_Page, _Found, Future[PlannedPage]]
+
+
+class _Page(NamedTuple):
+    """Words that are looked up and planned together. `end`: how far the list is read after it."""
+
+    origin: int
+    ordinals: Sequence[int]
+    failures: Mapping[int, Mapping[str, Failure]]
+    asked: Mapping[int, frozenset[str]]
+    end: int
+
+
+@dataclass(slots=True)
+class _Returned:
+    """A chunk whose words are being planned again, with the ids that were answered or have failed in it."""
+
+    number: int
+    asked: Iterator[tuple[int, frozenset[str]]]
+    failures: Mapping[int, Mapping[str, Failure]]
+
+
+class Feeder:
+    """Cuts one chunk after another out of what is left to be asked."""
+
+    def __init__(self, run: Run, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._run = run
+        self._stopping = stopping
+        self._place = _places(run)
+        self._next = run.ledger.list_cursor
+        self._returned: deque[ChunkRecord] = deque()
+        self._reading: _Returned | None = None
+        self._planning: deque[_Begun] = deque()
+        self._pieces = (run.checkpoint.folder / "planned.partial").absolute()
+        self._piece: Path | None = None
+        self._pending: deque[tuple[Planned, int]] = deque()
+        self._writer: ChunkWriter | None = None
+        self._origins: list[int] = []
+        self._outstanding: Counter[int] = Counter()
+        self._unsaved = False
+        self._tidied: list[Update] = []
+        self._done: list[int] = []
+        shutil.rmtree(self._pieces, ignore_errors=True)
+        for record in run.ledger.in_state(ChunkState.STORED, ChunkState.SPLIT):
+            self.give_back(record)
+
+    def give_back(self, record: ChunkRecord) -> None:
+        """Take the words of a chunk that is stored or split: what they still need is asked in a later one."""
+        self._returned.append(record)
+        self._outstanding[record.number] += 1  # the chunk itself, until it has been read to its end
+
+    async def next_chunk(self, *, alone: bool) -> ChunkRecord | None:
+        """The next chunk, planned and on disk; None while none can be cut, and as soon as the driver is stopping.
+
+        `alone`: nothing is in flight, so that no word will come back to fill a chunk.
+        """
+        while not self._stopping():
+            while self._pending:
+                if not self._pack():
+                    return self._cut()
+            if not await self._plan_page():
+                break
+        if self._stopping():
+            self._settle_accounts()
+            return None
+        if self._origins and (alone or _THE_LIST in self._origins or self._is_full()):
+            return self._cut()
+        self._settle_accounts()
+        return None
+
+    async def finish_returned(self) -> None:
+        """Bring to their end the words that came back with nothing left to ask; the others stay in their chunks.
+
+        No chunk is cut, and none can be afterwards: what is asked of the others is planned by the next feeder.
+        """
+        while not self._stopping() and await self._plan_page(from_list=False):
+            self._pending = deque((packed, origin) for packed, origin in self._pending if origin == _THE_LIST)
+        self._settle_accounts()
+
+    def close(self) -> None:
+        """Give up the chunk that was not cut; its words are planned again another time."""
+        if self._writer:
+            self._writer.discard()
+            self._writer = None
+        for _, __, outcomes in self._planning:
+            forget(outcomes)
+        for _ in range(1 + len(self._planning)):  # whoever still plans a page may begin its piece amid the removal
+            shutil.rmtree(self._pieces, ignore_errors=True)
+
+    # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _plan_page(self, *, from_list: bool = True) -> bool:
+        """Plan the page whose turn it is, while those behind it are in work; False where there is none."""
+        while len(self._planning) <= self._run.workshop.ahead and (page := self._next_page(from_list=from_list)):
+            self._planning.append(await self._begun(page))
+        if not self._planning:
+            return False
+        page, found, planned = self._planning[0]
+        outcomes = await planned
+        self._planning.popleft()
+        await self._take(page, found, outcomes)
+        return True
+
+    def _next_page(self, *, from_list: bool) -> _Page | None:
+        while chunk := self._opened():
+            asked = dict(islice(chunk.asked, PAGE_WORDS))
+            if asked:
+                here = [ordinal for ordinal in asked if self._place[ordinal] == chunk.number]
+                return _Page(chunk.number, here, chunk.failures, asked, self._next)
+            self._reading = None
+            self._outstanding[chunk.number] -= 1
+            self._unsaved = True
+        if not from_list:
+            return None
+        fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
+        self._next = fresh.stop
+        here = [ordinal for ordinal in fresh if self._place[ordinal] == _NOWHERE]
+        return _Page(_THE_LIST, here, {}, {}, fresh.stop) if fresh else None
+
+    def _opened(self) -> _Returned | None:
+        """The returned chunk whose turn it is; only its failures are in memory, however many chunks came back."""
+        if self._reading is None and self._returned:
+            record = self._returned.popleft()
+            folder = self._run.folder(record)
+            asked = _asked(folder, answered=record.state is not ChunkState.SPLIT)
+            self._reading = _Returned(record.number, asked, failures_by_word(folder / "failures.jsonl"))
+        return self._reading
+
+    async def _begun(self, page: _Page) -> _Begun:
+        run = self._run
+        texts = [run.words[ordinal] for ordinal in page.ordinals]
+        found = await run.store.entries(texts, run.ledger.run.settings.language) if texts else {}
+        self._pieces.mkdir(mode=0o700, exist_ok=True)
+        words = [
+            WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
+            for ordinal, text in zip(page.ordinals, texts, strict=True)
+        ]
+        self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
+        return page, found, run.workshop.begin(plan_words, PageToPlan(words, str(self._pieces)))
+
+    async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage) -> None:
+        run = self._run
+        if self._piece:
+            self._piece.unlink(missing_ok=True)
+        self._piece = Path(outcomes.piece)
+        asked_about: list[str] = []
+        for outcome in outcomes.words:
+            if isinstance(outcome, Finished):
+                self._finish(outcome)
+            else:
+                asked_about.append(run.words[outcome.ordinal])
+                self._pending.append((outcome, page.origin))
+                self._outstanding[page.origin] += 1
+        self._outstanding[page.origin] -= 1
+        if self._tidied:
+            await run.store.update(self._tidied)
+            self._tidied = []
+        entries = (entry for text in asked_about for entry in found[text])
+        await run.store.ensure_words(entry.word for entry in entries if not entry.word.stored)
+        if page.origin == _THE_LIST:
+            run.observer.notify(ListRead(page.end, len(run.words)))
+
+    def _finish(self, outcome: Finished) -> None:
+        """A word for which nothing is left to ask is processed, or has failed for a reason."""
+        word, ledger = self._run.words[outcome.ordinal], self._run.ledger
+        if outcome.reason is None:
+            ledger.process(word)
+        else:
+            ledger.failed_words[word] = outcome.reason
+            self._run.observer.notify(WordFailed(word, outcome.reason))
+        self._tidied += outcome.updates
+        self._place[outcome.ordinal] = _FINISHED
+        self._unsaved = True
+
+    # ── chunks out ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _pack(self) -> bool:
+        """Put the next word into the open chunk, unless that is full. Its first word it takes whatever the size."""
+        packed, origin = self._pending[0]
+        if self._piece is None:
+            raise RuntimeError("there is no piece to pack from")
+        if self._writer is None:
+            self._writer = ChunkWriter(self._run.checkpoint.folder, len(self._run.ledger.chunks) + 1)
+        if self._writer.size.words and not self._run.limits().hold(self._writer.size + packed.size):
+            return False
+        self._pending.popleft()
+        self._writer.add(packed, lines_of(packed, self._piece))
+        self._origins.append(origin)
+        return True
+
+    def _is_full(self) -> bool:
+        """Whether the open chunk can take no further word, whichever came."""
+        one_more = ChunkSize(words=1, requests=1)
+        return self._writer is not None and not self._run.limits().hold(self._writer.size + one_more)
+
+    def _cut(self) -> ChunkRecord:
+        """Finish the open chunk and enter it in the ledger, together with all that its words leave behind."""
+        writer = self._writer
+        if writer is None:
+            raise RuntimeError("there is no open chunk to cut")
+        size = writer.finish()
+        self._writer = None
+        record = ChunkRecord(
+            number=writer.number,
+            words=size.words,
+            requests=size.requests,
+            bytes=size.bytes,
+            input_tokens=size.input_tokens,
+            output_tokens=size.output_tokens,
+            retried=size.retried,
+        )
+        self._run.ledger.add(record)
+        for ordinal in writer.ordinals:
+            self._place[ordinal] = record.number
+        self._outstanding.subtract(self._origins)
+        self._origins = []
+        self._unsaved = True
+        self._settle_accounts()
+        self._run.observer.notify(ChunkMoved(record.number, record.state, record.words, record.requests, record.bytes))
+        return record
+
+    def _settle_accounts(self) -> None:
+        """Bring the cursor, finished words and finished chunks to the disk together, if anything is new."""
+        if not self._unsaved:
+            return
+        ledger = self._run.ledger
+        ledger.list_cursor = min(self._unplaced(), default=self._next)
+        ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == _NOWHERE]
+        done = [record.number for record in ledger.in_state(ChunkState.STORED, ChunkState.SPLIT)]
+        done = [number for number in done if not self._outstanding[number]]
+        for number in done:
+            ledger.move(number, ChunkState.DONE)
+        self._run.save()
+        self._unsaved = False
+        self._forget_done()
+        self._done = done
+
+    def _forget_done(self) -> None:
+        """Delete the lines of chunks that became history before the last save: the previous copy needs them no more."""
+        for number in self._done:
+            forget_lines(self._run.folder(self._run.ledger.chunk(number)))
+        self._done = []
+
+    def _unplaced(self) -> Iterator[int]:
+        """The list's words that are planned and in no chunk that the ledger knows."""
+        for page, _, __ in self._planning:
+            yield from (page.ordinals if page.origin == _THE_LIST else ())
+        yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
+        if self._writer:
+            pairs = zip(self._writer.ordinals, self._origins, strict=True)
+            yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
+
+
+def _asked(folder: Path, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
+    """The words of a chunk with the ids that were settled in it; of a chunk that was split, none was."""
+    for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
+        yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()
+
+
+def _places(run: Run) -> "array[int]":
+    """Where each word of the list is: finished, in the last chunk that holds it, or nowhere yet."""
+    place = array("i", bytes(4 * len(run.words)))
+    for record in run.ledger.chunks:
+        if record.state is not ChunkState.DONE:
+            for ordinal in read_ordinals(run.folder(record)):
+                place[ordinal] = record.number
+    for ordinal in run.ledger.retrying:
+        place[ordinal] = _NOWHERE
+    # Some at a time: a set of all words that are finished would take more memory than everything else of the ledger.
+    pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
+    for finished in chain([run.ledger.failed_words], pages):
+        for ordinal, word in enumerate(run.words if finished else ()):
+            if word in finished:
+                place[ordinal] = _FINISHED
+    return place

@@ -1,0 +1,282 @@
+"""A batch whose checkpoint is gone, brought into the database: what was paid for is not lost with a file.
+
+The batch's input file says what was expected, and about which documents; its metadata say how a run wanted its answers
+stored. Answers that go by places are stored only where the prompt that was sent is, to the byte, the one that would be
+sent now: then whatever they count is still counted in the same way.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import batched
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from floridify_batch.components.change import Update, Writes, writes_of
+from floridify_batch.components.definition_recipes import RECIPES, counts_named
+from floridify_batch.components.failure import Failure
+from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.request import mark_of, parse_custom_id
+from floridify_batch.costs.price import Bills, Price, Usage, together
+from floridify_batch.errors import UnknownBatch
+from floridify_batch.pipeline.chunk import Expected, private_file, read_expected
+from floridify_batch.pipeline.cleanup import finish
+from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, component_of, parser
+from floridify_batch.pipeline.plan import Brief, brief, left_over
+from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
+from floridify_batch.providers.batch_archive import KeptBatch
+from floridify_batch.providers.creation import unanswered
+from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.run.collection import STORE_PAGE_WORDS
+from floridify_batch.words.entry import DocId, Entry
+from floridify_batch.words.language import language_name
+
+_PAGE_REQUESTS = 1000
+_NOBODY = DocId("")
+"""Stands for the word of a request that is about nothing in this database."""
+
+
+class Files(Protocol):
+    """Whoever has a batch's files."""
+
+    async def requests(self, batch: KeptBatch, path: Path) -> None:
+        """Bring the file of a batch's requests to this place. Raises `UnknownBatch`."""
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
+
+
+class Library(Protocol):
+    """A database that finds entries by the documents that requests name."""
+
+    async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
+        """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
+        ...
+
+    async def apply(self, writes: Writes) -> None:
+        """Write changes; writing them again changes nothing."""
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write new values that no answer brought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of the requests of batches; `cost` in US dollars, None where a price is unknown.
+
+    `elsewhere`: those of batches that are about nothing in this database. Their answers are not read.
+    """
+
+    requests: int = 0
+    elsewhere: int = 0
+    fates: Counter[Fate] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    samples: tuple[Failure, ...] = ()
+    cost: Decimal | None = Decimal(0)
+
+    def __add__(self, other: "Recovered") -> "Recovered":
+        return Recovered(
+            self.requests + other.requests,
+            self.elsewhere + other.elsewhere,
+            self.fates + other.fates,
+            self.failures + other.failures,
+            self.samples + other.samples,
+            together((self.cost, other.cost)),
+        )
+
+
+async def recover(
+    batch: KeptBatch,
+    files: Files,
+    library: Library,
+    folder: Path,
+    templates: Path | None = None,
+    price: Price | None = None,
+) -> Recovered:
+    """Store what a batch that has ended holds, where nothing newer is stored; `folder` is for its files.
+
+    What it cost is told at `price`, or at the public one.
+
+    Doing so twice changes nothing. Raises `UnknownBatch` where the service no longer has its files, `UsageError` where
+    its metadata or the templates are of no use.
+    """
+    await files.requests(batch, folder / "requests.jsonl")
+    sent = await _note_expected(folder, library, _language(batch))
+    if not sent.is_of_here:
+        return Recovered(sent.requests, sent.requests)
+    await files.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
+    asked = _brief(batch, sent, templates)
+    shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
+    bills = Bills(sent.model, batch=True, price=price)
+
+    def paid(identity: str, usage: Usage) -> None:
+        bills.add(component_of(identity), usage)
+
+    with indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), paid) as index:
+        parse = parser(asked.by_component(), shelving.tally.dropped)
+        for page in batched(settle(read_expected(folder), index, parse, unanswered(batch.job)), STORE_PAGE_WORDS):
+            await shelving.take(page)
+    tally = shelving.tally
+    return Recovered(sent.requests, 0, shelving.fates, tally.failures, tuple(tally.samples), bills.cost)
+
+
+# ── what was sent ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Request(NamedTuple):
+    custom_id: str
+    document: DocId
+    component: str
+    model: str
+    prompt: str
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What an input file says: the words that it is about, by the ordinals that they get here, and what it asks."""
+
+    words: list[DocId] = field(default_factory=lambda: [_NOBODY])
+    model: str = ""
+    components: set[str] = field(default_factory=set)
+    requests: int = 0
+
+    @property
+    def is_of_here(self) -> bool:
+        """Whether any request is about something that the database has."""
+        return len(self.words) > 1
+
+    def note(self, request: _Request, entry: Entry | None) -> Expected:
+        """Count a request in; what must come back for it. Which attempt it was, nobody knows any more."""
+        word = entry.id if entry else _NOBODY
+        if word == _NOBODY:
+            ordinal = 0
+        else:
+            if word != self.words[-1]:  # the requests of a word stand together
+                self.words.append(word)
+            ordinal = len(self.words) - 1
+        self.model = request.model
+        self.components.add(request.component)
+        self.requests += 1
+        mark = mark_of(request.prompt) if _goes_by_places(request.component) else ""
+        return Expected(ordinal, request.custom_id, 1, 0, mark)
+
+
+async def _note_expected(folder: Path, library: Library, language: str) -> _Sent:
+    """Write down what must come back, as the run had it written down."""
+    sent = _Sent()
+    with (folder / "requests.jsonl").open("rb") as lines, private_file(folder / "expected.jsonl") as out:
+        for page in batched(lines, _PAGE_REQUESTS):
+            requests = [_request(line) for line in page if line.strip()]
+            documents = list(dict.fromkeys(each.document for each in requests if each.document != _NOBODY))
+            entries = await library.entries_of(documents, language)
+            for request in requests:
+                out.write(orjson.dumps([*sent.note(request, entries.get(request.document))]) + b"\n")
+    return sent
+
+
+def _request(line: bytes) -> _Request:
+    try:
+        parsed = orjson.loads(line)
+        identity, body = str(parsed["custom_id"]), parsed["body"]
+        prompt, model = str(body["messages"][-1]["content"]), str(body["model"])
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
+        raise UnknownBatch("the file of its requests cannot be read") from None
+    parts = parse_custom_id(identity)
+    if parts is None:
+        return _Request(identity, _NOBODY, "", model, prompt)
+    return _Request(identity, parts.document, parts.component, model, prompt)
+
+
+def _goes_by_places(component: str) -> bool:
+    return component in SynthesisComponent and RECIPES[SynthesisComponent(component)].positional
+
+
+def _known(names: Sequence[str]) -> list[SynthesisComponent]:
+    return [SynthesisComponent(name) for name in names if name in SynthesisComponent]
+
+
+# ── how it is to be stored ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _language(batch: KeptBatch) -> str:
+    return batch.metadata.get("language", "en")
+
+
+def _brief(batch: KeptBatch, sent: _Sent, templates: Path | None) -> Brief:
+    """What the batch's run asked for, so far as its metadata tell. Raises `UsageError`."""
+    told: Mapping[str, Any] = batch.metadata
+    names = [*filter(None, told.get("components", "").split(",")), *sorted(sent.components)]
+    return brief(
+        _known(names),
+        model=sent.model,
+        language_name=language_name(_language(batch)),
+        forced_run=batch.run if told.get("replaces") == "all" else None,
+        stale=told.get("replaces") == "stale",
+        counts=counts_named(filter(None, told.get("counts", "").split(","))),
+        templates=templates,
+    )
+
+
+def _origin(batch: KeptBatch, asked: Brief, model: str) -> Origin:
+    job, digest = batch.job, batch.metadata.get("templates", "")
+    return Origin(
+        batch.run,
+        job.id,
+        job.created_at,
+        job.completed_at or job.created_at,
+        model,
+        "batch",
+        _language(batch),
+        rare_first=batch.metadata.get("frequency_scale") == "rare-first",
+        templates=None if asked.template_digest == digest else digest,
+        late=True,
+    )
+
+
+# ── storing it ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Shelving:
+    """Stores the answers of a batch, page by page, and counts what becomes of them."""
+
+    def __init__(self, library: Library, asked: Brief, origin: Origin, words: Sequence[DocId]) -> None:
+        self.tally = Tally()
+        self.fates: Counter[Fate] = Counter()
+        self._library = library
+        self._asked = asked
+        self._origin = origin
+        self._words = words
+
+    async def take(self, page: Sequence[WordOutcome]) -> None:
+        """Store the answers about some words."""
+        words = [self._words[outcome.ordinal] for outcome in page]
+        entries = await self._entries(words)
+        stored = ([entries[word]] if word in entries else [] for word in words)
+        made_of = applied(zip(page, stored, strict=True), self._asked, self._origin)
+        for outcome, made in zip(page, made_of, strict=True):
+            self.tally.count(outcome.answers, (*outcome.failures, *made.orphans))
+            self.fates += made.fates
+        if writes := writes_of(change for made in made_of for change in made.changes):
+            await self._library.apply(writes)
+        await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
+
+    async def _finish(self, words: Sequence[DocId]) -> None:
+        """Do for words that have become complete what their run would have done in the end."""
+        if not words:
+            return
+        entries = (await self._entries(words)).values()
+        if updates := [update for entry in entries if self._is_complete(entry) for update in finish(entry)]:
+            await self._library.update(updates)
+
+    def _is_complete(self, entry: Entry) -> bool:
+        return left_over([entry], self._asked, {}) is None
+
+    async def _entries(self, words: Sequence[DocId]) -> dict[DocId, Entry]:
+        return await self._library.entries_of([word for word in words if word != _NOBODY], self._origin.language)
+
+
+def _is_news(made: Applied) -> bool:
+    return made.fates[Fate.FRESH] > 0

@@ -1,0 +1,209 @@
+"""The parts of a run, built from its settings: service, database, sandbox. Whatever is opened here is closed here."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from floridify_batch.database.store import MongoStore
+from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
+from floridify_batch.pipeline.plan import Brief
+from floridify_batch.providers.connector import OpenAIConnector
+from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.openai_batches import Batches, Moving, OpenAIBatches, move_silently
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.settings import DATABASE_PATIENCE, RunInfo, RunSettings
+from floridify_batch.timing import Told
+
+MONGO_FOLDER = "batch-synth-mongodb"
+SANDBOX_FOLDER = "batch-synth-sandbox"
+"""Folders beside the checkpoint: the data of a MongoDB of our own, and what the sandbox remembers."""
+
+_HIDDEN = "***@"
+"""Stands in a checkpoint where the address had a name and password."""
+
+_HARMLESS = frozenset(
+    {
+        "appname",
+        "authmechanism",
+        "authsource",
+        "compressors",
+        "connecttimeoutms",
+        "directconnection",
+        "loadbalanced",
+        "maxpoolsize",
+        "readpreference",
+        "replicaset",
+        "retryreads",
+        "retrywrites",
+        "serverselectiontimeoutms",
+        "sockettimeoutms",
+        "ssl",
+        "tls",
+        "tlscafile",
+        "w",
+    }
+)
+"""Options of a database's address that say nothing secret; others are kept out of checkpoints and messages."""
+
+_SANDBOX_KEY = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a checkpoint never holds: the key, and an address with its password."""
+
+    api_key: str | None
+    mongo_url: str | None = None
+
+
+def without_password(url: str | None) -> str | None:
+    """An address as a checkpoint may hold it: without name and password, and without options that may be secret."""
+    if url is None:
+        return None
+    scheme, slashes, rest = url.partition("://")
+    address, mark, query = rest.partition("?")
+    if "@" not in address and "@" in query:  # a "?" may stand in a password that was not encoded
+        address, mark, query = rest, "", ""
+    _, at, host = address.rpartition("@")
+    options = [option for option in query.split("&") if option.partition("=")[0].lower() in _HARMLESS]
+    secret = bool(at) or (bool(query) and len(options) < len(query.split("&")))
+    return f"{scheme}{slashes}{_HIDDEN}{host}{mark}{'&'.join(options)}" if secret else url
+
+
+def same_database(settings: RunSettings, secrets: Secrets) -> None:
+    """Make sure that a run goes on where it began: its answers are about that database's documents.
+
+    Raises `CheckpointError` where another database is named now.
+    """
+    named = without_password(secrets.mongo_url)
+    if named is None or named == settings.mongo_url:
+        return
+    began = settings.mongo_url or "the local MongoDB beside its checkpoint"
+    raise CheckpointError(
+        f"This run was begun on {began}, and --mongo-url (MONGODB_URL) names {named} now. "
+        "Go on without it, or name another --checkpoint to begin a run there."
+    )
+
+
+def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
+    url = secrets.mongo_url or settings.mongo_url
+    if url and _HIDDEN in url:
+        raise DatabaseError(
+            f"The checkpoint names the database {url} without its password; give --mongo-url, or set MONGODB_URL."
+        )
+    return url
+
+
+@asynccontextmanager
+async def opened_store(
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, waiting: Told
+) -> AsyncIterator[MongoStore]:
+    """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
+    url, folder = _mongo_url(settings, secrets), mongo_folder(checkpoint)
+    async with opened_database(url, settings.database, folder, tell, waiting, settings.patience) as store:
+        yield store
+
+
+@asynccontextmanager
+async def opened_database(
+    url: str | None, name: str, folder: Path, tell: Told, waiting: Told, patience: float = DATABASE_PATIENCE
+) -> AsyncIterator[MongoStore]:
+    """A database, reached: at an address, or by a server of our own over `folder`. Raises `DatabaseError`.
+
+    `patience`: seconds for which one that is away is waited for.
+    """
+    with _address(url, folder, tell) as address:
+        store = MongoStore(address, name, patience=patience, waiting=waiting)
+        try:
+            await store.check()
+            yield store
+        finally:
+            await store.close()
+
+
+@contextmanager
+def _address(url: str | None, folder: Path, tell: Told) -> Iterator[str]:
+    if url:
+        yield url
+        return
+    from floridify_batch.database.server import local_mongod
+
+    with local_mongod(folder) as mongo:
+        verb = "started" if mongo.started else "in use"
+        tell(f"Local MongoDB {verb} at {mongo.url} with its data in {mongo.data_folder}")
+        yield mongo.url
+
+
+def mongo_folder(checkpoint: Checkpoint) -> Path:
+    """Where a MongoDB of our own keeps its data: one for all checkpoints of a folder."""
+    return checkpoint.path.absolute().parent / MONGO_FOLDER
+
+
+@contextmanager
+def service(
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, seconds: float, *, join: bool = False
+) -> Iterator[tuple[str, str | None]]:
+    """The key and the address of the service: with `--sandbox`, one that is started for this command.
+
+    `join`: a sandbox that runs for another command will do; it ends with that command.
+    """
+    if not settings.sandbox:
+        yield key_of(secrets), settings.base_url
+        return
+    with sandbox_service(checkpoint.path.absolute().parent, tell, seconds, join=join) as served:
+        yield served
+
+
+@contextmanager
+def sandbox_service(parent: Path, tell: Told, seconds: float, *, join: bool = False) -> Iterator[tuple[str, str]]:
+    """The key and the address of a sandbox that remembers in this folder; see `service`."""
+    from floridify_batch.sandbox.process import running_sandbox, served_at
+
+    folder = parent / SANDBOX_FOLDER
+    running = served_at(folder) if join else None
+    if running:
+        yield _SANDBOX_KEY, running
+        return
+    with running_sandbox(folder, seconds=seconds) as url:
+        tell(f"Sandbox started at {url}: nothing is sent to OpenAI, the answers are invented")
+        yield _SANDBOX_KEY, url
+
+
+def key_of(secrets: Secrets) -> str:
+    """The key. Raises `UsageError` where there is none."""
+    if not secrets.api_key:
+        raise UsageError("There is no key: set OPENAI_API_KEY, or add --sandbox to try without one.")
+    return secrets.api_key
+
+
+@asynccontextmanager
+async def opened_batches(
+    settings: RunSettings,
+    key: str,
+    base_url: str | None,
+    checkpoint: Checkpoint,
+    waiting: Told,
+    moving: Moving = move_silently,
+) -> AsyncIterator[Batches]:
+    """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
+    if settings.immediate:
+        connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
+        batches: Batches = ImmediateBatches(connector, checkpoint.folder)
+    else:
+        # Patience without end: a day has outages.
+        batches = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting, moving=moving)
+    try:
+        if isinstance(batches, OpenAIBatches):
+            await batches.check()
+        yield batches
+    finally:
+        await batches.close()
+
+
+def run_info(settings: RunSettings, run_id: str, asked: Brief, words: int, list_digest: str) -> RunInfo:
+    """Which run this is, and what it is tied to."""
+    return RunInfo(
+        id=run_id, settings=settings, words=words, list_digest=list_digest, template_digest=asked.template_digest
+    )

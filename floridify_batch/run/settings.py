@@ -1,0 +1,88 @@
+"""What a run was asked to do, and which run it is, in the form in which the checkpoint keeps it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from floridify_batch.costs.account import Dollars
+from floridify_batch.costs.price import Price
+
+MAX_BATCHES = 20
+"""Batches of ours that are in flight at the most, unless told otherwise."""
+
+DATABASE_PATIENCE = 600.0
+"""Seconds for which a database that is away is waited for, unless told otherwise."""
+
+CONCURRENCY = 32
+"""Requests in flight where they are asked at once, unless told otherwise."""
+
+
+class RunSettings(BaseModel):
+    """What a run was asked to do, so that `resume` needs nothing but the checkpoint. No secrets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    words_file: str
+    components: tuple[str, ...]
+    model: str
+    language: str
+    force: bool
+    immediate: bool
+    batch_size: int | None
+    max_attempts: int
+    poll_interval: float
+    database: str
+    mongo_url: str | None
+    base_url: str | None
+    sandbox: bool
+    stale: bool = False
+    counts: dict[str, int] = Field(default_factory=dict)
+    templates: str | None = None
+    frequency_scale: Literal["common-first", "rare-first"] = "common-first"
+    max_batches: int = MAX_BATCHES
+    max_queued_tokens: int | None = None
+    patience: float = DATABASE_PATIENCE
+    concurrency: int = CONCURRENCY
+    workers: int = 1
+    cluster: str | None = None
+    price: Price | None = None
+    max_cost: Dollars | None = None
+
+    def begun_without(self, asked: "RunSettings") -> list[str]:
+        """The options that are given now and with which the run was not begun, in words."""
+        given = (
+            ("without --force", asked.force and not self.force),
+            ("without --stale", asked.stale and not self.stale),
+            ("without --immediate", asked.immediate and not self.immediate),
+        )
+        return [text for text, missing in given if missing]
+
+
+class RunInfo(BaseModel):
+    """Which run this is, and what it is tied to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    id: str
+    settings: RunSettings
+    words: int
+    list_digest: str
+    template_digest: str
+
+    def differences(self, other: "RunInfo") -> list[str]:
+        """What makes the other run another one, in words. Pace, money, place and mode do not count."""
+        own, now = self.settings, other.settings
+        components = f"its own: {', '.join(own.components)}; asked for now: {', '.join(now.components)}"
+        checks = (
+            ("another word list", self.list_digest != other.list_digest),
+            (f"other components ({components})", own.components != now.components),
+            (f"another language ({own.language}, not {now.language})", own.language != now.language),
+            (f"another model ({own.model}, not {now.model})", own.model != now.model),
+            (
+                f"another frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
+                own.frequency_scale != now.frequency_scale,
+            ),
+        )
+        found = [text for text, differs in checks if differs]
+        # The digest of templates covers those in use: with other components, it tells nothing of its own.
+        return found or ["other templates"] * (self.template_digest != other.template_digest)

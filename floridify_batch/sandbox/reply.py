@@ -1,0 +1,155 @@
+"""One answer: content that fits the request's own schema, and what it is billed as."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
+from floridify_batch.sandbox.chance import Dice
+from floridify_batch.sandbox.content import plausible
+from floridify_batch.sandbox.schema import Fields, Items, compiled
+from floridify_batch.sandbox.vocabulary import SENTENCES
+
+_CHARACTERS_PER_TOKEN = 4
+_REFUSAL = "I'm sorry, but I can't assist with that request."
+
+# Instructions and schemas repeat in every line of a file, prompts do not: the cache need not hold many.
+_count_repeated = lru_cache(maxsize=512)(count_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model says; `content` is None when it refuses."""
+
+    content: str | None
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it can be of use to who asked."""
+        return self.content is not None and self.finish_reason == "stop"
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a message, whose content may also be a list of parts."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(part.get("text", "")) for part in content)
+
+
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """The input tokens that a request is billed: its messages, its schema and what surrounds them."""
+    messages = body["messages"]
+    fixed, last = messages[:-1], messages[-1]
+    count = TOKENS_PER_REQUEST + TOKENS_PER_MESSAGE * len(messages) + count_tokens(text_of(last))
+    for message in fixed:
+        count += _count_repeated(text_of(message))
+    schema = (body.get("response_format") or {}).get("json_schema")
+    return count + (_count_repeated(orjson.dumps(schema.get("schema")).decode()) if schema else 0)
+
+
+def reply(body: Mapping[str, Any], tokens_in: int, *, fault: str = "", fast: bool = False) -> Reply:
+    """Answers a checked request. `fault` is one of `CONTENT_FAULTS`; `fast` estimates the tokens of the answer."""
+    if fault == "refuse":
+        return Reply(None, "stop", tokens_in, count_tokens(_REFUSAL))
+    content = _content(body)
+    if fault == "malformed":
+        content = '{"unexpected": true}' if len(content) % 2 else content[: len(content) // 2]
+    elif fault == "truncate":
+        content = content[: len(content) * 3 // 5]
+        return Reply(content, "length", tokens_in, count_tokens(content))
+    tokens_out = len(content) // _CHARACTERS_PER_TOKEN if fast else count_tokens(content)
+    cap = body.get("max_completion_tokens") or body.get("max_tokens")
+    if cap and tokens_out > cap:
+        return Reply(_cut(content, cap), "length", tokens_in, cap)
+    return Reply(content, "stop", tokens_in, tokens_out)
+
+
+def completion(body: Mapping[str, Any], answer: Reply, identity: str, created: int) -> dict[str, Any]:
+    """The chat.completion object around an answer."""
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": answer.content,
+        "refusal": _REFUSAL if answer.content is None else None,
+        "annotations": [],
+    }
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+    return {
+        "id": f"chatcmpl-{identity}",
+        "object": "chat.completion",
+        "created": created,
+        "model": body["model"],
+        "choices": [choice],
+        "usage": _usage(answer),
+        "service_tier": "default",
+        "system_fingerprint": "fp_sandbox",
+    }
+
+
+def digest(body: Mapping[str, Any]) -> bytes:
+    """Eight bytes that tell one request's body from another, however its keys are ordered."""
+    return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
+
+
+def _usage(answer: Reply) -> dict[str, Any]:
+    return {
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "total_tokens": answer.prompt_tokens + answer.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _content(body: Mapping[str, Any]) -> str:
+    texts = [text_of(message) for message in body["messages"]]
+    wanted = body.get("response_format") or {}
+    name = (wanted.get("json_schema") or {}).get("name", "")  # else antonyms would be the synonyms of the same prompt
+    dice = Dice(blake2b("\0".join((body["model"], name, *texts)).encode(), digest_size=16).digest())
+    if wanted.get("type") == "json_object":
+        return orjson.dumps({"answer": dice.pick(SENTENCES)}).decode()
+    if wanted.get("type") != "json_schema":
+        return " ".join(dice.some(SENTENCES, 2))
+    return _structured(wanted["json_schema"], texts, dice)
+
+
+def _structured(wanted: Mapping[str, Any], texts: Sequence[str], dice: Dice) -> str:
+    shape = compiled(orjson.dumps(wanted.get("schema") or {"type": "object"}))
+    offered = plausible(wanted["name"], texts, dice)
+    if offered is None:
+        return orjson.dumps(shape.make(dice, 0)).decode()
+    if isinstance(shape, Fields):
+        _rename_list(offered, shape)
+    return orjson.dumps(shape.conform(offered, dice)).decode()
+
+
+def _rename_list(offered: dict[str, Any], shape: Fields) -> None:
+    """A component's only list is recognised under whatever name the schema has for it."""
+    wanted = [name for name, field in shape.shapes.items() if isinstance(field, Items)]
+    given = [name for name, value in offered.items() if isinstance(value, list)]
+    if len(wanted) == len(given) == 1 and wanted != given:
+        offered[wanted[0]] = offered.pop(given[0])
+
+
+def _cut(content: str, cap: int) -> str:
+    """The longest beginning of the content that has no more tokens than the cap."""
+    low, high = 0, len(content)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if count_tokens(content[:middle]) <= cap:
+            low = middle
+        else:
+            high = middle - 1
+    return content[:low]
