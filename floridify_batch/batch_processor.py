@@ -17,15 +17,15 @@ from pydantic import BaseModel
 
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
-from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.entry_store import EntryStore
+from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import AnswerError, custom_id, parse_answer
 from floridify_batch.costs.price import Usage
-from floridify_batch.database.interface import EntryStore
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.pipeline.chunk import Expected
-from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered, indexed_answers, settle
+from floridify_batch.pipeline.settlement import AnswerIndex, indexed_answers, settle
 from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.download import bring_answers
 from floridify_batch.providers.openai_batches import Batches, BatchJob

@@ -18,7 +18,8 @@ from typing import Any, Final
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.request import SynthesisRequest
 from floridify_batch.costs.price import Usage
-from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits, private_file
+from floridify_batch.files import private_file
+from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
 from floridify_batch.providers.creation import (
     LIBRARY,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 
 type Clock = Callable[[], datetime]
 """Tells the time, aware, in UTC."""
@@ -20,3 +21,12 @@ def utc_now() -> datetime:
 
 def tell_nobody(_: str) -> None:
     """Take no note."""
+
+
+class Direction(StrEnum):
+    """Which way a chunk's lines go."""
+
+    UP = "up"
+    """Requests, to the service."""
+    DOWN = "down"
+    """Answers, from it."""

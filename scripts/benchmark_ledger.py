@@ -17,8 +17,8 @@ from typing import Any, cast
 import orjson
 
 from floridify_batch.cli.checkpoint_policy import kept_words
+from floridify_batch.components.entry_store import NoDatabase
 from floridify_batch.costs.tokenizer import count_tokens
-from floridify_batch.database.interface import NoDatabase
 from floridify_batch.pipeline.chunk import chunk_folder
 from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint

@@ -17,8 +17,8 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from floridify_batch.components.change import Update, Writes
+from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.answer_length import Observed
-from floridify_batch.database.interface import EntryStore
 from floridify_batch.providers.openai_batches import TERMINAL
 from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
 from floridify_batch.run.ledger import ChunkState

@@ -19,18 +19,18 @@ from time import perf_counter, process_time
 
 import orjson
 
-from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.costs.price import Bills
 from floridify_batch.pipeline.chunk import expected_pages
 from floridify_batch.pipeline.outcome import Origin
 from floridify_batch.pipeline.pack import Planned, lines_of
-from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered
+from floridify_batch.pipeline.plan import PAGE_WORDS
+from floridify_batch.pipeline.settlement import AnswerIndex
 from floridify_batch.pipeline.stage import PageToPlan, PageToSettle, WordToPlan, plan_words, settle_words
 from floridify_batch.run.brief import new_brief
 from floridify_batch.run.collection import STORE_PAGE_WORDS, indexed
 from floridify_batch.run.executor import Processes
 from floridify_batch.run.settings import RunInfo, RunSettings
-from floridify_batch.run.state import PAGE_WORDS
 from floridify_batch.run.worker import OwnHands, Pool, Workshop, in_order, spare_the_collector
 from floridify_batch.sandbox.reply import completion, reply
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from floridify_batch.cli.import_ import import_file
-from floridify_batch.database.lookup import Place
+from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
 from floridify_batch.display.entry_page import show
 from floridify_batch.errors import BatchSynthError

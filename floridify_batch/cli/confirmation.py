@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.costs.account import Spent
-from floridify_batch.database.interface import EntryReader
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import Limits

@@ -12,7 +12,7 @@ from floridify_batch.formatting import to_type
 
 if TYPE_CHECKING:
     from floridify_batch.cli.floridify_config import FloridifyConfig
-    from floridify_batch.database.lookup import Place
+    from floridify_batch.database.connection import Place
     from floridify_batch.run.checkpoint import Checkpoint
     from floridify_batch.run.resources import Secrets
 
@@ -68,7 +68,7 @@ def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = 
 
 def place_of(mongo_url: str | None, database: str | None, config: "FloridifyConfig") -> "Place":
     """The database that a command looks into which has no checkpoint."""
-    from floridify_batch.database.lookup import Place
+    from floridify_batch.database.connection import Place
 
     return Place(mongo_url or config.mongo_url, database or config.database or DEFAULT_DATABASE)
 

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from floridify_batch.components.change import Collection
+from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.document import doc_id, encoded
 from floridify_batch.database.layout import TODAY
-from floridify_batch.database.lookup import Place, opened
 from floridify_batch.database.source_entry import (
     Draft,
     Present,

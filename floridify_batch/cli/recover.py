@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from floridify_batch.cli.confirmation import agreed
 from floridify_batch.costs.price import Price
-from floridify_batch.database.lookup import Place, opened
+from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.store import STAMPS, MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.text import cell, facts, framed, listing

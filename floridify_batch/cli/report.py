@@ -11,7 +11,7 @@ from floridify_batch.display.console import say
 from floridify_batch.display.report import Example, report_of
 from floridify_batch.display.report_page import FIRST_LINE, page
 from floridify_batch.errors import UsageError
-from floridify_batch.pipeline.chunk import replace_file
+from floridify_batch.files import replace_file
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.failure_sample import placed_examples_of
 from floridify_batch.run.ledger import Ledger

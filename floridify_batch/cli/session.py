@@ -39,7 +39,7 @@ from floridify_batch.run.budget import at_the_wall, higher_wall, priced, rate_of
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import doom
 from floridify_batch.run.driver import Driver, Ending
-from floridify_batch.run.event import Direction, Observer, Transferred, Waiting
+from floridify_batch.run.event import Observer, Transferred, Waiting
 from floridify_batch.run.executor import opened_workshop
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import (
@@ -54,7 +54,7 @@ from floridify_batch.run.resources import (
 from floridify_batch.run.settings import RunInfo, RunSettings
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import spare_the_collector
-from floridify_batch.timing import utc_now
+from floridify_batch.timing import Direction, utc_now
 from floridify_batch.words.word_list import WordList, read_word_list, write_normalised
 
 WALLED, STOPPED = 6, 130

@@ -67,3 +67,11 @@ class Failure:
     def kind(self) -> str:
         """The reason as it is shown and counted: with the status, where there is one."""
         return f"{self.reason} {self.status}" if self.status is not None else str(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What a request without a line is to be called, given how its batch ended."""
+
+    reason: FailureReason
+    detail: str

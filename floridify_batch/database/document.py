@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.components.change import Collection, Merged
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
-from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word
+from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
 
-SYNTHESIS = "synthesis"
-"""The field under which a document keeps its stamps, and the provider of the entries that we make."""
 
 DEFINITION_FIELDS = (
     "part_of_speech",

@@ -1,17 +1,13 @@
 """The dictionary that a database holds: where it is, what it has of a word, and what it has instead of one."""
 
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.document import SYNTHESIS
 from floridify_batch.database.store import MongoStore
-from floridify_batch.run.resources import MONGO_FOLDER, opened_database
-from floridify_batch.timing import Told, tell_nobody
+from floridify_batch.words.entry import SYNTHESIS
 
 type Document = dict[str, Any]
 
@@ -20,36 +16,6 @@ _NEAREST = 5
 
 
 # ── where it is ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A database of the user's, or, where no address is named, the local one of a folder."""
-
-    mongo_url: str | None
-    database: str
-    folder: Path = Path()
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is something to look into, so far as that can be told without a server."""
-        return bool(self.mongo_url) or self.data_folder.exists()
-
-    @property
-    def data_folder(self) -> Path:
-        """Where a local MongoDB keeps its data."""
-        return self.folder.absolute() / MONGO_FOLDER
-
-
-@asynccontextmanager
-async def opened(place: Place, tell: Told) -> AsyncIterator[MongoStore]:
-    """The database, reached. Raises `DatabaseError`."""
-
-    def waiting(_: str) -> None:
-        tell("The database does not answer. Trying again.")
-
-    async with opened_database(place.mongo_url, place.database, place.data_folder, tell_nobody, waiting) as store:
-        yield store
 
 
 # ── what it holds for a word ───────────────────────────────────────────────────────────────────────────────────────

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from floridify_batch.components.change import Collection, Merged, Replaced, Writes
-from floridify_batch.database.document import SYNTHESIS, Document, doc_id
+from floridify_batch.database.document import Document, doc_id
 from floridify_batch.database.layout import Layout, spelled
-from floridify_batch.words.entry import DocId
+from floridify_batch.words.entry import SYNTHESIS, DocId
 
 
 @dataclass(frozen=True, slots=True)

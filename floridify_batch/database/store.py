@@ -14,7 +14,6 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
     ENTRY_FIELDS,
-    SYNTHESIS,
     Document,
     Found,
     doc_id,
@@ -30,7 +29,7 @@ from floridify_batch.database.layout import SAMPLE, SAMPLED, SHOWN, SYNTHESISED,
 from floridify_batch.database.removal import keeping_others, looked_up, removable
 from floridify_batch.errors import DatabaseError
 from floridify_batch.timing import Clock, Told, tell_nobody, utc_now
-from floridify_batch.words.entry import DocId, Entry, Stamp, Word, unknown_entry
+from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, unknown_entry
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase

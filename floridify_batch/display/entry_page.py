@@ -15,12 +15,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from floridify_batch.database.document import SYNTHESIS
-from floridify_batch.database.lookup import Headword, Place, headwords, ids_in, near_spellings, opened, other_languages
+from floridify_batch.database.connection import Place, opened
+from floridify_batch.database.lookup import Headword, headwords, ids_in, near_spellings, other_languages
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.text import plain
 from floridify_batch.errors import DatabaseError
-from floridify_batch.words.entry import clean_word
+from floridify_batch.words.entry import SYNTHESIS, clean_word
 
 SHOWN, UNKNOWN = 0, 1
 

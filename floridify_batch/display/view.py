@@ -15,7 +15,6 @@ from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
-    Direction,
     Event,
     ListRead,
     Noticed,
@@ -28,6 +27,7 @@ from floridify_batch.run.event import (
     Waiting,
     WordFailed,
 )
+from floridify_batch.timing import Direction
 
 FINISHED_SHOWN = 2
 """Chunks that stay in sight when they are through, so that the eye sees what became of them."""

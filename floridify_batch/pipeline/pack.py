@@ -15,7 +15,8 @@ import orjson
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.request import SynthesisRequest
 from floridify_batch.errors import CheckpointError
-from floridify_batch.pipeline.chunk import ChunkSize, chunk_folder, failure_line, private_file, sync, sync_folder
+from floridify_batch.files import private_file, sync, sync_folder
+from floridify_batch.pipeline.chunk import ChunkSize, chunk_folder, failure_line
 
 
 class Group(NamedTuple):

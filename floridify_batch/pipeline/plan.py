@@ -221,3 +221,7 @@ def _missing(question: Question, entry: Entry, asked: Brief, failures: Failures)
 def _may_ask(missing: _Open, asked: Brief) -> bool:
     _, __, failure = missing
     return failure is None or (failure.repeatable and failure.attempt < asked.max_attempts)
+
+
+PAGE_WORDS = 100
+"""Words that are looked up by one query and planned in one go."""

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import orjson
 
-from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import AnswerError, CustomIdParts, parse_custom_id
 from floridify_batch.costs.price import Usage, usage_of
 from floridify_batch.pipeline.chunk import Expected, damaged
@@ -177,14 +177,6 @@ class WordOutcome:
     ordinal: int
     answers: tuple[Answered, ...]
     failures: tuple[Failure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """What a request without a line is to be called, given how its batch ended."""
-
-    reason: FailureReason
-    detail: str
 
 
 type Parse = Callable[[str, Mapping[str, Any]], Any]

@@ -11,22 +11,14 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from floridify_batch.components.change import Change, Update, Writes, writes_of
-from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.costs.price import Bills, Usage
 from floridify_batch.pipeline.chunk import failure_line, parsed_expected
 from floridify_batch.pipeline.cleanup import finish
 from floridify_batch.pipeline.outcome import Origin, Tally, applied, component_of, parser
 from floridify_batch.pipeline.pack import Group, Planned, group, planned
 from floridify_batch.pipeline.plan import Brief, left_over, plan
-from floridify_batch.pipeline.settlement import (
-    AnswerIndex,
-    IndexedBlock,
-    Place,
-    Unanswered,
-    index_block,
-    opened_answers,
-    settle,
-)
+from floridify_batch.pipeline.settlement import AnswerIndex, IndexedBlock, Place, index_block, opened_answers, settle
 from floridify_batch.words.entry import Entry
 
 # ── planning ───────────────────────────────────────────────────────────────────────────────────────────────────────

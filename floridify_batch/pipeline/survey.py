@@ -13,6 +13,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.request import SynthesisRequest
@@ -20,12 +21,10 @@ from floridify_batch.costs.account import Spent
 from floridify_batch.costs.answer_length import Length, Observed, Origin, measured, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
-from floridify_batch.database.interface import EntryReader
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.pipeline.pack import group
-from floridify_batch.pipeline.plan import Brief, Outline, Question, outlined
-from floridify_batch.run.state import PAGE_WORDS
+from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined
 from floridify_batch.words.entry import Entry
 
 EXACT_REQUESTS = 50_000

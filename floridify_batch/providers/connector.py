@@ -16,7 +16,6 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.providers.rate_limit import LONGEST_PAUSE, Throttle
-from floridify_batch.run.settings import CONCURRENCY
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "gpt-6-luna"
 """The model that is asked where nobody names one."""
+
+CONCURRENCY = 32
+"""Requests in flight where they are asked at once, unless told otherwise."""
 
 MAX_RETRIES = 6
 """Tries after the first for an immediate request, and of the SDK for what may be asked twice."""

@@ -10,9 +10,8 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.errors import ServiceRefused, ServiceUncertain
-from floridify_batch.pipeline.settlement import Unanswered
 from floridify_batch.providers.connector import OURS_TO_SETTLE
 from floridify_batch.providers.openai_batches import BatchError, Batches, BatchJob
 from floridify_batch.timing import Sleep, Told, tell_nobody

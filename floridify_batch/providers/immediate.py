@@ -16,7 +16,7 @@ from typing import IO, Any
 import orjson
 
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.pipeline.chunk import private_file, replace_file, sync
+from floridify_batch.files import private_file, replace_file, sync
 from floridify_batch.providers.connector import HTTP_OK, OpenAIConnector, Reply
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.timing import Clock, utc_now

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from floridify_batch.components.request import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT, Usage
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
-from floridify_batch.pipeline.chunk import private_file, sync
+from floridify_batch.files import private_file, sync
 from floridify_batch.progress import CountedFile, Paced
 from floridify_batch.providers.batch_list import Listed, Listing, Page
 from floridify_batch.providers.connector import new_client
 from floridify_batch.providers.service_error import Unreadable, identity_of, in_our_words
-from floridify_batch.run.event import Direction
-from floridify_batch.timing import Told, tell_nobody, utc_now
+from floridify_batch.timing import Direction, Told, tell_nobody, utc_now
 
 if TYPE_CHECKING:
     from openai.types import Batch

@@ -23,8 +23,9 @@ from pydantic import ValidationError
 
 from floridify_batch.costs.account import Adopted
 from floridify_batch.errors import CheckpointError, CheckpointLocked
+from floridify_batch.files import private_file, sync, sync_folder
 from floridify_batch.formatting import count, dollars, to_type
-from floridify_batch.pipeline.chunk import forget_lines, private_file, sync, sync_folder
+from floridify_batch.pipeline.chunk import forget_lines
 from floridify_batch.run.ledger import VERSION, ChunkState, Ledger
 from floridify_batch.timing import Clock, utc_now
 from floridify_batch.words.word_log import WordLog

@@ -11,22 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.costs.account import Spent, TokenCount
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills, Usage
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.pipeline.chunk import (
-    expected_pages,
-    private_file,
-    read_expected,
-    read_failures,
-    sync,
-    sync_folder,
-    write_failures,
-)
+from floridify_batch.files import private_file, sync, sync_folder
+from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, Tally
-from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered, blocks_of
+from floridify_batch.pipeline.settlement import AnswerIndex, blocks_of
 from floridify_batch.pipeline.stage import BlockToIndex, PageToSettle, index_lines, settle_words
 from floridify_batch.progress import Paced
 from floridify_batch.providers.creation import refusal, unanswered

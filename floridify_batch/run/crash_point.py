@@ -24,7 +24,7 @@ from floridify_batch.run.ledger import TRANSITIONS, Ledger
 from floridify_batch.run.state import Run
 
 if TYPE_CHECKING:
-    from floridify_batch.database.interface import EntryStore
+    from floridify_batch.components.entry_store import EntryStore
     from floridify_batch.providers.openai_batches import Batches
 
 NEW = "NEW"

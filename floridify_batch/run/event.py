@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol
 
 from floridify_batch.components.failure import Failure
 from floridify_batch.costs.price import Usage
+from floridify_batch.timing import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,6 @@ class ChunkMoved:
     requests: int
     bytes: int
     batch_id: str | None = None
-
-
-class Direction(StrEnum):
-    """Which way a chunk's lines go."""
-
-    UP = "up"
-    """Requests, to the service."""
-    DOWN = "down"
-    """Answers, from it."""
 
 
 @dataclass(frozen=True, slots=True)

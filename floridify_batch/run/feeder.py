@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from floridify_batch.components.failure import Failure
 from floridify_batch.pipeline.chunk import ChunkSize, failures_by_word, forget_lines, read_expected, read_ordinals
 from floridify_batch.pipeline.pack import ChunkWriter, Planned, lines_of
+from floridify_batch.pipeline.plan import PAGE_WORDS
 from floridify_batch.pipeline.stage import Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
 from floridify_batch.run.event import ChunkMoved, ListRead, WordFailed
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
-from floridify_batch.run.state import PAGE_WORDS, Run
+from floridify_batch.run.state import Run
 from floridify_batch.run.worker import forget
 from floridify_batch.words.entry import Entry
 

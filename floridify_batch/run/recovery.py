@@ -22,7 +22,8 @@ from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price, Usage, together
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.pipeline.chunk import Expected, private_file, read_expected
+from floridify_batch.files import private_file
+from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.cleanup import finish
 from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, component_of, parser
 from floridify_batch.pipeline.plan import Brief, brief, left_over

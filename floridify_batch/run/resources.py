@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
+from floridify_batch.database.connection import MONGO_FOLDER, opened_database
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.pipeline.plan import Brief
@@ -13,12 +14,11 @@ from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.openai_batches import Batches, Moving, OpenAIBatches, move_silently
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.settings import DATABASE_PATIENCE, RunInfo, RunSettings
+from floridify_batch.run.settings import RunInfo, RunSettings
 from floridify_batch.timing import Told
 
-MONGO_FOLDER = "batch-synth-mongodb"
 SANDBOX_FOLDER = "batch-synth-sandbox"
-"""Folders beside the checkpoint: the data of a MongoDB of our own, and what the sandbox remembers."""
+"""Folder beside the checkpoint that holds the state of a sandbox."""
 
 _HIDDEN = "***@"
 """Stands in a checkpoint where the address had a name and password."""
@@ -104,36 +104,6 @@ async def opened_store(
     url, folder = _mongo_url(settings, secrets), mongo_folder(checkpoint)
     async with opened_database(url, settings.database, folder, tell, waiting, settings.patience) as store:
         yield store
-
-
-@asynccontextmanager
-async def opened_database(
-    url: str | None, name: str, folder: Path, tell: Told, waiting: Told, patience: float = DATABASE_PATIENCE
-) -> AsyncIterator[MongoStore]:
-    """A database, reached: at an address, or by a server of our own over `folder`. Raises `DatabaseError`.
-
-    `patience`: seconds for which one that is away is waited for.
-    """
-    with _address(url, folder, tell) as address:
-        store = MongoStore(address, name, patience=patience, waiting=waiting)
-        try:
-            await store.check()
-            yield store
-        finally:
-            await store.close()
-
-
-@contextmanager
-def _address(url: str | None, folder: Path, tell: Told) -> Iterator[str]:
-    if url:
-        yield url
-        return
-    from floridify_batch.database.server import local_mongod
-
-    with local_mongod(folder) as mongo:
-        verb = "started" if mongo.started else "in use"
-        tell(f"Local MongoDB {verb} at {mongo.url} with its data in {mongo.data_folder}")
-        yield mongo.url
 
 
 def mongo_folder(checkpoint: Checkpoint) -> Path:

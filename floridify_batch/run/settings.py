@@ -6,15 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.costs.account import Dollars
 from floridify_batch.costs.price import Price
+from floridify_batch.database.server import DATABASE_PATIENCE
+from floridify_batch.providers.connector import CONCURRENCY
 
 MAX_BATCHES = 20
 """Batches of ours that are in flight at the most, unless told otherwise."""
-
-DATABASE_PATIENCE = 600.0
-"""Seconds for which a database that is away is waited for, unless told otherwise."""
-
-CONCURRENCY = 32
-"""Requests in flight where they are asked at once, unless told otherwise."""
 
 
 class RunSettings(BaseModel):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from floridify_batch.database.interface import EntryStore
+from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.pipeline.chunk import Budget, Limits, chunk_folder
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.providers.openai_batches import Batches
@@ -16,9 +16,6 @@ from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.worker import OwnHands, Workshop
 from floridify_batch.timing import Clock, Sleep, utc_now
-
-PAGE_WORDS = 100
-"""Words that are looked up by one query and planned in one go."""
 
 
 @dataclass(slots=True)

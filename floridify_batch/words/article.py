@@ -13,8 +13,7 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.database.document import SYNTHESIS
-from floridify_batch.words.entry import MAX_WORD_LENGTH, clean_word
+from floridify_batch.words.entry import MAX_WORD_LENGTH, SYNTHESIS, clean_word
 
 MAX_DEFINITION_LENGTH = 5000
 """Characters that a definition may have in the database."""

@@ -153,3 +153,7 @@ def clean_word(text: str) -> tuple[str, str]:
     if not any(character.isalnum() for character in word):
         return "", "it holds neither a letter nor a digit"
     return word, ""
+
+
+SYNTHESIS = "synthesis"
+"""The field under which a document keeps its stamps, and the provider of the entries that we make."""

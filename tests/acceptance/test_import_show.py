@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.cli.import_ import import_file
-from floridify_batch.database.lookup import Place
+from floridify_batch.database.connection import Place
 from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.errors import CheckpointError
+from floridify_batch.files import private_file
 from floridify_batch.pipeline.chunk import (
     API_MAX_BYTES,
     API_MAX_REQUESTS,
@@ -21,7 +22,6 @@ from floridify_batch.pipeline.chunk import (
     failure_line,
     failures_by_word,
     forget_lines,
-    private_file,
     read_expected,
     read_failures,
     read_ordinals,

@@ -42,7 +42,6 @@ from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
-    Direction,
     Event,
     ListRead,
     Noticed,
@@ -55,6 +54,7 @@ from floridify_batch.run.event import (
     Waiting,
     WordFailed,
 )
+from floridify_batch.timing import Direction
 from tests.paper import Paper
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.costs.account import Spent, TokenCount
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import Price
-from floridify_batch.database.interface import EntryReader, NoDatabase
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.pipeline.plan import brief

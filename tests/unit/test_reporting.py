@@ -10,7 +10,8 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.display.report import Example
 from floridify_batch.display.report_page import FIRST_LINE
 from floridify_batch.errors import UsageError
-from floridify_batch.pipeline.chunk import chunk_folder, private_file, write_failures
+from floridify_batch.files import private_file
+from floridify_batch.pipeline.chunk import chunk_folder, write_failures
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.ledgers import record, run_info

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.components.answer import CEFRLevelResponse
-from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import custom_id, parse_answer
 from floridify_batch.costs.price import Usage
 from floridify_batch.errors import CheckpointError
 from floridify_batch.pipeline.chunk import Expected
-from floridify_batch.pipeline.settlement import AnswerIndex, Unanswered, WordOutcome, indexed_answers, settle
+from floridify_batch.pipeline.settlement import AnswerIndex, WordOutcome, indexed_answers, settle
 from floridify_batch.words.entry import derived_id
 
 patient = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

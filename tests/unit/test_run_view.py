@@ -22,7 +22,6 @@ from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
     ChunkSettled,
-    Direction,
     Event,
     ListRead,
     Noticed,
@@ -35,6 +34,7 @@ from floridify_batch.run.event import (
     Waiting,
     WordFailed,
 )
+from floridify_batch.timing import Direction
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None)  # a busy machine proves nothing about a property

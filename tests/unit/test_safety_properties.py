@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import custom_id, parse_answer
 from floridify_batch.costs.account import TokenCount
 from floridify_batch.errors import CheckpointError
 from floridify_batch.pipeline.chunk import API_MAX_BYTES, API_MAX_REQUESTS, ChunkSize, Expected, Limits
-from floridify_batch.pipeline.settlement import Unanswered, indexed_answers, settle
+from floridify_batch.pipeline.settlement import indexed_answers, settle
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import TRANSITIONS, ChunkState, IllegalMove, Ledger
 from floridify_batch.words.entry import derived_id

@@ -8,11 +8,12 @@ from typing import override
 import pytest
 
 from floridify_batch.costs.price import Price
+from floridify_batch.pipeline.plan import PAGE_WORDS
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Event, ListRead
 from floridify_batch.run.ledger import ChunkState
-from floridify_batch.run.state import PAGE_WORDS, Run
+from floridify_batch.run.state import Run
 from tests.twins import Died, End, Fate, Service, Shelf, Stage, Witness
 
 SLOWLY = 5
