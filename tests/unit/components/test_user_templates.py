@@ -9,7 +9,7 @@ from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.template import FLORIDIFY_NAMES
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.plan import brief
-from tests.unit.test_templates import BANK
+from tests.unit.components.test_template import BANK
 
 ABOUT = "{{ word }} {{ definition }}"
 SOURCES = "{% for each in definitions %}\n{{ loop.index }}. {{ each[0] }} {{ each[1] }} {{ each[2] }}\n{% endfor %}"

@@ -20,9 +20,9 @@ from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled, Span
 from floridify_batch.pipeline.estimate_event import ChunkQuote, ComponentQuote, Estimated, Output, estimated
 from floridify_batch.run.event import BatchPolled, ChunkSettled, Event, Noticed, RunBegan, Totals, WordFailed
-from tests.unit.test_display import events
+from tests.unit.display.test_panels import events
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KINDS: tuple[type, ...] = (*Event.__value__.__args__, Estimated)
 
