@@ -21,12 +21,10 @@ import orjson
 
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.costs.price import Bills
-from floridify_batch.pipeline.chunk import expected_pages
-from floridify_batch.pipeline.outcome import Origin
-from floridify_batch.pipeline.pack import Planned, lines_of
-from floridify_batch.pipeline.plan import PAGE_WORDS
+from floridify_batch.pipeline.chunk import Planned, expected_pages, lines_of
+from floridify_batch.pipeline.outcome import Origin, PageToSettle, settle_words
+from floridify_batch.pipeline.plan import PAGE_WORDS, PageToPlan, WordToPlan, plan_words
 from floridify_batch.pipeline.settlement import AnswerIndex
-from floridify_batch.pipeline.stage import PageToPlan, PageToSettle, WordToPlan, plan_words, settle_words
 from floridify_batch.run.brief import new_brief
 from floridify_batch.run.collection import STORE_PAGE_WORDS, indexed
 from floridify_batch.run.executor import Processes

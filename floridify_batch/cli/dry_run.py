@@ -17,8 +17,7 @@ from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import write_event
 from floridify_batch.formatting import count, dollars
 from floridify_batch.pipeline.chunk import chunk_folder, read_ordinals
-from floridify_batch.pipeline.estimate import Estimate
-from floridify_batch.pipeline.estimate_event import estimated
+from floridify_batch.pipeline.estimate import Estimate, estimated
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.brief import new_brief
 from floridify_batch.run.budget import expected_in_flight

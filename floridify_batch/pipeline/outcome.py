@@ -9,14 +9,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from floridify_batch.components.change import Change
-from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.change import Change, Writes, writes_of
+from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Provenance, SynthesisComponent, Target
-from floridify_batch.components.request import AnswerError, parse_answer, parse_custom_id
+from floridify_batch.components.request import AnswerError, parse_answer
+from floridify_batch.pipeline.chunk import failure_line, parsed_expected
 from floridify_batch.pipeline.plan import Brief, Question
-from floridify_batch.pipeline.settlement import Answered, Parse, WordOutcome
+from floridify_batch.pipeline.settlement import (
+    Answered,
+    AnswerIndex,
+    Parse,
+    Place,
+    WordOutcome,
+    component_of,
+    opened_answers,
+    settle,
+)
 from floridify_batch.words.cluster import clusters_of
 from floridify_batch.words.entry import Entry, Stamp, derived_id
 from floridify_batch.words.language import language_name
@@ -182,12 +193,6 @@ def _targets(entries: Iterable[Entry]) -> _Targets:
 # ── counting ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def component_of(identity: str) -> str:
-    """The component that a request's id names."""
-    parts = parse_custom_id(identity)
-    return parts.component if parts else "unknown"
-
-
 class Tally:
     """What became of a batch's requests, counted."""
 
@@ -222,3 +227,44 @@ class Tally:
         self.failures.update(other.failures)
         self.samples += other.samples[: SAMPLES - len(self.samples)]
         self.dropped.update(other.dropped)
+
+
+class PageToSettle(NamedTuple):
+    """Words of one batch: what they were asked, where its answers stand, and what is stored of each word.
+
+    `expected` are lines of the chunk's file; to each, `places` has a place in the files of `paths`, or None.
+    """
+
+    expected: bytes
+    places: Sequence[Place | None]
+    paths: Sequence[str]
+    entries: Sequence[Sequence[Entry]]
+    unanswered: Unanswered
+    origin: Origin
+
+
+class SettledPage(NamedTuple):
+    """What the answers about some words change, their failures as lines of a file, and both counted."""
+
+    writes: Writes
+    failures: bytes
+    tally: Tally
+
+
+def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
+    """What became of every request of some words, and what the answers change."""
+    tally = Tally()
+    expected = parsed_expected(page.expected)
+    places = {each.custom_id: place for each, place in zip(expected, page.places, strict=True) if place}
+    with opened_answers(map(Path, page.paths)) as files:
+        index = AnswerIndex(files, places)
+        outcomes = list(settle(expected, index, parser(brief.by_component(), tally.dropped), page.unanswered))
+    changes: list[Change] = []
+    failures: list[bytes] = []
+    made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)
+    for outcome, made in zip(outcomes, made_of, strict=True):
+        failed = (*outcome.failures, *made.orphans)
+        tally.count(outcome.answers, failed)
+        changes += made.changes
+        failures += [failure_line(outcome.ordinal, failure) for failure in failed]
+    return SettledPage(writes_of(changes), b"".join(failures), tally)

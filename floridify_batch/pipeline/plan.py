@@ -8,14 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import Any, NamedTuple
 
+from floridify_batch.components.change import Collection, Update
 from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.failure import Failure
+from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import Recipe, Scope, SynthesisComponent, Target
 from floridify_batch.components.request import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
-from floridify_batch.words.entry import Entry, Stamp
+from floridify_batch.pipeline.chunk import Group, Planned, group, planned
+from floridify_batch.words.cluster import order_of
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +229,115 @@ def _may_ask(missing: _Open, asked: Brief) -> bool:
 
 PAGE_WORDS = 100
 """Words that are looked up by one query and planned in one go."""
+
+
+def finish(entry: Entry) -> list[Update]:
+    """The new values that a finished word needs; none for a word that is in order already."""
+    return [*_distinct_words(entry), *_entry_in_order(entry)]
+
+
+def _distinct_words(entry: Entry) -> Iterable[Update]:
+    """A synonym or antonym that several definitions have stays with the one whose cluster is the most relevant.
+
+    Definitions without a cluster's relevance are left alone: nobody has said which of them matters more.
+    """
+    for definition in entry.definitions:
+        fields: dict[str, Any] = {}
+        for field, component in (
+            ("synonyms", SynthesisComponent.SYNONYMS),
+            ("antonyms", SynthesisComponent.ANTONYMS),
+        ):
+            kept = [word for word in getattr(definition, field) if not _claimed(word, field, definition, entry)]
+            if component in definition.stamps and kept != getattr(definition, field):
+                fields[field] = kept
+        if fields:
+            yield Update(Collection.DEFINITIONS, definition.id, fields)
+
+
+def _claimed(word: str, field: str, definition: Definition, entry: Entry) -> bool:
+    """Whether a more relevant definition of the word has this synonym or antonym as well."""
+    own = _relevance(definition)
+    return own is not None and any(
+        (_relevance(other) or 0.0) > own and word.casefold() in map(str.casefold, getattr(other, field))
+        for other in entry.definitions
+        if other is not definition
+    )
+
+
+def _relevance(definition: Definition) -> float | None:
+    relevance = (definition.meaning_cluster or {}).get("relevance")
+    return None if relevance is None else float(relevance)
+
+
+def _entry_in_order(entry: Entry) -> Iterable[Update]:
+    """The entry lists its definitions by their clusters' order; one without any takes up those in place."""
+    if entry.synthesis_entry is None or not entry.definitions:
+        return
+    listed = [definition.id for definition in entry.definitions]
+    ordered: list[DocId] = [definition.id for definition in sorted(entry.definitions, key=order_of)]
+    if not entry.synthesised or ordered != listed:
+        yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ordered})
+
+
+class WordToPlan(NamedTuple):
+    """A word of the list with all that its plan follows from.
+
+    `asked`: the ids that its last chunk held; None for a word that comes from the list.
+    """
+
+    ordinal: int
+    entries: Sequence[Entry]
+    failures: Mapping[str, Failure]
+    asked: frozenset[str] | None = None
+
+
+class Finished(NamedTuple):
+    """A word for which nothing is left to ask: processed, or failed for a reason; and what tidies it up."""
+
+    ordinal: int
+    reason: str | None
+    updates: Sequence[Update] = ()
+
+
+class PageToPlan(NamedTuple):
+    """Words that are planned together, and the folder in which their lines are to be put down."""
+
+    words: Sequence[WordToPlan]
+    folder: str
+
+
+class PlannedPage(NamedTuple):
+    """What became of each word, and the file of their lines."""
+
+    words: Sequence[Planned | Finished]
+    piece: str
+
+
+def plan_words(brief: Brief, page: PageToPlan) -> PlannedPage:
+    """What each word is asked, as the lines of a batch file, or how it has ended."""
+    # A name of its own for each attempt: whoever was given up for dead may still be writing.
+    with NamedTemporaryFile(dir=page.folder, suffix=".jsonl", delete=False) as piece:
+        outcomes = (_plan_word(brief, word) for word in page.words)
+        words = [planned(each, piece) if isinstance(each, Group) else each for each in outcomes]
+    return PlannedPage(words, piece.name)
+
+
+def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
+    failures = word.failures
+    requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
+    vanished = {each.custom_id for each in requests if each.attempt == 1} & (word.asked or frozenset())
+    if vanished:
+        failures = {**failures, **{identity: _vanished(identity) for identity in vanished}}
+        requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
+    if requests:
+        return group(word.ordinal, requests, failures)
+    reason = left_over(word.entries, brief, failures)
+    tidy = reason is None and word.asked is not None
+    return Finished(
+        word.ordinal, reason, [update for entry in word.entries for update in finish(entry)] if tidy else ()
+    )
+
+
+def _vanished(identity: str) -> Failure:
+    """An answer that was stored and is not found again: to ask for it once more would be to pay for ever."""
+    return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but the database does not show it")

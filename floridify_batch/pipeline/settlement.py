@@ -16,8 +16,9 @@ import orjson
 
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import AnswerError, CustomIdParts, parse_custom_id
-from floridify_batch.costs.price import Usage, usage_of
+from floridify_batch.costs.price import Bills, Usage, usage_of
 from floridify_batch.pipeline.chunk import Expected, damaged
+from floridify_batch.pipeline.plan import Brief
 
 HTTP_OK = 200
 BLOCK_BYTES = 1 << 20
@@ -238,3 +239,29 @@ def _text(error: Any) -> str:
 
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
     return Failure(request.custom_id, reason, detail[:_DETAIL_LENGTH], request.attempt, request.boost, status)
+
+
+def component_of(identity: str) -> str:
+    """The component that a request's id names."""
+    parts = parse_custom_id(identity)
+    return parts.component if parts else "unknown"
+
+
+class BlockToIndex(NamedTuple):
+    """A block of whole lines of the so-manieth answer file, and bills with nothing on them."""
+
+    file: int
+    path: str
+    offset: int
+    length: int
+    bills: Bills
+
+
+def index_lines(_: Brief, piece: BlockToIndex) -> tuple[int, IndexedBlock, Bills]:
+    """The file, where each line of a block of it stands, and the bills for those with an answer."""
+    bills = piece.bills
+
+    def paid(identity: str, usage: Usage) -> None:
+        bills.add(component_of(identity), usage)
+
+    return piece.file, index_block(Path(piece.path), piece.offset, piece.length, paid), bills

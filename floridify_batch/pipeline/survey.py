@@ -21,9 +21,8 @@ from floridify_batch.costs.account import Spent
 from floridify_batch.costs.answer_length import Length, Observed, Origin, measured, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
-from floridify_batch.pipeline.chunk import ChunkSize, Limits
+from floridify_batch.pipeline.chunk import ChunkSize, Limits, group
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
-from floridify_batch.pipeline.pack import group
 from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined
 from floridify_batch.words.entry import Entry
 

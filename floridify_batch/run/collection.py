@@ -18,9 +18,8 @@ from floridify_batch.costs.price import Bills, Usage
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import private_file, sync, sync_folder
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
-from floridify_batch.pipeline.outcome import Origin, Tally
-from floridify_batch.pipeline.settlement import AnswerIndex, blocks_of
-from floridify_batch.pipeline.stage import BlockToIndex, PageToSettle, index_lines, settle_words
+from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
+from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
 from floridify_batch.progress import Paced
 from floridify_batch.providers.creation import refusal, unanswered
 from floridify_batch.providers.download import bring_answers

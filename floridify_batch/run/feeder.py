@@ -15,10 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.failure import Failure
-from floridify_batch.pipeline.chunk import ChunkSize, failures_by_word, forget_lines, read_expected, read_ordinals
-from floridify_batch.pipeline.pack import ChunkWriter, Planned, lines_of
-from floridify_batch.pipeline.plan import PAGE_WORDS
-from floridify_batch.pipeline.stage import Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
+from floridify_batch.pipeline.chunk import (
+    ChunkSize,
+    ChunkWriter,
+    Planned,
+    failures_by_word,
+    forget_lines,
+    lines_of,
+    read_expected,
+    read_ordinals,
+)
+from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
 from floridify_batch.run.event import ChunkMoved, ListRead, WordFailed
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run

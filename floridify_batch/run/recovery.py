@@ -24,10 +24,9 @@ from floridify_batch.costs.price import Bills, Price, Usage, together
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import private_file
 from floridify_batch.pipeline.chunk import Expected, read_expected
-from floridify_batch.pipeline.cleanup import finish
-from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, component_of, parser
-from floridify_batch.pipeline.plan import Brief, brief, left_over
-from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
+from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, parser
+from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
+from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, settle
 from floridify_batch.providers.batch_archive import KeptBatch
 from floridify_batch.providers.creation import unanswered
 from floridify_batch.providers.openai_batches import BatchJob

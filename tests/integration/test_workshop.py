@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from floridify_batch.errors import WorkersLost
-from floridify_batch.pipeline.plan import Brief
-from floridify_batch.pipeline.stage import PageToPlan, plan_words
+from floridify_batch.pipeline.plan import Brief, PageToPlan, plan_words
 from floridify_batch.run.brief import new_brief
 from floridify_batch.run.executor import Cluster, Processes, opened_workshop
 from floridify_batch.run.settings import RunInfo, RunSettings

@@ -17,8 +17,17 @@ from floridify_batch.costs.answer_length import Observed, Origin, measured
 from floridify_batch.costs.price import Price, Usage
 from floridify_batch.display.json_output import JsonDisplay, event_name, event_object, write_event
 from floridify_batch.pipeline.chunk import ChunkSize
-from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled, Span
-from floridify_batch.pipeline.estimate_event import ChunkQuote, ComponentQuote, Estimated, Output, estimated
+from floridify_batch.pipeline.estimate import (
+    ChunkQuote,
+    ComponentQuote,
+    Estimate,
+    Estimated,
+    Expectation,
+    Output,
+    Sampled,
+    Span,
+    estimated,
+)
 from floridify_batch.run.event import BatchPolled, ChunkSettled, Event, Noticed, RunBegan, Totals, WordFailed
 from tests.unit.display.test_panels import events
 

@@ -17,17 +17,21 @@ from floridify_batch.pipeline.chunk import (
     API_MAX_BYTES,
     API_MAX_REQUESTS,
     ChunkSize,
+    ChunkWriter,
+    Group,
     Limits,
     chunk_folder,
     failure_line,
     failures_by_word,
     forget_lines,
+    group,
+    lines_of,
+    planned,
     read_expected,
     read_failures,
     read_ordinals,
     write_failures,
 )
-from floridify_batch.pipeline.pack import ChunkWriter, Group, group, lines_of, planned
 from floridify_batch.pipeline.plan import brief, plan
 from floridify_batch.words.entry import unknown_entry
 

@@ -18,8 +18,7 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.errors import ServiceRefused
 from floridify_batch.pipeline.chunk import chunk_folder, failures_by_word, read_failures, read_ordinals
-from floridify_batch.pipeline.plan import left_over
-from floridify_batch.pipeline.stage import PageToPlan, plan_words
+from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
 from floridify_batch.providers.creation import LONGEST_PAUSE, MAX_TRIES
 from floridify_batch.providers.openai_batches import BatchError, BatchJob
 from floridify_batch.run.driver import Driver, Ending
