@@ -24,6 +24,7 @@ from floridify_batch.components.request import AnswerError, custom_id, parse_ans
 from floridify_batch.costs.price import Usage
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
 from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import Expected
 from floridify_batch.pipeline.settlement import AnswerIndex, indexed_answers, settle
 from floridify_batch.providers.connector import OpenAIConnector
@@ -126,7 +127,7 @@ class SynthesisBatchProcessor:
         """
         job = await self._batches.retrieve(batch_id)
         with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
-            files = (Path(folder) / "output.jsonl", Path(folder) / "errors.jsonl")
+            files = ChunkFolder(Path(folder)).answers
             await self._bring(job, output_file_id, *files)
             with indexed_answers(files, _uncounted) as index:
                 return _results(index)

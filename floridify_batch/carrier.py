@@ -18,7 +18,7 @@ from typing import Any, Final
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.request import SynthesisRequest
 from floridify_batch.costs.price import Usage
-from floridify_batch.files import private_file
+from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
 from floridify_batch.providers.creation import (
@@ -57,7 +57,7 @@ class RequestFile:
     @property
     def path(self) -> Path:
         """What is uploaded."""
-        return self.folder / "requests.jsonl"
+        return ChunkFolder(self.folder).requests
 
 
 def write_files(folder: Path, requests: Iterable[Request], limits: Limits) -> list[RequestFile]:
@@ -83,7 +83,7 @@ def write_files(folder: Path, requests: Iterable[Request], limits: Limits) -> li
 def _write(folder: Path, requests: Sequence[Request]) -> RequestFile:
     folder.mkdir(mode=0o700)
     state = blake2b(digest_size=16)
-    with private_file(folder / "requests.jsonl") as out:
+    with private_file(ChunkFolder(folder).requests) as out:
         for request in requests:
             line = request.line
             state.update(line)
@@ -149,7 +149,7 @@ class Carrier:
 
     async def _taken_in(self, file: RequestFile, job: BatchJob, deliver: Deliver, *, mended: bool) -> list[Request]:
         """Tell what became of each request; where it is to be mended, return what is worth asking again instead."""
-        output, errors = file.folder / "output.jsonl", file.folder / "errors.jsonl"
+        output, errors = ChunkFolder(file.folder).answers
         await bring_answers(self.batches, job, output, errors, self.sleep)
         expected = (Expected(at, each.custom_id, each.attempt, each.boost) for at, each in enumerate(file.requests))
         again: list[Request] = []

@@ -19,7 +19,7 @@ import orjson
 from floridify_batch.cli.checkpoint_policy import kept_words
 from floridify_batch.components.entry_store import NoDatabase
 from floridify_batch.costs.tokenizer import count_tokens
-from floridify_batch.pipeline.chunk import chunk_folder
+from floridify_batch.files import ChunkFolder
 from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
@@ -106,7 +106,7 @@ def _prepare(folder: Path, count: int, chunks: int) -> Checkpoint:
         ledger.add(_record(number, state, per_chunk))
         span = range((number - 1) * per_chunk, number * per_chunk)
         if flying:
-            home = chunk_folder(place.folder, number)
+            home = ChunkFolder.of(place.folder, number).path
             home.mkdir()
             (home / "ordinals.json").write_bytes(orjson.dumps(list(span)))
         else:

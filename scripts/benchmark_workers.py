@@ -21,6 +21,7 @@ import orjson
 
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.costs.price import Bills
+from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import Planned, expected_pages, lines_of
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, settle_words
 from floridify_batch.pipeline.plan import PAGE_WORDS, PageToPlan, WordToPlan, plan_words
@@ -209,7 +210,7 @@ _LINE = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
 async def _answered(folder: Path, paths: Sequence[Path], index: AnswerIndex) -> AsyncIterator[PageToSettle]:
-    asked = zip(expected_pages(folder, STORE_PAGE_WORDS), pages(folder / "entries.pickle"), strict=True)
+    asked = zip(expected_pages(ChunkFolder(folder), STORE_PAGE_WORDS), pages(folder / "entries.pickle"), strict=True)
     for page, stored in asked:
         yield PageToSettle(
             page.lines,

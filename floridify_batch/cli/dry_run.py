@@ -15,8 +15,9 @@ from floridify_batch.costs.account import Spent
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import write_event
+from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import count, dollars
-from floridify_batch.pipeline.chunk import chunk_folder, read_ordinals
+from floridify_batch.pipeline.chunk import read_ordinals
 from floridify_batch.pipeline.estimate import Estimate, estimated
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.brief import new_brief
@@ -68,7 +69,7 @@ def _open_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
     flying = {
         ordinal
         for record in ledger.in_state(*COMMITTED)
-        for ordinal in read_ordinals(chunk_folder(checkpoint.folder, record.number))
+        for ordinal in read_ordinals(ChunkFolder.of(checkpoint.folder, record.number))
     }
     return (word for ordinal, word in enumerate(words) if word not in finished and ordinal not in flying)
 

@@ -17,6 +17,7 @@ from floridify_batch.database.store import STAMPS, MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.text import cell, facts, framed, listing
 from floridify_batch.errors import DatabaseError, UnknownBatch, UsageError
+from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import brief, count, counted, dollars
 from floridify_batch.pipeline.outcome import SAMPLES, Fate
 from floridify_batch.providers.batch_archive import Archive, KeptBatch
@@ -137,7 +138,12 @@ class _Recovery:
         try:
             with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
                 recovered = await recover(
-                    batch, self._archive, self._store, Path(folder), self._search.templates, self._search.price
+                    batch,
+                    self._archive,
+                    self._store,
+                    ChunkFolder(Path(folder)),
+                    self._search.templates,
+                    self._search.price,
                 )
         except (UnknownBatch, UsageError) as error:
             self._sum.gone += 1

@@ -30,8 +30,8 @@ from floridify_batch.display.output import LiveDisplay, Output, display_for, tal
 from floridify_batch.display.summary import summary_panel
 from floridify_batch.display.view import RunView
 from floridify_batch.errors import CheckpointError
+from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
-from floridify_batch.pipeline.chunk import chunk_number
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.providers.openai_batches import Batches
 from floridify_batch.run.brief import new_brief
@@ -92,7 +92,7 @@ class Announcer:
     def moving(self, path: Path, direction: Direction, done: int, total: int) -> None:
         """Tell how much of a chunk's file is over."""
         if self.observer is not None:
-            self.observer.notify(Transferred(chunk_number(path.parent), direction, done, total))
+            self.observer.notify(Transferred(ChunkFolder(path.parent).number, direction, done, total))
 
 
 @asynccontextmanager

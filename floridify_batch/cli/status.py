@@ -21,8 +21,9 @@ from floridify_batch.display.output import Output, talk_aside
 from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow, batch_panel, batches_table, failures_table
 from floridify_batch.display.text import listing
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
+from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import count, counted, dollars, to_type
-from floridify_batch.pipeline.chunk import chunk_folder, read_failures
+from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
 from floridify_batch.pipeline.plan import brief
 from floridify_batch.providers.connector import DEFAULT_MODEL
@@ -272,7 +273,7 @@ def _failure_rows(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[FailureRow
     last: dict[str, list[Failure]] = {}
     for record in ledger.chunks:
         found: dict[str, list[Failure]] = {}
-        for ordinal, failure in read_failures(chunk_folder(checkpoint.folder, record.number) / "failures.jsonl"):
+        for ordinal, failure in read_failures(ChunkFolder.of(checkpoint.folder, record.number).failures):
             if (word := words[ordinal]) in ledger.failed_words:
                 found.setdefault(word, []).append(failure)
         last |= found

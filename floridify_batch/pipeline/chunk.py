@@ -21,7 +21,7 @@ import orjson
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.request import SynthesisRequest
 from floridify_batch.errors import CheckpointError
-from floridify_batch.files import private_file, sync, sync_folder
+from floridify_batch.files import ChunkFolder, private_file, sync, sync_folder
 
 API_MAX_REQUESTS = 50_000
 API_MAX_BYTES = 200_000_000
@@ -94,25 +94,15 @@ class Limits:
         )
 
 
-def chunk_folder(run_folder: Path, number: int) -> Path:
-    """The folder of a chunk."""
-    return run_folder / f"{number:04d}"
-
-
-def chunk_number(folder: Path) -> int:
-    """Which chunk a folder is of."""
-    return int(folder.name)
-
-
-def read_ordinals(folder: Path) -> list[int]:
+def read_ordinals(folder: ChunkFolder) -> list[int]:
     """The words of a chunk, by their places in the list. Raises `CheckpointError` where the file is not whole."""
-    path = folder / "ordinals.json"
+    path = folder.ordinals
     with _whole(path):
         ordinals: list[int] = [int(each) for each in orjson.loads(path.read_bytes())]
     return ordinals
 
 
-def read_expected(folder: Path) -> Iterator[Expected]:
+def read_expected(folder: ChunkFolder) -> Iterator[Expected]:
     """What a chunk asked for, in the order in which it was packed: word by word.
 
     Raises `CheckpointError` where the file is not whole.
@@ -128,7 +118,7 @@ class ExpectedPage(NamedTuple):
     lines: bytes
 
 
-def expected_pages(folder: Path, words: int) -> Iterator[ExpectedPage]:
+def expected_pages(folder: ChunkFolder, words: int) -> Iterator[ExpectedPage]:
     """What a chunk asked for, so many words at a time. Raises `CheckpointError` where the file is not whole."""
     by_word = (list(lines) for _, lines in groupby(_expected_lines(folder), key=lambda each: each[0].ordinal))
     for page in batched(by_word, words):
@@ -137,8 +127,8 @@ def expected_pages(folder: Path, words: int) -> Iterator[ExpectedPage]:
         yield ExpectedPage([word[0][0].ordinal for word in page], expected, lines)
 
 
-def _expected_lines(folder: Path) -> Iterator[tuple[Expected, bytes]]:
-    path = folder / "expected.jsonl"
+def _expected_lines(folder: ChunkFolder) -> Iterator[tuple[Expected, bytes]]:
+    path = folder.expected
     with _whole(path), path.open("rb") as lines:
         for line in lines:
             yield Expected(*orjson.loads(line)), line
@@ -149,9 +139,9 @@ def parsed_expected(lines: bytes) -> list[Expected]:
     return [Expected(*orjson.loads(line)) for line in lines.splitlines()]
 
 
-def whole_requests(folder: Path, size: int) -> Path:
+def whole_requests(folder: ChunkFolder, size: int) -> Path:
     """The file of a chunk that is sent, of so many bytes. Raises `CheckpointError` where it is not as written."""
-    path = folder / "requests.jsonl"
+    path = folder.requests
     with _whole(path):
         there = path.stat().st_size
         if there != size:
@@ -181,10 +171,10 @@ _RESTORE = (
 )
 
 
-def forget_lines(folder: Path) -> None:
+def forget_lines(folder: ChunkFolder) -> None:
     """Delete what a finished chunk no longer needs: all but its failures."""
-    for path in folder.iterdir():
-        if path.name != "failures.jsonl":
+    for path in folder.path.iterdir():
+        if path != folder.failures:
             path.unlink(missing_ok=True)
 
 
@@ -302,17 +292,17 @@ class ChunkWriter:
         self.number = number
         self.size = ChunkSize()
         self.ordinals: list[int] = []
-        self._folder = chunk_folder(run_folder, number)
-        self._partial = self._folder.with_suffix(".partial")
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(mode=0o700, parents=True)
+        self._folder = ChunkFolder.of(run_folder, number).path
+        self._partial = ChunkFolder(self._folder.with_suffix(".partial"))
+        shutil.rmtree(self._partial.path, ignore_errors=True)
+        self._partial.path.mkdir(mode=0o700, parents=True)
         self._stack = ExitStack()
-        self._requests = self._open("requests.jsonl")
-        self._expected = self._open("expected.jsonl")
-        self._carried = self._open("carried.jsonl")
+        self._requests = self._open(self._partial.requests)
+        self._expected = self._open(self._partial.expected)
+        self._carried = self._open(self._partial.carried)
 
-    def _open(self, name: str) -> IO[bytes]:
-        return self._stack.enter_context(private_file(self._partial / name))
+    def _open(self, path: Path) -> IO[bytes]:
+        return self._stack.enter_context(private_file(path))
 
     def add(self, word: Planned, lines: bytes) -> None:
         """Write a word's requests down."""
@@ -327,11 +317,11 @@ class ChunkWriter:
         for file in (self._requests, self._expected, self._carried):
             sync(file)
         self._stack.close()
-        with private_file(self._partial / "ordinals.json") as out:
+        with private_file(self._partial.ordinals) as out:
             out.write(orjson.dumps(self.ordinals))
             sync(out)
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._partial.rename(self._folder)
+        self._partial.path.rename(self._folder)
         sync_folder(self._folder)
         sync_folder(self._folder.parent)
         return self.size
@@ -340,4 +330,4 @@ class ChunkWriter:
         """Give the chunk up; its words are planned again another time."""
         with suppress(OSError):  # a full disk refuses what is still to be written, and nobody wants it any more
             self._stack.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
+        shutil.rmtree(self._partial.path, ignore_errors=True)

@@ -16,7 +16,7 @@ from typing import IO, Any
 import orjson
 
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.files import private_file, replace_file, sync
+from floridify_batch.files import ChunkFolder, private_file, replace_file, sync
 from floridify_batch.providers.connector import HTTP_OK, OpenAIConnector, Reply
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.timing import Clock, utc_now
@@ -140,11 +140,11 @@ class ImmediateBatches:
         return BatchJob(job.id, status, job.label, job.created_at, None, ended, work.total, work.done, work.failed)
 
     async def _answer(self, work: _Work) -> None:
-        if (work.folder / "output.jsonl").exists():
+        if ChunkFolder(work.folder).output.exists():
             return
-        work.total = sum(1 for _ in _lines(work.folder / "requests.jsonl"))
+        work.total = sum(1 for _ in _lines(ChunkFolder(work.folder).requests))
         answered = _answered_ids(work)
-        with _appending(work.folder / "output.jsonl.partial") as out:
+        with _appending(_unfinished(work.folder)) as out:
             try:
                 async for line in self._replies(work, answered):
                     out.write(line)
@@ -160,7 +160,7 @@ class ImmediateBatches:
 
         An error is raised when the others have come in that were under way with it: they are paid for.
         """
-        requests = (line for line in _lines(work.folder / "requests.jsonl") if line["custom_id"] not in answered)
+        requests = (line for line in _lines(ChunkFolder(work.folder).requests) if line["custom_id"] not in answered)
         flying: set[asyncio.Task[tuple[str, Reply]]] = set()
         failed: list[BaseException] = []
         until: float | None = None
@@ -215,9 +215,13 @@ def _left(until: float | None) -> float | None:
 
 
 def _finish(folder: Path) -> None:
-    partial = folder / "output.jsonl.partial"
-    if partial.exists():
-        partial.replace(folder / "output.jsonl")
+    if _unfinished(folder).exists():
+        _unfinished(folder).replace(ChunkFolder(folder).output)
+
+
+def _unfinished(folder: Path) -> Path:
+    """The answers while they come in."""
+    return ChunkFolder(folder).output.with_suffix(".jsonl.partial")
 
 
 def _answer_line(custom_id: str, reply: Reply, work: _Work) -> bytes:
@@ -238,7 +242,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _answered_ids(work: _Work) -> set[str]:
     """The ids that are answered already; a line that a crash left half written is cut off."""
-    path = work.folder / "output.jsonl.partial"
+    path = _unfinished(work.folder)
     answered: set[str] = set()
     if not path.exists():
         return answered

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from floridify_batch.costs.account import Adopted
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.files import private_file, sync, sync_folder
+from floridify_batch.files import ChunkFolder, private_file, sync, sync_folder
 from floridify_batch.formatting import count, dollars, to_type
 from floridify_batch.pipeline.chunk import forget_lines
 from floridify_batch.run.ledger import VERSION, ChunkState, Ledger
@@ -200,7 +200,7 @@ class Checkpoint:
             if not known:
                 shutil.rmtree(folder, ignore_errors=True)
             elif ledger.chunk(number).state is ChunkState.DONE and number not in needed:
-                forget_lines(folder)
+                forget_lines(ChunkFolder(folder))
 
     def _open_before(self) -> set[int]:
         """The chunks that are not DONE in the previous copy; none where there is no such copy that can be read."""

@@ -16,7 +16,7 @@ from floridify_batch.costs.account import Spent, TokenCount
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills, Usage
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.files import private_file, sync, sync_folder
+from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
@@ -54,10 +54,10 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
             return _cut_smaller(run, record)
     folder = run.folder(record)
     try:
-        await bring_answers(run.batches, job, *_answers(folder), run.sleep, partial(_tell, run, record))
+        await bring_answers(run.batches, job, *folder.answers, run.sleep, partial(_tell, run, record))
     except UnknownBatch as error:
         return await lose(run, record, str(error))
-    sync_folder(folder)
+    sync_folder(folder.path)
     rest = unanswered(job)
     record = run.move(
         record,
@@ -71,10 +71,6 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     if refused:
         raise refused
     return record
-
-
-def _answers(folder: Path) -> tuple[Path, Path]:
-    return folder / "output.jsonl", folder / "errors.jsonl"
 
 
 def _tell(run: Run, record: ChunkRecord, why: str) -> None:
@@ -102,9 +98,9 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
     tally, origin = Tally(), _origin(run, record)
     told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
-    paths = [path.absolute() for path in _answers(folder) if path.exists()]
+    paths = [path.absolute() for path in folder.answers if path.exists()]
     index = await indexed(run.workshop, paths, bills)
-    with private_file(folder / "failures.partial") as failures:
+    with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
         pages = _pages(run, record, index, paths, origin)
         async with aclosing(in_order(run.workshop, settle_words, pages)) as settled:
@@ -114,12 +110,9 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
                 if page.writes:
                     await run.store.apply(page.writes)
                 told(tally.settled, record.requests)
-        sync(failures)
     _tell_of_odd_lines(run, record, index)
     await run.store.observe(_observed(run, bills, origin))
     _tell_of_another_bill(run, record, bills.usage)
-    (folder / "failures.partial").replace(folder / "failures.jsonl")
-    sync_folder(folder)
     usage, cost = bills.usage, bills.cost
     run.ledger.spend(_spent(bills, tally))
     record = run.move(
@@ -277,18 +270,16 @@ def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
     return run.move(record, ChunkState.PLANNED, submission=record.submission + 1, batch_id=None, created_at=None)
 
 
-def _keep_attempts(folder: Path) -> None:
+def _keep_attempts(folder: ChunkFolder) -> None:
     """Note how often each request of a split chunk had been tried before, so that the next chunk counts on."""
-    with private_file(folder / "failures.partial") as out:
+    with replacing(folder.failures) as out:
         _copy_carried(folder, out)
         for expected in read_expected(folder):
             if expected.attempt > 1:
                 before = Failure(expected.custom_id, FailureReason.MISSING, "", expected.attempt - 1, expected.boost)
                 write_failures(out, expected.ordinal, [before])
-        sync(out)
-    (folder / "failures.partial").replace(folder / "failures.jsonl")
 
 
-def _copy_carried(folder: Path, out: IO[bytes]) -> None:
-    for ordinal, failure in read_failures(folder / "carried.jsonl"):
+def _copy_carried(folder: ChunkFolder, out: IO[bytes]) -> None:
+    for ordinal, failure in read_failures(folder.carried):
         write_failures(out, ordinal, [failure])

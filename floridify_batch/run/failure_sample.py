@@ -6,7 +6,8 @@ from pathlib import Path
 
 from floridify_batch.components.failure import Failure
 from floridify_batch.errors import CheckpointError
-from floridify_batch.pipeline.chunk import chunk_folder, read_failures
+from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import Ledger
 
 
@@ -20,7 +21,7 @@ def placed_examples_of(run_folder: Path, ledger: Ledger) -> dict[str, tuple[int,
     found: dict[str, tuple[int, Failure]] = {}
     for record in ledger.chunks:
         if missing := record.failures.keys() - found.keys():
-            found |= _first_of(missing, chunk_folder(run_folder, record.number) / "failures.jsonl")
+            found |= _first_of(missing, ChunkFolder.of(run_folder, record.number).failures)
     return found
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.failure import Failure
+from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import (
     ChunkSize,
     ChunkWriter,
@@ -172,7 +173,7 @@ class Feeder:
             record = self._returned.popleft()
             folder = self._run.folder(record)
             asked = _asked(folder, answered=record.state is not ChunkState.SPLIT)
-            self._reading = _Returned(record.number, asked, failures_by_word(folder / "failures.jsonl"))
+            self._reading = _Returned(record.number, asked, failures_by_word(folder.failures))
         return self._reading
 
     async def _begun(self, page: _Page) -> _Begun:
@@ -300,7 +301,7 @@ class Feeder:
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
 
 
-def _asked(folder: Path, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
+def _asked(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
     """The words of a chunk with the ids that were settled in it; of a chunk that was split, none was."""
     for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
         yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()

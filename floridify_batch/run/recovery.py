@@ -22,7 +22,7 @@ from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price, Usage, together
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.files import private_file
+from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, parser
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
@@ -92,7 +92,7 @@ async def recover(
     batch: KeptBatch,
     files: Files,
     library: Library,
-    folder: Path,
+    folder: ChunkFolder,
     templates: Path | None = None,
     price: Price | None = None,
 ) -> Recovered:
@@ -103,11 +103,11 @@ async def recover(
     Doing so twice changes nothing. Raises `UnknownBatch` where the service no longer has its files, `UsageError` where
     its metadata or the templates are of no use.
     """
-    await files.requests(batch, folder / "requests.jsonl")
+    await files.requests(batch, folder.requests)
     sent = await _note_expected(folder, library, _language(batch))
     if not sent.is_of_here:
         return Recovered(sent.requests, sent.requests)
-    await files.answers(batch.job, folder / "output.jsonl", folder / "errors.jsonl")
+    await files.answers(batch.job, *folder.answers)
     asked = _brief(batch, sent, templates)
     shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
     bills = Bills(sent.model, batch=True, price=price)
@@ -115,7 +115,7 @@ async def recover(
     def paid(identity: str, usage: Usage) -> None:
         bills.add(component_of(identity), usage)
 
-    with indexed_answers((folder / "output.jsonl", folder / "errors.jsonl"), paid) as index:
+    with indexed_answers(folder.answers, paid) as index:
         parse = parser(asked.by_component(), shelving.tally.dropped)
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch.job)), STORE_PAGE_WORDS):
             await shelving.take(page)
@@ -164,10 +164,10 @@ class _Sent:
         return Expected(ordinal, request.custom_id, 1, 0, mark)
 
 
-async def _note_expected(folder: Path, library: Library, language: str) -> _Sent:
+async def _note_expected(folder: ChunkFolder, library: Library, language: str) -> _Sent:
     """Write down what must come back, as the run had it written down."""
     sent = _Sent()
-    with (folder / "requests.jsonl").open("rb") as lines, private_file(folder / "expected.jsonl") as out:
+    with folder.requests.open("rb") as lines, private_file(folder.expected) as out:
         for page in batched(lines, _PAGE_REQUESTS):
             requests = [_request(line) for line in page if line.strip()]
             documents = list(dict.fromkeys(each.document for each in requests if each.document != _NOBODY))

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from floridify_batch.components.entry_store import EntryStore
-from floridify_batch.pipeline.chunk import Budget, Limits, chunk_folder
+from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.chunk import Budget, Limits
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.providers.openai_batches import Batches
 from floridify_batch.run.checkpoint import Checkpoint
@@ -42,9 +42,9 @@ class Run:
         self.questions = self.brief.by_component()
         self.workshop = OwnHands(self.brief)
 
-    def folder(self, record: ChunkRecord) -> Path:
+    def folder(self, record: ChunkRecord) -> ChunkFolder:
         """The folder of a chunk's files."""
-        return chunk_folder(self.checkpoint.folder, record.number)
+        return ChunkFolder.of(self.checkpoint.folder, record.number)
 
     def limits(self) -> Limits:
         """What a chunk of this run may hold, given what is known of the account's limit of queued tokens."""

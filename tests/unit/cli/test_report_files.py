@@ -10,8 +10,8 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.display.report import Example
 from floridify_batch.display.report_page import FIRST_LINE
 from floridify_batch.errors import UsageError
-from floridify_batch.files import private_file
-from floridify_batch.pipeline.chunk import chunk_folder, write_failures
+from floridify_batch.files import ChunkFolder, private_file
+from floridify_batch.pipeline.chunk import write_failures
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.ledgers import record, run_info
@@ -38,7 +38,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
 
 
 def put(checkpoint: Checkpoint, number: int, *failures: tuple[int, Failure]) -> Path:
-    path = chunk_folder(checkpoint.folder, number) / "failures.jsonl"
+    path = ChunkFolder.of(checkpoint.folder, number).failures
     path.parent.mkdir()
     with private_file(path) as out:
         for ordinal, failure in failures:

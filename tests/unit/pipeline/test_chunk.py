@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.errors import CheckpointError
-from floridify_batch.files import private_file
+from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.chunk import (
     API_MAX_BYTES,
     API_MAX_REQUESTS,
@@ -20,7 +20,6 @@ from floridify_batch.pipeline.chunk import (
     ChunkWriter,
     Group,
     Limits,
-    chunk_folder,
     failure_line,
     failures_by_word,
     forget_lines,
@@ -100,17 +99,17 @@ def test_a_chunk_on_disk(tmp_path: Path) -> None:
     pack(writer, tmp_path, word(5))
     pack(writer, tmp_path, word(2, 1, (FAILED,)))
     size = writer.finish()
-    folder = chunk_folder(tmp_path, 7)
-    assert folder.name == "0007"
+    folder = ChunkFolder.of(tmp_path, 7)
+    assert folder.path.name == "0007"
     assert size == ChunkSize(2, 3, 3 * 20, 30, 15) == writer.size
-    assert (folder / "requests.jsonl").read_bytes().splitlines() == [
+    assert folder.requests.read_bytes().splitlines() == [
         b'{"custom_id":"5-0"}',
         b'{"custom_id":"5-1"}',
         b'{"custom_id":"2-0"}',
     ]
     assert [each.custom_id for each in read_expected(folder)] == ["5-0", "5-1", "2-0"]
     assert read_ordinals(folder) == [5, 2]
-    assert list(read_failures(folder / "carried.jsonl")) == [(2, FAILED)]
+    assert list(read_failures(folder.carried)) == [(2, FAILED)]
 
 
 def test_an_unfinished_chunk_has_no_name(tmp_path: Path) -> None:
@@ -127,9 +126,9 @@ def test_a_new_chunk_takes_the_place_of_an_unknown_one(tmp_path: Path) -> None:
         writer = ChunkWriter(tmp_path, 1)
         pack(writer, tmp_path, word(ordinal))
         writer.finish()
-        (chunk_folder(tmp_path, 1) / f"extra{ordinal}").touch()
-    assert read_ordinals(chunk_folder(tmp_path, 1)) == [2]
-    assert not (chunk_folder(tmp_path, 1) / "extra1").exists()
+        (ChunkFolder.of(tmp_path, 1).path / f"extra{ordinal}").touch()
+    assert read_ordinals(ChunkFolder.of(tmp_path, 1)) == [2]
+    assert not (ChunkFolder.of(tmp_path, 1).path / "extra1").exists()
 
 
 def test_discard(tmp_path: Path) -> None:
@@ -160,9 +159,9 @@ def test_private(tmp_path: Path) -> None:
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     writer.finish()
-    folder = chunk_folder(tmp_path, 1)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    folder = ChunkFolder.of(tmp_path, 1)
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.path.iterdir()} == {0o600}
 
 
 def test_forget_lines(tmp_path: Path) -> None:
@@ -170,10 +169,10 @@ def test_forget_lines(tmp_path: Path) -> None:
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     writer.finish()
-    folder = chunk_folder(tmp_path, 1)
-    (folder / "failures.jsonl").touch()
+    folder = ChunkFolder.of(tmp_path, 1)
+    folder.failures.touch()
     forget_lines(folder)
-    assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
+    assert [path.name for path in folder.path.iterdir()] == ["failures.jsonl"]
 
 
 texts = st.text(max_size=20)

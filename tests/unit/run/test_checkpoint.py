@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from floridify_batch.costs.account import Adopted, TokenCount
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.pipeline.chunk import chunk_folder
+from floridify_batch.files import ChunkFolder
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.ledgers import record, run_info
@@ -325,13 +325,13 @@ def test_tidying(checkpoint: Checkpoint) -> None:
     checkpoint.words_path.touch()
     checkpoint.tidy(ledger())
     assert sorted(path.name for path in checkpoint.folder.iterdir()) == ["0001", "words.txt"]
-    assert (chunk_folder(checkpoint.folder, 1) / "requests.jsonl").exists()
+    assert (ChunkFolder.of(checkpoint.folder, 1).requests).exists()
 
 
 def test_tidying_chunks_of_the_past(checkpoint: Checkpoint) -> None:
     """Of a chunk that is done only its failures are kept, even where a crash left the rest."""
     checkpoint.create_folder()
-    folder = chunk_folder(checkpoint.folder, 1)
+    folder = ChunkFolder.of(checkpoint.folder, 1).path
     folder.mkdir()
     (folder / "requests.jsonl").touch()
     (folder / "failures.jsonl").touch()
@@ -344,7 +344,7 @@ def test_tidying_chunks_of_the_past(checkpoint: Checkpoint) -> None:
 def test_tidying_spares_the_previous_copy(checkpoint: Checkpoint) -> None:
     """What the previous copy still needs, should somebody have to go on from it, stays until the next save."""
     checkpoint.create_folder()
-    folder = chunk_folder(checkpoint.folder, 1)
+    folder = ChunkFolder.of(checkpoint.folder, 1).path
     folder.mkdir()
     (folder / "requests.jsonl").touch()
     book = ledger()

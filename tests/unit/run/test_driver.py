@@ -17,7 +17,8 @@ from floridify_batch.components.change import Collection, Writes
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.errors import ServiceRefused
-from floridify_batch.pipeline.chunk import chunk_folder, failures_by_word, read_failures, read_ordinals
+from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.chunk import failures_by_word, read_failures, read_ordinals
 from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
 from floridify_batch.providers.creation import LONGEST_PAUSE, MAX_TRIES
 from floridify_batch.providers.openai_batches import BatchError, BatchJob
@@ -55,7 +56,7 @@ def stage(folder: Path, words: str, service: Service, **more: Any) -> Stage:
 
 
 def chunk_failures(scene: Stage, number: int) -> set[FailureReason]:
-    folder = chunk_folder(scene.folder / "run.checkpoint.files", number)
+    folder = ChunkFolder.of(scene.folder / "run.checkpoint.files", number).path
     return {failure.reason for _, failure in read_failures(folder / "failures.jsonl")}
 
 
@@ -925,7 +926,7 @@ async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> N
     """Of a chunk that is done the failures stay, so that they can be listed, and the lines go."""
     scene = stage(tmp_path, "bank", Service(faults=once("refused")))
     await drive(scene)
-    folder = chunk_folder(tmp_path / "run.checkpoint.files", 1)
+    folder = ChunkFolder.of(tmp_path / "run.checkpoint.files", 1).path
     assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
     assert set(failures_by_word(folder / "failures.jsonl")) == {0}
 

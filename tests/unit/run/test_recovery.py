@@ -10,6 +10,7 @@ from typing import override
 from floridify_batch.components.change import Collection
 from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.costs.price import Price
+from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.outcome import Fate as Became
 from floridify_batch.providers.batch_archive import KeptBatch
 from floridify_batch.providers.openai_batches import BatchJob
@@ -89,7 +90,7 @@ async def recovered(service: Attic, shelf: Indexed, price: Price | None = None) 
     total = Recovered()
     for batch in service.found():
         with tempfile.TemporaryDirectory() as folder:
-            total += await recover(batch, service, shelf, Path(folder), price=price)
+            total += await recover(batch, service, shelf, ChunkFolder(Path(folder)), price=price)
     return total
 
 

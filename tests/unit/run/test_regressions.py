@@ -19,7 +19,8 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.components.request import custom_id, parse_custom_id
 from floridify_batch.errors import ServiceUncertain
-from floridify_batch.pipeline.chunk import chunk_folder, read_failures
+from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
 from floridify_batch.providers.connector import OpenAIConnector, Reply, translated
 from floridify_batch.providers.immediate import ImmediateBatches
@@ -203,7 +204,7 @@ async def test_places_that_moved(tmp_path: Path) -> None:
     shelf = scene.shelf
     connector.meanwhile = lambda: new_source(shelf)
     ledger = await at_once(scene, connector)
-    failures = chunk_folder(scene.folder / "run.checkpoint.files", 1) / "failures.jsonl"
+    failures = ChunkFolder.of(scene.folder / "run.checkpoint.files", 1).failures
     assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.ORPHANED]
     assert ledger.failed_words["bank"].startswith("cluster_definitions: orphaned")
     assert not any(each.get("meaning_cluster") for each in definitions(shelf).values())
