@@ -49,18 +49,20 @@ def show(
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes a free one.")] = 8787,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Where it remembers.")] = Path("batch-synth-sandbox"),
-    seconds: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How long a batch takes.")] = 10.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 picks a free one.")] = 8787,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Data folder: files and batches.")] = Path(
+        "batch-synth-sandbox"
+    ),
+    seconds: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Duration of a batch.")] = 10.0,
     fault: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="What goes wrong.", autocompletion=faults)
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Inject a fault.", autocompletion=faults)
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Others give other answers and faults.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of answers and faults.")] = 0,
 ) -> None:
-    """Serve a stand-in for OpenAI's service on this machine."""
+    """Run a local stand-in for OpenAI's API."""
     from floridify_batch.display.console import say
     from floridify_batch.sandbox.process import serve
     from floridify_batch.sandbox.settings import SandboxSettings
 
     settings = SandboxSettings(data=data, port=port, running_seconds=seconds, faults=tuple(fault or ()), seed=seed)
-    serve(settings, listening=lambda url: say(f"Sandbox at {url} (any key will do). Ctrl-C ends it."))
+    serve(settings, listening=lambda url: say(f"Sandbox at {url} (any API key works). Ctrl-C stops it."))

@@ -1,12 +1,15 @@
-"""A local service that speaks the Files, Batches and Chat Completions endpoints, for trying, testing and measuring.
+"""The sandbox: a local implementation of the Files, Batches and Chat Completions endpoints, for tests and benchmarks.
 
-It keeps its state on disk, checks what it is sent as strictly as the real service, answers each request with content
-that fits its own schema, and goes wrong on request (`faults`). Nothing leaves this machine and nothing costs money.
+It keeps its state on disk, validates requests as strictly as the real service, answers each request with content that
+fits its schema, and injects faults on demand. Nothing leaves this machine and nothing costs money.
 
-    running, protocol    starting it: in the foreground, or as a child process
-    server     the application and its errors;  file_routes, batch_routes, chat_routes: what each path does
-    batches    the life of a batch, from `validating` to its end
-    validation, bodies, strictness    what is refused, and where
-    results    the two answer files;  replies, contents, reading, vocabulary, schemas, dice: one answer
-    service    what all routes share;  storage: the data folder;  refusals, faults, settings: small values
+    process, protocol    start the server in the foreground, in a child process or in a thread
+    server               the ASGI application, its errors and control routes
+    file_routes, batch_routes, chat_routes    the endpoints
+    batch                the life cycle of a batch, from `validating` to its final status
+    validation, body, strict_schema           validation of input files, request bodies and JSON schemas
+    answer_files         the output file and the error file of a batch
+    reply, content, prompt, vocabulary, schema, chance    one generated answer
+    service, storage     the state shared by all routes, and the data folder
+    refusal, fault, settings                  plain values
 """

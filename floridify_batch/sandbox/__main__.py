@@ -1,4 +1,4 @@
-"""`python -m floridify_batch.sandbox`: serves, and says where on one line of JSON."""
+"""`python -m floridify_batch.sandbox`: run the sandbox and print its URL as one line of JSON."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ from floridify_batch.sandbox.settings import SandboxSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; the result is its exit code."""
+    """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     settings = SandboxSettings(
         data=options.data,
@@ -42,21 +42,31 @@ def _announce(url: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m floridify_batch.sandbox",
-        description="A local service that speaks OpenAI's Files, Batches and Chat Completions endpoints.",
+        description="A local implementation of OpenAI's Files, Batches and Chat Completions endpoints.",
         epilog=table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = SandboxSettings(Path())
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder for its files and batches")
-    add("--port", type=int, default=usual.port, help="0 takes a free one (default %(default)s)")
-    add("--seconds", type=float, default=usual.running_seconds, help="how long a batch runs (default %(default)s)")
-    add("--validating-seconds", type=float, default=usual.validating_seconds, help="(default %(default)s)")
-    add("--window-seconds", type=float, default=usual.window_seconds, help="after which batches expire")
-    add("--fault", action="append", default=[], metavar="NAME=VALUE", help="something to go wrong; may be repeated")
-    add("--seed", type=int, default=usual.seed, help="decides what faults hit (default %(default)s)")
-    add("--fast", action="store_true", help="estimate the tokens of answers instead of counting them")
-    add("--exit-with-parent", action="store_true", help="end when standard input does")
+    add("--data", type=Path, required=True, help="data folder of the sandbox: its files and batches")
+    add("--port", type=int, default=usual.port, help="port to listen on; 0 picks a free one (default %(default)s)")
+    add("--seconds", type=float, default=usual.running_seconds, help="duration of a batch (default %(default)s)")
+    add(
+        "--validating-seconds",
+        type=float,
+        default=usual.validating_seconds,
+        help="duration of the validation (default %(default)s)",
+    )
+    add(
+        "--window-seconds",
+        type=float,
+        default=usual.window_seconds,
+        help="completion window, after which a batch expires (default %(default)s)",
+    )
+    add("--fault", action="append", default=[], metavar="NAME=VALUE", help="inject a fault; repeatable")
+    add("--seed", type=int, default=usual.seed, help="seed of answers and faults (default %(default)s)")
+    add("--fast", action="store_true", help="estimate output tokens instead of counting them")
+    add("--exit-with-parent", action="store_true", help="exit at the end of standard input")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The two answer files of a batch, written in one pass over its input with no file in memory."""
+"""The output file and the error file of a batch, written in one streaming pass over its input."""
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import IO, Any
 import orjson
 
 from floridify_batch.sandbox.body import check_body
-from floridify_batch.sandbox.chance import Dice
+from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.fault import CONTENT_FAULTS, Fault, Faults, status_of
 from floridify_batch.sandbox.refusal import Refusal, by_status
 from floridify_batch.sandbox.reply import completion, digest, reply
@@ -18,11 +18,11 @@ from floridify_batch.sandbox.storage import BatchRecord, Folder, write_whole
 from floridify_batch.sandbox.validation import REFUSED, Stopped, numbered_lines
 
 _BLOCK = 1_000
-"""Answers are shuffled within as many lines: the order of a batch's answers means nothing."""
+"""Answers are shuffled within blocks of this many lines, since the order of a batch's answers is undefined."""
 
 _OK = 200
 _USABLE = ("", "duplicate", "unknown")
-"""The faults with which an answer is still of use, none included."""
+"""Faults that leave an answer usable, including none."""
 
 _EXPIRED = {
     "code": "batch_expired",
@@ -33,7 +33,7 @@ _UNANSWERED = {"code": "server_error", "message": "The request could not be exec
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a pass over the input has written; a path is None when there is nothing of its kind."""
+    """Files and counts of a finished batch; a path is None when its file would be empty."""
 
     output: Path | None
     errors: Path | None
@@ -44,11 +44,11 @@ class Results:
 
 
 class _AnswerFile:
-    """A file of answers in no particular order, which exists only once it has a line."""
+    """An answer file in random order, created with its first line."""
 
-    def __init__(self, path: Path, dice: Dice) -> None:
+    def __init__(self, path: Path, random: Random) -> None:
         self._path = path
-        self._dice = dice
+        self._random = random
         self._block: list[bytes] = []
         self._file: IO[bytes] | None = None
 
@@ -58,7 +58,7 @@ class _AnswerFile:
             self._flush()
 
     def close(self) -> Path | None:
-        """Ends the file; the path, or None if no line was added."""
+        """Close the file and return its path, or None if it has no lines."""
         if self._block:
             self._flush()
         if self._file is None:
@@ -69,25 +69,25 @@ class _AnswerFile:
     def _flush(self) -> None:
         if self._file is None:
             self._file = self._path.open("wb")
-        self._dice.shuffle(self._block)
+        self._random.shuffle(self._block)
         self._file.writelines(self._block)
         self._block.clear()
 
 
-class _Answering:
-    """A pass under way over the input of one batch."""
+class _AnswerWriter:
+    """Writes the answers of one batch."""
 
     def __init__(self, record: BatchRecord, folder: Folder, faults: Faults, created: float, fast: bool) -> None:
-        dice = Dice(f"{faults.seed}:{record.number}".encode())
+        random = Random(f"{faults.seed}:{record.number}".encode())
         self.record, self.faults = record, faults
         self.created, self.fast = int(created), fast
-        self.output = _AnswerFile(folder.partial(), dice)
-        self.errors = _AnswerFile(folder.partial(), dice)
+        self.output = _AnswerFile(folder.partial(), random)
+        self.errors = _AnswerFile(folder.partial(), random)
         self.bodies: set[bytes] = set()
         self.completed = self.failed = self.input_tokens = self.output_tokens = 0
 
     def settle(self, line: Mapping[str, Any], tokens: int, *, reached: bool) -> None:
-        """Answers a line, or leaves it where the batch ended before its turn."""
+        """Answer a line; skip it if the batch ended before reaching it."""
         custom_id = line["custom_id"]
         fault = self.faults.line(custom_id, self.record.number)
         name = fault.name if fault else ""
@@ -145,21 +145,21 @@ class _Answering:
 def write_results(
     record: BatchRecord, folder: Folder, faults: Faults, *, stopping: Callable[[], bool], now: float, fast: bool
 ) -> Results:
-    """Answers a batch's input as far as it is finished and writes both files; raises Stopped when asked to stop."""
-    answering = _Answering(record, folder, faults, now, fast)
+    """Write both answer files for the finished share of a batch's input; raise Stopped on shutdown."""
+    writer = _AnswerWriter(record, folder, faults, now, fast)
     finished = int(record.total * record.finished_share)
     for index, (raw, tokens) in enumerate(_lines(record, folder)):
         if not index % 100 and stopping():
             raise Stopped
-        answering.settle(orjson.loads(raw), tokens, reached=index < finished)
-    write_whole(folder.bodies(record.id), b"".join(answering.bodies))
+        writer.settle(orjson.loads(raw), tokens, reached=index < finished)
+    write_whole(folder.bodies(record.id), b"".join(writer.bodies))
     return Results(
-        answering.output.close(),
-        answering.errors.close(),
-        answering.completed,
-        answering.failed,
-        answering.input_tokens,
-        answering.output_tokens,
+        writer.output.close(),
+        writer.errors.close(),
+        writer.completed,
+        writer.failed,
+        writer.input_tokens,
+        writer.output_tokens,
     )
 
 

@@ -1,13 +1,12 @@
-"""The life of a batch.
+"""The life cycle of a batch.
 
-Theory of operation. Each unfinished batch has one task, which looks at the batch's status, does that status's work,
-and moves it on. Every moment at which something is due is computed from wall-clock times in the batch's record, so a
-sandbox that was killed goes on from its folder: work that was cut off is done again from its start, since a batch gets
-its answer files only together with its last status. Work on files happens in threads and is the only thing that does;
-records are read and changed on the event loop alone.
+Each unfinished batch has one task, which runs the work of the batch's status and moves it to the next. All due times
+are computed from the wall-clock times in the batch's record, so a killed sandbox continues from its folder:
+interrupted work restarts from the beginning, since a batch gets its answer files only together with its final status.
+File work runs in threads; records are read and changed on the event loop only.
 
-Whoever waits for a moment waits on the batch's `wake` too: it is set by a cancel, and by `finish`, which means
-"as if all the time had passed".
+A task that waits for a due time also waits on the batch's `wake` event, which is set by a cancellation and by
+`finish`, which skips all remaining time.
 """
 
 import asyncio
@@ -40,13 +39,13 @@ MOVES: Mapping[str, frozenset[str]] = {
     "expired": frozenset(),
     "cancelled": frozenset(),
 }
-"""From each status, where it can lead. A status that leads nowhere is an end."""
+"""Allowed transitions by status. A status without transitions is final."""
 
 _THREADS = 2
 
 
 class Batches:
-    """All batches of a folder, and the work on them. `faults` may be replaced at any time."""
+    """All batches of a data folder and their tasks. `faults` may be replaced at any time."""
 
     def __init__(
         self, folder: Folder, settings: SandboxSettings, faults: Faults, clock: Callable[[], float] = time.time
@@ -61,12 +60,12 @@ class Batches:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
-        """Takes up every batch that is not at an end."""
+        """Resume every unfinished batch."""
         for record in self._folder.batches.values():
-            self._take_up(record)
+            self._resume(record)
 
     async def close(self) -> None:
-        """Stops all work; what is unfinished is taken up by the next sandbox of the folder."""
+        """Stop all tasks; the next sandbox of this folder resumes the unfinished batches."""
         self._stopping.set()
         for task in self._tasks.values():
             task.cancel()
@@ -74,7 +73,7 @@ class Batches:
         self._threads.shutdown()
 
     def create(self, order: Mapping[str, Any], output_expires: float | None) -> BatchRecord:
-        """Makes a batch from a checked order: input_file_id, endpoint, completion_window, metadata."""
+        """Create a batch from validated parameters: input_file_id, endpoint, completion_window, metadata."""
         now = self._clock()
         record = BatchRecord(
             id=f"batch_{token_hex(16)}",
@@ -88,40 +87,40 @@ class Batches:
             expires=now + self._settings.window_seconds,
         )
         self._folder.save_batch(record)
-        self._take_up(record)
+        self._resume(record)
         return record
 
     def cancel(self, record: BatchRecord) -> BatchRecord:
-        """Begins to cancel; asking twice is no error. Raises the 409 for a batch that is past it."""
+        """Start a cancellation; idempotent. Raise a 409 for a batch that can no longer be cancelled."""
         if record.status in ("cancelling", "cancelled"):
             return record
         if "cancelling" not in MOVES[record.status]:
             raise Refusal(409, f"Cannot cancel a batch with status '{record.status}'.", code="conflict")
-        moved = self._move(replace(self._cut_short(record), ending="cancelled"), "cancelling")
+        moved = self._move(replace(self._cut(record), ending="cancelled"), "cancelling")
         self._wakes[record.id].set()
         return moved
 
-    def _cut_short(self, record: BatchRecord) -> BatchRecord:
-        """The batch with the share of its lines that is finished by now, or that a fault names."""
+    def _cut(self, record: BatchRecord) -> BatchRecord:
+        """Return the batch with the share of its lines that is finished now, or that a fault sets."""
         share = self.progress(record)
         if self.faults.reaches("partial_output", record.number):
             share = self.faults.by_name["partial_output"].share
         return replace(record, finished_share=share)
 
     async def finish(self) -> None:
-        """Lets all time pass at once, and returns when every batch is at its end."""
+        """Skip all remaining time and wait until every batch is final."""
         for wake in self._wakes.values():
             wake.set()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def progress(self, record: BatchRecord) -> float:
-        """The share of a batch that is worked off by now."""
+        """Return the finished share of a batch."""
         if record.status != "in_progress":
             return 0.0 if record.status == "validating" else record.finished_share
         elapsed = self._clock() - record.entered["in_progress"]
         return min(1.0, elapsed / self._settings.running_seconds) if self._settings.running_seconds else 1.0
 
-    def _take_up(self, record: BatchRecord) -> None:
+    def _resume(self, record: BatchRecord) -> None:
         if MOVES[record.status]:
             self._wakes[record.id] = asyncio.Event()
             task = asyncio.create_task(self._live(record.id), name=record.id)
@@ -132,17 +131,17 @@ class Batches:
         work = {
             "validating": self._validate,
             "in_progress": self._run,
-            "finalizing": self._conclude,
-            "cancelling": self._conclude,
+            "finalizing": self._finalize,
+            "cancelling": self._finalize,
         }
         try:
             while MOVES[(record := self._folder.batch(batch_id)).status]:
                 await work[record.status](record)
         except Stopped:
             return
-        except Exception:  # whatever it is, a client must see an end and not wait for ever
+        except Exception:  # a client must see a final status instead of polling for ever
             traceback.print_exc(file=sys.stderr)
-            problem = {"code": "server_error", "message": "the sandbox failed; its log says why"}
+            problem = {"code": "server_error", "message": "The sandbox failed; see its log."}
             self._move(replace(self._folder.batch(batch_id), errors=(problem,)), "failed")
 
     async def _validate(self, record: BatchRecord) -> None:
@@ -188,18 +187,18 @@ class Batches:
             return
         if record.expires < done and not wake.is_set():
             share = max(0.0, (record.expires - started) / (done - started))
-            await self._conclude(replace(record, ending="expired", finished_share=share))
+            await self._finalize(replace(record, ending="expired", finished_share=share))
         elif self.faults.reaches("expire", record.number):
-            await self._conclude(replace(record, ending="expired"))
+            await self._finalize(replace(record, ending="expired"))
         elif self.faults.hits("cancel", "", record.number):
             self.cancel(record)
         elif self.faults.hits("fail_late", "", record.number):
             errors = (_rejected(self.faults.by_name["fail_late"].code),)
-            await self._conclude(replace(self._cut_short(record), ending="failed", errors=errors))
+            await self._finalize(replace(self._cut(record), ending="failed", errors=errors))
         else:
             self._move(record, "finalizing")
 
-    async def _conclude(self, record: BatchRecord) -> None:
+    async def _finalize(self, record: BatchRecord) -> None:
         results = await self._in_thread(
             write_results,
             record,
@@ -209,7 +208,7 @@ class Batches:
             now=self._clock(),
             fast=self._settings.fast,
         )
-        if self._folder.batch(record.id).status == record.status:  # else it was cancelled while it expired
+        if self._folder.batch(record.id).status == record.status:  # otherwise it was cancelled while expiring
             self._move(self._with_results(record, results), record.ending)
 
     def _with_results(self, record: BatchRecord, results: Results) -> BatchRecord:
@@ -236,7 +235,7 @@ class Batches:
 
     def _move(self, record: BatchRecord, status: str) -> BatchRecord:
         if status not in MOVES[record.status]:
-            raise ValueError(f"a batch does not go from {record.status} to {status}")
+            raise ValueError(f"A batch cannot move from {record.status} to {status}")
         moved = replace(record, status=status, entered={**record.entered, status: self._clock()})
         self._folder.save_batch(moved)
         return moved
@@ -253,4 +252,4 @@ class Batches:
 
 
 def _rejected(code: str) -> Mapping[str, Any]:
-    return {"code": code, "message": f"Rejected on request: {code}.", "param": None, "line": None}
+    return {"code": code, "message": f"Rejected by a fault: {code}.", "param": None, "line": None}

@@ -1,4 +1,4 @@
-"""The Batches endpoint."""
+"""Routes of the Batches endpoint."""
 
 import asyncio
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _MOMENTS = ("in_progress", "finalizing", "completed", "failed", "expired", "canc
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/batches. Most of its faults come after the batch is made: that makes them hard on clients."""
+    """POST /v1/batches. Most of its faults strike after the batch was created, which is the hard case for clients."""
     service = service_of(request)
     order = await json_object(request)
     _check_order(service, order)
@@ -92,7 +92,7 @@ ROUTES = (
 
 
 def public(service: Service, record: BatchRecord) -> dict[str, Any]:
-    """The batch object, as it is at this moment."""
+    """Return the batch object of the API."""
     moments = {f"{name}_at": _whole(record.entered.get(name)) for name in _MOMENTS}
     return {
         "id": record.id,

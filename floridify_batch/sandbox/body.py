@@ -1,4 +1,4 @@
-"""Whether the body of one request is what the service takes: the same check for a line and an immediate call."""
+"""Validation of a request body, shared by batch lines and immediate requests."""
 
 import re
 from collections.abc import Mapping
@@ -28,18 +28,18 @@ _FIRST_REASONING = 5
 
 
 def knows_model(model: object) -> bool:
-    """Whether the sandbox has a model of this name."""
+    """Whether the sandbox accepts a model name."""
     return isinstance(model, str) and _MODEL.match(model) is not None
 
 
-def reasons(model: str) -> bool:
-    """Whether a model thinks before it answers: gpt-5 and later, and the o-series."""
+def is_reasoning(model: str) -> bool:
+    """Whether a model is a reasoning model: gpt-5 and later, and the o-series."""
     generation = _GENERATION.match(model)
     return int(generation[1]) >= _FIRST_REASONING if generation else model.startswith("o")
 
 
 def check_body(body: object) -> Refusal | None:
-    """What the service has against a request; None if nothing."""
+    """Return the refusal of an invalid request body, or None if it is valid."""
     if not isinstance(body, dict):
         return Refusal(400, "The body of the request must be a JSON object.")
     try:
@@ -61,7 +61,7 @@ def _check(body: Mapping[str, Any]) -> None:
     _check_messages(body.get("messages"))
     _check_scope(body)
     _check_caps(body)
-    (_check_reasoning if reasons(model) else _check_plain)(body)
+    (_check_reasoning if is_reasoning(model) else _check_plain)(body)
     _check_format(body.get("response_format"))
 
 
@@ -85,18 +85,18 @@ def _is_part(part: object) -> bool:
 
 def _check_scope(body: Mapping[str, Any]) -> None:
     if body.get("stream"):
-        raise invalid("stream", "the sandbox answers whole requests only.", code="unsupported_value")
+        raise invalid("stream", "the sandbox does not stream.", code="unsupported_value")
     if body.get("n") not in (None, 1):
-        raise invalid("n", "the sandbox gives one choice only.", code="unsupported_value")
+        raise invalid("n", "the sandbox returns one choice only.", code="unsupported_value")
     for name in _NOT_HERE:
         if name in body:
-            raise Refusal(400, f"'{name}' is not part of the sandbox.", code="unsupported_parameter", param=name)
+            raise Refusal(400, f"'{name}' is not supported by the sandbox.", code="unsupported_parameter", param=name)
 
 
 def _check_caps(body: Mapping[str, Any]) -> None:
     caps = [name for name in ("max_tokens", "max_completion_tokens") if body.get(name) is not None]
     if len(caps) > 1:
-        raise invalid("max_tokens", "set either it or 'max_completion_tokens'.")
+        raise invalid("max_tokens", "cannot be combined with 'max_completion_tokens'.")
     for name in caps:
         if type(body[name]) is not int or body[name] < 1:
             raise invalid(name, "expected an integer of at least 1.", code="integer_below_min_value")

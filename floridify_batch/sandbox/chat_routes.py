@@ -1,4 +1,4 @@
-"""The Chat Completions endpoint: one request, answered at once, by the code that answers a batch's lines."""
+"""Route of the Chat Completions endpoint; it shares the generation of answers with batches."""
 
 from secrets import token_hex
 

@@ -1,7 +1,7 @@
-"""What goes wrong on request, decided by a seeded hash so that a run can be repeated.
+"""Fault injection, decided by a seeded hash so that a run is reproducible.
 
-A fault is written `name=value`, and `name=value@N` confines it to the first N batches (or chat calls), so that a
-repeat in a later batch succeeds. `KINDS` is the one table of them: parsing, checking and `--help` all read it.
+A fault is written `name=value`; `name=value@N` limits it to the first N batches (or immediate requests), so that a
+retry in a later batch succeeds. Parsing, validation and `--help` all read the table `KINDS`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,11 +14,11 @@ from floridify_batch.errors import UsageError
 
 
 class Value(StrEnum):
-    """How the value of a fault is read."""
+    """Syntax of a fault's value."""
 
-    SHARE = "SHARE"  # 0..1: of lines, batches or calls
-    LINES = "SHARE|TEXT"  # a share of lines, or the lines whose custom_id contains the text
-    REJECT = "SHARE:CODE"  # a share of batches, and the error code they are rejected with
+    SHARE = "SHARE"  # 0..1: a share of lines, batches or requests
+    LINES = "SHARE|TEXT"  # a share of lines, or those whose custom_id contains the text
+    REJECT = "SHARE:CODE"  # a share of batches, and their error code
     COUNT = "N"
     SECONDS = "S"
     FLAG = ""
@@ -26,7 +26,7 @@ class Value(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row of the table."""
+    """One row of the table of faults."""
 
     name: str
     value: Value
@@ -34,60 +34,60 @@ class Kind:
 
 
 HTTP = "http_"
-"""Begins the faults that answer a line with an HTTP status: `http_500`, `http_0`, …"""
+"""Prefix of the faults that answer a line with an HTTP status: `http_500`, `http_0`, …"""
 
 ANY_STATUS = "http_NNN"
 
 REJECTION = "invalid_json_line"
-"""The code of a rejected batch when none is given."""
+"""Default error code of a rejected batch."""
 
 KINDS = (
-    Kind("expire", Value.LINES, "the batch expires; these lines are batch_expired"),
-    Kind("missing", Value.LINES, "these lines are in neither answer file"),
-    Kind("null_response", Value.LINES, "answered with response null and an error"),
-    Kind(ANY_STATUS, Value.LINES, "answered with this HTTP status: http_400, http_429, http_500, http_0 …"),
-    Kind("not_json", Value.LINES, "the answer's line is cut mid way"),
+    Kind("expire", Value.LINES, "the batch expires; these lines end as batch_expired"),
+    Kind("missing", Value.LINES, "these lines are missing from both answer files"),
+    Kind("null_response", Value.LINES, "these lines have response null and an error"),
+    Kind(ANY_STATUS, Value.LINES, "these lines have this HTTP status: http_400, http_429, http_500, http_0 …"),
+    Kind("not_json", Value.LINES, "the line is cut in half"),
     Kind("refuse", Value.LINES, "the model refuses: refusal is set, content is null"),
     Kind("truncate", Value.LINES, "the content is cut, finish_reason is length"),
     Kind("malformed", Value.LINES, "the content does not fit the schema"),
-    Kind("duplicate", Value.LINES, "the answer is there twice"),
-    Kind("unknown", Value.LINES, "beside the answer there is one with a custom_id never asked for"),
-    Kind("split", Value.SHARE, "this share of the successes is in the error file"),
-    Kind("fail_batch", Value.REJECT, "these batches end as failed, with this code"),
-    Kind("fail_late", Value.REJECT, "these batches end as failed when their time is up, with what they have finished"),
-    Kind("token_limit", Value.COUNT, "cap on the input tokens of unfinished batches"),
-    Kind("cancel", Value.SHARE, "these batches are cancelled by somebody else when their time is up"),
-    Kind("partial_output", Value.SHARE, "share of lines that a batch has finished that is cancelled or fails late"),
-    Kind("list_lag", Value.SECONDS, "a new batch is listed only after this time"),
-    Kind("list_500", Value.COUNT, "the first N listings of batches answer 500"),
-    Kind("create_429", Value.COUNT, "the first N creates answer 429 and make nothing"),
-    Kind("create_500", Value.COUNT, "the first N creates make the batch, then answer 500"),
-    Kind("create_drop", Value.COUNT, "the first N creates make the batch, then cut the connection"),
-    Kind("create_cut", Value.COUNT, "the first N creates make the batch, then cut their reply in the middle"),
-    Kind("create_hold", Value.SECONDS, "a create is answered only after this time"),
-    Kind("upload_429", Value.COUNT, "the first N uploads answer 429 and store nothing"),
-    Kind("upload_500", Value.COUNT, "the first N uploads store the file, then answer 500"),
-    Kind("upload_drop", Value.COUNT, "the first N uploads store the file, then cut the connection"),
-    Kind("upload_cut", Value.COUNT, "the first N uploads store the file, then cut their reply in the middle"),
-    Kind("content_404", Value.SHARE, "the answer files of these batches are gone"),
-    Kind("content_500", Value.COUNT, "the first N downloads answer 500"),
-    Kind("content_cut", Value.COUNT, "the first N downloads are cut in the middle"),
-    Kind("poll_404", Value.SHARE, "all polls of these batches answered with 404"),
-    Kind("poll_500", Value.SHARE, "polls of a batch answered with 500"),
-    Kind("poll_429", Value.SHARE, "polls of a batch answered with 429"),
-    Kind("chat_limit", Value.COUNT, "so many immediate requests a second; headers tell what is left, others get 429"),
-    Kind("chat_429", Value.SHARE, "immediate requests answered with 429 and retry-after"),
-    Kind("chat_500", Value.SHARE, "immediate requests answered with 500"),
-    Kind("quota", Value.FLAG, "creates and immediate requests answered with 429 insufficient_quota"),
+    Kind("duplicate", Value.LINES, "the line is written twice"),
+    Kind("unknown", Value.LINES, "adds a line with an unknown custom_id"),
+    Kind("split", Value.SHARE, "this share of the successes is written to the error file"),
+    Kind("fail_batch", Value.REJECT, "these batches fail validation with this code"),
+    Kind("fail_late", Value.REJECT, "these batches fail at the end, with a partial output"),
+    Kind("token_limit", Value.COUNT, "limit on the input tokens of unfinished batches"),
+    Kind("cancel", Value.SHARE, "these batches are cancelled by another client at the end"),
+    Kind("partial_output", Value.SHARE, "finished share of a cancelled or late-failing batch"),
+    Kind("list_lag", Value.SECONDS, "a new batch appears in the list only after this time"),
+    Kind("list_500", Value.COUNT, "the first N lists of batches return 500"),
+    Kind("create_429", Value.COUNT, "the first N creations return 429 and create nothing"),
+    Kind("create_500", Value.COUNT, "the first N creations succeed, but return 500"),
+    Kind("create_drop", Value.COUNT, "the first N creations succeed, but close the connection"),
+    Kind("create_cut", Value.COUNT, "the first N creations succeed, but their response is cut in half"),
+    Kind("create_hold", Value.SECONDS, "delay of the response to a creation"),
+    Kind("upload_429", Value.COUNT, "the first N uploads return 429 and store nothing"),
+    Kind("upload_500", Value.COUNT, "the first N uploads succeed, but return 500"),
+    Kind("upload_drop", Value.COUNT, "the first N uploads succeed, but close the connection"),
+    Kind("upload_cut", Value.COUNT, "the first N uploads succeed, but their response is cut in half"),
+    Kind("content_404", Value.SHARE, "the answer files of these batches return 404"),
+    Kind("content_500", Value.COUNT, "the first N downloads return 500"),
+    Kind("content_cut", Value.COUNT, "the first N downloads are cut in half"),
+    Kind("poll_404", Value.SHARE, "all polls of these batches return 404"),
+    Kind("poll_500", Value.SHARE, "this share of polls returns 500"),
+    Kind("poll_429", Value.SHARE, "this share of polls returns 429"),
+    Kind("chat_limit", Value.COUNT, "rate limit: immediate requests per second, with rate-limit headers"),
+    Kind("chat_429", Value.SHARE, "this share of immediate requests returns 429 and retry-after"),
+    Kind("chat_500", Value.SHARE, "this share of immediate requests returns 500"),
+    Kind("quota", Value.FLAG, "creations and immediate requests return 429 insufficient_quota"),
 )
 _KINDS = {kind.name: kind for kind in KINDS}
 CONTENT_FAULTS = ("refuse", "truncate", "malformed")
-"""The faults of lines that an immediate answer can have too."""
+"""Line faults that also apply to immediate requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault as asked for; which of the values counts depends on its kind."""
+    """One parsed fault; its kind decides which fields are used."""
 
     name: str
     share: float = 0.0
@@ -96,12 +96,12 @@ class Fault:
     seconds: float = 0.0
     code: str = ""
     first: int | None = None
-    """Only the batches (or calls) numbered below this are hit."""
+    """Limits the fault to batches (or requests) with a smaller number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """All faults in force. The seed and the key of a thing decide whether it is hit, nothing else does."""
+    """All active faults. A hit depends only on the seed and the key."""
 
     by_name: Mapping[str, Fault] = field(default_factory=dict)
     seed: int = 0
@@ -109,7 +109,7 @@ class Faults:
 
     @classmethod
     def parse(cls, texts: Iterable[str], seed: int = 0) -> "Faults":
-        """Reads faults as written; raises UsageError for what is no fault or no value of it."""
+        """Parse faults; raise UsageError for an unknown fault or an invalid value."""
         found = {fault.name: fault for fault in map(_parse, texts)}
         order = [kind.name for kind in KINDS if kind.value is Value.LINES]
         lines = [fault for fault in found.values() if _kind(fault.name).value is Value.LINES]
@@ -117,14 +117,14 @@ class Faults:
         return cls(found, seed, tuple(lines))
 
     def line(self, custom_id: str, number: int) -> Fault | None:
-        """The fault that hits this line of the batch with this number; with several, the first in the table."""
+        """Return the fault of a line in a batch; of several, the first in the table."""
         for fault in self.lines:
             if _in_reach(fault, number) and self._hits(fault, f"{number}:{custom_id}", custom_id):
                 return fault
         return None
 
     def hits(self, name: str, key: str, number: int = 0) -> bool:
-        """Whether a fault with a share hits the thing with this key, in the batch (or call) with this number."""
+        """Whether a fault hits a key in a batch (or request)."""
         fault = self.by_name.get(name)
         return fault is not None and _in_reach(fault, number) and self._hits(fault, f"{number}:{key}", key)
 
@@ -135,29 +135,29 @@ class Faults:
         return int.from_bytes(digest) / 2**64 < fault.share
 
     def reaches(self, name: str, number: int) -> bool:
-        """Whether the fault is in force for the batch with this number."""
+        """Whether a fault is active for a batch."""
         fault = self.by_name.get(name)
         return fault is not None and _in_reach(fault, number)
 
     def count(self, name: str) -> int:
-        """The number given with a fault; 0 if it is not in force."""
+        """Return the count of a fault; 0 if it is not active."""
         fault = self.by_name.get(name)
         return fault.count if fault else 0
 
     def seconds(self, name: str) -> float:
-        """The time given with a fault; 0 if it is not in force."""
+        """Return the seconds of a fault; 0 if it is not active."""
         fault = self.by_name.get(name)
         return fault.seconds if fault else 0.0
 
 
 def table() -> str:
-    """The faults as `--help` shows them."""
+    """Return the table of faults for `--help`."""
     rows = [f"  {f'{kind.name}={kind.value}'.rstrip('='):<28}{kind.effect}" for kind in KINDS]
-    return "\n".join(["faults (name=VALUE; name=VALUE@N hits the first N batches or calls only):", *rows])
+    return "\n".join(["faults (NAME=VALUE; NAME=VALUE@N affects only the first N batches or requests):", *rows])
 
 
 def status_of(fault: Fault) -> int | None:
-    """The HTTP status that a fault like `http_500` answers with; None for the other kinds."""
+    """Return the HTTP status of a fault like `http_500`; None for other kinds."""
     return int(fault.name.removeprefix(HTTP)) if fault.name.startswith(HTTP) else None
 
 
@@ -170,8 +170,8 @@ def _kind(name: str) -> Kind:
     kind = _KINDS.get(ANY_STATUS if has_status else name)
     if kind is None or name == ANY_STATUS:
         near = get_close_matches(name, _KINDS, 1)
-        hint = f". Did you mean {near[0]}?" if near else f"; known are {', '.join(_KINDS)}"
-        raise UsageError(f'the sandbox knows no fault "{name}"{hint}')
+        hint = f". Did you mean {near[0]}?" if near else f"; the faults are {', '.join(_KINDS)}."
+        raise UsageError(f'Unknown fault "{name}"{hint}')
     return kind
 
 
@@ -182,7 +182,7 @@ def _parse(text: str) -> Fault:
     try:
         return _read(kind, name, value, int(first) if first else None)
     except ValueError as problem:
-        raise UsageError(f'the fault "{text}" should read {name}={kind.value} ({kind.effect})') from problem
+        raise UsageError(f'Invalid fault "{text}"; the syntax is {name}={kind.value} ({kind.effect}).') from problem
 
 
 def _read(kind: Kind, name: str, value: str, first: int | None) -> Fault:

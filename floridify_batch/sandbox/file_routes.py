@@ -1,4 +1,4 @@
-"""The Files endpoint: contents go from and to the disk in blocks."""
+"""Routes of the Files endpoint; contents are streamed to and from disk."""
 
 import asyncio
 import shutil
@@ -39,7 +39,7 @@ async def upload(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """GET /v1/files, newest first unless asked otherwise."""
+    """GET /v1/files, newest first by default."""
     service, query = service_of(request), request.query_params
     now, limit = service.clock(), page_limit(request, 10_000, 10_000)
     files = [file for file in service.folder.files.values() if file.is_there(now)]
@@ -71,7 +71,7 @@ async def content(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /v1/files/{id}; a batch under way keeps the content that it works on."""
+    """DELETE /v1/files/{id}; unfinished batches keep the content."""
     service, record = service_of(request), _file(request)
     service.folder.save_file(replace(record, deleted=True))
     in_use = {batch.input_file_id for batch in service.folder.batches.values() if MOVES[batch.status]}
@@ -129,7 +129,7 @@ def _copy(source: IO[bytes], target: Path) -> None:
 
 
 async def _half(request: Request, path: Path, left: int) -> AsyncIterator[bytes]:
-    """The first bytes of a file, after which the connection is cut."""
+    """Stream the first `left` bytes of a file, then close the connection."""
     with await asyncio.to_thread(path.open, "rb") as file:
         while left and (block := file.read(min(BLOCK, left))):
             left -= len(block)

@@ -1,4 +1,4 @@
-"""Starting a sandbox: in the foreground, or as a child process that ends with its parent."""
+"""The sandbox as a process: in the foreground, as a child process, or in a thread."""
 
 import os
 import subprocess
@@ -26,29 +26,29 @@ _LOG = "sandbox.log"
 _ADDRESS = "address.txt"
 
 _PRIVATE = 0o077
-"""What others may do to the files that the sandbox makes: nothing, since it keeps the words that it was asked about."""
+"""Umask of the sandbox: its files are private, since they contain the words of requests."""
 
 
 def _private_file(path: Path) -> IO[bytes]:
-    """A new file that only its owner can read, open for writing."""
+    """Open a new file with mode 0600 for writing."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
 def serve(
     settings: SandboxSettings, *, listening: Callable[[str], None] | None = None, exit_with_parent: bool = False
 ) -> None:
-    """Serves until a signal ends it; `listening` gets the base URL once requests are answered.
+    """Serve until a signal; call `listening` with the base URL once the server accepts requests.
 
-    With `exit_with_parent` the end of standard input ends it too. Raises UsageError if the port or the data folder is
+    `exit_with_parent` also ends it at the end of standard input. Raises UsageError if the port or the data folder is
     in use.
     """
-    from floridify_batch.sandbox.protocol import server_of
+    from floridify_batch.sandbox.protocol import make_server
     from floridify_batch.sandbox.server import create_app
 
     bound = _bind(settings.port)
     url = f"http://{HOST}:{bound.getsockname()[1]}/v1"
     with bound:
-        server = server_of(create_app(settings), lambda: listening(url) if listening else None)
+        server = make_server(create_app(settings), lambda: listening(url) if listening else None)
         if exit_with_parent:
             threading.Thread(target=_watch_parent, args=(server,), daemon=True).start()
         with suppress(KeyboardInterrupt):
@@ -56,18 +56,18 @@ def serve(
 
 
 def _bind(port: int) -> socket:
-    # The protocol is named because asyncio turns Nagle's algorithm off only on sockets that say they are TCP; with it
-    # on, each answer of two packets waits 40 ms for an acknowledgement.
+    # asyncio disables Nagle's algorithm only for sockets whose protocol is explicitly TCP; otherwise every response of
+    # two packets waits 40 ms for an acknowledgement.
     bound = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
     try:
-        if os.name == "posix":  # elsewhere this option would let two servers share the port
+        if os.name == "posix":  # on other systems this option lets two servers share the port
             bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         bound.bind((HOST, port))
         bound.listen()
     except OSError as problem:
         bound.close()
         raise UsageError(
-            f"port {port} of {HOST} cannot be used ({problem.strerror}); choose another --port"
+            f"Port {port} of {HOST} cannot be used ({problem.strerror}); choose another --port"
         ) from problem
     return bound
 
@@ -79,7 +79,7 @@ def _watch_parent(server: "Server") -> None:
 
 @dataclass(frozen=True, slots=True)
 class SandboxProcess:
-    """A sandbox in a child process, which does not outlive this one, however this one ends."""
+    """A sandbox in a child process that never outlives its parent."""
 
     url: str
     data: Path
@@ -87,37 +87,37 @@ class SandboxProcess:
 
     @classmethod
     def start(cls, settings: SandboxSettings) -> Self:
-        """Starts it and waits until it listens; raises ServiceError if it does not."""
+        """Start the process and wait until it listens; raise ServiceError if it does not."""
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = settings.data / _LOG
         with _private_file(log) as errors:
-            process = subprocess.Popen(  # noqa: S603 - our own module, run by our own interpreter
+            process = subprocess.Popen(  # noqa: S603 - this package, run by this interpreter
                 [sys.executable, "-m", "floridify_batch.sandbox", *_arguments(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 umask=_PRIVATE,
-                start_new_session=True,  # a Ctrl-C is meant for the parent, which may want to be answered still
+                start_new_session=True,  # Ctrl-C is for the parent, which may still send requests
             )
         line = _first_line(process)
         if line:
             return cls(orjson.loads(line)["url"], settings.data, process)
         _end(process)
         said = log.read_text(errors="replace").strip().splitlines()
-        raise ServiceError(f"the sandbox did not start: {said[-1] if said else 'it said nothing, see ' + str(log)}")
+        raise ServiceError(f"The sandbox did not start: {said[-1] if said else 'no output, see ' + str(log)}")
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """Return the process id."""
         return self.process.pid
 
     def kill(self) -> None:
-        """Ends it without warning, as a power cut would."""
+        """Kill the process, as a power cut would."""
         self.process.kill()
         _end(self.process)
 
     def stop(self) -> None:
-        """Ends it in good order."""
+        """Stop the process gracefully."""
         _end(self.process)
 
 
@@ -133,7 +133,7 @@ def running_sandbox(
     port: int = 0,
     fast: bool = False,
 ) -> Iterator[str]:
-    """A sandbox on a free port whose batches run for `seconds`; yields its base URL, and ends it afterwards."""
+    """Run a sandbox in a child process on a free port and yield its base URL."""
     settings = SandboxSettings(
         data=data,
         port=port,
@@ -156,18 +156,18 @@ def running_sandbox(
 
 @contextmanager
 def sandbox_in_thread(settings: SandboxSettings) -> Iterator[str]:
-    """A sandbox in a thread of this process, for those who need many; yields its base URL, and ends it afterwards."""
-    from floridify_batch.sandbox.protocol import server_of
+    """Run a sandbox in a thread of this process, which is cheaper than a child process, and yield its base URL."""
+    from floridify_batch.sandbox.protocol import make_server
     from floridify_batch.sandbox.server import create_app
 
     listening = threading.Event()
     with _bind(settings.port) as bound:
-        server = server_of(create_app(settings), listening.set)
+        server = make_server(create_app(settings), listening.set)
         thread = threading.Thread(target=server.run, args=([bound],), name="sandbox")
         thread.start()
         try:
             if not listening.wait(_STARTING_SECONDS):
-                raise ServiceError("the sandbox did not start")
+                raise ServiceError("The sandbox did not start.")
             yield f"http://{HOST}:{bound.getsockname()[1]}/v1"
         finally:
             server.should_exit = True
@@ -175,7 +175,7 @@ def sandbox_in_thread(settings: SandboxSettings) -> Iterator[str]:
 
 
 def served_at(data: Path) -> str | None:
-    """Where the sandbox of a data folder answers, if another process runs one just now."""
+    """Return the base URL of the sandbox that serves a data folder, or None if there is none."""
     try:
         url = (data / _ADDRESS).read_text()
         host, port = urlsplit(url).hostname, urlsplit(url).port
@@ -201,7 +201,7 @@ def _arguments(settings: SandboxSettings) -> list[str]:
 
 
 def _first_line(process: "subprocess.Popen[bytes]") -> bytes:
-    """The first line that a process writes; empty if it ends first, or is not ready in time."""
+    """Return the first line of a process's output; empty if it exits or times out first."""
     lines: list[bytes] = []
     output: IO[bytes] | None = process.stdout
     if output is None:

@@ -1,14 +1,14 @@
-"""What a request asks for, read from its text.
+"""Extraction of the headword, counts, languages and numbered lines from a prompt.
 
-Prompts are free text, so they are read by their likely marks: a labelled or quoted word, a number beside what is asked
-for, numbered lines. Where a mark is absent, a common value stands in.
+Prompts are free text, so extraction is heuristic: a labelled or quoted word, a number after a verb like "list",
+numbered lines. A missing value gets a common default.
 """
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from floridify_batch.sandbox.chance import Dice
+from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.vocabulary import PARTS_OF_SPEECH
 
 _LABELLED = re.compile(r"^\W*[Ww]ord\W*:\W*([^\n\"”`*(]{1,60})", re.MULTILINE)
@@ -30,53 +30,53 @@ _LISTED = re.compile(r"^\s*[-*•]\s+\**([^\n:*(]{1,60})", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """What the constant part of a request says."""
+    """Values extracted from the constant part of a request."""
 
     count: int | None
     language: str
     in_codes: bool
-    """Whether languages are asked for as ISO 639-1 codes."""
+    """Whether the prompt wants ISO 639-1 codes."""
 
 
 @lru_cache(maxsize=256)
 def read_instructions(text: str) -> Instructions:
-    """Reads the constant part of a request; as it repeats in every line of a file, it is read once."""
+    """Extract the values of a constant part; cached, since it repeats in every line of a file."""
     count, language = _COUNT.search(text), _LANGUAGE.search(text)
     return Instructions(int(count[1]) if count else None, language[1] if language else "English", "ISO 639" in text)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks, as far as it can be told. Where there are no instructions the prompt is read as such."""
+class Prompt:
+    """A prompt with its instructions; without instructions, the prompt stands in for them."""
 
     instructions: Instructions
-    prompt: str
-    dice: Dice
+    text: str
+    random: Random
 
     def word(self) -> str:
-        """The word that the prompt is about."""
-        found = _LABELLED.search(self.prompt) or _QUOTED.search(self.prompt)
+        """Return the headword."""
+        found = _LABELLED.search(self.text) or _QUOTED.search(self.text)
         return (found[1].strip() if found else "") or "the word"
 
     def count(self, usual: int, most: int) -> int:
-        """How many items it asks for, else about the usual number."""
-        found = None if self.instructions.count else _COUNT.search(self.prompt)
+        """Return the requested number of items, or about the usual number."""
+        found = None if self.instructions.count else _COUNT.search(self.text)
         wanted = int(found[1]) if found else self.instructions.count
-        return min(wanted or usual + self.dice.below(2), most)
+        return min(wanted or usual + self.random.below(2), most)
 
     def language(self, name: str) -> str:
-        """A language in the notation that is asked for."""
+        """Return a language in the requested notation."""
         return _LANGUAGES.get(name, name) if self.instructions.in_codes else name
 
     def part_of_speech(self) -> str:
-        """The part of speech that it names first."""
-        found = _PART.search(self.prompt)
-        return found[1].lower() if found else self.dice.pick(PARTS_OF_SPEECH)
+        """Return the first part of speech in the prompt."""
+        found = _PART.search(self.text)
+        return found[1].lower() if found else self.random.pick(PARTS_OF_SPEECH)
 
     def numbers(self) -> list[int]:
-        """The numbers of its numbered lines; 1 if there are none."""
-        return sorted({int(found) for found in _NUMBERED.findall(self.prompt)}) or [1]
+        """Return the numbers of the numbered lines; 1 if there are none."""
+        return sorted({int(found) for found in _NUMBERED.findall(self.text)}) or [1]
 
     def listed(self) -> list[str]:
-        """The beginnings of its bulleted lines."""
-        return [found.strip() for found in _LISTED.findall(self.prompt)]
+        """Return the beginnings of the bulleted lines."""
+        return [found.strip() for found in _LISTED.findall(self.text)]

@@ -1,4 +1,4 @@
-"""The web server under the application, fitted so that a fault can cut a connection."""
+"""The HTTP server, extended so that a fault can close a connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class _CuttableProtocol(H11Protocol):
-    """Shows each request the transport it came by: no ASGI message can close a connection without an answer."""
+    """Exposes the transport to each request, since no ASGI message closes a connection without a response."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -18,7 +18,7 @@ class _CuttableProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """A server that reports when it listens."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
@@ -30,8 +30,8 @@ class _Server(uvicorn.Server):
             self._listening()
 
 
-def server_of(app: Starlette, listening: Callable[[], None]) -> uvicorn.Server:
-    """A quiet web server for the application; `listening` is called once requests are answered."""
+def make_server(app: Starlette, listening: Callable[[], None]) -> uvicorn.Server:
+    """Return a server without logging; it calls `listening` once it accepts requests."""
     config = uvicorn.Config(
         app,
         http=_CuttableProtocol,

@@ -1,11 +1,11 @@
-"""A request turned down, in the shape and with the words that OpenAI's clients know."""
+"""Error responses in the format of OpenAI's API."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class Refusal(Exception):
-    """An answer other than success: an HTTP status, the four fields of the error, and headers."""
+    """An error response: its HTTP status, the four fields of the error object, and headers."""
 
     def __init__(
         self,
@@ -26,44 +26,44 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The body of the HTTP answer, and of the answer line in a batch."""
+        """Return the error object, as in an HTTP response and in a batch line."""
         return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
 
 
 def missing(param: str) -> Refusal:
-    """A field that every request must have."""
+    """Return the refusal of a missing required field."""
     return Refusal(400, f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
 
 
 def invalid(param: str, why: str, *, code: str = "invalid_value") -> Refusal:
-    """A field with a value that cannot be."""
+    """Return the refusal of an invalid value."""
     return Refusal(400, f"Invalid value for '{param}': {why}", code=code, param=param)
 
 
 def not_found(what: str, identity: str) -> Refusal:
-    """An id that the sandbox does not hold, or no longer."""
+    """Return the refusal of an unknown or deleted id."""
     return Refusal(404, f"No such {what} object: {identity}", param="id")
 
 
 def wrong_key(key: str) -> Refusal:
-    """No key, or the one that stands for a wrong one."""
+    """Return the refusal of a missing or invalid API key."""
     if not key:
         return Refusal(401, "You didn't provide an API key. Send it as 'Authorization: Bearer KEY'.")
     return Refusal(401, f"Incorrect API key provided: {key}.", code="invalid_api_key")
 
 
 def quota_exceeded() -> Refusal:
-    """The account has no money left: every further request fails alike."""
+    """Return the refusal of an account without credit."""
     message = "You exceeded your current quota, please check your plan and billing details."
     return Refusal(429, message, code="insufficient_quota", kind="insufficient_quota")
 
 
 def by_status(status: int, headers: Mapping[str, str] | None = None) -> Refusal:
-    """What the service says with a status that a fault asks for."""
-    if status == 429:  # noqa: PLR2004 - the status is its own name
+    """Return the refusal for an HTTP status that a fault injects."""
+    if status == 429:  # noqa: PLR2004 - an HTTP status
         message = "Rate limit reached for requests. Please try again later."
         return Refusal(429, message, code="rate_limit_exceeded", kind="requests", headers=headers)
     if 400 <= status < 500:  # noqa: PLR2004
-        return Refusal(status, "The request was refused, as a fault of the sandbox asks for.", headers=headers)
+        return Refusal(status, "The request was refused by a fault of the sandbox.", headers=headers)
     message = "The server had an error while processing your request. Sorry about that!"
     return Refusal(status, message, code="server_error", kind="server_error", headers=headers)

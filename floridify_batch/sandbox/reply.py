@@ -1,4 +1,4 @@
-"""One answer: content that fits the request's own schema, and what it is billed as."""
+"""One generated answer: content that fits the request's schema, and its usage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from typing import Any
 import orjson
 
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
-from floridify_batch.sandbox.chance import Dice
+from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.content import plausible
-from floridify_batch.sandbox.schema import Fields, Items, compiled
+from floridify_batch.sandbox.schema import Fields, Items, compile_schema
 from floridify_batch.sandbox.vocabulary import SENTENCES
 
 _CHARACTERS_PER_TOKEN = 4
 _REFUSAL = "I'm sorry, but I can't assist with that request."
 
-# Instructions and schemas repeat in every line of a file, prompts do not: the cache need not hold many.
+# Only instructions and schemas repeat from line to line, so a small cache is enough.
 _count_repeated = lru_cache(maxsize=512)(count_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model says; `content` is None when it refuses."""
+    """A generated answer; `content` is None for a refusal."""
 
     content: str | None
     finish_reason: str
@@ -32,12 +32,12 @@ class Reply:
 
     @property
     def is_good(self) -> bool:
-        """Whether it can be of use to who asked."""
+        """Whether the answer is complete and usable."""
         return self.content is not None and self.finish_reason == "stop"
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """The text of a message, whose content may also be a list of parts."""
+    """Return the text of a message; its content is a string or a list of parts."""
     content = message.get("content") or ""
     if isinstance(content, str):
         return content
@@ -45,7 +45,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """The input tokens that a request is billed: its messages, its schema and what surrounds them."""
+    """Return the billed input tokens of a request: messages, schema and overhead."""
     messages = body["messages"]
     fixed, last = messages[:-1], messages[-1]
     count = TOKENS_PER_REQUEST + TOKENS_PER_MESSAGE * len(messages) + count_tokens(text_of(last))
@@ -56,7 +56,7 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
 
 
 def reply(body: Mapping[str, Any], tokens_in: int, *, fault: str = "", fast: bool = False) -> Reply:
-    """Answers a checked request. `fault` is one of `CONTENT_FAULTS`; `fast` estimates the tokens of the answer."""
+    """Answer a valid request. `fault` is one of `CONTENT_FAULTS`; `fast` estimates the output tokens."""
     if fault == "refuse":
         return Reply(None, "stop", tokens_in, count_tokens(_REFUSAL))
     content = _content(body)
@@ -73,7 +73,7 @@ def reply(body: Mapping[str, Any], tokens_in: int, *, fault: str = "", fast: boo
 
 
 def completion(body: Mapping[str, Any], answer: Reply, identity: str, created: int) -> dict[str, Any]:
-    """The chat.completion object around an answer."""
+    """Return the chat.completion object of an answer."""
     message: dict[str, Any] = {
         "role": "assistant",
         "content": answer.content,
@@ -94,7 +94,7 @@ def completion(body: Mapping[str, Any], answer: Reply, identity: str, created: i
 
 
 def digest(body: Mapping[str, Any]) -> bytes:
-    """Eight bytes that tell one request's body from another, however its keys are ordered."""
+    """Return an 8-byte digest of a request body, independent of the order of its keys."""
     return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
 
 
@@ -116,27 +116,29 @@ def _usage(answer: Reply) -> dict[str, Any]:
 def _content(body: Mapping[str, Any]) -> str:
     texts = [text_of(message) for message in body["messages"]]
     wanted = body.get("response_format") or {}
-    name = (wanted.get("json_schema") or {}).get("name", "")  # else antonyms would be the synonyms of the same prompt
-    dice = Dice(blake2b("\0".join((body["model"], name, *texts)).encode(), digest_size=16).digest())
+    name = (wanted.get("json_schema") or {}).get(
+        "name", ""
+    )  # keeps antonyms distinct from the synonyms of the same prompt
+    random = Random(blake2b("\0".join((body["model"], name, *texts)).encode(), digest_size=16).digest())
     if wanted.get("type") == "json_object":
-        return orjson.dumps({"answer": dice.pick(SENTENCES)}).decode()
+        return orjson.dumps({"answer": random.pick(SENTENCES)}).decode()
     if wanted.get("type") != "json_schema":
-        return " ".join(dice.some(SENTENCES, 2))
-    return _structured(wanted["json_schema"], texts, dice)
+        return " ".join(random.some(SENTENCES, 2))
+    return _structured(wanted["json_schema"], texts, random)
 
 
-def _structured(wanted: Mapping[str, Any], texts: Sequence[str], dice: Dice) -> str:
-    shape = compiled(orjson.dumps(wanted.get("schema") or {"type": "object"}))
-    offered = plausible(wanted["name"], texts, dice)
+def _structured(wanted: Mapping[str, Any], texts: Sequence[str], random: Random) -> str:
+    shape = compile_schema(orjson.dumps(wanted.get("schema") or {"type": "object"}))
+    offered = plausible(wanted["name"], texts, random)
     if offered is None:
-        return orjson.dumps(shape.make(dice, 0)).decode()
+        return orjson.dumps(shape.make(random, 0)).decode()
     if isinstance(shape, Fields):
         _rename_list(offered, shape)
-    return orjson.dumps(shape.conform(offered, dice)).decode()
+    return orjson.dumps(shape.conform(offered, random)).decode()
 
 
 def _rename_list(offered: dict[str, Any], shape: Fields) -> None:
-    """A component's only list is recognised under whatever name the schema has for it."""
+    """Give the only list of an answer the name that the schema has for it."""
     wanted = [name for name, field in shape.shapes.items() if isinstance(field, Items)]
     given = [name for name, value in offered.items() if isinstance(value, list)]
     if len(wanted) == len(given) == 1 and wanted != given:
@@ -144,7 +146,7 @@ def _rename_list(offered: dict[str, Any], shape: Fields) -> None:
 
 
 def _cut(content: str, cap: int) -> str:
-    """The longest beginning of the content that has no more tokens than the cap."""
+    """Return the longest prefix of the content within a token cap."""
     low, high = 0, len(content)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,7 +1,7 @@
-"""Values that fit a JSON schema: made from nothing, or from a value that nearly fits.
+"""Generation of values that fit a JSON schema, from scratch or from a value that nearly fits.
 
-A schema is compiled once into a tree of shapes. `conform` keeps what fits and makes anew what does not, so that a
-plausible answer survives a schema with other fields, and no schema gets an answer that breaks it.
+A schema is compiled once into a tree of shapes. `conform` keeps the parts that fit and generates the others, so that
+a plausible answer survives a schema with other fields and every answer is valid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,45 +12,45 @@ from typing import Any, Protocol
 
 import orjson
 
-from floridify_batch.sandbox.chance import Dice
+from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.vocabulary import FORMATS, SENTENCES
 
 _DEEPEST = 8
-"""Below this, recursive schemas get the shortest value that fits."""
+"""Depth below which recursive schemas get the shortest valid value."""
 
 
 class Shape(Protocol):
-    """One node of a compiled schema."""
+    """A node of a compiled schema."""
 
-    def make(self, dice: Dice, depth: int, /) -> Any:
-        """A value that fits."""
+    def make(self, random: Random, depth: int, /) -> Any:
+        """Generate a valid value."""
         ...
 
-    def conform(self, value: Any, dice: Dice) -> Any:
-        """The value where it fits, something that fits where it does not."""
+    def conform(self, value: Any, random: Random) -> Any:
+        """Return the value with its invalid parts replaced by generated ones."""
         ...
 
     def fits(self, value: Any) -> bool:
-        """Whether the value is of the right type (not looking inside it)."""
+        """Whether the value has the right type, without checking its contents."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string, perhaps of a format or with limits of length."""
+    """A string with an optional format and length limits."""
 
     format: str | None
     shortest: int
     longest: int | None
 
-    def make(self, dice: Dice, _depth: int) -> str:
-        text = dice.pick(FORMATS.get(self.format or "", SENTENCES))
+    def make(self, random: Random, _depth: int) -> str:
+        text = random.pick(FORMATS.get(self.format or "", SENTENCES))
         while len(text) < self.shortest:
-            text += f" {dice.pick(SENTENCES)}"
+            text += f" {random.pick(SENTENCES)}"
         return text[: self.longest]
 
-    def conform(self, value: Any, dice: Dice) -> str:
-        return value if self.fits(value) else self.make(dice, 0)
+    def conform(self, value: Any, random: Random) -> str:
+        return value if self.fits(value) else self.make(random, 0)
 
     def fits(self, value: Any) -> bool:
         if not isinstance(value, str) or self.format is not None:
@@ -63,20 +63,20 @@ _ANY_TEXT = Text(None, 0, None)
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number between bounds, whole or not. Where a bound is infinite, what is made stays near the other, or 0."""
+    """A number or integer between bounds; with an infinite bound, values stay near the other bound, or 0."""
 
     whole: bool
     low: float
     high: float
     step: float
 
-    def make(self, dice: Dice, _depth: int) -> float:
+    def make(self, random: Random, _depth: int) -> float:
         low, high = self._range()
         if not self.whole and not self.step:
-            return min(high, max(low, dice.share(low, high)))
+            return min(high, max(low, random.share(low, high)))
         step = self.step or 1
         first = -int(-low // step)
-        value = dice.between(first, max(first, int(high // step))) * step
+        value = random.between(first, max(first, int(high // step))) * step
         return int(value) if self.whole else value
 
     def _range(self) -> tuple[float, float]:
@@ -85,8 +85,8 @@ class Number:
             return self.low, self.high if isfinite(self.high) else self.low + span
         return min(0, self.high - span), min(span, self.high)
 
-    def conform(self, value: Any, dice: Dice) -> float:
-        number: float = value if self.fits(value) else self.make(dice, 0)
+    def conform(self, value: Any, random: Random) -> float:
+        number: float = value if self.fits(value) else self.make(random, 0)
         return number
 
     def fits(self, value: Any) -> bool:
@@ -97,15 +97,15 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few values: an enum, a constant, true or false, null."""
+    """An enumeration, a constant, a boolean or null."""
 
     values: Sequence[Any]
 
-    def make(self, dice: Dice, _depth: int) -> Any:
-        return dice.pick(self.values)
+    def make(self, random: Random, _depth: int) -> Any:
+        return random.pick(self.values)
 
-    def conform(self, value: Any, dice: Dice) -> Any:
-        return value if self.fits(value) else self.make(dice, 0)
+    def conform(self, value: Any, random: Random) -> Any:
+        return value if self.fits(value) else self.make(random, 0)
 
     def fits(self, value: Any) -> bool:
         return any(value == one and type(value) is type(one) for one in self.values)
@@ -119,19 +119,19 @@ class Items:
     fewest: int
     most: int | None
 
-    def make(self, dice: Dice, depth: int) -> list[Any]:
+    def make(self, random: Random, depth: int) -> list[Any]:
         if depth >= _DEEPEST:
-            return [self.item.make(dice, depth + 1) for _ in range(self.fewest)]
+            return [self.item.make(random, depth + 1) for _ in range(self.fewest)]
         high = min(self.most if self.most is not None else self.fewest + 3, self.fewest + 3)
-        count = dice.between(max(self.fewest, min(1, high)), high)
-        return [self.item.make(dice, depth + 1) for _ in range(count)]
+        count = random.between(max(self.fewest, min(1, high)), high)
+        return [self.item.make(random, depth + 1) for _ in range(count)]
 
-    def conform(self, value: Any, dice: Dice) -> list[Any]:
+    def conform(self, value: Any, random: Random) -> list[Any]:
         if not isinstance(value, list):
-            return self.make(dice, 0)
-        items = [self.item.conform(item, dice) for item in value[: self.most]]
+            return self.make(random, 0)
+        items = [self.item.conform(item, random) for item in value[: self.most]]
         while len(items) < self.fewest:
-            items.append(self.item.make(dice, 0))
+            items.append(self.item.make(random, 0))
         return items
 
     def fits(self, value: Any) -> bool:
@@ -140,18 +140,18 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """An object: these fields and no others, in the schema's order."""
+    """An object with exactly these fields, in the schema's order."""
 
     shapes: Mapping[str, Shape]
 
-    def make(self, dice: Dice, depth: int) -> dict[str, Any]:
-        return {name: shape.make(dice, depth + 1) for name, shape in self.shapes.items()}
+    def make(self, random: Random, depth: int) -> dict[str, Any]:
+        return {name: shape.make(random, depth + 1) for name, shape in self.shapes.items()}
 
-    def conform(self, value: Any, dice: Dice) -> dict[str, Any]:
+    def conform(self, value: Any, random: Random) -> dict[str, Any]:
         if not isinstance(value, dict):
-            return self.make(dice, 0)
+            return self.make(random, 0)
         return {
-            name: shape.conform(value[name], dice) if name in value else shape.make(dice, 1)
+            name: shape.conform(value[name], random) if name in value else shape.make(random, 1)
             for name, shape in self.shapes.items()
         }
 
@@ -161,19 +161,19 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """Any one of several shapes."""
+    """A union of shapes."""
 
     options: Sequence[Shape]
 
-    def make(self, dice: Dice, depth: int) -> Any:
+    def make(self, random: Random, depth: int) -> Any:
         plain = [option for option in self.options if isinstance(option, Choice)]
-        return dice.pick(plain if plain and depth >= _DEEPEST else self.options).make(dice, depth + 1)
+        return random.pick(plain if plain and depth >= _DEEPEST else self.options).make(random, depth + 1)
 
-    def conform(self, value: Any, dice: Dice) -> Any:
+    def conform(self, value: Any, random: Random) -> Any:
         for option in self.options:
             if option.fits(value):
-                return option.conform(value, dice)
-        return self.make(dice, 0)
+                return option.conform(value, random)
+        return self.make(random, 0)
 
     def fits(self, value: Any) -> bool:
         return any(option.fits(value) for option in self.options)
@@ -181,16 +181,16 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A shape defined elsewhere in the schema, perhaps around this one."""
+    """A reference to a named shape, possibly recursive."""
 
     name: str
     known: Mapping[str, Shape]
 
-    def make(self, dice: Dice, depth: int) -> Any:
-        return self._target().make(dice, depth)
+    def make(self, random: Random, depth: int) -> Any:
+        return self._target().make(random, depth)
 
-    def conform(self, value: Any, dice: Dice) -> Any:
-        return self._target().conform(value, dice)
+    def conform(self, value: Any, random: Random) -> Any:
+        return self._target().conform(value, random)
 
     def fits(self, value: Any) -> bool:
         return self._target().fits(value)
@@ -200,8 +200,8 @@ class Reference:
 
 
 @lru_cache(maxsize=256)
-def compiled(schema: bytes) -> Shape:
-    """The shape of a schema, given as JSON. What it does not understand it takes for a text."""
+def compile_schema(schema: bytes) -> Shape:
+    """Compile a JSON schema; an unsupported node becomes a string."""
     root = orjson.loads(schema)
     known: dict[str, Shape] = {}
     for group in ("$defs", "definitions"):

@@ -1,4 +1,4 @@
-"""The application: who may enter, what errors look like, and the two routes that the real service does not have."""
+"""The ASGI application: authentication, error responses, and the sandbox's own control routes."""
 
 import asyncio
 import sys
@@ -25,15 +25,15 @@ from floridify_batch.sandbox.service import Service, json_object, service_of
 from floridify_batch.sandbox.settings import SandboxSettings
 
 _BAD_KEY = "bad-key"
-"""The one key that is refused; any other one will do."""
+"""The only API key that is refused."""
 
 
 def create_app(settings: SandboxSettings) -> Starlette:
-    """The sandbox as an ASGI application; raises UsageError if its data folder is in use or a fault is unknown."""
+    """Return the ASGI application; raise UsageError if the data folder is in use or a fault is invalid."""
     service = Service(settings)
     app = Starlette(
         routes=[*file_routes.ROUTES, *batch_routes.ROUTES, *chat_routes.ROUTES, *_OWN_ROUTES],
-        middleware=[Middleware(_Doorkeeper)],
+        middleware=[Middleware(_Authentication)],
         exception_handlers={Refusal: _refused, HTTPException: _not_served, Exception: _broken},
         lifespan=_lifespan,
     )
@@ -45,7 +45,7 @@ def create_app(settings: SandboxSettings) -> Starlette:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     service: Service = app.state.service
     service.batches.start()
-    loading = asyncio.create_task(asyncio.to_thread(count_tokens, "the ranks load while nobody waits for them"))
+    loading = asyncio.create_task(asyncio.to_thread(count_tokens, "load the ranks at start-up"))
     try:
         yield
     finally:
@@ -54,8 +54,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         service.folder.close()
 
 
-class _Doorkeeper:
-    """Asks every request to the API for its key, and gives every answer a request id."""
+class _Authentication:
+    """Middleware that checks the API key of a request and adds a request id to its response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -78,16 +78,16 @@ class _Doorkeeper:
 
 
 async def stats(request: Request) -> Response:
-    """GET /sandbox/stats: what was asked of the sandbox."""
+    """GET /sandbox/stats: counts of requests and batches."""
     return JSONResponse(await asyncio.to_thread(service_of(request).stats))
 
 
 async def control(request: Request) -> Response:
-    """POST /sandbox/control: {"faults": [...]} replaces the faults, {"finish": true} ends every batch now."""
+    """POST /sandbox/control: {"faults": [...]} replaces the faults, {"finish": true} finishes every batch."""
     service = service_of(request)
     orders = await json_object(request)
     if unknown := orders.keys() - {"faults", "finish"}:
-        raise Refusal(400, f"The sandbox can be told 'faults' and 'finish', not {sorted(unknown)}.")
+        raise Refusal(400, f"Unknown keys {sorted(unknown)}; expected 'faults' or 'finish'.")
     if "faults" in orders:
         _set_faults(service, orders["faults"])
     if orders.get("finish"):
@@ -97,7 +97,7 @@ async def control(request: Request) -> Response:
 
 def _set_faults(service: Service, texts: object) -> None:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise Refusal(400, "'faults' must be a list of texts like \"expire=0.1\".")
+        raise Refusal(400, "'faults' must be a list of strings like \"expire=0.1\".")
     try:
         service.set_faults(texts)
     except UsageError as problem:

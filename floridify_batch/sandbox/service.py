@@ -1,4 +1,4 @@
-"""What all routes share: the folder, the batches, the faults, and the counts that `stats` shows."""
+"""State shared by all routes: data folder, batches, faults, and counts for `stats`."""
 
 import time
 from array import array
@@ -18,11 +18,11 @@ from floridify_batch.sandbox.settings import SandboxSettings
 from floridify_batch.sandbox.storage import Folder
 
 _CHAT = "chat"
-"""Stands for a batch's id in the name of the file of immediately answered bodies."""
+"""Stands in for a batch id in the file name of immediate requests' digests."""
 
 
 class Service:
-    """One sandbox at work. Opening it takes the data folder's lock, or raises UsageError."""
+    """A running sandbox. Construction locks the data folder, or raises UsageError."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float] = time.time) -> None:
         faults = Faults.parse(settings.faults, settings.seed)
@@ -37,25 +37,25 @@ class Service:
 
     @property
     def faults(self) -> Faults:
-        """The faults in force."""
+        """Return the active faults."""
         return self.batches.faults
 
     def set_faults(self, texts: Iterable[str]) -> None:
-        """Replaces the faults; those that hit the first N things count anew."""
+        """Replace the faults and reset their counts."""
         self.batches.faults = Faults.parse(texts, self.settings.seed)
         self._spent.clear()
 
     def spend(self, name: str) -> bool:
-        """Whether a fault that hits the first N things hits this one, which is then spent."""
+        """Whether a fault with a count strikes now; each strike reduces the count."""
         if self._spent[name] >= self.faults.count(name):
             return False
         self._spent[name] += 1
         return True
 
     def chat_limit(self) -> dict[str, str]:
-        """Count an immediate request against the limit per second, if there is one: the headers that tell of it.
+        """Apply the rate limit to an immediate request and return its rate-limit headers.
 
-        Raises the 429 for a request that is one too many.
+        Raises a 429 for a request above the limit.
         """
         cap, now = self.faults.count("chat_limit"), self.clock()
         if not cap:
@@ -73,12 +73,12 @@ class Service:
         return limit
 
     def note_chat(self, digest: bytes) -> None:
-        """Remembers the body of an immediate request that was answered well."""
+        """Record the body of an immediate request with a good answer."""
         with self.folder.bodies(_CHAT).open("ab") as file:
             file.write(digest)
 
     def stats(self) -> dict[str, Any]:
-        """What was asked of the sandbox; counts of immediate requests are since its start, all others ever."""
+        """Return the counts; those of immediate requests start with the process, all others with the data folder."""
         records = sorted(self.folder.batches.values(), key=lambda record: record.number)
         return {
             "batches_created": len(records),
@@ -102,19 +102,19 @@ class Service:
         digests = array("Q")
         for path in self.folder.all_bodies():
             digests.frombytes(path.read_bytes())
-        # Sorting keeps this compact: a set of so many numbers would take ten times the room of the numbers.
+        # A sorted array takes a tenth of the memory of a set of numbers.
         digests = array("Q", sorted(digests))
         repeats = {one for one, next_one in pairwise(digests) if one == next_one}
         return len(repeats)
 
 
 def service_of(request: Request) -> Service:
-    """The sandbox that a request came to."""
+    """Return the service of a request."""
     return cast("Service", request.app.state.service)
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body of a request, which must be a JSON object; raises the 400 otherwise."""
+    """Return the JSON object of a request body; raise a 400 for anything else."""
     try:
         body = orjson.loads(await request.body())
     except orjson.JSONDecodeError as problem:
@@ -125,7 +125,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def page_limit(request: Request, usual: int, most: int) -> int:
-    """The `limit` of a listing; raises the 400 for what is no number from 1 to the most."""
+    """Return the `limit` of a list request; raise a 400 if it is out of range."""
     text = request.query_params.get("limit", str(usual))
     if not text.isdigit() or not 1 <= int(text) <= most:
         raise Refusal(400, f"Invalid 'limit': expected a number from 1 to {most}.", code="invalid_value", param="limit")
@@ -133,7 +133,7 @@ def page_limit(request: Request, usual: int, most: int) -> int:
 
 
 def lifetime(wanted: object, param: str) -> float | None:
-    """The seconds of an `expires_after`; raises the 400 for what the service does not take."""
+    """Return the seconds of an `expires_after`; raise a 400 if it is invalid."""
     if wanted is None:
         return None
     if not isinstance(wanted, dict) or wanted.get("anchor") != "created_at":
@@ -146,7 +146,7 @@ def lifetime(wanted: object, param: str) -> float | None:
 
 
 def cut_reply(request: Request, whole: Response) -> Response:
-    """The first half of a reply, after which the connection is cut."""
+    """Return a response that closes the connection after half of its body."""
 
     async def half() -> AsyncIterator[bytes]:
         yield bytes(whole.body[: len(whole.body) // 2])
@@ -156,10 +156,10 @@ def cut_reply(request: Request, whole: Response) -> Response:
 
 
 async def cut_connection(request: Request) -> None:
-    """Closes the connection under a request, as a broken network would; what was sent before still arrives."""
+    """Close the connection of a request, as a network failure would; bytes already sent still arrive."""
     transport = getattr(request.state, "transport", None)
     if transport is None:
-        raise Refusal(500, "This server cannot cut connections: start the sandbox by its own command.")
+        raise Refusal(500, "This server cannot close connections; start the sandbox with its own command.")
     transport.close()
     while not await request.is_disconnected():
         pass

@@ -1,19 +1,19 @@
-"""What a sandbox is started with."""
+"""Settings of the sandbox."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
-"""The only address it listens on: it has no real keys, so nobody else on the network may reach it."""
+"""The only address it listens on, since it does not check API keys."""
 
 DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """Settings of one sandbox; times are in seconds, `port` 0 takes a free one.
+    """Settings of one sandbox; times are in seconds, `port` 0 picks a free port.
 
-    `faults` are written as for `Faults.parse`. `fast` estimates the tokens of answers by their length, for benchmarks.
+    `faults` have the syntax of `Faults.parse`. `fast` estimates output tokens by length, for benchmarks.
     """
 
     data: Path

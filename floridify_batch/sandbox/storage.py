@@ -1,7 +1,7 @@
-"""The data folder: one JSON file per batch and per uploaded or written file, beside the contents.
+"""The data folder: one JSON record per batch and per file, beside the contents.
 
-Records are replaced whole, by a rename, so that a killed sandbox goes on where it was. They are not synced: what must
-survive here is the end of the process, not of the machine.
+Records are replaced atomically by a rename, so that a killed sandbox can continue. They are not synced: they must
+survive a crash of the process, not of the machine.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ from floridify_batch.errors import UsageError
 from floridify_batch.sandbox.refusal import not_found
 
 BLOCK = 1 << 20
-"""How many bytes of a file are in memory at a time."""
+"""Bytes of a file in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as the service knows it; the content is in `Folder.content(id)`."""
+    """Metadata of a file; its content is at `Folder.content(id)`."""
 
     id: str
     number: int
@@ -34,11 +34,11 @@ class FileRecord:
     deleted: bool = False
 
     def is_there(self, now: float) -> bool:
-        """Whether it is neither deleted nor expired."""
+        """Whether the file is neither deleted nor expired."""
         return not self.deleted and (self.expires is None or now < self.expires)
 
     def public(self) -> dict[str, Any]:
-        """The object that the files endpoint answers with."""
+        """Return the file object of the API."""
         return {
             "id": self.id,
             "object": "file",
@@ -54,7 +54,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """A batch at one moment. `entered` holds when each status was entered, in wall-clock seconds."""
+    """The state of a batch. `entered` has the wall-clock time of each status, in seconds."""
 
     id: str
     number: int
@@ -69,15 +69,15 @@ class BatchRecord:
     model: str | None = None
     entered: Mapping[str, float] = field(default_factory=dict)
     ending: str = "completed"
-    """The status that writing the answers leads to."""
+    """The status that follows the writing of the answers."""
     finished_share: float = 1.0
-    """How much of the input is answered, when the ending comes before its time."""
+    """The answered share of the input, below 1 for an early end."""
     total: int = 0
     expected_failures: int = 0
     completed: int = 0
     failed: int = 0
     input_tokens: int = 0
-    """Of the whole input, once it is validated; then of what was answered."""
+    """Tokens of the validated input, then of the answered requests."""
     output_tokens: int = 0
     errors: tuple[Mapping[str, Any], ...] = ()
     output_file_id: str | None = None
@@ -85,7 +85,7 @@ class BatchRecord:
 
 
 class Folder:
-    """A data folder in use by this process alone."""
+    """A data folder locked by this process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -97,36 +97,36 @@ class Folder:
         try:
             self._lock.acquire()
         except Timeout as held:
-            raise UsageError(f"another sandbox serves {path}; stop it, or choose another --data folder") from held
+            raise UsageError(f"Another sandbox serves {path}; stop it, or choose another --data folder") from held
         self.files = {record.id: record for record in _load(self._files, FileRecord)}
         self.batches = {record.id: record for record in _load(self._batches, BatchRecord)}
 
     def close(self) -> None:
-        """Lets another process serve the folder."""
+        """Release the lock of the folder."""
         self._lock.release()
 
     def content(self, file_id: str) -> Path:
-        """Where the content of a file is."""
+        """Return the path of a file's content."""
         return self._files / f"{file_id}.jsonl"
 
     def tokens(self, batch_id: str) -> Path:
-        """Where the token counts of a batch's input lines are, as 32-bit numbers."""
+        """Return the path of a batch's token counts, one 32-bit number per input line."""
         return self._batches / f"{batch_id}.tokens"
 
     def bodies(self, batch_id: str) -> Path:
-        """Where the digests of a batch's answered bodies are, 8 bytes each."""
+        """Return the path of the digests of a batch's answered bodies, 8 bytes each."""
         return self._batches / f"{batch_id}.bodies"
 
     def all_bodies(self) -> Iterator[Path]:
-        """The digests of all batches and of the immediate requests."""
+        """Yield the digests of all batches and immediate requests."""
         yield from sorted(self._batches.glob("*.bodies"))
 
     def partial(self) -> Path:
-        """A place to write a content to before it has a record; same disk, so that keeping it is a rename."""
+        """Return a temporary path on the same disk, from which `keep` renames the content."""
         return self._files / f"{token_hex(8)}.partial"
 
     def keep(self, written: Path, *, purpose: str, filename: str, created: float, expires: float | None) -> FileRecord:
-        """Makes a written content a file of the service."""
+        """Turn a temporary file into a file of the service."""
         record = FileRecord(
             id=f"file-{token_hex(12)}",
             number=1 + max((file.number for file in self.files.values()), default=0),
@@ -141,24 +141,24 @@ class Folder:
         return record
 
     def save_file(self, record: FileRecord) -> None:
-        """Stores the record of a file."""
+        """Save the record of a file."""
         self.files[record.id] = record
         _replace(self._files / f"{record.id}.json", record)
 
     def save_batch(self, record: BatchRecord) -> None:
-        """Stores the record of a batch."""
+        """Save the record of a batch."""
         self.batches[record.id] = record
         _replace(self._batches / f"{record.id}.json", record)
 
     def file(self, file_id: str, now: float) -> FileRecord:
-        """A file that is there; raises the 404 for one that never was, is deleted or has expired."""
+        """Return a file; raise a 404 if it is unknown, deleted or expired."""
         record = self.files.get(file_id)
         if record is None or not record.is_there(now):
             raise not_found("File", file_id)
         return record
 
     def batch(self, batch_id: str) -> BatchRecord:
-        """A batch by its id; raises the 404 for an unknown one."""
+        """Return a batch; raise a 404 if it is unknown."""
         try:
             return self.batches[batch_id]
         except KeyError:
@@ -172,7 +172,7 @@ class Folder:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replaces a file in one step."""
+    """Replace a file atomically."""
     partial = path.with_name(f"{path.name}.partial")
     partial.write_bytes(content)
     partial.rename(path)

@@ -1,4 +1,4 @@
-"""Whether a JSON schema is one that strict mode takes, and if not, the service's sentence about it."""
+"""Validation of a JSON schema for strict mode, with the service's error messages."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -18,10 +18,10 @@ _MAX_PROPERTIES = 5_000
 
 @lru_cache(maxsize=256)
 def strict_problem(schema: bytes) -> str | None:
-    """What strict mode has against a schema, given as JSON; None if nothing."""
+    """Return the error message of a schema that strict mode refuses, or None."""
     try:
         return next(_root_problems(orjson.loads(schema)), None)
-    except (AttributeError, TypeError):  # a list where an object belongs, and the like: no use in naming each
+    except (AttributeError, TypeError):  # a list in place of an object, and similar errors
         return "schema is not a valid JSON Schema."
 
 

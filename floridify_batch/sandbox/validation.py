@@ -1,7 +1,7 @@
-"""What `validating` finds: whether a batch's input can be worked on at all, and how many tokens it holds.
+"""Validation of a batch's input file, and the token count of each line.
 
-Only what makes the whole file unfit is an error here. A line whose request the service would refuse is counted, and
-answered with its refusal later, as the immediate endpoint would.
+Only errors that invalidate the whole file count here. A line whose request the service refuses gets its error later,
+as from the immediate endpoint.
 """
 
 import re
@@ -26,16 +26,16 @@ _LINE_KEYS = frozenset({"custom_id", "method", "url", "body"})
 _FAILING = ("null_response", "expire")
 
 REFUSED = 0
-"""Stands in the tokens file for a line that is answered with a refusal; no request has so few tokens."""
+"""Token count that marks a refused line; every valid request has more."""
 
 
 class Stopped(Exception):
-    """The sandbox ends while a file is being worked on."""
+    """Raised when the sandbox shuts down during file work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The input is fit if there are no errors."""
+    """Result of the validation; without errors the input is valid."""
 
     errors: tuple[Mapping[str, Any], ...]
     model: str | None
@@ -46,7 +46,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Inspection:
-    """What has been seen of a file so far."""
+    """State of a validation in progress."""
 
     record: BatchRecord
     faults: Faults
@@ -64,7 +64,7 @@ class _Inspection:
 
 
 def validate_input(record: BatchRecord, folder: Folder, faults: Faults, stopping: Callable[[], bool]) -> Verdict:
-    """Reads a batch's input once, line by line, and notes the tokens of each; raises Stopped when asked to stop."""
+    """Validate a batch's input and count the tokens of each line; raise Stopped on shutdown."""
     inspection = _Inspection(record, faults)
     path = folder.content(record.input_file_id)
     if path.stat().st_size > MAX_BYTES:
@@ -85,7 +85,7 @@ def validate_input(record: BatchRecord, folder: Folder, faults: Faults, stopping
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not blank, with their numbers from 1."""
+    """Yield the non-blank lines of a file with their numbers, starting at 1."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             if not raw.isspace():

@@ -1,4 +1,4 @@
-"""What made-up answers are made of."""
+"""Pools of words and sentences for generated answers."""
 
 _ADJECTIVES = """
     able ample ancient apt ardent arid august bare blithe bold brave brief bright brisk broad calm candid careful

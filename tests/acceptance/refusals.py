@@ -102,8 +102,10 @@ CASES = {
     "nothing named": Case("cancel", 2, "Name a --checkpoint (none is here)"),
     "both named": Case("cancel batch_1 -c words.checkpoint.json", 2, "Name either a batch or a --checkpoint"),
     "nothing here": Case("status", 2, "Name a --checkpoint (none is here)"),
-    "fault": Case("sandbox --data box --port 0 --fault nonsense=1", 2, 'knows no fault "nonsense"; known are exp'),
-    "near fault": Case("sandbox --data box --port 0 --fault expyre=1", 2, 'no fault "expyre". Did you mean expire?\n'),
+    "fault": Case("sandbox --data box --port 0 --fault nonsense=1", 2, 'Unknown fault "nonsense"; the faults are exp'),
+    "near fault": Case(
+        "sandbox --data box --port 0 --fault expyre=1", 2, 'Unknown fault "expyre". Did you mean expire?\n'
+    ),
     # the service
     "no key": Case(RUN, 2, "set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),
     "wrong key": Case(RUN, 4, "refuses this key", env={"OPENAI_API_KEY": "bad-key"}),

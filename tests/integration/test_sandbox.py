@@ -1,4 +1,4 @@
-"""The sandbox as the real SDK sees it: files, batches from birth to end, immediate answers, restarts."""
+"""The sandbox through the real SDK: files, the life cycle of a batch, immediate requests, restarts."""
 
 import asyncio
 import io
@@ -47,7 +47,7 @@ FIVE = lines(*(line(f"word-{number}") for number in range(5)))
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A sandbox in which time passes only when it is told so."""
+    """A sandbox whose time advances only on request."""
     folder = tmp_path_factory.mktemp("sandbox")
     with running_sandbox(folder, seconds=HOUR, validating_seconds=0) as base:
         yield base
@@ -96,7 +96,7 @@ async def read(client: AsyncOpenAI, file_id: str | None) -> list[dict[str, Any]]
 
 
 async def test_files_are_kept_listed_and_deleted(client: AsyncOpenAI) -> None:
-    """A file comes back byte for byte until it is deleted, and is 404 from then on."""
+    """A file is returned byte for byte until it is deleted; afterwards it is a 404."""
     lifetime = {"anchor": "created_at", "seconds": 7200}
     file = await client.files.create(file=("a.jsonl", io.BytesIO(FIVE)), purpose="batch", expires_after=lifetime)  # type: ignore[arg-type]
     assert (file.bytes, file.filename, file.expires_at) == (len(FIVE), "a.jsonl", file.created_at + 7200)
@@ -110,7 +110,7 @@ async def test_files_are_kept_listed_and_deleted(client: AsyncOpenAI) -> None:
 
 
 async def test_a_batch_lives_from_validating_to_completed(client: AsyncOpenAI) -> None:
-    """Statuses, counts, times, usage and both files are as the API documents them."""
+    """Statuses, counts, times, usage and both answer files match the API documentation."""
     refused = line("word-refused", temperature=0.5)
     batch = await submit(client, FIVE + lines(refused), metadata={"label": "run/1/1"})
     assert (batch.status, batch.metadata) == ("validating", {"label": "run/1/1"})
@@ -137,7 +137,7 @@ async def test_a_batch_lives_from_validating_to_completed(client: AsyncOpenAI) -
 
 
 async def test_a_batch_in_which_all_failed_has_no_output_file(client: AsyncOpenAI) -> None:
-    """All requests refused: completed, with an error file only; none refused: with an output file only."""
+    """A batch whose requests were all refused has only an error file; one without refusals has only an output file."""
     failed = await finished(client, lines(line("a", max_tokens=5), line("b", messages=[])))
     assert (failed.status, failed.output_file_id) == ("completed", None)
     assert len(await read(client, failed.error_file_id)) == 2
@@ -163,7 +163,7 @@ async def test_a_batch_in_which_all_failed_has_no_output_file(client: AsyncOpenA
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 async def test_an_unfit_input_ends_the_batch_as_failed(client: AsyncOpenAI, content: bytes, code: str) -> None:
-    """What makes the whole file unfit is told as an error of the batch, after validation and without files."""
+    """An invalid input file fails the batch at validation, with errors and without files."""
     batch = await reach(client, await submit(client, content), "failed")
     assert batch.errors is not None
     assert batch.errors.data is not None
@@ -185,7 +185,7 @@ async def test_an_unfit_input_ends_the_batch_as_failed(client: AsyncOpenAI, cont
     ],
 )
 async def test_an_unfit_order_is_refused_at_once(client: AsyncOpenAI, changes: dict[str, Any], status: int) -> None:
-    """A create that the service would not take makes no batch."""
+    """An invalid creation creates no batch."""
     file = await client.files.create(file=("a.jsonl", FIVE), purpose="batch")
     before = (await own(client, "stats"))["batches_created"]
     order = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
@@ -196,7 +196,7 @@ async def test_an_unfit_order_is_refused_at_once(client: AsyncOpenAI, changes: d
 
 
 async def test_listing_pages_newest_first(client: AsyncOpenAI) -> None:
-    """Pages follow each other by `after`, without gaps or repeats, and the SDK can walk them."""
+    """Pages follow each other by `after` without gaps or repeats, and the SDK can iterate over them."""
     made = [(await submit(client, FIVE)).id for _ in range(5)][::-1]
     first = await client.batches.list(limit=2)
     assert ([batch.id for batch in first.data], first.has_more) == (made[:2], True)
@@ -210,7 +210,7 @@ async def test_listing_pages_newest_first(client: AsyncOpenAI) -> None:
 
 
 async def test_cancelling_ends_a_batch_and_an_ended_one_refuses(client: AsyncOpenAI) -> None:
-    """Cancel answers `cancelling`, leads to `cancelled`, may be repeated, and is 409 after another end."""
+    """A cancellation returns `cancelling`, ends in `cancelled`, is idempotent, and is a 409 after another final status."""
     batch = await reach(client, await submit(client, FIVE), "in_progress")
     assert (await client.batches.cancel(batch.id)).status == "cancelling"
     batch = await reach(client, batch, "cancelled")
@@ -222,7 +222,7 @@ async def test_cancelling_ends_a_batch_and_an_ended_one_refuses(client: AsyncOpe
 
 
 async def test_polls_are_answered_while_a_batch_is_worked_on(client: AsyncOpenAI) -> None:
-    """The answers of thousands of lines are made beside the web server, not in its place."""
+    """Generating thousands of answers does not block the web server."""
     batch = await reach(client, await submit(client, lines(*(line(f"w-{n}") for n in range(8_000)))), "in_progress")
     finishing = asyncio.create_task(own(client, "control", {"finish": True}))
     slowest, clock = 0.0, asyncio.get_running_loop().time
@@ -235,7 +235,7 @@ async def test_polls_are_answered_while_a_batch_is_worked_on(client: AsyncOpenAI
 
 
 async def test_immediate_answers_are_those_of_the_batch(client: AsyncOpenAI) -> None:
-    """One body gets the same content at once and in a batch, and counts as answered more than once."""
+    """A body gets the same content immediately and in a batch, and counts as repeated."""
     asked = line("immediate-1")
     done = await finished(client, lines(asked))
     before = (await own(client, "stats"))["bodies_answered_more_than_once"]
@@ -249,7 +249,7 @@ async def test_immediate_answers_are_those_of_the_batch(client: AsyncOpenAI) -> 
 
 
 async def test_immediate_requests_are_checked(client: AsyncOpenAI) -> None:
-    """Refusals carry OpenAI's status and code, so that the SDK raises its own errors."""
+    """Refusals carry OpenAI's status and code, so that the SDK raises its specific errors."""
     body = line("x")["body"]
     with pytest.raises(openai.BadRequestError, match="max_completion_tokens"):
         await client.chat.completions.create(**body, max_tokens=5)
@@ -261,7 +261,7 @@ async def test_immediate_requests_are_checked(client: AsyncOpenAI) -> None:
 
 
 async def test_keys_and_paths_are_checked(url: str, client: AsyncOpenAI) -> None:
-    """A wrong key is 401, an unknown id or path is 404, each in OpenAI's shape."""
+    """An invalid key is a 401 and an unknown id or path a 404, each in OpenAI's format."""
     async with AsyncOpenAI(api_key="bad-key", base_url=url, max_retries=0) as stranger:
         with pytest.raises(openai.AuthenticationError):
             await stranger.batches.list()
@@ -272,12 +272,12 @@ async def test_keys_and_paths_are_checked(url: str, client: AsyncOpenAI) -> None
 
 
 async def test_a_killed_sandbox_goes_on_where_it_was(tmp_path: Path) -> None:
-    """After kill -9 the next sandbox of the folder knows the files and finishes the batches, in their own time."""
+    """After kill -9 the next sandbox of the folder has the files and finishes the batches on schedule."""
     settings = SandboxSettings(tmp_path, port=0, validating_seconds=0, running_seconds=1.2)
     first = SandboxProcess.start(settings)
     async with AsyncOpenAI(api_key="any", base_url=first.url, max_retries=0) as client:
         batch = await reach(client, await submit(client, FIVE), "in_progress")
-    with pytest.raises(ServiceError, match="another sandbox serves"):
+    with pytest.raises(ServiceError, match="Another sandbox serves"):
         SandboxProcess.start(settings)
     first.kill()
     second = SandboxProcess.start(settings)
@@ -290,10 +290,10 @@ async def test_a_killed_sandbox_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_sandbox_ends_with_its_parent(tmp_path: Path) -> None:
-    """When the process that started it is killed, the sandbox ends and frees its folder."""
+    """When its parent process is killed, the sandbox exits and releases its folder."""
     starter = (
         "import sys, time; from pathlib import Path\n"
-        "from floridify_batch.sandbox.running import SandboxProcess\n"
+        "from floridify_batch.sandbox.process import SandboxProcess\n"
         "from floridify_batch.sandbox.settings import SandboxSettings\n"
         "print(SandboxProcess.start(SandboxSettings(Path(sys.argv[1]), port=0)).url, flush=True); time.sleep(60)"
     )
@@ -307,11 +307,11 @@ def test_a_sandbox_ends_with_its_parent(tmp_path: Path) -> None:
             httpx2.get(f"{base}/batches")
 
 
-def test_a_port_in_use_is_told_in_a_sentence(url: str, tmp_path: Path) -> None:
-    """Serving on a taken port, or with an unknown fault, raises before anything is served."""
+def test_a_port_in_use_and_an_unknown_fault_are_refused(url: str, tmp_path: Path) -> None:
+    """A used port or an unknown fault raises before the server starts."""
     port = httpx2.URL(url).port
     assert port is not None
     with pytest.raises(UsageError, match="choose another --port"):
         serve(SandboxSettings(tmp_path, port=port))
-    with pytest.raises(ServiceError, match='no fault "rain"'):
+    with pytest.raises(ServiceError, match='Unknown fault "rain"'):
         SandboxProcess.start(SandboxSettings(tmp_path, port=0, faults=("rain=1",)))

@@ -6,9 +6,9 @@ import orjson
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from floridify_batch.sandbox.body import check_body, reasons
-from floridify_batch.sandbox.chance import Dice
-from floridify_batch.sandbox.schema import compiled
+from floridify_batch.sandbox.body import check_body, is_reasoning
+from floridify_batch.sandbox.chance import Random
+from floridify_batch.sandbox.schema import compile_schema
 from floridify_batch.sandbox.strict_schema import strict_problem
 
 
@@ -43,23 +43,23 @@ TREE = orjson.dumps(Tree.model_json_schema())
 
 
 def test_any_schema_gets_a_value_that_fits() -> None:
-    """Enums, unions, null, bounds, formats, arrays and recursion are all obeyed, whatever the dice say."""
+    """Enums, unions, null, bounds, formats, arrays and recursion are all obeyed, whatever the random say."""
     for seed in range(200):
-        Tree.model_validate_json(orjson.dumps(compiled(TREE).make(Dice(bytes([seed])), 0)), strict=True)
+        Tree.model_validate_json(orjson.dumps(compile_schema(TREE).make(Random(bytes([seed])), 0)), strict=True)
 
 
 def test_a_value_that_nearly_fits_keeps_what_fits() -> None:
     """Conforming keeps good fields, replaces bad ones, adds the missing and drops the unknown."""
     offered = {"owner": "Anna", "age": 40, "tags": ["old", "blue", "tall"], "height": 3}
-    tree = Tree.model_validate(compiled(TREE).conform(offered, Dice(b"x")))
+    tree = Tree.model_validate(compile_schema(TREE).conform(offered, Random(b"x")))
     assert tree.owner == "Anna"
     assert tree.tags[0] == "old"
 
 
 def test_the_same_seed_makes_the_same_value() -> None:
     """Answers can be repeated."""
-    assert compiled(TREE).make(Dice(b"1"), 0) == compiled(TREE).make(Dice(b"1"), 0)
-    assert compiled(TREE).make(Dice(b"1"), 0) != compiled(TREE).make(Dice(b"2"), 0)
+    assert compile_schema(TREE).make(Random(b"1"), 0) == compile_schema(TREE).make(Random(b"1"), 0)
+    assert compile_schema(TREE).make(Random(b"1"), 0) != compile_schema(TREE).make(Random(b"2"), 0)
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_the_same_seed_makes_the_same_value() -> None:
 )
 def test_numbers_without_bounds_stay_small_but_may_be_large(bounds: dict[str, int], low: int, high: int) -> None:
     """What is made keeps near the given bound; what is given may be anything within the bounds."""
-    shape = compiled(orjson.dumps({"type": "integer"} | bounds))
-    assert {low <= shape.make(Dice(bytes([seed])), 0) <= high for seed in range(50)} == {True}
-    assert compiled(b'{"type": "integer"}').conform(123_456, Dice(b"x")) == 123_456
+    shape = compile_schema(orjson.dumps({"type": "integer"} | bounds))
+    assert {low <= shape.make(Random(bytes([seed])), 0) <= high for seed in range(50)} == {True}
+    assert compile_schema(b'{"type": "integer"}').conform(123_456, Random(b"x")) == 123_456
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 10, 20])
 def test_some_of_a_pool_are_different_ones(size: int) -> None:
     """A handful never holds one thing twice, and never more than there is."""
     for seed in range(50):
-        chosen = Dice(bytes([seed])).some(range(10), size)
+        chosen = Random(bytes([seed])).some(range(10), size)
         assert len(chosen) == len(set(chosen)) == min(size, 10)
 
 
@@ -123,7 +123,7 @@ def test_strict_mode_takes_what_pydantic_makes_of_strict_models() -> None:
 )
 def test_which_models_reason(model: str, expected: bool) -> None:
     """gpt-5 and later and the o-series reason, earlier ones do not."""
-    assert reasons(model) is expected
+    assert is_reasoning(model) is expected
 
 
 def body(**changes: Any) -> dict[str, Any]:
