@@ -210,7 +210,7 @@ async def test_listing_pages_newest_first(client: AsyncOpenAI) -> None:
 
 
 async def test_cancelling_ends_a_batch_and_an_ended_one_refuses(client: AsyncOpenAI) -> None:
-    """A cancellation returns `cancelling`, ends in `cancelled`, is idempotent, and is a 409 after another final status."""
+    """A cancellation returns `cancelling`, ends in `cancelled`, is idempotent, and is a 409 after any other end."""
     batch = await reach(client, await submit(client, FIVE), "in_progress")
     assert (await client.batches.cancel(batch.id)).status == "cancelling"
     batch = await reach(client, batch, "cancelled")
