@@ -24,7 +24,7 @@ from floridify_batch.run.brief import new_brief
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
-from floridify_batch.run.resources import Secrets, mongo_folder, opened_store, same_database
+from floridify_batch.run.resources import Secrets, opened_store, place_of, same_database
 from floridify_batch.run.settings import RunInfo, RunSettings
 from floridify_batch.run.worker import spare_the_collector
 from floridify_batch.timing import utc_now
@@ -96,7 +96,7 @@ async def _estimated(
     spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
     """What these words would ask and cost; where there is no database to ask, a note says so."""
-    has_database = secrets.mongo_url or settings.mongo_url or mongo_folder(checkpoint).exists()
+    has_database = place_of(settings, secrets, checkpoint).exists
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.words.entry import DocId
+from floridify_batch.words.entry import SYNTHESIS, DocId
 
 if TYPE_CHECKING:
     from bson import ObjectId
@@ -27,6 +27,13 @@ SYNTHESISED = "synthesized_dictionary_entries"
 
 PROVIDED = "provider_data"
 """Where older databases have the entries of the sources."""
+
+ENTRY_COLLECTIONS: Mapping[str, Mapping[str, Any]] = {
+    Collection.ENTRIES: {},
+    SYNTHESISED: {"provider": SYNTHESIS},
+    PROVIDED: {},
+}
+"""Every collection that has held entries, with the fields that its documents imply and do not have."""
 
 REFERENCES = ("word_id", "definition_ids", "example_ids")
 """The fields by which it is told how documents refer to each other."""
@@ -41,8 +48,13 @@ In the order of `_id` strings come before ObjectIds, so that both are seen; what
 arrival, since ids that follow from something else tell no time.
 """
 
-SAMPLED = (Collection.WORDS, Collection.DEFINITIONS, Collection.ENTRIES, SYNTHESISED, PROVIDED)
+SAMPLED = (Collection.WORDS, Collection.DEFINITIONS, *ENTRY_COLLECTIONS)
 """The collections that are looked into."""
+
+
+def in_language(language: str) -> dict[str, Any]:
+    """The query for words of a language, in whichever field they have it."""
+    return {"$or": [{"languages": language}, {"language": language}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Layout:
     def of_language(self, language: str) -> dict[str, Any]:
         """The query for words of a language."""
         if self.both_languages:
-            return {"$or": [{"languages": language}, {"language": language}]}
+            return in_language(language)
         return {self.language_field: language}
 
     def language_fields(self, language: str) -> dict[str, Any]:
@@ -150,7 +162,7 @@ def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]
     ids = [_sign(document, isinstance(document["_id"], str)) for document in documents]
     references = list(_reference_signs(documents)) or ids
     languages = list(_language_signs(samples.get(Collection.WORDS, ())))
-    entries = [_sign(each, name != Collection.ENTRIES) for name in _ENTRIES for each in samples.get(name, ())]
+    entries = [_sign(each, name != Collection.ENTRIES) for name in ENTRY_COLLECTIONS for each in samples.get(name, ())]
     names = set(collections)
     # Floridify makes its collections before it has anything to put into them.
     split = _newest(entries) if entries else Collection.ENTRIES not in names and bool(names & {SYNTHESISED, PROVIDED})
@@ -164,9 +176,6 @@ def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]
         both_languages=_both(languages),
         both_entries=_both(entries),
     )
-
-
-_ENTRIES = (Collection.ENTRIES, SYNTHESISED, PROVIDED)
 
 
 def _sign(document: Document, older: bool) -> _Sign:

@@ -1,4 +1,8 @@
-"""The dictionary that a database holds: where it is, what it has of a word, and what it has instead of one."""
+"""The look-up of a headword with all its documents, and of near spellings where there is none.
+
+All fields and collections of all layouts are searched: a single word may be spelled unlike the documents from which the
+database's layout was detected.
+"""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from floridify_batch.components.change import Collection
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import SYNTHESIS
 
@@ -15,15 +20,9 @@ _MAX_CANDIDATES = 300
 _NEAREST = 5
 
 
-# ── where it is ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-# ── what it holds for a word ───────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True, slots=True)
 class Headword:
-    """All documents of a word: one of the homographs of a spelling."""
+    """All documents of a headword, which is one of the homographs of a spelling."""
 
     word: Document
     entries: Sequence[Document] = ()
@@ -34,12 +33,12 @@ class Headword:
 
     @property
     def synthesis(self) -> Document | None:
-        """The entry that was made from all sources."""
+        """The synthesis entry."""
         return next((entry for entry in self.entries if entry.get("provider") == SYNTHESIS), None)
 
     @property
     def senses(self) -> list[Document]:
-        """The definitions by their meanings: the synthesised ones, or else those of all sources."""
+        """The definitions in the order of their clusters: the synthesised ones, or else those of all sources."""
         by_id = {definition["_id"]: definition for definition in self.definitions}
         chosen = [self.synthesis] if self.synthesis else self.entries
         ids = dict.fromkeys(each for entry in chosen for each in ids_in(entry, "definition_ids"))
@@ -48,7 +47,7 @@ class Headword:
 
 
 def _meaning(definition: Document) -> int:
-    """Where its meaning comes among the word's; a definition without one comes last. Texts are made in any order."""
+    """The rank of a definition's cluster; a definition without a cluster comes last."""
     cluster = definition.get("meaning_cluster")
     order = cluster.get("order") if isinstance(cluster, Mapping) else None
     return order if isinstance(order, int) else sys.maxsize
@@ -56,7 +55,7 @@ def _meaning(definition: Document) -> int:
 
 async def headwords(store: MongoStore, text: str, language: str) -> list[Headword]:
     """Every homograph of a spelling in one language, in their order."""
-    words = await store.find(Collection.WORDS, {"text": text} | _of(language))
+    words = await store.find(Collection.WORDS, {"text": text} | in_language(language))
     words.sort(key=_by_number)
     return [await _headword(store, word) for word in words]
 
@@ -66,21 +65,12 @@ def _by_number(word: Document) -> tuple[int, str]:
     return number if isinstance(number, int) else 0, str(word["_id"])
 
 
-def _of(language: str) -> Document:
-    """A query for words of a language, as today's layout names it or as older ones do."""
-    return {"$or": [{"languages": language}, {"language": language}]}
-
-
-_OLDER_ENTRIES = {"synthesized_dictionary_entries": {"provider": SYNTHESIS}, "provider_data": {}}
-"""Where older layouts have entries, and what goes without saying there."""
-
-
 async def _headword(store: MongoStore, word: Document) -> Headword:
     layout = store.layout
     of_word = {"word_id": layout.referring_to([word["_id"]])}
-    entries = await store.find(Collection.ENTRIES, of_word)
-    for collection, unsaid in _OLDER_ENTRIES.items():
-        entries += [unsaid | entry for entry in await store.find(collection, of_word)]
+    entries: list[Document] = []
+    for collection, implied in ENTRY_COLLECTIONS.items():
+        entries += [{**implied, **entry} for entry in await store.find(collection, of_word)]
     entries = layout.unified(entries)
     definitions = layout.unified(await store.find(Collection.DEFINITIONS, of_word))
 
@@ -105,30 +95,32 @@ def _by_source(entry: Document) -> tuple[bool, str, str]:
 
 
 def ids_in(document: Mapping[str, Any], field: str) -> list[Any]:
-    """The ids that a field names: one, several or none. What cannot be an id is passed over."""
+    """The ids that a field names: one, several or none. A value that cannot be an id is skipped."""
     value = document.get(field)
     ids = value if isinstance(value, list) else [value]
     return [each for each in ids if each is not None and not isinstance(each, list | Mapping)]
 
 
-# ── what it holds instead ──────────────────────────────────────────────────────────────────────────────────────────
+# ── suggestions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def other_languages(store: MongoStore, text: str) -> list[str]:
-    """The languages that have a word of this spelling."""
+    """The languages in which the database has this spelling."""
     words = await store.find(Collection.WORDS, {"text": text}, ["languages", "language"], limit=_MAX_CANDIDATES)
     return sorted({str(each) for word in words for each in word.get("languages") or [word.get("language")] if each})
 
 
 async def near_spellings(store: MongoStore, text: str, language: str) -> list[str]:
-    """A few words that are spelled alike: one slip away, or with the same beginning. Index look-ups only."""
+    """A few similar words: at edit distance 1, or with a common prefix. Uses index look-ups only."""
     from difflib import get_close_matches
 
     tests: list[Document] = [{"$in": sorted(_slips(text))}]
     tests += [{"$gte": start, "$lt": start + "\U0010ffff"} for start in sorted(_beginnings(text))]
     found: set[str] = set()
     for test in tests:
-        words = await store.find(Collection.WORDS, {"text": test} | _of(language), ["text"], limit=_MAX_CANDIDATES)
+        words = await store.find(
+            Collection.WORDS, {"text": test} | in_language(language), ["text"], limit=_MAX_CANDIDATES
+        )
         found.update(str(word["text"]) for word in words)
     by_fold: dict[str, list[str]] = {}
     for candidate in sorted(found - {text}):
@@ -138,7 +130,7 @@ async def near_spellings(store: MongoStore, text: str, language: str) -> list[st
 
 
 def _beginnings(text: str) -> set[str]:
-    """What near words may begin with: most of the word, or its first letters, however it is written."""
+    """Prefixes of near words: most of the word, or its first letters, in each capitalisation."""
     lengths = {max(1, len(text) * 2 // 3), min(3, max(1, len(text) - 1))}
     return {spelling[:length] for length in lengths for spelling in (text, text.lower(), text.capitalize())}
 
@@ -148,7 +140,7 @@ _LONGEST_MISSPELLED = 30
 
 
 def _slips(text: str) -> set[str]:
-    """The word in other cases, and everything that is one letter away from it: left out, wrong, added or swapped."""
+    """The word in other cases, and all spellings at edit distance 1 (deletion, substitution, insertion, swap)."""
     cases = {text.lower(), text.upper(), text.capitalize(), text.title()}
     if len(text) > _LONGEST_MISSPELLED:
         return cases

@@ -301,7 +301,3 @@ def _explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         raise DatabaseError(f"No MongoDB can be kept in {folder}: {what}.") from error
-
-
-DATABASE_PATIENCE = 600.0
-"""Seconds for which a database that is away is waited for, unless told otherwise."""

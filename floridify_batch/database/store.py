@@ -25,7 +25,7 @@ from floridify_batch.database.document import (
     updates_of,
     upsert,
 )
-from floridify_batch.database.layout import SAMPLE, SAMPLED, SHOWN, SYNTHESISED, TODAY, Layout, detect
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, TODAY, Layout, detect
 from floridify_batch.database.removal import keeping_others, looked_up, removable
 from floridify_batch.errors import DatabaseError
 from floridify_batch.timing import Clock, Told, tell_nobody, utc_now
@@ -171,9 +171,9 @@ class MongoStore:
 
     async def _read(self, collection: str, query: Mapping[str, Any], shown: Sequence[str]) -> AsyncIterator[Document]:
         """Documents in the order of their ids, with what older layouts leave unsaid."""
-        unsaid = {"provider": SYNTHESIS} if collection == SYNTHESISED else {}
+        implied = ENTRY_COLLECTIONS.get(collection)
         async for document in self._database[collection].find(query, shown).sort("_id"):
-            yield self.layout.unified(document | unsaid if unsaid else document)
+            yield self.layout.unified({**document, **implied} if implied else document)
 
     async def _learn_stamps(self, found: Found) -> None:
         """Read the stamps that are met for the first time; there are few, however many documents bear them."""

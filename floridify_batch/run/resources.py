@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from floridify_batch.database.connection import MONGO_FOLDER, opened_database
+from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.pipeline.plan import Brief
@@ -101,14 +101,13 @@ async def opened_store(
     settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, waiting: Told
 ) -> AsyncIterator[MongoStore]:
     """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
-    url, folder = _mongo_url(settings, secrets), mongo_folder(checkpoint)
-    async with opened_database(url, settings.database, folder, tell, waiting, settings.patience) as store:
+    async with opened_database(place_of(settings, secrets, checkpoint), tell, waiting, settings.patience) as store:
         yield store
 
 
-def mongo_folder(checkpoint: Checkpoint) -> Path:
-    """Where a MongoDB of our own keeps its data: one for all checkpoints of a folder."""
-    return checkpoint.path.absolute().parent / MONGO_FOLDER
+def place_of(settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint) -> Place:
+    """The location of a run's database. Raises `DatabaseError` where its address lacks the password."""
+    return Place(_mongo_url(settings, secrets), settings.database, checkpoint.path.parent)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.costs.account import Dollars
 from floridify_batch.costs.price import Price
-from floridify_batch.database.server import DATABASE_PATIENCE
+from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.providers.connector import CONCURRENCY
 
 MAX_BATCHES = 20

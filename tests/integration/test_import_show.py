@@ -10,8 +10,9 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch.cli.import_ import import_articles, import_file
+from floridify_batch.cli.import_ import import_file
 from floridify_batch.database.connection import Place, opened
+from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError, UsageError

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from floridify_batch.cli.import_ import Distinct, Tally, blocks, summary
+from floridify_batch.cli.import_ import summary
 from floridify_batch.database.source_entry import Draft, Present, drafted, word_of, words_found, writes
+from floridify_batch.database.source_import import Distinct, Tally, blocks
 from floridify_batch.errors import UsageError
 from floridify_batch.words.article import Article, Asked, BadArticle, Left, read_article
 from floridify_batch.words.dictionary_file import MAX_LINE_BYTES, Reading, opened_dictionary

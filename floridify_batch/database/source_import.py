@@ -1,0 +1,200 @@
+"""The import of a dictionary file's articles into MongoDB, a block at a time; the writes of several blocks overlap.
+
+Neither the file nor its ids are held in memory. An import is idempotent: after an interruption, the same import again
+writes what is missing.
+"""
+
+import asyncio
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from floridify_batch.components.change import Collection
+from floridify_batch.database.document import doc_id, encoded
+from floridify_batch.database.layout import TODAY
+from floridify_batch.database.source_entry import (
+    Draft,
+    Present,
+    Sense,
+    drafted,
+    word_insert,
+    word_of,
+    words_found,
+    writes,
+)
+from floridify_batch.database.store import MongoStore
+from floridify_batch.errors import DatabaseError
+from floridify_batch.words.article import Article
+from floridify_batch.words.dictionary_file import Reading
+from floridify_batch.words.entry import DocId, Word
+
+if TYPE_CHECKING:
+    from pymongo import UpdateOne
+
+
+BLOCK = 1000
+"""Articles that are looked up and written together."""
+
+IN_FLIGHT = 4
+"""Blocks that are being written while the next one is read."""
+
+_ADVICE = "Mend the database, then give the same command again; what is imported stays."
+
+type Progressed = Callable[[int, int], None]
+"""Told how many bytes of how many have been read."""
+
+
+@dataclass(slots=True)
+class Distinct:
+    """Counts different things in 8 bytes for each mention, however many there are."""
+
+    _parts: tuple[array[int], ...] = field(default_factory=lambda: tuple(array("q") for _ in range(64)))
+
+    def add(self, thing: str) -> None:
+        """Mention a thing."""
+        fingerprint = hash(thing)
+        self._parts[fingerprint % len(self._parts)].append(fingerprint)
+
+    def mentions(self) -> int:
+        """How often anything was mentioned."""
+        return sum(map(len, self._parts))
+
+    def count(self) -> int:
+        """How many different things were mentioned: a part at a time, so that no large set comes to be."""
+        return sum(len(set(part)) for part in self._parts)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has become of the articles. What is neither new nor repeated was there before."""
+
+    words: Distinct = field(default_factory=Distinct)
+    definitions: Distinct = field(default_factory=Distinct)
+    new_words: int = 0
+    new_definitions: int = 0
+
+
+async def import_articles(
+    store: MongoStore, articles: Iterable[Article], language: str, reading: Reading, progress: Progressed
+) -> Tally:
+    """Put articles into the database. Raises `DatabaseError`; what was written until then stays."""
+    _require_current_layout(store)
+    await store.ensure_indexes()
+    importer = _Importer(store, language)
+    try:
+        for block in blocks(articles, BLOCK):
+            await importer.add(block)
+            progress(reading.done, reading.size)
+        await importer.land(0)
+    finally:
+        await importer.abandon()
+    return importer.tally
+
+
+def _require_current_layout(store: MongoStore) -> None:
+    if store.layout != TODAY:
+        raise DatabaseError(f"{store.layout.describe()} Nothing can be imported into it; name another with --database.")
+
+
+def blocks(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:
+    """Blocks of some `size` articles; those of one word that follow each other are not torn apart."""
+    block: list[Article] = []
+    for article in articles:
+        full = len(block) >= size and article.text != block[-1].text
+        if full or len(block) >= 2 * size:
+            yield block
+            block = []
+        block.append(article)
+    if block:
+        yield block
+
+
+class _Importer:
+    """Writes blocks: words at once, since later blocks must find them, and all else while others are read."""
+
+    def __init__(self, store: MongoStore, language: str) -> None:
+        self.tally = Tally()
+        self._store = store
+        self._language = language
+        self._flying: set[asyncio.Task[int]] = set()
+
+    async def add(self, block: Sequence[Article]) -> None:
+        """Take a block, as soon as there is room for it."""
+        now = datetime.now(UTC)
+        drafts = drafted(await self._placed(block, now))
+        present = await self._present(drafts)
+        definitions: list[UpdateOne] = []
+        entries: list[UpdateOne] = []
+        for draft in drafts:
+            written = writes(draft, present.get((draft.word.id, draft.provider)), now)
+            definitions += written.definitions
+            if written.entry is not None:
+                entries.append(written.entry)
+            for identity in written.named:
+                self.tally.definitions.add(identity)
+        await self.land(IN_FLIGHT - 1)
+        self._flying.add(asyncio.create_task(self._write(definitions, entries)))
+
+    async def land(self, at_most: int) -> None:
+        """Wait until no more than some blocks are being written. Raises what went wrong with one."""
+        while len(self._flying) > at_most:
+            done, self._flying = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+            self.tally.new_definitions += sum(task.result() for task in done)
+
+    async def abandon(self) -> None:
+        """Let go of what is still being written; nothing, where all went well."""
+        for task in self._flying:
+            task.cancel()
+        await asyncio.gather(*self._flying, return_exceptions=True)
+
+    async def _placed(self, block: Sequence[Article], now: datetime) -> list[tuple[Word, Article]]:
+        """Each article with its word; words that are not there yet are made."""
+        texts = list({article.text for article in block})
+        query = {"text": {"$in": texts}, "languages": self._language}
+        documents = await self._store.find(Collection.WORDS, query, ["text", "homograph_number"])
+        found = words_found(documents, self._language)
+        placed = [(word_of(each, found.setdefault(each.text, {}), self._language), each) for each in block]
+        words = {word.id: word for word, _ in placed}
+        for identity in words:
+            self.tally.words.add(identity)
+        new = [word_insert(word, now) for word in words.values() if not word.stored]
+        self.tally.new_words += await self._store.bulk(Collection.WORDS, new, _ADVICE)
+        return placed
+
+    async def _present(self, drafts: Sequence[Draft]) -> dict[tuple[DocId, str], Present]:
+        """The sources' entries that are there already; none of a word that was just made."""
+        words = [draft.word.id for draft in drafts if draft.word.stored]
+        if not words:
+            return {}
+        query = {"word_id": {"$in": encoded(words)}, "provider": {"$in": list({draft.provider for draft in drafts})}}
+        entries = await self._store.find(
+            Collection.ENTRIES, query, ["word_id", "provider", "definition_ids", "etymology"]
+        )
+        ours = {draft.entry_id for draft in drafts}
+        theirs = await self._senses([entry for entry in entries if doc_id(entry["_id"]) not in ours])
+        present: dict[tuple[DocId, str], Present] = {}
+        for entry in sorted(entries, key=lambda each: (doc_id(each["_id"]) not in ours, str(each["_id"]))):
+            present.setdefault((doc_id(entry["word_id"]), entry["provider"]), _present_entry(entry, theirs))
+        return present
+
+    async def _senses(self, entries: Sequence[dict[str, Any]]) -> dict[DocId, Sense]:
+        """What entries say that others made, by the definitions' ids: ours are known by their ids alone."""
+        ids = [each for entry in entries for each in entry.get("definition_ids") or ()]
+        if not ids:
+            return {}
+        found = await self._store.find(Collection.DEFINITIONS, {"_id": {"$in": ids}}, ["part_of_speech", "text"])
+        return {doc_id(each["_id"]): (each.get("part_of_speech", ""), each.get("text", "")) for each in found}
+
+    async def _write(self, definitions: "Sequence[UpdateOne]", entries: "Sequence[UpdateOne]") -> int:
+        """Definitions before the entries that name them; how many were not there."""
+        new = await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)
+        await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)
+        return new
+
+
+def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense]) -> Present:
+    ids = [doc_id(each) for each in entry.get("definition_ids") or ()]
+    senses = {theirs[each]: each for each in reversed(ids) if each in theirs}
+    return Present(doc_id(entry["_id"]), frozenset(ids), bool(entry.get("etymology")), senses)
