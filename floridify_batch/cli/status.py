@@ -32,7 +32,7 @@ from floridify_batch.run.bill import costs_object, costs_of
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import SETTLED, ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.resources import Secrets, key_of, service
-from floridify_batch.timing import Told, tell_nobody, utc_now
+from floridify_batch.timing import Notify, ignore, utc_now
 from floridify_batch.words.word_list import read_normalised
 
 _WIDE = 100
@@ -162,7 +162,7 @@ async def batches_of(
     secrets: Secrets,
     base_url: str | None,
     seconds: float,
-    waiting: Told = tell_nobody,
+    waiting: Notify = ignore,
 ) -> AsyncIterator[OpenAIBatches]:
     """The service that a checkpoint's run uses, or the one that the environment names; `waiting` is told of waits."""
     settings = ledger.run.settings if ledger else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from floridify_batch.database.store import MongoStore
-from floridify_batch.timing import Told, tell_nobody
+from floridify_batch.timing import Notify, ignore
 
 DATABASE_PATIENCE = 600.0
 """Seconds for which operations on an unreachable database are retried, by default."""
@@ -35,7 +35,7 @@ class Place:
 
 @asynccontextmanager
 async def opened_database(
-    place: Place, notify: Told, waiting: Told, patience: float = DATABASE_PATIENCE
+    place: Place, notify: Notify, waiting: Notify, patience: float = DATABASE_PATIENCE
 ) -> AsyncIterator[MongoStore]:
     """Connect to a database, starting a local server where no address is named. Raises `DatabaseError`.
 
@@ -52,7 +52,7 @@ async def opened_database(
 
 
 @contextmanager
-def _address(place: Place, notify: Told) -> Iterator[str]:
+def _address(place: Place, notify: Notify) -> Iterator[str]:
     if place.mongo_url:
         yield place.mongo_url
         return
@@ -65,11 +65,11 @@ def _address(place: Place, notify: Told) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def opened(place: Place, notify: Told) -> AsyncIterator[MongoStore]:
+async def opened(place: Place, notify: Notify) -> AsyncIterator[MongoStore]:
     """Connect to a database for a short command, without a message about a local server. Raises `DatabaseError`."""
 
     def waiting(_: str) -> None:
         notify("The database does not answer. Trying again.")
 
-    async with opened_database(place, tell_nobody, waiting) as store:
+    async with opened_database(place, ignore, waiting) as store:
         yield store

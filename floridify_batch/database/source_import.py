@@ -43,7 +43,7 @@ IN_FLIGHT = 4
 _ADVICE = "Mend the database, then give the same command again; what is imported stays."
 
 type Progressed = Callable[[int, int], None]
-"""Told how many bytes of how many have been read."""
+"""Notify how many bytes of how many have been read."""
 
 
 @dataclass(slots=True)

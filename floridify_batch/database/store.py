@@ -28,7 +28,7 @@ from floridify_batch.database.document import (
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, TODAY, Layout, detect
 from floridify_batch.database.removal import keeping_others, looked_up, removable
 from floridify_batch.errors import DatabaseError
-from floridify_batch.timing import Clock, Told, tell_nobody, utc_now
+from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, unknown_entry
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class MongoStore:
         database: str,
         *,
         patience: float = 600.0,
-        waiting: Told = tell_nobody,
+        waiting: Notify = ignore,
         clock: Clock = utc_now,
     ) -> None:
         from motor.motor_asyncio import AsyncIOMotorClient

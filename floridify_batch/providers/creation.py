@@ -14,7 +14,7 @@ from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.errors import ServiceRefused, ServiceUncertain
 from floridify_batch.providers.connector import OURS_TO_SETTLE
 from floridify_batch.providers.openai_batches import BatchError, Batches, BatchJob
-from floridify_batch.timing import Sleep, Told, tell_nobody
+from floridify_batch.timing import Notify, Sleep, ignore
 
 LIST_LAG = 2.0
 """Seconds after which a new batch is expected to be in the service's list."""
@@ -49,7 +49,7 @@ def pause_after(tries: int) -> float:
 
 
 async def upload_surely(
-    batches: Batches, requests: Path, sleep: Sleep, told: Told = tell_nobody, *, max_tries: float = MAX_TRIES
+    batches: Batches, requests: Path, sleep: Sleep, notify: Notify = ignore, *, max_tries: float = MAX_TRIES
 ) -> str:
     """Hand a file over. Doing so twice costs nothing: only a batch is paid for. Raises `ServiceUncertain`."""
     for tries in count(1):
@@ -58,7 +58,7 @@ async def upload_surely(
         except ServiceUncertain as error:
             if tries >= max_tries:
                 raise
-            told(f"{error} Uploading again.")
+            notify(f"{error} Uploading again.")
             await sleep(pause_after(tries))
     raise AssertionError("unreachable: the last try returns or raises")
 
@@ -70,7 +70,7 @@ async def create_once(
     metadata: Mapping[str, str],
     since: datetime,
     sleep: Sleep,
-    told: Told = tell_nobody,
+    notify: Notify = ignore,
     *,
     max_tries: float = MAX_TRIES,
 ) -> tuple[BatchJob, bool]:
@@ -82,7 +82,7 @@ async def create_once(
         try:
             return await batches.create(file_id, label, metadata), tries > 1
         except ServiceUncertain as error:
-            told(f"{error} Looking whether the batch was made.")
+            notify(f"{error} Looking whether the batch was made.")
             job = await look_twice(batches, label, since, sleep)
             if job is None and tries < max_tries:
                 await sleep(pause_after(tries))

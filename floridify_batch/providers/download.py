@@ -15,7 +15,7 @@ import orjson
 from floridify_batch.errors import ServiceError
 from floridify_batch.providers.creation import MAX_TRIES, pause_after
 from floridify_batch.providers.openai_batches import Batches, BatchJob
-from floridify_batch.timing import Sleep, Told, tell_nobody
+from floridify_batch.timing import Notify, Sleep, ignore
 
 
 class Look(Enum):
@@ -27,7 +27,7 @@ class Look(Enum):
 
 
 async def bring_answers(
-    batches: Batches, job: BatchJob, output: Path, errors: Path, sleep: Sleep, told: Told = tell_nobody
+    batches: Batches, job: BatchJob, output: Path, errors: Path, sleep: Sleep, notify: Notify = ignore
 ) -> None:
     """Bring a batch's answer files to these places, again where they cannot be all of it.
 
@@ -41,7 +41,7 @@ async def bring_answers(
         if look is Look.WHOLE or (look is Look.SHORT and tries > 1 and sizes == before):
             return
         if tries < MAX_TRIES:
-            told(f"What the service gives as answers of {job.id} is not all that it counts. Downloading again.")
+            notify(f"What the service gives as answers of {job.id} is not all that it counts. Downloading again.")
             await sleep(pause_after(tries))
             job = await batches.retrieve(job.id)
     raise ServiceError(

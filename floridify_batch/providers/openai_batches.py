@@ -17,11 +17,10 @@ from floridify_batch.components.request import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT, Usage
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.files import private_file, sync
-from floridify_batch.progress import CountedFile, Paced
 from floridify_batch.providers.batch_list import Listed, Listing, Page
 from floridify_batch.providers.connector import new_client
 from floridify_batch.providers.service_error import Unreadable, identity_of, in_our_words
-from floridify_batch.timing import Direction, Told, tell_nobody, utc_now
+from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore, utc_now
 
 if TYPE_CHECKING:
     from openai.types import Batch
@@ -134,7 +133,7 @@ class OpenAIBatches:
         *,
         base_url: str | None = None,
         patience: float = 3600.0,
-        waiting: Told = tell_nobody,
+        waiting: Notify = ignore,
         moving: Moving = move_silently,
     ) -> None:
         # Without the SDK's retries: creations must not be repeated, and everything else is, by us, in our own time.
@@ -231,7 +230,7 @@ class OpenAIBatches:
 
     async def _download(self, file_id: str, path: Path) -> None:
         unfinished = path.with_suffix(".partial")
-        moving = Paced(partial(self._moving, path, Direction.DOWN))
+        moving = ThrottledProgress(partial(self._moving, path, Direction.DOWN))
         async with self._client.files.with_streaming_response.content(file_id) as response:
             size = _size(response.headers)
             with private_file(unfinished) as out:

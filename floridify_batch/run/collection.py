@@ -20,7 +20,6 @@ from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
-from floridify_batch.progress import Paced
 from floridify_batch.providers.creation import refusal, unanswered
 from floridify_batch.providers.download import bring_answers
 from floridify_batch.providers.openai_batches import BatchJob
@@ -28,6 +27,7 @@ from floridify_batch.run.event import ChunkSettled, Noticed, PartStored, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import Workshop, in_order
+from floridify_batch.timing import ThrottledProgress
 from floridify_batch.words.entry import DocId
 
 TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
@@ -97,7 +97,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     settings = run.ledger.run.settings
     bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
     tally, origin = Tally(), _origin(run, record)
-    told = Paced(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
+    told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]
     index = await indexed(run.workshop, paths, bills)
     with replacing(folder.failures) as failures:

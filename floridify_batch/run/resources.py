@@ -15,7 +15,7 @@ from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.openai_batches import Batches, Moving, OpenAIBatches, move_silently
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.settings import RunInfo, RunSettings
-from floridify_batch.timing import Told
+from floridify_batch.timing import Notify
 
 SANDBOX_FOLDER = "batch-synth-sandbox"
 """Folder beside the checkpoint that holds the state of a sandbox."""
@@ -98,10 +98,10 @@ def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
 
 @asynccontextmanager
 async def opened_store(
-    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, waiting: Told
+    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, notify: Notify, waiting: Notify
 ) -> AsyncIterator[MongoStore]:
     """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
-    async with opened_database(place_of(settings, secrets, checkpoint), tell, waiting, settings.patience) as store:
+    async with opened_database(place_of(settings, secrets, checkpoint), notify, waiting, settings.patience) as store:
         yield store
 
 
@@ -112,7 +112,13 @@ def place_of(settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint) ->
 
 @contextmanager
 def service(
-    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, tell: Told, seconds: float, *, join: bool = False
+    settings: RunSettings,
+    secrets: Secrets,
+    checkpoint: Checkpoint,
+    notify: Notify,
+    seconds: float,
+    *,
+    join: bool = False,
 ) -> Iterator[tuple[str, str | None]]:
     """The key and the address of the service: with `--sandbox`, one that is started for this command.
 
@@ -121,12 +127,12 @@ def service(
     if not settings.sandbox:
         yield key_of(secrets), settings.base_url
         return
-    with sandbox_service(checkpoint.path.absolute().parent, tell, seconds, join=join) as served:
+    with sandbox_service(checkpoint.path.absolute().parent, notify, seconds, join=join) as served:
         yield served
 
 
 @contextmanager
-def sandbox_service(parent: Path, tell: Told, seconds: float, *, join: bool = False) -> Iterator[tuple[str, str]]:
+def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool = False) -> Iterator[tuple[str, str]]:
     """The key and the address of a sandbox that remembers in this folder; see `service`."""
     from floridify_batch.sandbox.process import running_sandbox, served_at
 
@@ -136,7 +142,7 @@ def sandbox_service(parent: Path, tell: Told, seconds: float, *, join: bool = Fa
         yield _SANDBOX_KEY, running
         return
     with running_sandbox(folder, seconds=seconds) as url:
-        tell(f"Sandbox started at {url}: nothing is sent to OpenAI, the answers are invented")
+        notify(f"Sandbox started at {url}: nothing is sent to OpenAI, the answers are invented")
         yield _SANDBOX_KEY, url
 
 
@@ -153,7 +159,7 @@ async def opened_batches(
     key: str,
     base_url: str | None,
     checkpoint: Checkpoint,
-    waiting: Told,
+    waiting: Notify,
     moving: Moving = move_silently,
 ) -> AsyncIterator[Batches]:
     """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""

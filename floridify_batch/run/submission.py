@@ -9,7 +9,7 @@ from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.event import Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
-from floridify_batch.timing import Told
+from floridify_batch.timing import Notify
 
 
 async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
@@ -69,7 +69,7 @@ async def _uploaded(run: Run, record: ChunkRecord) -> str:
     return file_id
 
 
-def _teller(run: Run, record: ChunkRecord) -> Told:
+def _teller(run: Run, record: ChunkRecord) -> Notify:
     """Tells whoever watches why a chunk has to wait."""
     return lambda why: run.observer.notify(Waiting(f"Chunk {record.number}: {why}"))
 

@@ -13,7 +13,7 @@ import floridify_batch
 ROOT = Path(floridify_batch.__file__).parent
 PACKAGE = "floridify_batch"
 
-FOUNDATIONS = ("errors", "timing", "progress", "files", "formatting", "retry")
+FOUNDATIONS = ("errors", "timing", "files", "formatting", "retry")
 LIBRARY = (
     "settings",
     "request_builder",

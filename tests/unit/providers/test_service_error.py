@@ -13,7 +13,7 @@ from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertai
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.resources import opened_batches
-from floridify_batch.timing import tell_nobody
+from floridify_batch.timing import ignore
 from tests.doors import answering
 from tests.ledgers import run_settings
 from tests.twins import NOON
@@ -73,7 +73,7 @@ async def test_a_service_that_refuses_is_let_go_of(tmp_path: Path) -> None:
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     with pytest.raises(ServiceRefused) as refused:
-        async with opened_batches(run_settings(), "any", url, Checkpoint(tmp_path / "run.json"), tell_nobody):
+        async with opened_batches(run_settings(), "any", url, Checkpoint(tmp_path / "run.json"), ignore):
             pytest.fail("it was not refused")
     server.close()
     await asyncio.wait_for(left.wait(), 10)
