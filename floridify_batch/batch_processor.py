@@ -31,12 +31,11 @@ from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.download import bring_answers
 from floridify_batch.providers.openai_batches import Batches, BatchJob
 from floridify_batch.request_builder import DefinitionLike, WordLike, text_of, views_of
-from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Totals
 from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.settings import RunInfo, RunSettings
+from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.timing import utc_now
 from floridify_batch.words.entry import clean_word
@@ -167,7 +166,7 @@ class SynthesisBatchProcessor:
     def _run(self, words: list[str], store: EntryStore, place: Checkpoint, settings: RunSettings) -> Run:
         """The run of a checkpoint, or a new one. Raises `CheckpointError` where it belongs to another run."""
         run_id = token_hex(6)
-        asked = new_brief(settings, run_id)
+        asked = brief_of(settings, run_id)
         info = RunInfo(
             id=run_id,
             settings=settings,

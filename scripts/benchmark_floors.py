@@ -19,8 +19,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.request import CustomId
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.run.brief import new_brief
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.settings import RunSettings, brief_of
 from floridify_batch.words.entry import Entry
 from scripts.benchmark_stations import Station
 
@@ -48,7 +47,7 @@ class _Clock:
 
 def floors(folder: Path, settings: RunSettings, entries: Iterable[Entry], mongo_url: str, database: str) -> Floors:
     """The floors, over the answers in `output.jsonl` and the entries that were asked about."""
-    clock, asked = _Clock(), new_brief(settings, "floor")
+    clock, asked = _Clock(), brief_of(settings, "floor")
     gc.freeze()
     gc.disable()  # the floor needs no memory back
     with clock.at(Station.BUILDING):

@@ -20,11 +20,10 @@ from floridify_batch.cli.checkpoint_policy import kept_words
 from floridify_batch.components.entry_store import NoDatabase
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.files import ChunkFolder
-from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.settings import RunInfo
+from floridify_batch.run.settings import RunInfo, brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.words.word_list import Words, digest_of, write_normalised
 from scripts.benchmark_data import word
@@ -139,7 +138,7 @@ def _record(number: int, state: ChunkState, words: int) -> ChunkRecord:
 
 def _info(count: int, digest: str) -> RunInfo:
     settings = settings_of_benchmark()
-    templates = new_brief(settings, "benchmark").template_digest
+    templates = brief_of(settings, "benchmark").template_digest
     return RunInfo(id="benchmark", settings=settings, words=count, list_digest=digest, template_digest=templates)
 
 
@@ -177,7 +176,7 @@ async def _resuming(place: Any) -> float:
         ledger = place.load()
         words = kept_words(ledger, place)
         place.tidy(ledger)
-        asked = new_brief(ledger.run.settings, ledger.run.id)
+        asked = brief_of(ledger.run.settings, ledger.run.id)
         run = Run(words, ledger, place, asked, cast("Any", _NobodyThere()), cast("Any", NoDatabase()))
         try:
             await Driver(run).process()

@@ -118,16 +118,16 @@ async def _prepared(
     """What the command does up to the gate, and the run behind it."""
     from floridify_batch.pipeline.chunk import Limits
     from floridify_batch.pipeline.survey import Survey
-    from floridify_batch.run.brief import new_brief
     from floridify_batch.run.ledger import Ledger
     from floridify_batch.run.resources import run_info
+    from floridify_batch.run.settings import brief_of
     from floridify_batch.run.state import Run
     from floridify_batch.timing import utc_now
     from floridify_batch.words.word_list import read_word_list, write_normalised
 
     listed = read_word_list(Path(settings.words_file))
     run_id = randomness.token_hex(6)
-    asked = new_brief(settings, run_id)
+    asked = brief_of(settings, run_id)
     watch.at(Station.ESTIMATING)
     survey = Survey(asked, settings.language, settings.model, Limits(words=settings.batch_size))
     estimate = await survey.of(listed.words, store, lambda _, __: None)
@@ -141,11 +141,11 @@ async def _prepared(
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
     from floridify_batch.display.log_output import LogDisplay
     from floridify_batch.run.driver import Driver
-    from floridify_batch.run.executor import opened_workshop
+    from floridify_batch.run.worker import opened_worker_pool
     from floridify_batch.timing import utc_now
 
     run.observer = StationObserver(watch, LogDisplay(log, utc_now))
-    with opened_workshop(run.ledger.run, run.brief) as run.workshop:
+    with opened_worker_pool(run.ledger.run, run.brief) as run.pool:
         await Driver(run).process()
 
 

@@ -26,11 +26,16 @@ from floridify_batch.pipeline.chunk import Planned, expected_pages, lines_of
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, settle_words
 from floridify_batch.pipeline.plan import PAGE_WORDS, PageToPlan, WordToPlan, plan_words
 from floridify_batch.pipeline.settlement import AnswerIndex
-from floridify_batch.run.brief import new_brief
-from floridify_batch.run.collection import STORE_PAGE_WORDS, indexed
-from floridify_batch.run.executor import Processes
-from floridify_batch.run.settings import RunInfo, RunSettings
-from floridify_batch.run.worker import OwnHands, Pool, Workshop, in_order, spare_the_collector
+from floridify_batch.run.collector import STORE_PAGE_WORDS, indexed
+from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
+from floridify_batch.run.worker import (
+    ExecutorPool,
+    InProcess,
+    LocalProcesses,
+    WorkerPool,
+    map_in_order,
+    tune_garbage_collection,
+)
 from floridify_batch.sandbox.reply import completion, reply
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
@@ -43,7 +48,7 @@ _REST = Unanswered(FailureReason.MISSING, "no answer file of the batch holds it"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast one kind of workshop was: seconds by the clock, and of CPU in the driver alone."""
+    """How fast one kind of pool was: seconds by the clock, and of CPU in the driver alone."""
 
     workers: int
     requests: int
@@ -61,10 +66,10 @@ class Pace:
 def measure(folder: Path, words: int, workers: Sequence[int]) -> list[Pace]:
     """The pace of each number of workers; 0 stands for this process's own hands."""
     info = _info()
-    spare_the_collector()
+    tune_garbage_collection()
     _write_entries(folder / "entries.pickle", words)
-    paces = [asyncio.run(_measured(folder, info, 0, OwnHands(new_brief(info.settings, _RUN))))]
-    pools = ((count, Pool(info, Processes(count))) for count in workers)
+    paces = [asyncio.run(_measured(folder, info, 0, InProcess(brief_of(info.settings, _RUN))))]
+    pools = ((count, ExecutorPool(info, LocalProcesses(count))) for count in workers)
     return [*paces, *(asyncio.run(_measured(folder, info, count, pool)) for count, pool in pools)]
 
 
@@ -103,7 +108,7 @@ def settings_of_benchmark() -> RunSettings:
 
 def _info() -> RunInfo:
     settings = settings_of_benchmark()
-    digest = new_brief(settings, _RUN).template_digest
+    digest = brief_of(settings, _RUN).template_digest
     return RunInfo(id=_RUN, settings=settings, words=0, list_digest="", template_digest=digest)
 
 
@@ -148,33 +153,33 @@ def _write_answers(requests: Path, output: Path) -> None:
 # ── the walk ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _measured(folder: Path, info: RunInfo, workers: int, workshop: Workshop) -> Pace:
-    await _warmed_up(folder, workers, workshop)
+async def _measured(folder: Path, info: RunInfo, workers: int, pool: WorkerPool) -> Pace:
+    await _warmed_up(folder, workers, pool)
     wall, cpu = perf_counter(), process_time()
-    requests = await _plan(folder, workshop)
+    requests = await _plan(folder, pool)
     planned = perf_counter()
     driver = process_time() - cpu
     _write_answers(folder / "requests.jsonl", folder / "output.jsonl")
     settling, cpu = perf_counter(), process_time()
-    await _settle(folder, info, workshop)
+    await _settle(folder, info, pool)
     ended = perf_counter()
     driver += process_time() - cpu
-    workshop.close()
+    pool.close()
     names = ("requests.jsonl", "expected.jsonl", "writes.jsonl", "failures.jsonl")
     digest = blake2b(b"".join(blake2b((folder / name).read_bytes()).digest() for name in names)).hexdigest()
     return Pace(workers, requests, planned - wall, ended - settling, driver, digest)
 
 
-async def _warmed_up(folder: Path, workers: int, workshop: Workshop) -> None:
+async def _warmed_up(folder: Path, workers: int, pool: WorkerPool) -> None:
     """Let all workers come, each with its ranks and its brief, before the clock runs."""
     words = [WordToPlan(0, [_entry(0)], {})] * 200
     for _ in range(1 + workers):
-        begun = [workshop.begin(plan_words, PageToPlan(words, str(folder))) for _ in range(1 + 2 * workers)]
+        begun = [pool.begin(plan_words, PageToPlan(words, str(folder))) for _ in range(1 + 2 * workers)]
         for page in await asyncio.gather(*begun):
             os.unlink(page.piece)  # noqa: PTH108  the clock does not run yet
 
 
-async def _plan(folder: Path, workshop: Workshop) -> int:
+async def _plan(folder: Path, pool: WorkerPool) -> int:
     async def given() -> AsyncIterator[PageToPlan]:
         per_piece = PAGE_WORDS // STORE_PAGE_WORDS
         for some in batched(pages(folder / "entries.pickle"), per_piece):
@@ -183,7 +188,7 @@ async def _plan(folder: Path, workshop: Workshop) -> int:
 
     requests = 0
     with (folder / "requests.jsonl").open("wb") as lines, (folder / "expected.jsonl").open("wb") as expected:
-        async with aclosing(in_order(workshop, plan_words, given())) as planned:
+        async with aclosing(map_in_order(pool, plan_words, given())) as planned:
             async for page in planned:
                 piece = Path(page.piece)
                 for each in page.words:
@@ -196,11 +201,11 @@ async def _plan(folder: Path, workshop: Workshop) -> int:
     return requests
 
 
-async def _settle(folder: Path, info: RunInfo, workshop: Workshop) -> None:
+async def _settle(folder: Path, info: RunInfo, pool: WorkerPool) -> None:
     paths = [folder / "output.jsonl"]
-    index = await indexed(workshop, paths, Bills(info.settings.model, batch=True))
+    index = await indexed(pool, paths, Bills(info.settings.model, batch=True))
     with (folder / "writes.jsonl").open("wb") as out, (folder / "failures.jsonl").open("wb") as failures:
-        async with aclosing(in_order(workshop, settle_words, _answered(folder, paths, index))) as settled:
+        async with aclosing(map_in_order(pool, settle_words, _answered(folder, paths, index))) as settled:
             async for page in settled:
                 out.write(orjson.dumps(page.writes, default=tuple, option=_LINE))
                 failures.write(page.failures)

@@ -22,13 +22,12 @@ from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
 from floridify_batch.display.live_screen import render
 from floridify_batch.display.view import RunView
-from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Event
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import Secrets, opened_batches, opened_store, run_info
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.settings import RunSettings, brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.sandbox.process import running_sandbox
 from floridify_batch.timing import utc_now
@@ -84,7 +83,7 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
     )
     checkpoint = Checkpoint(folder / "words.checkpoint.json")
     checkpoint.create_folder()
-    asked = new_brief(settings, "example")
+    asked = brief_of(settings, "example")
     info = run_info(settings, "b1e0a7c25d94", asked, len(listed.words), listed.digest)
     ledger = Ledger(start_time=utc_now().timestamp(), run=info)
     write_normalised(listed.words, checkpoint.words_path)

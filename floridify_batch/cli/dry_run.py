@@ -20,13 +20,12 @@ from floridify_batch.formatting import count, dollars
 from floridify_batch.pipeline.chunk import read_ordinals
 from floridify_batch.pipeline.estimate import Estimate, estimated
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.run.brief import new_brief
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
-from floridify_batch.run.resources import Secrets, opened_store, place_of, same_database
-from floridify_batch.run.settings import RunInfo, RunSettings
-from floridify_batch.run.worker import spare_the_collector
+from floridify_batch.run.resources import Secrets, check_same_database, opened_store, place_of
+from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
+from floridify_batch.run.worker import tune_garbage_collection
 from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList
 
@@ -55,9 +54,9 @@ async def dry_run_of(
             nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)
             _show(nothing, settings, spent, [], stream)
         return say_finished(before, checkpoint)
-    same_database(settings, secrets)
+    check_same_database(settings, secrets)
     rest, notes = list(_open_words(before, checkpoint)), _notes_on_run(before, checkpoint)
-    asked = new_brief(settings, before.run.id)
+    asked = brief_of(settings, before.run.id)
     estimate = await _estimated(settings, secrets, checkpoint, asked, rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, stream)
 
@@ -101,7 +100,7 @@ async def _estimated(
         store: EntryReader = NoDatabase()
         if has_database:
             store = await stack.enter_async_context(opened_store(settings, secrets, checkpoint, say, say))
-        spare_the_collector()
+        tune_garbage_collection()
         estimate = await surveyed(settings, asked, words, store, Console(), spent)
     if not has_database:
         notes.append("There is no database yet: every word counts as unknown.")

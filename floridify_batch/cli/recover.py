@@ -23,7 +23,7 @@ from floridify_batch.pipeline.outcome import SAMPLES, Fate
 from floridify_batch.providers.batch_archive import Archive, KeptBatch
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.recovery import Recovered, recover
-from floridify_batch.run.resources import Secrets, key_of, sandbox_service
+from floridify_batch.run.resources import Secrets, required_key, sandbox_service
 from floridify_batch.timing import Sleep, utc_now
 
 RECOVERED, SOME_FAILED, STOPPED = 0, 1, 130
@@ -60,7 +60,7 @@ class Source:
     def opened(self) -> Iterator[tuple[str, str | None]]:
         """The key and the address. Raises `UsageError` where there is no key."""
         if self.sandbox is None:
-            yield key_of(self.secrets), self.base_url
+            yield required_key(self.secrets), self.base_url
             return
         with sandbox_service(self.sandbox.absolute(), say, self.sandbox_seconds, join=True) as served:
             yield served

@@ -13,7 +13,6 @@ from floridify_batch.display.report_page import FIRST_LINE, page
 from floridify_batch.errors import UsageError
 from floridify_batch.files import replace_file
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.failure_sample import placed_examples_of
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.words.word_list import read_normalised
 
@@ -56,7 +55,7 @@ def _only_over_a_report(target: Path) -> None:
 
 def examples(ledger: Ledger, checkpoint: Checkpoint) -> dict[str, Example]:
     """The first failure of each kind that the chunks' files hold, with its word."""
-    found = placed_examples_of(checkpoint.folder, ledger)
+    found = checkpoint.failure_samples(ledger)
     words = _words(checkpoint) if found else ()
     return {kind: _example(words, place, failure) for kind, (place, failure) in found.items()}
 

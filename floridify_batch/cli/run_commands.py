@@ -94,7 +94,7 @@ def run(
     from floridify_batch.cli.floridify_config import read_config
     from floridify_batch.components.definition_recipes import components_named, counts_named
     from floridify_batch.providers.connector import DEFAULT_MODEL
-    from floridify_batch.run.resources import without_password
+    from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
 
     if immediate and no_wait:
@@ -114,7 +114,7 @@ def run(
         max_attempts=max_attempts,
         poll_interval=poll_interval_of(poll_interval, near=sandbox or immediate),
         database=database or config.database or DEFAULT_DATABASE,
-        mongo_url=without_password(secrets.mongo_url),
+        mongo_url=redacted_url(secrets.mongo_url),
         base_url=None if sandbox else base_url,
         sandbox=sandbox,
         stale=stale,

@@ -34,30 +34,28 @@ from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.providers.openai_batches import Batches
-from floridify_batch.run.brief import new_brief
-from floridify_batch.run.budget import at_the_wall, higher_wall, priced, rate_of
+from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import doom
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Transferred, Waiting
-from floridify_batch.run.executor import opened_workshop
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import (
     Secrets,
-    key_of,
+    check_same_database,
     opened_batches,
     opened_store,
+    required_key,
     run_info,
-    same_database,
     service,
 )
-from floridify_batch.run.settings import RunInfo, RunSettings
+from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
 from floridify_batch.run.state import Run
-from floridify_batch.run.worker import spare_the_collector
+from floridify_batch.run.worker import opened_worker_pool, tune_garbage_collection
 from floridify_batch.timing import Direction, utc_now
 from floridify_batch.words.word_list import WordList, read_word_list, write_normalised
 
-WALLED, STOPPED = 6, 130
+COST_LIMIT, STOPPED = 6, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ async def opened_parts(
         ):
             if store.layout.describe():
                 say(store.layout.describe())
-            spare_the_collector()
+            tune_garbage_collection()
             yield store, batches
 
 
@@ -121,7 +119,7 @@ async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
 async def _run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
     listed = read_word_list(Path(settings.words_file))
     run_id = randomness.token_hex(6)
-    asked = new_brief(settings, run_id)
+    asked = brief_of(settings, run_id)
     info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
     if dry_run:
         stream = scene.stream if scene.output == Output.JSON else None
@@ -135,7 +133,7 @@ async def _run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
                 say(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")
             return await _go_on(before, scene)
         if not settings.sandbox:
-            key_of(scene.secrets)
+            required_key(scene.secrets)
         return await _begin(info, asked, scene, listed, before)
 
 
@@ -167,7 +165,7 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
     adopted = checkpoint.adopted()
     words = listed.without(adopted.words)
     if settings.max_cost is not None:
-        priced(settings)
+        required_rate(settings)
     checkpoint.create_folder()
     async with opened_parts(settings, scene, waiting) as (store, batches):
         estimate = await surveyed(settings, asked, words, store, console)
@@ -196,7 +194,7 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
     words = kept_words(ledger, checkpoint)
     if scene.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
-    ledger.go_at(scene.pace)
+    ledger.change_pace(scene.pace)
     _reckon(ledger)
     if ledger.finished:
         if scene.pace:
@@ -205,9 +203,9 @@ async def _go_on(ledger: Ledger, scene: Scene) -> int:
             say(f"At this price, what was used has cost {dollars(ledger.totals().cost)}.")
         return say_finished(ledger, checkpoint)
     settings = ledger.run.settings
-    same_database(settings, scene.secrets)
+    check_same_database(settings, scene.secrets)
     console, waiting = Console(), Announcer()
-    asked = new_brief(settings, ledger.run.id)
+    asked = brief_of(settings, ledger.run.id)
     if asked.template_digest != ledger.run.template_digest:
         raise CheckpointError(
             f"{checkpoint.path} was begun with other templates than this batch-synth has; "
@@ -224,9 +222,9 @@ def _reckon(ledger: Ledger) -> None:
     """Price what could not be priced before, now that there may be a price. Raises `UsageError`: a wall needs one."""
     rate = rate_of(ledger.run.settings)
     if rate is not None:
-        ledger.reckon(rate)
+        ledger.price_with(rate)
     if ledger.run.settings.max_cost is not None:
-        priced(ledger.run.settings)
+        required_rate(ledger.run.settings)
 
 
 # ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -237,7 +235,7 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
         doom(run_, scene.dies_at)
     driver = Driver(run_)
     with (
-        opened_workshop(run_.ledger.run, run_.brief) as run_.workshop,
+        opened_worker_pool(run_.ledger.run, run_.brief) as run_.pool,
         display_for(scene.output, console, scene.stream, utc_now) as display,
     ):
         run_.observer = display
@@ -252,11 +250,11 @@ async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) 
     if ending is Ending.LEFT:
         say(f"Batches are in flight. Collect them with: {resume_command}")
         return PROCESSED
-    if ending is Ending.WALLED:
+    if ending is Ending.COST_LIMIT:
         left = counted(run_.ledger.totals().open_words, "word is", "words are")
-        higher = f"{resume_command} --max-cost {higher_wall(run_.ledger)}"
-        say(f"{at_the_wall(run_.ledger)} {left} left. Go on with: {higher}")
-        return WALLED
+        higher = f"{resume_command} --max-cost {higher_limit(run_.ledger)}"
+        say(f"{limit_reached(run_.ledger)} {left} left. Go on with: {higher}")
+        return COST_LIMIT
     if ending is Ending.CANCELLED:
         say(f"Nothing is in flight any more, and what was finished is stored. The rest is asked by: {resume_command}")
         return PROCESSED

@@ -31,7 +31,7 @@ from floridify_batch.providers.openai_batches import BatchJob, OpenAIBatches
 from floridify_batch.run.bill import costs_object, costs_of
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import SETTLED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.resources import Secrets, key_of, service
+from floridify_batch.run.resources import Secrets, required_key, service
 from floridify_batch.timing import Notify, ignore, utc_now
 from floridify_batch.words.word_list import read_normalised
 
@@ -172,7 +172,7 @@ async def batches_of(
         if settings and checkpoint and settings.sandbox:
             key, url = stack.enter_context(service(settings, secrets, checkpoint, say, seconds, join=True))
         else:
-            key, url = key_of(secrets), base_url or (settings.base_url if settings else None)
+            key, url = required_key(secrets), base_url or (settings.base_url if settings else None)
         batches = OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=waiting)
         try:
             yield batches

@@ -22,7 +22,6 @@ from floridify_batch.providers.openai_batches import BatchJob, OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import polled
 from floridify_batch.run.event import Noticed, RunBegan, WordFailed
-from floridify_batch.run.failure_sample import examples_of
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.resources import Secrets
 from floridify_batch.timing import Clock, Sleep, utc_now
@@ -136,7 +135,9 @@ class Watch:
             self._seen = (stat.st_mtime_ns, stat.st_ino)
             self._ledger = ledger_of(self._checkpoint)
             if self._ledger.failures().keys() - self._examples.keys():
-                self._examples = examples_of(self._checkpoint.folder, self._ledger)
+                self._examples = {
+                    kind: failure for kind, (_, failure) in self._checkpoint.failure_samples(self._ledger).items()
+                }
 
     async def _ask(self, batches: OpenAIBatches) -> None:
         """Ask how the batches in flight stand; a service that does not answer is no reason to stop looking."""

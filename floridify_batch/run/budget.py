@@ -38,7 +38,7 @@ def other_rate_of(settings: RunSettings) -> Rates | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Wall:
+class CostLimit:
     """How a run's money stands before its wall, in US dollars. `stretch`: how much longer answers are than expected."""
 
     limit: Decimal
@@ -75,15 +75,15 @@ class Wall:
         return self.cost(record) <= self.room
 
 
-def wall_of(ledger: Ledger) -> Wall | None:
+def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     """The wall before a run; None where it has none. Raises `UsageError` where the price is unknown."""
     settings = ledger.run.settings
     if settings.max_cost is None:
         return None
-    rate, spent = priced(settings), ledger.totals().cost
+    rate, spent = required_rate(settings), ledger.totals().cost
     if spent is None:
         raise UsageError(_NO_PRICE.format(model=settings.model))
-    return Wall(settings.max_cost, spent, _committed(ledger, rate), rate, stretched(ledger))
+    return CostLimit(settings.max_cost, spent, _committed(ledger, rate), rate, stretched(ledger))
 
 
 def expected_in_flight(ledger: Ledger) -> Decimal | None:
@@ -103,7 +103,7 @@ _NO_PRICE = (
 )
 
 
-def priced(settings: RunSettings) -> Rates:
+def required_rate(settings: RunSettings) -> Rates:
     """The rates at which a run with a wall pays. Raises `UsageError` where nobody knows them."""
     rate = rate_of(settings)
     if rate is None:
@@ -129,9 +129,9 @@ def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
     return record.input_tokens * rate.input + record.output_tokens * stretch * rate.output
 
 
-def at_the_wall(ledger: Ledger) -> str | None:
+def limit_reached(ledger: Ledger) -> str | None:
     """What a run that stopped before its wall has spent, and why it goes no further; None where there is no wall."""
-    wall, next_one = wall_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
+    wall, next_one = cost_limit_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
     if wall is None or next_one is None or wall.admits(next_one):
         return None
     committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
@@ -141,7 +141,7 @@ def at_the_wall(ledger: Ledger) -> str | None:
     )
 
 
-def higher_wall(ledger: Ledger) -> Decimal:
+def higher_limit(ledger: Ledger) -> Decimal:
     """A wall behind which the rest of a run is expected to fit: at least twice the present one, in whole cents."""
     wall = ledger.run.settings.max_cost or Decimal(0)
     expected = (ledger.estimate and ledger.estimate.high) or Decimal(0)

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
@@ -21,11 +21,12 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from floridify_batch.components.failure import Failure
 from floridify_batch.costs.account import Adopted
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.files import ChunkFolder, private_file, sync, sync_folder
 from floridify_batch.formatting import count, dollars, to_type
-from floridify_batch.pipeline.chunk import forget_lines
+from floridify_batch.pipeline.chunk import forget_lines, read_failures
 from floridify_batch.run.ledger import VERSION, ChunkState, Ledger
 from floridify_batch.timing import Clock, utc_now
 from floridify_batch.words.word_log import WordLog
@@ -210,6 +211,16 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, TypeError):
             return set()
 
+    # ── failures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def failure_samples(self, ledger: Ledger) -> dict[str, tuple[int, Failure]]:
+        """One failure of each kind that the ledger counts, with its word's ordinal, read from the chunks' files."""
+        found: dict[str, tuple[int, Failure]] = {}
+        for record in ledger.chunks:
+            if missing := record.failures.keys() - found.keys():
+                found |= _first_of(missing, ChunkFolder.of(self.folder, record.number).failures)
+        return found
+
     # ── the lock ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
@@ -257,6 +268,18 @@ class Checkpoint:
             return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
             return "another process"
+
+
+def _first_of(kinds: Set[str], path: Path) -> dict[str, tuple[int, Failure]]:
+    """The first failure of each of these kinds; a damaged file costs a sample, not the run or its report."""
+    found: dict[str, tuple[int, Failure]] = {}
+    with suppress(OSError, CheckpointError):
+        for ordinal, failure in read_failures(path):
+            if failure.kind in kinds:
+                found.setdefault(failure.kind, (ordinal, failure))
+            if len(found) == len(kinds):
+                break
+    return found
 
 
 def _amount(value: Any) -> Decimal | None:

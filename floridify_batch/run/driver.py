@@ -11,10 +11,9 @@ from functools import partial
 
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.providers.openai_batches import BatchJob
-from floridify_batch.run.budget import Wall, at_the_wall, wall_of
-from floridify_batch.run.collection import collect, lose, split, store
+from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
+from floridify_batch.run.collector import collect, lose, split, store
 from floridify_batch.run.event import BatchPolled, Noticed, RunBegan, RunEnded
-from floridify_batch.run.failure_sample import examples_of
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
@@ -38,7 +37,7 @@ class Ending(Enum):
     """It was told to stop; everything is on disk."""
     CANCELLED = auto()
     """It was asked to cancel; nothing is in flight any more, and words are open."""
-    WALLED = auto()
+    COST_LIMIT = auto()
     """The next chunk would pass `--max-cost`; everything before it is stored."""
 
 
@@ -87,7 +86,7 @@ class Driver:
                 bool(run.ledger.chunks),
                 run.ledger.totals(),
                 run.ledger.failures(),
-                tuple(examples_of(run.checkpoint.folder, run.ledger).values()),
+                tuple(failure for _, failure in run.checkpoint.failure_samples(run.ledger).values()),
                 run.started,
             )
         )
@@ -112,7 +111,7 @@ class Driver:
                 return Ending.FINISHED
             if self._walled and not self._run.in_flight():
                 await feeder.finish_returned()
-                return Ending.WALLED
+                return Ending.COST_LIMIT
             if not wait:
                 return Ending.LEFT
             await self._pause()
@@ -169,7 +168,7 @@ class Driver:
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
         """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""
-        run, wall = self._run, wall_of(self._run.ledger)
+        run, wall = self._run, cost_limit_of(self._run.ledger)
         self._walled = False
         record = next(run.ledger.in_state(ChunkState.PLANNED), None)
         if record and await self._is_too_large(record, wall):
@@ -188,7 +187,7 @@ class Driver:
             return None
         return record
 
-    async def _is_too_large(self, record: ChunkRecord, wall: Wall | None) -> bool:
+    async def _is_too_large(self, record: ChunkRecord, wall: CostLimit | None) -> bool:
         """Whether a chunk is to be cut again, for another wall or a lower limit; none of which a batch may be there."""
         run, limit = self._run, self._run.ledger.token_limit
         too_long = limit is not None and record.input_tokens > limit
@@ -200,7 +199,7 @@ class Driver:
         return await run.batches.find(label, run.started) is None
 
     def _tell_of_wall(self) -> None:
-        sentence = at_the_wall(self._run.ledger)
+        sentence = limit_reached(self._run.ledger)
         if sentence and not self._told_of_wall:
             self._run.observer.notify(Noticed(sentence))
         self._told_of_wall = True

@@ -30,7 +30,7 @@ from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, Plan
 from floridify_batch.run.event import ChunkMoved, ListRead, WordFailed
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
-from floridify_batch.run.worker import forget
+from floridify_batch.run.worker import abandon
 from floridify_batch.words.entry import Entry
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Feeder:
             self._writer.discard()
             self._writer = None
         for _, __, outcomes in self._planning:
-            forget(outcomes)
+            abandon(outcomes)
         for _ in range(1 + len(self._planning)):  # whoever still plans a page may begin its piece amid the removal
             shutil.rmtree(self._pieces, ignore_errors=True)
 
@@ -141,7 +141,7 @@ class Feeder:
 
     async def _plan_page(self, *, from_list: bool = True) -> bool:
         """Plan the page whose turn it is, while those behind it are in work; False where there is none."""
-        while len(self._planning) <= self._run.workshop.ahead and (page := self._next_page(from_list=from_list)):
+        while len(self._planning) <= self._run.pool.ahead and (page := self._next_page(from_list=from_list)):
             self._planning.append(await self._begun(page))
         if not self._planning:
             return False
@@ -186,7 +186,7 @@ class Feeder:
             for ordinal, text in zip(page.ordinals, texts, strict=True)
         ]
         self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
-        return page, found, run.workshop.begin(plan_words, PageToPlan(words, str(self._pieces)))
+        return page, found, run.pool.begin(plan_words, PageToPlan(words, str(self._pieces)))
 
     async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage) -> None:
         run = self._run

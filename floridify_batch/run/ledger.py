@@ -171,7 +171,7 @@ class Ledger(BaseModel):
         self.chunks[record.number - 1] = replaced
         return replaced
 
-    def go_at(self, pace: Mapping[str, Any]) -> None:
+    def change_pace(self, pace: Mapping[str, Any]) -> None:
         """Change settings by which a run goes on differently and remains the same: its pace, and what it may spend."""
         settings = self.run.settings.model_copy(update=dict(pace))
         self.run = self.run.model_copy(update={"settings": settings})
@@ -199,7 +199,7 @@ class Ledger(BaseModel):
         self.processed_words = WordLog(word for word in words if word in adopted.words)
         self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
 
-    def reckon(self, rate: Rates) -> None:
+    def price_with(self, rate: Rates) -> None:
         """Give a price to what was paid while nobody knew one, from what it used."""
         for record in self.chunks:
             if record.cost is None:

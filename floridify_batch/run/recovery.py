@@ -30,7 +30,7 @@ from floridify_batch.pipeline.settlement import WordOutcome, component_of, index
 from floridify_batch.providers.batch_archive import KeptBatch
 from floridify_batch.providers.creation import unanswered
 from floridify_batch.providers.openai_batches import BatchJob
-from floridify_batch.run.collection import STORE_PAGE_WORDS
+from floridify_batch.run.collector import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry
 from floridify_batch.words.language import language_name
 

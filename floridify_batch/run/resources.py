@@ -58,7 +58,7 @@ class Secrets:
     mongo_url: str | None = None
 
 
-def without_password(url: str | None) -> str | None:
+def redacted_url(url: str | None) -> str | None:
     """An address as a checkpoint may hold it: without name and password, and without options that may be secret."""
     if url is None:
         return None
@@ -72,12 +72,12 @@ def without_password(url: str | None) -> str | None:
     return f"{scheme}{slashes}{_HIDDEN}{host}{mark}{'&'.join(options)}" if secret else url
 
 
-def same_database(settings: RunSettings, secrets: Secrets) -> None:
+def check_same_database(settings: RunSettings, secrets: Secrets) -> None:
     """Make sure that a run goes on where it began: its answers are about that database's documents.
 
     Raises `CheckpointError` where another database is named now.
     """
-    named = without_password(secrets.mongo_url)
+    named = redacted_url(secrets.mongo_url)
     if named is None or named == settings.mongo_url:
         return
     began = settings.mongo_url or "the local MongoDB beside its checkpoint"
@@ -125,7 +125,7 @@ def service(
     `join`: a sandbox that runs for another command will do; it ends with that command.
     """
     if not settings.sandbox:
-        yield key_of(secrets), settings.base_url
+        yield required_key(secrets), settings.base_url
         return
     with sandbox_service(checkpoint.path.absolute().parent, notify, seconds, join=join) as served:
         yield served
@@ -146,7 +146,7 @@ def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool 
         yield _SANDBOX_KEY, url
 
 
-def key_of(secrets: Secrets) -> str:
+def required_key(secrets: Secrets) -> str:
     """The key. Raises `UsageError` where there is none."""
     if not secrets.api_key:
         raise UsageError("There is no key: set OPENAI_API_KEY, or add --sandbox to try without one.")

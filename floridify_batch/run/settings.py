@@ -1,13 +1,17 @@
 """What a run was asked to do, and which run it is, in the form in which the checkpoint keeps it."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floridify_batch.components.definition_recipes import components_named
 from floridify_batch.costs.account import Dollars
 from floridify_batch.costs.price import Price
 from floridify_batch.database.connection import DATABASE_PATIENCE
+from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.connector import CONCURRENCY
+from floridify_batch.words.language import language_name
 
 MAX_BATCHES = 20
 """Batches of ours that are in flight at the most, unless told otherwise."""
@@ -82,3 +86,17 @@ class RunInfo(BaseModel):
         found = [text for text, differs in checks if differs]
         # The digest of templates covers those in use: with other components, it tells nothing of its own.
         return found or ["other templates"] * (self.template_digest != other.template_digest)
+
+
+def brief_of(settings: RunSettings, run_id: str) -> Brief:
+    """What a run of these settings asks for. Raises `UsageError`."""
+    return brief(
+        components_named(",".join(settings.components)),
+        model=settings.model,
+        language_name=language_name(settings.language),
+        max_attempts=settings.max_attempts,
+        forced_run=run_id if settings.force else None,
+        stale=settings.stale,
+        counts=settings.counts,
+        templates=Path(settings.templates) if settings.templates else None,
+    )

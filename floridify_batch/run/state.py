@@ -14,7 +14,7 @@ from floridify_batch.providers.openai_batches import Batches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.worker import OwnHands, Workshop
+from floridify_batch.run.worker import InProcess, WorkerPool
 from floridify_batch.timing import Clock, Sleep, utc_now
 
 
@@ -36,11 +36,11 @@ class Run:
     sleep: Sleep = asyncio.sleep
     budget: Budget | None = None
     questions: Mapping[str, Question] = field(init=False)
-    workshop: Workshop = field(init=False)
+    pool: WorkerPool = field(init=False)
 
     def __post_init__(self) -> None:
         self.questions = self.brief.by_component()
-        self.workshop = OwnHands(self.brief)
+        self.pool = InProcess(self.brief)
 
     def folder(self, record: ChunkRecord) -> ChunkFolder:
         """The folder of a chunk's files."""

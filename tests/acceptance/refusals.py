@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from pymongo.database import Database
 
-from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import run_info
+from floridify_batch.run.settings import brief_of
 from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.acceptance.command import KEY, Desk, Said
 from tests.acceptance.sandbox import Sandbox
@@ -40,7 +40,7 @@ class Case:
 def unfinished(folder: Path, name: str = "words.checkpoint.json") -> None:
     """The checkpoint of a run over other words that is not through."""
     settings = run_settings(words_file="other.txt", database="any")
-    asked, checkpoint = new_brief(settings, "run"), Checkpoint(folder / name)
+    asked, checkpoint = brief_of(settings, "run"), Checkpoint(folder / name)
     info = run_info(settings, "run", asked, 2, digest_of(["other", "words"]))
     checkpoint.create_folder()
     write_normalised(["other", "words"], checkpoint.words_path)

@@ -17,8 +17,7 @@ from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
 from floridify_batch.pipeline.survey import Survey
 from floridify_batch.run.bill import costs_object, costs_of
-from floridify_batch.run.brief import new_brief
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.settings import RunSettings, brief_of
 from tests.acceptance.command import KEY
 from tests.acceptance.journey import Arrival, Journey
 from tests.acceptance.library import add_known
@@ -39,7 +38,7 @@ async def estimated(journey: Journey, settings: RunSettings, words: list[str], *
     """What the panel before the question would be made of."""
     store = MongoStore(journey.mongo_url, journey.database.name)
     try:
-        asked = new_brief(settings, "run")
+        asked = brief_of(settings, "run")
         survey = Survey(asked, settings.language, settings.model, Limits(), **more)
         return await survey.of(words, store, lambda _, __: None)
     finally:

@@ -17,11 +17,11 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import ServiceRefused
 from floridify_batch.providers.openai_batches import OpenAIBatches
-from floridify_batch.run.brief import new_brief
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import run_info
+from floridify_batch.run.settings import brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.sandbox.process import running_sandbox
 from floridify_batch.words.word_list import digest_of, write_normalised
@@ -369,7 +369,7 @@ async def drive(journey: Journey, words: list[str]) -> Ledger:
     """Run a list as `travel` does, with a driver whose pauses are short."""
     run_id = token_hex(6)
     settings = journey.settings(words, components="synonyms,cefr_level")
-    asked = new_brief(settings, run_id)
+    asked = brief_of(settings, run_id)
     checkpoint = Checkpoint(journey.folder / "hurried.checkpoint.json")
     checkpoint.create_folder()
     write_normalised(words, checkpoint.words_path)

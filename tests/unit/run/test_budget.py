@@ -9,7 +9,7 @@ import pytest
 
 from floridify_batch.costs.price import Price
 from floridify_batch.errors import UsageError
-from floridify_batch.run.budget import at_the_wall, higher_wall, rate_of, wall_of
+from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reached, rate_of
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Noticed
 from floridify_batch.run.state import Run
@@ -32,14 +32,14 @@ def stage(folder: Path, service: Service | None = None, **more: Any) -> Stage:
 
 def run_of(place: Stage, max_cost: str | None, price: Price | None = PRICE, witness: Witness | None = None) -> Run:
     run = place.run(witness=witness)
-    run.ledger.go_at({"max_cost": None if max_cost is None else Decimal(max_cost), "price": price})
+    run.ledger.change_pace({"max_cost": None if max_cost is None else Decimal(max_cost), "price": price})
     return run
 
 
 async def test_without_a_wall(tmp_path: Path) -> None:
     """A run without a wall has none to stop before."""
     run = run_of(stage(tmp_path), None)
-    assert wall_of(run.ledger) is None
+    assert cost_limit_of(run.ledger) is None
     assert await Driver(run).process() is Ending.FINISHED
 
 
@@ -55,23 +55,23 @@ async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
     """What is sent is expected to cost no more than the wall leaves; what was sent is stored before the run ends."""
     place = stage(tmp_path, service())
     run = run_of(place, "2")
-    assert await Driver(run).process() is Ending.WALLED
+    assert await Driver(run).process() is Ending.COST_LIMIT
     ledger = run.ledger
     assert 0 < len(ledger.processed_words) < len(WORDS)
     assert not run.in_flight()
     sent = [record for record in ledger.chunks if record.batch_id]
     first = sent[0]
     assert first.input_tokens + first.output_tokens <= 2000
-    assert at_the_wall(ledger)
-    assert higher_wall(ledger) >= 4
+    assert limit_reached(ledger)
+    assert higher_limit(ledger) >= 4
 
 
 async def test_a_round_wall(tmp_path: Path) -> None:
     """A wall is told in plain figures, however it was given."""
     run = run_of(stage(tmp_path), "2")
-    assert await Driver(run).process() is Ending.WALLED
-    run.ledger.go_at({"max_cost": Decimal("1E-7")})
-    assert "--max-cost 0.0000001 is reached" in str(at_the_wall(run.ledger))
+    assert await Driver(run).process() is Ending.COST_LIMIT
+    run.ledger.change_pace({"max_cost": Decimal("1E-7")})
+    assert "--max-cost 0.0000001 is reached" in str(limit_reached(run.ledger))
 
 
 async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
     place = stage(tmp_path)
     await Driver(run_of(place, "2")).process()
     run = run_of(place, "1000")
-    assert at_the_wall(run.ledger) is None
+    assert limit_reached(run.ledger) is None
     assert await Driver(run).process() is Ending.FINISHED
     assert set(place.service.answered.values()) == {1}
     assert len(run.ledger.processed_words) == len(WORDS)
@@ -88,7 +88,7 @@ async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
 async def test_nothing_fits(tmp_path: Path) -> None:
     """Before a wall that the first word would pass, nothing is sent at all."""
     place = stage(tmp_path)
-    assert await Driver(run_of(place, "0.01")).process() is Ending.WALLED
+    assert await Driver(run_of(place, "0.01")).process() is Ending.COST_LIMIT
     assert not place.service.batches
     assert not place.service.files
 
@@ -98,14 +98,14 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
     (tmp_path / "measured").mkdir()
     measured = run_of(stage(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
     await Driver(measured).process(wait=False)
-    wall = wall_of(measured.ledger)
+    wall = cost_limit_of(measured.ledger)
     assert wall is not None
     just_above = str(wall.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
     place = stage(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
     run = run_of(place, just_above)
     assert await Driver(run).process(wait=False) is Ending.LEFT
     assert run.in_flight() == 1
-    wall = wall_of(run.ledger)
+    wall = cost_limit_of(run.ledger)
     assert wall is not None
     assert wall.committed > 0
     assert wall.tight
@@ -133,7 +133,7 @@ async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int)
     ledger = run.ledger
     for record in ledger.chunks:
         ledger.note(record.number, output_tokens=expected * record.requests)
-    wall = wall_of(ledger)
+    wall = cost_limit_of(ledger)
     assert wall is not None
     assert wall.stretch == stretch
     assert wall.spent == ledger.totals().cost
@@ -150,7 +150,7 @@ async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
     assert (first.answered, first.failed, first.paid) == (12, 12, 24)
     for record in ledger.chunks:
         ledger.note(record.number, output_tokens=20 * record.requests)  # exactly as long as they come
-    wall = wall_of(ledger)
+    wall = cost_limit_of(ledger)
     assert wall is not None
     assert wall.stretch == 1
 
@@ -167,7 +167,7 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
     assert run.ledger.totals().cost is None
     rate = rate_of(run.ledger.run.settings)
     assert rate is not None
-    run.ledger.reckon(rate)
+    run.ledger.price_with(rate)
     assert run.ledger.totals().cost == known
     assert run.ledger.spent == spent
 
@@ -175,6 +175,6 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
 def test_an_unknown_price(tmp_path: Path) -> None:
     """A wall without a price cannot hold, and is refused with the option that gives one."""
     run = run_of(stage(tmp_path), "5", None)
-    run.ledger.go_at({"model": "gpt-of-nobody"})
+    run.ledger.change_pace({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
-        wall_of(run.ledger)
+        cost_limit_of(run.ledger)

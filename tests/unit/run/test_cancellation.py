@@ -161,7 +161,7 @@ MANY = [f"w{number}" for number in range(40)]
 
 def walled(stage: Stage, max_cost: str, fate: Fate | None = None) -> Run:
     run = stage.run(fate)
-    run.ledger.go_at({"max_cost": Decimal(max_cost), "price": PRICE})
+    run.ledger.change_pace({"max_cost": Decimal(max_cost), "price": PRICE})
     return run
 
 
@@ -180,7 +180,7 @@ async def test_cancelled_before_a_wall(tmp_path: Path) -> None:
     assert run.ledger.list_cursor == sum(record.words for record in before) < len(MANY)
     assert not run.ledger.totals().cost
     run = walled(stage, "8")
-    assert await Driver(run).process() is Ending.WALLED
+    assert await Driver(run).process() is Ending.COST_LIMIT
     assert 6 < (run.ledger.totals().cost or 0) <= 8
     assert await Driver(walled(stage, "1000")).process() is Ending.FINISHED
     assert set(stage.service.answered.values()) == {1}
@@ -204,7 +204,7 @@ async def test_a_wall_that_came_later(tmp_path: Path, dies_at: int) -> None:
         ending = await Driver(walled(stage, "8", Fate(dies_at))).process()
     except Died:
         ending = await Driver(walled(stage, "8")).process()
-    assert ending is Ending.WALLED
+    assert ending is Ending.COST_LIMIT
     ledger = stage.run().ledger
     assert ledger.chunks[0].state is ChunkState.SPLIT
     assert 0 < len(ledger.processed_words) < len(MANY)
@@ -222,5 +222,5 @@ async def test_a_wall_and_an_older_checkpoint(tmp_path: Path) -> None:
     assert await Driver(walled(stage, "1000")).process(wait=False) is Ending.LEFT
     path.write_bytes(older)
     run = walled(stage, "8")
-    assert await Driver(run).process() is Ending.WALLED
+    assert await Driver(run).process() is Ending.COST_LIMIT
     assert stage.service.sizes == [2 * len(MANY)]

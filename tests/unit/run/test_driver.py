@@ -27,7 +27,7 @@ from floridify_batch.run.event import ChunkSettled, Noticed, Progressed, RunBega
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
-from floridify_batch.run.worker import Station
+from floridify_batch.run.worker import WorkFunction
 from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Held, Service, Shelf, Stage, Witness
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
@@ -37,7 +37,7 @@ FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 async def drive(stage: Stage, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
     """One process from its start to its end."""
     run = stage.run(**parts)
-    run.ledger.go_at({"max_batches": max_batches})
+    run.ledger.change_pace({"max_batches": max_batches})
     ending = await Driver(run).process(wait=wait)
     return ending, run.ledger
 
@@ -773,7 +773,7 @@ class Late:
 
     ahead = 0
 
-    def begin[T, R](self, station: Station[T, R], piece: T) -> asyncio.Future[R]:
+    def begin[T, R](self, station: WorkFunction[T, R], piece: T) -> asyncio.Future[R]:
         """Lay out so many pieces that their removal takes a while, and lie in wait for it."""
         assert station is plan_words
         assert isinstance(piece, PageToPlan)
@@ -798,7 +798,7 @@ class Late:
 async def test_late_hands(tmp_path: Path) -> None:
     """Workers who put lines down at the very moment at which the run leaves, leave nothing behind."""
     run = stage(tmp_path, "bank", Service()).run()
-    run.workshop = late = Late()
+    run.pool = late = Late()
     feeder = Feeder(run)
     with suppress(TimeoutError):
         await asyncio.wait_for(feeder.next_chunk(alone=True), 0.05)

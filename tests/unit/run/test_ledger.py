@@ -165,7 +165,7 @@ def test_another_pace() -> None:
     """A run that goes on may ask at another pace; nothing else of it changes, and it is the same run."""
     book = ledger()
     before = book.run
-    book.go_at({"poll_interval": 2.5})
+    book.change_pace({"poll_interval": 2.5})
     assert book.run.settings.poll_interval == 2.5
     assert book.run.differences(before) == []
     assert book.run.settings.model_copy(update={"poll_interval": before.settings.poll_interval}) == before.settings

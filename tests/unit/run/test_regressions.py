@@ -27,7 +27,7 @@ from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
-from floridify_batch.run.resources import without_password
+from floridify_batch.run.resources import redacted_url
 from floridify_batch.words.cluster import cluster_fields
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id
 from tests.twins import Died, End, Service, Shelf, Stage, completion
@@ -97,7 +97,7 @@ async def at_once(scene: Stage, connector: Answering, kind: type[ImmediateBatche
     run.batches, run.sleep = batches, lambda _: asyncio.sleep(0)
     try:
         async with asyncio.timeout(20):
-            run.ledger.go_at({"max_batches": 1})
+            run.ledger.change_pace({"max_batches": 1})
             await Driver(run).process()
     finally:
         await batches.close()
@@ -298,7 +298,7 @@ def test_errors_that_pass(status: int) -> None:
 )
 def test_secrets_behind_the_question_mark(url: str, harmless: str) -> None:
     """Secrets among the options of a database's address are in no checkpoint; the other options are."""
-    shown = without_password(url)
+    shown = redacted_url(url)
     assert shown is not None
     assert harmless in shown
     assert "s3cret" not in shown

@@ -15,10 +15,16 @@ import pytest
 
 from floridify_batch.errors import WorkersLost
 from floridify_batch.pipeline.plan import Brief, PageToPlan, plan_words
-from floridify_batch.run.brief import new_brief
-from floridify_batch.run.executor import Cluster, Processes, opened_workshop
-from floridify_batch.run.settings import RunInfo, RunSettings
-from floridify_batch.run.worker import AHEAD, MAX_CREWS, Pool, in_order
+from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
+from floridify_batch.run.worker import (
+    MAX_EXECUTORS,
+    PREFETCH,
+    DaskCluster,
+    ExecutorPool,
+    LocalProcesses,
+    map_in_order,
+    opened_worker_pool,
+)
 from scripts.benchmark_workers import measure
 from scripts.soak_figures import picture
 from tests.acceptance.command import until
@@ -29,7 +35,7 @@ WORDS = [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
 
 
 def info(settings: RunSettings) -> RunInfo:
-    digest = new_brief(settings, "run").template_digest
+    digest = brief_of(settings, "run").template_digest
     return RunInfo(id="run", settings=settings, words=0, list_digest="", template_digest=digest)
 
 
@@ -62,22 +68,22 @@ def deadly(_: Brief, __: int) -> int:
 # ── processes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def all_of[T](pool: Pool, station: Callable[[Brief, T], int], pieces: list[T]) -> list[int]:
+async def all_of[T](pool: ExecutorPool, station: Callable[[Brief, T], int], pieces: list[T]) -> list[int]:
     async def given() -> Any:
         for piece in pieces:
             yield piece
 
-    return [result async for result in in_order(pool, station, given())]
+    return [result async for result in map_in_order(pool, station, given())]
 
 
 async def test_processes_work_in_order(journey: Journey, tmp_path: Path) -> None:
     """Results come in the order of the work, and a worker that dies costs nothing but time."""
-    pool = Pool(info(journey.settings(["bank"])), Processes(2))
+    pool = ExecutorPool(info(journey.settings(["bank"])), LocalProcesses(2))
     pieces = [(each, str(tmp_path / "died")) for each in range(20)]
     try:
         assert await all_of(pool, doubled, list(range(20))) == list(range(0, 40, 2))
         assert await all_of(pool, doubled_by_survivors, pieces) == list(range(0, 40, 2))
-        assert pool.ahead == 2 * AHEAD
+        assert pool.ahead == 2 * PREFETCH
     finally:
         pool.close()
     assert marked(tmp_path)
@@ -85,11 +91,11 @@ async def test_processes_work_in_order(journey: Journey, tmp_path: Path) -> None
 
 async def test_workers_that_always_die(journey: Journey) -> None:
     """Where workers die one after the other, the run stops with a sentence that says what to do."""
-    pool = Pool(info(journey.settings(["bank"])), Processes(1))
+    pool = ExecutorPool(info(journey.settings(["bank"])), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match="fewer --workers"):
             await pool.begin(deadly, 0)
-        assert MAX_CREWS < 10
+        assert MAX_EXECUTORS < 10
     finally:
         pool.close()
 
@@ -97,7 +103,7 @@ async def test_workers_that_always_die(journey: Journey) -> None:
 async def test_other_templates(journey: Journey) -> None:
     """Workers that would ask something else than the driver say so, before anything is asked."""
     ours = info(journey.settings(["bank"]))
-    pool = Pool(ours.model_copy(update={"template_digest": "another"}), Processes(1))
+    pool = ExecutorPool(ours.model_copy(update={"template_digest": "another"}), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match="other templates"):
             await pool.begin(doubled, 1)
@@ -107,7 +113,7 @@ async def test_other_templates(journey: Journey) -> None:
 
 async def test_another_place(journey: Journey, tmp_path: Path) -> None:
     """Workers that do not see the run's folder, as where it is not shared, are told from those that die."""
-    pool = Pool(info(journey.settings(["bank"])), Processes(1))
+    pool = ExecutorPool(info(journey.settings(["bank"])), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match=f"cannot reach {tmp_path / 'elsewhere'}: .* folder that all share"):
             await pool.begin(plan_words, PageToPlan([], str(tmp_path / "elsewhere")))
@@ -200,11 +206,11 @@ def test_no_cluster(journey: Journey, free_port: int) -> None:
     """A cluster that does not answer is named in a sentence."""
     ours = info(journey.settings(["bank"], cluster=f"tcp://127.0.0.1:{free_port}"))
     with pytest.raises(WorkersLost, match=f"No Dask scheduler answers at --cluster tcp://127.0.0.1:{free_port}"):
-        Cluster(ours.settings.cluster or "", seconds=0.5).hire()
+        DaskCluster(ours.settings.cluster or "", seconds=0.5).start()
 
 
 def test_own_hands(journey: Journey) -> None:
     """Without --workers and --cluster nobody is hired."""
     ours = info(journey.settings(["bank"]))
-    with opened_workshop(ours, new_brief(ours.settings, "run")) as workshop:
-        assert workshop.ahead == 0
+    with opened_worker_pool(ours, brief_of(ours.settings, "run")) as pool:
+        assert pool.ahead == 0

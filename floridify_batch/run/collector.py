@@ -26,7 +26,7 @@ from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.event import ChunkSettled, Noticed, PartStored, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
-from floridify_batch.run.worker import Workshop, in_order
+from floridify_batch.run.worker import WorkerPool, map_in_order
 from floridify_batch.timing import ThrottledProgress
 from floridify_batch.words.entry import DocId
 
@@ -99,11 +99,11 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     tally, origin = Tally(), _origin(run, record)
     told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]
-    index = await indexed(run.workshop, paths, bills)
+    index = await indexed(run.pool, paths, bills)
     with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
         pages = _pages(run, record, index, paths, origin)
-        async with aclosing(in_order(run.workshop, settle_words, pages)) as settled:
+        async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
             async for page in settled:
                 failures.write(page.failures)
                 tally.add(page.tally)
@@ -183,7 +183,7 @@ def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> Non
 # ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def indexed(workshop: Workshop, paths: Sequence[Path], bills: Bills) -> AnswerIndex:
+async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> AnswerIndex:
     """Where each line of answer files stands; what those with an answer cost goes on the bills."""
     index = AnswerIndex()
 
@@ -192,7 +192,7 @@ async def indexed(workshop: Workshop, paths: Sequence[Path], bills: Bills) -> An
             for offset, length in blocks_of(path):
                 yield BlockToIndex(file, str(path), offset, length, bills.blank())
 
-    async with aclosing(in_order(workshop, index_lines, blocks())) as found:
+    async with aclosing(map_in_order(pool, index_lines, blocks())) as found:
         async for file, block, billed in found:
             index.add(file, block)
             bills.join(billed)
