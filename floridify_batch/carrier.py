@@ -18,7 +18,7 @@ from typing import Any, Final
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.request import SynthesisRequest
 from floridify_batch.costs.price import Usage
-from floridify_batch.files import ChunkFolder, private_file
+from floridify_batch.files import ChunkFolder, private_file, private_folder
 from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
 from floridify_batch.providers.creation import (
@@ -81,7 +81,7 @@ def write_files(folder: Path, requests: Iterable[Request], limits: Limits) -> li
 
 
 def _write(folder: Path, requests: Sequence[Request]) -> RequestFile:
-    folder.mkdir(mode=0o700)
+    private_folder(folder)
     state = blake2b(digest_size=16)
     with private_file(ChunkFolder(folder).requests) as out:
         for request in requests:

@@ -1,4 +1,4 @@
-"""Private, synced and atomically replaced files; and the names of the files that a chunk is made of."""
+"""Private, synced and atomically replaced files, private folders, and the file names of a chunk."""
 
 import os
 from collections.abc import Iterator
@@ -7,20 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+PRIVATE_UMASK = 0o077
+"""The umask of the command and its child processes: files and folders are accessible to their owner only."""
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
 
 def private_file(path: Path) -> IO[bytes]:
-    """A new file that only its owner can read, open for writing."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb", buffering=1 << 16)
+    """Open a new file with mode 0600 for writing."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, FILE_MODE), "wb", buffering=1 << 16)
+
+
+def private_folder(path: Path) -> Path:
+    """Create a folder with mode 0700, and its parents; keep one that exists."""
+    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    return path
 
 
 def sync(file: IO[bytes]) -> None:
-    """Bring a file's content to the disk."""
+    """Flush a file's content to the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk; a system that cannot sync folders (Windows) has no such moment to guard."""
+    """Flush a folder's entries to the disk; Windows can't, and doesn't need it."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -31,14 +43,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Give a file a new content that is there whole or not at all, whenever the power goes."""
+    """Replace a file's content atomically: after a power failure it is the old or the new one."""
     with replacing(path) as out:
         out.write(content)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file beside another one, which it replaces once it is whole and synced; not after an exception."""
+    """Open `path.partial` for writing; sync it and rename it to `path` on exit, unless an exception was raised."""
     partial = path.with_name(path.name + ".partial")
     with private_file(partial) as out:
         yield out
@@ -49,10 +61,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @dataclass(frozen=True, slots=True)
 class ChunkFolder:
-    """The folder of a chunk's files: of a run's `0001`, or wherever else requests become answers.
+    """The folder of a chunk's files: a run's `0001`, or any other folder in which requests are answered.
 
-    `requests` is uploaded; `expected` has a line per request, `ordinals` the chunk's words, `carried` the failures of
-    these words that are not retried; `output` and `errors` are what came back, `failures` what failed.
+    `requests` is uploaded; `expected` has a line per request, `ordinals` the chunk's words, `carried` their earlier
+    failures that are not retried; `output` and `errors` are downloaded, `failures` has the failed requests.
     """
 
     path: Path

@@ -14,6 +14,7 @@ from floridify_batch.cli import run_commands as cli_run
 from floridify_batch.cli.context import STOPPED, state
 from floridify_batch.cli.error import settle_streams, told
 from floridify_batch.cli.help import HelpfulCommand, HelpfulGroup
+from floridify_batch.files import PRIVATE_UMASK
 
 USAGE = 2
 """The exit code of a command line that names no command."""
@@ -79,14 +80,10 @@ _add("Entries", cli_dictionary.show, 'show "en coulisse"', "show café --languag
 _add("Try", cli_dictionary.sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
 
 
-_PRIVATE = 0o077
-"""What others may do to the files and folders that the command and its children make: nothing."""
-
-
 def main() -> None:
     """The command line's entry point. An error becomes a sentence and an exit code; a traceback is for who asks."""
     settle_streams()
-    os.umask(_PRIVATE)
+    os.umask(PRIVATE_UMASK)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

@@ -30,6 +30,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from floridify_batch.errors import DatabaseError
+from floridify_batch.files import FILE_MODE, private_folder, replace_file
 
 if sys.platform != "win32":
     import fcntl
@@ -72,7 +73,7 @@ def local_mongod(data_folder: Path, *, patience: float = 30.0, binary: Path | No
     with ExitStack() as stack:
         with _explained(data_folder):
             folder = data_folder.resolve()
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
             with _locked(folder / _DOOR, fcntl.LOCK_EX, deadline):
                 users = stack.enter_context(_locked(folder / _USERS, fcntl.LOCK_SH, deadline))
                 stack.callback(_leave, folder, users, patience)
@@ -132,7 +133,7 @@ def _spawn(folder: Path, binary: Path, port: int) -> _Server:
     log, soon = folder / _LOG, time.monotonic() + 0.5
     if log.exists():
         log.replace(folder / f"{_LOG}.previous")
-    to_log = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    to_log = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
     no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     pid = os.posix_spawn(
         binary,
@@ -179,12 +180,7 @@ def _find(folder: Path) -> _Server | None:
 
 def _record(server: _Server) -> None:
     target = server.folder / _STATE
-    partial = target.with_suffix(".partial")
-    with open(partial, "w", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="utf-8") as file:
-        json.dump({"pid": server.pid, "port": server.port}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
+    replace_file(target, json.dumps({"pid": server.pid, "port": server.port}).encode())
 
 
 def _pid_in(file: Path) -> int:
@@ -276,7 +272,7 @@ def _early_end(folder: Path, code: int) -> str:
 
 @contextmanager
 def _locked(path: Path, how: int, deadline: float) -> Iterator[int]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         while not _try_lock(handle, how):
             if time.monotonic() > deadline:

@@ -21,7 +21,7 @@ import orjson
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.request import SynthesisRequest
 from floridify_batch.errors import CheckpointError
-from floridify_batch.files import ChunkFolder, private_file, sync, sync_folder
+from floridify_batch.files import ChunkFolder, private_file, private_folder, sync, sync_folder
 
 API_MAX_REQUESTS = 50_000
 API_MAX_BYTES = 200_000_000
@@ -295,7 +295,7 @@ class ChunkWriter:
         self._folder = ChunkFolder.of(run_folder, number).path
         self._partial = ChunkFolder(self._folder.with_suffix(".partial"))
         shutil.rmtree(self._partial.path, ignore_errors=True)
-        self._partial.path.mkdir(mode=0o700, parents=True)
+        private_folder(self._partial.path)
         self._stack = ExitStack()
         self._requests = self._open(self._partial.requests)
         self._expected = self._open(self._partial.expected)

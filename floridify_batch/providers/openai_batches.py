@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from floridify_batch.components.request import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT, Usage
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
-from floridify_batch.files import private_file, sync
+from floridify_batch.files import replacing
 from floridify_batch.providers.batch_list import Listed, Listing, Page
 from floridify_batch.providers.connector import new_client
 from floridify_batch.providers.service_error import Unreadable, identity_of, in_our_words
@@ -229,16 +229,13 @@ class OpenAIBatches:
                 await self._repeated(partial(self._download, file_id, path))
 
     async def _download(self, file_id: str, path: Path) -> None:
-        unfinished = path.with_suffix(".partial")
         moving = ThrottledProgress(partial(self._moving, path, Direction.DOWN))
         async with self._client.files.with_streaming_response.content(file_id) as response:
             size = _size(response.headers)
-            with private_file(unfinished) as out:
+            with replacing(path) as out:
                 async for part in response.iter_bytes(_DOWNLOAD_BLOCK):
                     out.write(part)
                     moving(out.tell(), size)
-                sync(out)
-        unfinished.replace(path)
 
     async def cancel(self, batch_id: str) -> BatchJob:
         """Ask for the end of a batch; what is finished stays and is paid for. Raises `UnknownBatch`."""

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from floridify_batch.components.failure import Failure
 from floridify_batch.costs.account import Adopted
 from floridify_batch.errors import CheckpointError, CheckpointLocked
-from floridify_batch.files import ChunkFolder, private_file, sync, sync_folder
+from floridify_batch.files import FILE_MODE, ChunkFolder, private_file, private_folder, replacing, sync, sync_folder
 from floridify_batch.formatting import count, dollars, to_type
 from floridify_batch.pipeline.chunk import forget_lines, read_failures
 from floridify_batch.run.ledger import VERSION, ChunkState, Ledger
@@ -135,14 +135,11 @@ class Checkpoint:
             ) from None
 
     def _replace(self, content: Iterable[bytes]) -> None:
-        partial = self.path.with_name(self.path.name + ".partial")
-        with private_file(partial) as out:
+        with replacing(self.path) as out:
             out.writelines(content)
-            sync(out)
-        if self.path.exists():
-            self._keep_previous()
-        partial.replace(self.path)
-        sync_folder(self.path.parent)
+            sync(out)  # before the previous copy is given up: a full disk shows here
+            if self.path.exists():
+                self._keep_previous()
 
     def _keep_previous(self) -> None:
         """Give the present file a second name. Where the disk knows no links, there is no previous copy."""
@@ -153,7 +150,7 @@ class Checkpoint:
     def create_folder(self) -> None:
         """Make the folder for chunk files, private to the user. Raises `CheckpointError`."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
         except OSError as error:
             raise CheckpointError(f"The folder {self.folder} cannot be made: {error.strerror}.") from None
 
@@ -233,8 +230,8 @@ class Checkpoint:
 
         try:
             self._lock_path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock_path.touch(mode=0o600)
-            lock = FileLock(self._lock_path, timeout=0, mode=0o600)
+            self._lock_path.touch(mode=FILE_MODE)
+            lock = FileLock(self._lock_path, timeout=0, mode=FILE_MODE)
             lock.acquire()
         except Timeout:
             raise CheckpointLocked(f"{self.path} is in use by {self._holder()}; wait for it, or stop it.") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.failure import Failure
-from floridify_batch.files import ChunkFolder
+from floridify_batch.files import ChunkFolder, private_folder
 from floridify_batch.pipeline.chunk import (
     ChunkSize,
     ChunkWriter,
@@ -180,7 +180,7 @@ class Feeder:
         run = self._run
         texts = [run.words[ordinal] for ordinal in page.ordinals]
         found = await run.store.entries(texts, run.ledger.run.settings.language) if texts else {}
-        self._pieces.mkdir(mode=0o700, exist_ok=True)
+        private_folder(self._pieces)
         words = [
             WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
             for ordinal, text in zip(page.ordinals, texts, strict=True)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from floridify_batch.errors import ServiceError, UsageError
+from floridify_batch.files import PRIVATE_UMASK, private_file, private_folder
 from floridify_batch.sandbox.settings import DAY, HOST, SandboxSettings
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ _STARTING_SECONDS = 20.0
 _ENDING_SECONDS = 5.0
 _LOG = "sandbox.log"
 _ADDRESS = "address.txt"
-
-_PRIVATE = 0o077
-"""Umask of the sandbox: its files are private, since they contain the words of requests."""
-
-
-def _private_file(path: Path) -> IO[bytes]:
-    """Open a new file with mode 0600 for writing."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
 def serve(
@@ -88,15 +81,15 @@ class SandboxProcess:
     @classmethod
     def start(cls, settings: SandboxSettings) -> Self:
         """Start the process and wait until it listens; raise ServiceError if it does not."""
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(settings.data)
         log = settings.data / _LOG
-        with _private_file(log) as errors:
+        with private_file(log) as errors:
             process = subprocess.Popen(  # noqa: S603 - this package, run by this interpreter
                 [sys.executable, "-m", "floridify_batch.sandbox", *_arguments(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                umask=_PRIVATE,
+                umask=PRIVATE_UMASK,
                 start_new_session=True,  # Ctrl-C is for the parent, which may still send requests
             )
         line = _first_line(process)
@@ -145,7 +138,7 @@ def running_sandbox(
         fast=fast,
     )
     sandbox = SandboxProcess.start(settings)
-    with _private_file(data / _ADDRESS) as address:
+    with private_file(data / _ADDRESS) as address:
         address.write(sandbox.url.encode())
     try:
         yield sandbox.url

@@ -1,7 +1,6 @@
 """Word lists: their reader, and the form in which a run keeps the words of one."""
 
 import csv
-import os
 import re
 from array import array
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, overload
 
 from floridify_batch.errors import UsageError
+from floridify_batch.files import replacing
 from floridify_batch.words.entry import clean_word
 
 LIST_MAX_BYTES = 500_000_000
@@ -240,11 +240,6 @@ def _header(text: str, is_csv: bool) -> tuple[str, int] | None:
 
 
 def write_normalised(words: Iterable[str], path: Path) -> None:
-    """Write the list as the run keeps it: a word a line, for the user's eyes only."""
-    partial = path.with_name(path.name + ".partial")
-    descriptor = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:
-        out.writelines(chain.from_iterable((word, "\n") for word in words))
-        out.flush()
-        os.fsync(descriptor)
-    partial.replace(path)
+    """Write the words one per line, as a run keeps them."""
+    with replacing(path) as out:
+        out.writelines(word.encode() + b"\n" for word in words)
