@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,17 +83,24 @@ class Tab:
         self.ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < height
         )
+        self.wait(f"innerWidth === {width}")
 
     def prefer(self, scheme: str, media: str = "screen") -> None:
         """Prefer the light or the dark theme, on a screen or on paper."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.ask("Emulation.setEmulatedMedia", media=media, features=[feature])
+        self.wait(f"matchMedia('{media}').matches && matchMedia('(prefers-color-scheme: {scheme})').matches")
 
     def open(self, path: Path) -> None:
         """Load a file of this machine to its end."""
         self.ask("Page.navigate", url=path.as_uri())
-        while self.value("document.readyState") != "complete":
-            pass
+        # The page before this one is complete, too: its state alone says nothing of the new one.
+        self.wait(f"location.href === {json.dumps(path.as_uri())} && document.readyState === 'complete'")
+
+    def wait(self, condition: str) -> None:
+        """Wait until an expression is true in the page; a browser in which it never is ends after `PATIENCE`."""
+        while self.value(condition) is not True:
+            time.sleep(0.01)
 
     def value(self, expression: str) -> Any:
         """What an expression is in the page."""
