@@ -151,14 +151,18 @@ class Carrier:
         """Tell what became of each request; where it is to be mended, return what is worth asking again instead."""
         output, errors = ChunkFolder(file.folder).answers
         await bring_answers(self.batches, job, output, errors, self.sleep)
-        expected = (Expected(at, each.custom_id, each.attempt, each.boost) for at, each in enumerate(file.requests))
+        expected = (
+            Expected(at, each.custom_id, each.attempt, each.cap_doublings) for at, each in enumerate(file.requests)
+        )
         again: list[Request] = []
         with indexed_answers((output, errors), self._add) as index:
             for page in batched(settle(expected, index, _unparsed, unanswered(job)), _PAGE):
                 for outcome in page:
                     request, result = file.requests[outcome.ordinal], _result(outcome)
                     if mended and isinstance(result, Failure) and _can_be_mended(result):
-                        again.append(replace(request, attempt=result.attempt + 1, boost=result.next_boost))
+                        again.append(
+                            replace(request, attempt=result.attempt + 1, cap_doublings=result.next_cap_doublings)
+                        )
                     else:
                         deliver(request, result)
                 await asyncio.sleep(0)  # whoever was answered goes on, so that answers do not pile up

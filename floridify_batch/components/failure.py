@@ -42,13 +42,14 @@ _SERVER_ERRORS = range(500, 600)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that came back without a usable answer. `attempt` counts from 1; `boost` doubled its output cap."""
+    """A request that came back without a usable answer. `attempt` counts from 1."""
 
     custom_id: str
     reason: FailureReason
     detail: str
     attempt: int = 1
-    boost: int = 0
+    cap_doublings: int = 0
+    """How often the output cap had been doubled."""
     status: int | None = None
 
     @property
@@ -59,9 +60,9 @@ class Failure:
         return self.reason in _WORTH_REPEATING
 
     @property
-    def next_boost(self) -> int:
-        """How often the output cap is doubled at the next try: once more where it was too small."""
-        return self.boost + (self.reason is FailureReason.TRUNCATED)
+    def next_cap_doublings(self) -> int:
+        """The doublings of the output cap at the next attempt: one more after a truncated answer."""
+        return self.cap_doublings + (self.reason is FailureReason.TRUNCATED)
 
     @property
     def kind(self) -> str:

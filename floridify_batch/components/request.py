@@ -134,20 +134,20 @@ class Envelope[R: BaseModel]:
         instructions = TOKENS_PER_MESSAGE + count_tokens(self.instructions) if self.instructions else 0
         return schema + instructions + TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
 
-    def body(self, prompt: str, boost: int = 0) -> dict[str, Any]:
-        """What the endpoint takes; `boost` doubles the output cap that many times."""
+    def body(self, prompt: str, cap_doublings: int = 0) -> dict[str, Any]:
+        """What the endpoint takes; `cap_doublings` doubles the output cap that many times."""
         messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
         return {
             "model": self.model,
             **_settings_of(self.model),
-            _limit_name(self.model): self.output_cap << boost,
+            _limit_name(self.model): self.output_cap << cap_doublings,
             "response_format": self.response_format,
             "messages": [*messages, {"role": "user", "content": prompt}],
         }
 
-    def line(self, identity: CustomId, prompt: str, boost: int = 0) -> bytes:
+    def line(self, identity: CustomId, prompt: str, cap_doublings: int = 0) -> bytes:
         """The request's line in a batch file, with its newline."""
-        cap = self.output_cap << boost
+        cap = self.output_cap << cap_doublings
         quoted = orjson.dumps(prompt)
         return b'{"custom_id":"%b",%b%d%b%b}]}}\n' % (identity.encode(), self._head, cap, self._middle, quoted)
 
@@ -174,17 +174,17 @@ class SynthesisRequest[R: BaseModel]:
     envelope: Envelope[R]
     prompt: str
     attempt: int = 1
-    boost: int = 0
+    cap_doublings: int = 0
 
     @property
     def body(self) -> dict[str, Any]:
         """What the immediate endpoint takes."""
-        return self.envelope.body(self.prompt, self.boost)
+        return self.envelope.body(self.prompt, self.cap_doublings)
 
     @property
     def line(self) -> bytes:
         """The same as a line of a batch file."""
-        return self.envelope.line(self.custom_id, self.prompt, self.boost)
+        return self.envelope.line(self.custom_id, self.prompt, self.cap_doublings)
 
     @property
     def mark(self) -> str:

@@ -1,9 +1,9 @@
 """Chunks: which words go into one batch file together, and the files of a chunk on disk.
 
-A chunk's folder holds `requests.jsonl` (what is uploaded), `expected.jsonl` (a line per request: word ordinal, custom
-id, attempt, boost, mark), `carried.jsonl` (failures of its words that are not asked again) and `ordinals.json` (its
-words); then `output.jsonl` and `errors.jsonl` (what came back) and `failures.jsonl`. Whole words only, streamed as they
-are packed: no chunk is ever in memory.
+A chunk's folder holds `requests.jsonl` (the upload), `expected.jsonl` (a line per request: word ordinal, custom id,
+attempt, cap_doublings, mark), `carried.jsonl` (failures of its words that are not retried) and `ordinals.json` (its
+words); then `output.jsonl` and `errors.jsonl` (the service's files) and `failures.jsonl`. Whole words only, streamed as
+they are packed: no chunk is ever in memory.
 """
 
 import shutil
@@ -34,7 +34,7 @@ class Expected(NamedTuple):
     ordinal: int
     custom_id: str
     attempt: int
-    boost: int
+    cap_doublings: int
     mark: str = ""
 
 
@@ -195,7 +195,7 @@ def failure_line(ordinal: int, failure: Failure) -> bytes:
         "status": failure.status,
         "detail": failure.detail,
         "attempt": failure.attempt,
-        "boost": failure.boost,
+        "cap_doublings": failure.cap_doublings,
     }
     return orjson.dumps(line) + b"\n"
 
@@ -217,7 +217,7 @@ def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
                     FailureReason(data["reason"]),
                     data["detail"],
                     data["attempt"],
-                    data["boost"],
+                    data["cap_doublings"] if "cap_doublings" in data else data["boost"],  # its name in older files
                     data["status"],
                 ),
             )
@@ -249,7 +249,7 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
     """A word's requests made ready for packing, with those of its failures that are not asked again."""
     lines = [request.line for request in requests]
     tokens = [request.input_tokens for request in requests]
-    expected = [orjson.dumps([ordinal, r.custom_id, r.attempt, r.boost, r.mark]) + b"\n" for r in requests]
+    expected = [orjson.dumps([ordinal, r.custom_id, r.attempt, r.cap_doublings, r.mark]) + b"\n" for r in requests]
     again = {request.custom_id for request in requests}
     carried = [failure_line(ordinal, each) for identity, each in failures.items() if identity not in again]
     output_tokens = sum(request.envelope.output_tokens for request in requests)

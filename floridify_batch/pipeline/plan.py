@@ -68,7 +68,7 @@ class Question:
         prompt = self.template.render(self.recipe.given(entry, target, replacing=replacing))
         if failure is None:
             return SynthesisRequest(identity, self.envelope, prompt)
-        return SynthesisRequest(identity, self.envelope, prompt, failure.attempt + 1, failure.next_boost)
+        return SynthesisRequest(identity, self.envelope, prompt, failure.attempt + 1, failure.next_cap_doublings)
 
 
 @dataclass(frozen=True, slots=True)

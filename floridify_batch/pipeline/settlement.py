@@ -238,7 +238,7 @@ def _text(error: Any) -> str:
 
 
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
-    return Failure(request.custom_id, reason, detail[:_DETAIL_LENGTH], request.attempt, request.boost, status)
+    return Failure(request.custom_id, reason, detail[:_DETAIL_LENGTH], request.attempt, request.cap_doublings, status)
 
 
 def component_of(identity: str) -> str:

@@ -276,7 +276,9 @@ def _keep_attempts(folder: ChunkFolder) -> None:
         _copy_carried(folder, out)
         for expected in read_expected(folder):
             if expected.attempt > 1:
-                before = Failure(expected.custom_id, FailureReason.MISSING, "", expected.attempt - 1, expected.boost)
+                before = Failure(
+                    expected.custom_id, FailureReason.MISSING, "", expected.attempt - 1, expected.cap_doublings
+                )
                 write_failures(out, expected.ordinal, [before])
 
 

@@ -219,8 +219,8 @@ def test_others_spared(troubled: Arrival) -> None:
 
 def test_truncated_gets_room(troubled: Arrival) -> None:
     """An answer that was cut is asked again with twice the room each time."""
-    boosts = [troubled.failures(chunk)[hit_by("truncate")][0].boost for chunk in (1, 2, 3)]
-    assert boosts == [0, 1, 2]
+    doublings = [troubled.failures(chunk)[hit_by("truncate")][0].cap_doublings for chunk in (1, 2, 3)]
+    assert doublings == [0, 1, 2]
 
 
 async def test_faults_pass(journey: Journey, sandbox: Sandbox) -> None:

@@ -124,7 +124,14 @@ async def test_a_look_reads_anew_only_what_was_written_anew(tmp_path: Path) -> N
     folder = checkpoint.folder / "0001"
     folder.mkdir()
     failure = Failure("cat-0-domain", FailureReason.REFUSED, "no")
-    line = {"word": 0, "custom_id": failure.custom_id, "reason": "refused", "detail": "no", "attempt": 1, "boost": 0}
+    line = {
+        "word": 0,
+        "custom_id": failure.custom_id,
+        "reason": "refused",
+        "detail": "no",
+        "attempt": 1,
+        "cap_doublings": 0,
+    }
     (folder / "failures.jsonl").write_bytes(orjson.dumps(line | {"status": None}) + b"\n")
     checkpoint.save(ledger_of(chunk(1, S.STORED, answered=399, failures={"refused": 1})))
     view = await watch.look(None)

@@ -37,9 +37,9 @@ def test_reasons(reason: FailureReason, again: bool) -> None:
 
 def test_only_a_cut_answer_gets_more_room() -> None:
     """The cap, and with it the price, goes up only for answers that were cut."""
-    boosts = {reason: Failure("x", reason, "", boost=2).next_boost for reason in FailureReason}
-    assert boosts.pop(FailureReason.TRUNCATED) == 3
-    assert set(boosts.values()) == {2}
+    doublings = {reason: Failure("x", reason, "", cap_doublings=2).next_cap_doublings for reason in FailureReason}
+    assert doublings.pop(FailureReason.TRUNCATED) == 3
+    assert set(doublings.values()) == {2}
 
 
 def test_kinds() -> None:

@@ -108,9 +108,9 @@ def test_any_id(text: str) -> None:
 
 @patient
 @given(st.sampled_from(MODELS), st.text(), st.sampled_from(["", 'Say "hi" to \\ and \n']), st.integers(0, 4))
-def test_a_line_is_its_body(model: str, prompt: str, instructions: str, boost: int) -> None:
+def test_a_line_is_its_body(model: str, prompt: str, instructions: str, cap_doublings: int) -> None:
     """A line of a batch file asks exactly what the immediate endpoint would be asked: the mode changes no answer."""
-    asked = SynthesisRequest(CustomId("x-1"), envelope(model, instructions), prompt, boost=boost)
+    asked = SynthesisRequest(CustomId("x-1"), envelope(model, instructions), prompt, cap_doublings=cap_doublings)
     line = asked.line
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -162,10 +162,10 @@ def test_the_messages() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_boost(model: str) -> None:
-    """Each boost doubles the room of an answer that was cut, in the body and in the line alike."""
+def test_cap_doublings(model: str) -> None:
+    """Each doubling of the output cap gives a truncated answer twice the room, in the body and in the line alike."""
     name = "max_tokens" if lowest_effort(model) is None else "max_completion_tokens"
-    caps = [orjson.loads(request(model, boost=boost).line)["body"][name] for boost in range(4)]
+    caps = [orjson.loads(request(model, cap_doublings=times).line)["body"][name] for times in range(4)]
     assert caps == [600, 1200, 2400, 4800]
 
 

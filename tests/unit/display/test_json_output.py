@@ -63,7 +63,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
                 "reason": "http",
                 "detail": "busy",
                 "attempt": 1,
-                "boost": 0,
+                "cap_doublings": 0,
                 "status": 500,
             }
         ],

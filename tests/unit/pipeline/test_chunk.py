@@ -35,7 +35,7 @@ from floridify_batch.pipeline.plan import brief, plan
 from floridify_batch.words.entry import unknown_entry
 
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-FAILED = Failure("bank-1", FailureReason.HTTP, "busy ünd “so on”\n", attempt=2, boost=1, status=429)
+FAILED = Failure("bank-1", FailureReason.HTTP, "busy ünd “so on”\n", attempt=2, cap_doublings=1, status=429)
 
 
 def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> Group:
@@ -206,6 +206,13 @@ def made(**more: Any) -> Group:
     (request,) = plan(unknown_entry("bank", "en"), asked, {})
     failures = {request.custom_id: Failure(request.custom_id, FailureReason.EXPIRED, ""), FAILED.custom_id: FAILED}
     return group(4, [request], more.get("failures", failures))
+
+
+def test_failures_of_older_files_are_read(tmp_path: Path) -> None:
+    """A run that the version before began goes on: its failures name the doublings of the output cap differently."""
+    path = tmp_path / "failures.jsonl"
+    path.write_bytes(failure_line(2, FAILED).replace(b"cap_doublings", b"boost"))
+    assert list(read_failures(path)) == [(2, FAILED)]
 
 
 def test_a_word_made_ready() -> None:

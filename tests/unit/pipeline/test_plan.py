@@ -149,11 +149,11 @@ def test_the_prompt_is_about_the_definition() -> None:
 def test_a_first_attempt() -> None:
     """What was never asked is asked once, with the ordinary room for an answer."""
     for request in plan(Entry(BANK, (sense(),)), asked(), {}):
-        assert (request.attempt, request.boost) == (1, 0)
+        assert (request.attempt, request.cap_doublings) == (1, 0)
 
 
 @pytest.mark.parametrize(
-    ("reason", "boost", "then"),
+    ("reason", "cap_doublings", "then"),
     [
         (FailureReason.EXPIRED, 0, (2, 0)),
         (FailureReason.CANCELLED, 0, (2, 0)),
@@ -162,11 +162,11 @@ def test_a_first_attempt() -> None:
         (FailureReason.MALFORMED, 1, (2, 1)),
     ],
 )
-def test_the_next_attempt(reason: FailureReason, boost: int, then: tuple[int, int]) -> None:
+def test_the_next_attempt(reason: FailureReason, cap_doublings: int, then: tuple[int, int]) -> None:
     """The next attempt counts on, with twice the room where the answer was cut, and never with less than before."""
-    failure = failed(RIVER, C.SYNONYMS, reason, boost=boost)
+    failure = failed(RIVER, C.SYNONYMS, reason, cap_doublings=cap_doublings)
     request, _ = plan(Entry(BANK, (sense(),)), asked(), by_id(failure))
-    assert (request.attempt, request.boost) == then
+    assert (request.attempt, request.cap_doublings) == then
     assert request.body["max_completion_tokens"] == RECIPES[C.SYNONYMS].output_cap * 2 ** then[1]
 
 

@@ -220,7 +220,7 @@ def test_attempts_are_carried_on(tmp_path: Path) -> None:
     """A failure says which attempt it was and with how much room, so that the next one is counted right."""
     with indexed_answers([], lambda *_: None) as index:
         (outcome,) = settle([Expected(9, IDS[0], 3, 2)], index, parse, NO_LINE)
-    assert (outcome.failures[0].attempt, outcome.failures[0].boost) == (3, 2)
+    assert (outcome.failures[0].attempt, outcome.failures[0].cap_doublings) == (3, 2)
     assert not (tmp_path / "output.jsonl").exists()
 
 
