@@ -539,13 +539,8 @@ class Stage:
     @property
     def brief(self) -> Brief:
         """What the run asks."""
-        return brief(
-            self.components,
-            model="gpt-6-luna",
-            language_name=language_name("en"),
-            max_attempts=self.max_attempts,
-            forced_run=self.run_id if self.force else None,
-        )
+        asked = brief(self.components, model="gpt-6-luna", language_name=language_name("en"))
+        return replace(asked, max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None)
 
     def info(self) -> RunInfo:
         """Which run it is."""

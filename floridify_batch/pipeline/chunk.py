@@ -1,9 +1,7 @@
-"""Chunks: which words go into one batch file together, and the files of a chunk on disk.
+"""Chunks: packing the requests of whole words into batch files, and the files of a chunk on disk.
 
-A chunk's folder holds `requests.jsonl` (the upload), `expected.jsonl` (a line per request: word ordinal, custom id,
-attempt, cap_doublings, mark), `carried.jsonl` (failures of its words that are not retried) and `ordinals.json` (its
-words); then `output.jsonl` and `errors.jsonl` (the service's files) and `failures.jsonl`. Whole words only, streamed as
-they are packed: no chunk is ever in memory.
+Everything is streamed: no chunk is ever in memory. A worker that plans words writes their lines into a file and returns
+only their offsets; packing copies the lines from there. `files.ChunkFolder` names the files of a chunk.
 """
 
 import shutil
@@ -29,7 +27,7 @@ API_MAX_BYTES = 200_000_000
 
 
 class Expected(NamedTuple):
-    """A request that was written to a chunk: what must come back."""
+    """A request of a chunk, as `expected.jsonl` has it: every one of them is settled."""
 
     ordinal: int
     custom_id: str
@@ -40,7 +38,7 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChunkSize:
-    """How much is in a chunk; tokens are estimates of what will be billed. `retried`: requests that failed before."""
+    """The size of a chunk; tokens are estimates. `retried` counts requests that failed before."""
 
     words: int = 0
     requests: int = 0
@@ -62,20 +60,20 @@ class ChunkSize:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a chunk may cost at the most, and what a token in and out costs, in US dollars."""
+    """The cost limit of one chunk, and the costs of an input and an output token, in US dollars."""
 
     room: Decimal
     input: Decimal
     output: Decimal
 
     def holds(self, size: ChunkSize) -> bool:
-        """Whether a chunk of this size is expected to cost no more."""
+        """Whether the expected cost of a chunk of this size is within the limit."""
         return size.input_tokens * self.input + size.output_tokens * self.output <= self.room
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one chunk may hold; None for no limit of ours."""
+    """The limits of one chunk; None for no limit."""
 
     words: int | None = None
     requests: int = API_MAX_REQUESTS
@@ -95,7 +93,7 @@ class Limits:
 
 
 def read_ordinals(folder: ChunkFolder) -> list[int]:
-    """The words of a chunk, by their places in the list. Raises `CheckpointError` where the file is not whole."""
+    """The words of a chunk, as ordinals of the word list. Raises `CheckpointError` for a damaged file."""
     path = folder.ordinals
     with _whole(path):
         ordinals: list[int] = [int(each) for each in orjson.loads(path.read_bytes())]
@@ -103,15 +101,12 @@ def read_ordinals(folder: ChunkFolder) -> list[int]:
 
 
 def read_expected(folder: ChunkFolder) -> Iterator[Expected]:
-    """What a chunk asked for, in the order in which it was packed: word by word.
-
-    Raises `CheckpointError` where the file is not whole.
-    """
+    """The requests of a chunk in the order of packing: word by word. Raises `CheckpointError` for a damaged file."""
     return map(itemgetter(0), _expected_lines(folder))
 
 
 class ExpectedPage(NamedTuple):
-    """What was asked about some words, once read and once as it stands in the chunk's file."""
+    """The requests about some words, parsed and as lines of the chunk's file."""
 
     ordinals: Sequence[int]
     expected: Sequence[Expected]
@@ -119,7 +114,7 @@ class ExpectedPage(NamedTuple):
 
 
 def expected_pages(folder: ChunkFolder, words: int) -> Iterator[ExpectedPage]:
-    """What a chunk asked for, so many words at a time. Raises `CheckpointError` where the file is not whole."""
+    """The requests of a chunk, in pages of `words` words. Raises `CheckpointError` for a damaged file."""
     by_word = (list(lines) for _, lines in groupby(_expected_lines(folder), key=lambda each: each[0].ordinal))
     for page in batched(by_word, words):
         expected = [each for word in page for each, _ in word]
@@ -135,12 +130,12 @@ def _expected_lines(folder: ChunkFolder) -> Iterator[tuple[Expected, bytes]]:
 
 
 def parsed_expected(lines: bytes) -> list[Expected]:
-    """What whole lines of the file say that were read before."""
+    """The requests in lines of `expected.jsonl`."""
     return [Expected(*orjson.loads(line)) for line in lines.splitlines()]
 
 
 def whole_requests(folder: ChunkFolder, size: int) -> Path:
-    """The file of a chunk that is sent, of so many bytes. Raises `CheckpointError` where it is not as written."""
+    """The batch file of a chunk. Raises `CheckpointError` where its size is not the one that was written."""
     path = folder.requests
     with _whole(path):
         there = path.stat().st_size
@@ -151,7 +146,7 @@ def whole_requests(folder: ChunkFolder, size: int) -> Path:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Say in a sentence what is to be done where a chunk's file is missing or damaged."""
+    """Raise `CheckpointError` with advice where a chunk's file is missing or damaged."""
     try:
         yield
     except OSError as error:
@@ -161,18 +156,18 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, why: str) -> CheckpointError:
-    """What there is to say of a chunk's file that is not as it was written."""
+    """The error for a damaged file of a chunk."""
     return CheckpointError(f"{path} is damaged ({why}). {_RESTORE.format(path.parent)}")
 
 
 _RESTORE = (
     "It belongs to the checkpoint: restore the folder {} from a backup, then resume. "
-    "Answers that are paid for can be had without it: batch-synth recover."
+    "Without it, batch-synth recover stores the answers that are paid for."
 )
 
 
 def forget_lines(folder: ChunkFolder) -> None:
-    """Delete what a finished chunk no longer needs: all but its failures."""
+    """Delete the files of a finished chunk, except its failures."""
     for path in folder.path.iterdir():
         if path != folder.failures:
             path.unlink(missing_ok=True)
@@ -187,7 +182,7 @@ def write_failures(out: IO[bytes], ordinal: int, failures: Iterable[Failure]) ->
 
 
 def failure_line(ordinal: int, failure: Failure) -> bytes:
-    """A word's failure as a line of a file."""
+    """A word's failure as a line of `failures.jsonl`."""
     line = {
         "word": ordinal,
         "custom_id": failure.custom_id,
@@ -201,9 +196,9 @@ def failure_line(ordinal: int, failure: Failure) -> bytes:
 
 
 def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
-    """The failures of a file with the ordinals of their words; none where there is no file.
+    """The failures of a file with the ordinals of their words; none if the file is absent.
 
-    Raises `CheckpointError` where the file is damaged.
+    Raises `CheckpointError` for a damaged file.
     """
     if not path.exists():
         return
@@ -224,18 +219,18 @@ def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
 
 
 def failures_by_word(path: Path) -> dict[int, dict[str, Failure]]:
-    """The failures of a file, by word and custom id: as many as a chunk's requests at the most."""
+    """The failures of a file, by word and custom id."""
     found: dict[int, dict[str, Failure]] = {}
     for ordinal, failure in read_failures(path):
         found.setdefault(ordinal, {})[failure.custom_id] = failure
     return found
 
 
-# ── files that last ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── packing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Group(NamedTuple):
-    """The requests of one word of the list as the lines of its chunk's files, with each one's input tokens."""
+    """The requests of one word of the list, as lines of a chunk's files, with the input tokens of each."""
 
     ordinal: int
     lines: Sequence[bytes]
@@ -246,7 +241,7 @@ class Group(NamedTuple):
 
 
 def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Mapping[str, Failure]) -> Group:
-    """A word's requests made ready for packing, with those of its failures that are not asked again."""
+    """Prepare a word's requests for packing, with those of its failures that are not retried."""
     lines = [request.line for request in requests]
     tokens = [request.input_tokens for request in requests]
     expected = [orjson.dumps([ordinal, r.custom_id, r.attempt, r.cap_doublings, r.mark]) + b"\n" for r in requests]
@@ -259,7 +254,7 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
 
 
 class Planned(NamedTuple):
-    """A word's requests that wait to be packed: their lines stand in a piece, `size.bytes` long from `offset` on."""
+    """A planned word that waits to be packed: its lines are `size.bytes` bytes at `offset` of a page's file."""
 
     ordinal: int
     offset: int
@@ -268,25 +263,25 @@ class Planned(NamedTuple):
     size: ChunkSize
 
 
-def planned(made: Group, piece: IO[bytes]) -> Planned:
-    """A word whose lines are put down at the end of a piece."""
-    offset = piece.tell()
-    piece.writelines(made.lines)
+def planned(made: Group, page: IO[bytes]) -> Planned:
+    """Append a word's lines to a page's file."""
+    offset = page.tell()
+    page.writelines(made.lines)
     return Planned(made.ordinal, offset, made.expected, made.carried, made.size)
 
 
-def lines_of(word: Planned, piece: Path) -> bytes:
-    """The lines of a word that wait in a piece. Raises `CheckpointError` where they are not all there."""
-    with piece.open("rb", buffering=0) as file:
+def lines_of(word: Planned, page: Path) -> bytes:
+    """Read a word's lines from a page's file. Raises `CheckpointError` for a truncated file."""
+    with page.open("rb", buffering=0) as file:
         file.seek(word.offset)
         lines = file.read(word.size.bytes)
     if len(lines) < word.size.bytes:
-        raise CheckpointError(f"{piece} was cut short while it was in use. Nothing of it was sent: resume.")
+        raise CheckpointError(f"{page} was truncated while it was in use. Nothing of it was sent: resume.")
     return lines
 
 
 class ChunkWriter:
-    """A chunk while it is being packed: a folder `NNNN.partial`, renamed when it is finished."""
+    """Writes a chunk: into a folder `NNNN.partial`, which is renamed when the chunk is finished."""
 
     def __init__(self, run_folder: Path, number: int) -> None:
         self.number = number
@@ -305,7 +300,7 @@ class ChunkWriter:
         return self._stack.enter_context(private_file(path))
 
     def add(self, word: Planned, lines: bytes) -> None:
-        """Write a word's requests down."""
+        """Append a word's requests."""
         self._requests.write(lines)
         self._expected.write(word.expected)
         self._carried.write(word.carried)
@@ -313,7 +308,7 @@ class ChunkWriter:
         self.ordinals.append(word.ordinal)
 
     def finish(self) -> ChunkSize:
-        """Make the chunk last: its files are synced before its folder gets its name."""
+        """Finish the chunk: sync its files, then rename its folder."""
         for file in (self._requests, self._expected, self._carried):
             sync(file)
         self._stack.close()
@@ -327,7 +322,7 @@ class ChunkWriter:
         return self.size
 
     def discard(self) -> None:
-        """Give the chunk up; its words are planned again another time."""
-        with suppress(OSError):  # a full disk refuses what is still to be written, and nobody wants it any more
+        """Delete the unfinished chunk; its words will be planned again."""
+        with suppress(OSError):  # a full disk refuses the buffered rest, which is deleted anyway
             self._stack.close()
         shutil.rmtree(self._partial.path, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""What a run would ask and cost, before anything is sent.
+"""The estimate of a run's requests, tokens and cost, before anything is sent; and the same as an event for programs.
 
-Requests are counted, and input tokens with the model's own tokenizer over the real requests; where there are very many,
-over a sample of them. Output tokens, and the requests about definitions that do not exist yet, are expectations, and
-kept apart as such.
+Requests are counted, and their input tokens with the model's own tokenizer: over all requests, or over a sample where
+there are very many. Output tokens, and requests about definitions that do not exist yet, are expectations, and kept
+apart as such.
 """
 
 from collections import Counter
@@ -20,18 +20,18 @@ from floridify_batch.pipeline.plan import Question
 from floridify_batch.words.entry import Entry
 
 SENSES_EXPECTED = 3
-"""Definitions that the model is expected to give a word of which nothing is known."""
+"""Expected number of definitions for an unknown word."""
 
 SOURCES_PER_SENSE = 2
-"""Definitions of different sources that are expected to state the same meaning."""
+"""Expected number of source definitions with the same meaning."""
 
 PROMPT_TOKENS_EXPECTED = 35
-"""Tokens of the part of a prompt that is about one definition."""
+"""Expected tokens of the part of a prompt that is about one definition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Requests and the tokens they are expected to be billed for."""
+    """A number of requests, with their expected tokens."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -47,7 +47,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Input tokens that were not counted one by one: of how many requests, and within what margin (95 %)."""
+    """Input tokens estimated from a sample: for how many requests, from how many words, with a margin (95 %)."""
 
     requests: int
     words: int
@@ -56,7 +56,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A figure with its least and its most, in US dollars."""
+    """An estimated cost with its lower and upper bound, in US dollars."""
 
     low: Decimal
     expected: Decimal
@@ -65,10 +65,10 @@ class Span:
 
 @dataclass(slots=True)
 class Estimate:
-    """The figures of a run that has not begun: what can be asked now, and later, per component.
+    """The estimate of a run: requests that are ready now, and those expected later, per component.
 
-    `lengths` are those of the answers, where others than the table's are known; `price` is the user's own, in the
-    mode of the run; `sampled` is None where every request was counted.
+    `lengths` are measured answer lengths, where known; `price` is the user's, for the mode of the run; `sampled` is
+    None if every request was counted.
     """
 
     model: str
@@ -84,7 +84,7 @@ class Estimate:
     price: Price | None = None
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
-        """Put a word's requests where they would go: into the last chunk, or a new one where that is full."""
+        """Add a word's requests to the last chunk, or to a new one if that is full."""
         if self.chunks and limits.hold(self.chunks[-1] + size):
             self.chunks[-1] += size
         else:
@@ -92,25 +92,25 @@ class Estimate:
 
     @property
     def total_now(self) -> Expectation:
-        """What can be asked now."""
+        """All requests that are ready now."""
         return sum(self.now.values(), Expectation())
 
     @property
     def total_later(self) -> Expectation:
-        """What is expected to be asked later."""
+        """All requests expected later."""
         return sum(self.later.values(), Expectation())
 
     @property
     def total(self) -> Expectation:
-        """What can be asked now and, as expected, later."""
+        """All requests, now and later."""
         return self.total_now + self.total_later
 
     def whole(self, component: str) -> Expectation:
-        """What a component is asked for, now and later."""
+        """The requests of a component, now and later."""
         return self.now.get(component, Expectation()) + self.later.get(component, Expectation())
 
     def length(self, component: str) -> Length:
-        """How long the component's answers are expected to be."""
+        """The expected answer length of a component."""
         known = self.lengths.get(component)
         if known is not None:
             return known
@@ -118,7 +118,7 @@ class Estimate:
         return prior(component, both.output_tokens // both.requests if both.requests else 0)
 
     def output(self) -> tuple[int, int, int]:
-        """All tokens out: low, expected, high."""
+        """All output tokens: low, expected, high."""
         spans = [self.length(name).of(self.whole(name).requests) for name in components_of(self)]
         low, high = (sum(span[which] for span in spans) for which in (0, 2))
         return low, self.total.output_tokens, high
@@ -126,18 +126,18 @@ class Estimate:
     # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def rate(self, *, batch: bool) -> Rates | None:
-        """The rates in a mode; a price of the user's own is that of the run's mode alone."""
+        """The rates in a mode; the user's own price applies only to the run's mode."""
         return rates(self.model, batch=batch, price=self.price if batch != self.immediate else None)
 
     def cost(self, expectation: Expectation, *, batch: bool) -> Decimal | None:
-        """What these requests are expected to cost in US dollars; None where the model's price is unknown."""
+        """The expected cost of requests in US dollars; None if the model's price is unknown."""
         rate = self.rate(batch=batch)
         if rate is None:
             return None
         return rate.cost(Usage(input=expectation.input_tokens, output=expectation.output_tokens))
 
     def span(self) -> Span | None:
-        """What the run is expected to cost in its mode, at the least and at the most; None where that is unknown."""
+        """The estimated cost of the run in its mode; None if the price is unknown."""
         rate = self.rate(batch=not self.immediate)
         if rate is None:
             return None
@@ -150,7 +150,7 @@ class Estimate:
         )
 
     def forecast(self) -> Forecast:
-        """The same for the checkpoint, so that the bill can be held against it."""
+        """The estimate as the checkpoint keeps it, for comparison with the bill."""
         total, span = self.total, self.span()
         return Forecast(
             requests=total.requests,
@@ -164,7 +164,7 @@ class Estimate:
 
 
 def times(question: Question, entry: Entry) -> int:
-    """How often a question that has to wait is expected to be asked about an entry."""
+    """The expected number of requests by a deferred question about an entry."""
     if question.recipe.scope is Scope.WORD:
         return 0 if question.recipe.structural else 1
     if question.recipe.scope is Scope.CLUSTER and not entry.sources:
@@ -175,7 +175,7 @@ def times(question: Question, entry: Entry) -> int:
 
 
 def components_of(estimate: Estimate) -> Iterable[str]:
-    """The components that are asked for at any time, those with the most requests first."""
+    """The components with any requests, those with the most first."""
     requests = Counter({name: each.requests for name, each in estimate.now.items()})
     requests.update({name: each.requests for name, each in estimate.later.items()})
     return (name for name, _ in requests.most_common())
@@ -183,7 +183,7 @@ def components_of(estimate: Estimate) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Tokens that answers are expected to have, at the least and at the most."""
+    """Estimated output tokens, with their bounds."""
 
     low: int
     expected: int
@@ -192,9 +192,9 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ComponentQuote:
-    """What a component would be asked now and, as expected, later, in US dollars (None where the price is unknown).
+    """The requests of a component now and later, with their cost in US dollars (None if the price is unknown).
 
-    `origin`: what the lengths of its answers are drawn from; `answers`: of how many that were billed, if of any.
+    `origin`: the origin of the expected answer length; `answers`: the number of billed answers behind it.
     """
 
     now: Expectation
@@ -207,7 +207,7 @@ class ComponentQuote:
 
 @dataclass(frozen=True, slots=True)
 class ChunkQuote:
-    """How much would be in a chunk."""
+    """The size of a planned chunk."""
 
     words: int
     requests: int
@@ -216,10 +216,10 @@ class ChunkQuote:
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """What a run would ask and cost, in US dollars; None for what nobody knows.
+    """The event of an estimate; costs are in US dollars, None if unknown.
 
-    `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are what is expected in each of the modes;
-    `spent`: what the run has cost whose rest this is; `sampled` is None where every request was counted.
+    `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are expected costs in either mode; `spent` is
+    what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
     """
 
     model: str
@@ -244,9 +244,9 @@ class Estimated:
 def estimated(
     estimate: Estimate, max_cost: Decimal | None, spent: Decimal | None, notes: Sequence[str] = ()
 ) -> Estimated:
-    """An estimate as it is told; `max_cost` is the run's wall, if it has one."""
+    """An estimate as an event; `max_cost` is the run's cost limit, if any."""
     total, own = estimate.total, not estimate.immediate
-    # A price of the user's own says nothing of the other mode.
+    # The user's own price applies to one mode only.
     batch, immediate = (
         estimate.cost(total, batch=mode) if mode is own or estimate.price is None else None for mode in (True, False)
     )

@@ -1,7 +1,7 @@
-"""Station 13: the answers about words, beside what is stored of them, become changes.
+"""The outcome of settled answers: the changes that they make to what is stored.
 
-Pure: plain values go in and come out, whether a run's chunk or a batch that somebody found again is stored, and
-whichever process does the work. Only the brief, which holds compiled templates, is made where it is used.
+Pure functions of plain values, the same for a run's chunk and for a recovered batch, in this process or in a worker.
+Only the `Brief`, which holds compiled templates, is built where it is used.
 """
 
 from collections import Counter
@@ -33,15 +33,15 @@ from floridify_batch.words.entry import Entry, Stamp, derived_id
 from floridify_batch.words.language import language_name
 
 SAMPLES = 5
-"""Failures of a batch that are shown as examples."""
+"""The number of failures of a batch that are shown as examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where answers come from: the run and the batch, as far as changes speak of them. Times are aware UTC.
+    """The run and the batch that answers come from, as far as stamps record them. Times are aware UTC.
 
-    `templates` stands for every template's fingerprint where the run's own templates are not at hand. `late`: the
-    answers are stored long after they were asked for, so that whatever else is there by now is newer.
+    `templates` stands for every template's fingerprint where the run's own templates are not available. `late`: the
+    answers are stored long after the request, so that any other stored value is newer.
     """
 
     run: str
@@ -56,7 +56,7 @@ class Origin:
     late: bool = False
 
     def stamp(self, question: Question) -> Stamp:
-        """Who answered, as every document says it that the answer changes."""
+        """The stamp on every document that an answer of this batch changes."""
         return Stamp(
             derived_id("stamp", self.run, self.batch_id, question.recipe.component),
             self.run,
@@ -69,21 +69,21 @@ class Origin:
 
 
 class Fate(Enum):
-    """What becomes of an answer that is usable."""
+    """The fate of a valid answer."""
 
     FRESH = auto()
-    """It is new, and changes something."""
+    """It is new and is stored."""
     STORED = auto()
     """It is stored already."""
     OUTDATED = auto()
-    """Something newer is stored."""
+    """A newer value is stored, and is kept."""
     ORPHANED = auto()
-    """What it was about is no longer there, or no longer what it was."""
+    """Its subject no longer exists, or has changed."""
 
 
 @dataclass(slots=True)
 class Applied:
-    """What the answers about one word change, and the answers to which nothing belongs any more."""
+    """The changes by the answers about one word, and the answers without a subject."""
 
     changes: list[Change] = field(default_factory=list)
     orphans: list[Failure] = field(default_factory=list)
@@ -91,17 +91,17 @@ class Applied:
 
 
 def applied(page: Iterable[tuple[WordOutcome, Iterable[Entry]]], asked: Brief, origin: Origin) -> list[Applied]:
-    """What the answers of each word change, given the entries that it has now."""
+    """The changes by the answers of each word, given its present entries."""
     frame = _Frame(asked, origin)
     return [_applied(outcome, _targets(entries), frame) for outcome, entries in page]
 
 
 def parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
-    """How the answers to these questions are read; `dropped` counts the items that were left out of lists."""
+    """A parser for the answers to these questions; `dropped` counts invalid list items, which are left out."""
 
     def parse(component: str, body: Mapping[str, Any]) -> Any:
         if component not in questions:
-            raise AnswerError(FailureReason.MALFORMED, f"{component} is no component that was asked for")
+            raise AnswerError(FailureReason.MALFORMED, f"{component} is no component of this run")
         return parse_answer(questions[component].recipe.answer, body, dropped)
 
     return parse
@@ -111,7 +111,7 @@ type _Targets = Mapping[tuple[str, int | None], tuple[Entry, Target]]
 
 
 class _Frame:
-    """What the answers of one batch share, worked out once."""
+    """The values that all answers of one batch share."""
 
     def __init__(self, asked: Brief, origin: Origin) -> None:
         self.asked = asked
@@ -122,7 +122,7 @@ class _Frame:
         self._language_name = language_name(origin.language)
 
     def provenance(self, answered: Answered, *, replace: bool) -> Provenance:
-        """Where one answer comes from, and how it is to be stored."""
+        """The provenance of one answer."""
         return Provenance(
             answered.custom_id,
             self.stamps[answered.parts.component],
@@ -155,18 +155,18 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
 
 
 def _misfit(question: Question, place: tuple[Entry, Target] | None, answered: Answered) -> str:
-    """Why an answer belongs to nothing any more, in a phrase; "" for one that fits."""
+    """The reason why an answer no longer has a subject; "" if it has one."""
     if place is None:
-        return "what it is about is no longer in the database"
+        return "its subject is no longer in the database"
     if answered.mark and question.request(*place).mark != answered.mark:
-        return "the word's definitions changed while it was asked, and the answer goes by their places"
+        return "the word's definitions have changed since the request, and the answer refers to them by position"
     return ""
 
 
 def _fate(question: Question, entry: Entry, target: Target, frame: _Frame) -> Fate:
     recipe, stamp, origin = question.recipe, question.recipe.stamp(target), frame.origin
     if stamp is None:
-        # It was asked for because it was missing; what others have put there since is theirs.
+        # It was requested because it was missing; a value that somebody has stored since is theirs.
         taken = origin.late and not recipe.structural and recipe.stored(entry, target)
         return Fate.OUTDATED if taken and not question.replaces(target, frame.asked) else Fate.FRESH
     if stamp.id == frame.stamps[recipe.component].id:
@@ -181,7 +181,7 @@ def _change(question: Question, entry: Entry, target: Target, answered: Answered
 
 
 def _targets(entries: Iterable[Entry]) -> _Targets:
-    """What a custom id can name in these entries, by document and number."""
+    """The possible subjects of answers in these entries, by document and number."""
     targets: dict[tuple[str, int | None], tuple[Entry, Target]] = {}
     for entry in entries:
         targets[entry.id, None] = (entry, entry)
@@ -194,7 +194,7 @@ def _targets(entries: Iterable[Entry]) -> _Targets:
 
 
 class Tally:
-    """What became of a batch's requests, counted."""
+    """Counts of a batch's settled requests."""
 
     def __init__(self) -> None:
         self.answered = 0
@@ -206,11 +206,11 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        """How many requests have come to their end."""
+        """The number of settled requests."""
         return self.answered + self.failures.total()
 
     def count(self, answers: Sequence[Answered], failures: Sequence[Failure]) -> None:
-        """Count what became of a word's requests; an answer that is among the failures, too, has failed."""
+        """Count a word's requests; an answer that is also among the failures counts as failed."""
         failed = {failure.custom_id for failure in failures}
         usable = [answer.parts.component for answer in answers if answer.custom_id not in failed]
         self.answered += len(usable)
@@ -220,7 +220,7 @@ class Tally:
         self.samples += failures[: SAMPLES - len(self.samples)]
 
     def add(self, other: "Tally") -> None:
-        """Count what was counted elsewhere."""
+        """Add the counts of another tally."""
         self.answered += other.answered
         self.answers.update(other.answers)
         self.failed.update(other.failed)
@@ -230,9 +230,9 @@ class Tally:
 
 
 class PageToSettle(NamedTuple):
-    """Words of one batch: what they were asked, where its answers stand, and what is stored of each word.
+    """A page of words of one batch: their expected requests, the places of the answers, and the stored entries.
 
-    `expected` are lines of the chunk's file; to each, `places` has a place in the files of `paths`, or None.
+    `expected` are lines of `expected.jsonl`; for each, `places` has its place in the files `paths`, or None.
     """
 
     expected: bytes
@@ -244,7 +244,7 @@ class PageToSettle(NamedTuple):
 
 
 class SettledPage(NamedTuple):
-    """What the answers about some words change, their failures as lines of a file, and both counted."""
+    """The writes of a page of words, the lines of their failures, and the counts of both."""
 
     writes: Writes
     failures: bytes
@@ -252,7 +252,7 @@ class SettledPage(NamedTuple):
 
 
 def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
-    """What became of every request of some words, and what the answers change."""
+    """Settle the requests of a page of words and derive the writes."""
     tally = Tally()
     expected = parsed_expected(page.expected)
     places = {each.custom_id: place for each, place in zip(expected, page.places, strict=True) if place}

@@ -1,7 +1,7 @@
-"""The plan: what is asked for a word, as a function of what is stored.
+"""The plan: the requests that a word needs, as a function of what is stored.
 
-Nothing else decides what is asked. Waves need no list: once answers are stored the word is planned again, and what
-has become possible follows.
+Nothing else decides what is requested. There is no list of waves: a word is planned again once its answers are stored,
+and the components that depend on them have become ready. A finished word is tidied up.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,22 +24,22 @@ from floridify_batch.words.entry import Definition, DocId, Entry, Stamp
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A recipe made ready for one run: with its template and everything that its requests share."""
+    """A component's recipe in one run, with its template and the envelope that its requests share."""
 
     recipe: Recipe[Any, Any]
     template: Template
     envelope: Envelope[Any]
 
     def identity(self, entry: Entry, target: Target) -> CustomId:
-        """The id of the request about a target."""
+        """The custom id of the request about a target."""
         return custom_id(entry.word.text, target.id, self.recipe.component, self.recipe.number(target))
 
     def missing(self, entry: Entry, target: Target, asked: "Brief") -> bool:
-        """Whether the target is to be asked about: neither stored nor answered, or to be answered anew.
+        """Whether the target needs an answer: nothing is stored, or a run with --force or --stale renews what is.
 
-        What other components are about is never asked again: definitions that are there stay.
+        Components that others depend on are never renewed: stored definitions stay.
         """
-        if self.recipe.scope is Scope.CLUSTER:  # numbers move when sources come and go; what is stored does not
+        if self.recipe.scope is Scope.CLUSTER:  # numbers shift with the sources, stored texts do not
             return not self.recipe.stored(entry, target)
         stamp = self.recipe.stamp(target)
         if not self.recipe.structural:
@@ -50,20 +50,20 @@ class Question:
         return stamp is None and not self.recipe.stored(entry, target)
 
     def replaces(self, target: Target, asked: "Brief") -> bool:
-        """Whether an answer takes the place of what was there, rather than joining it.
+        """Whether an answer replaces the stored value instead of adding to it.
 
-        Looked at the answer's own stamp, this is as true as it was when it was stored.
+        Given the answer's own stamp, the result is the same as before it was stored.
         """
         return asked.forced_run is not None or (asked.stale and self.recipe.stamp(target) is not None)
 
     def is_stale(self, stamp: Stamp) -> bool:
-        """Whether an answer was made with another template or by another model."""
+        """Whether an answer was generated with another template or by another model."""
         return stamp.template != self.template.fingerprint or stamp.model != self.envelope.model
 
     def request(
         self, entry: Entry, target: Target, failure: Failure | None = None, *, replacing: bool = False
     ) -> SynthesisRequest[Any]:
-        """The request about one target; after a failure, the next attempt at it."""
+        """The request about a target; after a failure, its next attempt."""
         identity = self.identity(entry, target)
         prompt = self.template.render(self.recipe.given(entry, target, replacing=replacing))
         if failure is None:
@@ -73,24 +73,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What a run asks for.
+    """The specification of a run: its questions, and which stored answers it renews.
 
-    `forced_run`: ask for everything that this run has not answered yet; `stale`: for what was answered with other
-    templates or by another model.
+    `forced_run`: renew every answer that is not of this run; `stale`: renew answers of other templates or models.
     """
 
     questions: tuple[Question, ...]
-    max_attempts: int
+    max_attempts: int = 3
     forced_run: str | None = None
     stale: bool = False
 
     def by_component(self) -> dict[str, Question]:
-        """The questions by their components' names."""
+        """The questions by component name."""
         return {question.recipe.component: question for question in self.questions}
 
     @property
     def template_digest(self) -> str:
-        """What changes when any template in use does."""
+        """A digest of all templates in use."""
         fingerprints = (f"{each.recipe.component}={each.template.fingerprint}" for each in self.questions)
         return blake2b("\n".join(fingerprints).encode(), digest_size=8).hexdigest()
 
@@ -100,16 +99,13 @@ def brief(
     *,
     model: str,
     language_name: str,
-    max_attempts: int = 3,
-    forced_run: str | None = None,
-    stale: bool = False,
     counts: Mapping[str, int] | None = None,
     templates: Path | None = None,
 ) -> Brief:
-    """A run's questions, each behind those that it needs. Raises `UsageError` for an unusable template.
+    """The specification for these components, in the order of their dependencies. Raises `UsageError` for a template.
 
-    Definitions are always among them: without one, there is nothing else to ask. Clusters without their texts, or
-    texts without clusters, would leave a word half made: each brings the other.
+    Definitions are always included, since all else depends on them. Clusters and their texts include each other: one
+    without the other would leave an incomplete entry.
     """
     chosen = {SynthesisComponent.DEFINITIONS, *components}
     if chosen & _TOGETHER:
@@ -119,14 +115,14 @@ def brief(
         for component, recipe in RECIPES.items()
         if component in chosen
     )
-    return Brief(questions, max_attempts, forced_run, stale)
+    return Brief(questions)
 
 
 _TOGETHER = frozenset({SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponent.DEFINITION_TEXT})
 
 
 def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: int, templates: Path | None) -> Question:
-    # No `previous_words`: a request must stay the same from run to run, whatever was asked before.
+    # No `previous_words`: a request must not depend on the requests before it.
     constants = {"language": language_name, "language_name": language_name, "count": count, "previous_words": ()}
     template = load_template(recipe.component, constants, frozenset(recipe.given_names()), templates)
     envelope = Envelope(
@@ -142,12 +138,12 @@ def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: i
 
 
 def _expected_tokens(recipe: Recipe[Any, Any], count: int) -> int:
-    """How long an answer will be: the table's length is that of as many items as it asks for."""
+    """The expected answer length, scaled from the recipe's number of items to the requested one."""
     return round(recipe.output_tokens * count / recipe.count) if recipe.count else recipe.output_tokens
 
 
 type Failures = Mapping[str, Failure]
-"""The last failure of each custom id that has failed, by id."""
+"""The last failure of each failed request, by custom id."""
 
 
 type _Open = tuple[Question, Target, Failure | None]
@@ -155,15 +151,15 @@ type _Open = tuple[Question, Target, Failure | None]
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What can be asked of a word now, question by question, and the questions that wait for the answers."""
+    """The requests that are ready for a word, by question, and the questions that wait for their answers."""
 
     entry: Entry
     askable: Sequence[Sequence[_Open]]
-    """Of each question that has any, what it can be asked about."""
+    """The ready targets of each question that has any."""
     waiting: Sequence[Question]
 
     def requests(self, asked: Brief) -> list[SynthesisRequest[Any]]:
-        """The requests, with their prompts written."""
+        """The requests, with rendered prompts."""
         return [
             question.request(self.entry, target, failure, replacing=question.replaces(target, asked))
             for opened in self.askable
@@ -172,15 +168,14 @@ class Outline:
 
 
 def plan(entry: Entry, asked: Brief, failures: Failures) -> list[SynthesisRequest[Any]]:
-    """One request for each component that is missing, ready, and has attempts left."""
+    """A request for each component that is missing, ready, and has attempts left."""
     return outlined(entry, asked, failures).requests(asked)
 
 
 def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
-    """The plan before any prompt is written, with what is put off.
+    """The plan before prompts are rendered, with the questions that are deferred.
 
-    A component is ready when nothing more can be asked of those that it needs: when they are answered, or have failed
-    for good.
+    A component is ready once each component that it needs is answered or has failed for good.
     """
     askable: list[Sequence[_Open]] = []
     waiting: list[Question] = []
@@ -198,7 +193,7 @@ def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
 
 
 def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str | None:
-    """Why a word whose plan is empty is not finished, in a phrase; None where nothing it was asked for is missing."""
+    """The reason why a word without further requests is incomplete; None if nothing is missing."""
     for entry in entries:
         missing = [each for question in asked.questions for each in _missing(question, entry, asked, failures)]
         if missing:
@@ -218,7 +213,7 @@ def _reason(missing: Sequence[_Open]) -> str:
 def _missing(question: Question, entry: Entry, asked: Brief, failures: Failures) -> Iterable[_Open]:
     for target in question.recipe.targets(entry):
         if question.missing(entry, target, asked):
-            # Of most words nothing has failed, and an id is the dearest part of looking that up.
+            # Most words have no failures, and making the id is the expensive part of the look-up.
             yield question, target, failures.get(question.identity(entry, target)) if failures else None
 
 
@@ -228,18 +223,18 @@ def _may_ask(missing: _Open, asked: Brief) -> bool:
 
 
 PAGE_WORDS = 100
-"""Words that are looked up by one query and planned in one go."""
+"""Words that are looked up by one query and planned together."""
 
 
 def finish(entry: Entry) -> list[Update]:
-    """The new values that a finished word needs; none for a word that is in order already."""
+    """The updates that tidy up a finished word across its definitions; pure and idempotent."""
     return [*_distinct_words(entry), *_entry_in_order(entry)]
 
 
 def _distinct_words(entry: Entry) -> Iterable[Update]:
-    """A synonym or antonym that several definitions have stays with the one whose cluster is the most relevant.
+    """A synonym or antonym of several definitions is kept only by the one whose cluster is the most relevant.
 
-    Definitions without a cluster's relevance are left alone: nobody has said which of them matters more.
+    Definitions without a relevance are not changed.
     """
     for definition in entry.definitions:
         fields: dict[str, Any] = {}
@@ -255,7 +250,7 @@ def _distinct_words(entry: Entry) -> Iterable[Update]:
 
 
 def _claimed(word: str, field: str, definition: Definition, entry: Entry) -> bool:
-    """Whether a more relevant definition of the word has this synonym or antonym as well."""
+    """Whether a more relevant definition of the word has the same synonym or antonym."""
     own = _relevance(definition)
     return own is not None and any(
         (_relevance(other) or 0.0) > own and word.casefold() in map(str.casefold, getattr(other, field))
@@ -270,7 +265,7 @@ def _relevance(definition: Definition) -> float | None:
 
 
 def _entry_in_order(entry: Entry) -> Iterable[Update]:
-    """The entry lists its definitions by their clusters' order; one without any takes up those in place."""
+    """The entry lists its definitions in the order of their clusters; an empty list takes the enhanced definitions."""
     if entry.synthesis_entry is None or not entry.definitions:
         return
     listed = [definition.id for definition in entry.definitions]
@@ -280,9 +275,9 @@ def _entry_in_order(entry: Entry) -> Iterable[Update]:
 
 
 class WordToPlan(NamedTuple):
-    """A word of the list with all that its plan follows from.
+    """A word of the list with the input of its plan.
 
-    `asked`: the ids that its last chunk held; None for a word that comes from the list.
+    `asked`: the custom ids of its last chunk; None for a word that was not requested yet.
     """
 
     ordinal: int
@@ -292,7 +287,7 @@ class WordToPlan(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A word for which nothing is left to ask: processed, or failed for a reason; and what tidies it up."""
+    """A word without further requests: processed, or incomplete for a reason; with the updates that tidy it up."""
 
     ordinal: int
     reason: str | None
@@ -300,22 +295,22 @@ class Finished(NamedTuple):
 
 
 class PageToPlan(NamedTuple):
-    """Words that are planned together, and the folder in which their lines are to be put down."""
+    """Words that are planned together, and the folder for the file of their lines."""
 
     words: Sequence[WordToPlan]
     folder: str
 
 
 class PlannedPage(NamedTuple):
-    """What became of each word, and the file of their lines."""
+    """The plan of each word, and the file of their lines."""
 
     words: Sequence[Planned | Finished]
     piece: str
 
 
 def plan_words(brief: Brief, page: PageToPlan) -> PlannedPage:
-    """What each word is asked, as the lines of a batch file, or how it has ended."""
-    # A name of its own for each attempt: whoever was given up for dead may still be writing.
+    """Plan a page of words: into lines of a batch file, or as finished."""
+    # A new name for each attempt: a worker that was given up may still be writing.
     with NamedTemporaryFile(dir=page.folder, suffix=".jsonl", delete=False) as piece:
         outcomes = (_plan_word(brief, word) for word in page.words)
         words = [planned(each, piece) if isinstance(each, Group) else each for each in outcomes]
@@ -339,5 +334,5 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
 
 
 def _vanished(identity: str) -> Failure:
-    """An answer that was stored and is not found again: to ask for it once more would be to pay for ever."""
+    """A stored answer that is not found afterwards: requesting it again would cost money without end."""
     return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but the database does not show it")

@@ -1,7 +1,7 @@
-"""Settling: every request that was expected ends as an answer or as a failure, whatever came back.
+"""Settlement: every expected request ends as an answer or as a failure, whatever the service returned.
 
-Answer lines come in any order and in two files, and a line's file says nothing about its worth. A first pass notes
-where each id's line is; a second reads the lines word by word, starting from what was expected: nothing can be lost.
+Answer lines come in any order, in two files, and either file may hold errors. A first pass indexes the lines by custom
+id; a second pass goes through the expected requests, word by word, and reads their lines: none can be lost.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,21 +22,21 @@ from floridify_batch.pipeline.plan import Brief
 
 HTTP_OK = 200
 BLOCK_BYTES = 1 << 20
-"""How much of an answer file is indexed in one go: some 700 lines."""
+"""The size of a block that is indexed at a time: some 700 lines."""
 
 _DETAIL_LENGTH = 300
 _CUT_SHORT = {"batch_expired": FailureReason.EXPIRED, "batch_cancelled": FailureReason.CANCELLED}
 
 
 type Place = tuple[int, int, int]
-"""Where a line stands: in which of the files, from which byte on, and how many bytes."""
+"""The place of a line: number of its file, offset, length."""
 
 
 @dataclass(slots=True)
 class AnswerIndex:
-    """Where each id's line stands in the answer files, which are open as long as lines are read.
+    """An index of the lines in open answer files, by custom id.
 
-    `unreadable` counts lines that are no JSON or name no id, `repeated` further lines of an id.
+    `unreadable` counts lines that are not JSON or have no id, `repeated` further lines of an id.
     """
 
     files: Sequence[IO[bytes]] = ()
@@ -47,7 +47,7 @@ class AnswerIndex:
     _unusable: set[str] = field(default_factory=set)
 
     def add(self, file: int, block: "IndexedBlock") -> None:
-        """Enter the lines of a block of a file. Of several with one id, the first usable one counts."""
+        """Add a block of a file. Of several lines with one id, the first usable one counts."""
         self.lines += block.lines
         self.unreadable += block.lines - len(block.places)
         for identity, offset, length, usable in block.places:
@@ -58,9 +58,9 @@ class AnswerIndex:
                 (self._unusable.discard if usable else self._unusable.add)(identity)
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
-        """An id's line, read from its file; None where there is none.
+        """Read the line of an id; None if there is none.
 
-        Raises `CheckpointError` where the file is not what it was when its lines were noted.
+        Raises `CheckpointError` where the file has changed since it was indexed.
         """
         place = self.places.get(identity)
         if place is None:
@@ -75,7 +75,7 @@ class AnswerIndex:
 
 
 class IndexedBlock(NamedTuple):
-    """What a block of an answer file holds: each readable line's id, offset, length and whether it has an answer."""
+    """The lines of a block: how many, and of each readable one its id, offset, length and whether it has an answer."""
 
     lines: int
     places: Sequence[tuple[str, int, int, bool]]
@@ -85,7 +85,7 @@ type Paid = Callable[[str, Usage], None]
 
 
 def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
-    """Note every line of a block of whole lines; `paid` gets the id and the usage of each answered one."""
+    """Index a block of whole lines; `paid` is called with the id and the usage of each answered line."""
     lines = 0
     places: list[tuple[str, int, int, bool]] = []
     with path.open("rb") as file:
@@ -105,7 +105,7 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
 
 
 def blocks_of(path: Path) -> Iterator[tuple[int, int]]:
-    """The blocks of a file, each of whole lines and some `BLOCK_BYTES` long: where they begin, and their lengths."""
+    """Divide a file into blocks of whole lines, some `BLOCK_BYTES` long; yields offsets and lengths."""
     size, offset = path.stat().st_size, 0
     with path.open("rb") as file:
         while offset < size:
@@ -118,17 +118,15 @@ def blocks_of(path: Path) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def opened_answers(paths: Iterable[Path]) -> Iterator[Sequence[IO[bytes]]]:
-    """Answer files, open for reading lines out of their order."""
+    """Open answer files for random access."""
     with ExitStack() as stack:
-        # Unbuffered: whole lines are read at known places.
+        # Unbuffered: whole lines are read at known offsets.
         yield [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
 
 
 @contextmanager
 def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
-    """Note every line of the answer files, of which any may be absent; `paid` gets the id and the usage of each
-    answered line.
-    """
+    """Index answer files, of which any may be absent; `paid` is called for each answered line."""
     there = [path for path in paths if path.exists()]
     with opened_answers(there) as files:
         index = AnswerIndex(files)
@@ -139,7 +137,7 @@ def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
 
 
 def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
-    """The id that a line names, if any, and all that it says."""
+    """A parsed line and its custom id; None for a line that is not JSON or has no id."""
     try:
         parsed = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -149,7 +147,7 @@ def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
 
 
 def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The answer's body, where the request was answered."""
+    """The body of a successful response."""
     response = line.get("response")
     if not isinstance(response, dict) or response.get("status_code") != HTTP_OK:
         return None
@@ -162,7 +160,7 @@ def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request with its usable answer."""
+    """A request with a valid answer."""
 
     custom_id: str
     parts: CustomIdParts
@@ -173,7 +171,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class WordOutcome:
-    """What became of the requests of one word of the list."""
+    """The settled requests of one word of the list."""
 
     ordinal: int
     answers: tuple[Answered, ...]
@@ -181,18 +179,18 @@ class WordOutcome:
 
 
 type Parse = Callable[[str, Mapping[str, Any]], Any]
-"""The answer to a component's request in a response's body. Raises `AnswerError`."""
+"""Parses the answer of a component from a response body. Raises `AnswerError`."""
 
 
 class Lines(Protocol):
-    """Where the line of an id is to be had."""
+    """A look-up of answer lines by custom id."""
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
-        """An id's line; None where there is none."""
+        """The line of an id; None if there is none."""
 
 
 def settle(expected: Iterable[Expected], index: Lines, parse: Parse, unanswered: Unanswered) -> Iterator[WordOutcome]:
-    """The outcome of every word, in the order in which they were packed."""
+    """Settle the requests of each word, in the order of packing."""
     for ordinal, requests in groupby(expected, key=lambda request: request.ordinal):
         settled = [_settle_one(request, index, parse, unanswered) for request in requests]
         yield WordOutcome(
@@ -211,7 +209,7 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
         return _unusable(request, line)
     parts = parse_custom_id(request.custom_id)
     if parts is None:
-        return _failure(request, FailureReason.MALFORMED, "the request's id is none of ours")
+        return _failure(request, FailureReason.MALFORMED, "the request's id has an unknown form")
     try:
         return Answered(request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark)
     except AnswerError as error:
@@ -219,7 +217,7 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
 
 
 def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
-    """The failure that a line without an answer states: the service's own words, so far as there are any."""
+    """The failure of a line without an answer, with the service's message."""
     response, error = line.get("response"), line.get("error")
     if isinstance(response, dict):
         body = response.get("body")
@@ -242,13 +240,13 @@ def _failure(request: Expected, reason: FailureReason, detail: str, status: int 
 
 
 def component_of(identity: str) -> str:
-    """The component that a request's id names."""
+    """The component in a custom id."""
     parts = parse_custom_id(identity)
     return parts.component if parts else "unknown"
 
 
 class BlockToIndex(NamedTuple):
-    """A block of whole lines of the so-manieth answer file, and bills with nothing on them."""
+    """A block of whole lines of an answer file, given by its number and path; with empty bills."""
 
     file: int
     path: str
@@ -257,11 +255,11 @@ class BlockToIndex(NamedTuple):
     bills: Bills
 
 
-def index_lines(_: Brief, piece: BlockToIndex) -> tuple[int, IndexedBlock, Bills]:
-    """The file, where each line of a block of it stands, and the bills for those with an answer."""
-    bills = piece.bills
+def index_lines(_: Brief, block: BlockToIndex) -> tuple[int, IndexedBlock, Bills]:
+    """Index a block and bill its answered lines; returns the number of the file, the index and the bills."""
+    bills = block.bills
 
     def paid(identity: str, usage: Usage) -> None:
         bills.add(component_of(identity), usage)
 
-    return piece.file, index_block(Path(piece.path), piece.offset, piece.length, paid), bills
+    return block.file, index_block(Path(block.path), block.offset, block.length, paid), bills

@@ -1,7 +1,7 @@
-"""The road of a run up to the gate: words are looked up and planned as a run would, with nothing written or sent.
+"""The survey of a word list for an estimate: words are looked up and planned as in a run; nothing is written or sent.
 
-Up to `EXACT_REQUESTS` every request is written out and its tokens are counted. Behind them requests are still counted
-one by one, but not written: their tokens are reckoned from a sample of words, which is planned in full at the end.
+Up to `EXACT_REQUESTS` every request is rendered and its tokens are counted. Further requests are counted but not
+rendered: their tokens are projected from a sample of words, which is planned in full at the end.
 """
 
 import asyncio
@@ -27,11 +27,10 @@ from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, 
 from floridify_batch.words.entry import Entry
 
 EXACT_REQUESTS = 50_000
-"""Requests whose tokens are all counted: some two seconds."""
+"""Requests whose tokens are counted exactly: some two seconds."""
 
 SAMPLE_WORDS = 2_000
-"""Words behind them that are planned in full, at the most: some 60,000 requests, which leaves well under 1 % to chance.
-"""
+"""The sample size beyond that: some 60,000 requests, with a sampling error well under 1 %."""
 
 _SEED = 20
 _NO_FAILURES: Mapping[str, Failure] = MappingProxyType({})
@@ -43,7 +42,7 @@ type _Word = Sequence[Entry]
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is to be asked, and how; `spent` is what the run has learned of its answers already."""
+    """The parameters of a survey; `spent` has the answer lengths that this run has measured already."""
 
     asked: Brief
     language: str
@@ -56,7 +55,7 @@ class Survey:
     sample_words: int = SAMPLE_WORDS
 
     async def of(self, words: Sequence[str], store: EntryReader, progress: Callable[[int, int], None]) -> Estimate:
-        """What these words would ask and cost, planned and packed as a run would; told how far it is by words."""
+        """Plan and pack these words as in a run, and add up the estimate; `progress` is called with the words done."""
         lengths = lengths_known(self.asked, await store.observed(self.model), self.spent)
         sums = _Sums(self, lengths)
         async for page, entries in _pages(words, store, self.language):
@@ -69,7 +68,7 @@ class Survey:
 async def _pages(
     words: Sequence[str], store: EntryReader, language: str
 ) -> AsyncIterator[tuple[Sequence[str], Mapping[str, Sequence[Entry]]]]:
-    """The list page by page, each looked up while the one before it is planned."""
+    """The entries of the list, page by page; the next page is looked up while one is planned."""
     coming: asyncio.Task[dict[str, list[Entry]]] | None = None
     before: Sequence[str] = ()
     try:
@@ -89,7 +88,7 @@ async def _pages(
 def lengths_known(
     asked: Brief, observed: Mapping[tuple[str, str], Observed], spent: Mapping[str, Spent]
 ) -> dict[str, Length]:
-    """How long each component's answers will be: as this run's were, or this database's, or as the table says."""
+    """The expected answer length of each component: measured in this run, or in this database, or a prior."""
     return {
         question.recipe.component: _length(question, observed, spent.get(question.recipe.component))
         for question in asked.questions
@@ -107,7 +106,7 @@ def _length(question: Question, observed: Mapping[tuple[str, str], Observed], sp
 
 
 class _Shape(NamedTuple):
-    """How many requests of each component a word has, now and later."""
+    """The number of requests of a word by component, now and later."""
 
     now: Counter[str]
     later: Counter[str]
@@ -125,13 +124,13 @@ def _shape(outlines: Iterable[Outline]) -> _Shape:
 
 
 type _Kind = tuple[int, int, int]
-"""How many definitions a word has, how many of them have a text, and how many are of sources."""
+"""The number of a word's definitions, of those with a text, and of its sources."""
 
 
 class _Kinds:
-    """Words that are alike to the plan: nothing was ever made for them, and they have as many definitions.
+    """Classifies words that have the same plan: nothing is stored for them, and they have as many definitions.
 
-    Of a dictionary's words, all but a few are of a handful of kinds, and each kind needs to be planned only once.
+    Nearly all words of a dictionary are of a few kinds, and each kind is planned only once.
     """
 
     def __init__(self, asked: Brief) -> None:
@@ -142,7 +141,7 @@ class _Kinds:
         self._made_of_word = attrgetter("stamps", "synthesised", *of_word)
 
     def kind(self, word: _Word) -> _Kind | None:
-        """The kind of a word; None where something was made for it, so that it is like no other."""
+        """The kind of a word; None if anything is stored for it, so that it needs a plan of its own."""
         entry = word[0]
         definitions = entry.definitions
         if len(word) > 1 or any(self._made_of_word(entry)):
@@ -153,7 +152,7 @@ class _Kinds:
 
 
 class _Sums:
-    """Adds words up: exactly at first, then by the counts of their requests and a sample."""
+    """Adds up an estimate: exactly at first, then from request counts and a sample."""
 
     def __init__(self, survey: Survey, lengths: Mapping[str, Length]) -> None:
         self._survey = survey
@@ -170,7 +169,7 @@ class _Sums:
         self._alike: Counter[_Kind] = Counter()
 
     def add(self, word: _Word) -> None:
-        """Count a word with its requests, and what it is expected to need once they are answered."""
+        """Add a word's requests, and those expected once they are answered."""
         estimate = self.estimate
         estimate.words += 1
         estimate.unknown += any(not entry.definitions for entry in word)
@@ -219,15 +218,15 @@ class _Sums:
         if not shape.requests:
             return
         self._sample.offer(word)
-        # For the preview of chunks alone, all requests behind the first are taken to be like the mean of those.
+        # For the preview of chunks, each further request is assumed to have the mean size of the exact ones.
         share = shape.requests / self._requests
         size = ChunkSize(1, shape.requests, round(self._all_bytes * share), round(self._all_tokens * share))
         self.estimate.pack(size, self._survey.limits)
 
-    # ── in the end ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── projection ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def finished(self) -> Estimate:
-        """The estimate, once all words are in."""
+        """The estimate, once all words are added."""
         estimate, questions = self.estimate, self._survey.asked.by_component()
         for kind, words in self._alike.items():
             shape = self._shapes[kind]

@@ -7,7 +7,7 @@ sent now: then whatever they count is still counted in the same way.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import batched
 from pathlib import Path
@@ -209,15 +209,15 @@ def _brief(batch: KeptBatch, sent: _Sent, templates: Path | None) -> Brief:
     """What the batch's run asked for, so far as its metadata tell. Raises `UsageError`."""
     told: Mapping[str, Any] = batch.metadata
     names = [*filter(None, told.get("components", "").split(",")), *sorted(sent.components)]
-    return brief(
+    asked = brief(
         _known(names),
         model=sent.model,
         language_name=language_name(_language(batch)),
-        forced_run=batch.run if told.get("replaces") == "all" else None,
-        stale=told.get("replaces") == "stale",
         counts=counts_named(filter(None, told.get("counts", "").split(","))),
         templates=templates,
     )
+    renewed = told.get("replaces")
+    return replace(asked, forced_run=batch.run if renewed == "all" else None, stale=renewed == "stale")
 
 
 def _origin(batch: KeptBatch, asked: Brief, model: str) -> Origin:

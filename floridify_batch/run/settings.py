@@ -1,5 +1,6 @@
 """What a run was asked to do, and which run it is, in the form in which the checkpoint keeps it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -90,13 +91,12 @@ class RunInfo(BaseModel):
 
 def brief_of(settings: RunSettings, run_id: str) -> Brief:
     """What a run of these settings asks for. Raises `UsageError`."""
-    return brief(
+    asked = brief(
         components_named(",".join(settings.components)),
         model=settings.model,
         language_name=language_name(settings.language),
-        max_attempts=settings.max_attempts,
-        forced_run=run_id if settings.force else None,
-        stale=settings.stale,
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
     )
+    forced_run = run_id if settings.force else None
+    return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale)

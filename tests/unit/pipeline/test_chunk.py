@@ -62,7 +62,7 @@ def test_a_piece_that_was_cut(tmp_path: Path) -> None:
     with path.open("wb") as out:
         packed = planned(word(0), out)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match="cut short"):
+    with pytest.raises(CheckpointError, match="truncated"):
         lines_of(packed, path)
 
 

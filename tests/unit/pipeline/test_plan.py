@@ -30,7 +30,7 @@ def sense(identity: DocId = RIVER, text: str = "the land beside a river", **fiel
 
 
 def asked(*components: C, **more: Any) -> Brief:
-    return brief(components or ASKED, model="gpt-6-luna", language_name="English", **more)
+    return replace(brief(components or ASKED, model="gpt-6-luna", language_name="English"), **more)
 
 
 def failed(target: DocId, component: str, reason: FailureReason, attempt: int = 1, **more: Any) -> Failure:

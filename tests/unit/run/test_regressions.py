@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def cluster(slug: str, order: float) -> dict[str, Any]:
 
 
 def asked(*components: C, **more: Any) -> Brief:
-    return brief(components, model="gpt-6-luna", language_name="English", **more)
+    return replace(brief(components, model="gpt-6-luna", language_name="English"), **more)
 
 
 # ── runs at once ───────────────────────────────────────────────────────────────────────────────────────────────────
