@@ -16,13 +16,20 @@ from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.source_import import Progressed, Tally, import_articles
 from floridify_batch.display.console import say, say_aside
 from floridify_batch.errors import UsageError
-from floridify_batch.words.article import OF_DEFINITIONS, OF_LINES, Asked
-from floridify_batch.words.dictionary_file import BAD_LINES_NAMED, Reading, listed, opened_dictionary
+from floridify_batch.words.dictionary_file import (
+    BAD_LINES_NAMED,
+    DEFINITION_REASONS,
+    LINE_REASONS,
+    ImportFilter,
+    ReadStats,
+    opened_dictionary,
+    skipped_text,
+)
 
 
 async def import_file(path: Path, place: Place, *, language: str = "en", provider: str | None = None) -> int:
     """Import a file, showing how far it is, and say what was in it."""
-    asked = Asked(language, provider)
+    asked = ImportFilter(language, provider)
     try:
         with opened_dictionary(path, asked) as (reading, articles), _shown_progress() as progress:
             async with opened(place, say_aside) as store:
@@ -42,24 +49,29 @@ async def import_file(path: Path, place: Place, *, language: str = "en", provide
 # ── what is said of it ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def summary(name: str, reading: Reading, tally: Tally) -> Iterator[str]:
+def summary(name: str, reading: ReadStats, tally: Tally) -> Iterator[str]:
     """What was in a file and what became of it: the parts of each sentence add up to its first figure."""
-    lines = [f"{reading.articles:,} imported", listed(reading.left, OF_LINES), reading.bad and f"{reading.bad:,} bad"]
+    lines = [
+        f"{reading.articles:,} imported",
+        skipped_text(reading.skipped, LINE_REASONS),
+        reading.bad and f"{reading.bad:,} bad",
+    ]
     yield f"{name}: {reading.lines:,} lines: {', '.join(str(each) for each in lines if each)}."
     words, different = tally.words.count(), tally.definitions.count()
     yield f"Words: {words:,}: {tally.new_words:,} new, {words - tally.new_words:,} there before."
-    left = sum(reading.left[why] for why in OF_DEFINITIONS)
+    skipped = sum(reading.skipped[reason] for reason in DEFINITION_REASONS)
     repeated = tally.definitions.mentions() - different
     parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions:,} there before"]
-    parts += [f"{repeated:,} repeated"] * bool(repeated) + [listed(reading.left, OF_DEFINITIONS)] * bool(left)
-    yield f"Definitions: {tally.definitions.mentions() + left:,}: {', '.join(parts)}."
+    parts += [f"{repeated:,} repeated"] * bool(repeated)
+    parts += [skipped_text(reading.skipped, DEFINITION_REASONS)] * bool(skipped)
+    yield f"Definitions: {tally.definitions.mentions() + skipped:,}: {', '.join(parts)}."
 
 
-def _bad(reading: Reading) -> Iterator[str]:
+def _bad(reading: ReadStats) -> Iterator[str]:
     for line in reading.bad_lines:
-        yield f"Left out {line}."
+        yield f"Skipped {line}."
     if reading.bad > BAD_LINES_NAMED:
-        yield f"And {reading.bad - BAD_LINES_NAMED:,} more bad lines were left out."
+        yield f"And {reading.bad - BAD_LINES_NAMED:,} more invalid lines were skipped."
 
 
 @contextmanager

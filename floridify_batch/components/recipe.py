@@ -16,8 +16,7 @@ from pydantic import BaseModel
 
 from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update
 from floridify_batch.costs.price import Usage
-from floridify_batch.words.cluster import clusters_of
-from floridify_batch.words.entry import Cluster, Definition, DocId, Entry, Stamp, derived_id
+from floridify_batch.words.entry import Cluster, Definition, DocId, Entry, Stamp, clusters_of, derived_id
 
 
 class SynthesisComponent(StrEnum):

@@ -7,8 +7,17 @@ from floridify_batch.components import answer as answers
 from floridify_batch.components.change import Collection, Insert, Replaced, Update
 from floridify_batch.components.definition_outcomes import model_info
 from floridify_batch.components.recipe import Outcome, Provenance, SynthesisComponent, entry_id, provider_of
-from floridify_batch.words.cluster import cluster_fields, name_of, slug_of
-from floridify_batch.words.entry import Cluster, Definition, DocId, Entry, blank_definition, derived_id
+from floridify_batch.words.entry import (
+    Cluster,
+    Definition,
+    DocId,
+    Entry,
+    blank_definition,
+    cluster_fields,
+    derived_id,
+    name_of,
+    slug_of,
+)
 
 
 def in_entry(

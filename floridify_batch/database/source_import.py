@@ -26,8 +26,7 @@ from floridify_batch.database.source_entry import (
 )
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
-from floridify_batch.words.article import Article
-from floridify_batch.words.dictionary_file import Reading
+from floridify_batch.words.dictionary_file import Article, ReadStats
 from floridify_batch.words.entry import DocId, Word
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class Tally:
 
 
 async def import_articles(
-    store: MongoStore, articles: Iterable[Article], language: str, reading: Reading, progress: Progressed
+    store: MongoStore, articles: Iterable[Article], language: str, reading: ReadStats, progress: Progressed
 ) -> Tally:
     """Put articles into the database. Raises `DatabaseError`; what was written until then stays."""
     _require_current_layout(store)

@@ -28,8 +28,7 @@ from floridify_batch.pipeline.settlement import (
     opened_answers,
     settle,
 )
-from floridify_batch.words.cluster import clusters_of
-from floridify_batch.words.entry import Entry, Stamp, derived_id
+from floridify_batch.words.entry import Entry, Stamp, clusters_of, derived_id
 from floridify_batch.words.language import language_name
 
 SAMPLES = 5

@@ -18,8 +18,7 @@ from floridify_batch.components.recipe import Recipe, Scope, SynthesisComponent,
 from floridify_batch.components.request import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
-from floridify_batch.words.cluster import order_of
-from floridify_batch.words.entry import Definition, DocId, Entry, Stamp
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, order_of
 
 
 @dataclass(frozen=True, slots=True)

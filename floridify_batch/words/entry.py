@@ -1,23 +1,24 @@
-"""Words, definitions and entries as the plan sees them.
+"""Words, definitions, entries and their meaning clusters, as values.
 
-Ids are `DocId`: the 24 hex digits of a document's `_id`. Only the store knows how the database spells them.
+Ids are `DocId`, the 24 hex digits of a document's `_id`; the store converts them to the database's type.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Self
 
 MAX_WORD_LENGTH = 200
-"""Characters a word may have in the database (FACTS: `words.text` 1..200)."""
+"""Maximum length of `words.text` in the database, in characters."""
 
 
 class Handed:
-    """What is handed from one process to another by the thousand: its values in their order, without their names.
+    """Compact pickling for dataclasses that workers exchange by the thousand: values in order, without field names.
 
-    Pickled by names, as slotted dataclasses are, the entries of a page take twice the time.
+    By name, as slotted dataclasses are pickled by default, a page of entries takes twice the time.
     """
 
     __slots__ = ()
@@ -28,7 +29,7 @@ class Handed:
 
 
 class DocId(str):
-    """The 24 hex digits that name a document; the store turns it into what the database holds."""
+    """A document's id: 24 hex digits."""
 
     __slots__ = ()
 
@@ -37,13 +38,13 @@ class DocId(str):
 
 
 def derived_id(*parts: object) -> DocId:
-    """A document id that follows from its parts, so that making the document twice makes it once."""
+    """A deterministic document id, which makes the insertion idempotent."""
     return DocId(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=12).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp(Handed):
-    """Who answered a component of a document: which run and batch, when, with which model and template."""
+    """The provenance of a component of a document: run, batch, time, model and template."""
 
     id: DocId
     run: str
@@ -56,7 +57,7 @@ class Stamp(Handed):
 
 @dataclass(frozen=True, slots=True)
 class Word(Handed):
-    """A word of one language; `id` is that of its document, which exists once `stored`."""
+    """A word of one language. Its document has this id, and exists if `stored`."""
 
     id: DocId
     text: str
@@ -67,7 +68,7 @@ class Word(Handed):
 
 @dataclass(slots=True)
 class Definition(Handed):
-    """One sense of a word, with everything that can be synthesised for it. Absent values are None or empty."""
+    """A sense of a word with its components. Absent values are None or empty."""
 
     id: DocId
     part_of_speech: str
@@ -91,7 +92,7 @@ class Definition(Handed):
 
 
 def blank_definition() -> dict[str, Any]:
-    """What a definition's document holds before anything was synthesised: lists empty, other values null."""
+    """The fields of a new definition's document: empty lists and nulls."""
     lists = ("synonyms", "antonyms", "cognates", "example_ids", "grammar_patterns", "collocations", "usage_notes")
     values = ("meaning_cluster", "cefr_level", "frequency_band", "language_register", "domain", "region", "model_info")
     return {name: [] for name in (*lists, "word_forms", "source_definitions")} | dict.fromkeys(values)
@@ -99,7 +100,7 @@ def blank_definition() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Definitions of one meaning, from whatever sources; `number` is its place among the word's clusters."""
+    """Source definitions that share a meaning; `number` is the cluster's position in its word."""
 
     id: DocId
     number: int
@@ -111,9 +112,9 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Entry(Handed):
-    """A word with the definitions to be enhanced: those of its synthesis entry, or else all it has (`sources`).
+    """A word with its definitions: those of its synthesis entry, or else those of its sources.
 
-    `synthesis_entry` is the entry of ours, where there is one; what follows it is what that entry holds.
+    `synthesis_entry` is the id of the entry that this tool owns, if any; the fields after it are that entry's.
     """
 
     word: Word
@@ -136,24 +137,82 @@ class Entry(Handed):
 
 
 def unknown_entry(text: str, language: str) -> Entry:
-    """The entry of a word that the database does not know, under the id it will get."""
+    """The entry of a word that is not in the database, with the id it will get."""
     return Entry(Word(derived_id("word", language, text), text, language, stored=False))
 
 
 def clean_word(text: str) -> tuple[str, str]:
-    """A word in its normal form (NFC, single spaces) and "", or "" and the reason why it is none."""
+    """Normalise a word (NFC, single spaces): returns it and "", or "" and the reason why it is invalid."""
     word = " ".join(text.split())
     if word.isascii() and word.isalpha() and len(word) <= MAX_WORD_LENGTH:
         return word, ""  # most words of most lists
     word = unicodedata.normalize("NFC", word)
     if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in word):
-        return "", "it holds control or unassigned characters"
+        return "", "control or unassigned characters"
     if len(word) > MAX_WORD_LENGTH:
-        return "", f"it has {len(word)} characters, more than {MAX_WORD_LENGTH}"
+        return "", f"{len(word)} characters, more than {MAX_WORD_LENGTH}"
     if not any(character.isalnum() for character in word):
-        return "", "it holds neither a letter nor a digit"
+        return "", "no letters or digits"
     return word, ""
 
 
 SYNTHESIS = "synthesis"
-"""The field under which a document keeps its stamps, and the provider of the entries that we make."""
+"""The field of a document's stamps, and the provider of synthesised entries."""
+
+
+_SINGLE = "sense"
+
+
+def clusters_of(entry: Entry) -> list[Cluster]:
+    """Group a word's source definitions by meaning; one outside every cluster forms its own."""
+    groups: dict[str, list[Definition]] = {}
+    for definition in entry.sources:
+        if definition.text.strip():
+            groups.setdefault(_slug(definition), []).append(definition)
+    ordered = sorted(groups.items(), key=lambda group: order_of(group[1][0]))
+    return [
+        Cluster(entry.word.id, number, slug, _fields(slug, number, members[0]), tuple(members), entry.stamps)
+        for number, (slug, members) in enumerate(ordered)
+    ]
+
+
+def _slug(definition: Definition) -> str:
+    return (definition.meaning_cluster or {}).get("slug") or f"{_SINGLE}_{definition.id}"
+
+
+def order_of(definition: Definition) -> float:
+    """The sort key of a definition's cluster; definitions without one come last, in source order."""
+    order = (definition.meaning_cluster or {}).get("order")
+    return float("inf") if order is None else float(order)
+
+
+def _fields(slug: str, number: int, member: Definition) -> Mapping[str, Any]:
+    if member.meaning_cluster:
+        return member.meaning_cluster
+    return cluster_fields(slug, f"{member.part_of_speech} {number + 1}".strip(), "", number, None)
+
+
+def cluster_fields(slug: str, name: str, description: str, order: int, relevance: float | None) -> dict[str, Any]:
+    """A cluster as a field of a definition's document."""
+    return {
+        "id": slug,
+        "slug": slug,
+        "name": name,
+        "description": description,
+        "order": order,
+        "relevance": relevance,
+    }
+
+
+def slug_of(word: str, text: str, taken: Sequence[str]) -> str:
+    """A unique slug for a cluster, prefixed with the word and numbered where it is taken."""
+    plain = re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_") or _SINGLE
+    prefix = re.sub(r"[^a-z0-9]+", "_", word.casefold()).strip("_")
+    slug = plain if not prefix or plain.startswith(prefix) else f"{prefix}_{plain}"
+    candidates = (slug, *(f"{slug}_{number}" for number in range(2, len(taken) + 2)))
+    return next(each for each in candidates if each not in taken)
+
+
+def name_of(slug: str) -> str:
+    """A cluster's display name."""
+    return slug.replace("_", " ").strip().capitalize()

@@ -1,4 +1,4 @@
-"""Names of languages, as prompts use them, by their ISO 639-1 codes."""
+"""English names of languages by ISO 639-1 code, for prompts."""
 
 from collections.abc import Mapping
 
@@ -63,5 +63,5 @@ LANGUAGE_NAMES: Mapping[str, str] = {
 
 
 def language_name(code: str) -> str:
-    """The language's English name; a code that is not in the table stands for itself."""
+    """A language's English name, or its code where the name is unknown."""
     return LANGUAGE_NAMES.get(code, code)

@@ -1,7 +1,7 @@
-"""Words in the order in which something became true of them, kept as the text in which a checkpoint holds them.
+"""An append-only list of words, kept in the checkpoint's JSON encoding.
 
-A run's list of finished words grows to that of a dictionary, and is written whole with every save. As text it takes a
-fifth of the memory, and is on the disk as fast as the disk takes it.
+The list of processed words grows to a dictionary's size and is written with every save. As JSON text it takes a fifth
+of the memory and is written at the speed of the disk.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,13 +10,13 @@ from typing import Any, overload
 import orjson
 
 _BETWEEN = b",\n    "
-"""Stands between two words in an indented list of JSON; no word does, since JSON writes a new line as two others."""
+"""Separator of an indented JSON array; never part of a word, since JSON escapes line breaks."""
 
 _READ = 1 << 16
 
 
 class WordLog(Sequence[str]):
-    """Words that are added at the end, and never taken out."""
+    """An append-only sequence of words."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
         self._text = bytearray()
@@ -26,11 +26,11 @@ class WordLog(Sequence[str]):
 
     @classmethod
     def of(cls, words: Any) -> "WordLog":
-        """The words of a list. Raises `ValueError` for anything else."""
+        """Convert a list of strings. Raises `ValueError` for anything else."""
         if isinstance(words, cls):
             return words
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("it is no list of words")
+            raise ValueError("not a list of words")
         log = cls()
         # Inside a word, JSON has a backslash before every quote, so that these three bytes stand between words only.
         log._text += orjson.dumps(words)[1:-1].replace(b'","', b'"' + _BETWEEN + b'"')
@@ -38,22 +38,22 @@ class WordLog(Sequence[str]):
         return log
 
     def append(self, word: str) -> None:
-        """Add a word."""
+        """Append a word."""
         if self._count:
             self._text += _BETWEEN
         self._text += orjson.dumps(word)
         self._count += 1
 
     def json(self) -> bytes:
-        """The words as an indented list of JSON, one level deep."""
+        """Encode as a JSON array, indented one level."""
         return b"".join((b"[\n    ", self._text, b"\n  ]")) if self._count else b"[]"
 
     def __len__(self) -> int:
-        """How many words there are."""
+        """The number of words."""
         return self._count
 
     def __iter__(self) -> Iterator[str]:
-        """The words in their order, a few of them in memory."""
+        """Iterate in order, decoding a few words at a time."""
         start = 0
         while start < len(self._text):
             end = self._text.find(_BETWEEN, start + _READ)
@@ -68,17 +68,17 @@ class WordLog(Sequence[str]):
     def __getitem__(self, place: slice) -> list[str]: ...
 
     def __getitem__(self, place: int | slice) -> str | list[str]:
-        """A word by its place, or some; all of them are read for it."""
+        """A word, or a slice; decodes all words."""
         return list(self)[place]
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other sequence has the same words."""
+        """Equal to any sequence of the same words."""
         return isinstance(other, Sequence) and len(self) == len(other) and list(self) == list(other)
 
     def __hash__(self) -> int:
-        """Equal logs have equal hashes, as long as nothing is added."""
+        """The hash of the words so far."""
         return hash(bytes(self._text))
 
     def __repr__(self) -> str:
-        """As a list shows itself."""
+        """The representation of a list."""
         return repr(list(self))

@@ -16,8 +16,7 @@ from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError, UsageError
-from floridify_batch.words.article import Asked
-from floridify_batch.words.dictionary_file import opened_dictionary
+from floridify_batch.words.dictionary_file import ImportFilter, opened_dictionary
 from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.floridify_models import COLLECTIONS
 
@@ -189,8 +188,8 @@ async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found
     """The first few by their numbers, the others as a count; everything else is imported."""
     await import_file(file_of(tmp_path, [*KAIKKI, *(["{"] * 7)]), place)
     said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ["Left out line 6: it is no JSON.", "Left out line 7: it is no JSON."]
-    assert said[5] == "And 2 more bad lines were left out."
+    assert said[:2] == ["Skipped line 6: not valid JSON.", "Skipped line 7: not valid JSON."]
+    assert said[5] == "And 2 more invalid lines were skipped."
     assert said[6] == "words.jsonl: 12 lines: 4 imported, 1 in other languages, 7 bad."
     assert database.definitions.count_documents({}) == 5
 
@@ -248,7 +247,7 @@ async def test_progress_is_told_in_bytes(tmp_path: Path, mongo_url: str, databas
     path = file_of(tmp_path, [KAIKKI[2] | {"word": f"w{number}", "x": "y" * 2000} for number in range(2500)])
     told: list[tuple[int, int]] = []
     store = MongoStore(mongo_url, database_name)
-    with opened_dictionary(path, Asked()) as (reading, articles):
+    with opened_dictionary(path, ImportFilter()) as (reading, articles):
         await import_articles(store, articles, "en", reading, lambda done, total: told.append((done, total)))
     await store.close()
     size = path.stat().st_size

@@ -29,8 +29,7 @@ from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url
-from floridify_batch.words.cluster import cluster_fields
-from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, cluster_fields, derived_id
 from tests.twins import Died, End, Service, Shelf, Stage, completion
 
 BANK = Word(derived_id("bank"), "bank", "en")

@@ -14,8 +14,16 @@ from floridify_batch.cli.import_ import summary
 from floridify_batch.database.source_entry import Draft, Present, drafted, word_of, words_found, writes
 from floridify_batch.database.source_import import Distinct, Tally, blocks
 from floridify_batch.errors import UsageError
-from floridify_batch.words.article import Article, Asked, BadArticle, Left, read_article
-from floridify_batch.words.dictionary_file import MAX_LINE_BYTES, Reading, opened_dictionary
+from floridify_batch.words.dictionary_file import (
+    MAX_LINE_BYTES,
+    Article,
+    ImportFilter,
+    InvalidArticle,
+    ReadStats,
+    SkipReason,
+    opened_dictionary,
+    read_article,
+)
 from floridify_batch.words.entry import DocId, Word, unknown_entry
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -32,12 +40,12 @@ def plain(**changes: Any) -> dict[str, Any]:
     return {"word": "kwell", "part_of_speech": "verb", "definitions": ["to dampen"]} | changes
 
 
-def read(said: Any, asked: Asked | None = None) -> tuple[Article | None, dict[Left, int]]:
-    left: Counter[Left] = Counter()
-    return read_article(json.dumps(said).encode(), asked or Asked(), left), dict(left)
+def read(said: Any, asked: ImportFilter | None = None) -> tuple[Article | None, dict[SkipReason, int]]:
+    left: Counter[SkipReason] = Counter()
+    return read_article(json.dumps(said).encode(), asked or ImportFilter(), left), dict(left)
 
 
-def article(said: Any, asked: Asked | None = None) -> Article:
+def article(said: Any, asked: ImportFilter | None = None) -> Article:
     found, _ = read(said, asked)
     assert found is not None
     return found
@@ -61,7 +69,7 @@ def test_a_plain_line() -> None:
 
 def test_the_name_of_a_source() -> None:
     """A line's own goes before the one that was asked for, and that before the usual one."""
-    asked = Asked(provider="mine")
+    asked = ImportFilter(provider="mine")
     assert article(kaikki(), asked).provider == article(plain(), asked).provider == "mine"
     assert article(plain(provider="its own"), asked).provider == "its own"
 
@@ -100,50 +108,50 @@ def test_what_is_left_out_of_a_line() -> None:
     found, left = read(kaikki(senses=senses))
     assert found is not None
     assert found.definitions == ("x" * 5000,)
-    assert left == {Left.FORM: 3, Left.EMPTY: 2, Left.LONG_TEXT: 1}
+    assert left == {SkipReason.FORM: 3, SkipReason.EMPTY: 2, SkipReason.LONG_TEXT: 1}
 
 
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (kaikki(lang_code="de"), Left.LANGUAGE),
-        (plain(language="de"), Left.LANGUAGE),
-        (kaikki(senses=[]), Left.NOTHING),
-        (kaikki(word="x" * 201), Left.LONG_WORD),
-        (kaikki(word="!"), Left.NO_WORD),
-        ({"title": "colour", "redirect": "color"}, Left.REDIRECT),
+        (kaikki(lang_code="de"), SkipReason.LANGUAGE),
+        (plain(language="de"), SkipReason.LANGUAGE),
+        (kaikki(senses=[]), SkipReason.NOTHING),
+        (kaikki(word="x" * 201), SkipReason.LONG_WORD),
+        (kaikki(word="!"), SkipReason.NO_WORD),
+        ({"title": "colour", "redirect": "color"}, SkipReason.REDIRECT),
     ],
 )
-def test_lines_that_are_left_out(said: Any, why: Left) -> None:
+def test_lines_that_are_left_out(said: Any, why: SkipReason) -> None:
     """A line that is in order and of no use is counted under its reason."""
     assert read(said) == (None, {why: 1})
 
 
 BAD = [
-    ([], "no JSON object"),
-    ({"word": "kwell"}, "neither senses nor definitions"),
-    (kaikki(word=None), "names no word"),
-    (kaikki(word={"$ne": 1}), "names no word"),
+    ([], "not a JSON object"),
+    ({"word": "kwell"}, "neither `senses` nor `definitions`"),
+    (kaikki(word=None), "no `word`"),
+    (kaikki(word={"$ne": 1}), "no `word`"),
     (kaikki(word="a\u0007b"), "control"),
-    (kaikki(pos={"$gt": ""}), "no usable pos"),
-    (kaikki(lang_code=["en"]), "no usable lang_code"),
+    (kaikki(pos={"$gt": ""}), "no valid `pos`"),
+    (kaikki(lang_code=["en"]), "no valid `lang_code`"),
     (kaikki(senses="many"), "senses"),
     (kaikki(senses=[{"glosses": "one"}]), "glosses"),
     (kaikki(senses=[{"glosses": [{"$where": "1"}]}]), "glosses"),
     (kaikki(etymology_number=2**63), "etymology_number"),
     (kaikki(etymology_number=True), "etymology_number"),
-    (plain(definitions=[{"text": "x"}]), "neither a text nor a list"),
+    (plain(definitions=[{"text": "x"}]), "neither a string nor a list"),
     (plain(homograph_number="1"), "homograph_number"),
-    (plain(provider={"$ne": None}), "no usable provider"),
-    (plain(provider="Synthesis"), "made here"),
-    (plain(part_of_speech=""), "no usable part_of_speech"),
+    (plain(provider={"$ne": None}), "no valid `provider`"),
+    (plain(provider="Synthesis"), "reserved"),
+    (plain(part_of_speech=""), "no valid `part_of_speech`"),
 ]
 
 
 @pytest.mark.parametrize(("said", "reason"), BAD)
 def test_bad_lines(said: Any, reason: str) -> None:
     """A line that lacks what it must have, or has something else than a text there, is refused with the reason."""
-    with pytest.raises(BadArticle, match=reason):
+    with pytest.raises(InvalidArticle, match=reason):
         read(said)
 
 
@@ -157,8 +165,8 @@ def file_of(folder: Path, *lines: Any, name: str = "words.jsonl") -> Path:
     return path
 
 
-def whole(path: Path, asked: Asked | None = None) -> tuple[Reading, list[Article]]:
-    with opened_dictionary(path, asked or Asked()) as (reading, articles):
+def whole(path: Path, asked: ImportFilter | None = None) -> tuple[ReadStats, list[Article]]:
+    with opened_dictionary(path, asked or ImportFilter()) as (reading, articles):
         return reading, list(articles)
 
 
@@ -169,8 +177,8 @@ def test_a_file(tmp_path: Path) -> None:
     )
     reading, articles = whole(path)
     assert [each.part_of_speech for each in articles] == ["adjective", "verb"]
-    assert list(map(str, reading.bad_lines)) == ["line 3: it is no JSON"]
-    assert reading.lines == 4 == reading.articles + reading.lines_left + reading.bad
+    assert list(map(str, reading.bad_lines)) == ["line 3: not valid JSON"]
+    assert reading.lines == 4 == reading.articles + reading.lines_skipped + reading.bad
     assert reading.done == reading.size == path.stat().st_size
 
 
@@ -198,7 +206,7 @@ def test_a_line_without_end(tmp_path: Path) -> None:
     full = b" " * (MAX_LINE_BYTES - 1)
     reading, articles = whole(file_of(tmp_path, endless, full, plain()))
     assert [each.text for each in articles] == ["kwell"]
-    assert [(line.number, line.reason) for line in reading.bad_lines] == [(1, "it has over 8 MB")]
+    assert [(line.number, line.reason) for line in reading.bad_lines] == [(1, "over 8 MB")]
 
 
 def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
@@ -212,7 +220,7 @@ def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
-        (b"not\njson\n", r"no article .*line 1: it is no JSON"),
+        (b"not\njson\n", r"No article .*line 1: not valid JSON"),
         (b"\x1f\x8b broken", "damaged after line 0"),
         (json.dumps(kaikki(lang_code="de")).encode(), r"for --language en: 1 lines, 1 in other languages"),
     ],
@@ -228,10 +236,10 @@ def test_a_file_without_an_article(tmp_path: Path, contents: bytes, said: str) -
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """A missing file, a folder, and a source's name that will not do."""
     for path, asked, said in (
-        (tmp_path / "none", Asked(), "no file"),
-        (tmp_path, Asked(), "cannot be read"),
-        (file_of(tmp_path, plain()), Asked(provider="synthesis"), "--provider 'synthesis'"),
-        (file_of(tmp_path, plain()), Asked(provider=" "), "1 to 60"),
+        (tmp_path / "none", ImportFilter(), "File not found"),
+        (tmp_path, ImportFilter(), "cannot be read"),
+        (file_of(tmp_path, plain()), ImportFilter(provider="synthesis"), "--provider 'synthesis'"),
+        (file_of(tmp_path, plain()), ImportFilter(provider=" "), "1 to 60"),
     ):
         with pytest.raises(UsageError, match=said):
             whole(path, asked)
@@ -338,14 +346,20 @@ def test_blocks_keep_a_word_together() -> None:
 
 def test_the_closing_words_add_up() -> None:
     """Each sentence begins with a figure, and its parts are that figure."""
-    reading = Reading(0, lines=11, articles=6, bad=2, left=Counter({Left.LANGUAGE: 2, Left.NOTHING: 1, Left.FORM: 3}))
+    reading = ReadStats(
+        0,
+        lines=11,
+        articles=6,
+        bad=2,
+        skipped=Counter({SkipReason.LANGUAGE: 2, SkipReason.NOTHING: 1, SkipReason.FORM: 3}),
+    )
     tally = Tally(new_words=2, new_definitions=4)
     for name in ("a", "b", "c", "a"):
         tally.words.add(name)
     for name in ("a", "b", "c", "d", "e", "e"):
         tally.definitions.add(name)
     assert list(summary("x.jsonl", reading, tally)) == [
-        "x.jsonl: 11 lines: 6 imported, 2 in other languages, 1 without a definition of their own, 2 bad.",
+        "x.jsonl: 11 lines: 6 imported, 2 in other languages, 1 without a definition, 2 bad.",
         "Words: 3: 2 new, 1 there before.",
         "Definitions: 9: 4 new, 1 there before, 1 repeated, 3 forms and spellings of other words.",
     ]

@@ -90,7 +90,7 @@ def test_bad_lines_by_number(tmp_path: Path) -> None:
     assert found.words == ["good", "fine"]
     assert [bad.number for bad in found.bad_lines] == [3, 5, 6, 7]
     assert str(found.bad_lines[0]) == "line 3: it is not UTF-8; save the list as UTF-8"
-    assert str(found.bad_lines[2]) == "line 6: it has 201 characters, more than 200"
+    assert str(found.bad_lines[2]) == "line 6: 201 characters, more than 200"
 
 
 def test_short_csv_rows_are_bad(tmp_path: Path) -> None:

@@ -39,5 +39,5 @@ def test_many_words() -> None:
 @pytest.mark.parametrize("nonsense", [None, {"a": 1}, "word", [1], ["a", None]])
 def test_what_is_no_list_of_words(nonsense: object) -> None:
     """Anything else in a checkpoint is refused."""
-    with pytest.raises(ValueError, match="no list of words"):
+    with pytest.raises(ValueError, match="not a list of words"):
         WordLog.of(nonsense)
