@@ -33,7 +33,7 @@ _LISTED = 13.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class Crash:
     """How batches end. `whole`: every word is processed in the end. `limit`: cap on queued tokens, as a share of what
     the first batch holds. `seconds`: how long a batch runs; `patient` ones run until each chunk knows its batch.
     """
@@ -45,19 +45,19 @@ class Fate:
     patient: bool = False
 
 
-FATES: Mapping[str, Fate] = {
-    "completed": Fate(),
-    "in both files": Fate(("split=0.5",)),
-    "patchy": Fate(("http_500=0.2@1", "missing=0.1@1", "malformed=0.1@1", "not_json=0.1@1", "truncate=0.1@1")),
-    "expired": Fate(("expire=0.5@1",)),
-    "cancelled": Fate(("cancel=1@1", "partial_output=0.5@1")),
-    "queue full": Fate(limit=1.3, seconds=2.0),
-    "too large": Fate(limit=0.8),
-    "shown late": Fate(("list_lag=12", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
-    "rejected": Fate(("fail_batch=1:invalid_request@1",), whole=False),
-    "failed late": Fate(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
-    "forgotten": Fate(("poll_404=1@1",), whole=False),
-    "files gone": Fate(("content_404=1@1",), whole=False),
+FATES: Mapping[str, Crash] = {
+    "completed": Crash(),
+    "in both files": Crash(("split=0.5",)),
+    "patchy": Crash(("http_500=0.2@1", "missing=0.1@1", "malformed=0.1@1", "not_json=0.1@1", "truncate=0.1@1")),
+    "expired": Crash(("expire=0.5@1",)),
+    "cancelled": Crash(("cancel=1@1", "partial_output=0.5@1")),
+    "queue full": Crash(limit=1.3, seconds=2.0),
+    "too large": Crash(limit=0.8),
+    "shown late": Crash(("list_lag=12", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
+    "rejected": Crash(("fail_batch=1:invalid_request@1",), whole=False),
+    "failed late": Crash(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
+    "forgotten": Crash(("poll_404=1@1",), whole=False),
+    "files gone": Crash(("content_404=1@1",), whole=False),
 }
 """How the first batch ends, or every batch."""
 
@@ -94,11 +94,11 @@ class Case:
     """The points at which one process after another dies, on the way through a fate."""
 
     points: tuple[str, ...]
-    fate: str = "completed"
+    crash: str = "completed"
     trouble: str = "none"
 
     def __str__(self) -> str:
-        return f"{' → '.join(self.points) or 'no kill'} | {self.fate} | {self.trouble}"
+        return f"{' → '.join(self.points) or 'no kill'} | {self.crash} | {self.trouble}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,12 @@ class Outcome:
 def whole_matrix() -> list[Case]:
     """Every point against every fate that comes by; the troubles take turns, so that each meets every fate."""
     troubles = cycle(TROUBLES)
-    return [Case((point,), fate, next(troubles)) for fate in FATES for point in POINTS if comes_by(fate, point)]
+    return [Case((point,), crash, next(troubles)) for crash in FATES for point in POINTS if comes_by(crash, point)]
 
 
-def comes_by(fate: str, point: str) -> bool:
+def comes_by(crash: str, point: str) -> bool:
     """Whether a fate passes a point."""
-    return all(fate in those for part, those in RARE.items() if point.endswith(part))
+    return all(crash in those for part, those in RARE.items() if point.endswith(part))
 
 
 class Matrix:
@@ -140,18 +140,18 @@ class Matrix:
 
     def learn(self) -> "Matrix":
         """Run through each fate without any kill, to know what the database is to hold, and how large a batch is."""
-        names = ["completed", *(name for name, fate in FATES.items() if not fate.whole)]
+        names = ["completed", *(name for name, crash in FATES.items() if not crash.whole)]
         with ThreadPoolExecutor(len(names)) as pool:
             for name, (found, tokens) in zip(names, pool.map(self._learned, names), strict=True):
                 self._pictures[name] = found
                 self._tokens = max(self._tokens, tokens)
         return self
 
-    def _learned(self, fate: str) -> tuple[Picture, int]:
-        with self._site(Case((), fate)) as site:
+    def _learned(self, crash: str) -> tuple[Picture, int]:
+        with self._site(Case((), crash)) as site:
             code = site.live()
             if not site.is_through(code):
-                raise RuntimeError(f"{fate}: a run without kills ended with {code}, see {site.folder}")
+                raise RuntimeError(f"{crash}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
                 return picture(database), batches_of(site)[0].input_tokens
 
@@ -163,9 +163,9 @@ class Matrix:
                 wrong = _live_through(site, case, died)
             except Stuck as problem:
                 wrong = str(problem)
-            expected = self._pictures["completed" if FATES[case.fate].whole else case.fate]
+            expected = self._pictures["completed" if FATES[case.crash].whole else case.crash]
             found = figures(site, expected)
-            if not wrong and FATES[case.fate].whole and site.ledger and site.ledger.failed_words:
+            if not wrong and FATES[case.crash].whole and site.ledger and site.ledger.failed_words:
                 wrong = f"words failed: {site.ledger.failed_words}"
         if wrong or not found.fine:
             wrong += f" (see {site.folder})"
@@ -182,20 +182,20 @@ class Matrix:
             site = Site(folder / "desk", settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
             try:
                 site.prepare(KNOWN)
-                with _time_passing(site) if FATES[case.fate].patient else nullcontext():
+                with _time_passing(site) if FATES[case.crash].patient else nullcontext():
                     yield site
             finally:
                 site.forget()
 
     def _settings(self, service: Path, case: Case) -> SandboxSettings:
-        fate = FATES[case.fate]
-        limit = (f"token_limit={int(fate.limit * self._tokens)}",) if fate.limit else ()
+        crash = FATES[case.crash]
+        limit = (f"token_limit={int(crash.limit * self._tokens)}",) if crash.limit else ()
         return SandboxSettings(
             data=service,
             port=0,
             validating_seconds=0,
-            running_seconds=fate.seconds,
-            faults=(*fate.faults, *limit, *TROUBLES[case.trouble]),
+            running_seconds=crash.seconds,
+            faults=(*crash.faults, *limit, *TROUBLES[case.trouble]),
             fast=True,
         )
 

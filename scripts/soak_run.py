@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _matrix(folder: Path, options: Any) -> bool:
     began, workers, outcomes = time.monotonic(), options.workers, list[Outcome]()
-    cases = [case for case in whole_matrix() if options.fate in (None, case.fate)]
+    cases = [case for case in whole_matrix() if options.crash in (None, case.crash)]
     print(f"{len(cases)} cases, {workers} at a time. Without kills first, to know what is right.", flush=True)
     with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(workers) as pool:
         matrix = Matrix(folder / "cases", mongo.url).learn()

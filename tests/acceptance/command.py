@@ -22,9 +22,9 @@ from pymongo.database import Database
 
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
-from tests.acceptance.forked import done
-from tests.acceptance.library import add_known
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.command_server import done
+from tests.documents import add_known
+from tests.sandbox import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("batch-synth"))
 KEY = "sk-hush-hush-0123456789"
@@ -37,7 +37,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What a command left behind when it ended."""
 
     code: int
@@ -46,7 +46,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Shell:
     """A folder with a word list, and the service and database that its commands use."""
 
     folder: Path
@@ -65,17 +65,17 @@ class Desk:
         add_known(self.database, *words)
         return words
 
-    def do(self, *arguments: str, **env: str) -> Said:
+    def run(self, *arguments: str, **env: str) -> CommandResult:
         """Run a command to its end."""
-        return Said(*done([COMMAND, *arguments], self.folder, self.env | env, PATIENCE))
+        return CommandResult(*done([COMMAND, *arguments], self.folder, self.env | env, PATIENCE))
 
-    def each(self, *commands: tuple[str, ...]) -> list[Said]:
+    def each(self, *commands: tuple[str, ...]) -> list[CommandResult]:
         """Run commands that only look, at the same time."""
         with ThreadPoolExecutor(len(commands)) as pool:
-            return list(pool.map(lambda arguments: self.do(*arguments), commands))
+            return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
     @contextmanager
-    def doing(self, *arguments: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
+    def start(self, *arguments: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
         """A command under way; killed if it is not through."""
         with subprocess.Popen(
             [COMMAND, *arguments],
@@ -91,7 +91,7 @@ class Desk:
             finally:
                 process.kill()
 
-    def bare(self) -> "Desk":
+    def bare(self) -> "Shell":
         """The same for a user who has set nothing."""
         ours = ("BATCH_SYNTH_", "OPENAI_", "MONGODB_")
         return replace(self, env={name: value for name, value in self.env.items() if not name.startswith(ours)})
@@ -152,10 +152,10 @@ class Desk:
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
 
 
-def said(process: "subprocess.Popen[str]") -> Said:
+def said(process: "subprocess.Popen[str]") -> CommandResult:
     """What a command under way says until it ends."""
     out, err = process.communicate(timeout=PATIENCE)
-    return Said(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
 def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:

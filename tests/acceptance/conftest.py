@@ -10,9 +10,9 @@ import pytest
 from pymongo import MongoClient
 
 from floridify_batch.sandbox.process import running_sandbox
-from tests.acceptance.command import KEY, Desk
+from tests.acceptance.command import KEY, Shell
 from tests.acceptance.refusals import Refused, refusals
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 type Client = MongoClient[dict[str, Any]]
 
@@ -40,20 +40,20 @@ def plain_env() -> dict[str, str]:
     return kept | {"COLUMNS": "200", "PYTHONUTF8": "1"}
 
 
-class DeskMaker(Protocol):
+class ShellFactory(Protocol):
     """Makes desks of one test, each with a folder and a database of its own."""
 
-    def __call__(self, sandbox: Sandbox, name: str = "desk") -> Desk:
+    def __call__(self, sandbox: Sandbox, name: str = "desk") -> Shell:
         """A desk whose commands use a sandbox."""
 
 
 @pytest.fixture
-def desk_at(
+def make_shell(
     tmp_path: Path, plain_env: dict[str, str], mongo_url: str, mongo_client: Client, database_name: str
-) -> Iterator[DeskMaker]:
+) -> Iterator[ShellFactory]:
     databases = []
 
-    def made(sandbox: Sandbox, name: str = "desk") -> Desk:
+    def made(sandbox: Sandbox, name: str = "desk") -> Shell:
         database = mongo_client[f"{database_name}_{name}"]
         databases.append(database)
         settings = {
@@ -65,7 +65,7 @@ def desk_at(
         }
         folder = tmp_path / name
         folder.mkdir()
-        return Desk(folder, plain_env | settings, sandbox, database)
+        return Shell(folder, plain_env | settings, sandbox, database)
 
     yield made
     for database in databases:
@@ -73,15 +73,15 @@ def desk_at(
 
 
 @pytest.fixture
-def desk(desk_at: DeskMaker, quick: Sandbox) -> Desk:
+def shell(make_shell: ShellFactory, quick: Sandbox) -> Shell:
     """A desk at the quick sandbox."""
-    return desk_at(quick)
+    return make_shell(quick)
 
 
 @pytest.fixture
-def still(desk_at: DeskMaker, frozen: Sandbox) -> Iterator[Desk]:
+def paused(make_shell: ShellFactory, frozen: Sandbox) -> Iterator[Shell]:
     """A desk at the frozen sandbox; what it left there is ended."""
-    yield desk_at(frozen, "still")
+    yield make_shell(frozen, "still")
     frozen.control(faults=[], finish=True)
 
 

@@ -17,10 +17,10 @@ from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import run_info
 from floridify_batch.run.settings import brief_of
 from floridify_batch.words.word_list import digest_of, write_normalised
-from tests.acceptance.command import KEY, Desk, Said
-from tests.acceptance.sandbox import Sandbox
-from tests.doors import Door, served
+from tests.acceptance.command import KEY, CommandResult, Shell
+from tests.http_services import Handler, served
 from tests.ledgers import run_settings
+from tests.sandbox import Sandbox
 
 CLOSED = "http://127.0.0.1:9/v1"  # the port of `discard`, at which nobody listens any more
 WORDS = ["moon", "sun"]
@@ -173,10 +173,10 @@ CASES = {
 }
 
 
-class WebPage(Door):
+class WebPage(Handler):
     """Something else than the service: a page for whatever is asked."""
 
-    def take(self, _: bytes | None) -> None:
+    def respond(self, _: bytes | None) -> None:
         """Answer with a page."""
         self.answer(200, "text/html", b"<html>Welcome</html>")
 
@@ -185,7 +185,7 @@ class WebPage(Door):
 class Refused:
     """What a case said, and the files that were there before and after."""
 
-    said: Said
+    said: CommandResult
     before: Mapping[str, bytes]
     after: Mapping[str, bytes]
 
@@ -205,12 +205,12 @@ def refusals(
     def attempt(name: str, case: Case) -> Refused:
         folder = root / name
         folder.mkdir()
-        desk = Desk(folder, given, sandbox, database)
-        desk.write(*WORDS)
+        shell = Shell(folder, given, sandbox, database)
+        shell.write(*WORDS)
         case.prepare(folder)
         before = files(folder)
         arguments = case.arguments.format(page=page, service=sandbox.url.removesuffix("/v1"))
-        return Refused(desk.do(*split(arguments), **case.env), before, files(folder))
+        return Refused(shell.run(*split(arguments), **case.env), before, files(folder))
 
     with served(WebPage) as page, ThreadPoolExecutor(2) as pool:
         try:

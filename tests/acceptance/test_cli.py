@@ -12,10 +12,10 @@ import pytest
 from bson import ObjectId
 from openai import OpenAI
 
-from tests.acceptance.command import KEY, Desk, said, together, until
-from tests.acceptance.conftest import DeskMaker
-from tests.acceptance.library import add_known
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.command import KEY, Shell, said, together, until
+from tests.acceptance.conftest import ShellFactory
+from tests.documents import add_known
+from tests.sandbox import Sandbox
 
 if TYPE_CHECKING:
     import subprocess
@@ -33,151 +33,151 @@ def words_of(name: str, count: int) -> list[str]:
     return [f"{name}{'abcdefghijkl'[number]}" for number in range(count)]
 
 
-def assert_finished(desk: Desk, words: list[str]) -> None:
+def assert_finished(shell: Shell, words: list[str]) -> None:
     """Every word is processed, and every chunk became one batch."""
-    ledger = desk.ledger
+    ledger = shell.ledger
     assert sorted(ledger.processed_words) == sorted(words)
     assert ledger.failed_words == {}
     assert {record.state for record in ledger.chunks} == {"DONE"}
-    assert len(desk.batches()) == len(ledger.chunks)
+    assert len(shell.batches()) == len(ledger.chunks)
 
 
 # ── in a terminal ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_terminal(desk: Desk) -> None:
+def test_terminal(shell: Shell) -> None:
     """A terminal shows the cost, asks before anything is spent, then shows live tables, and in the end the sums."""
     words = words_of("term", 4)
-    desk.write(*words)
-    with desk.terminal("run", "words.txt", *FEW) as terminal:
+    shell.write(*words)
+    with shell.terminal("run", "words.txt", *FEW) as terminal:
         terminal.wait_for("Proceed?")
         assert "batch price" in terminal.text
-        assert not desk.checkpoint.path.exists()
+        assert not shell.checkpoint.path.exists()
         terminal.type("y\n")
         assert terminal.ended() == 0
         for shown in ("words/min", "expires in", "in flight", "━", "4 of 4"):
             assert shown in terminal.text
-        assert all(f"batch_{batch['id'][6:9]}" in terminal.text for batch in desk.batches())
-    assert_finished(desk, words)
+        assert all(f"batch_{batch['id'][6:9]}" in terminal.text for batch in shell.batches())
+    assert_finished(shell, words)
 
 
-def test_declined(desk_at: DeskMaker, quick: Sandbox) -> None:
+def test_declined(make_shell: ShellFactory, quick: Sandbox) -> None:
     """Whoever says no, or nothing, or presses Ctrl-C at the question has sent and spent nothing, and can come back."""
     before = quick.stats()
     together(
-        lambda: declined(desk_at(quick, "no"), "n\n"),
-        lambda: declined(desk_at(quick, "nothing"), "\n"),
-        lambda: declined(desk_at(quick, "interrupt"), "\x03"),
+        lambda: declined(make_shell(quick, "no"), "n\n"),
+        lambda: declined(make_shell(quick, "nothing"), "\n"),
+        lambda: declined(make_shell(quick, "interrupt"), "\x03"),
     )
     assert quick.stats() == before
 
 
-def declined(desk: Desk, answer: str) -> None:
+def declined(shell: Shell, answer: str) -> None:
     """Answer the question so that nothing is begun."""
-    desk.write("declined")
-    with desk.terminal("run", "words.txt") as terminal:
+    shell.write("declined")
+    with shell.terminal("run", "words.txt") as terminal:
         terminal.wait_for("Proceed?")
         terminal.type(answer)
         assert terminal.ended() == 130
         assert "Nothing was sent" in terminal.text
         assert "Traceback" not in terminal.text
-    assert not desk.checkpoint.path.exists()
+    assert not shell.checkpoint.path.exists()
 
 
 # ── runs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_run(desk: Desk) -> None:
+def test_run(shell: Shell) -> None:
     """A run given by options alone is done once: again it sends nothing; with --force it begins anew, and replaces."""
     words = [*words_of("again", 2), "en coulisse", "café"]
-    desk.write(*words)
-    settings = {name: value for name, value in desk.env.items() if name.startswith("BATCH_SYNTH_")}
+    shell.write(*words)
+    settings = {name: value for name, value in shell.env.items() if name.startswith("BATCH_SYNTH_")}
     options = [f"--{name.removeprefix('BATCH_SYNTH_').lower().replace('_', '-')}={settings[name]}" for name in settings]
-    bare, key = desk.bare(), {"OPENAI_API_KEY": desk.env["OPENAI_API_KEY"]}
+    bare, key = shell.bare(), {"OPENAI_API_KEY": shell.env["OPENAI_API_KEY"]}
     command = ("run", "words.txt", "--yes", "--components", "examples", "--model", "gpt-5.4-nano", *options)
-    done = bare.do(*command, **key, BATCH_SYNTH_MODEL="gpt-4o-mini")
+    done = bare.run(*command, **key, BATCH_SYNTH_MODEL="gpt-4o-mini")
     assert (done.code, done.err) == (0, "")
     assert "Complete: 4 of 4 words processed" in done.out
-    assert_finished(desk, words)
-    assert set(desk.database.words.distinct("text")) == set(words)
-    assert desk.ledger.run.settings.model == "gpt-5.4-nano"
-    before, first, examples = desk.sandbox.stats(), desk.ledger, set(desk.database.examples.distinct("_id"))
-    again = bare.do(*command, **key)
+    assert_finished(shell, words)
+    assert set(shell.database.words.distinct("text")) == set(words)
+    assert shell.ledger.run.settings.model == "gpt-5.4-nano"
+    before, first, examples = shell.sandbox.stats(), shell.ledger, set(shell.database.examples.distinct("_id"))
+    again = bare.run(*command, **key)
     assert (again.code, again.err, "Nothing to do" in again.out) == (0, "", True)
-    assert (desk.sandbox.stats(), desk.ledger) == (before, first)
-    assert bare.do(*command, "--force", **key).code == 0
-    assert examples.isdisjoint(desk.database.examples.distinct("_id"))
-    (aside,) = desk.folder.glob("words.checkpoint.2*.json")
-    assert orjson.loads(aside.read_bytes())["run"]["id"] == first.run.id != desk.ledger.run.id
+    assert (shell.sandbox.stats(), shell.ledger) == (before, first)
+    assert bare.run(*command, "--force", **key).code == 0
+    assert examples.isdisjoint(shell.database.examples.distinct("_id"))
+    (aside,) = shell.folder.glob("words.checkpoint.2*.json")
+    assert orjson.loads(aside.read_bytes())["run"]["id"] == first.run.id != shell.ledger.run.id
 
 
-def test_dry_run(desk: Desk) -> None:
+def test_dry_run(shell: Shell) -> None:
     """A dry run shows the cost and leaves the folder as it was, with neither key, service nor database."""
-    desk.write(*words_of("dry", 3))
-    before = desk.listing()
-    done = desk.bare().do("run", "words.txt", "--dry-run")
+    shell.write(*words_of("dry", 3))
+    before = shell.listing()
+    done = shell.bare().run("run", "words.txt", "--dry-run")
     assert (done.code, done.err) == (0, "")
     assert "3 words: 0 complete already, 3 without definitions" in done.out
     assert "batch price" in done.out
-    assert desk.listing() == before
+    assert shell.listing() == before
 
 
-def test_passes(still: Desk) -> None:
+def test_passes(paused: Shell) -> None:
     """Passes that never wait bring a run to its end; meanwhile and afterwards one sees how its batches stand."""
     words = words_of("pass", 2)
-    still.write(*words)
-    left = still.do(*RUN, "--no-wait")
+    paused.write(*words)
+    left = paused.run(*RUN, "--no-wait")
     assert (left.code, "batch-synth resume --checkpoint words.checkpoint.json" in left.out) == (0, True)
-    (batch,) = still.batches()
-    during, one = still.each(("status",), ("status", batch["id"]))
+    (batch,) = paused.batches()
+    during, one = paused.each(("status",), ("status", batch["id"]))
     assert (during.code, during.err) == (one.code, one.err) == (0, "")
     assert all(shown in during.out for shown in (batch["id"], "in progress", "0/2"))
     assert all(shown in one.out for shown in ("0 of 2, 0 failed", batch["label"]))
     for wave in (2, 3):
-        still.sandbox.control(finish=True)
-        assert still.do(*RESUME, "--no-wait").code == 0
-        assert len(still.batches()) == min(wave, 2)
-    assert_finished(still, words)
-    after = still.do("status", "--checkpoint", "words.checkpoint.json")
-    _, second = still.ledger.chunks
+        paused.sandbox.control(finish=True)
+        assert paused.run(*RESUME, "--no-wait").code == 0
+        assert len(paused.batches()) == min(wave, 2)
+    assert_finished(paused, words)
+    after = paused.run("status", "--checkpoint", "words.checkpoint.json")
+    _, second = paused.ledger.chunks
     assert all(shown in after.out for shown in ("2/2", f"{second.requests}/{second.requests}", "done"))
     assert "in progress" not in after.out
 
 
-def test_cancel(still: Desk) -> None:
+def test_cancel(paused: Shell) -> None:
     """A cancelled batch's finished answers are stored by the same command, and resume asks for the rest alone."""
     words = words_of("cancel", 4)
-    still.write(*words)
-    add_known(still.database, *words)
-    before = still.sandbox.stats()["bodies_answered_more_than_once"]
-    still.sandbox.control(faults=["partial_output=0.5"])
-    assert still.do(*RUN, "--no-wait").code == 0
-    (batch,) = still.batches()
-    cancelled = still.do("cancel", "--checkpoint", "words.checkpoint.json")
+    paused.write(*words)
+    add_known(paused.database, *words)
+    before = paused.sandbox.stats()["bodies_answered_more_than_once"]
+    paused.sandbox.control(faults=["partial_output=0.5"])
+    assert paused.run(*RUN, "--no-wait").code == 0
+    (batch,) = paused.batches()
+    cancelled = paused.run("cancel", "--checkpoint", "words.checkpoint.json")
     assert (cancelled.code, batch["id"] in cancelled.out, "resume --checkpoint" in cancelled.out) == (0, True, True)
-    assert still.database.definitions.count_documents({"synthesis": {"$exists": True}}) > 0
-    assert (len(still.batches()), still.ledger.totals().answered) == (1, 4)
-    assert still.do(*RESUME, "--no-wait").code == 0
-    still.sandbox.control(finish=True)
-    assert still.do(*RESUME).code == 0
-    assert_finished(still, words)
-    assert [each["counts"]["completed"] for each in still.batches()] == [4, 4]
-    assert still.sandbox.stats()["bodies_answered_more_than_once"] == before
+    assert paused.database.definitions.count_documents({"synthesis": {"$exists": True}}) > 0
+    assert (len(paused.batches()), paused.ledger.totals().answered) == (1, 4)
+    assert paused.run(*RESUME, "--no-wait").code == 0
+    paused.sandbox.control(finish=True)
+    assert paused.run(*RESUME).code == 0
+    assert_finished(paused, words)
+    assert [each["counts"]["completed"] for each in paused.batches()] == [4, 4]
+    assert paused.sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
-def test_failures(desk: Desk) -> None:
+def test_failures(shell: Shell) -> None:
     """Failed words are listed with what failed of each; a batch that is not the run's is shown with a note."""
     words = ["fineword", "refusedword"]
-    desk.write(*words)
-    add_known(desk.database, *words)
-    with desk.sandbox.faults("refuse=refusedword"):
-        run = desk.do(*RUN)
-    assert (run.code, desk.ledger.processed_words) == (1, ["fineword"])
-    (mine,), its = desk.batches(), ("--checkpoint", "words.checkpoint.json")
-    listed, one, other, nothing = desk.each(
+    shell.write(*words)
+    add_known(shell.database, *words)
+    with shell.sandbox.faults("refuse=refusedword"):
+        run = shell.run(*RUN)
+    assert (run.code, shell.ledger.processed_words) == (1, ["fineword"])
+    (mine,), its = shell.batches(), ("--checkpoint", "words.checkpoint.json")
+    listed, one, other, nothing = shell.each(
         ("failures", *its),
         ("status", mine["id"], *its),
-        ("status", batch_of_a_stranger(desk.sandbox), *its),
+        ("status", batch_of_a_stranger(shell.sandbox), *its),
         ("cancel",),  # the folder's only run
     )
     assert (listed.code, listed.err, listed.out.count("refusedword")) == (0, "", 3)
@@ -185,24 +185,24 @@ def test_failures(desk: Desk) -> None:
     assert listed.out.startswith("2 failures\n")
     assert re.search(r"2 +refused +refusedword", listed.out)
     assert "fineword" not in listed.out
-    as_json(desk, mine["id"], listed.out)
-    (record,) = desk.ledger.chunks
+    as_json(shell, mine["id"], listed.out)
+    (record,) = shell.ledger.chunks
     assert f"{record.usage.input:,} in, {record.usage.output:,} out" in one.out
     assert "No chunk" not in one.out
     assert (nothing.code, "nothing to cancel" in nothing.out) == (0, True)
     assert (other.code, "No chunk of this checkpoint owns this batch" in other.out) == (0, True)
 
 
-def as_json(desk: Desk, batch_id: str, listed: str) -> None:
+def as_json(shell: Shell, batch_id: str, listed: str) -> None:
     """The same as objects: a failure names the document that it was about, as the table does where there is room."""
-    failed, chunks, batch = (orjson.loads(each.out) for each in desk.each(*JSON, ("status", batch_id, "--json")))
+    failed, chunks, batch = (orjson.loads(each.out) for each in shell.each(*JSON, ("status", batch_id, "--json")))
     assert failed["failed_words"].keys() == {"refusedword"}
     assert {each["custom_id"].split("-")[1] for each in failed["failures"]} == {
         str(each["document"]) for each in failed["failures"]
     }
     assert all(each["document"] in listed for each in failed["failures"])
     ids = [ObjectId(each["document"]) for each in failed["failures"]]
-    assert desk.database.definitions.count_documents({"_id": {"$in": ids}}) == len(set(ids)) > 0
+    assert shell.database.definitions.count_documents({"_id": {"$in": ids}}) == len(set(ids)) > 0
     (chunk,) = chunks["chunks"]
     assert (chunk["batch_id"], chunk["done"], chunk["failed"]) == (batch_id, 4, 2)
     assert (batch["id"], batch["status"], batch["total"]) == (batch_id, "completed", 4)
@@ -216,18 +216,18 @@ def batch_of_a_stranger(sandbox: Sandbox) -> str:
         return client.batches.create(input_file_id=held.id, **order).id
 
 
-def test_local_mongod(desk: Desk) -> None:
+def test_local_mongod(shell: Shell) -> None:
     """Without any server or key, a run with --sandbox works, keeps its data, and leaves no process behind."""
-    desk.write("local")
-    bare = desk.bare()
+    shell.write("local")
+    bare = shell.bare()
     quick = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1", "BATCH_SYNTH_POLL_INTERVAL": "0.1"}
-    done = bare.do(*RUN, "--sandbox", **quick)
+    done = bare.run(*RUN, "--sandbox", **quick)
     assert (done.code, done.err) == (0, "")
     assert "Local MongoDB started at mongodb://127.0.0.1:" in done.out
-    assert processes_in(desk.folder) == []
-    again = bare.do("run", "words.txt", "--dry-run", "--checkpoint", "another.json", *FEW)
+    assert processes_in(shell.folder) == []
+    again = bare.run("run", "words.txt", "--dry-run", "--checkpoint", "another.json", *FEW)
     assert (again.code, "1 complete already" in again.out) == (0, True)
-    assert processes_in(desk.folder) == []
+    assert processes_in(shell.folder) == []
 
 
 def processes_in(folder: Path) -> list[bytes]:
@@ -244,33 +244,33 @@ def processes_in(folder: Path) -> list[bytes]:
 # ── interrupted ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_first_interrupt(still: Desk) -> None:
+def test_first_interrupt(paused: Shell) -> None:
     """Ctrl-C at the live tables leaves in good order and says how to go on; that command finishes the run."""
     words = words_of("stop", 3)
-    still.write(*words)
-    add_known(still.database, *words)
-    with still.terminal(*RUN) as terminal:
-        still.under_way(terminal.process)
+    paused.write(*words)
+    add_known(paused.database, *words)
+    with paused.terminal(*RUN) as terminal:
+        paused.under_way(terminal.process)
         terminal.type("\x03")
         assert terminal.ended() == 130
         assert "Stopped. Go on with: batch-synth resume --checkpoint words.checkpoint.json" in terminal.text
         assert "Traceback" not in terminal.text
         assert "Complete" not in terminal.text
-    still.sandbox.control(finish=True)
-    done = still.do(*RESUME)
+    paused.sandbox.control(finish=True)
+    done = paused.run(*RESUME)
     assert (done.code, done.err) == (0, "")
-    assert_finished(still, words)
+    assert_finished(paused, words)
 
 
-def test_second_interrupt(still: Desk) -> None:
+def test_second_interrupt(paused: Shell) -> None:
     """A second Ctrl-C ends at once, even while a batch is being made; resume finds the batch and makes no other."""
     words = words_of("twice", 3)
-    still.write(*words)
-    add_known(still.database, *words)
-    still.sandbox.control(faults=["create_hold=20"])
-    before = still.sandbox.next_batch()
-    with still.doing(*RUN) as process:
-        until(lambda: still.sandbox.next_batch() > before)
+    paused.write(*words)
+    add_known(paused.database, *words)
+    paused.sandbox.control(faults=["create_hold=20"])
+    before = paused.sandbox.next_batch()
+    with paused.start(*RUN) as process:
+        until(lambda: paused.sandbox.next_batch() > before)
         process.send_signal(signal.SIGINT)
         assert "Stopping after the present step" in line_with(process, "Stopping")
         assert process.poll() is None
@@ -279,10 +279,10 @@ def test_second_interrupt(still: Desk) -> None:
         stopped = said(process)
     assert (stopped.code, time.monotonic() - asked < 3) == (130, True)
     assert stopped.err == "Stopped. Go on with: batch-synth resume --checkpoint words.checkpoint.json\n"
-    assert still.states() == ["SUBMITTING"]
-    still.sandbox.control(faults=[], finish=True)
-    assert still.do(*RESUME).code == 0
-    assert_finished(still, words)
+    assert paused.states() == ["SUBMITTING"]
+    paused.sandbox.control(faults=[], finish=True)
+    assert paused.run(*RESUME).code == 0
+    assert_finished(paused, words)
 
 
 def line_with(process: "subprocess.Popen[str]", text: str) -> str:
@@ -291,28 +291,28 @@ def line_with(process: "subprocess.Popen[str]", text: str) -> str:
     return next(line for line in process.stdout if text in line)
 
 
-def test_two_at_once(still: Desk) -> None:
+def test_two_at_once(paused: Shell) -> None:
     """A second command leaves a checkpoint alone and says who has it; SIGTERM ends the first one in good order."""
-    still.write("shared")
-    add_known(still.database, "shared")
-    with still.doing(*RUN) as process:
-        still.under_way(process)
-        second = still.do(*RESUME)
+    paused.write("shared")
+    add_known(paused.database, "shared")
+    with paused.start(*RUN) as process:
+        paused.under_way(process)
+        second = paused.run(*RESUME)
         assert (second.code, f"process {process.pid} " in second.err) == (3, True)
-        assert KEY not in "".join(path.read_text() for path in still.folder.glob(".*"))
+        assert KEY not in "".join(path.read_text() for path in paused.folder.glob(".*"))
         process.terminate()
         stopped = said(process)
     assert (stopped.code, "resume --checkpoint" in stopped.err) == (130, True)
-    assert len(still.batches()) == 1
+    assert len(paused.batches()) == 1
 
 
 # ── killed ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_killed(desk_at: DeskMaker, quick: Sandbox, frozen: Sandbox) -> None:
+def test_killed(make_shell: ShellFactory, quick: Sandbox, frozen: Sandbox) -> None:
     """Killed at any moment, as often as you like, a run that is resumed pays for nothing twice, and finishes."""
     before = quick.stats()["bodies_answered_more_than_once"]
-    by_state, at_random, held = desk_at(quick, "state"), desk_at(quick, "random"), desk_at(frozen, "held")
+    by_state, at_random, held = make_shell(quick, "state"), make_shell(quick, "random"), make_shell(frozen, "held")
     together(
         lambda: killed_in_states(by_state),
         lambda: killed_at_random(at_random),
@@ -321,74 +321,74 @@ def test_killed(desk_at: DeskMaker, quick: Sandbox, frozen: Sandbox) -> None:
     assert quick.stats()["bodies_answered_more_than_once"] == before
 
 
-def started(desk: Desk) -> tuple[list[str], tuple[str, ...]]:
+def started(shell: Shell) -> tuple[list[str], tuple[str, ...]]:
     """Known and unknown words in chunks of two, and the command that runs them."""
-    words = words_of(desk.folder.name, 6)
-    desk.write(*words)
-    add_known(desk.database, *words[:3])
+    words = words_of(shell.folder.name, 6)
+    shell.write(*words)
+    add_known(shell.database, *words[:3])
     return words, (*RUN, "--batch-size", "2")
 
 
 STATES = ("PLANNED", "SUBMITTING", "SUBMITTED", "ANSWERED", "STORED", "DONE")
 
 
-def killed_in_states(desk: Desk) -> None:
+def killed_in_states(shell: Shell) -> None:
     """Killed at the first sight of a chunk in each state, or behind it."""
-    words, command = started(desk)
+    words, command = started(shell)
     kills = 0
     for first in ("PLANNED", "SUBMITTED", "ANSWERED"):
         here = STATES[STATES.index(first) :]  # a state that lasts for a moment may not be seen
-        with desk.doing(*command) as process:
-            while not any(state in here for state in desk.states()) and process.poll() is None:
+        with shell.start(*command) as process:
+            while not any(state in here for state in shell.states()) and process.poll() is None:
                 time.sleep(0.002)
             kills += process.poll() is None
             process.kill()
             process.communicate()
         command = RESUME
     assert kills >= 2
-    done = desk.do(*RESUME)
+    done = shell.run(*RESUME)
     assert (done.code, done.err) == (0, "")
-    assert_finished(desk, words)
+    assert_finished(shell, words)
 
 
-def killed_at_random(desk: Desk) -> None:
+def killed_at_random(shell: Shell) -> None:
     """Killed at moments that a seed decides."""
-    words, command = started(desk)
+    words, command = started(shell)
     chance = random.Random(20261120)  # noqa: S311  not for secrets
     for _ in range(3):
-        with desk.doing(*command) as process:
-            until(desk.checkpoint.path.exists)
+        with shell.start(*command) as process:
+            until(shell.checkpoint.path.exists)
             time.sleep(chance.uniform(0.3, 1.5))
             process.kill()
             process.communicate()
         command = RESUME
-    assert desk.do(*RESUME).code == 0
-    assert_finished(desk, words)
+    assert shell.run(*RESUME).code == 0
+    assert_finished(shell, words)
 
 
-def killed_before_the_reply(desk: Desk) -> None:
+def killed_before_the_reply(shell: Shell) -> None:
     """Killed after a batch was made and before its id was known."""
     words = words_of("held", 2)
-    desk.write(*words)
-    add_known(desk.database, *words)
-    desk.sandbox.control(faults=["create_hold=20"])
-    before = desk.sandbox.next_batch()
-    with desk.doing(*RUN) as process:
-        until(lambda: desk.sandbox.next_batch() > before)
+    shell.write(*words)
+    add_known(shell.database, *words)
+    shell.sandbox.control(faults=["create_hold=20"])
+    before = shell.sandbox.next_batch()
+    with shell.start(*RUN) as process:
+        until(lambda: shell.sandbox.next_batch() > before)
         process.kill()
         process.communicate()
-    desk.sandbox.control(faults=[], finish=True)
-    assert desk.do(*RESUME).code == 0
-    assert_finished(desk, words)
+    shell.sandbox.control(faults=[], finish=True)
+    assert shell.run(*RESUME).code == 0
+    assert_finished(shell, words)
 
 
 # ── the command itself ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_sandbox_command(desk: Desk, free_port: int) -> None:
+def test_sandbox_command(shell: Shell, free_port: int) -> None:
     """The sandbox can be started by itself, says where it is, and Ctrl-C ends it."""
     options = ("--port", str(free_port), "--data", "remembered", "--seconds", "0")
-    with desk.doing("sandbox", *options) as process:
+    with shell.start("sandbox", *options) as process:
         assert f"http://127.0.0.1:{free_port}/v1" in line_with(process, "Sandbox at")
         assert Sandbox(f"http://127.0.0.1:{free_port}/v1").stats()["batches_created"] == 0
         process.send_signal(signal.SIGINT)

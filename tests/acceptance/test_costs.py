@@ -3,7 +3,7 @@
 import json
 
 from floridify_batch.run.ledger import ChunkState
-from tests.acceptance.command import Desk
+from tests.acceptance.command import Shell
 
 FEW = ("--components", "synonyms,cefr_level")
 RUN = ("run", "words.txt", "--yes", *FEW)
@@ -11,68 +11,68 @@ RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
 COSTS = ("costs", "--checkpoint", "words.checkpoint.json")
 
 
-def test_the_wall(desk: Desk) -> None:
+def test_the_wall(shell: Shell) -> None:
     """A run stops before its wall with exit code 6, says what is left, and goes on behind a higher one."""
-    words = desk.known("wall", 10)
+    words = shell.known("wall", 10)
     dear = ("--price", "in=100,out=100")
-    before = desk.sandbox.stats()["bodies_answered_more_than_once"]
-    stopped = desk.do(*RUN, *dear, "--max-cost", "0.5")
+    before = shell.sandbox.stats()["bodies_answered_more_than_once"]
+    stopped = shell.run(*RUN, *dear, "--max-cost", "0.5")
     assert stopped.code == 6, stopped
-    ledger = desk.ledger
+    ledger = shell.ledger
     assert 0 < len(ledger.processed_words) < len(words)
     assert not list(ledger.in_state(ChunkState.SUBMITTED))
     assert "--max-cost 0.5 is reached" in stopped.out
     assert f"{len(words) - len(ledger.processed_words)} words are left" in stopped.out
     assert "batch-synth resume --checkpoint words.checkpoint.json --max-cost" in stopped.out
-    again = desk.do(*RESUME)
+    again = shell.run(*RESUME)
     assert again.code == 6
-    done = desk.do(*RESUME, "--max-cost", "1000")
+    done = shell.run(*RESUME, "--max-cost", "1000")
     assert done.code == 0, done
-    assert sorted(desk.ledger.processed_words) == sorted(words)
-    assert desk.sandbox.stats()["bodies_answered_more_than_once"] == before
+    assert sorted(shell.ledger.processed_words) == sorted(words)
+    assert shell.sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
-def test_the_wall_at_once(desk: Desk) -> None:
+def test_the_wall_at_once(shell: Shell) -> None:
     """The wall holds where requests are answered at once, too."""
-    desk.known("nearwall", 8)
-    stopped = desk.do(*RUN, "--immediate", "--price", "in=100,out=100", "--max-cost", "0.4")
+    shell.known("nearwall", 8)
+    stopped = shell.run(*RUN, "--immediate", "--price", "in=100,out=100", "--max-cost", "0.4")
     assert stopped.code == 6, stopped
-    total = desk.ledger.totals()
+    total = shell.ledger.totals()
     assert total.processed > 0
     assert total.open_words > 0
 
 
-def test_a_wall_needs_a_price(desk: Desk) -> None:
+def test_a_wall_needs_a_price(shell: Shell) -> None:
     """Without a price a wall is refused before anything is begun, and the sentence names the option that helps."""
-    desk.known("noprice", 1)
-    refused = desk.do(*RUN, "--model", "gpt-of-nobody", "--max-cost", "5")
+    shell.known("noprice", 1)
+    refused = shell.run(*RUN, "--model", "gpt-of-nobody", "--max-cost", "5")
     assert refused.code == 2
     assert "--price in=0.05,out=0.25" in refused.err
-    assert not desk.checkpoint.path.exists()
+    assert not shell.checkpoint.path.exists()
 
 
-def test_an_unknown_price_is_unknown(desk: Desk) -> None:
+def test_an_unknown_price_is_unknown(shell: Shell) -> None:
     """A price that nobody knows is never nothing, and what was used is priced as soon as somebody gives it."""
-    desk.known("unpriced", 2)
-    done = desk.do(*RUN, "--model", "gpt-of-nobody")
+    shell.known("unpriced", 2)
+    done = shell.run(*RUN, "--model", "gpt-of-nobody")
     assert done.code == 0, done
     assert "$" not in done.out.split("Estimate")[0]
-    assert desk.ledger.total_cost is None
-    assert "unknown" in desk.do(*COSTS).out
-    assert desk.do(*RESUME, "--price", "in=1,out=2").code == 0
-    usage = desk.ledger.totals().usage
-    assert desk.ledger.total_cost == (usage.input + 2 * usage.output) / 10**6
+    assert shell.ledger.total_cost is None
+    assert "unknown" in shell.run(*COSTS).out
+    assert shell.run(*RESUME, "--price", "in=1,out=2").code == 0
+    usage = shell.ledger.totals().usage
+    assert shell.ledger.total_cost == (usage.input + 2 * usage.output) / 10**6
 
 
-def test_costs(desk: Desk) -> None:
+def test_costs(shell: Shell) -> None:
     """The bill is a panel for people and an object for programs, from the one checkpoint of the folder."""
-    desk.known("bill", 3)
-    assert desk.do(*RUN, "--batch-size", "2").code == 0
-    panel, told = desk.each(("costs",), (*COSTS, "--json"))
+    shell.known("bill", 3)
+    assert shell.run(*RUN, "--batch-size", "2").code == 0
+    panel, told = shell.each(("costs",), (*COSTS, "--json"))
     for text in ("Costs", "spent", "immediate price", "(50% saved)", "estimate", "synonyms", "batch_"):
         assert text in panel.out
     bill = json.loads(told.out)
-    ledger = desk.ledger
+    ledger = shell.ledger
     assert float(bill["cost"]) == ledger.total_cost
     assert {name: each["answered"] for name, each in bill["components"].items()} == {"synonyms": 3, "cefr_level": 3}
     assert [each["batch_id"] for each in bill["batches"]] == [record.batch_id for record in ledger.chunks]
@@ -80,45 +80,45 @@ def test_costs(desk: Desk) -> None:
     assert bill["estimate"]["requests"] == 6
 
 
-def test_a_dry_run_for_programs(still: Desk) -> None:
+def test_a_dry_run_for_programs(paused: Shell) -> None:
     """A dry run writes its estimate as one line of JSON: of a new run, of the rest of one, and of nothing."""
-    still.known("told", 4)
+    paused.known("told", 4)
     dry = ("run", "words.txt", "--dry-run", "--output", "json", *FEW)
-    new = still.do(*dry, "--max-cost", "5")
+    new = paused.run(*dry, "--max-cost", "5")
     assert (new.code, new.err, new.out.count("\n")) == (0, "", 1)
     told = json.loads(new.out)
     assert (told["event"], told["words"], told["now"]["requests"], told["max_cost"]) == ("estimated", 4, 8, "5")
     assert set(told["components"]) == {"synonyms", "cefr_level"}
     assert float(told["immediate_cost"]) == 2 * float(told["cost"]["expected"]) > 0
-    assert still.do(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
-    rest = json.loads(still.do(*dry).out)
+    assert paused.run(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
+    rest = json.loads(paused.run(*dry).out)
     assert (rest["words"], rest["now"]["requests"]) == (2, 4)
     assert any("2 words are in flight" in note for note in rest["notes"])
     for _ in range(2):
-        still.sandbox.control(finish=True)
-        assert still.do(*RESUME, "--no-wait").code == 0
-    finished = still.do(*dry)
+        paused.sandbox.control(finish=True)
+        assert paused.run(*RESUME, "--no-wait").code == 0
+    finished = paused.run(*dry)
     assert (finished.code, "Nothing to do" in finished.err) == (0, True)
     nothing = json.loads(finished.out)
     assert (nothing["now"]["requests"], nothing["chunks"], float(nothing["spent"]) > 0) == (0, [], True)
 
 
-def test_a_dry_run_says_what_run_would_do(still: Desk) -> None:
+def test_a_dry_run_says_what_run_would_do(paused: Shell) -> None:
     """A dry run over a checkpoint prices the rest of its run, and nothing where it is finished; it changes nothing."""
-    words = still.known("rest", 4)
-    assert still.do(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
-    before = still.checkpoint.path.read_bytes()
-    rest = still.do("run", "words.txt", "--dry-run", *FEW)
+    words = paused.known("rest", 4)
+    assert paused.run(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
+    before = paused.checkpoint.path.read_bytes()
+    rest = paused.run("run", "words.txt", "--dry-run", *FEW)
     assert rest.code == 0, rest
     assert "2 words: 0 complete already" in rest.out
     assert "2 words are in flight" in rest.out
-    other = still.do("run", "words.txt", "--dry-run", "--components", "register")
+    other = paused.run("run", "words.txt", "--dry-run", "--components", "register")
     assert other.code == 3
-    assert still.checkpoint.path.read_bytes() == before
+    assert paused.checkpoint.path.read_bytes() == before
     for _ in range(2):
-        still.sandbox.control(finish=True)
-        assert still.do(*RESUME, "--no-wait").code == 0
-    assert sorted(still.ledger.processed_words) == sorted(words)
-    finished = still.do("run", "words.txt", "--dry-run", *FEW)
+        paused.sandbox.control(finish=True)
+        assert paused.run(*RESUME, "--no-wait").code == 0
+    assert sorted(paused.ledger.processed_words) == sorted(words)
+    finished = paused.run("run", "words.txt", "--dry-run", *FEW)
     assert finished.code == 0
     assert "Nothing to do" in finished.out

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.acceptance.command import Desk, said, until
-from tests.acceptance.conftest import DeskMaker
-from tests.acceptance.library import everything
-from tests.acceptance.mongod import listens, mongod
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.command import Shell, said, until
+from tests.acceptance.conftest import ShellFactory
+from tests.documents import everything
+from tests.mongod import listens, mongod
+from tests.sandbox import Sandbox
 
 WORDS = ("moon", "sun", "star")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,pronunciation")
@@ -51,31 +51,31 @@ def server(tmp_path: Path, free_port: int) -> Iterator[Server]:
 
 
 @pytest.fixture
-def away(desk_at: DeskMaker, frozen: Sandbox, server: Server) -> Iterator[Desk]:
+def away(make_shell: ShellFactory, frozen: Sandbox, server: Server) -> Iterator[Shell]:
     """A desk whose database is that server, at a service in which time passes only when it is told so."""
-    desk = desk_at(frozen, "away")
+    shell = make_shell(frozen, "away")
     url = f"mongodb://127.0.0.1:{server.port}/"
     client: MongoClient[dict[str, Any]]
     with MongoClient(url) as client:
-        desk = replace(desk, env=desk.env | {"BATCH_SYNTH_MONGO_URL": url}, database=client[desk.database.name])
-        desk.write(*WORDS)
-        yield desk
+        shell = replace(shell, env=shell.env | {"BATCH_SYNTH_MONGO_URL": url}, database=client[shell.database.name])
+        shell.write(*WORDS)
+        yield shell
         frozen.control(faults=[], finish=True)
 
 
-def finished(desk: Desk, code: int) -> None:
+def finished(shell: Shell, code: int) -> None:
     """Everything is stored and was asked once."""
     assert code == 0
-    assert sorted(desk.ledger.processed_words) == sorted(WORDS)
-    assert desk.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) > 0
-    assert desk.database.definitions.count_documents({"synonyms.0": {"$exists": False}}) == 0
-    labels = [batch["label"] for batch in desk.batches()]
-    assert len(labels) == len(set(labels)) == len(desk.ledger.chunks)
+    assert sorted(shell.ledger.processed_words) == sorted(WORDS)
+    assert shell.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) > 0
+    assert shell.database.definitions.count_documents({"synonyms.0": {"$exists": False}}) == 0
+    labels = [batch["label"] for batch in shell.batches()]
+    assert len(labels) == len(set(labels)) == len(shell.ledger.chunks)
 
 
-def test_waited_for(away: Desk, server: Server) -> None:
+def test_waited_for(away: Shell, server: Server) -> None:
     """In lines: the run says that it waits for the database, and goes on by itself when that is back."""
-    with away.doing(*RUN) as process:
+    with away.start(*RUN) as process:
         away.under_way(process)
         server.go()
         away.sandbox.control(finish=True)
@@ -93,7 +93,7 @@ def test_waited_for(away: Desk, server: Server) -> None:
     finished(away, told.code)
 
 
-def test_waited_for_on_the_screen(away: Desk, server: Server) -> None:
+def test_waited_for_on_the_screen(away: Shell, server: Server) -> None:
     """On the live screen: the same, and the reason for the wait stands where the run says what it does."""
     with away.terminal(*RUN) as terminal:
         away.under_way(terminal.process)
@@ -105,9 +105,9 @@ def test_waited_for_on_the_screen(away: Desk, server: Server) -> None:
         finished(away, terminal.ended())
 
 
-def test_patience_ends(away: Desk, server: Server, tmp_path: Path) -> None:
+def test_patience_ends(away: Shell, server: Server, tmp_path: Path) -> None:
     """When --patience is over, the run leaves with exit code 5; resumed, it asks nothing again, and stores it once."""
-    with away.doing(*RUN, "--patience", "1") as process:
+    with away.start(*RUN, "--patience", "1") as process:
         away.under_way(process)
         server.go()
         away.sandbox.control(finish=True)
@@ -117,15 +117,15 @@ def test_patience_ends(away: Desk, server: Server, tmp_path: Path) -> None:
     assert "batch-synth resume --checkpoint words.checkpoint.json" in told.err
     assert away.states() == ["ANSWERED"]
     shutil.copytree(away.folder, tmp_path / "kept")
-    without = away.do(*RESUME)
+    without = away.run(*RESUME)
     assert (without.code, away.states()) == (5, ["ANSWERED"])
     server.come()
-    with away.doing(*RESUME) as process:
+    with away.start(*RESUME) as process:
         away.through(process)
         finished(away, said(process).code)
     stored = everything(away.database)
     shutil.rmtree(away.folder)
     shutil.copytree(tmp_path / "kept", away.folder)
-    again = away.do(*RESUME)
+    again = away.run(*RESUME)
     assert again.code == 0, again
     assert everything(away.database) == stored

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command import COMMAND, Desk, Said, said
-from tests.acceptance.conftest import DeskMaker
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.command import COMMAND, CommandResult, Shell, said
+from tests.acceptance.conftest import ShellFactory
+from tests.sandbox import Sandbox
 
 WORDS = ("moon", "sun", "star", "comet", "planet", "dust")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,cefr_level", "--batch-size", "3")
@@ -22,12 +22,12 @@ _LIMITED += "os.execv(sys.argv[2], sys.argv[2:])"
 """Lets no file of a process grow beyond so many bytes: to the process, the disk is full there."""
 
 
-def limited(desk: Desk, most: int, *arguments: str) -> Said:
+def limited(shell: Shell, most: int, *arguments: str) -> CommandResult:
     """Run a command whose files cannot grow."""
     with subprocess.Popen(
         [sys.executable, "-c", _LIMITED, str(most), COMMAND, *arguments],
-        cwd=desk.folder,
-        env=desk.env | {"PYTHONDONTWRITEBYTECODE": "1"},  # else Python itself would leave halves of its own files
+        cwd=shell.folder,
+        env=shell.env | {"PYTHONDONTWRITEBYTECODE": "1"},  # else Python itself would leave halves of its own files
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -36,64 +36,64 @@ def limited(desk: Desk, most: int, *arguments: str) -> Said:
         return said(process)
 
 
-def assert_stopped_well(desk: Desk, told: Said) -> None:
+def assert_stopped_well(shell: Shell, told: CommandResult) -> None:
     """One sentence, exit code 3, a checkpoint that can be read, if there is one, and nothing half made left behind."""
     assert told.code == 3, told
     assert told.err.startswith("batch-synth: ")
     assert told.err.count("\n") == 1
     assert "cannot be" in told.err or "the system refused" in told.err
     assert "What was saved" in told.err or "writable" in told.err
-    desk.checkpoint.load()
-    assert not list(desk.checkpoint.folder.glob("*.partial/*"))
+    shell.checkpoint.load()
+    assert not list(shell.checkpoint.folder.glob("*.partial/*"))
 
 
-def assert_paid_once_and_finished(desk: Desk) -> None:
-    assert sorted(desk.ledger.processed_words) == sorted(WORDS)
-    labels = [batch["label"] for batch in desk.batches()]
-    assert len(labels) == len(set(labels)) == len(desk.ledger.chunks)
-    assert sum(batch["counts"]["total"] for batch in desk.batches()) == sum(
-        each.answered for each in desk.ledger.chunks
+def assert_paid_once_and_finished(shell: Shell) -> None:
+    assert sorted(shell.ledger.processed_words) == sorted(WORDS)
+    labels = [batch["label"] for batch in shell.batches()]
+    assert len(labels) == len(set(labels)) == len(shell.ledger.chunks)
+    assert sum(batch["counts"]["total"] for batch in shell.batches()) == sum(
+        each.answered for each in shell.ledger.chunks
     )
     assert all(
         definition["synonyms"] and definition["example_ids"] and definition["cefr_level"]
-        for definition in desk.database.definitions.find()
+        for definition in shell.database.definitions.find()
     )
 
 
-def test_files_that_cannot_grow(desk: Desk) -> None:
+def test_files_that_cannot_grow(shell: Shell) -> None:
     """Wherever the disk is full, the run stops with a sentence; with more room, it goes a step further from there."""
-    desk.write(*WORDS)
+    shell.write(*WORDS)
     stopped_in = set()
-    told = limited(desk, 200, *RUN)
-    assert_stopped_well(desk, told)
+    told = limited(shell, 200, *RUN)
+    assert_stopped_well(shell, told)
     most = 400
     while told.code == 3:
         assert most < 10_000_000
-        begun = desk.checkpoint.path.exists()
-        before = desk.checkpoint.path.read_bytes() if begun else b""
-        told = limited(desk, most, *(RESUME if begun else RUN))
+        begun = shell.checkpoint.path.exists()
+        before = shell.checkpoint.path.read_bytes() if begun else b""
+        told = limited(shell, most, *(RESUME if begun else RUN))
         if told.code == 3:
-            assert_stopped_well(desk, told)
+            assert_stopped_well(shell, told)
             stopped_in.add("begun" if begun else "new")
-            if begun and desk.checkpoint.path.read_bytes() == before:
+            if begun and shell.checkpoint.path.read_bytes() == before:
                 most *= 3
         most = most if begun else most * 3
     assert told.code == 0, told
     assert stopped_in == {"new", "begun"}
-    assert_paid_once_and_finished(desk)
+    assert_paid_once_and_finished(shell)
 
 
 @pytest.fixture
-def small_disk(desk_at: DeskMaker, quick: Sandbox) -> Iterator[Desk]:
+def small_disk(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
     """A desk on a disk of its own, of one megabyte."""
-    desk = desk_at(quick, "small")
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(desk.folder)]
+    shell = make_shell(quick, "small")
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(shell.folder)]
     if os.geteuid() != 0 or subprocess.run(mounting, check=False, capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        yield desk
+        yield shell
     finally:
-        subprocess.run(["umount", str(desk.folder)], check=True)  # noqa: S607
+        subprocess.run(["umount", str(shell.folder)], check=True)  # noqa: S607
 
 
 def fill(folder: Path, room: int) -> None:
@@ -105,19 +105,19 @@ def fill(folder: Path, room: int) -> None:
         out.write(bytes(max(0, state.f_bavail * state.f_frsize - room)))
 
 
-def test_disk_without_room(small_disk: Desk) -> None:
+def test_disk_without_room(small_disk: Shell) -> None:
     """The same on a real full disk: page by page of more room the run goes on, and in the end nothing is missing."""
-    desk = small_disk
-    desk.write(*WORDS)
+    shell = small_disk
+    shell.write(*WORDS)
     page = resource.getpagesize()
-    stopped, told = 0, Said(3, "", "")
+    stopped, told = 0, CommandResult(3, "", "")
     for pages in range(2, 60, 5):
-        fill(desk.folder, pages * page)
-        told = desk.do(*(RESUME if desk.checkpoint.path.exists() else RUN))
+        fill(shell.folder, pages * page)
+        told = shell.run(*(RESUME if shell.checkpoint.path.exists() else RUN))
         if told.code == 0:
             break
-        assert_stopped_well(desk, told)
+        assert_stopped_well(shell, told)
         stopped += 1
     assert told.code == 0, told
     assert stopped >= 3
-    assert_paid_once_and_finished(desk)
+    assert_paid_once_and_finished(shell)

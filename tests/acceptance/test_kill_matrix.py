@@ -47,9 +47,9 @@ def test_the_selection_leaves_nothing_out() -> None:
     assert {_what(point) for case in CASES for point in case.points} == {
         _what(case.points[0]) for case in whole_matrix()
     }
-    assert {case.fate for case in CASES} == set(FATES)
+    assert {case.crash for case in CASES} == set(FATES)
     assert {case.trouble for case in CASES} == set(TROUBLES)
-    assert all(comes_by(case.fate, point) for case in CASES for point in case.points)
+    assert all(comes_by(case.crash, point) for case in CASES for point in case.points)
 
 
 def test_the_matrix_leaves_nothing_out() -> None:

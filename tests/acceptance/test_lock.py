@@ -5,46 +5,46 @@ import signal
 import socket
 from contextlib import ExitStack
 
-from tests.acceptance.command import Desk, said, until
+from tests.acceptance.command import Shell, said, until
 
 RUN = ("run", "words.txt", "--yes", "--components", "domain")
 RESUME = ("resume", "-c", "words.checkpoint.json")
 CROWD = 4
 
 
-def test_started_at_the_same_moment(still: Desk) -> None:
+def test_started_at_the_same_moment(paused: Shell) -> None:
     """Of several runs begun at once on one checkpoint, one works; the others say which, where and since when."""
-    still.write("moon", "sun")
+    paused.write("moon", "sun")
     with ExitStack() as stack:
-        processes = [stack.enter_context(still.doing(*RUN)) for _ in range(CROWD)]
+        processes = [stack.enter_context(paused.start(*RUN)) for _ in range(CROWD)]
         until(lambda: sum(process.poll() is not None for process in processes) == CROWD - 1)
         (working,) = [process for process in processes if process.poll() is None]
         others = [said(process) for process in processes if process is not working]
-        still.under_way(working)
-        still.through(working)
+        paused.under_way(working)
+        paused.through(working)
         assert said(working).code == 0
     for told in others:
         assert (told.code, told.err.count("\n")) == (3, 1)
         assert "words.checkpoint.json is in use by " in told.err
     holder = rf"process {working.pid} on {re.escape(socket.gethostname())} since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d"
     assert all(re.search(rf"{holder}|another process", told.err) for told in others)
-    labels = [batch["label"] for batch in still.batches()]
-    assert len(labels) == len(set(labels)) == len(still.ledger.chunks)
-    assert sorted(still.ledger.processed_words) == ["moon", "sun"]
+    labels = [batch["label"] for batch in paused.batches()]
+    assert len(labels) == len(set(labels)) == len(paused.ledger.chunks)
+    assert sorted(paused.ledger.processed_words) == ["moon", "sun"]
 
 
-def test_named_while_it_works(still: Desk) -> None:
+def test_named_while_it_works(paused: Shell) -> None:
     """Who comes while a process works is told its host, its number and since when; when it was killed, nobody waits."""
-    still.write("moon")
-    with still.doing(*RUN) as working:
-        still.under_way(working)
+    paused.write("moon")
+    with paused.start(*RUN) as working:
+        paused.under_way(working)
         for command in (RUN, RESUME):
-            told = still.do(*command)
+            told = paused.run(*command)
             assert told.code == 3
             assert f"in use by process {working.pid} on {socket.gethostname()} since 20" in told.err
         working.send_signal(signal.SIGKILL)
         working.wait()
-    holders = [path.name for path in still.folder.iterdir() if path.name.endswith(".holder")]
+    holders = [path.name for path in paused.folder.iterdir() if path.name.endswith(".holder")]
     assert holders, "what a killed process signed is still there"
-    assert still.do(*RESUME, "--no-wait").code == 0
-    assert len(still.batches()) == 1
+    assert paused.run(*RESUME, "--no-wait").code == 0
+    assert len(paused.batches()) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.command import KEY
 from tests.acceptance.refusals import CASES, Refused
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 
 @pytest.mark.parametrize("name", CASES)

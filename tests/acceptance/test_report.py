@@ -8,7 +8,7 @@ import pytest
 
 from floridify_batch.formatting import count, dollars
 from tests.acceptance.browser import Tab, browsing, installed_browser
-from tests.acceptance.command import Desk
+from tests.acceptance.command import Shell
 
 BROWSER = installed_browser()
 FEW = ("--components", "synonyms,cefr_level,register")
@@ -17,32 +17,32 @@ WORDS = ("report", "en coulisse", "naïve", "字引", "reporting")
 
 
 @pytest.fixture
-def reported(desk: Desk) -> Desk:
+def reported(shell: Shell) -> Shell:
     """A desk with a finished run of which some words failed, some requests had to be asked again, and its report."""
-    desk.write(*WORDS)
-    first = desk.sandbox.next_batch() + 3
-    with desk.sandbox.faults("refuse=reporting-", f"http_500=0.2@{first}", f"expire=0.2@{first}"):
-        ran = desk.do("run", "words.txt", "--yes", "--batch-size", "2", *FEW)
+    shell.write(*WORDS)
+    first = shell.sandbox.next_batch() + 3
+    with shell.sandbox.faults("refuse=reporting-", f"http_500=0.2@{first}", f"expire=0.2@{first}"):
+        ran = shell.run("run", "words.txt", "--yes", "--batch-size", "2", *FEW)
     assert ran.code == 1
-    assert desk.ledger.finished, ran.err
-    done = desk.do("report", "--html", "report.html")
+    assert shell.ledger.finished, ran.err
+    done = shell.run("report", "--html", "report.html")
     assert (done.code, done.out, done.err) == (0, "The report is in report.html.\n", "")
-    return desk
+    return shell
 
 
-def figures(desk: Desk) -> list[str]:
+def figures(shell: Shell) -> list[str]:
     """What must be on the page, by the checkpoint."""
-    totals = desk.ledger.totals()
+    totals = shell.ledger.totals()
     numbers = (totals.processed, totals.failed, totals.requests, totals.answered, totals.usage.input)
-    kinds = [f"{kind}\t{count(number)}" for kind, number in desk.ledger.failures().items()]
-    parts = [f"{name.replace('_', ' ')}\t{count(spent.answered)}" for name, spent in desk.ledger.spent.items()]
-    assert "refused" in desk.ledger.failures()
-    assert len(desk.ledger.failures()) > 1
+    kinds = [f"{kind}\t{count(number)}" for kind, number in shell.ledger.failures().items()]
+    parts = [f"{name.replace('_', ' ')}\t{count(spent.answered)}" for name, spent in shell.ledger.spent.items()]
+    assert "refused" in shell.ledger.failures()
+    assert len(shell.ledger.failures()) > 1
     assert parts
-    return [*map(count, numbers), dollars(totals.cost), desk.ledger.run.id, *kinds, *parts, *desk.ledger.failed_words]
+    return [*map(count, numbers), dollars(totals.cost), shell.ledger.run.id, *kinds, *parts, *shell.ledger.failed_words]
 
 
-def test_the_file(reported: Desk) -> None:
+def test_the_file(reported: Shell) -> None:
     """The report is for its owner's eyes, is replaced by the next one, and never takes the place of another file."""
     path = reported.folder / "report.html"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -61,17 +61,17 @@ def test_the_file(reported: Desk) -> None:
     assert reported.checkpoint.path.read_bytes() == before
 
 
-def test_without_a_run(desk: Desk) -> None:
+def test_without_a_run(shell: Shell) -> None:
     """Where there is no checkpoint there is no report, and the exit code says whose turn it is."""
-    named, unnamed = desk.each(("report", "-c", "none.json"), ("report",))
+    named, unnamed = shell.each(("report", "-c", "none.json"), ("report",))
     assert (named.code, unnamed.code) == (3, 2)
     assert "There is no checkpoint none.json." in named.err
     assert "Name a --checkpoint" in unnamed.err
-    assert desk.listing() == set()
+    assert shell.listing() == set()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="neither Chromium nor Chrome is here to open the report in")
-def test_in_a_browser(reported: Desk, tmp_path: Path) -> None:
+def test_in_a_browser(reported: Shell, tmp_path: Path) -> None:
     """Cut off from every network, a browser shows the run's figures, complains of nothing and asks for nothing."""
     path = reported.folder / "report.html"
     with browsing(BROWSER or os.devnull, tmp_path / "profile") as tab:
@@ -92,12 +92,12 @@ def test_in_a_browser(reported: Desk, tmp_path: Path) -> None:
 def assert_readable(tab: Tab) -> None:
     """The page fits a phone and a screen with its table opened, is dark in the dark, and light on paper."""
     tab.value("document.querySelector('details').open = true")
-    light, dark, paper = ("light", "screen"), ("dark", "screen"), ("dark", "print")
+    light, dark, screen = ("light", "screen"), ("dark", "screen"), ("dark", "print")
     grounds = {}
-    for width, look in ((PHONE, light), (PHONE, dark), (DESKTOP, light), (DESKTOP, dark), (PAPER, paper)):
+    for width, look in ((PHONE, light), (PHONE, dark), (DESKTOP, light), (DESKTOP, dark), (PAPER, screen)):
         tab.size(width)
         tab.prefer(*look)
         grounds[look] = tab.value("getComputedStyle(document.body).backgroundColor")
         assert tab.value("document.documentElement.scrollWidth") == tab.value("innerWidth") == width
     assert grounds[light] != grounds[dark]
-    assert grounds[paper] == "rgb(255, 255, 255)"
+    assert grounds[screen] == "rgb(255, 255, 255)"

@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.acceptance.command import Desk, Said
-from tests.acceptance.conftest import DeskMaker
-from tests.acceptance.hostile import BELL_TITLE, HOSTILE, NO_WORDS, WORDS, harm, hostile_service
-from tests.acceptance.library import add_known, contents
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.command import CommandResult, Shell
+from tests.acceptance.conftest import ShellFactory
+from tests.acceptance.hostile_service import BELL_TITLE, HOSTILE, NO_WORDS, WORDS, harm, hostile_service
+from tests.documents import add_known, contents
+from tests.sandbox import Sandbox
 
 COMPONENTS = "synonyms,examples,cefr_level,domain,etymology,pronunciation,facts"
 RUN = ("run", "words.txt", "--yes", "--components", COMPONENTS, "--max-attempts", "1")
@@ -20,55 +20,55 @@ STATUS = ("status", "-c", "words.checkpoint.json")
 
 
 @pytest.fixture
-def hostile_desk(desk_at: DeskMaker, quick: Sandbox) -> Iterator[Desk]:
+def hostile_desk(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
     """A desk whose list and whose service are hostile; one harmless word is in the database, and not in the list."""
     with hostile_service(quick.url) as url:
-        desk = desk_at(quick, "hostile")
-        desk = replace(desk, env=desk.env | {"BATCH_SYNTH_BASE_URL": url})
-        desk.write(*WORDS, *NO_WORDS)
-        add_known(desk.database, "bystander")
-        yield desk
+        shell = make_shell(quick, "hostile")
+        shell = replace(shell, env=shell.env | {"BATCH_SYNTH_BASE_URL": url})
+        shell.write(*WORDS, *NO_WORDS)
+        add_known(shell.database, "bystander")
+        yield shell
 
 
-def assert_harmless(*said: Said) -> None:
+def assert_harmless(*said: CommandResult) -> None:
     for each in said:
         assert harm(each.out + each.err) == []
         assert "Traceback" not in each.err
 
 
-def prompts(desk: Desk) -> str:
+def prompts(shell: Shell) -> str:
     """All that was asked in the first chunk."""
-    lines = (desk.checkpoint.folder / "0001" / "requests.jsonl").read_bytes().splitlines()
+    lines = (shell.checkpoint.folder / "0001" / "requests.jsonl").read_bytes().splitlines()
     return "\n".join(message["content"] for line in lines for message in orjson.loads(line)["body"]["messages"])
 
 
-def test_in_lines(hostile_desk: Desk) -> None:
+def test_in_lines(hostile_desk: Shell) -> None:
     """A run over hostile words with hostile answers ends, stores them as texts, and harms neither log nor files."""
-    desk = hostile_desk
-    outside, bystander = sorted(desk.folder.parent.iterdir()), contents(desk.database)[("bystander", None)]
-    left = desk.do(*RUN, "--no-wait")
+    shell = hostile_desk
+    outside, bystander = sorted(shell.folder.parent.iterdir()), contents(shell.database)[("bystander", None)]
+    left = shell.run(*RUN, "--no-wait")
     assert left.code == 0, left
     assert left.out.count("control or unassigned characters") == 3
     assert "300 characters" in left.out
     assert "no letters or digits" in left.out
-    asked = prompts(desk)
+    asked = prompts(shell)
     assert all(word in asked for word in WORDS)
-    ended = desk.do("resume", "-c", "words.checkpoint.json")
+    ended = shell.run("resume", "-c", "words.checkpoint.json")
     assert ended.code == 1
-    looked = desk.each(FAILURES, STATUS, *(("show", "--", word) for word in WORDS))
+    looked = shell.each(FAILURES, STATUS, *(("show", "--", word) for word in WORDS))
     assert_harmless(left, ended, *looked)
     assert [each.code for each in looked] == [0] * len(looked)
-    found = contents(desk.database)
+    found = contents(shell.database)
     assert sorted(text for text, _ in found) == sorted([*WORDS, "bystander"])
     assert found.pop(("bystander", None)) == bystander
     assert all(HOSTILE in sense["text"] for senses in found.values() for sense in senses)
     assert all(senses for senses in found.values())
-    assert sorted(desk.folder.parent.iterdir()) == outside
-    strange = [name for name in desk.listing() if not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789./-")]
+    assert sorted(shell.folder.parent.iterdir()) == outside
+    strange = [name for name in shell.listing() if not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789./-")]
     assert strange == []
 
 
-def test_on_the_screen(hostile_desk: Desk) -> None:
+def test_on_the_screen(hostile_desk: Shell) -> None:
     """The live screen, the summary and the tables are the same size and harmless, whatever words and answers say."""
     with hostile_desk.terminal(*RUN) as terminal:
         assert terminal.ended() == 1
@@ -107,7 +107,7 @@ COMPLAINTS: dict[str, tuple[int, tuple[str, ...]]] = {
 DEBUGGED = ("no list", "no component", "no batch")
 
 
-def test_complaints(hostile_desk: Desk) -> None:
+def test_complaints(hostile_desk: Shell) -> None:
     """A complaint that quotes a name, an option or the service does nothing to the terminal; nor does a traceback."""
     debugged = [(code, ("--debug", *arguments)) for code, arguments in map(COMPLAINTS.__getitem__, DEBUGGED)]
     asked = [*COMPLAINTS.values(), *debugged]
@@ -120,19 +120,19 @@ def test_complaints(hostile_desk: Desk) -> None:
     assert wrong == []
 
 
-def test_names_of_files(desk: Desk) -> None:
+def test_names_of_files(shell: Shell) -> None:
     """A list whose name is a command of terminals is read like any other, and its name does nothing."""
-    name = named(desk.folder)
-    with desk.terminal("run", name, "--yes", "--components", "domain", "--no-wait") as terminal:
+    name = named(shell.folder)
+    with shell.terminal("run", name, "--yes", "--components", "domain", "--no-wait") as terminal:
         assert terminal.ended() == 0
         assert "Collect them with" in terminal.text
         assert harm(terminal.raw) == []
     checkpoint = name.replace(".txt", ".checkpoint.json")
-    assert (desk.folder / checkpoint).exists()
+    assert (shell.folder / checkpoint).exists()
     for command in (("resume", "-c", checkpoint), ("status", "-c", checkpoint), ("failures", "-c", checkpoint)):
-        with desk.terminal(*command) as terminal:
+        with shell.terminal(*command) as terminal:
             assert terminal.ended() == 0
             assert harm(terminal.raw) == []
-    (desk.folder / checkpoint).write_bytes(b"{")
-    said = desk.do("resume", "-c", checkpoint)
+    (shell.folder / checkpoint).write_bytes(b"{")
+    said = shell.run("resume", "-c", checkpoint)
     assert (said.code, harm(said.err)) == (3, [])

@@ -13,9 +13,9 @@ import pytest
 from pymongo import MongoClient
 
 from floridify_batch.database.server import free_port
-from tests.acceptance.command import COMMAND, KEY, PATIENCE, Desk, Said, until
-from tests.acceptance.mongod import mongod
-from tests.acceptance.sandbox import Sandbox
+from tests.acceptance.command import COMMAND, KEY, PATIENCE, CommandResult, Shell, until
+from tests.mongod import mongod
+from tests.sandbox import Sandbox
 
 PASSWORD = "hush-hush-password"  # noqa: S105  of a server that lives for a second
 TWINS = {
@@ -38,8 +38,8 @@ TWINS = {
 class Left:
     """A run that was given all its settings by the environment, and left while its batch was under way."""
 
-    desk: Desk
-    said: Said
+    shell: Shell
+    said: CommandResult
     mongo_url: str
 
 
@@ -52,27 +52,27 @@ def left(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], qu
         client: MongoClient[dict[str, Any]] = MongoClient(f"mongodb://127.0.0.1:{port}/")
         with client:
             client.admin.command("createUser", "ann", pwd=PASSWORD, roles=["root"])
-            twins = {f"BATCH_SYNTH_{name}": value for name, value in TWINS.items()}
+            fakes = {f"BATCH_SYNTH_{name}": value for name, value in TWINS.items()}
             url = f"mongodb://ann:{PASSWORD}@127.0.0.1:{port}/"
             given = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": quick.url, "MONGODB_URL": url}
-            desk = Desk(folder, plain_env | twins | given, quick, client["guarded"])
-            desk.write("eins", "zwei", "drei")
-            yield Left(desk, desk.do("run", "words.txt"), url)
+            shell = Shell(folder, plain_env | fakes | given, quick, client["guarded"])
+            shell.write("eins", "zwei", "drei")
+            yield Left(shell, shell.run("run", "words.txt"), url)
 
 
 def test_environment(left: Left) -> None:
     """Every option has an environment twin; key, service and database are found under their usual names too."""
     assert (left.said.code, left.said.err) == (0, "")
-    asked = orjson.loads((left.desk.folder / "elsewhere" / "twin.json").read_bytes())["run"]["settings"]
+    asked = orjson.loads((left.shell.folder / "elsewhere" / "twin.json").read_bytes())["run"]["settings"]
     expected = {"model": "gpt-5.4-mini", "components": ["register", "domain"], "language": "de", "batch_size": 2}
     expected |= {"max_attempts": 5, "force": True, "poll_interval": 0.5, "database": "guarded", "immediate": False}
     assert {name: asked[name] for name in expected} == expected
-    assert asked["base_url"] == left.desk.sandbox.url
+    assert asked["base_url"] == left.shell.sandbox.url
 
 
 def test_secrets(left: Left) -> None:
     """Neither the key nor the database's password is in any file of the run, or in what it said."""
-    files = {path: path.read_bytes() for path in left.desk.folder.rglob("*") if path.is_file()}
+    files = {path: path.read_bytes() for path in left.shell.folder.rglob("*") if path.is_file()}
     assert {path.name for path in files} >= {"twin.json", "requests.jsonl", "words.txt"}
     for secret in (KEY, PASSWORD):
         assert secret not in left.said.out + left.said.err
@@ -82,7 +82,7 @@ def test_secrets(left: Left) -> None:
 @pytest.mark.parametrize("names", ["[!w]*", "words.txt"])
 def test_private(left: Left, names: str) -> None:
     """Nobody else can read a run's files, or enter its folder."""
-    folder = left.desk.folder / "elsewhere"
+    folder = left.shell.folder / "elsewhere"
     modes = {path: path.stat().st_mode & 0o777 for path in folder.rglob(names)}
     assert modes
     wrong = {str(path): oct(mode) for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)}
@@ -91,28 +91,28 @@ def test_private(left: Left, names: str) -> None:
 
 def test_password_asked_for(left: Left) -> None:
     """As the checkpoint does not know the password, resume asks for the address; with it, it goes on."""
-    bare = left.desk.bare()
-    desk = replace(bare, env=bare.env | {"OPENAI_API_KEY": KEY})
+    bare = left.shell.bare()
+    shell = replace(bare, env=bare.env | {"OPENAI_API_KEY": KEY})
     command = ("resume", "--checkpoint", "elsewhere/twin.json", "--no-wait")
-    without = desk.do(*command)
+    without = shell.run(*command)
     assert (without.code, without.err.count("\n")) == (5, 1)
     assert "without its password; give --mongo-url, or set MONGODB_URL" in without.err
     assert PASSWORD not in without.err
-    assert desk.do(*command, "--mongo-url", left.mongo_url).code == 0
-    assert PASSWORD.encode() not in (desk.folder / "elsewhere" / "twin.json").read_bytes()
+    assert shell.run(*command, "--mongo-url", left.mongo_url).code == 0
+    assert PASSWORD.encode() not in (shell.folder / "elsewhere" / "twin.json").read_bytes()
 
 
 # ── a run with everything of its own ───────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], quick: Sandbox) -> Desk:
+def own(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], quick: Sandbox) -> Shell:
     """A desk without anything of its own; what runs there makes a database, a sandbox and a checkpoint."""
     secrets = {"OPENAI_API_KEY": KEY, "BATCH_SYNTH_SANDBOX_SECONDS": "0.2", "BATCH_SYNTH_POLL_INTERVAL": "0.2"}
     nobody: MongoClient[dict[str, Any]] = MongoClient(connect=False)
-    desk = Desk(tmp_path_factory.mktemp("own"), plain_env | secrets, quick, nobody["nobody"])
-    desk.write("moon", "sun")
-    return desk
+    shell = Shell(tmp_path_factory.mktemp("own"), plain_env | secrets, quick, nobody["nobody"])
+    shell.write("moon", "sun")
+    return shell
 
 
 OWN = ("run", "words.txt", "--yes", "--sandbox", "--components", "domain", "-c", "a/b/words.checkpoint.json")
@@ -131,7 +131,7 @@ def family(pid: int) -> dict[int, str]:
     return {each: lines[each] for each in found if each in lines}
 
 
-def test_private_whatever_the_umask(own: Desk) -> None:
+def test_private_whatever_the_umask(own: Shell) -> None:
     """With a umask that hides nothing, all that a run makes is its user's alone: database, sandbox, report too."""
     before = set(own.folder.rglob("*"))
     for arguments in (OWN, OWN, ("report", "-c", OWN[-1])):  # the second time, the finished run is looked at
@@ -146,9 +146,9 @@ def test_private_whatever_the_umask(own: Desk) -> None:
     assert wrong == {}
 
 
-def test_process_list(own: Desk) -> None:
+def test_process_list(own: Shell) -> None:
     """No process of a run, be it the database, the sandbox or the run itself, has a secret in its command line."""
-    with own.doing(*OWN[:-1], "c/words.checkpoint.json", BATCH_SYNTH_SANDBOX_SECONDS="600") as process:
+    with own.start(*OWN[:-1], "c/words.checkpoint.json", BATCH_SYNTH_SANDBOX_SECONDS="600") as process:
         place = own.folder / "c" / "words.checkpoint.json"
         until(lambda: process.poll() is not None or (place.exists() and b'"SUBMITTED"' in place.read_bytes()))
         lines = family(process.pid)
@@ -178,7 +178,7 @@ def test_traceback(left: Left, code: int, changes: dict[str, str]) -> None:
     """Who asks where an error comes from is shown it, without the key and without the password."""
     port = left.mongo_url.rstrip("/").rpartition(":")[2]
     given = {name: value.format(port=port) for name, value in changes.items()}
-    told = left.desk.do("--debug", "run", "words.txt", "--checkpoint", f"{len(str(changes))}.json", **given)
+    told = left.shell.run("--debug", "run", "words.txt", "--checkpoint", f"{len(str(changes))}.json", **given)
     assert told.code == code
     assert "Traceback" in told.err
     for secret in (KEY, PASSWORD, QUOTED):

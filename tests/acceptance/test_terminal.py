@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.command import Desk, Terminal, until
+from tests.acceptance.command import Shell, Terminal, until
 from tests.acceptance.test_cli import RESUME, RUN
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -19,10 +19,10 @@ def echoes(terminal: Terminal) -> bool:
     return bool(termios.tcgetattr(terminal.line)[3] & termios.ECHO)
 
 
-def test_an_interrupt_leaves_the_screen_whole(still: Desk) -> None:
+def test_an_interrupt_leaves_the_screen_whole(paused: Shell) -> None:
     """What is typed is not shown in the live tables, the first Ctrl-C ends them, and the terminal is as it was."""
-    still.write("happy")
-    with still.terminal(*RUN, rows=24, columns=80) as terminal:
+    paused.write("happy")
+    with paused.terminal(*RUN, rows=24, columns=80) as terminal:
         terminal.wait_for("Waiting for 1 batch")
         assert not echoes(terminal)
         terminal.type("abc\x03")
@@ -34,10 +34,10 @@ def test_an_interrupt_leaves_the_screen_whole(still: Desk) -> None:
     assert terminal.text.rstrip().endswith("batch-synth resume --checkpoint words.checkpoint.json")
 
 
-def test_a_stopped_run_gives_the_terminal_back(still: Desk) -> None:
+def test_a_stopped_run_gives_the_terminal_back(paused: Shell) -> None:
     """Ctrl-Z leaves a cursor and a keyboard to the shell; when the run goes on, the screen is drawn anew."""
-    still.write("happy")
-    with still.terminal(*RUN, script='"$0" "$@"; echo "shell: $?"; read -r _; fg') as terminal:
+    paused.write("happy")
+    with paused.terminal(*RUN, script='"$0" "$@"; echo "shell: $?"; read -r _; fg') as terminal:
         terminal.wait_for("Waiting for 1 batch")
         assert not echoes(terminal)
         terminal.type("\x1a")
@@ -55,10 +55,10 @@ def test_a_stopped_run_gives_the_terminal_back(still: Desk) -> None:
     assert terminal.raw.rindex(SHOW) > terminal.raw.rindex(HIDE)
 
 
-def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(still: Desk) -> None:
+def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(paused: Shell) -> None:
     """Ctrl-C reaches all processes at the terminal; also those that have barely begun say nothing of it."""
-    still.write("happy")
-    with still.terminal(*RUN, "--workers", "2") as terminal:
+    paused.write("happy")
+    with paused.terminal(*RUN, "--workers", "2") as terminal:
         until(lambda: are_starting(terminal.process.pid))
         terminal.type("\x03")
         assert terminal.ended() == 130
@@ -74,15 +74,15 @@ def are_starting(driver: int) -> bool:
     return any(b"pydantic_core" in Path(f"/proc/{worker}/maps").read_bytes() for worker in workers)
 
 
-def test_a_run_is_watched_from_another_shell(still: Desk) -> None:
+def test_a_run_is_watched_from_another_shell(paused: Shell) -> None:
     """Another shell shows the run's own screen, whether somebody works on it or not, until it has seen enough."""
-    still.write("happy")
-    assert still.do(*RUN, "--no-wait").code == 0
-    (batch,) = still.batches()
-    with still.terminal("status", "--watch", rows=24, columns=120) as watcher:
+    paused.write("happy")
+    assert paused.run(*RUN, "--no-wait").code == 0
+    (batch,) = paused.batches()
+    with paused.terminal("status", "--watch", rows=24, columns=120) as watcher:
         watcher.wait_for("Nobody is working on it")
         watcher.wait_for(batch["id"])
-        with still.terminal(*RESUME, rows=24, columns=80) as terminal:
+        with paused.terminal(*RESUME, rows=24, columns=80) as terminal:
             terminal.wait_for("Waiting for 1 batch")
             watcher.wait_for("Waiting for 1 batch")
         watcher.type("\x03")
@@ -90,32 +90,32 @@ def test_a_run_is_watched_from_another_shell(still: Desk) -> None:
         assert echoes(watcher)
 
 
-def test_watching_needs_a_terminal(still: Desk) -> None:
+def test_watching_needs_a_terminal(paused: Shell) -> None:
     """Where nobody can look at a screen, none is drawn."""
-    still.write("happy")
-    assert still.do(*RUN, "--no-wait").code == 0
-    watched = still.do("status", "--watch")
+    paused.write("happy")
+    assert paused.run(*RUN, "--no-wait").code == 0
+    watched = paused.run("status", "--watch")
     assert (watched.code, watched.out, "no terminal" in watched.err) == (2, "", True)
 
 
-def test_a_program_reads_lines_of_json(desk: Desk) -> None:
+def test_a_program_reads_lines_of_json(shell: Shell) -> None:
     """Standard output holds events and nothing else; what is said to people is on standard error."""
-    desk.write("happy", "sad")
-    said = desk.do(*RUN, "--output", "json")
+    shell.write("happy", "sad")
+    said = shell.run(*RUN, "--output", "json")
     assert said.code == 0
     events: list[dict[str, Any]] = [json.loads(line) for line in said.out.splitlines()]
     assert (events[0]["event"], events[-1]["event"]) == ("run_began", "run_ended")
     assert {"chunk_moved", "transferred", "batch_polled", "part_stored", "chunk_settled"} <= {
         each["event"] for each in events
     }
-    assert events[-1]["totals"]["cost"] == str(desk.ledger.totals().cost)
+    assert events[-1]["totals"]["cost"] == str(shell.ledger.totals().cost)
     assert "Estimate" in said.err
 
 
-def test_a_quiet_run_has_one_line(desk: Desk) -> None:
+def test_a_quiet_run_has_one_line(shell: Shell) -> None:
     """Of a run that goes well, a quiet one says the end alone."""
-    desk.write("happy", "sad")
-    said = desk.do(*RUN, "--quiet")
+    shell.write("happy", "sad")
+    said = shell.run(*RUN, "--quiet")
     assert (said.code, said.err) == (0, "")
     (line,) = said.out.splitlines()
     assert "Complete: 2 of 2 words processed" in line

@@ -10,8 +10,8 @@ from pymongo.database import Database
 
 from floridify_batch.database.store import MongoStore
 from floridify_batch.sandbox.process import running_sandbox
-from tests.acceptance.journey import Journey
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
+from tests.workspace import Workspace
 
 SECONDS = 0.15
 """How long a batch takes in the sandbox of a module that sets no `SECONDS` of its own."""
@@ -40,6 +40,6 @@ def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def journey(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Journey:
+def workspace(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Workspace:
     """Runs of the test, over its database and at the module's sandbox."""
-    return Journey(tmp_path, sandbox, mongo_url, database)
+    return Workspace(tmp_path, sandbox, mongo_url, database)

@@ -24,7 +24,7 @@ from floridify_batch.components.request import parse_custom_id
 from floridify_batch.providers.openai_batches import TERMINAL, BatchJob
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 OF_DEFINITIONS = {str(component) for component, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION}
 LEVEL = {"cefr_level"}

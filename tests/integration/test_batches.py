@@ -19,7 +19,7 @@ from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.openai_batches import Batches, BatchJob, OpenAIBatches
 from floridify_batch.words.entry import derived_id
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 SECONDS = 3600.0
 """How long a batch takes here: time passes only when the sandbox is told so."""

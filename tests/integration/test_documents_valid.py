@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.acceptance.journey import Journey
-from tests.acceptance.library import add_definition, add_entry, add_word
+from tests.documents import add_definition, add_entry, add_word
 from tests.floridify_models import COLLECTIONS
+from tests.workspace import Workspace
 
 SECONDS = 0
 WORDS = ["kwell", "bank", "café", "naïve", "en coulisse", "a", "Ωmega", "rock 'n' roll"]
@@ -63,28 +63,28 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-async def test_every_document(journey: Journey) -> None:
+async def test_every_document(workspace: Workspace) -> None:
     """Every document of a run over all components is one that Floridify can read, and refers only to what exists."""
-    stock(journey.database)
-    arrival = await journey.travel(WORDS, components="all")
-    assert (arrival.code, set(arrival.ledger.processed_words)) == (0, set(WORDS))
-    assert_valid(journey.database)
-    ours = journey.database.dictionary_entries.find({"provider": "synthesis"})
+    stock(workspace.database)
+    result = await workspace.run(WORDS, components="all")
+    assert (result.code, set(result.ledger.processed_words)) == (0, set(WORDS))
+    assert_valid(workspace.database)
+    ours = workspace.database.dictionary_entries.find({"provider": "synthesis"})
     shown = [each for entry in ours for each in entry["definition_ids"]]
-    assert journey.database.definitions.count_documents({"_id": {"$in": shown}, "synthesis.synonyms": None}) == 0
+    assert workspace.database.definitions.count_documents({"_id": {"$in": shown}, "synthesis.synonyms": None}) == 0
 
 
-async def test_every_document_replaced(journey: Journey) -> None:
+async def test_every_document_replaced(workspace: Workspace) -> None:
     """A forced run leaves valid documents too, no example that no definition refers to, and as many words as before."""
-    stock(journey.database)
-    await journey.travel(WORDS, components="all")
-    before = {name: journey.database[name].count_documents({}) for name in ("words", "definitions")}
-    await journey.travel(WORDS, components="all", force=True, model="gpt-5.4-mini")
-    assert_valid(journey.database)
-    assert before == {name: journey.database[name].count_documents({}) for name in before}
-    referred = {each for definition in journey.database.definitions.find() for each in definition["example_ids"]}
-    assert {example["_id"] for example in journey.database.examples.find()} == referred
-    assert set(journey.database.examples.distinct("model_info.name")) == {"gpt-5.4-mini"}
+    stock(workspace.database)
+    await workspace.run(WORDS, components="all")
+    before = {name: workspace.database[name].count_documents({}) for name in ("words", "definitions")}
+    await workspace.run(WORDS, components="all", force=True, model="gpt-5.4-mini")
+    assert_valid(workspace.database)
+    assert before == {name: workspace.database[name].count_documents({}) for name in before}
+    referred = {each for definition in workspace.database.definitions.find() for each in definition["example_ids"]}
+    assert {example["_id"] for example in workspace.database.examples.find()} == referred
+    assert set(workspace.database.examples.distinct("model_info.name")) == {"gpt-5.4-mini"}
 
 
 WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -99,11 +99,11 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-async def test_models_are_strict(journey: Journey) -> None:
+async def test_models_are_strict(workspace: Workspace) -> None:
     """The models refuse a document with one wrong value, so that passing them says something."""
-    await journey.travel(["kwell"], components="examples")
+    await workspace.run(["kwell"], components="examples")
     for collection, change in WRONG:
-        (document, *_) = journey.database[collection].find()
+        (document, *_) = workspace.database[collection].find()
         COLLECTIONS[collection].model_validate(document)
         with pytest.raises(ValueError, match=next(iter(change))):
             COLLECTIONS[collection].model_validate(document | change)

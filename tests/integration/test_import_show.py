@@ -17,7 +17,7 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError, UsageError
 from floridify_batch.words.dictionary_file import ImportFilter, opened_dictionary
-from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.floridify_models import COLLECTIONS
 
 type Found = Database[dict[str, Any]]

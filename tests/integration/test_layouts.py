@@ -12,8 +12,8 @@ from floridify_batch.components.change import Change, Collection, Insert, Replac
 from floridify_batch.database.layout import PROVIDED, SYNTHESISED, TODAY, Layout
 from floridify_batch.database.store import STAMPS, MongoStore
 from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id
-from tests.acceptance.journey import Journey
-from tests.acceptance.library import add_definition, add_entry, add_word, everything
+from tests.documents import add_definition, add_entry, add_word, everything
+from tests.workspace import Workspace
 
 type Documents = Database[dict[str, Any]]
 
@@ -363,13 +363,13 @@ async def test_few_among_many(store: MongoStore, database: Documents) -> None:
 # ── a whole run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_run(journey: Journey, store: MongoStore, layout: Layout) -> None:
+async def test_a_run(workspace: Workspace, store: MongoStore, layout: Layout) -> None:
     """A run over every component fills an older database in kind to the last word; a second one asks nothing."""
-    database = journey.database
+    database = workspace.database
     seed(database, layout)
     words = ["calm", "moon", "kwell"]
-    arrival = await journey.travel(words, components="all")
-    assert (arrival.code, sorted(arrival.ledger.processed_words)) == (0, sorted(words))
+    result = await workspace.run(words, components="all")
+    assert (result.code, sorted(result.ledger.processed_words)) == (0, sorted(words))
     assert_in_kind(database, layout)
     ours = SYNTHESISED if layout.split_entries else Collection.ENTRIES
     assert database[ours].count_documents({} if layout.split_entries else {"provider": "synthesis"}) == len(words)
@@ -379,23 +379,23 @@ async def test_a_run(journey: Journey, store: MongoStore, layout: Layout) -> Non
         assert (entry.synthesised, entry.pronunciation_id is None) == (True, False)
         assert all(each.synonyms and each.example_ids for each in entry.definitions)
     before = everything(database)
-    again = await journey.travel(words, name="again", components="all")
+    again = await workspace.run(words, name="again", components="all")
     assert (again.code, again.ledger.chunks) == (0, [])
     assert everything(database) == before
 
 
-async def test_a_run_among_both(journey: Journey, store: MongoStore) -> None:
+async def test_a_run_among_both(workspace: Workspace, store: MongoStore) -> None:
     """A run over a database of both layouts comes to its end, too, with one synthesis entry for each word."""
-    database, layout = journey.database, LAYOUTS["all traits"]
+    database, layout = workspace.database, LAYOUTS["all traits"]
     seed(database, layout)
     add_todays(database, layout)
     words = ["calm", "moon", "sun", "kwell"]
-    arrival = await journey.travel(words, components="all")
-    assert (arrival.code, sorted(arrival.ledger.processed_words)) == (0, sorted(words))
+    result = await workspace.run(words, components="all")
+    assert (result.code, sorted(result.ledger.processed_words)) == (0, sorted(words))
     for text in words:
         entry = await entry_of(store, text)
         assert all(each.synonyms and each.example_ids for each in entry.definitions)
     ours = database.dictionary_entries.count_documents({"provider": "synthesis"})
     assert ours + database[SYNTHESISED].count_documents({}) == len(words)
-    again = await journey.travel(words, name="again", components="all")
+    again = await workspace.run(words, name="again", components="all")
     assert (again.code, again.ledger.chunks) == (0, [])

@@ -30,7 +30,7 @@ from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.recipe import Scope
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 SECONDS = 0.2
 ROOT = Path(__file__).parents[2]

@@ -19,9 +19,9 @@ from floridify_batch.pipeline.survey import Survey
 from floridify_batch.run.bill import costs_object, costs_of
 from floridify_batch.run.settings import RunSettings, brief_of
 from tests.acceptance.command import KEY
-from tests.acceptance.journey import Arrival, Journey
-from tests.acceptance.library import add_known
-from tests.acceptance.sandbox import Sandbox
+from tests.documents import add_known
+from tests.sandbox import Sandbox
+from tests.workspace import RunResult, Workspace
 
 MODEL = "gpt-5.4-nano"
 WORDS = [f"money{letter}word" for letter in "abcdefgh"]
@@ -34,9 +34,9 @@ def database(database: Database[dict[str, Any]]) -> Database[dict[str, Any]]:
     return database
 
 
-async def estimated(journey: Journey, settings: RunSettings, words: list[str], **more: Any) -> Estimate:
+async def estimated(workspace: Workspace, settings: RunSettings, words: list[str], **more: Any) -> Estimate:
     """What the panel before the question would be made of."""
-    store = MongoStore(journey.mongo_url, journey.database.name)
+    store = MongoStore(workspace.mongo_url, workspace.database.name)
     try:
         asked = brief_of(settings, "run")
         survey = Survey(asked, settings.language, settings.model, Limits(), **more)
@@ -74,45 +74,45 @@ def price_of(line: Mapping[str, Any]) -> Decimal:
     return price
 
 
-async def traveled(journey: Journey, **settings: Any) -> Arrival:
-    return await journey.travel(WORDS, model=MODEL, **settings)
+async def traveled(workspace: Workspace, **settings: Any) -> RunResult:
+    return await workspace.run(WORDS, model=MODEL, **settings)
 
 
-async def test_the_estimate_of_input(journey: Journey) -> None:
+async def test_the_estimate_of_input(workspace: Workspace) -> None:
     """Of words whose definitions are known, requests are exact and tokens in are within 2 % of what is billed."""
-    settings = journey.settings(WORDS, components="all", model=MODEL)
-    estimate = await estimated(journey, settings, WORDS)
-    arrival = await traveled(journey, components="all")
-    first = [record for record in arrival.ledger.chunks if record.number == 1]
+    settings = workspace.settings(WORDS, components="all", model=MODEL)
+    estimate = await estimated(workspace, settings, WORDS)
+    result = await traveled(workspace, components="all")
+    first = [record for record in result.ledger.chunks if record.number == 1]
     billed = sum(record.usage.input for record in first)
     assert estimate.total_now.requests == sum(record.requests for record in first)
     assert abs(estimate.total_now.input_tokens - billed) <= billed * 0.02
 
 
-async def test_the_bill_is_the_sum_of_its_lines(journey: Journey, sandbox: Sandbox) -> None:
+async def test_the_bill_is_the_sum_of_its_lines(workspace: Workspace, sandbox: Sandbox) -> None:
     """What a run has cost is the sum over the lines of its answer files, unusable answers included."""
     with sandbox.faults("malformed=moneya", "truncate=moneyb", "http_500=moneyc", "refuse=moneyd"):
-        arrival = await traveled(journey)
-    ledger = arrival.ledger
+        result = await traveled(workspace)
+    ledger = result.ledger
     lines = await lines_of(sandbox, [record.batch_id or "" for record in ledger.chunks])
-    assert arrival.code == 1
+    assert result.code == 1
     assert ledger.totals().cost == sum(map(price_of, lines), Decimal(0)) > 0
     assert sum(each.cost or 0 for each in ledger.spent.values()) == ledger.totals().cost
     assert sum(each.billed for each in ledger.spent.values()) == sum(price_of(line) > 0 for line in lines)
 
 
-async def test_the_services_own_count(journey: Journey) -> None:
+async def test_the_services_own_count(workspace: Workspace) -> None:
     """What the service says that a batch used is kept beside what its answers add up to, and is the same."""
-    arrival = await traveled(journey)
-    assert arrival.ledger.chunks
-    assert all(record.billed == record.usage for record in arrival.ledger.chunks)
-    told = costs_object(costs_of(arrival.ledger))
+    result = await traveled(workspace)
+    assert result.ledger.chunks
+    assert all(record.billed == record.usage for record in result.ledger.chunks)
+    told = costs_object(costs_of(result.ledger))
     assert [each["service_usage"] for each in told["batches"]] == [each["usage"] for each in told["batches"]]
 
 
-async def test_the_forecast_is_kept(journey: Journey) -> None:
+async def test_the_forecast_is_kept(workspace: Workspace) -> None:
     """What the user was shown before they agreed is in the checkpoint, for the bill to be held against it."""
-    forecast = (await traveled(journey)).ledger.estimate
+    forecast = (await traveled(workspace)).ledger.estimate
     assert forecast is not None
     assert forecast.low is not None
     assert forecast.expected is not None
@@ -122,24 +122,24 @@ async def test_the_forecast_is_kept(journey: Journey) -> None:
     assert forecast.immediate == forecast.expected * 2
 
 
-async def test_the_database_remembers_how_long_answers_are(journey: Journey) -> None:
+async def test_the_database_remembers_how_long_answers_are(workspace: Workspace) -> None:
     """After one run, the next one over this database expects answers as long as those were, in another list, too."""
-    spent = (await traveled(journey)).ledger.spent
-    settings = journey.settings(["another"], model=MODEL)
-    estimate = await estimated(journey, settings, ["another"])
+    spent = (await traveled(workspace)).ledger.spent
+    settings = workspace.settings(["another"], model=MODEL)
+    estimate = await estimated(workspace, settings, ["another"])
     for component, each in spent.items():
         length = estimate.length(component)
         assert (length.origin, length.answers) == (Origin.DATABASE, each.billed)
         assert length.expected == pytest.approx(each.usage.output / each.billed)
-    stamps = journey.database.synthesis_stamps.find()
+    stamps = workspace.database.synthesis_stamps.find()
     assert {stamp["component"] for stamp in stamps} == set(spent)
 
 
-async def test_a_sample_of_the_database(journey: Journey) -> None:
+async def test_a_sample_of_the_database(workspace: Workspace) -> None:
     """Behind the first requests the same is reckoned from a sample, with the same requests."""
-    settings = journey.settings(WORDS, model=MODEL)
-    exact = await estimated(journey, settings, WORDS)
-    sampled = await estimated(journey, settings, WORDS, exact_requests=20, sample_words=3)
+    settings = workspace.settings(WORDS, model=MODEL)
+    exact = await estimated(workspace, settings, WORDS)
+    sampled = await estimated(workspace, settings, WORDS, exact_requests=20, sample_words=3)
     assert sampled.sampled is not None
     assert {name: each.requests for name, each in sampled.now.items()} == {
         name: each.requests for name, each in exact.now.items()

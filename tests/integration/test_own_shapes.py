@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from floridify_batch import AnswerError, FailureReason, OpenAIConnector, ServiceError
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 
 class Tone(Enum):

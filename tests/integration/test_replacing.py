@@ -15,7 +15,7 @@ from floridify_batch.components.recipe import Provenance, SynthesisComponent
 from floridify_batch.costs.price import Usage
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import Entry, Stamp, derived_id
-from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 
 type Found = Database[dict[str, Any]]
 C = SynthesisComponent

@@ -13,8 +13,8 @@ from floridify_batch.components.change import Change, Collection, Insert, Replac
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
 from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id, unknown_entry
-from tests.acceptance.library import LONG_AGO, add_definition, add_entry, add_word, everything
-from tests.acceptance.mongod import listens, mongod
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.mongod import listens, mongod
 
 type Found = Database[dict[str, Any]]
 

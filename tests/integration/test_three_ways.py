@@ -29,7 +29,7 @@ from floridify_batch.components.recipe import Scope, SynthesisComponent
 from floridify_batch.database.document import upsert
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.words.entry import Definition, DocId, derived_id
-from tests.acceptance.sandbox import Sandbox
+from tests.sandbox import Sandbox
 
 SENSES = {
     "bank": [("noun", "the land beside a river"), ("verb", "to lean in a turn")],

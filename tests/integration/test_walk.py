@@ -25,9 +25,9 @@ from floridify_batch.run.settings import brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.sandbox.process import running_sandbox
 from floridify_batch.words.word_list import digest_of, write_normalised
-from tests.acceptance.journey import Arrival, Journey
-from tests.acceptance.library import add_definition, add_known, add_word, contents
-from tests.acceptance.sandbox import Sandbox
+from tests.documents import add_definition, add_known, add_word, contents
+from tests.sandbox import Sandbox
+from tests.workspace import RunResult, Workspace
 
 type Client = MongoClient[dict[str, Any]]
 
@@ -44,105 +44,105 @@ def words_of(name: str, count: int) -> list[str]:
     return [f"{name}{letters(number)}" for number in range(count)]
 
 
-def assert_settled(arrival: Arrival) -> None:
+def assert_settled(result: RunResult) -> None:
     """Every word and every request has an outcome, in one place."""
-    ledger, totals = arrival.ledger, arrival.ledger.totals()
-    words = arrival.checkpoint.words_path.read_text().splitlines()
+    ledger, totals = result.ledger, result.ledger.totals()
+    words = result.checkpoint.words_path.read_text().splitlines()
     assert sorted([*ledger.processed_words, *ledger.failed_words]) == sorted(words)
     assert {record.state for record in ledger.chunks} <= {ChunkState.DONE}
     assert (totals.open_words, totals.open_requests) == (0, 0)
     for record in ledger.chunks:
-        assert sum(map(len, arrival.failures(record.number).values())) >= record.failed
+        assert sum(map(len, result.failures(record.number).values())) >= record.failed
 
 
 # ── the plan, walked to its end ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_waves(journey: Journey, sandbox: Sandbox) -> None:
+async def test_waves(workspace: Workspace, sandbox: Sandbox) -> None:
     """Unknown words get definitions first and all that depends on them next, known ones what they miss at once."""
     known, unknown = words_of("waveknown", 3), words_of("waveunknown", 3)
-    add_known(journey.database, *known)
-    arrival = await journey.travel([*known, *unknown], components=OF_THE_WORD)
-    assert_settled(arrival)
-    assert (arrival.code, arrival.ledger.failed_words) == (0, {})
-    first, second = arrival.ledger.chunks
+    add_known(workspace.database, *known)
+    result = await workspace.run([*known, *unknown], components=OF_THE_WORD)
+    assert_settled(result)
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    first, second = result.ledger.chunks
     assert (first.words, first.requests, second.words) == (6, 3 + 3 * 4, 3)
-    definitions = journey.database.definitions.count_documents({})
+    definitions = workspace.database.definitions.count_documents({})
     assert second.requests == (definitions - 3) * 4
-    assert journey.database.definitions.count_documents({"synthesis.synonyms": None}) == 0
-    assert len(sandbox.batches_of(arrival.run)) == 2
+    assert workspace.database.definitions.count_documents({"synthesis.synonyms": None}) == 0
+    assert len(sandbox.batches_of(result.run)) == 2
 
 
-async def test_complete_costs_nothing(journey: Journey, sandbox: Sandbox) -> None:
+async def test_complete_costs_nothing(workspace: Workspace, sandbox: Sandbox) -> None:
     """A list whose words have everything is finished without a single request."""
     words = words_of("complete", 3)
-    await journey.travel(words)
+    await workspace.run(words)
     before = sandbox.stats()
-    arrival = await journey.travel(words, name="again")
-    assert_settled(arrival)
-    assert (arrival.code, arrival.ledger.chunks) == (0, [])
-    assert arrival.ledger.processed_words == words
+    result = await workspace.run(words, name="again")
+    assert_settled(result)
+    assert (result.code, result.ledger.chunks) == (0, [])
+    assert result.ledger.processed_words == words
     assert sandbox.stats() == before
 
 
-async def test_only_what_is_missing(journey: Journey) -> None:
+async def test_only_what_is_missing(workspace: Workspace) -> None:
     """Of a word that has some components, only the others are asked, and what is there stays as it is."""
     given: dict[str, Any] = {"cefr_level": "C2", "synonyms": ["given"], "frequency_band": 5, "domain": "law"}
-    add_definition(journey.database, add_word(journey.database, "partly"), "in part", **given)
-    arrival = await journey.travel(["partly"], components=f"{','.join(given)},antonyms,register")
-    assert [record.requests for record in arrival.ledger.chunks] == [2]
-    (found,) = journey.database.definitions.find()
+    add_definition(workspace.database, add_word(workspace.database, "partly"), "in part", **given)
+    result = await workspace.run(["partly"], components=f"{','.join(given)},antonyms,register")
+    assert [record.requests for record in result.ledger.chunks] == [2]
+    (found,) = workspace.database.definitions.find()
     assert {name: found[name] for name in given} == given
     assert found["antonyms"]
     assert found["language_register"]
 
 
-async def test_many_chunks(journey: Journey, sandbox: Sandbox) -> None:
+async def test_many_chunks(workspace: Workspace, sandbox: Sandbox) -> None:
     """Words are cut into chunks of the size asked for, each of which becomes one batch, and nothing is asked twice."""
     words = words_of("chunk", 10)
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     before = sandbox.stats()["bodies_answered_more_than_once"]
-    arrival = await journey.travel(words, batch_size=3)
-    assert_settled(arrival)
-    assert [record.words for record in arrival.ledger.chunks] == [3, 3, 3, 1]
-    assert arrival.code == 0
-    batches = sandbox.batches_of(arrival.run)
-    assert [batch["label"] for batch in batches] == [f"{arrival.run}/{number:04d}/1" for number in range(1, 5)]
+    result = await workspace.run(words, batch_size=3)
+    assert_settled(result)
+    assert [record.words for record in result.ledger.chunks] == [3, 3, 3, 1]
+    assert result.code == 0
+    batches = sandbox.batches_of(result.run)
+    assert [batch["label"] for batch in batches] == [f"{result.run}/{number:04d}/1" for number in range(1, 5)]
     assert sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
-async def test_sums(journey: Journey, sandbox: Sandbox) -> None:
+async def test_sums(workspace: Workspace, sandbox: Sandbox) -> None:
     """What the run says that it cost is what the service says that its batches used, at the price of batches."""
     words = words_of("sum", 4)
     with sandbox.faults(f"http_500=0.2@{sandbox.next_batch() + 1}"):
-        arrival = await journey.travel(words, batch_size=2)
-    batches = sandbox.batches_of(arrival.run)
-    billed = await journey.billed(batch["id"] for batch in batches)
-    totals = arrival.ledger.totals()
+        result = await workspace.run(words, batch_size=2)
+    batches = sandbox.batches_of(result.run)
+    billed = await workspace.billed(batch["id"] for batch in batches)
+    totals = result.ledger.totals()
     assert totals.cost == billed > 0
-    assert arrival.ledger.total_cost == float(billed)
-    assert arrival.ledger.total_tokens == totals.usage.total > 1_000
+    assert result.ledger.total_cost == float(billed)
+    assert result.ledger.total_tokens == totals.usage.total > 1_000
     assert totals.answered == sum(batch["counts"]["completed"] for batch in batches)
     assert totals.failed_requests == sum(batch["counts"]["failed"] for batch in batches)
     assert totals.requests == sum(batch["counts"]["total"] for batch in batches)
 
 
-async def test_modes_agree(journey: Journey, sandbox: Sandbox) -> None:
+async def test_modes_agree(workspace: Workspace, sandbox: Sandbox) -> None:
     """Asked at once or in a batch, a dictionary comes out the same, at twice the price."""
-    words, other = [*words_of("mode", 3), "modebank", "modeüber"], journey.beside("immediate")
+    words, other = [*words_of("mode", 3), "modebank", "modeüber"], workspace.beside("immediate")
     arrivals = []
-    for place, immediate in ((journey, False), (other, True)):
+    for place, immediate in ((workspace, False), (other, True)):
         for homograph in (1, 2):
             word = add_word(place.database, "modebank", homograph=homograph)
             same_id, text = ObjectId(f"{homograph:024x}"), f"a bank of kind {homograph}"
             add_definition(place.database, word, text, synonyms=["shore"], _id=same_id)
         name = "immediate" if immediate else "batch"
-        arrivals.append(await place.travel(words, name=name, components="all", immediate=immediate))
+        arrivals.append(await place.run(words, name=name, components="all", immediate=immediate))
     batch, immediate_run = arrivals
     assert_settled(immediate_run)
-    assert contents(journey.database) == contents(other.database)
+    assert contents(workspace.database) == contents(other.database)
     assert len(contents(other.database)) == len(words) + 1
-    costs = [arrival.ledger.totals().cost for arrival in arrivals]
+    costs = [result.ledger.totals().cost for result in arrivals]
     assert costs[0] is not None
     assert costs[1] == costs[0] * Decimal(2)
     assert (batch.code, immediate_run.code) == (0, 0)
@@ -178,20 +178,20 @@ def hit_by(fault: str, how: str = "ever") -> str:
 @pytest.fixture(scope="module")
 def troubled(
     sandbox: Sandbox, mongo_url: str, mongo_client: Client, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Arrival]:
+) -> Iterator[RunResult]:
     """A run in which the lines of each fault's own word have that fault every time, and one word is spared."""
     words = [*map(hit_by, (*FAULTS, *HARMLESS)), "spared"]
     database = mongo_client["test_troubled"]
     mongo_client.drop_database(database)
     add_known(database, *words)
-    journey = Journey(tmp_path_factory.mktemp("troubled"), sandbox, mongo_url, database)
+    workspace = Workspace(tmp_path_factory.mktemp("troubled"), sandbox, mongo_url, database)
     with sandbox.faults("split=0.5", *(f"{fault}={hit_by(fault)}" for fault in (*FAULTS, *HARMLESS))):
-        yield asyncio.run(journey.travel(words, components="synonyms,cefr_level"))
+        yield asyncio.run(workspace.run(words, components="synonyms,cefr_level"))
     mongo_client.drop_database(database)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault(troubled: Arrival, fault: str) -> None:
+def test_fault(troubled: RunResult, fault: str) -> None:
     """A line that never gets a usable answer is asked as often as that can help; then its word fails, and says why."""
     reason, attempts = FAULTS[fault]
     word = hit_by(fault)
@@ -205,110 +205,110 @@ def test_fault(troubled: Arrival, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", HARMLESS)
-def test_harmless(troubled: Arrival, fault: str) -> None:
+def test_harmless(troubled: RunResult, fault: str) -> None:
     """An answer that comes twice, or beside one that nobody asked for, is an answer, whichever file it is in."""
     assert hit_by(fault) in troubled.ledger.processed_words
 
 
-def test_others_spared(troubled: Arrival) -> None:
+def test_others_spared(troubled: RunResult) -> None:
     """What happens to other words does not touch a word whose answers are good; a run with failed words says so."""
     assert troubled.ledger.processed_words.count("spared") == 1
     assert troubled.code == 1
     assert_settled(troubled)
 
 
-def test_truncated_gets_room(troubled: Arrival) -> None:
+def test_truncated_gets_room(troubled: RunResult) -> None:
     """An answer that was cut is asked again with twice the room each time."""
     doublings = [troubled.failures(chunk)[hit_by("truncate")][0].cap_doublings for chunk in (1, 2, 3)]
     assert doublings == [0, 1, 2]
 
 
-async def test_faults_pass(journey: Journey, sandbox: Sandbox) -> None:
+async def test_faults_pass(workspace: Workspace, sandbox: Sandbox) -> None:
     """Whatever goes wrong with some lines of the first batch, a word whose second try is good is processed."""
     repeatable = [fault for fault, (_, attempts) in FAULTS.items() if attempts > 1]
     words = [hit_by(fault, "once") for fault in repeatable]
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     first = sandbox.next_batch() + 1
     with sandbox.faults(*(f"{fault}={hit_by(fault, 'once')}@{first}" for fault in repeatable)):
-        arrival = await journey.travel(words, components="synonyms,cefr_level")
-    assert_settled(arrival)
-    assert (arrival.code, sorted(arrival.ledger.processed_words)) == (0, sorted(words))
-    assert [record.requests for record in arrival.ledger.chunks] == [2 * len(words)] * 2
+        result = await workspace.run(words, components="synonyms,cefr_level")
+    assert_settled(result)
+    assert (result.code, sorted(result.ledger.processed_words)) == (0, sorted(words))
+    assert [record.requests for record in result.ledger.chunks] == [2 * len(words)] * 2
 
 
-async def test_expired(journey: Journey, sandbox: Sandbox) -> None:
+async def test_expired(workspace: Workspace, sandbox: Sandbox) -> None:
     """What an expired batch has answered is stored and paid for once; only what it has not is asked again."""
     words = [*words_of("answered", 8), *words_of("expired", 4)]
     before = sandbox.stats()["bodies_answered_more_than_once"]
     with sandbox.faults(f"expire=expired@{sandbox.next_batch() + 1}"):
-        arrival = await journey.travel(words, components=OF_THE_WORD)
-    assert_settled(arrival)
-    assert (arrival.code, arrival.ledger.failed_words) == (0, {})
-    first, *others = sandbox.batches_of(arrival.run)
+        result = await workspace.run(words, components=OF_THE_WORD)
+    assert_settled(result)
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    first, *others = sandbox.batches_of(result.run)
     assert (first["status"], 0 < first["counts"]["failed"] < 12) == ("expired", True)
     assert {batch["status"] for batch in others} == {"completed"}
-    expired = [failure for failures in arrival.failures(1).values() for failure in failures]
+    expired = [failure for failures in result.failures(1).values() for failure in failures]
     assert len(expired) == first["counts"]["failed"]
     assert {failure.reason for failure in expired} == {FailureReason.EXPIRED}
     assert sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
-async def test_always_expired(journey: Journey, sandbox: Sandbox) -> None:
+async def test_always_expired(workspace: Workspace, sandbox: Sandbox) -> None:
     """Words whose requests expire every time fail after the tries that were allowed, and what was answered is kept."""
     words = words_of("everexpired", 6)
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     with sandbox.faults("expire=synonyms"):
-        arrival = await journey.travel(words, components="synonyms,cefr_level", max_attempts=2)
-    assert_settled(arrival)
-    assert (arrival.code, len(arrival.ledger.chunks)) == (1, 2)
-    assert set(arrival.ledger.failed_words) == set(words)
-    assert journey.database.definitions.count_documents({"cefr_level": None}) == 0
+        result = await workspace.run(words, components="synonyms,cefr_level", max_attempts=2)
+    assert_settled(result)
+    assert (result.code, len(result.ledger.chunks)) == (1, 2)
+    assert set(result.ledger.failed_words) == set(words)
+    assert workspace.database.definitions.count_documents({"cefr_level": None}) == 0
 
 
-async def test_batch_fails(journey: Journey, sandbox: Sandbox) -> None:
+async def test_batch_fails(workspace: Workspace, sandbox: Sandbox) -> None:
     """Words of a batch that the service rejects fail with the service's words, and are not sent again."""
     words = words_of("rejected", 3)
     with sandbox.faults("fail_batch=1:mismatched_model"):
-        arrival = await journey.travel(words, components=OF_THE_WORD)
-    assert_settled(arrival)
-    assert (arrival.code, len(sandbox.batches_of(arrival.run))) == (1, 1)
-    reasons = set(arrival.ledger.failed_words.values())
+        result = await workspace.run(words, components=OF_THE_WORD)
+    assert_settled(result)
+    assert (result.code, len(sandbox.batches_of(result.run))) == (1, 1)
+    reasons = set(result.ledger.failed_words.values())
     assert reasons == {"definitions: rejected: mismatched_model: Rejected on request: mismatched_model."}
-    assert arrival.ledger.total_cost == 0
+    assert result.ledger.total_cost == 0
 
 
-async def test_chunk_too_large(journey: Journey, sandbox: Sandbox) -> None:
+async def test_chunk_too_large(workspace: Workspace, sandbox: Sandbox) -> None:
     """A chunk that alone passes the account's limit of queued tokens is cut smaller until it fits; all is answered."""
     words = words_of("large", 12)
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     before = sandbox.stats()["bodies_answered_more_than_once"]
     with sandbox.faults("token_limit=6000"):
-        arrival = await journey.travel(words, components="synonyms,cefr_level")
-    assert_settled(arrival)
-    assert (arrival.code, arrival.ledger.failed_words) == (0, {})
-    assert arrival.ledger.chunks[0].input_tokens > 6_000
-    assert arrival.ledger.token_limit is not None
-    assert arrival.ledger.token_limit < 6_000
-    statuses = [batch["status"] for batch in sandbox.batches_of(arrival.run)]
+        result = await workspace.run(words, components="synonyms,cefr_level")
+    assert_settled(result)
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert result.ledger.chunks[0].input_tokens > 6_000
+    assert result.ledger.token_limit is not None
+    assert result.ledger.token_limit < 6_000
+    statuses = [batch["status"] for batch in sandbox.batches_of(result.run)]
     assert statuses[0] == "failed"
     assert statuses.count("completed") >= 2
-    assert arrival.ledger.totals().requests == 24
+    assert result.ledger.totals().requests == 24
     assert sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
-async def test_queue_full(journey: Journey, tmp_path: Path) -> None:
+async def test_queue_full(workspace: Workspace, tmp_path: Path) -> None:
     """Chunks that find the queue full of our own wait for their turn, from the file that was uploaded already."""
     words = words_of("queue", 6)
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     with running_sandbox(tmp_path / "sandbox", seconds=1, validating_seconds=0) as url:
         slow = Sandbox(url)
         slow.control(faults=["token_limit=2500"])
-        arrival = await replace(journey, sandbox=slow).travel(words, components="synonyms,cefr_level", batch_size=2)
-        batches, after = slow.batches_of(arrival.run), slow.stats()
-    assert_settled(arrival)
-    assert (arrival.code, arrival.ledger.failed_words) == (0, {})
-    assert all(record.input_tokens < 2_500 for record in arrival.ledger.chunks)
-    assert [record.words for record in arrival.ledger.chunks] == [2, 2, 2]
+        result = await replace(workspace, sandbox=slow).run(words, components="synonyms,cefr_level", batch_size=2)
+        batches, after = slow.batches_of(result.run), slow.stats()
+    assert_settled(result)
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert all(record.input_tokens < 2_500 for record in result.ledger.chunks)
+    assert [record.words for record in result.ledger.chunks] == [2, 2, 2]
     assert sorted(batch["status"] for batch in batches)[:3] == ["completed"] * 3
     assert len(batches) > 3
     assert len({batch["label"] for batch in batches}) == len(batches)
@@ -316,45 +316,45 @@ async def test_queue_full(journey: Journey, tmp_path: Path) -> None:
     assert after["bodies_answered_more_than_once"] == 0
 
 
-async def test_one_word_too_large(journey: Journey, sandbox: Sandbox) -> None:
+async def test_one_word_too_large(workspace: Workspace, sandbox: Sandbox) -> None:
     """A single word that passes the limit fails with the service's words, instead of being cut for ever."""
-    add_known(journey.database, "unsplittable")
+    add_known(workspace.database, "unsplittable")
     with sandbox.faults("token_limit=10"):
-        arrival = await journey.travel(["unsplittable"], components="synonyms")
-    assert_settled(arrival)
-    assert (arrival.code, len(arrival.ledger.chunks)) == (1, 1)
-    assert "Enqueued token limit reached" in arrival.ledger.failed_words["unsplittable"]
+        result = await workspace.run(["unsplittable"], components="synonyms")
+    assert_settled(result)
+    assert (result.code, len(result.ledger.chunks)) == (1, 1)
+    assert "Enqueued token limit reached" in result.ledger.failed_words["unsplittable"]
 
 
-async def test_quota(journey: Journey, sandbox: Sandbox) -> None:
+async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
     """An account without money stops the run where it is; once it has some, the same command finishes it."""
     words = words_of("quota", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="quota"):
-        await journey.travel(words)
-    before = Checkpoint(journey.folder / "words.checkpoint.json").load()
+        await workspace.run(words)
+    before = Checkpoint(workspace.folder / "words.checkpoint.json").load()
     assert before is not None
     assert ([record.state for record in before.chunks], before.failed_words) == ([ChunkState.SUBMITTING], {})
-    arrival = await journey.travel(words)
-    assert_settled(arrival)
-    assert (arrival.code, arrival.run) == (0, before.run.id)
-    assert len({batch["label"] for batch in sandbox.batches_of(arrival.run)}) == len(arrival.ledger.chunks)
+    result = await workspace.run(words)
+    assert_settled(result)
+    assert (result.code, result.run) == (0, before.run.id)
+    assert len({batch["label"] for batch in sandbox.batches_of(result.run)}) == len(result.ledger.chunks)
 
 
-async def test_lost(journey: Journey, sandbox: Sandbox) -> None:
+async def test_lost(workspace: Workspace, sandbox: Sandbox) -> None:
     """A batch that the service no longer knows is not paid for again unasked: its words fail, and the run ends."""
     words = words_of("lost", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused):
-        await journey.travel(words, components=OF_THE_WORD)
-    checkpoint = Checkpoint(journey.folder / "words.checkpoint.json")
+        await workspace.run(words, components=OF_THE_WORD)
+    checkpoint = Checkpoint(workspace.folder / "words.checkpoint.json")
     ledger = checkpoint.load()
     assert ledger is not None
     ledger.move(1, ChunkState.SUBMITTED, batch_id="batch_gone", created_at=ledger.start_time)
     checkpoint.save(ledger)
-    arrival = await journey.travel(words, components=OF_THE_WORD)
-    assert_settled(arrival)
-    assert arrival.code == 1
-    assert all("batch batch_gone is lost" in reason for reason in arrival.ledger.failed_words.values())
-    assert sandbox.batches_of(arrival.run) == []
+    result = await workspace.run(words, components=OF_THE_WORD)
+    assert_settled(result)
+    assert result.code == 1
+    assert all("batch batch_gone is lost" in reason for reason in result.ledger.failed_words.values())
+    assert sandbox.batches_of(result.run) == []
 
 
 # ── a reply that is lost ───────────────────────────────────────────────────────────────────────────────────────────
@@ -365,18 +365,18 @@ async def hurried(_: float) -> None:
     await asyncio.sleep(0.02)
 
 
-async def drive(journey: Journey, words: list[str]) -> Ledger:
+async def drive(workspace: Workspace, words: list[str]) -> Ledger:
     """Run a list as `travel` does, with a driver whose pauses are short."""
     run_id = token_hex(6)
-    settings = journey.settings(words, components="synonyms,cefr_level")
+    settings = workspace.settings(words, components="synonyms,cefr_level")
     asked = brief_of(settings, run_id)
-    checkpoint = Checkpoint(journey.folder / "hurried.checkpoint.json")
+    checkpoint = Checkpoint(workspace.folder / "hurried.checkpoint.json")
     checkpoint.create_folder()
     write_normalised(words, checkpoint.words_path)
     info = run_info(settings, run_id, asked, len(words), digest_of(words))
     ledger = Ledger(start_time=datetime.now(UTC).timestamp(), run=info)
-    batches = OpenAIBatches("any", base_url=journey.sandbox.url)
-    store = MongoStore(journey.mongo_url, journey.database.name)
+    batches = OpenAIBatches("any", base_url=workspace.sandbox.url)
+    store = MongoStore(workspace.mongo_url, workspace.database.name)
     run = Run(words, ledger, checkpoint, asked, batches, store, sleep=hurried)
     assert await Driver(run).process() is Ending.FINISHED
     await store.close()
@@ -385,24 +385,24 @@ async def drive(journey: Journey, words: list[str]) -> Ledger:
 
 
 @pytest.mark.parametrize("fault", ["create_500=2", "create_drop=2", "upload_500=2", "upload_drop=2", "create_429=2"])
-async def test_reply_lost(journey: Journey, sandbox: Sandbox, fault: str) -> None:
+async def test_reply_lost(workspace: Workspace, sandbox: Sandbox, fault: str) -> None:
     """When the reply to a creation or an upload is lost, the run finds out what came of it: one batch per chunk."""
     words = words_of(f"reply{fault[:-2].replace('_', '')}", 2)
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     with sandbox.faults(fault):
-        ledger = await drive(journey, words)
+        ledger = await drive(workspace, words)
     assert set(ledger.processed_words) == set(words)
     (batch,) = [each for each in sandbox.batches_of(ledger.run.id) if each["label"] == f"{ledger.run.id}/0001/1"]
     assert batch["status"] == "completed"
 
 
-async def test_shows_late(journey: Journey, tmp_path: Path) -> None:
+async def test_shows_late(workspace: Workspace, tmp_path: Path) -> None:
     """A batch that was made but shows only after another was made in its place is recognised, and cancelled."""
     words = words_of("late", 2)
-    add_known(journey.database, *words)
+    add_known(workspace.database, *words)
     with running_sandbox(tmp_path / "sandbox", seconds=1, validating_seconds=0) as url:
         slow = Sandbox(url)
         slow.control(faults=["create_drop=1", "list_lag=0.3"])
-        ledger = await drive(replace(journey, sandbox=slow), words)
+        ledger = await drive(replace(workspace, sandbox=slow), words)
         statuses = [batch["status"] for batch in slow.batches_of(ledger.run.id)]
     assert sorted(statuses) in (["cancelled", "completed"], ["cancelling", "completed"])

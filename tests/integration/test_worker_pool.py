@@ -28,7 +28,7 @@ from floridify_batch.run.worker import (
 from scripts.benchmark_workers import measure
 from scripts.soak_figures import picture
 from tests.acceptance.command import until
-from tests.acceptance.journey import Journey
+from tests.workspace import Workspace
 
 PATIENCE = 60.0
 WORDS = [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
@@ -76,9 +76,9 @@ async def all_of[T](pool: ExecutorPool, station: Callable[[Brief, T], int], piec
     return [result async for result in map_in_order(pool, station, given())]
 
 
-async def test_processes_work_in_order(journey: Journey, tmp_path: Path) -> None:
+async def test_processes_work_in_order(workspace: Workspace, tmp_path: Path) -> None:
     """Results come in the order of the work, and a worker that dies costs nothing but time."""
-    pool = ExecutorPool(info(journey.settings(["bank"])), LocalProcesses(2))
+    pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(2))
     pieces = [(each, str(tmp_path / "died")) for each in range(20)]
     try:
         assert await all_of(pool, doubled, list(range(20))) == list(range(0, 40, 2))
@@ -89,9 +89,9 @@ async def test_processes_work_in_order(journey: Journey, tmp_path: Path) -> None
     assert marked(tmp_path)
 
 
-async def test_workers_that_always_die(journey: Journey) -> None:
+async def test_workers_that_always_die(workspace: Workspace) -> None:
     """Where workers die one after the other, the run stops with a sentence that says what to do."""
-    pool = ExecutorPool(info(journey.settings(["bank"])), LocalProcesses(1))
+    pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match="fewer --workers"):
             await pool.begin(deadly, 0)
@@ -100,9 +100,9 @@ async def test_workers_that_always_die(journey: Journey) -> None:
         pool.close()
 
 
-async def test_other_templates(journey: Journey) -> None:
+async def test_other_templates(workspace: Workspace) -> None:
     """Workers that would ask something else than the driver say so, before anything is asked."""
-    ours = info(journey.settings(["bank"]))
+    ours = info(workspace.settings(["bank"]))
     pool = ExecutorPool(ours.model_copy(update={"template_digest": "another"}), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match="other templates"):
@@ -111,9 +111,9 @@ async def test_other_templates(journey: Journey) -> None:
         pool.close()
 
 
-async def test_another_place(journey: Journey, tmp_path: Path) -> None:
+async def test_another_place(workspace: Workspace, tmp_path: Path) -> None:
     """Workers that do not see the run's folder, as where it is not shared, are told from those that die."""
-    pool = ExecutorPool(info(journey.settings(["bank"])), LocalProcesses(1))
+    pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match=f"cannot reach {tmp_path / 'elsewhere'}: .* folder that all share"):
             await pool.begin(plan_words, PageToPlan([], str(tmp_path / "elsewhere")))
@@ -129,14 +129,14 @@ def test_the_same_files(tmp_path: Path) -> None:
     assert {pace.requests for pace in paces} == {2_700}
 
 
-async def test_a_run_with_workers(journey: Journey) -> None:
+async def test_a_run_with_workers(workspace: Workspace) -> None:
     """A run whose pure work is done by two processes leaves the same documents as one that does it itself."""
-    alone = await journey.travel(WORDS, batch_size=10)
-    other = journey.beside("pool")
-    pooled = await other.travel(WORDS, name="pooled", batch_size=10, workers=2)
+    alone = await workspace.run(WORDS, batch_size=10)
+    other = workspace.beside("pool")
+    pooled = await other.run(WORDS, name="pooled", batch_size=10, workers=2)
     assert (alone.code, pooled.code) == (0, 0)
     assert pooled.ledger.totals().answered == alone.ledger.totals().answered > 0
-    assert picture(other.database) == picture(journey.database)
+    assert picture(other.database) == picture(workspace.database)
 
 
 # ── a cluster ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,33 +184,33 @@ def wait_for_workers(address: str, count: int) -> None:
             assert time.monotonic() < end, "the scheduler never came"
 
 
-async def test_a_cluster_whose_worker_dies(journey: Journey, tmp_path: Path, free_port: int) -> None:
+async def test_a_cluster_whose_worker_dies(workspace: Workspace, tmp_path: Path, free_port: int) -> None:
     """On a cluster the same documents come out, also where one of its workers is killed in the middle of the run."""
-    alone = await journey.travel(WORDS, batch_size=5, max_batches=2)
-    other = journey.beside("cluster")
+    alone = await workspace.run(WORDS, batch_size=5, max_batches=2)
+    other = workspace.beside("cluster")
     with cluster(tmp_path / "dask", free_port, 2) as (address, hands):
         await asyncio.to_thread(wait_for_workers, address, 2)
-        run = asyncio.create_task(other.travel(WORDS, name="clustered", batch_size=5, max_batches=2, cluster=address))
+        run = asyncio.create_task(other.run(WORDS, name="clustered", batch_size=5, max_batches=2, cluster=address))
         answers = tmp_path / "clustered.checkpoint.files" / "0001" / "output.jsonl"
         await asyncio.to_thread(until, answers.exists)
         assert not run.done()
         hands[0].kill()
-        arrival = await run
+        result = await run
         assert hands[1].poll() is None
-    assert (alone.code, arrival.code) == (0, 0)
-    assert arrival.ledger.totals().answered == alone.ledger.totals().answered > 0
-    assert picture(other.database) == picture(journey.database)
+    assert (alone.code, result.code) == (0, 0)
+    assert result.ledger.totals().answered == alone.ledger.totals().answered > 0
+    assert picture(other.database) == picture(workspace.database)
 
 
-def test_no_cluster(journey: Journey, free_port: int) -> None:
+def test_no_cluster(workspace: Workspace, free_port: int) -> None:
     """A cluster that does not answer is named in a sentence."""
-    ours = info(journey.settings(["bank"], cluster=f"tcp://127.0.0.1:{free_port}"))
+    ours = info(workspace.settings(["bank"], cluster=f"tcp://127.0.0.1:{free_port}"))
     with pytest.raises(WorkersLost, match=f"No Dask scheduler answers at --cluster tcp://127.0.0.1:{free_port}"):
         DaskCluster(ours.settings.cluster or "", seconds=0.5).start()
 
 
-def test_own_hands(journey: Journey) -> None:
+def test_own_hands(workspace: Workspace) -> None:
     """Without --workers and --cluster nobody is hired."""
-    ours = info(journey.settings(["bank"]))
+    ours = info(workspace.settings(["bank"]))
     with opened_worker_pool(ours, brief_of(ours.settings, "run")) as pool:
         assert pool.ahead == 0

@@ -24,8 +24,8 @@ from floridify_batch.pipeline.settlement import indexed_answers, settle
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import TRANSITIONS, ChunkState, IllegalMove, Ledger
 from floridify_batch.words.entry import derived_id
+from tests.fakes import Scenario, Service
 from tests.ledgers import record
-from tests.twins import Service, Stage
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -129,7 +129,7 @@ def test_every_request_has_one_end(tmp_path: Path, output: list[bytes], errors: 
 def whole_ledger() -> Ledger:
     """A ledger with something in every place."""
     with TemporaryDirectory() as folder:
-        info = Stage(Path(folder), ["happy", "sad"], Service()).info()
+        info = Scenario(Path(folder), ["happy", "sad"], Service()).info()
     chunk = record(
         1,
         ChunkState.STORED,

@@ -12,7 +12,7 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.providers.batch_archive import Archive, KeptBatch
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.resources import Secrets
-from tests.twins import NOON, Service
+from tests.fakes import NOON, Service
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore

@@ -12,23 +12,23 @@ from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.database.removal import BONDS, candidates, generated, keeping, unreferred
 from floridify_batch.run.driver import Driver
 from floridify_batch.words.entry import DocId, Stamp, derived_id
-from tests.twins import NOON, Died, Fate, Service, Shelf, Stage
+from tests.fakes import NOON, Crash, Crashed, MemoryStore, Scenario, Service
 
 LONG_AGO = NOON - timedelta(days=400)
 SENSE = derived_id("sense")
 STAMP = Stamp(derived_id("stamp"), "run", "b", NOON, "gpt-6-luna", "t", "batch")
 
 
-def old_examples(shelf: Shelf, word: str, *, written_by: str) -> DocId:
+def old_examples(store: MemoryStore, word: str, *, written_by: str) -> DocId:
     """Give a definition of a word an example of long ago."""
     sense = next(
         each
-        for each in shelf.documents[Collection.DEFINITIONS].values()
-        if shelf.documents[Collection.WORDS][each["word_id"]]["text"] == word
+        for each in store.documents[Collection.DEFINITIONS].values()
+        if store.documents[Collection.WORDS][each["word_id"]]["text"] == word
     )
     identity = derived_id("old", word, written_by, len(sense.get("example_ids") or ()))
     own = {"type": "generated", "model_info": {"name": "m"}} if written_by == "model" else {"type": "literature"}
-    shelf.documents[Collection.EXAMPLES][identity] = {
+    store.documents[Collection.EXAMPLES][identity] = {
         "_id": identity,
         "definition_id": sense["_id"],
         "text": f"{written_by}: {word}",
@@ -39,43 +39,43 @@ def old_examples(shelf: Shelf, word: str, *, written_by: str) -> DocId:
     return identity
 
 
-def forced(folder: Path, words: list[str]) -> Stage:
+def forced(folder: Path, words: list[str]) -> Scenario:
     """A run that replaces the examples of words that have two each: one by a model, one by a person."""
     folder.mkdir()
-    stage = Stage(folder, words, Service(), Shelf(), (C.EXAMPLES,), force=True)
+    scenario = Scenario(folder, words, Service(), MemoryStore(), (C.EXAMPLES,), force=True)
     for word in words:
-        stage.shelf.know(word, f"what {word} is")
+        scenario.store.know(word, f"what {word} is")
         for author in ("model", "person"):
-            old_examples(stage.shelf, word, written_by=author)
-    return stage
+            old_examples(scenario.store, word, written_by=author)
+    return scenario
 
 
-def dangling(shelf: Shelf) -> tuple[set[str], set[str]]:
+def dangling(store: MemoryStore) -> tuple[set[str], set[str]]:
     """The texts of the examples that nobody refers to, and the references that lead nowhere."""
-    examples = shelf.documents[Collection.EXAMPLES]
-    referred = {each for sense in shelf.documents[Collection.DEFINITIONS].values() for each in sense["example_ids"]}
+    examples = store.documents[Collection.EXAMPLES]
+    referred = {each for sense in store.documents[Collection.DEFINITIONS].values() for each in sense["example_ids"]}
     return {examples[each]["text"] for each in examples.keys() - referred}, referred - examples.keys()
 
 
 async def test_dead_at_any_moment(tmp_path: Path) -> None:
     """Wherever a run that replaces examples dies, resuming leaves none that nobody refers to, and a person's stay."""
     whole = forced(tmp_path / "whole", ["bank", "moon"])
-    fate = Fate()
-    await Driver(whole.run(fate)).process()
-    picture = whole.shelf.picture()
+    crash = Crash()
+    await Driver(whole.run(crash)).process()
+    picture = whole.store.picture()
     left_between = 0
-    for dies_at in range(1, fate.deeds + 1):
-        stage = forced(tmp_path / str(dies_at), ["bank", "moon"])
-        with pytest.raises(Died):
-            await Driver(stage.run(Fate(dies_at))).process()
-        unreferred_then, nowhere = dangling(stage.shelf)
+    for dies_at in range(1, crash.steps + 1):
+        scenario = forced(tmp_path / str(dies_at), ["bank", "moon"])
+        with pytest.raises(Crashed):
+            await Driver(scenario.run(Crash(dies_at))).process()
+        unreferred_then, nowhere = dangling(scenario.store)
         assert not nowhere
         left_between += any(text.startswith("model") for text in unreferred_then)
-        await Driver(stage.run()).process()
-        assert dangling(stage.shelf) == (set(), set())
-        assert stage.shelf.picture() == picture
+        await Driver(scenario.run()).process()
+        assert dangling(scenario.store) == (set(), set())
+        assert scenario.store.picture() == picture
     assert left_between > 0, "no death fell between the new references and the removal"
-    kept = {each["text"] for each in whole.shelf.documents[Collection.EXAMPLES].values() if each["type"] != "generated"}
+    kept = {each["text"] for each in whole.store.documents[Collection.EXAMPLES].values() if each["type"] != "generated"}
     assert kept == {"person: bank", "person: moon"}
 
 

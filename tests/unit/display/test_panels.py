@@ -55,7 +55,7 @@ from floridify_batch.run.event import (
     WordFailed,
 )
 from floridify_batch.timing import Direction
-from tests.paper import Paper
+from tests.screen import Screen
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 patient = settings(deadline=None)  # a busy machine proves nothing about a property
@@ -486,46 +486,46 @@ def test_failures_are_listed_and_counted() -> None:
     assert max(map(cell_len, screen.splitlines())) <= 80
 
 
-def on_paper(columns: int = 80) -> tuple[Console, Paper]:
+def on_paper(columns: int = 80) -> tuple[Console, Screen]:
     """A console that believes in its terminal, and what stands there."""
-    paper = Paper(columns)
-    return Console(file=paper, width=columns, height=24, force_terminal=True, color_system=None), paper
+    terminal = Screen(columns)
+    return Console(file=terminal, width=columns, height=24, force_terminal=True, color_system=None), terminal
 
 
 def test_a_run_that_ended_leaves_no_screen() -> None:
     """At the end the screen goes away, for the summary says the same; notices stand where it was, once."""
-    console, paper = on_paper()
+    console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:
         display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
         display.notify(Noticed("Two lines [bold]skipped[/bold]\x1b[2J"))
         display.notify(RunEnded(True, False, Totals(words=2, processed=2, requests=2, answered=2)))
-    assert "╭" in paper.log
-    assert list(filter(None, paper.lines)) == ["Two lines [bold]skipped[/bold]"]
+    assert "╭" in terminal.log
+    assert list(filter(None, terminal.lines)) == ["Two lines [bold]skipped[/bold]"]
 
 
 def test_a_run_that_broke_off_leaves_its_screen() -> None:
     """Where an error ends a run, the last screen stands above the error, and the cursor is below it."""
-    console, paper = on_paper()
+    console, terminal = on_paper()
     with suppress(ConnectionError), LiveDisplay(console, Clock()) as display:
         display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
         display.notify(Waiting("The database does not answer"))
         raise ConnectionError
-    paper.write("gone")
-    assert sum(line.startswith("╭") for line in paper.lines) == 1
-    assert any("The database does not answer" in line for line in paper.lines)
-    assert paper.lines[-1] == "gone"
+    terminal.write("gone")
+    assert sum(line.startswith("╭") for line in terminal.lines) == 1
+    assert any("The database does not answer" in line for line in terminal.lines)
+    assert terminal.lines[-1] == "gone"
 
 
 def test_what_others_print_goes_above_the_screen() -> None:
     """Lines that are printed or logged meanwhile stand above the frame, whole, and the frame stays closed."""
-    console, paper = on_paper()
+    console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:
         display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
         typer.echo("A line")
         print("half ", end="", file=sys.stderr)  # noqa: T201  as a library might
-        assert not any("half" in line for line in paper.lines)
+        assert not any("half" in line for line in terminal.lines)
         print("and half", file=sys.stderr)  # noqa: T201
-    lines = paper.lines
+    lines = terminal.lines
     assert lines[:2] == ["A line", "half and half"]
     assert lines[2].startswith("╭")
     assert sum(line.startswith("╭") for line in lines) == sum(line.startswith("╰") for line in lines) == 1
@@ -533,31 +533,31 @@ def test_what_others_print_goes_above_the_screen() -> None:
 
 def test_a_narrower_terminal_leaves_no_trace_of_the_wider_one() -> None:
     """The frame that the terminal broke when it was made narrower is drawn over whole; what is above it stays."""
-    console, paper = on_paper(120)
+    console, terminal = on_paper(120)
     view = view_of(Progressed(Totals(words=2)), polled(1, 5))
     frame = Frame(console, lambda: render(view, console.width, NOON))
-    paper.write("before\n")
+    terminal.write("before\n")
     frame.draw()
-    paper.narrow(80)
+    terminal.narrow(80)
     console.width = 80
     frame.draw()
-    assert paper.lines == ["before", *(line.rstrip() for line in seen(render(view, 80, NOON), 80).splitlines())]
+    assert terminal.lines == ["before", *(line.rstrip() for line in seen(render(view, 80, NOON), 80).splitlines())]
 
 
 @patient
 @given(st.lists(st.lists(st.text("abc 猫", max_size=10), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_only_what_changed_is_written(frames: list[list[str]]) -> None:
     """Whatever frames follow each other, the last stands alone, and a frame that is drawn again writes no text."""
-    console, paper = on_paper()
+    console, terminal = on_paper()
     content = [""]
     frame = Frame(console, lambda: Text(content[0]))
     for lines in frames:
         content[0] = "\n".join(lines)
         frame.draw()
-    assert [line for line in paper.lines if line] == [line.rstrip() for line in frames[-1] if line.strip()]
-    before = len(paper.log)
+    assert [line for line in terminal.lines if line] == [line.rstrip() for line in frames[-1] if line.strip()]
+    before = len(terminal.log)
     frame.draw()
-    assert not re.search(r"[abc猫]", paper.log[before:])
+    assert not re.search(r"[abc猫]", terminal.log[before:])
 
 
 def test_a_live_screen_ages_without_events() -> None:

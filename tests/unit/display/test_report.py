@@ -327,7 +327,7 @@ def test_invented_answers_are_called_so() -> None:
 
 
 @pytest.fixture
-def hostile() -> str:
+def hostile_service() -> str:
     """A page all of whose texts try to be more than texts."""
     of = ledger(
         chunk(failures={HOSTILE: 2}, batch_id=HOSTILE),
@@ -342,20 +342,20 @@ def hostile() -> str:
     return page(report_of(of, {HOSTILE: Example(HOSTILE, HOSTILE, HOSTILE)}, HOSTILE))
 
 
-def test_texts_from_elsewhere_are_texts(hostile: str) -> None:
+def test_texts_from_elsewhere_are_texts(hostile_service: str) -> None:
     """No word, reason, name or file makes an element, runs a template or turns the direction of what follows."""
-    reader = read(hostile)
+    reader = read(hostile_service)
     assert not {"img", "script", "iframe"} & {tag for tag, _ in reader.tags}
     assert not [name for _, attributes in reader.tags for name in attributes if name.startswith("on")]
     assert '<img src=x onerror="alert(1)">{{ 7*7 }}&amp;' in reader.text
     assert "49" not in reader.text
-    assert "\u202e" not in hostile
-    assert "\x1b" not in hostile
+    assert "\u202e" not in hostile_service
+    assert "\x1b" not in hostile_service
 
 
-def test_the_page_loads_nothing(hostile: str) -> None:
+def test_the_page_loads_nothing(hostile_service: str) -> None:
     """The page holds no address at all, and forbids itself to load anything."""
-    reader = read(hostile)
+    reader = read(hostile_service)
     addresses = [
         value
         for _, attributes in reader.tags
@@ -363,7 +363,7 @@ def test_the_page_loads_nothing(hostile: str) -> None:
         if name in ("src", "href", "action", "data", "poster", "srcset")
     ]
     assert addresses == ["data:,"]
-    assert not re.search(r"https?://|@import|url\((?!#)", hostile)
+    assert not re.search(r"https?://|@import|url\((?!#)", hostile_service)
     policy = next(attributes for _, attributes in reader.tags if attributes.get("http-equiv"))
     assert (policy["content"] or "").startswith("default-src 'none'")
 

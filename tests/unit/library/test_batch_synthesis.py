@@ -22,7 +22,7 @@ from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatc
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.providers.openai_batches import BatchError, BatchJob
 from floridify_batch.words.entry import derived_id
-from tests.twins import REJECTED, End, Fault, Service
+from tests.fakes import REJECTED, End, Fault, Service
 
 type Level = answers.CEFRLevelResponse
 type Request = SynthesisRequest[Level]

@@ -19,7 +19,7 @@ from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expecta
 from floridify_batch.pipeline.plan import brief
 from floridify_batch.pipeline.survey import Survey
 from floridify_batch.run.driver import Driver
-from tests.twins import Service, Shelf, Stage
+from tests.fakes import MemoryStore, Scenario, Service
 
 ASKED = brief((C.SYNONYMS, C.DOMAIN), model="gpt-6-luna", language_name="English")
 
@@ -28,8 +28,8 @@ async def estimated(words: list[str], store: EntryReader, limits: Limits | None 
     return await Survey(ASKED, "en", "gpt-6-luna", limits or Limits(), **more).of(words, store, lambda _, __: None)
 
 
-def shelf(**senses: int) -> Shelf:
-    known = Shelf()
+def memory_store(**senses: int) -> MemoryStore:
+    known = MemoryStore()
     for word, count in senses.items():
         known.know(word, *(f"{word} {number}" for number in range(count)))
     return known
@@ -37,7 +37,7 @@ def shelf(**senses: int) -> Shelf:
 
 async def test_the_figures() -> None:
     """An estimate counts the words, those that are complete, those of which nothing is known, and every request."""
-    known = shelf(bank=2)
+    known = memory_store(bank=2)
     known.know("done", "finished", synonyms=["over"], domain="law")
     estimate = await estimated(["bank", "done", "qwrt"], known)
     assert (estimate.words, estimate.complete, estimate.unknown) == (3, 1, 1)
@@ -49,10 +49,10 @@ async def test_the_figures() -> None:
 async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
     """The requests, bytes and tokens that a run writes down are those of its estimate, chunk by chunk."""
     words = ["bank", "tree", "lake"]
-    known = shelf(bank=2, tree=1, lake=3)
+    known = memory_store(bank=2, tree=1, lake=3)
     estimate = await estimated(words, known, Limits(words=2))
-    stage = Stage(tmp_path, words, Service(), known, (C.SYNONYMS, C.DOMAIN), batch_size=2)
-    run = stage.run()
+    scenario = Scenario(tmp_path, words, Service(), known, (C.SYNONYMS, C.DOMAIN), batch_size=2)
+    run = scenario.run()
     await Driver(run).process(wait=False)
     chunks = [ChunkSize(c.words, c.requests, c.bytes, c.input_tokens, c.output_tokens) for c in run.ledger.chunks]
     assert chunks == estimate.chunks
@@ -75,14 +75,14 @@ async def test_later() -> None:
 
 async def test_nothing_is_expected_of_known_words() -> None:
     """Where every word has definitions there is nothing to guess."""
-    estimate = await estimated(["bank"], shelf(bank=1))
+    estimate = await estimated(["bank"], memory_store(bank=1))
     assert estimate.later == {}
     assert estimate.total == estimate.total_now
 
 
 async def test_nothing_is_written() -> None:
     """An estimate leaves the database as it was."""
-    known = shelf(bank=1)
+    known = memory_store(bank=1)
     before = known.picture()
     await estimated(["bank", "qwrt"], known)
     assert known.picture() == before
@@ -91,8 +91,8 @@ async def test_nothing_is_written() -> None:
 # ── many requests ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def many(words: int) -> tuple[list[str], Shelf]:
-    known = Shelf()
+def many(words: int) -> tuple[list[str], MemoryStore]:
+    known = MemoryStore()
     texts = [f"word {number}" for number in range(words)]
     for number, text in enumerate(texts):
         known.know(text, *(f"sense {sense} of it" + " and more" * (number % 7) for sense in range(1 + number % 3)))
@@ -129,7 +129,7 @@ async def test_a_sample_is_close() -> None:
 
 async def test_words_that_are_alike_are_planned_once() -> None:
     """Whatever was made for a word before, behind the first requests it is counted as it is planned."""
-    known = Shelf()
+    known = MemoryStore()
     words = [f"word {number}" for number in range(60)]
     for number, word in enumerate(words):
         made: list[dict[str, Any]] = [
@@ -171,9 +171,9 @@ async def test_words_without_anything_are_alike() -> None:
 
 async def test_answers_of_this_database(tmp_path: Path) -> None:
     """What was answered in this database replaces the table, for as long as model and template are the same."""
-    known = shelf(bank=2)
-    stage = Stage(tmp_path, ["bank"], Service(), known, (C.SYNONYMS, C.DOMAIN))
-    await Driver(stage.run()).process()
+    known = memory_store(bank=2)
+    scenario = Scenario(tmp_path, ["bank"], Service(), known, (C.SYNONYMS, C.DOMAIN))
+    await Driver(scenario.run()).process()
     estimate = await estimated(["bank", "qwrt"], known)
     length = estimate.length(C.SYNONYMS)
     assert (length.origin, length.answers, length.expected) == (Origin.DATABASE, 2, 20)

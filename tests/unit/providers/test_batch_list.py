@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from floridify_batch.providers.batch_list import LAG, Listed, Listing, Page
-from tests.twins import NOON
+from tests.fakes import NOON
 
 PAGE = 100
 

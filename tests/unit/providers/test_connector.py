@@ -9,7 +9,7 @@ from floridify_batch.components import answer as answers
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.providers.connector import OpenAIConnector
-from tests.doors import answering
+from tests.http_services import fixed_response
 
 ENVELOPE = Envelope("domain", answers.DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
 REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
@@ -19,7 +19,7 @@ REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
 async def answered_with(body: bytes) -> AsyncIterator[OpenAIConnector]:
     """A connector to a service that answers everything with 200 and these bytes."""
 
-    async with answering(body) as url:
+    async with fixed_response(body) as url:
         connector = OpenAIConnector("any", base_url=url)
         yield connector
         await connector.close()

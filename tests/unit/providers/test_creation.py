@@ -9,7 +9,7 @@ import pytest
 from floridify_batch.errors import ServiceUncertain
 from floridify_batch.providers.creation import LIST_LAG, create_once
 from floridify_batch.providers.openai_batches import BatchJob
-from tests.twins import NOON, Service
+from tests.fakes import NOON, Service
 
 LABEL = "run/0001/1"
 LINE = {"custom_id": "bank", "body": {"model": "gpt-6-luna", "messages": [{"content": "What is a bank?"}]}}
@@ -35,14 +35,14 @@ class Lagging(Service):
 @pytest.mark.parametrize(("looks", "made"), [(0, 1), (1, 1), (2, 1), (3, 2)])
 async def test_looked_for_before_it_is_made_again(tmp_path: Path, looks: int, made: int) -> None:
     """The list is looked through at once, after its usual lag, and a last time before the batch is made again."""
-    service, naps = Lagging(looks), list[float]()
+    service, sleeps = Lagging(looks), list[float]()
     (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(LINE))
 
     async def nap(seconds: float) -> None:
-        naps.append(seconds)
+        sleeps.append(seconds)
 
     file_id = await service.upload(tmp_path / "requests.jsonl")
     job, again = await create_once(service, file_id, LABEL, {}, NOON, nap)
     assert (job.label, again) == (LABEL, made > 1)
     assert len(service.batches) == made
-    assert naps == [LIST_LAG, LIST_LAG][:looks]
+    assert sleeps == [LIST_LAG, LIST_LAG][:looks]

@@ -12,7 +12,7 @@ from floridify_batch.providers.download import Look, look_at
 from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState
-from tests.twins import Service, Shelf, Stage
+from tests.fakes import MemoryStore, Scenario, Service
 
 PAGE = b"<html>\n<body>Maintenance</body>\n</html>\n"
 ONE, TWO = b'{"custom_id":"a"}\n', b'{"custom_id":"b"}\n'
@@ -40,10 +40,10 @@ def _spoil(output: Path, how: Callable[[bytes], bytes]) -> None:
     output.write_bytes(how(output.read_bytes()))
 
 
-def scene(folder: Path, service: Service) -> Stage:
+def scene(folder: Path, service: Service) -> Scenario:
     """A run of two words that are known to the database."""
     words = ["bank", "tree"]
-    return Stage(folder, words, service, Shelf.of(words))
+    return Scenario(folder, words, service, MemoryStore.of(words))
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def scene(folder: Path, service: Service) -> Stage:
 async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     """A download that is a page, or cut short, is made again, and nothing is bought twice."""
     service = Spoiling(spoil, 1)
-    stage = scene(tmp_path, service)
-    run = stage.run()
+    scenario = scene(tmp_path, service)
+    run = scenario.run()
     assert await Driver(run).process() is Ending.FINISHED
     assert sorted(run.ledger.processed_words) == ["bank", "tree"]
     assert set(service.answered.values()) == {1}
@@ -69,11 +69,11 @@ async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes])
 async def test_pages_for_ever(tmp_path: Path) -> None:
     """Where a page comes time after time the run stops, and what was paid for is still to be had."""
     service = Spoiling(lambda _: PAGE, MAX_TRIES)
-    stage = scene(tmp_path, service)
+    scenario = scene(tmp_path, service)
     with pytest.raises(ServiceError, match="nothing is asked again"):
-        await Driver(stage.run()).process()
-    assert stage.run().ledger.chunk(1).state is ChunkState.SUBMITTED
-    assert await Driver(stage.run()).process() is Ending.FINISHED
+        await Driver(scenario.run()).process()
+    assert scenario.run().ledger.chunk(1).state is ChunkState.SUBMITTED
+    assert await Driver(scenario.run()).process() is Ending.FINISHED
     assert set(service.answered.values()) == {1}
 
 
@@ -81,8 +81,8 @@ async def test_missing_at_the_service(tmp_path: Path) -> None:
     """A line that the service itself does not have is believed to be missing the second time, and asked again."""
     service = Spoiling(lambda whole: whole, 0)
     service.faults = lambda _, before: None if before else "missing"
-    stage = scene(tmp_path, service)
-    run = stage.run()
+    scenario = scene(tmp_path, service)
+    run = scenario.run()
     assert await Driver(run).process() is Ending.FINISHED
     assert (sorted(run.ledger.processed_words), service.downloads) == (["bank", "tree"], 3)
 

@@ -12,13 +12,13 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.naps: list[float] = []
+        self.sleeps: list[float] = []
 
     def __call__(self) -> float:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
+        self.sleeps.append(seconds)
         self.now += seconds
 
 
@@ -55,7 +55,7 @@ async def test_nothing_is_stated() -> None:
     for headers in ({}, {"x-ratelimit-remaining-requests": "many"}, stated(0, "soon"), stated(5000)):
         await go(throttle, headers)
     await go(throttle)
-    assert time.naps == []
+    assert time.sleeps == []
 
 
 async def test_no_room_left() -> None:
@@ -66,7 +66,7 @@ async def test_no_room_left() -> None:
     await go(throttle)
     await go(throttle)
     await go(throttle)
-    assert time.naps == [2.0]
+    assert time.sleeps == [2.0]
 
 
 async def test_those_under_way_count() -> None:
@@ -76,9 +76,9 @@ async def test_those_under_way_count() -> None:
     async with throttle.turn(), throttle.turn():
         throttle.note(stated(3, "1s"))  # of an answer to somebody else
         await go(throttle)
-        assert time.naps == []
+        assert time.sleeps == []
         await go(throttle)
-        assert time.naps == [1.0]
+        assert time.sleeps == [1.0]
 
 
 async def test_refused() -> None:
@@ -90,7 +90,7 @@ async def test_refused() -> None:
     await go(throttle, stated(50))
     throttle.hold(86_400)
     await go(throttle)
-    assert time.naps == [3.0, LONGEST_PAUSE]
+    assert time.sleeps == [3.0, LONGEST_PAUSE]
 
 
 async def test_no_tokens_left() -> None:
@@ -100,4 +100,4 @@ async def test_no_tokens_left() -> None:
     await go(throttle, stated(40_000, "30s", "tokens"))
     await go(throttle, stated(0, "4s", "tokens"))
     await go(throttle)
-    assert time.naps == [4.0]
+    assert time.sleeps == [4.0]

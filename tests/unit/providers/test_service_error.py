@@ -14,9 +14,9 @@ from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.resources import opened_batches
 from floridify_batch.timing import ignore
-from tests.doors import answering
+from tests.fakes import NOON
+from tests.http_services import fixed_response
 from tests.ledgers import run_settings
-from tests.twins import NOON
 
 DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
     "retrieve": lambda batches, _: batches.retrieve("batch_1"),
@@ -30,7 +30,7 @@ DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
 @asynccontextmanager
 async def connected(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
     """The connection to a service that answers everything with the same body."""
-    async with answering(body, kind) as url:
+    async with fixed_response(body, kind) as url:
         batches = OpenAIBatches("any", base_url=url, patience=0)
         try:
             yield batches
@@ -39,15 +39,15 @@ async def connected(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
 
 
 @pytest.mark.parametrize("body", [b'{"id": "batch_1", "obj', b"", b"{}", b"null", b"[]", b"<html>Maintenance</html>"])
-@pytest.mark.parametrize("deed", DEEDS)
-async def test_odd_replies(tmp_path: Path, deed: str, body: bytes) -> None:
+@pytest.mark.parametrize("step", DEEDS)
+async def test_odd_replies(tmp_path: Path, step: str, body: bytes) -> None:
     """A reply that nobody can read tells nothing of what was done, so that whoever asked looks again."""
     requests = tmp_path / "requests.jsonl"
     requests.write_bytes(b"{}\n")
     kind = "text/html" if body.startswith(b"<") else "application/json"
     async with connected(kind, body) as batches:
         with pytest.raises(ServiceUncertain):
-            await DEEDS[deed](batches, requests)
+            await DEEDS[step](batches, requests)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"<html>Hello</html>"])

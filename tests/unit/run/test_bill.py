@@ -16,7 +16,7 @@ from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_obje
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Noticed
 from floridify_batch.run.ledger import Ledger
-from tests.twins import End, Held, Service, Shelf, Stage, Witness
+from tests.fakes import End, FakeBatch, MemoryStore, Recorder, Scenario, Service
 
 WORDS = ["bank", "tree", "lake"]
 
@@ -28,7 +28,7 @@ class Counting(Service):
         super().__init__(*ends)
         self.odd = odd
 
-    def _finish(self, held: Held, status: str, answered: int | None) -> None:
+    def _finish(self, held: FakeBatch, status: str, answered: int | None) -> None:
         super()._finish(held, status, answered)
         lines = held.output.count(b"prompt_tokens")
         held.job = replace(held.job, usage=Usage(100 * lines + self.odd, 0, 20 * lines))
@@ -41,8 +41,8 @@ def seen(content: RenderableType, width: int = 80) -> str:
     return capture.get()
 
 
-async def traveled(folder: Path, service: Service | None = None, witness: Witness | None = None) -> Ledger:
-    run = Stage(folder, WORDS, service or Counting(), Shelf.of(WORDS), batch_size=2).run(witness=witness)
+async def traveled(folder: Path, service: Service | None = None, recorder: Recorder | None = None) -> Ledger:
+    run = Scenario(folder, WORDS, service or Counting(), MemoryStore.of(WORDS), batch_size=2).run(recorder=recorder)
     await Driver(run).process()
     return run.ledger
 
@@ -62,9 +62,9 @@ async def test_everything_adds_up(tmp_path: Path) -> None:
 
 async def test_the_services_count_differs(tmp_path: Path) -> None:
     """Where the service counts other tokens for a batch than its answers add up to, it is told at once, and shown."""
-    witness = Witness()
-    ledger = await traveled(tmp_path, Counting(odd=7), witness)
-    told = [event.text for event in witness.of(Noticed)]
+    recorder = Recorder()
+    ledger = await traveled(tmp_path, Counting(odd=7), recorder)
+    told = [event.text for event in recorder.of(Noticed)]
     assert told[0].startswith("Chunk 1: the service counts 407 tokens in and 80 out")
     assert ledger.totals().usage.input == 600
     assert "Chunk 2: the service counts 207 tokens in" in " ".join(
@@ -76,9 +76,9 @@ async def test_the_services_count_agrees(tmp_path: Path) -> None:
     """Where both counts are the same, there is nothing to tell; a service that states none is not doubted."""
     for name, service in (("one", Counting()), ("other", Service())):
         (tmp_path / name).mkdir()
-        witness = Witness()
-        ledger = await traveled(tmp_path / name, service, witness)
-        assert witness.of(Noticed) == []
+        recorder = Recorder()
+        ledger = await traveled(tmp_path / name, service, recorder)
+        assert recorder.of(Noticed) == []
         assert "service counts" not in seen(costs_panel(costs_of(ledger), 80))
 
 

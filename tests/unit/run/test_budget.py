@@ -13,7 +13,7 @@ from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reache
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Noticed
 from floridify_batch.run.state import Run
-from tests.twins import End, Service, Shelf, Stage, Witness
+from tests.fakes import End, MemoryStore, Recorder, Scenario, Service
 
 WORDS = [f"word {number}" for number in range(12)]
 PRICE = Price(Decimal(1000), Decimal(1000))
@@ -26,26 +26,26 @@ class Immediate(Service):
     discount = Decimal(0)
 
 
-def stage(folder: Path, service: Service | None = None, **more: Any) -> Stage:
-    return Stage(folder, WORDS, service or Service(), Shelf.of(WORDS), **more)
+def scenario(folder: Path, service: Service | None = None, **more: Any) -> Scenario:
+    return Scenario(folder, WORDS, service or Service(), MemoryStore.of(WORDS), **more)
 
 
-def run_of(place: Stage, max_cost: str | None, price: Price | None = PRICE, witness: Witness | None = None) -> Run:
-    run = place.run(witness=witness)
+def run_of(place: Scenario, max_cost: str | None, price: Price | None = PRICE, recorder: Recorder | None = None) -> Run:
+    run = place.run(recorder=recorder)
     run.ledger.change_pace({"max_cost": None if max_cost is None else Decimal(max_cost), "price": price})
     return run
 
 
 async def test_without_a_wall(tmp_path: Path) -> None:
     """A run without a wall has none to stop before."""
-    run = run_of(stage(tmp_path), None)
+    run = run_of(scenario(tmp_path), None)
     assert cost_limit_of(run.ledger) is None
     assert await Driver(run).process() is Ending.FINISHED
 
 
 async def test_a_high_wall_changes_nothing(tmp_path: Path) -> None:
     """A wall behind which everything fits does not show: one batch, and the run is finished."""
-    place = stage(tmp_path)
+    place = scenario(tmp_path)
     assert await Driver(run_of(place, "1000")).process() is Ending.FINISHED
     assert len(place.service.batches) == 1
 
@@ -53,7 +53,7 @@ async def test_a_high_wall_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("service", [Service, Immediate])
 async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
     """What is sent is expected to cost no more than the wall leaves; what was sent is stored before the run ends."""
-    place = stage(tmp_path, service())
+    place = scenario(tmp_path, service())
     run = run_of(place, "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
     ledger = run.ledger
@@ -68,7 +68,7 @@ async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
 
 async def test_a_round_wall(tmp_path: Path) -> None:
     """A wall is told in plain figures, however it was given."""
-    run = run_of(stage(tmp_path), "2")
+    run = run_of(scenario(tmp_path), "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
     run.ledger.change_pace({"max_cost": Decimal("1E-7")})
     assert "--max-cost 0.0000001 is reached" in str(limit_reached(run.ledger))
@@ -76,7 +76,7 @@ async def test_a_round_wall(tmp_path: Path) -> None:
 
 async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
     """A run that stopped before its wall goes on behind a higher one, and nothing is asked twice."""
-    place = stage(tmp_path)
+    place = scenario(tmp_path)
     await Driver(run_of(place, "2")).process()
     run = run_of(place, "1000")
     assert limit_reached(run.ledger) is None
@@ -87,7 +87,7 @@ async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
 
 async def test_nothing_fits(tmp_path: Path) -> None:
     """Before a wall that the first word would pass, nothing is sent at all."""
-    place = stage(tmp_path)
+    place = scenario(tmp_path)
     assert await Driver(run_of(place, "0.01")).process() is Ending.COST_LIMIT
     assert not place.service.batches
     assert not place.service.files
@@ -96,12 +96,12 @@ async def test_nothing_fits(tmp_path: Path) -> None:
 async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
     """What is in flight takes room from the next chunk; what it cost less than expected is used when it is in."""
     (tmp_path / "measured").mkdir()
-    measured = run_of(stage(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
+    measured = run_of(scenario(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
     await Driver(measured).process(wait=False)
     wall = cost_limit_of(measured.ledger)
     assert wall is not None
     just_above = str(wall.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
-    place = stage(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
+    place = scenario(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
     run = run_of(place, just_above)
     assert await Driver(run).process(wait=False) is Ending.LEFT
     assert run.in_flight() == 1
@@ -117,10 +117,10 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
 
 async def test_it_is_told_once(tmp_path: Path) -> None:
     """Whoever watches is told that the wall is reached, once, with what was spent and what would pass it."""
-    witness = Witness()
-    place = stage(tmp_path, Service(End(polls=3)), batch_size=4)
-    await Driver(run_of(place, "4.5", witness=witness)).process()
-    told = [event.text for event in witness.events if isinstance(event, Noticed) and "--max-cost" in event.text]
+    recorder = Recorder()
+    place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
+    await Driver(run_of(place, "4.5", recorder=recorder)).process()
+    told = [event.text for event in recorder.events if isinstance(event, Noticed) and "--max-cost" in event.text]
     assert len(told) == 1
     assert "would pass it" in told[0]
 
@@ -128,7 +128,7 @@ async def test_it_is_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("expected", "stretch"), [(1000, 1), (10, 2)])
 async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int) -> None:
     """Answers longer than expected make what is to come dearer; shorter ones do not make it cheaper."""
-    run = run_of(stage(tmp_path, batch_size=2), "1000")
+    run = run_of(scenario(tmp_path, batch_size=2), "1000")
     await Driver(run).process()
     ledger = run.ledger
     for record in ledger.chunks:
@@ -141,7 +141,7 @@ async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int)
 
 async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
     """Answers that cannot be used are billed like others, and do not make it seem that answers are long."""
-    place = stage(tmp_path)
+    place = scenario(tmp_path)
     place.service.faults = lambda identity, before: "malformed" if not before and "synonyms" in identity else None
     run = run_of(place, "1000")
     await Driver(run).process()
@@ -157,7 +157,7 @@ async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
 
 async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) -> None:
     """What was used before anybody knew a price is priced as soon as there is one, by chunk and by component."""
-    run = run_of(stage(tmp_path), None)
+    run = run_of(scenario(tmp_path), None)
     await Driver(run).process()
     known = run.ledger.totals().cost
     for record in run.ledger.chunks:
@@ -174,7 +174,7 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
 
 def test_an_unknown_price(tmp_path: Path) -> None:
     """A wall without a price cannot hold, and is refused with the option that gives one."""
-    run = run_of(stage(tmp_path), "5", None)
+    run = run_of(scenario(tmp_path), "5", None)
     run.ledger.change_pace({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
         cost_limit_of(run.ledger)

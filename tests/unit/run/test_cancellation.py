@@ -14,7 +14,7 @@ from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Event, ListRead
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.run.state import Run
-from tests.twins import Died, End, Fate, Service, Shelf, Stage, Witness
+from tests.fakes import Crash, Crashed, End, MemoryStore, Recorder, Scenario, Service
 
 SLOWLY = 5
 
@@ -47,68 +47,68 @@ class Slow(Service):
         return await super().retrieve(batch_id)
 
 
-def scene(folder: Path, words: str) -> Stage:
+def scene(folder: Path, words: str) -> Scenario:
     """A run over known words, a word to a batch, at the slow service."""
-    shelf = Shelf()
+    store = MemoryStore()
     for word in words.split():
-        shelf.know(word, f"{word}, a sense", f"{word}, another")
-    return Stage(folder, words.split(), Slow(), shelf, batch_size=1)
+        store.know(word, f"{word}, a sense", f"{word}, another")
+    return Scenario(folder, words.split(), Slow(), store, batch_size=1)
 
 
-async def sent(stage: Stage) -> None:
+async def sent(scenario: Scenario) -> None:
     """Send what there is, and leave."""
-    assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(scenario.run()).process(wait=False) is Ending.LEFT
 
 
 async def test_cancelled_to_the_end(tmp_path: Path) -> None:
     """Every batch is cancelled once, waited for, and its finished half is stored; resumed, only the rest is asked."""
-    stage = scene(tmp_path, "bank tree")
-    await sent(stage)
-    run = stage.run()
+    scenario = scene(tmp_path, "bank tree")
+    await sent(scenario)
+    run = scenario.run()
     assert await Driver(run).wind_up() is Ending.CANCELLED
-    assert stage.service.cancelled == ["batch_1", "batch_2"]
-    assert (run.ledger.totals().answered, run.in_flight(), len(stage.service.batches)) == (4, 0, 2)
-    again = stage.run()
+    assert scenario.service.cancelled == ["batch_1", "batch_2"]
+    assert (run.ledger.totals().answered, run.in_flight(), len(scenario.service.batches)) == (4, 0, 2)
+    again = scenario.run()
     assert await Driver(again).process() is Ending.FINISHED
     assert sorted(again.ledger.processed_words) == ["bank", "tree"]
-    assert set(stage.service.answered.values()) == {1}
-    assert len(stage.service.answered) == 8
+    assert set(scenario.service.answered.values()) == {1}
+    assert len(scenario.service.answered) == 8
 
 
 async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
     """Told to stop while the service still cancels, it leaves at once; the same command, or resume, goes on."""
-    stage = scene(tmp_path, "bank tree")
-    await sent(stage)
-    run = stage.run()
+    scenario = scene(tmp_path, "bank tree")
+    await sent(scenario)
+    run = scenario.run()
     driver = Driver(run)
     _stop_at_first_nap(run, driver)
     assert await driver.wind_up() is Ending.STOPPED
     assert {record.state for record in run.ledger.chunks} == {ChunkState.SUBMITTED}
-    run = stage.run()
+    run = scenario.run()
     assert await Driver(run).wind_up() is Ending.CANCELLED
-    assert (run.ledger.totals().answered, len(stage.service.batches)) == (4, 2)
+    assert (run.ledger.totals().answered, len(scenario.service.batches)) == (4, 2)
 
 
 async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
     """A run whose batches had all ended is stored and finished, where nothing more was to be asked."""
-    stage = scene(tmp_path, "bank")
-    await sent(stage)
-    for held in stage.service.batches.values():
-        stage.service._finish(held, "completed", None)
-    run = stage.run()
+    scenario = scene(tmp_path, "bank")
+    await sent(scenario)
+    for held in scenario.service.batches.values():
+        scenario.service._finish(held, "completed", None)
+    run = scenario.run()
     assert await Driver(run).wind_up() is Ending.FINISHED
     assert run.ledger.processed_words == ["bank"]
 
 
 async def test_a_batch_that_is_gone(tmp_path: Path) -> None:
     """A batch that the service no longer knows is lost, and the others are cancelled all the same."""
-    stage = scene(tmp_path, "bank tree")
-    await sent(stage)
-    del stage.service.batches["batch_1"]
-    run = stage.run()
+    scenario = scene(tmp_path, "bank tree")
+    await sent(scenario)
+    del scenario.service.batches["batch_1"]
+    run = scenario.run()
     assert await Driver(run).wind_up() is Ending.CANCELLED
     assert run.ledger.totals().answered == 2
-    assert len(stage.service.batches) == 1
+    assert len(scenario.service.batches) == 1
 
 
 def _stop_at_first_nap(run: Run, driver: Driver) -> None:
@@ -118,7 +118,7 @@ def _stop_at_first_nap(run: Run, driver: Driver) -> None:
     run.sleep = nap
 
 
-class Impatient(Witness):
+class Impatient(Recorder):
     """Somebody who stops the driver when the first page of the list has been read."""
 
     def __init__(self) -> None:
@@ -136,20 +136,20 @@ class Impatient(Witness):
 async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
     """Told to stop in a long list of complete words, it leaves after the page at hand, and goes on behind that."""
     words = [f"w{number}" for number in range(3 * PAGE_WORDS)]
-    first = Stage(tmp_path, words, Service(), components=())
+    first = Scenario(tmp_path, words, Service(), components=())
     assert await Driver(first.run()).process() is Ending.FINISHED
     (tmp_path / "second").mkdir()
-    stage = Stage(tmp_path / "second", words, Service(), first.shelf, components=())
-    witness = Impatient()
-    run = stage.run(witness=witness)
-    witness.drivers.append(Driver(run))
-    assert await witness.drivers[0].process() is Ending.STOPPED
-    ledger = stage.run().ledger
+    scenario = Scenario(tmp_path / "second", words, Service(), first.store, components=())
+    recorder = Impatient()
+    run = scenario.run(recorder=recorder)
+    recorder.drivers.append(Driver(run))
+    assert await recorder.drivers[0].process() is Ending.STOPPED
+    ledger = scenario.run().ledger
     assert (ledger.list_cursor, len(ledger.processed_words)) == (PAGE_WORDS, PAGE_WORDS)
-    run = stage.run()
+    run = scenario.run()
     assert await Driver(run).process() is Ending.FINISHED
     assert list(run.ledger.processed_words) == words
-    assert not stage.service.batches
+    assert not scenario.service.batches
 
 
 # ── and before a wall ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,68 +159,68 @@ PRICE = Price(Decimal(1000), Decimal(1000))
 MANY = [f"w{number}" for number in range(40)]
 
 
-def walled(stage: Stage, max_cost: str, fate: Fate | None = None) -> Run:
-    run = stage.run(fate)
+def walled(scenario: Scenario, max_cost: str, crash: Crash | None = None) -> Run:
+    run = scenario.run(crash)
     run.ledger.change_pace({"max_cost": Decimal(max_cost), "price": PRICE})
     return run
 
 
-def many(folder: Path, *ends: End) -> Stage:
-    return Stage(folder, MANY, Service(*ends), Shelf.of(MANY))
+def many(folder: Path, *ends: End) -> Scenario:
+    return Scenario(folder, MANY, Service(*ends), MemoryStore.of(MANY))
 
 
 async def test_cancelled_before_a_wall(tmp_path: Path) -> None:
     """To cancel cuts no chunk and reads no further word of the list, so that the next one is cut for the wall."""
-    stage = many(tmp_path, End(polls=100))
-    assert await Driver(walled(stage, "8")).process(wait=False) is Ending.LEFT
-    before = stage.run().ledger.chunks
-    run = walled(stage, "8")
+    scenario = many(tmp_path, End(polls=100))
+    assert await Driver(walled(scenario, "8")).process(wait=False) is Ending.LEFT
+    before = scenario.run().ledger.chunks
+    run = walled(scenario, "8")
     assert await Driver(run).wind_up() is Ending.CANCELLED
     assert [record.words for record in run.ledger.chunks] == [record.words for record in before]
     assert run.ledger.list_cursor == sum(record.words for record in before) < len(MANY)
     assert not run.ledger.totals().cost
-    run = walled(stage, "8")
+    run = walled(scenario, "8")
     assert await Driver(run).process() is Ending.COST_LIMIT
     assert 6 < (run.ledger.totals().cost or 0) <= 8
-    assert await Driver(walled(stage, "1000")).process() is Ending.FINISHED
-    assert set(stage.service.answered.values()) == {1}
+    assert await Driver(walled(scenario, "1000")).process() is Ending.FINISHED
+    assert set(scenario.service.answered.values()) == {1}
 
 
-async def cut_without_a_wall(stage: Stage) -> None:
+async def cut_without_a_wall(scenario: Scenario) -> None:
     """Die when the first chunk has just been cut, and not been sent."""
-    with pytest.raises(Died):
-        await Driver(stage.run(Fate(dies_at=3))).process()
-    (record,) = stage.run().ledger.chunks
+    with pytest.raises(Crashed):
+        await Driver(scenario.run(Crash(dies_at=3))).process()
+    (record,) = scenario.run().ledger.chunks
     assert (record.state, record.words, record.submission) == (ChunkState.PLANNED, len(MANY), 0)
-    assert not stage.service.batches
+    assert not scenario.service.batches
 
 
 @pytest.mark.parametrize("dies_at", range(8))
 async def test_a_wall_that_came_later(tmp_path: Path, dies_at: int) -> None:
     """A chunk that was cut for no wall, or a higher one, is cut again before it is sent, wherever the process dies."""
-    stage = many(tmp_path)
-    await cut_without_a_wall(stage)
+    scenario = many(tmp_path)
+    await cut_without_a_wall(scenario)
     try:
-        ending = await Driver(walled(stage, "8", Fate(dies_at))).process()
-    except Died:
-        ending = await Driver(walled(stage, "8")).process()
+        ending = await Driver(walled(scenario, "8", Crash(dies_at))).process()
+    except Crashed:
+        ending = await Driver(walled(scenario, "8")).process()
     assert ending is Ending.COST_LIMIT
-    ledger = stage.run().ledger
+    ledger = scenario.run().ledger
     assert ledger.chunks[0].state is ChunkState.SPLIT
     assert 0 < len(ledger.processed_words) < len(MANY)
-    assert await Driver(walled(stage, "1000")).process() is Ending.FINISHED
-    assert set(stage.service.answered.values()) == {1}
-    assert len(stage.service.answered) == 2 * len(MANY)
+    assert await Driver(walled(scenario, "1000")).process() is Ending.FINISHED
+    assert set(scenario.service.answered.values()) == {1}
+    assert len(scenario.service.answered) == 2 * len(MANY)
 
 
 async def test_a_wall_and_an_older_checkpoint(tmp_path: Path) -> None:
     """A chunk of which the service has a batch after all is not cut again: what it was paid for is taken up."""
-    stage = many(tmp_path)
-    await cut_without_a_wall(stage)
+    scenario = many(tmp_path)
+    await cut_without_a_wall(scenario)
     path = tmp_path / "run.checkpoint.json"
     older = path.read_bytes()
-    assert await Driver(walled(stage, "1000")).process(wait=False) is Ending.LEFT
+    assert await Driver(walled(scenario, "1000")).process(wait=False) is Ending.LEFT
     path.write_bytes(older)
-    run = walled(stage, "8")
+    run = walled(scenario, "8")
     assert await Driver(run).process() is Ending.COST_LIMIT
-    assert stage.service.sizes == [2 * len(MANY)]
+    assert scenario.service.sizes == [2 * len(MANY)]

@@ -8,13 +8,13 @@ from floridify_batch.errors import UsageError
 from floridify_batch.run.crash_point import POINTS, doom
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import TRANSITIONS
-from tests.twins import Service, Stage
+from tests.fakes import Scenario, Service
 
 
 @pytest.mark.parametrize("text", ["nowhere", "before", "before-create@0", "before-create@x", "create"])
 def test_what_is_no_point(tmp_path: Path, text: str) -> None:
     """What is no point, or no number of a passing, is refused with the points there are; the run is left alone."""
-    run = Stage(tmp_path, ["bank"], Service()).run()
+    run = Scenario(tmp_path, ["bank"], Service()).run()
     before = (run.batches, run.store, run.checkpoint)
     with pytest.raises(UsageError, match="before-create, after-create"):
         doom(run, text)
@@ -31,14 +31,14 @@ async def test_a_doomed_run_does_what_others_do(tmp_path: Path) -> None:
     """Until its point is passed often enough, a doomed run goes like any other."""
     (tmp_path / "free").mkdir()
     (tmp_path / "doomed").mkdir()
-    free, doomed = (Stage(tmp_path / name, ["bank", "river"], Service()) for name in ("free", "doomed"))
-    for stage in (free, doomed):
-        stage.shelf.know("bank", "money", "bench")
+    free, doomed = (Scenario(tmp_path / name, ["bank", "river"], Service()) for name in ("free", "doomed"))
+    for scenario in (free, doomed):
+        scenario.store.know("bank", "money", "bench")
     run = doomed.run()
     doom(run, "after-create@99")
     assert await Driver(run).process() is Ending.FINISHED
     await Driver(free.run()).process()
-    assert doomed.shelf.picture() == free.shelf.picture()
+    assert doomed.store.picture() == free.store.picture()
     assert doomed.service.sizes == free.service.sizes
     assert run.ledger.finished
     assert run.checkpoint.load() == run.ledger

@@ -7,7 +7,7 @@ import pytest
 
 from floridify_batch.errors import CheckpointError
 from floridify_batch.run.driver import Driver, Ending
-from tests.twins import Died, End, Fate, Service, Shelf, Stage
+from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
 type Harm = Callable[[Path], None]
 
@@ -24,13 +24,13 @@ def emptied(path: Path) -> None:
     path.write_bytes(b"\0" * 40)
 
 
-def stage(folder: Path, *ends: End) -> Stage:
-    shelf = Shelf()
-    shelf.know("bank", "a shore", "a house of money")
-    return Stage(folder, ["bank"], Service(*ends), shelf)
+def scenario(folder: Path, *ends: End) -> Scenario:
+    store = MemoryStore()
+    store.know("bank", "a shore", "a house of money")
+    return Scenario(folder, ["bank"], Service(*ends), store)
 
 
-async def harmed(place: Stage, name: str, harm: Harm) -> Path:
+async def harmed(place: Scenario, name: str, harm: Harm) -> Path:
     path = place.folder / "run.checkpoint.files" / "0001" / name
     before = path.read_bytes()
     harm(path)
@@ -48,7 +48,7 @@ async def harmed(place: Stage, name: str, harm: Harm) -> Path:
 @pytest.mark.parametrize("name", ["ordinals.json", "expected.jsonl"])
 async def test_while_it_is_in_flight(tmp_path: Path, name: str, harm: Harm) -> None:
     """A run cannot go on without a chunk's own files; it goes on when they are restored, and nothing is paid twice."""
-    place = stage(tmp_path, End(polls=2))
+    place = scenario(tmp_path, End(polls=2))
     assert await Driver(place.run()).process(wait=False) is Ending.LEFT
     await harmed(place, name, harm)
     assert await Driver(place.run()).process() is Ending.FINISHED
@@ -58,9 +58,9 @@ async def test_while_it_is_in_flight(tmp_path: Path, name: str, harm: Harm) -> N
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
     """Requests that are not as they were written are not sent, whole or in part."""
-    place = stage(tmp_path)
-    with pytest.raises(Died):
-        await Driver(place.run(Fate(dies_at=3))).process()
+    place = scenario(tmp_path)
+    with pytest.raises(Crashed):
+        await Driver(place.run(Crash(dies_at=3))).process()
     await harmed(place, "requests.jsonl", harm)
     assert not place.service.files
     assert await Driver(place.run()).process() is Ending.FINISHED
@@ -69,7 +69,7 @@ async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
 
 async def test_while_it_is_cut(tmp_path: Path) -> None:
     """A chunk that the disk refuses in its last moment leaves nothing half made, and is cut once there is room."""
-    place = stage(tmp_path)
+    place = scenario(tmp_path)
     folder = place.folder / "run.checkpoint.files"
     folder.mkdir()
     (folder / "0001").touch()  # stands where the chunk's folder belongs

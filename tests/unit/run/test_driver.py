@@ -28,34 +28,34 @@ from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkFunction
-from tests.twins import REQUEST_COST, Died, End, Fate, Fault, Held, Service, Shelf, Stage, Witness
+from tests.fakes import REQUEST_COST, Crash, Crashed, End, FakeBatch, Fault, MemoryStore, Recorder, Scenario, Service
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
 FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 
 
-async def drive(stage: Stage, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
+async def drive(scenario: Scenario, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
     """One process from its start to its end."""
-    run = stage.run(**parts)
+    run = scenario.run(**parts)
     run.ledger.change_pace({"max_batches": max_batches})
     ending = await Driver(run).process(wait=wait)
     return ending, run.ledger
 
 
-def known(*words: str, senses: int = 2) -> Shelf:
+def known(*words: str, senses: int = 2) -> MemoryStore:
     """A database that has definitions of these words."""
-    shelf = Shelf()
+    store = MemoryStore()
     for word in words:
-        shelf.know(word, *(f"{word}, sense {number}" for number in range(senses)))
-    return shelf
+        store.know(word, *(f"{word}, sense {number}" for number in range(senses)))
+    return store
 
 
-def stage(folder: Path, words: str, service: Service, **more: Any) -> Stage:
+def scenario(folder: Path, words: str, service: Service, **more: Any) -> Scenario:
     listed = words.split()
-    return Stage(folder, listed, service, **{"shelf": known(*listed)} | more)
+    return Scenario(folder, listed, service, **{"shelf": known(*listed)} | more)
 
 
-def chunk_failures(scene: Stage, number: int) -> set[FailureReason]:
+def chunk_failures(scene: Scenario, number: int) -> set[FailureReason]:
     folder = ChunkFolder.of(scene.folder / "run.checkpoint.files", number).path
     return {failure.reason for _, failure in read_failures(folder / "failures.jsonl")}
 
@@ -65,12 +65,12 @@ def chunk_failures(scene: Stage, number: int) -> set[FailureReason]:
 
 async def test_waves(tmp_path: Path) -> None:
     """Words of which nothing is known get definitions first and everything else after them, in one run."""
-    scene = stage(tmp_path, "bank tree", Service(), shelf=Shelf())
+    scene = scenario(tmp_path, "bank tree", Service(), store=MemoryStore())
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
     assert sorted(ledger.processed_words) == ["bank", "tree"]
     assert scene.service.sizes == [2, 8]
-    picture = scene.shelf.picture()["entries"]
+    picture = scene.store.picture()["entries"]
     assert {len(senses) for senses in picture.values()} == {2}
     for senses in picture.values():
         for _, synonyms, _, _, stamps, examples in senses:
@@ -79,9 +79,9 @@ async def test_waves(tmp_path: Path) -> None:
 
 async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
     """A list whose words have everything makes no batch."""
-    shelf = Shelf()
-    shelf.know("bank", "land", synonyms=["shore"], example_ids=["0" * 24])
-    scene = stage(tmp_path, "bank", Service(), shelf=shelf)
+    store = MemoryStore()
+    store.know("bank", "land", synonyms=["shore"], example_ids=["0" * 24])
+    scene = scenario(tmp_path, "bank", Service(), store=store)
     ending, ledger = await drive(scene)
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [])
     assert ledger.finished
@@ -89,10 +89,10 @@ async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
 
 async def test_running_again_costs_nothing(tmp_path: Path) -> None:
     """A second run over the same words asks nothing: even empty answers count as answered."""
-    scene = stage(tmp_path / "1", "bank tree", Service(), components=(C.ANTONYMS, C.DOMAIN, C.REGIONAL_VARIANTS))
+    scene = scenario(tmp_path / "1", "bank tree", Service(), components=(C.ANTONYMS, C.DOMAIN, C.REGIONAL_VARIANTS))
     scene.folder.mkdir()
     await drive(scene)
-    again = Stage(tmp_path / "2", scene.words, Service(), scene.shelf, scene.components)
+    again = Scenario(tmp_path / "2", scene.words, Service(), scene.store, scene.components)
     again.folder.mkdir()
     ending, ledger = await drive(again)
     assert (ending, len(ledger.processed_words), again.service.sizes) == (Ending.FINISHED, 2, [])
@@ -104,27 +104,27 @@ async def test_a_word_that_nobody_knows(tmp_path: Path) -> None:
     def faults(custom_id: str, _: int) -> Fault | None:
         return "undefined" if custom_id.startswith("qwrt") else None
 
-    witness = Witness()
-    scene = stage(tmp_path, "qwrt bank", Service(faults=faults), shelf=Shelf())
-    _, ledger = await drive(scene, witness=witness)
+    recorder = Recorder()
+    scene = scenario(tmp_path, "qwrt bank", Service(faults=faults), store=MemoryStore())
+    _, ledger = await drive(scene, recorder=recorder)
     assert ledger.failed_words == {"qwrt": "no definitions: the model knows no such word"}
     assert ledger.processed_words == ["bank"]
-    assert witness.of(WordFailed) == [WordFailed("qwrt", "no definitions: the model knows no such word")]
+    assert recorder.of(WordFailed) == [WordFailed("qwrt", "no definitions: the model knows no such word")]
 
 
 async def test_homographs(tmp_path: Path) -> None:
     """Every homograph of a word is enhanced, and the word is processed when all of them are."""
-    shelf = Shelf()
-    shelf.know("bank", "land by a river")
-    shelf.know("bank", "house of money")
-    _, ledger = await drive(stage(tmp_path, "bank", Service(), shelf=shelf))
+    store = MemoryStore()
+    store.know("bank", "land by a river")
+    store.know("bank", "house of money")
+    _, ledger = await drive(scenario(tmp_path, "bank", Service(), store=store))
     assert ledger.processed_words == ["bank"]
-    assert all(each[1] for senses in shelf.picture()["entries"].values() for each in senses)
+    assert all(each[1] for senses in store.picture()["entries"].values() for each in senses)
 
 
 async def test_limits_of_a_chunk(tmp_path: Path) -> None:
     """A batch holds as many words as it may, and whole words only."""
-    scene = stage(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2)
+    scene = scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2)
     await drive(scene)
     assert scene.service.sizes == [8, 8, 4]
 
@@ -134,30 +134,30 @@ async def test_many_batches_at_once(tmp_path: Path) -> None:
     service = Service(*[End(polls=3)] * 6)
     most = 0
 
-    class Counted(Witness):
+    class Counted(Recorder):
         def notify(self, event: Any) -> None:
             nonlocal most
             most = max(most, sum(not held.job.terminal for held in service.batches.values()))
             super().notify(event)
 
-    await drive(stage(tmp_path, "a1 b2 c3 d4 e5 f6", service, batch_size=1), max_batches=4, witness=Counted())
+    await drive(scenario(tmp_path, "a1 b2 c3 d4 e5 f6", service, batch_size=1), max_batches=4, recorder=Counted())
     assert most == 4
 
 
 async def test_words_count_as_their_chunks_end(tmp_path: Path) -> None:
     """Of chunks that end together, each one's words count as soon as it is stored, not when the last one is."""
-    witness, shelf = Witness(), Shelf()
+    recorder, store = Recorder(), MemoryStore()
     for word in ("a1", "b2", "c3"):
-        shelf.know(word, "a meaning")
-    scene = stage(tmp_path, "a1 b2 c3", Service(), shelf=shelf, batch_size=1)
-    await drive(scene, witness=witness)
-    seen = [event.totals.processed for event in witness.of(Progressed)]
+        store.know(word, "a meaning")
+    scene = scenario(tmp_path, "a1 b2 c3", Service(), store=store, batch_size=1)
+    await drive(scene, recorder=recorder)
+    seen = [event.totals.processed for event in recorder.of(Progressed)]
     assert sorted({*seen}) == [0, 1, 2, 3]
 
 
 async def test_the_bill(tmp_path: Path) -> None:
     """What a run says it cost is the price of every answer it got, failed ones included."""
-    scene = stage(tmp_path, "bank tree", Service(faults=once("malformed", "synonyms")))
+    scene = scenario(tmp_path, "bank tree", Service(faults=once("malformed", "synonyms")))
     _, ledger = await drive(scene)
     answers = sum(scene.service.answered.values())
     assert answers == 12
@@ -167,11 +167,11 @@ async def test_the_bill(tmp_path: Path) -> None:
 
 async def test_what_is_told(tmp_path: Path) -> None:
     """A run tells of its beginning, of each chunk's end and of its own, with the figures of the whole."""
-    witness = Witness()
-    await drive(stage(tmp_path, "bank", Service()), witness=witness)
-    assert [event.resumed for event in witness.of(RunBegan)] == [False]
-    assert [(event.answered, dict(event.failures)) for event in witness.of(ChunkSettled)] == [(4, {})]
-    (ended,) = witness.of(RunEnded)
+    recorder = Recorder()
+    await drive(scenario(tmp_path, "bank", Service()), recorder=recorder)
+    assert [event.resumed for event in recorder.of(RunBegan)] == [False]
+    assert [(event.answered, dict(event.failures)) for event in recorder.of(ChunkSettled)] == [(4, {})]
+    (ended,) = recorder.of(RunEnded)
     assert (ended.complete, ended.stopped, ended.totals.processed) == (True, False, 1)
     assert (ended.totals.requests, ended.totals.open_requests) == (4, 0)
 
@@ -187,7 +187,7 @@ def once(fault: Fault, component: str = "synonyms", times: int = 1) -> Callable[
 @pytest.mark.parametrize("fault", ["missing", "malformed", "cut", 429, 500])
 async def test_what_chance_spoiled_is_asked_again(tmp_path: Path, fault: Fault) -> None:
     """Requests that a further try can save are asked again, alone, and their word is processed."""
-    scene = stage(tmp_path, "bank", Service(faults=once(fault)))
+    scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
     assert (ledger.processed_words, ledger.failed_words) == (["bank"], {})
@@ -198,16 +198,16 @@ async def test_what_chance_spoiled_is_asked_again(tmp_path: Path, fault: Fault) 
 )
 async def test_what_is_hopeless_is_not(tmp_path: Path, fault: Fault, reason: str) -> None:
     """A refused request is paid for once; its word fails with the reason, and keeps what else it was given."""
-    scene = stage(tmp_path, "bank", Service(faults=once(fault)))
+    scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4]
     assert ledger.failed_words == {"bank": f"synonyms: {reason} (and 1 more)"}
-    assert [each[5] != () for each in scene.shelf.picture()["entries"]["bank 1"]] == [True, True]
+    assert [each[5] != () for each in scene.store.picture()["entries"]["bank 1"]] == [True, True]
 
 
 async def test_attempts_run_out(tmp_path: Path) -> None:
     """A request that goes wrong every time is asked as often as was agreed, and then its word fails."""
-    scene = stage(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
+    scene = scenario(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
     assert ledger.failed_words == {"bank": "synonyms: http 503: status 503 (and 1 more)"}
@@ -215,7 +215,7 @@ async def test_attempts_run_out(tmp_path: Path) -> None:
 
 async def test_a_cut_answer_gets_more_room(tmp_path: Path) -> None:
     """An answer that was cut is asked again with twice the room, and the others with what they had."""
-    scene = stage(tmp_path, "bank", Service(faults=once("cut", times=2)))
+    scene = scenario(tmp_path, "bank", Service(faults=once("cut", times=2)))
     await drive(scene)
     caps = [
         content.count(b'"max_completion_tokens":%d,' % cap)
@@ -232,7 +232,7 @@ async def test_failures_are_carried_along(tmp_path: Path) -> None:
             return "refused"
         return "missing" if before == 0 else None
 
-    scene = stage(tmp_path, "bank", Service(faults=faults))
+    scene = scenario(tmp_path, "bank", Service(faults=faults))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
     assert list(ledger.failed_words) == ["bank"]
@@ -248,7 +248,7 @@ async def test_failures_are_carried_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
 async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
     """What an expired or cancelled batch holds is paid for, so it is stored, and only the rest is asked again."""
-    scene = stage(tmp_path, "bank tree", Service(End(status, answered=5)))
+    scene = scenario(tmp_path, "bank tree", Service(End(status, answered=5)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [8, 3]
     assert set(scene.service.answered.values()) == {1}
@@ -259,7 +259,7 @@ async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
 async def test_a_rejected_batch(tmp_path: Path) -> None:
     """A batch that the service rejects costs nothing and is not repeated; its words fail with the service's message."""
     error = BatchError("model_not_found", "The model does not exist.", 1)
-    scene = stage(tmp_path, "bank", Service(End("failed", error=error)))
+    scene = scenario(tmp_path, "bank", Service(End("failed", error=error)))
     _, ledger = await drive(scene)
     said = "synonyms: rejected: model_not_found: The model does not exist. (line 1) (and 3 more)"
     assert ledger.failed_words == {"bank": said}
@@ -269,17 +269,17 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
 
 async def test_a_batch_that_is_not_known_any_more(tmp_path: Path) -> None:
     """A batch that the service has lost is not asked again unasked: its words fail, and say so."""
-    witness = Witness()
-    scene = stage(tmp_path, "bank", Service(End(unknown=True)))
-    _, ledger = await drive(scene, witness=witness)
+    recorder = Recorder()
+    scene = scenario(tmp_path, "bank", Service(End(unknown=True)))
+    _, ledger = await drive(scene, recorder=recorder)
     assert scene.service.sizes == [4]
     assert "batch batch_1 is lost: No such batch." in ledger.failed_words["bank"]
-    assert any("lost" in event.text for event in witness.of(Noticed))
+    assert any("lost" in event.text for event in recorder.of(Noticed))
 
 
 async def test_answers_that_are_gone(tmp_path: Path) -> None:
     """A batch whose answer files are gone is lost as well."""
-    scene = stage(tmp_path, "bank", Service(End(gone=True)))
+    scene = scenario(tmp_path, "bank", Service(End(gone=True)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4]
     assert "lost: The files are gone." in ledger.failed_words["bank"]
@@ -288,7 +288,7 @@ async def test_answers_that_are_gone(tmp_path: Path) -> None:
 
 async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
     """Resuming does not pay again for a batch that is lost."""
-    scene = stage(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
+    scene = scenario(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
     await drive(scene, wait=False)
     for _ in range(4):
         ending, ledger = await drive(scene, wait=False)
@@ -301,7 +301,7 @@ async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
 
 async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
     """A chunk that finds the queue full waits until one of ours has left it, and goes up under another label."""
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End(polls=4), queue=10), batch_size=2)
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(polls=4), queue=10), batch_size=2)
     _, ledger = await drive(scene)
     assert len(ledger.processed_words) == 4
     assert set(scene.service.answered.values()) == {1}
@@ -311,7 +311,7 @@ async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
 
 async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
     """A chunk of one word waits for a full queue like any other: it is not the chunk that is too large."""
-    scene = stage(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
+    scene = scenario(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
     _, ledger = await drive(scene)
     assert ledger.failed_words == {}
     assert len(ledger.processed_words) == 2
@@ -319,21 +319,21 @@ async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
 
 async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
     """With nothing of ours in the queue waiting never helps: the chunk is cut smaller, and the limit is remembered."""
-    witness = Witness()
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service(queue=8))
-    _, ledger = await drive(scene, witness=witness)
+    recorder = Recorder()
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(queue=8))
+    _, ledger = await drive(scene, recorder=recorder)
     assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
     assert scene.service.sizes[0] == 16
     assert max(scene.service.sizes[1:]) == 8
     assert set(scene.service.answered.values()) == {1}
     assert ledger.token_limit == ledger.chunk(1).input_tokens // 2
     assert ledger.totals().requests == 16
-    assert any("cut again" in event.text for event in witness.of(Noticed))
+    assert any("cut again" in event.text for event in recorder.of(Noticed))
 
 
 async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
     """A limit that is far below the chunk is found by halving, and nothing is asked twice on the way."""
-    scene = stage(tmp_path, "a1 b2 c3 d4 e5 f6 g7 h8", Service(queue=8))
+    scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6 g7 h8", Service(queue=8))
     _, ledger = await drive(scene)
     assert len(ledger.processed_words) == 8
     assert set(scene.service.answered.values()) == {1}
@@ -341,18 +341,18 @@ async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
 
 async def test_a_queue_that_others_fill(tmp_path: Path) -> None:
     """While batches of others fill the queue nothing is cut: the chunk goes up again after ever longer rests."""
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service())
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
     scene.service.crowd = 6
     _, ledger = await drive(scene)
     assert (sorted(ledger.processed_words), ledger.failed_words) == (["a1", "b2", "c3", "d4"], {})
     assert scene.service.labels == [f"run1/0001/{number}" for number in range(1, 8)]
     assert (set(scene.service.answered.values()), len(scene.service.files)) == ({1}, 1)
-    assert len(scene.naps) >= 1 + 2 + 4 + 8 + 16 + 16
+    assert len(scene.sleeps) >= 1 + 2 + 4 + 8 + 16 + 16
 
 
 async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
     """A chunk above a limit that was learned since is cut again before it is sent, and the least limit is kept."""
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service())
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
     run = scene.run()
     assert await Feeder(run).next_chunk(alone=True)
     run.ledger.token_limit = run.ledger.chunk(1).input_tokens // 2
@@ -365,7 +365,7 @@ async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
 
 async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
     """A word that alone is beyond the account's limit fails with the service's message."""
-    scene = stage(tmp_path, "bank", Service(queue=3))
+    scene = scenario(tmp_path, "bank", Service(queue=3))
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
     assert "token_limit_exceeded: Enqueued token limit reached." in ledger.failed_words["bank"]
@@ -374,7 +374,7 @@ async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
 async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
     """A chunk that waits for a full queue goes up when the batches before it are gone, even if they were lost."""
     ends = (End(), End("failed", error=FULL), End(unknown=True))
-    scene = stage(tmp_path, "a1 b2 c3 d4 e5 f6", Service(*ends), batch_size=2)
+    scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6", Service(*ends), batch_size=2)
     _, ledger = await drive(scene)
     assert ledger.finished
     assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
@@ -384,7 +384,7 @@ async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
 async def test_attempts_survive_a_split(tmp_path: Path) -> None:
     """Cutting a chunk smaller gives no request more attempts than were agreed."""
     ends = (End(), End("failed", error=FULL))
-    scene = stage(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
+    scene = scenario(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
     _, ledger = await drive(scene)
     assert sorted(ledger.failed_words) == ["a1", "b2"]
     assert max(scene.service.asked.values()) == 2
@@ -397,7 +397,7 @@ UNPAID = BatchError("billing_hard_limit_reached", "Billing hard limit has been r
 
 async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
     """A batch that fails for the account's sake stops the run and fails no word; paid up, the same run goes on."""
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End("failed", error=UNPAID)), batch_size=2)
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End("failed", error=UNPAID)), batch_size=2)
     with pytest.raises(ServiceRefused, match=UNPAID.message):
         await drive(scene)
     ledger = scene.run().ledger
@@ -415,11 +415,11 @@ async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
         """A service that fails a batch when half of it is answered."""
 
         @override
-        def _finish(self, held: Held, status: str, answered: int | None) -> None:
+        def _finish(self, held: FakeBatch, status: str, answered: int | None) -> None:
             super()._finish(held, "completed", answered)
             held.job = replace(held.job, status=status)
 
-    scene = stage(tmp_path, "a1 b2", Late(End("failed", answered=4, error=UNPAID)))
+    scene = scenario(tmp_path, "a1 b2", Late(End("failed", answered=4, error=UNPAID)))
     with pytest.raises(ServiceRefused, match=UNPAID.message):
         await drive(scene)
     ledger = scene.run().ledger
@@ -435,7 +435,7 @@ async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["lost", "silent", "late"])
 async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
     """Whether or not the batch was made when no answer came: in the end there is one batch, and it is paid for once."""
-    scene = stage(tmp_path, "bank", Service())
+    scene = scenario(tmp_path, "bank", Service())
     scene.service.creations.append(how)
     _, ledger = await drive(scene)
     live = [held for held in scene.service.batches.values() if held.job.status != "cancelled"]
@@ -446,7 +446,7 @@ async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
 
 async def test_an_uncertain_upload(tmp_path: Path) -> None:
     """An upload that comes to nothing is repeated, since only a batch is paid for."""
-    scene = stage(tmp_path, "bank", Service())
+    scene = scenario(tmp_path, "bank", Service())
     scene.service.lost_uploads = MAX_TRIES - 1
     _, ledger = await drive(scene)
     assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
@@ -455,23 +455,23 @@ async def test_an_uncertain_upload(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["upload", "create"])
 async def test_an_outage(tmp_path: Path, what: str) -> None:
     """A service that is out for an hour while a chunk is sent stops no run: it is asked every minute, and told of."""
-    witness = Witness()
-    scene = stage(tmp_path, "bank", Service())
+    recorder = Recorder()
+    scene = scenario(tmp_path, "bank", Service())
     if what == "upload":
         scene.service.lost_uploads = 70
     else:
         scene.service.creations.extend(["lost"] * 70)
-    ending, ledger = await drive(scene, witness=witness)
+    ending, ledger = await drive(scene, recorder=recorder)
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
     assert len(scene.service.files) == 1
-    assert sum(scene.naps) > 3_600
-    assert max(scene.naps) == LONGEST_PAUSE
-    assert len(witness.of(Waiting)) >= 70
+    assert sum(scene.sleeps) > 3_600
+    assert max(scene.sleeps) == LONGEST_PAUSE
+    assert len(recorder.of(Waiting)) >= 70
 
 
 async def test_stopped_in_an_outage(tmp_path: Path) -> None:
     """A driver that is stopped while the service is out leaves the chunk as it is, to be gone on with."""
-    scene = stage(tmp_path, "bank", Service())
+    scene = scenario(tmp_path, "bank", Service())
     scene.service.creations.append("lost")
     run = scene.run()
     driver = Driver(run, grace=0)
@@ -511,7 +511,7 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
                 raise ServiceRefused("You exceeded your current quota.")
 
     service = Closed()
-    scene = stage(tmp_path, "bank", service)
+    scene = scenario(tmp_path, "bank", service)
     with pytest.raises(ServiceRefused):
         await drive(scene)
     service.open = True
@@ -524,9 +524,9 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
 
 async def test_stop(tmp_path: Path) -> None:
     """A run that is told to stop leaves after its present step, says that it is not complete, and can be resumed."""
-    scene = stage(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
-    witness = Witness()
-    run = scene.run(witness=witness)
+    scene = scenario(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
+    recorder = Recorder()
+    run = scene.run(recorder=recorder)
     processor = Driver(run)
 
     async def nap(_: float) -> None:
@@ -534,7 +534,7 @@ async def test_stop(tmp_path: Path) -> None:
 
     run.sleep = nap
     assert await processor.process() is Ending.STOPPED
-    (ended,) = witness.of(RunEnded)
+    (ended,) = recorder.of(RunEnded)
     assert (ended.complete, ended.stopped) == (False, True)
     ending, ledger = await drive(scene)
     assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, ["a1", "b2", "c3"])
@@ -543,7 +543,7 @@ async def test_stop(tmp_path: Path) -> None:
 
 async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
     """Who stops a run does not have to wait until its poll interval is over."""
-    scene = stage(tmp_path, "bank", Service(End(polls=9)))
+    scene = scenario(tmp_path, "bank", Service(End(polls=9)))
     run = scene.run()
     run.sleep = asyncio.sleep
     processor = Driver(run)
@@ -564,7 +564,7 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
             return await super().retrieve(batch_id)
 
     service = Hanging()
-    scene = stage(tmp_path, "bank", service)
+    scene = scenario(tmp_path, "bank", service)
     processor = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.05, processor.stop)
     async with asyncio.timeout(5):
@@ -576,9 +576,9 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
 
 async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
     """A definition that is deleted while its batch is in flight costs its own answers and nothing else."""
-    scene = stage(tmp_path, "bank", Service(End(polls=2)))
+    scene = scenario(tmp_path, "bank", Service(End(polls=2)))
     await drive(scene, wait=False)
-    definitions = scene.shelf.documents[Collection.DEFINITIONS]
+    definitions = scene.store.documents[Collection.DEFINITIONS]
     definitions.pop(next(iter(definitions)))
     ending, ledger = await drive(scene)
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
@@ -591,20 +591,20 @@ async def test_passes_without_waiting(tmp_path: Path) -> None:
     words = "a1 b2 c3 d4"
     (tmp_path / "1").mkdir()
     (tmp_path / "2").mkdir()
-    patient = stage(tmp_path / "1", words, Service(), shelf=Shelf(), batch_size=3)
+    patient = scenario(tmp_path / "1", words, Service(), store=MemoryStore(), batch_size=3)
     await drive(patient)
-    passing = stage(tmp_path / "2", words, Service(*[End(polls=2)] * 9), shelf=Shelf(), batch_size=3)
+    passing = scenario(tmp_path / "2", words, Service(*[End(polls=2)] * 9), store=MemoryStore(), batch_size=3)
     endings = [(await drive(passing, wait=False))[0] for _ in range(12)]
     assert endings[0] is Ending.LEFT
     assert endings[-1] is Ending.FINISHED
-    assert passing.naps == []
-    assert passing.shelf.picture() == patient.shelf.picture()
+    assert passing.sleeps == []
+    assert passing.store.picture() == patient.store.picture()
     assert set(passing.service.answered.values()) == {1}
 
 
 async def test_a_finished_run_is_finished(tmp_path: Path) -> None:
     """Resuming a finished run does nothing and changes nothing."""
-    scene = stage(tmp_path, "bank", Service())
+    scene = scenario(tmp_path, "bank", Service())
     _, before = await drive(scene)
     ending, after = await drive(scene)
     assert ending is Ending.FINISHED
@@ -613,11 +613,11 @@ async def test_a_finished_run_is_finished(tmp_path: Path) -> None:
     assert after.processed_words == before.processed_words
 
 
-def eventful(folder: Path) -> Stage:
+def eventful(folder: Path) -> Scenario:
     """A run with three waves, an expired batch, a malformed answer and a word that fails."""
     folder.mkdir()
-    shelf = Shelf()
-    shelf.know("known", "what is known")
+    store = MemoryStore()
+    store.know("known", "what is known")
 
     def faults(custom_id: str, before: int) -> Fault | None:
         if custom_id.startswith("known") and custom_id.endswith("synonyms"):
@@ -625,14 +625,14 @@ def eventful(folder: Path) -> Stage:
         return "missing" if custom_id.endswith("examples") and before == 0 else None
 
     service = Service(End(), End("expired", answered=1), faults=faults)
-    return Stage(folder, ["known", "one", "two"], service, shelf, batch_size=2)
+    return Scenario(folder, ["known", "one", "two"], service, store, batch_size=2)
 
 
 async def uneventful_end(folder: Path) -> tuple[Any, int]:
     """What such a run ends with when nothing stops it, and how many deeds it takes."""
-    scene, fate = eventful(folder), Fate()
-    await drive(scene, fate=fate)
-    return scene.shelf.picture(), fate.deeds
+    scene, crash = eventful(folder), Crash()
+    await drive(scene, crash=crash)
+    return scene.store.picture(), crash.steps
 
 
 @pytest.fixture
@@ -644,12 +644,12 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 async def test_dying_anywhere(memory: Path) -> None:
     """Wherever the process dies, resuming ends as if it had not: no word is lost, no answer is paid for twice."""
-    picture, deeds = await uneventful_end(memory / "whole")
-    assert deeds > 50
-    for dies_at in range(1, deeds + 1):
+    picture, steps = await uneventful_end(memory / "whole")
+    assert steps > 50
+    for dies_at in range(1, steps + 1):
         scene = eventful(memory / str(dies_at))
-        with pytest.raises(Died):
-            await drive(scene, fate=Fate(dies_at))
+        with pytest.raises(Crashed):
+            await drive(scene, crash=Crash(dies_at))
         ending, ledger = await drive(scene)
         assert ending is Ending.FINISHED, dies_at
         assert sorted(ledger.processed_words) == ["one", "two"], dies_at
@@ -657,27 +657,27 @@ async def test_dying_anywhere(memory: Path) -> None:
         assert set(scene.service.answered.values()) == {1}, dies_at
         labels = scene.service.labels
         assert len(set(labels)) == len(labels), dies_at
-        assert scene.shelf.picture() == picture, dies_at
+        assert scene.store.picture() == picture, dies_at
 
 
 async def test_dying_with_a_full_queue(memory: Path) -> None:
     """Wherever the process dies while chunks wait for the queue or are cut smaller, nothing is lost or paid twice."""
 
-    def crowded(name: str) -> Stage:
+    def crowded(name: str) -> Scenario:
         (memory / name).mkdir()
-        return stage(memory / name, "a1 b2 c3 d4", Service(queue=8))
+        return scenario(memory / name, "a1 b2 c3 d4", Service(queue=8))
 
-    scene, fate = crowded("whole"), Fate()
-    await drive(scene, fate=fate)
-    picture = scene.shelf.picture()
-    for dies_at in range(1, fate.deeds + 1):
+    scene, crash = crowded("whole"), Crash()
+    await drive(scene, crash=crash)
+    picture = scene.store.picture()
+    for dies_at in range(1, crash.steps + 1):
         scene = crowded(str(dies_at))
-        with pytest.raises(Died):
-            await drive(scene, fate=Fate(dies_at))
+        with pytest.raises(Crashed):
+            await drive(scene, crash=Crash(dies_at))
         _, ledger = await drive(scene)
         assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"], dies_at
         assert set(scene.service.answered.values()) == {1}, dies_at
-        assert scene.shelf.picture() == picture, dies_at
+        assert scene.store.picture() == picture, dies_at
 
 
 async def test_dying_again_and_again(memory: Path) -> None:
@@ -689,12 +689,12 @@ async def test_dying_again_and_again(memory: Path) -> None:
         lives += 1
         assert lives < 60
         try:
-            _, ledger = await drive(scene, fate=Fate(dies_at=11 + lives % 3))
-        except Died:
+            _, ledger = await drive(scene, crash=Crash(dies_at=11 + lives % 3))
+        except Crashed:
             continue
         break
     assert lives > 4
-    assert scene.shelf.picture() == picture
+    assert scene.store.picture() == picture
     assert set(scene.service.answered.values()) == {1}
     assert ledger.finished
 
@@ -730,17 +730,17 @@ def test_whatever_happens(
     def fault(custom_id: str, before: int) -> Fault | None:
         return faults[(sum(custom_id.encode()) + before) % len(faults)]
 
-    async def live(scene: Stage) -> Ledger:
+    async def live(scene: Scenario) -> Ledger:
         for dies_at in deaths:
-            with suppress(Died):
-                await drive(scene, fate=Fate(dies_at), wait=False)
+            with suppress(Crashed):
+                await drive(scene, crash=Crash(dies_at), wait=False)
         return (await drive(scene))[1]
 
     words = ["a1", "b2", "c3", "d4", "e5"]
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
         service = Service(*script, queue=queue, faults=fault)
         service.creations.extend(creations)
-        scene = Stage(Path(folder), words, service, known(*words[:3]), batch_size=batch_size)
+        scene = Scenario(Path(folder), words, service, known(*words[:3]), batch_size=batch_size)
         ledger = asyncio.run(live(scene))
     assert ledger.finished
     assert sorted([*ledger.processed_words, *ledger.failed_words]) == words
@@ -748,7 +748,7 @@ def test_whatever_happens(
     totals = ledger.totals()
     assert totals.open_requests == 0
     assert totals.answered <= sum(service.answered.values())
-    entries = asyncio.run(scene.shelf.entries(words, "en"))
+    entries = asyncio.run(scene.store.entries(words, "en"))
     for word in words:
         complete = left_over(entries[word], scene.brief, {}) is None
         assert complete == (word in ledger.processed_words), word
@@ -797,7 +797,7 @@ class Late:
 
 async def test_late_hands(tmp_path: Path) -> None:
     """Workers who put lines down at the very moment at which the run leaves, leave nothing behind."""
-    run = stage(tmp_path, "bank", Service()).run()
+    run = scenario(tmp_path, "bank", Service()).run()
     run.pool = late = Late()
     feeder = Feeder(run)
     with suppress(TimeoutError):
@@ -809,8 +809,8 @@ async def test_late_hands(tmp_path: Path) -> None:
 
 async def test_feeding_a_list(tmp_path: Path) -> None:
     """Every word that lacks something is in one chunk, in the order of the list; what is complete is processed."""
-    scene = stage(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2, shelf=known("a1", "b2", "d4", "e5"))
-    scene.shelf.know("c3", "full", synonyms=["x"], example_ids=["0" * 24])
+    scene = scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2, store=known("a1", "b2", "d4", "e5"))
+    scene.store.know("c3", "full", synonyms=["x"], example_ids=["0" * 24])
     run = scene.run()
     assert await fed(run) == [["a1", "b2"], ["d4", "e5"]]
     assert run.ledger.processed_words == ["c3"]
@@ -821,7 +821,7 @@ async def test_feeding_a_list(tmp_path: Path) -> None:
 async def test_feeding_a_long_list_in_many_lives(tmp_path: Path, batch_size: int) -> None:
     """However often the process ends after a chunk, every word of a long list is in exactly one chunk."""
     words = [f"w{number}" for number in range(450)]
-    scene = Stage(tmp_path, words, Service(), batch_size=batch_size, components=(C.DOMAIN,))
+    scene = Scenario(tmp_path, words, Service(), batch_size=batch_size, components=(C.DOMAIN,))
     chunks: list[list[int]] = []
     while True:
         run = scene.run()
@@ -837,7 +837,7 @@ async def test_feeding_a_long_list_in_many_lives(tmp_path: Path, batch_size: int
 
 async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:
     """Words that were planned and are in no chunk yet are planned again by the next process, and no others."""
-    scene = stage(tmp_path, "a1 b2 c3", Service(), batch_size=2)
+    scene = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
     run = scene.run()
     feeder = Feeder(run)
     record = await feeder.next_chunk(alone=True)
@@ -850,7 +850,7 @@ async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:
 
 async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
     """A word that is in an unfinished chunk is nobody else's, whatever the cursor says."""
-    scene = stage(tmp_path, "a1 b2 c3", Service(), batch_size=2)
+    scene = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
     run = scene.run()
     await fed(run)
     run.ledger.list_cursor = 0
@@ -860,7 +860,7 @@ async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
 
 async def test_adopted_words_are_skipped(tmp_path: Path) -> None:
     """Words that an older checkpoint calls processed are not looked at."""
-    scene = stage(tmp_path, "a1 b2", Service())
+    scene = scenario(tmp_path, "a1 b2", Service())
     run = scene.run()
     run.ledger.processed_words = ["a1"]
     assert await fed(run) == [["b2"]]
@@ -872,7 +872,7 @@ async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
     def faults(custom_id: str, before: int) -> Fault | None:
         return once("missing")(custom_id, before) if custom_id.startswith(("a1", "d4")) else None
 
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=3), faults=faults), batch_size=3)
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=3), faults=faults), batch_size=3)
     _, ledger = await drive(scene)
     assert scene.service.sizes == [12, 4, 4]
     assert len(ledger.processed_words) == 4
@@ -880,13 +880,13 @@ async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
 
 async def test_the_end_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
     """The last words of the list go up at once, however few they are and whatever is in flight."""
-    run = stage(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
+    run = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
     assert await fed(run, alone=False) == [["a1", "b2"], ["c3"]]
 
 
 async def test_no_tiny_batches(tmp_path: Path) -> None:
     """While something is in flight that may still fill it, a chunk of returned words is not cut."""
-    scene = stage(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=5), faults=once("missing")))
+    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=5), faults=once("missing")))
     run = scene.run()
     first = Feeder(run)
     record = await first.next_chunk(alone=True)
@@ -904,7 +904,7 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
     first.close()
 
 
-class Forgetful(Shelf):
+class Forgetful(MemoryStore):
     """A database that takes every change and shows none of them."""
 
     async def apply(self, writes: Writes) -> None:
@@ -913,9 +913,9 @@ class Forgetful(Shelf):
 
 async def test_answers_that_vanish(tmp_path: Path) -> None:
     """What was answered and is not found in the database is not paid for again and again: its word fails."""
-    shelf = Forgetful()
-    shelf.know("bank", "land by a river")
-    scene = stage(tmp_path, "bank", Service(), shelf=shelf)
+    store = Forgetful()
+    store.know("bank", "land by a river")
+    scene = scenario(tmp_path, "bank", Service(), store=store)
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
     assert set(scene.service.asked.values()) == {1}
@@ -924,7 +924,7 @@ async def test_answers_that_vanish(tmp_path: Path) -> None:
 
 async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> None:
     """Of a chunk that is done the failures stay, so that they can be listed, and the lines go."""
-    scene = stage(tmp_path, "bank", Service(faults=once("refused")))
+    scene = scenario(tmp_path, "bank", Service(faults=once("refused")))
     await drive(scene)
     folder = ChunkFolder.of(tmp_path / "run.checkpoint.files", 1).path
     assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
@@ -933,15 +933,15 @@ async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> N
 
 async def test_force(tmp_path: Path) -> None:
     """Force asks for everything once more, replaces what was there, leaves no orphans, and comes to an end."""
-    scene = stage(tmp_path, "bank", Service())
+    scene = scenario(tmp_path, "bank", Service())
     await drive(scene)
-    examples = scene.shelf.documents[Collection.EXAMPLES]
+    examples = scene.store.documents[Collection.EXAMPLES]
     before = set(examples)
-    forced = Stage(tmp_path / "again", scene.words, scene.service, scene.shelf, force=True, run_id="run2")
+    forced = Scenario(tmp_path / "again", scene.words, scene.service, scene.store, force=True, run_id="run2")
     forced.folder.mkdir()
     ending, ledger = await drive(forced)
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4, 4])
     assert len(examples) == len(before)
     assert not before & set(examples)
-    definitions = scene.shelf.documents[Collection.DEFINITIONS].values()
+    definitions = scene.store.documents[Collection.DEFINITIONS].values()
     assert {example for each in definitions for example in each["example_ids"]} == set(examples)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.run.driver import Driver, Ending
-from tests.twins import Died, End, Fate, Service, Shelf, Stage
+from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
 WORDS = ["bank", "tree", "lake", "road"]
 
@@ -14,13 +14,13 @@ WORDS = ["bank", "tree", "lake", "road"]
 @pytest.mark.parametrize("dies_at", range(8, 51))
 async def test_gone_on_from(tmp_path: Path, dies_at: int) -> None:
     """Wherever the process dies, the copy of the save before leads to the end, and no answer is paid for twice."""
-    stage = Stage(tmp_path, WORDS, Service(End(), End(polls=50)), Shelf.of(WORDS), batch_size=2)
-    with pytest.raises(Died):
-        await Driver(stage.run(Fate(dies_at))).process()
+    scenario = Scenario(tmp_path, WORDS, Service(End(), End(polls=50)), MemoryStore.of(WORDS), batch_size=2)
+    with pytest.raises(Crashed):
+        await Driver(scenario.run(Crash(dies_at))).process()
     path = tmp_path / "run.checkpoint.json"
     shutil.copy(path.with_name(path.name + ".previous"), path)
-    assert await Driver(stage.run()).process() is Ending.FINISHED
-    assert set(stage.service.answered.values()) == {1}
+    assert await Driver(scenario.run()).process() is Ending.FINISHED
+    assert set(scenario.service.answered.values()) == {1}
     assert lines_of(tmp_path) == {"failures.jsonl"}
 
 

@@ -17,7 +17,7 @@ from floridify_batch.providers.openai_batches import BatchJob
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.recovery import Recovered, recover
 from floridify_batch.words.entry import DocId, Entry
-from tests.twins import Died, End, Fate, Service, Shelf, Stage
+from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
 ASKED = (C.SYNONYMS, C.EXAMPLES, C.CEFR_LEVEL)
 
@@ -47,7 +47,7 @@ class Attic(Service):
         path.write_bytes(self.files[batch.input_file_id])  # noqa: ASYNC240  nobody waits for a few lines
 
 
-class Indexed(Shelf):
+class Indexed(MemoryStore):
     """A shelf on which entries are found by what is in them."""
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
@@ -62,43 +62,43 @@ class Indexed(Shelf):
         return found
 
 
-def scene(folder: Path, *ends: End) -> Stage:
+def scene(folder: Path, *ends: End) -> Scenario:
     """A run over two words, of which one is known and one is not."""
     folder.mkdir()
-    shelf = Indexed()
-    shelf.know("bank", "a sense", "another")
-    return Stage(folder, ["bank", "tree"], Attic(*ends), shelf, ASKED)
+    store = Indexed()
+    store.know("bank", "a sense", "another")
+    return Scenario(folder, ["bank", "tree"], Attic(*ends), store, ASKED)
 
 
-def copied(shelf: Shelf) -> Indexed:
+def copied(store: MemoryStore) -> Indexed:
     """The database as it was before anything was stored: with the words alone."""
     before = Indexed()
     before.know("bank", "a sense", "another")
-    for identity, word in shelf.documents[Collection.WORDS].items():
+    for identity, word in store.documents[Collection.WORDS].items():
         plain = {name: value for name, value in word.items() if name != "synthesis"}
         before.documents[Collection.WORDS].setdefault(identity, plain | {"version": 1})
     return before
 
 
-async def through(stage: Stage) -> None:
+async def through(scenario: Scenario) -> None:
     """Run to the end."""
-    assert await Driver(stage.run()).process() is Ending.FINISHED
+    assert await Driver(scenario.run()).process() is Ending.FINISHED
 
 
-async def recovered(service: Attic, shelf: Indexed, price: Price | None = None) -> Recovered:
+async def recovered(service: Attic, store: Indexed, price: Price | None = None) -> Recovered:
     """Recover every batch."""
     total = Recovered()
     for batch in service.found():
         with tempfile.TemporaryDirectory() as folder:
-            total += await recover(batch, service, shelf, ChunkFolder(Path(folder)), price=price)
+            total += await recover(batch, service, store, ChunkFolder(Path(folder)), price=price)
     return total
 
 
-def documents(shelf: Shelf) -> dict[str, dict[DocId, object]]:
+def documents(store: MemoryStore) -> dict[str, dict[DocId, object]]:
     """Every document with its content, without the moments at which things were put in order."""
     return {
         name: {key: {k: v for k, v in each.items() if k not in _MOMENTS} for key, each in held.items()}
-        for name, held in shelf.documents.items()
+        for name, held in store.documents.items()
     }
 
 
@@ -107,72 +107,72 @@ _MOMENTS = {"updated_at", "created_at"}
 
 async def test_all_waves(tmp_path: Path) -> None:
     """Recovered in the order in which they were made, all waves of a run give the very documents that the run gave."""
-    stage = scene(tmp_path / "run")
-    await through(stage)
-    assert isinstance(stage.service, Attic)
-    shelf = copied(stage.shelf)
-    total = await recovered(stage.service, shelf)
+    scenario = scene(tmp_path / "run")
+    await through(scenario)
+    assert isinstance(scenario.service, Attic)
+    store = copied(scenario.store)
+    total = await recovered(scenario.service, store)
     assert total.fates == {Became.FRESH: total.requests}
-    assert documents(shelf) == documents(stage.shelf)
-    assert shelf.stamps == stage.shelf.stamps
+    assert documents(store) == documents(scenario.store)
+    assert store.stamps == scenario.store.stamps
 
 
 async def test_dead_at_every_step(tmp_path: Path) -> None:
     """Wherever a recovery dies, the next one brings the same documents; and one more changes nothing."""
-    stage = scene(tmp_path / "run", End("expired", answered=2))
-    await through(stage)
-    service = stage.service
+    scenario = scene(tmp_path / "run", End("expired", answered=2))
+    await through(scenario)
+    service = scenario.service
     assert isinstance(service, Attic)
-    service.fate = Fate()
-    deeds = 1
+    service.crash = Crash()
+    steps = 1
     while True:
-        shelf = copied(stage.shelf)
-        shelf.fate = Fate(deeds)
+        store = copied(scenario.store)
+        store.crash = Crash(steps)
         try:
-            await recovered(service, shelf)
+            await recovered(service, store)
             break
-        except Died:
-            shelf.fate = Fate()
-        await recovered(service, shelf)
-        assert documents(shelf) == documents(stage.shelf), f"dead at deed {deeds}"
-        settled = documents(shelf)
-        again = await recovered(service, shelf)
-        assert (again.fates[Became.FRESH], documents(shelf)) == (0, settled)
-        deeds += 1
-    assert deeds > 6
+        except Crashed:
+            store.crash = Crash()
+        await recovered(service, store)
+        assert documents(store) == documents(scenario.store), f"dead at deed {steps}"
+        settled = documents(store)
+        again = await recovered(service, store)
+        assert (again.fates[Became.FRESH], documents(store)) == (0, settled)
+        steps += 1
+    assert steps > 6
 
 
 async def test_a_price_of_ones_own(tmp_path: Path) -> None:
     """What was recovered cost what it comes to at the price that is given, in every wave."""
-    stage = scene(tmp_path / "run")
-    await through(stage)
-    assert isinstance(stage.service, Attic)
-    total = await recovered(stage.service, copied(stage.shelf), Price(Decimal(1), Decimal(2)))
+    scenario = scene(tmp_path / "run")
+    await through(scenario)
+    assert isinstance(scenario.service, Attic)
+    total = await recovered(scenario.service, copied(scenario.store), Price(Decimal(1), Decimal(2)))
     assert total.cost == total.requests * (100 * Decimal(1) + 20 * Decimal(2)) / 10**6
 
 
 async def test_nothing_of_ours(tmp_path: Path) -> None:
     """A batch about another database's words is counted apart, whatever it holds, and changes nothing."""
-    stage = scene(tmp_path / "run")
-    await through(stage)
-    assert isinstance(stage.service, Attic)
+    scenario = scene(tmp_path / "run")
+    await through(scenario)
+    assert isinstance(scenario.service, Attic)
     empty = Indexed()
-    total = await recovered(stage.service, empty)
+    total = await recovered(scenario.service, empty)
     assert (total.elsewhere, total.fates, total.failures) == (total.requests, Counter(), Counter())
     assert not any(empty.documents.values())
 
 
 async def test_told_less(tmp_path: Path) -> None:
     """Batches of a version that told less with them are stored all the same, under the templates that they name."""
-    stage = scene(tmp_path / "run")
-    await through(stage)
-    service = stage.service
+    scenario = scene(tmp_path / "run")
+    await through(scenario)
+    service = scenario.service
     assert isinstance(service, Attic)
     known = {"run", "components"}
     for number, (batch, file_id, told) in enumerate(service.kept):
         less = {name: value for name, value in told.items() if name in known} | {"templates": "of-another-time"}
         service.kept[number] = (batch, file_id, less)
-    shelf = copied(stage.shelf)
-    total = await recovered(service, shelf)
+    store = copied(scenario.store)
+    total = await recovered(service, store)
     assert total.fates == {Became.FRESH: total.requests}
-    assert {stamp.template for stamp in shelf.stamps.values()} == {"of-another-time"}
+    assert {stamp.template for stamp in store.stamps.values()} == {"of-another-time"}

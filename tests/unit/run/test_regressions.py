@@ -30,7 +30,7 @@ from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, cluster_fields, derived_id
-from tests.twins import Died, End, Service, Shelf, Stage, completion
+from tests.fakes import Crashed, End, MemoryStore, Scenario, Service, completion
 
 BANK = Word(derived_id("bank"), "bank", "en")
 EARLIER = Stamp(derived_id("s"), "earlier", "b1", datetime(2026, 1, 1, tzinfo=UTC), "gpt-6-luna", "t", "batch")
@@ -87,10 +87,10 @@ class DyingAtOnce(ImmediateBatches):
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
         """Leave an empty file behind."""
         (self._run_folder / file_id / "immediate.json").write_bytes(b"")
-        raise Died
+        raise Crashed
 
 
-async def at_once(scene: Stage, connector: Answering, kind: type[ImmediateBatches] = ImmediateBatches) -> Ledger:
+async def at_once(scene: Scenario, connector: Answering, kind: type[ImmediateBatches] = ImmediateBatches) -> Ledger:
     """One process of a run with --immediate, to its end."""
     run = scene.run()
     batches = kind(connector, run.checkpoint.folder)
@@ -104,48 +104,48 @@ async def at_once(scene: Stage, connector: Answering, kind: type[ImmediateBatche
     return run.ledger
 
 
-def bank(folder: Path, *components: C, run_id: str = "run1", shelf: Shelf | None = None, **more: Any) -> Stage:
+def bank(folder: Path, *components: C, run_id: str = "run1", store: MemoryStore | None = None, **more: Any) -> Scenario:
     """A run about the word "bank", in a folder of its own; its dictionary may be that of an earlier run."""
-    if shelf is None:
-        shelf = Shelf()
-        shelf.know("bank", "river", "money")
+    if store is None:
+        store = MemoryStore()
+        store.know("bank", "river", "money")
     (folder / run_id).mkdir()
-    return Stage(folder / run_id, ["bank"], Service(), shelf, components, run_id=run_id, **more)
+    return Scenario(folder / run_id, ["bank"], Service(), store, components, run_id=run_id, **more)
 
 
-def definitions(shelf: Shelf) -> dict[DocId, dict[str, Any]]:
-    return shelf.documents[Collection.DEFINITIONS]
+def definitions(store: MemoryStore) -> dict[DocId, dict[str, Any]]:
+    return store.documents[Collection.DEFINITIONS]
 
 
-def source(shelf: Shelf, text: str) -> dict[str, Any]:
+def source(store: MemoryStore, text: str) -> dict[str, Any]:
     """A dictionary's definition on the shelf, by its text."""
-    return next(document for document in definitions(shelf).values() if document["text"] == text)
+    return next(document for document in definitions(store).values() if document["text"] == text)
 
 
-def new_source(shelf: Shelf, **fields: Any) -> None:
+def new_source(store: MemoryStore, **fields: Any) -> None:
     """Somebody imports one more definition of the word, which stands before the others."""
-    identity, word = derived_id("came later"), source(shelf, "river")["word_id"]
+    identity, word = derived_id("came later"), source(store, "river")["word_id"]
     new = {"_id": identity, "word_id": word, "part_of_speech": "noun", "text": "row", "version": 1, **fields}
-    shelf.documents[Collection.DEFINITIONS] = {identity: new, **definitions(shelf)}
+    store.documents[Collection.DEFINITIONS] = {identity: new, **definitions(store)}
 
 
 async def test_force_at_once(tmp_path: Path) -> None:
     """Who asks for everything anew and at once finds the new sentences in the dictionary, not the old ones."""
     first = bank(tmp_path, C.EXAMPLES)
     await at_once(first, Answering())
-    second = bank(tmp_path, C.EXAMPLES, run_id="run2", shelf=first.shelf, force=True)
+    second = bank(tmp_path, C.EXAMPLES, run_id="run2", store=first.store, force=True)
     ledger = await at_once(second, Answering(examples={"example_sentences": ["The second."]}))
     assert ledger.chunks[0].batch_id == "immediate:0001"
-    examples = first.shelf.documents[Collection.EXAMPLES]
+    examples = first.store.documents[Collection.EXAMPLES]
     assert [each["text"] for each in examples.values()] == ["The second."] * 2
-    shown = [example for each in definitions(first.shelf).values() for example in each["example_ids"]]
+    shown = [example for each in definitions(first.store).values() for example in each["example_ids"]]
     assert sorted(shown) == sorted(examples)
 
 
 async def test_a_note_that_the_power_cut_emptied(tmp_path: Path) -> None:
     """A run at once whose note of what it had begun was left empty by a power cut can be resumed to its end."""
     scene, connector = bank(tmp_path, C.EXAMPLES), Answering()
-    with pytest.raises(Died):
+    with pytest.raises(Crashed):
         await at_once(scene, connector, DyingAtOnce)
     ledger = await at_once(scene, connector)
     assert ledger.processed_words == ["bank"]
@@ -178,7 +178,7 @@ async def test_clustering_that_failed(tmp_path: Path) -> None:
     first = bank(tmp_path, *components, max_attempts=1)
     ledger = await at_once(first, Answering(cluster_definitions={"clusters": []}))
     assert ledger.failed_words["bank"].startswith("cluster_definitions: malformed")
-    second, connector = bank(tmp_path, *components, run_id="run2", shelf=first.shelf), Answering()
+    second, connector = bank(tmp_path, *components, run_id="run2", store=first.store), Answering()
     ledger = await at_once(second, connector)
     assert connector.asked == [C.CLUSTER_DEFINITIONS, C.DEFINITION_TEXT, C.DEFINITION_TEXT]
     assert ledger.processed_words == ["bank"]
@@ -188,26 +188,26 @@ async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
     """A meaning that is imported later gets a definition of its own, wherever it stands among the others."""
     first = bank(tmp_path, C.DEFINITION_TEXT)
     for order, text in enumerate(("river", "money")):
-        source(first.shelf, text)["meaning_cluster"] = cluster(f"bank_{text}", order)
+        source(first.store, text)["meaning_cluster"] = cluster(f"bank_{text}", order)
     await at_once(first, Answering())
-    new_source(first.shelf, meaning_cluster=cluster("bank_row", 0.5))
-    second, connector = bank(tmp_path, C.DEFINITION_TEXT, run_id="run2", shelf=first.shelf), Answering()
+    new_source(first.store, meaning_cluster=cluster("bank_row", 0.5))
+    second, connector = bank(tmp_path, C.DEFINITION_TEXT, run_id="run2", store=first.store), Answering()
     ledger = await at_once(second, connector)
     assert (connector.asked, ledger.processed_words) == ([C.DEFINITION_TEXT], ["bank"])
-    origins = [each.get("source_definitions") or () for each in definitions(first.shelf).values()]
+    origins = [each.get("source_definitions") or () for each in definitions(first.store).values()]
     assert sorted(origin["text"] for group in origins for origin in group) == ["money", "river", "row"]
 
 
 async def test_places_that_moved(tmp_path: Path) -> None:
     """An answer that goes by the places of senses which have moved meanwhile is not stored at the wrong sense."""
     scene, connector = bank(tmp_path, C.CLUSTER_DEFINITIONS, max_attempts=1), Answering()
-    shelf = scene.shelf
-    connector.meanwhile = lambda: new_source(shelf)
+    store = scene.store
+    connector.meanwhile = lambda: new_source(store)
     ledger = await at_once(scene, connector)
     failures = ChunkFolder.of(scene.folder / "run.checkpoint.files", 1).failures
     assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.ORPHANED]
     assert ledger.failed_words["bank"].startswith("cluster_definitions: orphaned")
-    assert not any(each.get("meaning_cluster") for each in definitions(shelf).values())
+    assert not any(each.get("meaning_cluster") for each in definitions(store).values())
 
 
 def test_more_than_a_hundred_clusters() -> None:
@@ -231,7 +231,7 @@ class Dying(Service):
         job = await super().create(file_id, label, metadata)
         if len(self.batches) == self.dies_at:
             self.batches[job.id].hidden = self.hidden
-            raise Died
+            raise Crashed
         return job
 
 
@@ -239,9 +239,9 @@ async def test_a_batch_that_shows_itself_late(tmp_path: Path) -> None:
     """A run that died while a batch was made pays for it once: when resumed, it cancels the one that comes late."""
     service = Dying(End(polls=5), End(polls=5))
     service.hidden = 2
-    scene = Stage(tmp_path, ["happy"], service)
-    scene.shelf.know("happy", "glad")
-    with pytest.raises(Died):
+    scene = Scenario(tmp_path, ["happy"], service)
+    scene.store.know("happy", "glad")
+    with pytest.raises(Crashed):
         await Driver(scene.run()).process()
     await Driver(scene.run()).process()
     assert service.labels == ["run1/0001/1"] * 2
@@ -253,10 +253,10 @@ async def test_a_checkpoint_that_was_put_back(tmp_path: Path) -> None:
     """Who puts the checkpoint's previous copy back pays for no batch twice: one that is there is taken up."""
     service = Dying(End(polls=3), End(polls=5), End(polls=5), queue=3)  # the second batch is sent twice
     service.dies_at = 3
-    scene = Stage(tmp_path, ["happy", "sad"], service, batch_size=1)
-    scene.shelf.know("happy", "glad")
-    scene.shelf.know("sad", "low")
-    with pytest.raises(Died):
+    scene = Scenario(tmp_path, ["happy", "sad"], service, batch_size=1)
+    scene.store.know("happy", "glad")
+    scene.store.know("sad", "low")
+    with pytest.raises(Crashed):
         await Driver(scene.run()).process()
     checkpoint = tmp_path / "run.checkpoint.json"
     checkpoint.with_name("run.checkpoint.json.previous").replace(checkpoint)

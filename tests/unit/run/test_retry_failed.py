@@ -7,22 +7,22 @@ import pytest
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.run.state import Run
-from tests.twins import Died, End, Fate, Fault, Service, Shelf, Stage, faultless
+from tests.fakes import Crash, Crashed, End, Fault, MemoryStore, Scenario, Service, faultless
 
 WORDS = ["bank", "tree", "lake", "road"]
 
 
-async def failed_in_a_stored_chunk(folder: Path) -> Stage:
+async def failed_in_a_stored_chunk(folder: Path) -> Scenario:
     """A run of which "bank" has failed in a chunk that is kept open by "tree"; the second chunk is in flight."""
-    stage = Stage(folder, WORDS, Service(End(), End(polls=50)), Shelf.of(WORDS), batch_size=2)
-    stage.service.faults = refusing_bank
+    scenario = Scenario(folder, WORDS, Service(End(), End(polls=50)), MemoryStore.of(WORDS), batch_size=2)
+    scenario.service.faults = refusing_bank
     for _ in range(2):
-        assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
-    ledger = stage.run().ledger
+        assert await Driver(scenario.run()).process(wait=False) is Ending.LEFT
+    ledger = scenario.run().ledger
     assert [record.state for record in ledger.chunks] == [ChunkState.STORED, ChunkState.SUBMITTED]
     assert list(ledger.failed_words) == ["bank"]
-    stage.service.faults = faultless
-    return stage
+    scenario.service.faults = faultless
+    return scenario
 
 
 def refusing_bank(custom_id: str, before: int) -> Fault | None:
@@ -31,41 +31,41 @@ def refusing_bank(custom_id: str, before: int) -> Fault | None:
     return 500 if custom_id.startswith("tree-") and not before else None
 
 
-def retried(stage: Stage, fate: Fate | None = None) -> Run:
-    run = stage.run(fate)
-    run.ledger.retry({word: ordinal for ordinal, word in enumerate(stage.words)})
+def retried(scenario: Scenario, crash: Crash | None = None) -> Run:
+    run = scenario.run(crash)
+    run.ledger.retry({word: ordinal for ordinal, word in enumerate(scenario.words)})
     return run
 
 
 async def test_in_a_stored_chunk(tmp_path: Path) -> None:
     """A word that failed in a chunk which is not history yet is asked again as if it had never been asked."""
-    stage = await failed_in_a_stored_chunk(tmp_path)
-    run = retried(stage)
+    scenario = await failed_in_a_stored_chunk(tmp_path)
+    run = retried(scenario)
     assert await Driver(run).process() is Ending.FINISHED
     assert not run.ledger.failed_words
     assert sorted(run.ledger.processed_words) == sorted(WORDS)
     assert run.ledger.retrying == []
-    asked = {identity: times for identity, times in stage.service.asked.items() if identity.startswith("bank-")}
+    asked = {identity: times for identity, times in scenario.service.asked.items() if identity.startswith("bank-")}
     assert list(asked.values()) == [2, 2]
-    assert max(stage.service.answered.values()) == 2
+    assert max(scenario.service.answered.values()) == 2
 
 
 @pytest.mark.parametrize("dies_at", range(1, 40, 2))
 async def test_wherever_the_process_dies(tmp_path: Path, dies_at: int) -> None:
     """The chance is given once, whether the process dies before it is on disk or at any time after."""
-    stage = await failed_in_a_stored_chunk(tmp_path)
-    fate = Fate(dies_at)
+    scenario = await failed_in_a_stored_chunk(tmp_path)
+    crash = Crash(dies_at)
     try:
-        await Driver(retried(stage, fate)).process()
-    except Died:
-        run = stage.run()
+        await Driver(retried(scenario, crash)).process()
+    except Crashed:
+        run = scenario.run()
         forgotten = bool(run.ledger.failed_words)
-        assert not forgotten or fate.deeds == 1
-        await Driver(retried(stage) if forgotten else run).process()
-    ledger = stage.run().ledger
+        assert not forgotten or crash.steps == 1
+        await Driver(retried(scenario) if forgotten else run).process()
+    ledger = scenario.run().ledger
     assert ledger.finished
     assert not ledger.failed_words
     assert ledger.retrying == []
     assert all(
-        times == (2 if identity.startswith("bank-") else 1) for identity, times in stage.service.answered.items()
+        times == (2 if identity.startswith("bank-") else 1) for identity, times in scenario.service.answered.items()
     )

@@ -39,22 +39,22 @@ C = SynthesisComponent
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-class Died(BaseException):
+class Crashed(BaseException):
     """The process died here; nobody may catch it."""
 
 
 @dataclass(slots=True)
-class Fate:
+class Crash:
     """Lets a driver die at its n-th deed; by default it lives."""
 
     dies_at: int = 0
-    deeds: int = 0
+    steps: int = 0
 
-    def deed(self) -> None:
+    def step(self) -> None:
         """A deed begins, or has just been done."""
-        self.deeds += 1
-        if self.deeds == self.dies_at:
-            raise Died
+        self.steps += 1
+        if self.steps == self.dies_at:
+            raise Crashed
 
 
 class Clock:
@@ -156,7 +156,7 @@ class End:
 
 
 @dataclass(slots=True)
-class Held:
+class FakeBatch:
     """A batch as the service keeps it."""
 
     job: BatchJob
@@ -197,11 +197,11 @@ class Service:
         self.queue = queue
         self.faults = faults
         self.files: dict[str, bytes] = {}
-        self.batches: dict[str, Held] = {}
+        self.batches: dict[str, FakeBatch] = {}
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.cancelled: list[str] = []
-        self.fate = Fate()
+        self.crash = Crash()
         self.clock = Clock()
 
     @property
@@ -235,18 +235,18 @@ class Service:
 
     async def upload(self, requests: Path) -> str:
         """Keep a file's content."""
-        self.fate.deed()
+        self.crash.step()
         if self.lost_uploads:
             self.lost_uploads -= 1
             raise ServiceUncertain("No answer.")
         identity = f"file-{len(self.files) + 1}"
         self.files[identity] = requests.read_bytes()  # noqa: ASYNC240  nobody waits for a few lines
-        self.fate.deed()
+        self.crash.step()
         return identity
 
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
         """Make a batch, or seem not to."""
-        self.fate.deed()
+        self.crash.step()
         assert all(len(key) <= 64 and len(value) <= 512 for key, value in metadata.items())
         how = self.creations.popleft() if self.creations else "made"
         if how == "lost":
@@ -255,10 +255,10 @@ class Service:
         if how in ("silent", "late"):
             held.hidden = 3 if how == "late" else 0
             raise ServiceUncertain("No answer.")
-        self.fate.deed()
+        self.crash.step()
         return held.job
 
-    def _made(self, file_id: str, label: str) -> Held:
+    def _made(self, file_id: str, label: str) -> FakeBatch:
         lines = [orjson.loads(line) for line in self.files[file_id].splitlines()]
         prompts = {line["custom_id"]: line["body"]["messages"][-1]["content"] for line in lines}
         assert len(prompts) == len(lines)
@@ -268,7 +268,7 @@ class Service:
         self.crowd -= self.crowded
         job = BatchJob(f"batch_{len(self.batches) + 1}", "in_progress", label, self.clock())
         end = End("failed", error=REJECTED) if full else (self.ends.popleft() if self.ends else End())
-        held = Held(replace(job, total=len(lines)), prompts, end)
+        held = FakeBatch(replace(job, total=len(lines)), prompts, end)
         self.batches[job.id] = held
         return held
 
@@ -285,12 +285,12 @@ class Service:
             self._finish(held, held.end.status, held.end.answered)
         return held.job
 
-    def _held(self, batch_id: str) -> Held:
+    def _held(self, batch_id: str) -> FakeBatch:
         if batch_id not in self.batches:
             raise UnknownBatch("No such batch.")
         return self.batches[batch_id]
 
-    def _finish(self, held: Held, status: str, answered: int | None) -> None:
+    def _finish(self, held: FakeBatch, status: str, answered: int | None) -> None:
         done = [] if status == "failed" else held.ids[:answered]
         for custom_id in reversed(done):
             line = line_of(custom_id, held.prompts[custom_id], self.faults(custom_id, self.asked[custom_id]))
@@ -315,7 +315,7 @@ class Service:
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Write the answer files, so far as there are any."""
-        self.fate.deed()
+        self.crash.step()
         held = self._held(job.id)
         if held.end.gone:
             raise UnknownBatch("The files are gone.")
@@ -325,7 +325,7 @@ class Service:
         ):
             if file_id:
                 path.write_bytes(content)
-        self.fate.deed()
+        self.crash.step()
 
     async def cancel(self, batch_id: str) -> BatchJob:
         """End a batch with nothing answered."""
@@ -341,23 +341,23 @@ class Service:
 # ── the database ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Shelf:
+class MemoryStore:
     """An `EntryStore` in memory: documents by collection and id, with their stamps and versions."""
 
     def __init__(self) -> None:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
         self.stamps: dict[DocId, Stamp] = {}
         self.seen: dict[DocId, tuple[str, Observed]] = {}
-        self.fate = Fate()
+        self.crash = Crash()
         self.applied = 0
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Self:
         """A database that has one definition of each of these words."""
-        shelf = cls()
+        store = cls()
         for word in words:
-            shelf.know(word, f"what {word} means")
-        return shelf
+            store.know(word, f"what {word} means")
+        return store
 
     def know(self, text: str, *definitions: str, language: str = "en", **fields: Any) -> DocId:
         """Put a word with definitions on the shelf; returns the word's id."""
@@ -397,31 +397,31 @@ class Shelf:
 
     async def apply(self, writes: Writes) -> None:
         """Write changes in the port's order: stamps, new documents, updates, removals. Twice is once."""
-        self.fate.deed()
+        self.crash.step()
         writes = keeping(writes, self._of_others(writes))
         self.stamps = {stamp.id: stamp for stamp in writes.stamps} | self.stamps
         for insert, made in writes.inserts:
             self._insert(insert.collection, insert.id, insert.fields, made)
-        self.fate.deed()
+        self.crash.step()
         for merged in writes.updates:
             self._update(merged)
-        self.fate.deed()
+        self.crash.step()
         for collection, group in replaced_by(writes).items():
             bond = BONDS[collection]
             due = candidates(self.documents[collection].values(), bond, group)
             for document in unreferred(due, bond, self.documents[bond.holder].values()):
                 del self.documents[collection][document["_id"]]
         self.applied += 1
-        self.fate.deed()
+        self.crash.step()
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought."""
-        self.fate.deed()
+        self.crash.step()
         for update in updates:
             document = self.documents[update.collection].get(update.id)
             if document is not None:
                 document |= {**update.fields, "version": document["version"] + 1}
-        self.fate.deed()
+        self.crash.step()
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
         """Note how long answers were, at the stamps that are there."""
@@ -486,22 +486,22 @@ class Shelf:
 # ── the disk, and a run of all these ───────────────────────────────────────────────────────────────────────────────
 
 
-class MortalCheckpoint(Checkpoint):
+class CrashingCheckpoint(Checkpoint):
     """A real checkpoint whose process may die just before or just after a save."""
 
-    def __init__(self, path: Path, fate: Fate) -> None:
+    def __init__(self, path: Path, crash: Crash) -> None:
         super().__init__(path)
-        self._fate = fate
+        self._fate = crash
 
     def save(self, ledger: Ledger) -> None:
         """Save, if fate allows."""
-        self._fate.deed()
+        self._fate.step()
         super().save(ledger)
-        self._fate.deed()
+        self._fate.step()
 
 
 @dataclass(slots=True)
-class Witness:
+class Recorder:
     """An observer that keeps every event, and holds that the figures add up in each."""
 
     events: list[Event] = field(default_factory=list)
@@ -522,19 +522,19 @@ class Witness:
 
 
 @dataclass(slots=True)
-class Stage:
+class Scenario:
     """A folder, a list, a service and a database: whatever outlives a driver."""
 
     folder: Path
     words: list[str]
     service: Service
-    shelf: Shelf = field(default_factory=Shelf)
+    store: MemoryStore = field(default_factory=MemoryStore)
     components: tuple[SynthesisComponent, ...] = (C.SYNONYMS, C.EXAMPLES)
     batch_size: int | None = None
     max_attempts: int = 3
     force: bool = False
     run_id: str = "run1"
-    naps: list[float] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
 
     @property
     def brief(self) -> Brief:
@@ -556,26 +556,26 @@ class Stage:
             max_attempts=self.max_attempts,
         )
 
-    def run(self, fate: Fate | None = None, witness: Witness | None = None) -> Run:
+    def run(self, crash: Crash | None = None, recorder: Recorder | None = None) -> Run:
         """A run as a new process finds it: from the checkpoint, if there is one."""
-        fate = fate or Fate()
-        self.service.fate = self.shelf.fate = fate
-        checkpoint = MortalCheckpoint(self.folder / "run.checkpoint.json", fate)
+        crash = crash or Crash()
+        self.service.crash = self.store.crash = crash
+        checkpoint = CrashingCheckpoint(self.folder / "run.checkpoint.json", crash)
         ledger = checkpoint.load()
         if ledger is None:
             checkpoint.create_folder()
             write_normalised(self.words, checkpoint.words_path)
             ledger = Ledger(start_time=NOON.timestamp(), run=self.info())
         checkpoint.tidy(ledger)
-        run = Run(self.words, ledger, checkpoint, self.brief, self.service, self.shelf)
-        run.observer = witness or Witness()
+        run = Run(self.words, ledger, checkpoint, self.brief, self.service, self.store)
+        run.observer = recorder or Recorder()
         run.clock = self.service.clock
-        run.sleep = self._nap
+        run.sleep = self._sleep
         return run
 
-    async def _nap(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        assert len(self.naps) < 2_000, "the driver goes round in circles"
+    async def _sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        assert len(self.sleeps) < 2_000, "the driver goes round in circles"
 
 
 REQUEST_COST = (100 * Decimal("0.05") + 20 * Decimal("0.25")) / 10**6

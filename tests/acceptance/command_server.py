@@ -59,7 +59,7 @@ def _server() -> str:
     """Where this process's own server listens. It ends with the pipe to its standard input, and so with us."""
     address = str(Path(mkdtemp(prefix="forked")) / "line")
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.acceptance.forked", address],
+        [sys.executable, "-m", "tests.acceptance.command_server", address],
         cwd=ROOT,
         env=os.environ | {"PYTHONUTF8": "1"},
         stdin=subprocess.PIPE,

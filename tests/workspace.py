@@ -18,14 +18,14 @@ from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import Secrets
 from floridify_batch.run.settings import RunSettings
-from tests.acceptance.sandbox import Sandbox
 from tests.ledgers import run_settings
+from tests.sandbox import Sandbox
 
 KEY = "any"
 
 
 @dataclass(frozen=True)
-class Arrival:
+class RunResult:
     """How a run ended."""
 
     code: int
@@ -48,7 +48,7 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Journey:
+class Workspace:
     """Where runs of one test work: a folder, a database, and a sandbox that it may share."""
 
     folder: Path
@@ -56,7 +56,7 @@ class Journey:
     mongo_url: str
     database: Database[dict[str, Any]]
 
-    async def travel(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> Arrival:
+    async def run(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> RunResult:
         """Run a list from its beginning to its end."""
         asked = self.settings(words, name=name, **settings)
         checkpoint = Checkpoint(self.folder / f"{name}.checkpoint.json")
@@ -64,7 +64,7 @@ class Journey:
         code = await commands.run(asked, scene, dry_run=False)
         ledger = checkpoint.load()
         assert ledger is not None
-        return Arrival(code, ledger, checkpoint)
+        return RunResult(code, ledger, checkpoint)
 
     def settings(
         self, words: Sequence[str], *, name: str = "words", components: str = "default", **changes: Any
@@ -83,10 +83,10 @@ class Journey:
         }
         return run_settings(**usual | changes)
 
-    def beside(self, name: str) -> "Journey":
+    def beside(self, name: str) -> "Workspace":
         """The same with another database."""
         other = self.database.client[f"{self.database.name}_{name}"]
-        return Journey(self.folder, self.sandbox, self.mongo_url, other)
+        return Workspace(self.folder, self.sandbox, self.mongo_url, other)
 
     async def billed(self, batch_ids: Iterable[str]) -> Decimal:
         """What the service says that batches used, at the price of batches."""

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from floridify_batch.components.request import parse_custom_id
-from tests.doors import Door, served
+from tests.http_services import Handler, served
 
 BELL_TITLE, MOVE, LINK = "\x1b]0;pwned\x07", "\x1b[77;99H", "\x1b]8;;http://pwned/\x1b\\"
 HOSTILE = f"{BELL_TITLE}{MOVE}{LINK}\x9b77;98H\x9d0;pwned\x9c\u202egnp\u2066.exe\x00[bold]${{x}}"
@@ -44,12 +44,12 @@ def harm(shown: str) -> list[str]:
     return brought + _HARMFUL.findall(_OWN.sub("", shown))
 
 
-class _HostileService(Door):
+class _HostileService(Handler):
     """Everything is asked of another service; the answers that come back are made hostile."""
 
     behind: str
 
-    def take(self, body: bytes | None) -> None:
+    def respond(self, body: bytes | None) -> None:
         """Pass it on, and answer."""
         kept = ("Authorization", "Content-Type")
         headers = {name: self.headers[name] for name in kept if name in self.headers}

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 _PIECES = re.compile(r"\x1b\[(?P<how>[0-?]*)(?P<what>[@-~])|(?P<move>[\r\n])|(?P<text>[^\x1b\r\n])")
 
 
-class Paper(io.StringIO):
+class Screen(io.StringIO):
     """A stream that keeps the lines which a terminal would show, those included that have scrolled away.
 
     It knows what our frames need: carriage returns, new lines, the way up, erasing, and lines that are too long.

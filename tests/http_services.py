@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-class Door(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One request to a service."""
 
-    def take(self, body: bytes | None) -> None:
+    def respond(self, body: bytes | None) -> None:
         """What the service does with a request, and with what was sent along."""
         raise NotImplementedError
 
     def do_GET(self) -> None:
         """Nothing was sent along."""
-        self.take(None)
+        self.respond(None)
 
     def do_POST(self) -> None:
         """Something was sent along."""
-        self.take(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        self.respond(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
     def answer(self, status: int, kind: str, content: bytes) -> None:
         """Send this back."""
@@ -35,7 +35,7 @@ class Door(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(door: type[Door]) -> Iterator[str]:
+def served(door: type[Handler]) -> Iterator[str]:
     """The address of a service that looks after each request in a thread of its own."""
     with ThreadingHTTPServer(("127.0.0.1", 0), door) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -46,7 +46,7 @@ def served(door: type[Door]) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def answering(body: bytes, kind: str | None = None) -> AsyncIterator[str]:
+async def fixed_response(body: bytes, kind: str | None = None) -> AsyncIterator[str]:
     """The address of a service in this very loop that answers everything with 200 and these bytes."""
     typed = f"content-type: {kind}\r\n" if kind else ""
     head = f"HTTP/1.1 200 OK\r\nconnection: close\r\n{typed}content-length: {len(body)}\r\n\r\n"
