@@ -179,7 +179,7 @@ class Matrix:
         database = f"soak_{folder.parent.name}_{folder.name}".replace("-", "_")[-60:]
         settings = self._settings(folder / "service", case)
         with sandbox_in_thread(settings) as url:
-            site = Site(folder / "desk", settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
+            site = Site(folder / "shell", settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
             try:
                 site.prepare(KNOWN)
                 with _time_passing(site) if FATES[case.crash].patient else nullcontext():

@@ -105,7 +105,7 @@ class Ordeal:
         """Live through the plan to the end of its run, and take the figures."""
         began, wrong = time.monotonic(), ""
         expected = self._without_faults()
-        site = self._site("desk", self._serve().url, self._settings.data)
+        site = self._site("shell", self._serve().url, self._settings.data)
         site.prepare(self.plan.known)
         try:
             wrong = self._live_through(site)

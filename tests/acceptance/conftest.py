@@ -43,7 +43,7 @@ def plain_env() -> dict[str, str]:
 class ShellFactory(Protocol):
     """Makes desks of one test, each with a folder and a database of its own."""
 
-    def __call__(self, sandbox: Sandbox, name: str = "desk") -> Shell:
+    def __call__(self, sandbox: Sandbox, name: str = "shell") -> Shell:
         """A desk whose commands use a sandbox."""
 
 
@@ -53,7 +53,7 @@ def make_shell(
 ) -> Iterator[ShellFactory]:
     databases = []
 
-    def made(sandbox: Sandbox, name: str = "desk") -> Shell:
+    def made(sandbox: Sandbox, name: str = "shell") -> Shell:
         database = mongo_client[f"{database_name}_{name}"]
         databases.append(database)
         settings = {

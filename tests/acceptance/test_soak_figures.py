@@ -25,7 +25,7 @@ def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: s
     """A second paid batch, an answer that was bought again, one that is gone, and a changed document are all seen."""
     settings = SandboxSettings(tmp_path / "service", port=0, validating_seconds=0, running_seconds=0, fast=True)
     with sandbox_in_thread(settings) as url:
-        site = Site(tmp_path / "desk", settings.data, url, mongo_url, database_name, WORDS, OPTIONS)
+        site = Site(tmp_path / "shell", settings.data, url, mongo_url, database_name, WORDS, OPTIONS)
         site.prepare(WORDS[:1])
         assert site.live() == 0
         with site.opened() as database:

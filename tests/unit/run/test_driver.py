@@ -52,7 +52,7 @@ def known(*words: str, senses: int = 2) -> MemoryStore:
 
 def scenario(folder: Path, words: str, service: Service, **more: Any) -> Scenario:
     listed = words.split()
-    return Scenario(folder, listed, service, **{"shelf": known(*listed)} | more)
+    return Scenario(folder, listed, service, **{"store": known(*listed)} | more)
 
 
 def chunk_failures(scene: Scenario, number: int) -> set[FailureReason]:
