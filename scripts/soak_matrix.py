@@ -226,7 +226,7 @@ def _all_known(site: Site) -> bool:
     ledger = site.ledger
     if not live or ledger is None or any(record.state == ChunkState.SUBMITTING for record in ledger.chunks):
         return False
-    doubtful = {record.batch_id: record.doubtful for record in ledger.chunks}
+    doubtful = {record.batch_id: record.creation_in_doubt for record in ledger.chunks}
     listed = (batch.created + _LISTED < time.time() or not doubtful[batch.id] for batch in live)
     return all(batch.id in doubtful for batch in live) and all(listed)
 

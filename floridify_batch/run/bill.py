@@ -107,7 +107,7 @@ def _batch(record: ChunkRecord) -> BatchCost:
         record.answered,
         record.failed,
         record.usage.usage(),
-        record.billed.usage() if record.billed else None,
+        record.service_usage.usage() if record.service_usage else None,
         record.cost,
     )
 

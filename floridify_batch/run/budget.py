@@ -118,7 +118,7 @@ def stretched(ledger: Ledger) -> Decimal:
     """
     expected = billed = 0
     for record in ledger.chunks:
-        paid = record.answered if record.paid is None else record.paid
+        paid = record.answered if record.billed is None else record.billed
         if paid:
             expected += record.output_tokens * paid // record.requests
             billed += record.usage.output

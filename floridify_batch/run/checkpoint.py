@@ -27,7 +27,7 @@ from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.files import FILE_MODE, ChunkFolder, private_file, private_folder, replacing, sync, sync_folder
 from floridify_batch.formatting import count, dollars, to_type
 from floridify_batch.pipeline.chunk import forget_lines, read_failures
-from floridify_batch.run.ledger import VERSION, ChunkState, Ledger
+from floridify_batch.run.ledger import VERSION, ChunkState, Ledger, migrated
 from floridify_batch.timing import Clock, utc_now
 from floridify_batch.words.word_log import WordLog
 
@@ -56,10 +56,11 @@ class Checkpoint:
         data = self._read()
         if data is None or "run" not in data:
             return None
+        data = migrated(data)
         if data.get("version") != VERSION:
             raise CheckpointError(
-                f"{self.path} has version {data.get('version')!r}, and this batch-synth reads version {VERSION}; "
-                "use the batch-synth that wrote it, or another --checkpoint."
+                f"{self.path} has version {data.get('version')!r}, and this batch-synth reads versions up to "
+                f"{VERSION}; use the batch-synth that wrote it, or another --checkpoint."
             )
         try:
             ledger = Ledger.model_validate(data)

@@ -45,7 +45,7 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         _plan_again(run, record)
         raise refused
     if job.status == "failed" and _queue_was_full(job):
-        if not record.alone:
+        if not record.queue_was_empty:
             return _plan_again(run, record)
         if await run.batches.others(run.ledger.run.id):
             _tell(run, record, "Other batches fill the account's queue. It goes up again later.")
@@ -63,9 +63,9 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         record,
         ChunkState.ANSWERED,
         completed_at=(job.completed_at or run.clock()).timestamp(),
-        absent_reason=rest.reason,
-        absent_detail=rest.detail,
-        billed=TokenCount.of(job.usage) if job.usage else None,
+        unanswered_reason=rest.reason,
+        unanswered_detail=rest.detail,
+        service_usage=TokenCount.of(job.usage) if job.usage else None,
     )
     record = await store(run, record)
     if refused:
@@ -85,8 +85,8 @@ async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
         record,
         ChunkState.LOST,
         completed_at=run.clock().timestamp(),
-        absent_reason=FailureReason.REJECTED,
-        absent_detail=detail,
+        unanswered_reason=FailureReason.REJECTED,
+        unanswered_detail=detail,
     )
     return await store(run, record)
 
@@ -119,7 +119,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         record,
         ChunkState.STORED,
         answered=tally.answered,
-        paid=sum(bill.requests for bill in bills.by_component.values()),
+        billed=sum(bill.requests for bill in bills.by_component.values()),
         failures=dict(tally.failures),
         usage=TokenCount.of(usage),
         cost=cost,
@@ -159,7 +159,7 @@ def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, 
 
 def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
     """The batch's own usage is a second count of the same thing: where it is another, the user should know."""
-    billed = record.billed and record.billed.usage()
+    billed = record.service_usage and record.service_usage.usage()
     if billed and (billed.input, billed.output) != (usage.input, usage.output):
         run.observer.notify(
             Noticed(
@@ -239,7 +239,7 @@ def _time(epoch: float | None) -> datetime:
 
 
 def _absent(record: ChunkRecord) -> Unanswered:
-    return Unanswered(FailureReason(record.absent_reason or FailureReason.MISSING), record.absent_detail or "")
+    return Unanswered(FailureReason(record.unanswered_reason or FailureReason.MISSING), record.unanswered_detail or "")
 
 
 def _queue_was_full(job: BatchJob) -> bool:

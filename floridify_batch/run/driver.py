@@ -224,7 +224,7 @@ class Driver:
             if job is None:
                 return
             self._run.observer.notify(polled(record, job))
-            if record.doubtful:
+            if record.creation_in_doubt:
                 await self._unless_stopped(look_again(self._run, record))
             if job.terminal:
                 await self._take_in(feeder, record, job)

@@ -1,26 +1,26 @@
-"""The ledger: where every chunk of a run stands, and which words are finished.
+"""The ledger: the state of every chunk of a run, and the words that are finished.
 
-Theory of operation. A chunk's state is written down before the deed that it names, so that whoever finds the file
-after a crash knows what may have happened:
+Theory of operation. A chunk's state is saved before the call that it names (write-ahead), so that the next session
+knows after a crash what may have happened:
 
     PLANNED     the chunk's files are on disk; nothing was sent
     SUBMITTING  submission n may or may not exist at the service: look for its label before creating anything
     SUBMITTED   the batch exists, its id is known, and it is being paid for
     ANSWERED    both answer files are on our disk
     STORED      every answer is in the database, every failure in `failures.jsonl`
-    DONE        each of its words is in a later chunk, processed or failed: the chunk is history
-    SPLIT       too large for the account's token limit, or never sent and too dear for the present `--max-cost`:
+    DONE        each of its words is in a later chunk, processed or failed: nothing is left to do for it
+    SPLIT       too large for the account's token limit, or never sent and above the present `--max-cost`:
                 nothing was answered, its words are planned again in smaller chunks
-    LOST        the service no longer knows the batch, or no longer holds its files: nothing is asked again unasked
+    LOST        the service no longer has the batch or its files: its requests fail and are not retried automatically
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
 holds it and is not DONE, in `processed_words`, or in `failed_words`. So a chunk's words that are in none of the others
-are the ones to be planned again. Words that failed and are given another chance leave every chunk: they are beyond
-`list_cursor` again, and those that no new chunk holds yet are in `retrying`, by their places in the list.
+are the ones to be planned again. Failed words that are retried leave every chunk: they are beyond `list_cursor` again,
+and those that no new chunk holds yet are in `retrying`, by their ordinals in the list.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -33,11 +33,14 @@ from floridify_batch.run.event import Totals
 from floridify_batch.run.settings import RunInfo
 from floridify_batch.words.word_log import WordLog
 
-VERSION = 1
+type JsonObject = dict[str, Any]
+
+VERSION = 2
+"""The version of the checkpoint's JSON; older ones are upgraded by `migrated`."""
 
 
 class ChunkState(StrEnum):
-    """Where a chunk stands."""
+    """The state of a chunk; `TRANSITIONS` holds the allowed moves."""
 
     PLANNED = "PLANNED"
     SUBMITTING = "SUBMITTING"
@@ -64,23 +67,24 @@ TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
 
 
 COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
-"""The states in which a chunk is being paid for, and its bill is still to come."""
+"""The states in which a chunk costs money that is not in the ledger yet."""
 
 SETTLED = (ChunkState.STORED, ChunkState.DONE)
-"""The states in which a chunk's bill is in."""
+"""The states in which a chunk's usage and cost are in the ledger."""
 
 
 class IllegalMove(RuntimeError):
-    """A chunk cannot go from its state to that one; nothing was changed."""
+    """A transition that the state machine does not allow; nothing was changed."""
 
 
 class ChunkRecord(BaseModel):
-    """What the ledger knows of a chunk. Times are epoch seconds, `cost` US dollars, None where it is unknown.
+    """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
-    `alone`: none of ours was in flight when it was submitted, so that a full queue is of its own making. `doubtful`:
-    it was created again after an answer that told nothing, so that another batch of its label may still show itself.
-    `billed`: what the service says that the batch used, where it says so; `usage` is the sum over its answers, of which
-    there were `paid`, usable or not (None in older checkpoints, which did not count them).
+    `queue_was_empty`: none of our batches was in flight when it was submitted, so a full queue is of its own making.
+    `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
+    `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
+    which did not count them); `service_usage` is the service's own figure for the batch, if it states one.
+    `unanswered_reason` and `unanswered_detail` are the failure of requests that came back without a line.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -94,29 +98,29 @@ class ChunkRecord(BaseModel):
     output_tokens: int
     retried: int = 0
     submission: int = 0
-    alone: bool = False
-    doubtful: bool = False
+    queue_was_empty: bool = False
+    creation_in_doubt: bool = False
     file_id: str | None = None
     batch_id: str | None = None
     created_at: float | None = None
     completed_at: float | None = None
     stored_at: float | None = None
-    absent_reason: str | None = None
-    absent_detail: str | None = None
+    unanswered_reason: str | None = None
+    unanswered_detail: str | None = None
     answered: int = 0
-    paid: int | None = None
+    billed: int | None = None
     failures: dict[str, int] = Field(default_factory=dict)
     usage: TokenCount = TokenCount()
-    billed: TokenCount | None = None
+    service_usage: TokenCount | None = None
     cost: Dollars | None = Decimal(0)
 
     @property
     def failed(self) -> int:
-        """How many requests came back without a usable answer."""
+        """The number of requests without a usable answer."""
         return sum(self.failures.values())
 
     def label(self, run: str) -> str:
-        """The name under which this submission is known at the service."""
+        """The label of this submission in the batch's metadata."""
         return f"{run}/{self.number:04d}/{self.submission}"
 
 
@@ -124,13 +128,18 @@ type ProcessedWords = Annotated[Sequence[str], PlainValidator(WordLog.of), Plain
 
 
 class Ledger(BaseModel):
-    """A run's progress, in the form in which the checkpoint holds it."""
+    """A run's progress, in the form of the checkpoint.
+
+    Its methods change memory alone. A change that must survive a crash is made by `Run.move` or `Run.record`, which
+    save it at once.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     version: int = VERSION
     processed_words: ProcessedWords = Field(default_factory=WordLog)
     failed_words: dict[str, str] = Field(default_factory=dict)
+    incomplete_words: dict[str, str] = Field(default_factory=dict)
     start_time: float
     total_cost: float | None = 0.0
     total_tokens: int = 0
@@ -146,24 +155,24 @@ class Ledger(BaseModel):
     chunks: list[ChunkRecord] = Field(default_factory=list)
 
     def chunk(self, number: int) -> ChunkRecord:
-        """A chunk by its number; numbers begin at 1 and have no gaps."""
+        """Return a chunk by its number; numbers begin at 1 and have no gaps."""
         return self.chunks[number - 1]
 
     def add(self, record: ChunkRecord) -> None:
-        """Enter a new chunk. Raises `IllegalMove` unless it is the next one."""
+        """Add a new chunk. Raises `IllegalMove` unless it is the next one."""
         if record.number != len(self.chunks) + 1:
             raise IllegalMove(f"chunk {record.number} cannot follow chunk {len(self.chunks)}")
         self.chunks.append(record)
 
     def move(self, number: int, to: ChunkState, **facts: Any) -> ChunkRecord:
-        """Bring a chunk into another state, with what has become known. Raises `IllegalMove`, changing nothing."""
+        """Move a chunk to another state and update its record. Raises `IllegalMove`, changing nothing."""
         record = self.chunk(number)
         if to not in TRANSITIONS[record.state]:
             raise IllegalMove(f"chunk {number} cannot go from {record.state} to {to}")
         return self._replace(record, state=to, **facts)
 
     def note(self, number: int, **facts: Any) -> ChunkRecord:
-        """Note what has become known of a chunk without moving it."""
+        """Update a chunk's record without moving it."""
         return self._replace(self.chunk(number), **facts)
 
     def _replace(self, record: ChunkRecord, **facts: Any) -> ChunkRecord:
@@ -172,35 +181,35 @@ class Ledger(BaseModel):
         return replaced
 
     def change_pace(self, pace: Mapping[str, Any]) -> None:
-        """Change settings by which a run goes on differently and remains the same: its pace, and what it may spend."""
+        """Change settings that do not make it another run: its pace, its price and its cost limit."""
         settings = self.run.settings.model_copy(update=dict(pace))
         self.run = self.run.model_copy(update={"settings": settings})
 
     def process(self, word: str) -> None:
-        """Enter a word for which nothing is missing any more."""
+        """Mark a word as processed: nothing is missing any more."""
         if not isinstance(self.processed_words, WordLog):
             self.processed_words = WordLog(self.processed_words)
         self.processed_words.append(word)
 
     def retry(self, ordinals: Mapping[str, int]) -> None:
-        """Give every failed word another chance, as if it had never been asked; `ordinals` are places in the list."""
+        """Retry every failed word, with all its attempts; `ordinals` are places in the list."""
         again = {ordinals[word] for word in self.failed_words}
         self.list_cursor = min(again | {self.list_cursor})
         self.retrying = sorted(again.union(self.retrying))
         self.failed_words = {}
 
     def spend(self, spent: Mapping[str, Spent]) -> None:
-        """Add what a chunk's answers cost, by component."""
+        """Add the usage and cost of a chunk's answers, by component."""
         for component, more in spent.items():
             self.spent[component] = self.spent.get(component, Spent()) + more
 
     def adopt(self, adopted: Adopted, words: Iterable[str]) -> None:
-        """Take over what a checkpoint of the six known keys alone says was done and paid before this run."""
+        """Take over the processed words and the cost of a checkpoint that has only the six known keys."""
         self.processed_words = WordLog(word for word in words if word in adopted.words)
         self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
 
     def price_with(self, rate: Rates) -> None:
-        """Give a price to what was paid while nobody knew one, from what it used."""
+        """Price the usage whose cost is unknown."""
         for record in self.chunks:
             if record.cost is None:
                 self.note(record.number, cost=rate.cost(record.usage.usage()))
@@ -209,7 +218,7 @@ class Ledger(BaseModel):
                 self.spent[component] = spent.model_copy(update={"cost": rate.cost(spent.usage.usage())})
 
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
-        """The chunks in any of these states, in the order of their numbers."""
+        """Return the chunks in any of these states, in the order of their numbers."""
         return (record for record in self.chunks if record.state in states)
 
     @property
@@ -220,16 +229,16 @@ class Ledger(BaseModel):
         )
 
     def failures(self) -> dict[str, int]:
-        """How many requests have failed of each kind, in the whole run."""
+        """Count the failed requests of the whole run by kind."""
         counted: Counter[str] = Counter()
         for record in self.chunks:
             counted.update(record.failures)
         return dict(counted)
 
     def totals(self) -> Totals:
-        """The figures of the whole run. A split chunk's requests count where they are asked again.
+        """Return the figures of the whole run. A split chunk's requests count in the chunks that replace it.
 
-        What an adopted checkpoint had cost before is a part of the cost.
+        The cost includes that of an adopted checkpoint.
         """
         counted = [record for record in self.chunks if not _given_up(record)]
         return Totals(
@@ -246,10 +255,49 @@ class Ledger(BaseModel):
 
 
 def _given_up(record: ChunkRecord) -> bool:
-    """Whether none of the chunk's requests was taken: it was split, and its words were planned again."""
+    """Whether none of the chunk's requests was processed: it was split, and its words were planned again."""
     return record.state is ChunkState.SPLIT or (record.state is ChunkState.DONE and not record.answered + record.failed)
 
 
 def cost_of(records: Sequence[ChunkRecord], before: Decimal = Decimal(0)) -> Decimal | None:
-    """What chunks have cost together, and before; None as soon as one of them has an unknown cost."""
+    """Return the total cost of chunks and of what was paid before; None if any of it is unknown."""
     return together([before, *(record.cost for record in records)])
+
+
+# ── older versions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def migrated(data: JsonObject) -> JsonObject:
+    """Upgrade a checkpoint's JSON to the present version, step by step; an unknown version is returned as it is."""
+    while type(version := data.get("version")) is int and version in _MIGRATIONS:
+        data = _MIGRATIONS[version](data)
+    return data
+
+
+_CHUNK_FIELDS_OF_1 = {
+    "alone": "queue_was_empty",
+    "doubtful": "creation_in_doubt",
+    "absent_reason": "unanswered_reason",
+    "absent_detail": "unanswered_detail",
+    "paid": "billed",
+    "billed": "service_usage",
+}
+"""Fields of a chunk in version 1 that have other names now."""
+
+
+def _from_1(data: JsonObject) -> JsonObject:
+    """Upgrade version 1, whose chunk records had other field names."""
+    chunks = data.get("chunks")
+    if not isinstance(chunks, list):
+        return data | {"version": 2}
+    renamed = [
+        {_CHUNK_FIELDS_OF_1.get(name, name): value for name, value in chunk.items()}
+        if isinstance(chunk, dict)
+        else chunk
+        for chunk in chunks
+    ]
+    return data | {"version": 2, "chunks": renamed}
+
+
+_MIGRATIONS: Mapping[int, Callable[[JsonObject], JsonObject]] = {1: _from_1}
+"""By version, the step to the next one."""

@@ -14,7 +14,7 @@ from floridify_batch.timing import Notify
 
 async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Bring a PLANNED or SUBMITTING chunk to SUBMITTED. Raises `ServiceError`, leaving a state to resume from."""
-    doubtful = record.doubtful
+    doubtful = record.creation_in_doubt
     if record.state is ChunkState.SUBMITTING:
         job = await look_twice(run.batches, record.label(run.ledger.run.id), run.started, run.sleep)
         doubtful = True  # a process that ended may have created more than the one that shows
@@ -30,8 +30,8 @@ async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
         ChunkState.SUBMITTED,
         batch_id=job.id,
         created_at=job.created_at.timestamp(),
-        alone=not run.in_flight(),
-        doubtful=doubtful,
+        queue_was_empty=not run.in_flight(),
+        creation_in_doubt=doubtful,
     )
 
 
@@ -40,7 +40,9 @@ async def adopt(run: Run, record: ChunkRecord) -> ChunkRecord:
     job = await look_twice(run.batches, record.label(run.ledger.run.id), run.started, run.sleep)
     if job is None:
         return record
-    return run.move(record, ChunkState.SUBMITTED, batch_id=job.id, created_at=job.created_at.timestamp(), doubtful=True)
+    return run.move(
+        record, ChunkState.SUBMITTED, batch_id=job.id, created_at=job.created_at.timestamp(), creation_in_doubt=True
+    )
 
 
 async def look_again(run: Run, record: ChunkRecord) -> None:

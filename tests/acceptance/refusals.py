@@ -120,9 +120,9 @@ CASES = {
     # the checkpoint
     "no checkpoint": Case(RESUME, 3, "There is no checkpoint words.checkpoint.json"),
     "none to show": Case("status -c words.checkpoint.json", 3, "There is no checkpoint words.checkpoint.json"),
-    "damaged": Case(RUN, 3, "is damaged", prepare=content('{"version": 1, "run": {')),
+    "damaged": Case(RUN, 3, "is damaged", prepare=content('{"version": 2, "run": {')),
     "damaged to resume": Case(RESUME, 3, "is damaged", prepare=content("[]")),
-    "missing parts": Case(RUN, 3, "is damaged", prepare=content('{"version": 1, "run": {"id": "x"}}')),
+    "missing parts": Case(RUN, 3, "is damaged", prepare=content('{"version": 2, "run": {"id": "x"}}')),
     "newer": Case(RUN, 3, "has version 99", prepare=content('{"version": 99, "run": {}}')),
     "nothing to resume": Case(RESUME, 3, "holds no run", prepare=content('{"processed_words": []}')),
     "nothing in a name with a space": Case(

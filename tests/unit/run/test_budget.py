@@ -147,7 +147,7 @@ async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
     await Driver(run).process()
     ledger = run.ledger
     first = ledger.chunk(1)
-    assert (first.answered, first.failed, first.paid) == (12, 12, 24)
+    assert (first.answered, first.failed, first.billed) == (12, 12, 24)
     for record in ledger.chunks:
         ledger.note(record.number, output_tokens=20 * record.requests)  # exactly as long as they come
     wall = cost_limit_of(ledger)

@@ -1,0 +1,103 @@
+"""A run that version 0.1 began goes on with this one, with batches in flight and answers not yet stored."""
+
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from bson import json_util
+
+from tests.acceptance.command import Shell, until
+from tests.acceptance.conftest import ShellFactory
+from tests.sandbox import Sandbox
+
+DATA = Path(__file__).parents[1] / "data" / "checkpoint_0_1"
+QUICK = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.2"}
+RUNS = ("in_flight", "answered")
+
+
+def left_by_version_1(shell: Shell, name: str) -> None:
+    """Lay out a run as version 1 left it, as if that had been a moment ago, in the folder and the database."""
+    source = DATA / name
+    shutil.copy(source / "words.txt", shell.folder)
+    shutil.copytree(source / "files", shell.checkpoint.folder)
+    shutil.copytree(source / "sandbox", shell.folder / "batch-synth-sandbox")
+    for collection, documents in json_util.loads((source / "database.json").read_text(encoding="utf-8")).items():
+        if documents:
+            shell.database[collection].insert_many(documents)
+    checkpoint = orjson.loads((source / "checkpoint.json").read_bytes())
+    assert checkpoint["version"] == 1
+    later = time.time() - checkpoint["start_time"] - 60
+    settings = checkpoint["run"]["settings"]
+    settings |= {"mongo_url": shell.env["BATCH_SYNTH_MONGO_URL"], "database": shell.database.name}
+    shell.checkpoint.path.write_bytes(orjson.dumps(shifted(checkpoint, later)))
+    for record in (shell.folder / "batch-synth-sandbox").glob("*/*.json"):
+        record.write_bytes(orjson.dumps(shifted(orjson.loads(record.read_bytes()), later)))
+
+
+def shifted(value: Any, seconds: float) -> Any:
+    """The same JSON with every time in it so many seconds later: each number that can only be a time."""
+    match value:
+        case dict():
+            return {name: shifted(each, seconds) for name, each in value.items()}
+        case list():
+            return [shifted(each, seconds) for each in value]
+        case int() | float() if 1.7e9 < value < 2.2e9:
+            return value + seconds
+    return value
+
+
+def asked(shell: Shell) -> Counter[str]:
+    """How often each request was sent in all batches of the shell's sandbox."""
+    files = shell.folder / "batch-synth-sandbox"
+    inputs = [orjson.loads(path.read_bytes())["input_file_id"] for path in (files / "batches").glob("*.json")]
+    lines = (line for name in inputs for line in (files / "files" / f"{name}.jsonl").read_bytes().splitlines())
+    return Counter(orjson.loads(line)["custom_id"] for line in lines)
+
+
+@pytest.fixture
+def shell(make_shell: ShellFactory, quick: Sandbox) -> Shell:
+    return make_shell(quick, "previous_sandbox")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_resume(shell: Shell, name: str) -> None:
+    """`resume` collects what version 1 left in flight, stores what it had downloaded, and repeats no request."""
+    left_by_version_1(shell, name)
+    before = asked(shell)
+    resumed = shell.run("resume", "--checkpoint", "words.checkpoint.json", **QUICK)
+    assert (resumed.code, resumed.err) == (0, "")
+    ledger = shell.ledger
+    assert (ledger.finished, len(ledger.processed_words), ledger.failed_words) == (True, 12, {})
+    assert orjson.loads(shell.checkpoint.path.read_bytes())["version"] == 2
+    sent = asked(shell)
+    assert set(sent.values()) == {1}
+    assert sent > before
+    assert ledger.totals().answered == sent.total()
+    definitions = list(shell.database.definitions.find())
+    assert all(each["synonyms"] for each in definitions)
+    assert len({each["word_id"] for each in definitions}) == 12
+    assert shell.database.pronunciations.count_documents({}) == 12
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_recover(shell: Shell, name: str) -> None:
+    """`recover` stores what the batches of a run of version 1 hold, though its checkpoint is gone."""
+    left_by_version_1(shell, name)
+    sent = asked(shell)
+    shutil.rmtree(shell.checkpoint.folder)
+    shell.checkpoint.path.unlink()
+
+    def all_have_ended() -> bool:
+        recovered = shell.run("recover", "--yes", "--sandbox", **QUICK)
+        assert (recovered.code, recovered.err) == (0, "")
+        return "still going" not in recovered.out
+
+    until(all_have_ended)
+    assert asked(shell) == sent
+    assert len(shell.database.definitions.distinct("word_id")) == 12
+    assert shell.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) >= 6
+    assert shell.database.pronunciations.count_documents({}) >= 6
