@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
     from floridify_batch.enhancement import Enhancement, Filled, Unfilled, enhance_definitions_parallel
     from floridify_batch.errors import BatchSynthError, ServiceError, UnknownBatch, UsageError
-    from floridify_batch.providers.connector import Connector, OpenAIConnector, get_openai_connector
-    from floridify_batch.providers.openai_batches import Batches, OpenAIBatches
+    from floridify_batch.providers.interface import Batches, Connector
+    from floridify_batch.providers.openai_batches import OpenAIBatches
+    from floridify_batch.providers.openai_connector import OpenAIConnector, get_openai_connector
     from floridify_batch.request_builder import DefinitionLike, WordLike
     from floridify_batch.synthesis import (
         assess_collocations,
@@ -78,9 +79,10 @@ _ROOMS = {
     "request_builder": "DefinitionLike WordLike",
     "batch_processor": "BatchResults BatchSynthesisProcessor SynthesisBatchProcessor",
     "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",
-    "providers.openai_batches": "Batches OpenAIBatches",
+    "providers.interface": "Batches Connector",
+    "providers.openai_batches": "OpenAIBatches",
     "components.recipe": "SynthesisComponent",
-    "providers.connector": "Connector OpenAIConnector get_openai_connector",
+    "providers.openai_connector": "OpenAIConnector get_openai_connector",
     "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
     "errors": "BatchSynthError ServiceError UnknownBatch UsageError",
     "components.failure": "FailureReason",

@@ -27,9 +27,9 @@ from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import Expected
 from floridify_batch.pipeline.settlement import AnswerIndex, indexed_answers, settle
-from floridify_batch.providers.connector import OpenAIConnector
-from floridify_batch.providers.download import bring_answers
-from floridify_batch.providers.openai_batches import Batches, BatchJob
+from floridify_batch.providers.interface import Batches, BatchJob
+from floridify_batch.providers.openai_connector import OpenAIConnector
+from floridify_batch.providers.transfer import download
 from floridify_batch.request_builder import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
@@ -136,7 +136,7 @@ class SynthesisBatchProcessor:
             # What the service counts is the batch's own answers, and says nothing about this file.
             await self._batches.answers(replace(job, output_file_id=named), output, errors)
         elif job.terminal:
-            await bring_answers(self._batches, job, output, errors, asyncio.sleep)
+            await download(self._batches, job, (output, errors), asyncio.sleep)
 
     async def run_full_batch_synthesis(
         self,

@@ -25,8 +25,7 @@ from floridify_batch.components.request import AnswerError, CustomId, SynthesisR
 from floridify_batch.costs.price import Usage
 from floridify_batch.errors import ServiceError
 from floridify_batch.pipeline.chunk import Limits
-from floridify_batch.providers.connector import DEFAULT_MODEL
-from floridify_batch.providers.openai_batches import Batches
+from floridify_batch.providers.interface import DEFAULT_MODEL, Batches
 from floridify_batch.quiescence import AnyTask, busy_task
 from floridify_batch.timing import Clock, Sleep, utc_now
 

@@ -21,17 +21,17 @@ from floridify_batch.costs.price import Usage
 from floridify_batch.files import ChunkFolder, private_file, private_folder
 from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
-from floridify_batch.providers.creation import (
+from floridify_batch.providers.interface import Batches, BatchJob
+from floridify_batch.providers.transfer import (
     LIBRARY,
-    LIST_LAG,
     METADATA_LENGTH,
+    Submission,
     create_once,
     refusal,
     unanswered,
-    upload_surely,
+    upload,
 )
-from floridify_batch.providers.download import bring_answers
-from floridify_batch.providers.openai_batches import Batches, BatchJob
+from floridify_batch.retry import LIST_LAG
 from floridify_batch.timing import Clock, Sleep
 
 REMEMBERED: Final = timedelta(days=2)
@@ -127,11 +127,11 @@ class Carrier:
 
     async def _begun(self, file: RequestFile, label: str, since: datetime) -> BatchJob:
         """The batch of a label. The list may lag behind a process that ended just now, so it is looked at twice."""
-        file_id = await upload_surely(self.batches, file.path, self.sleep)
+        file_id = await upload(self.batches, file.path, self.sleep)
         job = await self._looked_for_again(label, since)
         if job is not None:
             return job
-        job, doubtful = await create_once(self.batches, file_id, label, _metadata(file), since, self.sleep)
+        job, doubtful = await create_once(self.batches, file_id, Submission(label, since, _metadata(file)), self.sleep)
         # Should an earlier one show itself after all, the search adopts that one and cancels the later.
         return (doubtful and await self._looked_for_again(label, since)) or job
 
@@ -150,7 +150,7 @@ class Carrier:
     async def _taken_in(self, file: RequestFile, job: BatchJob, deliver: Deliver, *, mended: bool) -> list[Request]:
         """Tell what became of each request; where it is to be mended, return what is worth asking again instead."""
         output, errors = ChunkFolder(file.folder).answers
-        await bring_answers(self.batches, job, output, errors, self.sleep)
+        await download(self.batches, job, (output, errors), self.sleep)
         expected = (
             Expected(at, each.custom_id, each.attempt, each.cap_doublings) for at, each in enumerate(file.requests)
         )

@@ -23,8 +23,9 @@ from floridify_batch.components.recipe import Provenance, Recipe, Scope, Synthes
 from floridify_batch.components.request import AnswerError
 from floridify_batch.costs.price import Usage
 from floridify_batch.errors import UsageError
-from floridify_batch.providers.connector import Connector, OpenAIConnector
-from floridify_batch.providers.openai_batches import Batches, OpenAIBatches
+from floridify_batch.providers.interface import Batches, Connector
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.request_builder import DefinitionLike, WordLike, ask, entry_of, model_of, views_of
 from floridify_batch.words.entry import Definition, Entry, Stamp, derived_id
 from floridify_batch.words.language import language_name

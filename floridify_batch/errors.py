@@ -1,4 +1,4 @@
-"""Every error that a user may meet, drawn by whose turn it is.
+"""Errors with a message for the user and an exit code, grouped by who can act on them.
 
     BatchSynthError
     ├── UsageError              2   yours: an option, a file, a word list
@@ -6,13 +6,13 @@
     │   └── CheckpointLocked    3
     ├── ServiceError            4   the service's: it refuses us, or cannot be reached
     │   ├── ServiceRefused      4   quota, billing, key: every further request would fail alike
-    │   ├── ServiceUncertain    4   no answer, or none that tells whether the deed was done
+    │   ├── ServiceUncertain    4   no reply, or one that leaves the outcome unknown
     │   └── UnknownBatch        4   the service does not know this batch id
     ├── DatabaseError           5   the database's: not reachable, or it refused a write
     └── WorkersLost             7   the workers': they die, are not to be had, or have another version
 
-An error's text is what the user reads: what is wrong, where, and what to do. One failed request is not an error
-but a value (`results.Failure`); an exception is for what stops a run.
+An error's text is the message on the screen: what is wrong, where, and what to do. A failed request is not an error
+but a value (`components.failure.Failure`); an exception stops the run.
 """
 
 from typing import ClassVar
@@ -51,7 +51,14 @@ class ServiceRefused(ServiceError):
 
 
 class ServiceUncertain(ServiceError):
-    """The service gave no answer that tells whether it did what it was asked: look before asking again."""
+    """A transient failure of the service whose outcome is unknown: whatever is not idempotent is looked up first.
+
+    `retry_after`: the seconds that the service asks for before a retry, where it states them.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnknownBatch(ServiceError):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from floridify_batch.components.recipe import Recipe, SynthesisComponent
 from floridify_batch.pipeline.plan import Question, brief
-from floridify_batch.providers.connector import DEFAULT_MODEL, Connector
+from floridify_batch.providers.interface import DEFAULT_MODEL, Connector
 from floridify_batch.words.entry import Definition, DocId, Entry, Word, derived_id
 from floridify_batch.words.language import language_name
 

@@ -19,7 +19,7 @@ from floridify_batch.components import answer as answers
 from floridify_batch.components import definition_recipes as recipes
 from floridify_batch.components import word_recipes
 from floridify_batch.components.recipe import Recipe
-from floridify_batch.providers.connector import Connector
+from floridify_batch.providers.interface import Connector
 from floridify_batch.request_builder import (
     DefinitionLike,
     WordLike,

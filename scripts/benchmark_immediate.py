@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.openai_connector import OpenAIConnector
 
 _PAUSE, _LOOKS = 0.02, 30_000
 

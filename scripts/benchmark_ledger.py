@@ -20,6 +20,7 @@ from floridify_batch.cli.checkpoint_policy import kept_words
 from floridify_batch.components.entry_store import NoDatabase
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.files import ChunkFolder
+from floridify_batch.providers.interface import Capabilities
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
@@ -162,7 +163,7 @@ class _FirstPoll(Exception):
 class _NobodyThere:
     """A service that is only waited for until somebody asks it."""
 
-    discount = Decimal("0.5")
+    capabilities = Capabilities(Decimal("0.5"))
 
     async def retrieve(self, batch_id: str) -> Any:
         """The question that the clock waits for."""

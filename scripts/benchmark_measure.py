@@ -151,7 +151,7 @@ async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
 
 def _figures(run: "Run", estimate: "Estimate") -> dict[str, Any]:
     totals, expected = run.ledger.totals(), estimate.total
-    cost = estimate.cost(expected, batch=bool(run.batches.discount))
+    cost = estimate.cost(expected, batch=bool(run.batches.capabilities.discount))
     return {
         "words": totals.words,
         "processed_words": totals.processed,

@@ -19,7 +19,7 @@ from time import perf_counter, process_time
 from floridify_batch.components.change import Update, Writes
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.answer_length import Observed
-from floridify_batch.providers.openai_batches import TERMINAL
+from floridify_batch.providers.interface import TERMINAL
 from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.words.entry import DocId, Entry, Word

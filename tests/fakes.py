@@ -24,7 +24,7 @@ from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.removal import BONDS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.errors import ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.plan import Brief, brief
-from floridify_batch.providers.openai_batches import BatchError, BatchJob
+from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import Event, Totals
 from floridify_batch.run.ledger import Ledger
@@ -186,7 +186,7 @@ class Service:
     `lost_uploads` says come to nothing.
     """
 
-    discount = BATCH_DISCOUNT
+    capabilities = Capabilities(BATCH_DISCOUNT)
 
     def __init__(self, *ends: End, queue: int | None = None, faults: Faults = faultless) -> None:
         self.ends = deque(ends)
@@ -551,7 +551,7 @@ class Scenario:
             template_digest=self.brief.template_digest,
             components=self.components,
             force=self.force,
-            immediate=not self.service.discount,
+            immediate=not self.service.capabilities.discount,
             batch_size=self.batch_size,
             max_attempts=self.max_attempts,
         )

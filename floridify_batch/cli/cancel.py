@@ -7,7 +7,7 @@ from floridify_batch.cli.session import Scene, resume
 from floridify_batch.cli.status import batches_of, flying, ledger_of
 from floridify_batch.display.console import say, say_aside
 from floridify_batch.errors import CheckpointLocked, UnknownBatch, UsageError
-from floridify_batch.providers.openai_batches import Batches, BatchJob
+from floridify_batch.providers.interface import Batches, BatchJob
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import Secrets

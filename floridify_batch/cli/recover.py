@@ -20,8 +20,8 @@ from floridify_batch.errors import DatabaseError, UnknownBatch, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import brief, count, counted, dollars
 from floridify_batch.pipeline.outcome import SAMPLES, Fate
-from floridify_batch.providers.batch_archive import Archive, KeptBatch
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.recovery import Recovered, recover
 from floridify_batch.run.resources import Secrets, required_key, sandbox_service
 from floridify_batch.timing import Sleep, utc_now
@@ -74,7 +74,7 @@ async def recover_batches(place: Place, search: Search, source: Source) -> int:
             "--mongo-url (MONGODB_URL), or go to the folder of their checkpoints."
         )
     with source.opened() as (key, base_url):
-        archive = Archive(key, base_url=base_url, waiting=say)
+        archive = OpenAIBatches(key, base_url=base_url, waiting=say)
         try:
             await archive.check()
             async with opened(place, say) as store:
@@ -95,7 +95,7 @@ class _Sum:
 class _Recovery:
     """One search, from the listing to the sum."""
 
-    def __init__(self, archive: Archive, store: MongoStore, search: Search) -> None:
+    def __init__(self, archive: OpenAIBatches, store: MongoStore, search: Search) -> None:
         self._archive = archive
         self._store = store
         self._search = search
@@ -116,7 +116,7 @@ class _Recovery:
         if len({batch.run for batch in found}) > 1:
             say(_SEVERAL_RUNS)
         ended = [batch for batch in wanted if _holds_answers(batch)]
-        going = [batch for batch in wanted if not batch.job.terminal]
+        going = [batch for batch in wanted if not batch.terminal]
         if not ended and not (going and self._search.wait):
             say(f"Nothing to store{_still(going)}.")
             return RECOVERED
@@ -128,12 +128,12 @@ class _Recovery:
         left = await self._follow(going)
         return self._summed_up(left)
 
-    async def _begun(self, found: Sequence[KeptBatch]) -> set[str]:
+    async def _begun(self, found: Sequence[BatchJob]) -> set[str]:
         """The batches of which this database has something."""
-        query = {"batch_id": {"$in": [batch.job.id for batch in found]}}
+        query = {"batch_id": {"$in": [batch.id for batch in found]}}
         return {str(stamp["batch_id"]) for stamp in await self._store.find(STAMPS, query, ("batch_id",))}
 
-    async def _take(self, batch: KeptBatch) -> None:
+    async def _take(self, batch: BatchJob) -> None:
         self._sum.batches += 1
         try:
             with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
@@ -147,55 +147,55 @@ class _Recovery:
                 )
         except (UnknownBatch, UsageError) as error:
             self._sum.gone += 1
-            say(f"{batch.job.id}: not stored: {error}")
+            say(f"{batch.id}: not stored: {error}")
             return
         self._sum.recovered += recovered
-        say(f"{batch.job.id}: {_outcome(recovered)}")
+        say(f"{batch.id}: {_outcome(recovered)}")
 
-    async def _follow(self, going: list[KeptBatch]) -> list[KeptBatch]:
+    async def _follow(self, going: list[BatchJob]) -> list[BatchJob]:
         """Store batches as they end, the oldest first, since later ones are about what earlier ones made."""
         if going and self._search.wait:
             say(f"Following {counted(len(going), 'batch', 'batches')}; Ctrl-C leaves, and loses nothing.")
         while going and self._search.wait:
             try:
-                job = await self._archive.retrieve(going[0].job.id)
+                job = await self._archive.retrieve(going[0].id)
             except UnknownBatch as error:
                 self._sum.gone += 1
-                say(f"{going.pop(0).job.id}: not stored: {error}")
+                say(f"{going.pop(0).id}: not stored: {error}")
                 continue
             if not job.terminal:
                 await self._search.sleep(self._search.wait)
                 continue
             batch = going.pop(0)
-            ended = replace(batch, job=job)
+            ended = replace(job, metadata=batch.metadata, input_file_id=batch.input_file_id)
             if _holds_answers(ended):
                 await self._take(ended)
             else:
                 say(f"{job.id}: {job.status}, and holds no answer")
         return going
 
-    def _summed_up(self, left: Sequence[KeptBatch]) -> int:
+    def _summed_up(self, left: Sequence[BatchJob]) -> int:
         recovered = self._sum.recovered
         self._console.print(framed(facts(_rows(self._sum)), "Recovered"))
         for failure in recovered.samples[:SAMPLES]:
             say(f"{failure.custom_id}: {failure.kind}: {failure.detail}")
         if left:
-            say(f"Left{_still(left)}: {', '.join(batch.job.id for batch in left)}. recover --wait follows them.")
+            say(f"Left{_still(left)}: {', '.join(batch.id for batch in left)}. recover --wait follows them.")
         say("Whatever is still missing is asked for by a new run of the list: batch-synth run WORDS")
         return SOME_FAILED if recovered.failures or self._sum.gone else RECOVERED
 
 
-def _first_of_each_label(found: Sequence[KeptBatch], begun: set[str]) -> list[KeptBatch]:
+def _first_of_each_label(found: Sequence[BatchJob], begun: set[str]) -> list[BatchJob]:
     """One batch for each label, the oldest first: the one that was stored in part, or the first that was made."""
-    chosen: dict[str | None, KeptBatch] = {}
-    for batch in sorted(found, key=lambda each: (each.job.id not in begun, each.job.created_at)):
-        chosen.setdefault(batch.job.label, batch)
-    return sorted(chosen.values(), key=lambda each: each.job.created_at)
+    chosen: dict[str | None, BatchJob] = {}
+    for batch in sorted(found, key=lambda each: (each.id not in begun, each.created_at)):
+        chosen.setdefault(batch.label, batch)
+    return sorted(chosen.values(), key=lambda each: each.created_at)
 
 
-def _holds_answers(batch: KeptBatch) -> bool:
+def _holds_answers(batch: BatchJob) -> bool:
     """Whether there is something to read: of batches that failed late or were cancelled, too."""
-    return batch.job.terminal and bool(batch.job.output_file_id or batch.job.error_file_id)
+    return batch.terminal and batch.has_answers
 
 
 _SEVERAL_RUNS = (
@@ -204,23 +204,23 @@ _SEVERAL_RUNS = (
 )
 
 
-def _still(going: Sequence[KeptBatch]) -> str:
+def _still(going: Sequence[BatchJob]) -> str:
     return f", with {counted(len(going), 'batch', 'batches')} still going" if going else ""
 
 
 # ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tables(found: Sequence[KeptBatch], wanted: Sequence[KeptBatch], begun: set[str]) -> Iterator[RenderableType]:
+def _tables(found: Sequence[BatchJob], wanted: Sequence[BatchJob], begun: set[str]) -> Iterator[RenderableType]:
     """Every batch, by run, with what is known before anything is read; ids are whole, so that they can be copied."""
     for run in dict.fromkeys(batch.run for batch in found):
         own = [batch for batch in found if batch.run == run]
         yield cell(f"Run {run}: {counted(len(own), 'batch', 'batches')}", "bold")
         table = listing("batch", "status", "done", "age", "stored here", right=("done", "age"))
-        table.columns[0].min_width = max(len(batch.job.id) for batch in own)
+        table.columns[0].min_width = max(len(batch.id) for batch in own)
         for batch in own:
-            here = "some" if batch.job.id in begun else "nothing"
-            table.add_row(*map(cell, _cells(batch.job, here if batch in wanted else "made twice")))
+            here = "some" if batch.id in begun else "nothing"
+            table.add_row(*map(cell, _cells(batch, here if batch in wanted else "made twice")))
         yield table
 
 

@@ -93,7 +93,7 @@ def run(
     from floridify_batch.cli import session as commands
     from floridify_batch.cli.floridify_config import read_config
     from floridify_batch.components.definition_recipes import components_named, counts_named
-    from floridify_batch.providers.connector import DEFAULT_MODEL
+    from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
 

@@ -33,7 +33,7 @@ from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.providers.openai_batches import Batches
+from floridify_batch.providers.interface import Batches
 from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import doom

@@ -26,8 +26,8 @@ from floridify_batch.formatting import count, counted, dollars, to_type
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
 from floridify_batch.pipeline.plan import brief
-from floridify_batch.providers.connector import DEFAULT_MODEL
-from floridify_batch.providers.openai_batches import BatchJob, OpenAIBatches
+from floridify_batch.providers.interface import DEFAULT_MODEL, BatchJob
+from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.bill import costs_object, costs_of
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import SETTLED, ChunkRecord, ChunkState, Ledger

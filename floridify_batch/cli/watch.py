@@ -18,7 +18,8 @@ from floridify_batch.display.summary import summary_panel
 from floridify_batch.display.view import FINISHED_SHOWN, WORDS_SHOWN, Flight, RunView, Work, verdict
 from floridify_batch.errors import BatchSynthError, UsageError
 from floridify_batch.formatting import counted, to_type
-from floridify_batch.providers.openai_batches import BatchJob, OpenAIBatches
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import polled
 from floridify_batch.run.event import Noticed, RunBegan, WordFailed

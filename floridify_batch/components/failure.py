@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from floridify_batch.retry import is_transient
+
 
 class FailureReason(StrEnum):
     """Why a request has no usable answer."""
@@ -36,8 +38,6 @@ _WORTH_REPEATING = frozenset(
         FailureReason.MISSING,
     }
 )
-_TRANSIENT_STATUSES = frozenset({0, 408, 409, 429})
-_SERVER_ERRORS = range(500, 600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Failure:
     def repeatable(self) -> bool:
         """Whether asking again can help."""
         if self.reason is FailureReason.HTTP:
-            return self.status in _TRANSIENT_STATUSES or self.status in _SERVER_ERRORS
+            return is_transient(self.status)
         return self.reason in _WORTH_REPEATING
 
     @property

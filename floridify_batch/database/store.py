@@ -28,6 +28,7 @@ from floridify_batch.database.document import (
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, TODAY, Layout, detect
 from floridify_batch.database.removal import keeping_others, looked_up, removable
 from floridify_batch.errors import DatabaseError
+from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, unknown_entry
 
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 STAMPS = "synthesis_stamps"
 _BULK = 1000
 _SELECTION_TIMEOUT_MS = 5000
-_MAX_BACKOFF = 30.0
-_NO_ANSWER = "The database does not answer; the answers are safe on disk. Trying again."
+_NO_ANSWER = "The database does not answer; the answers are safe on disk. Retrying."
 
 
 class MongoStore:
@@ -266,27 +266,16 @@ class MongoStore:
     async def _patiently[T](self, deed: Callable[[], Awaitable[T]]) -> T:
         """Do what may be done twice, again and again until the server is there or patience ends."""
         from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(AutoReconnect),
-            wait=wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF),
-            stop=stop_after_delay(self._patience),
-            before_sleep=lambda _: self._waiting(_NO_ANSWER),
-            reraise=True,
-        )
+        backoff = DATABASE.within(self._patience)
         try:
-            return await retrying(_awaited, deed)
+            return await retrying(deed, backoff, AutoReconnect, lambda _: self._waiting(_NO_ANSWER))
         except BulkWriteError:
             raise
         except OperationFailure as error:
             raise DatabaseError(f"The database refused: {_plain(error)}.") from None
         except PyMongoError as error:
             raise _unreachable(error) from None
-
-
-async def _awaited[T](deed: Callable[[], Awaitable[T]]) -> T:
-    return await deed()
 
 
 def _unreachable(error: Exception) -> DatabaseError:

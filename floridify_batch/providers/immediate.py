@@ -1,7 +1,7 @@
-"""Files of requests answered at once: the same seam as the Batch API's, carried by the immediate endpoint.
+"""Immediate mode as a batch service: files of requests are answered through the immediate endpoint.
 
-The chunk's own folder is the service: answers are appended to `output.jsonl.partial` as they come, and a process that
-finds this file goes on behind its last whole line. So a crash loses at most the answers since the last sync.
+The chunk's folder holds the state: answers are appended to `output.jsonl.partial` as they arrive, and a process that
+finds this file resumes after its last whole line, so that a crash loses at most the answers since the last sync.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ import orjson
 
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file, replace_file, sync
-from floridify_batch.providers.connector import HTTP_OK, OpenAIConnector, Reply
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import HTTP_OK, BatchJob, Capabilities, Reply
+from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.timing import Clock, utc_now
 
 SYNC_EVERY = 100
-"""Answers between two syncs of the file that holds them."""
+"""Answers between two syncs of the answer file."""
 
 PATIENCE = 60.0
-"""Seconds for which requests under way are waited for when no more are sent: they are paid for either way."""
+"""Seconds to wait for requests in flight when no more are sent: they are billed either way."""
 
 _PREFIX = "immediate:"
 
@@ -45,9 +45,9 @@ class _Work:
 
 
 class ImmediateBatches:
-    """Files of requests answered through the immediate endpoint, at its price."""
+    """Batches that are answered through the immediate endpoint, at its price."""
 
-    discount = Decimal(0)
+    capabilities = Capabilities(discount=Decimal(0))
 
     def __init__(
         self, connector: OpenAIConnector, run_folder: Path, clock: Clock = utc_now, patience: float = PATIENCE
@@ -65,29 +65,29 @@ class ImmediateBatches:
         *,
         keep: str | None = None,  # noqa: ARG002
     ) -> BatchJob | None:
-        """The batch of a label, which is the chunk's folder if it was begun under this label."""
+        """Return the batch with a label: the chunk's folder if it was begun with this label."""
         for path in self._run_folder.glob("*/immediate.json"):
             if orjson.loads(path.read_bytes() or b"{}").get("label") == label:
                 return self._begun(path.parent).job
         return None
 
     async def others(self, _: str) -> bool:
-        """Nobody shares a queue here."""
+        """There is no queue to share."""
         return False
 
     async def upload(self, requests: Path) -> str:
-        """Nothing is handed over: the file's folder is its id."""
+        """Upload nothing: the name of the file's folder is its id."""
         return requests.parent.name
 
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
-        """Begin to answer a file of requests."""
+        """Start answering a file of requests."""
         folder = self._run_folder / file_id
-        told = orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())})
-        replace_file(folder / "immediate.json", told)
+        intent = orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())})
+        replace_file(folder / "immediate.json", intent)
         return self._begun(folder).job
 
     async def retrieve(self, batch_id: str) -> BatchJob:
-        """How far the answers are; goes on with them where another process left off. Raises `UnknownBatch`."""
+        """Return the state of a batch, and resume it if another process left it. Raises `UnknownBatch`."""
         folder = self._run_folder / batch_id.removeprefix(_PREFIX)
         if not (folder / "immediate.json").exists():
             raise UnknownBatch(f"There is no immediate batch {batch_id}.")
@@ -100,10 +100,10 @@ class ImmediateBatches:
         return self._standing(work, "in_progress")
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """The answers lie where they belong already."""
+        """Download nothing: the answers are in place."""
 
     async def cancel(self, batch_id: str) -> BatchJob:
-        """Stop answering, as `close` does; what was answered stays. Raises `UnknownBatch`."""
+        """Stop sending requests, as `close` does; answers stay. Raises `UnknownBatch`."""
         job = await self.retrieve(batch_id)
         work = self._works[job.id]
         await _stop([work], self._patience)
@@ -112,9 +112,9 @@ class ImmediateBatches:
         return self._standing(work, "cancelled")
 
     async def close(self) -> None:
-        """Send no more, wait for what is under way, and let go of the connections.
+        """Send no more requests, wait for those in flight, and close all connections.
 
-        A cancellation of the wait, and the end of our patience, give up what is still under way.
+        A cancellation of the wait, and the end of the patience, abandon what is still in flight.
         """
         try:
             await _stop(self._works.values(), self._patience)
@@ -127,9 +127,9 @@ class ImmediateBatches:
         identity = _PREFIX + folder.name
         work = self._works.get(identity)
         if work is None:
-            told = orjson.loads((folder / "immediate.json").read_bytes())
-            created = datetime.fromtimestamp(told["created_at"], UTC)
-            work = _Work(BatchJob(identity, "in_progress", told["label"], created), folder)
+            intent = orjson.loads((folder / "immediate.json").read_bytes())
+            created = datetime.fromtimestamp(intent["created_at"], UTC)
+            work = _Work(BatchJob(identity, "in_progress", intent["label"], created), folder)
             self._works[identity] = work
             work.task = asyncio.create_task(self._answer(work))
         return work
@@ -156,9 +156,9 @@ class ImmediateBatches:
             _finish(work.folder)
 
     async def _replies(self, work: _Work, answered: set[str]) -> AsyncIterator[bytes]:
-        """The answer lines of what is not answered yet, as they come, with so many requests in flight at most.
+        """Yield the answer lines of requests without an answer, as they arrive, within the limit on concurrency.
 
-        An error is raised when the others have come in that were under way with it: they are paid for.
+        An error is raised after the other requests in flight have been answered: they are billed.
         """
         requests = (line for line in _lines(ChunkFolder(work.folder).requests) if line["custom_id"] not in answered)
         flying: set[asyncio.Task[tuple[str, Reply]]] = set()
@@ -173,7 +173,7 @@ class ImmediateBatches:
                 arrived, flying = await asyncio.wait(flying, timeout=_left(until), return_when=asyncio.FIRST_COMPLETED)
                 if not arrived:
                     break
-                failed += [error for task in arrived if (error := task.exception())]  # looks at every one of them
+                failed += [error for task in arrived if (error := task.exception())]
                 until = until or (_now() + self._patience if failed else None)
                 for task in arrived:
                     if not task.exception():
@@ -193,7 +193,7 @@ class ImmediateBatches:
 
 
 async def _stop(works: Collection[_Work], patience: float) -> None:
-    """Let each end with what it has under way; whatever is not through then, or if we are cancelled, is given up."""
+    """Stop tasks after their requests in flight; abandon them at the end of the patience, or if cancelled."""
     for work in works:
         work.stopping = True
     tasks = [work.task for work in works if work.task is not None]
@@ -203,7 +203,7 @@ async def _stop(works: Collection[_Work], patience: float) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # looks at every error: who polls may never come again
+        await asyncio.gather(*tasks, return_exceptions=True)  # marks every exception as retrieved
 
 
 def _now() -> float:
@@ -220,12 +220,12 @@ def _finish(folder: Path) -> None:
 
 
 def _unfinished(folder: Path) -> Path:
-    """The answers while they come in."""
+    """Path of the answers while they arrive."""
     return ChunkFolder(folder).output.with_suffix(".jsonl.partial")
 
 
 def _answer_line(custom_id: str, reply: Reply, work: _Work) -> bytes:
-    """A reply in the form in which the Batch API would have put it, counted."""
+    """Return a reply as a line of the Batch API's answer file, and count it."""
     if reply.status == HTTP_OK:
         work.done += 1
     else:
@@ -241,7 +241,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _answered_ids(work: _Work) -> set[str]:
-    """The ids that are answered already; a line that a crash left half written is cut off."""
+    """Return the ids with an answer; truncate a line that a crash left incomplete."""
     path = _unfinished(work.folder)
     answered: set[str] = set()
     if not path.exists():
@@ -252,7 +252,7 @@ def _answered_ids(work: _Work) -> set[str]:
             if not line.endswith(b"\n"):
                 break
             whole += len(line)
-            with suppress(orjson.JSONDecodeError, KeyError, TypeError):  # a power cut may leave zeros: asked again
+            with suppress(orjson.JSONDecodeError, KeyError, TypeError):  # a power cut may leave zeros: requested again
                 parsed = orjson.loads(line)
                 status = parsed["response"]["status_code"]
                 answered.add(parsed["custom_id"])

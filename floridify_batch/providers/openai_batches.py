@@ -1,131 +1,76 @@
-"""Files of requests answered as a batch: the seam through which every batch leaves.
+"""OpenAI's Batch API: the adapter through which files of requests are sent and answers come back.
 
-Uploads and creations are never repeated by the SDK: the Batch API knows no idempotency keys, and a repeated creation
-is a second batch that is paid for. Whoever creates looks for the label first, and adopts what is there.
+Uploads and creations are not retried here: the Batch API has no idempotency keys, and a repeated creation is a second
+batch that is billed. The caller searches for the label first, and adopts the batch that exists.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Concatenate
 
 from floridify_batch.components.request import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT, Usage
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing
 from floridify_batch.providers.batch_list import Listed, Listing, Page
-from floridify_batch.providers.connector import new_client
-from floridify_batch.providers.service_error import Unreadable, identity_of, in_our_words
+from floridify_batch.providers.error import Unreadable, identity_of, translating
+from floridify_batch.providers.interface import (
+    BatchError,
+    BatchJob,
+    Capabilities,
+    TransferProgress,
+    ignore_transfer,
+)
+from floridify_batch.providers.openai_connector import new_client
+from floridify_batch.providers.transfer import LIBRARY
+from floridify_batch.retry import QUERY, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore, utc_now
 
 if TYPE_CHECKING:
     from openai.types import Batch
-    from tenacity import RetryCallState
 
-TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
-"""The states from which a batch does not move any more."""
+CAPABILITIES = Capabilities(
+    discount=BATCH_DISCOUNT, max_requests=50_000, max_bytes=200_000_000, retention=timedelta(days=30)
+)
 
 _LABEL = "label"
 _PAGE = 100
 _CLOCK_SLACK = timedelta(hours=1)
 _LONGEST_LIFE = timedelta(days=2)
-_MAX_BACKOFF = 60.0
 _CONNECTIONS = 8
 _DOWNLOAD_BLOCK = 1 << 16
 
-
-@dataclass(frozen=True, slots=True)
-class BatchError:
-    """Why the service rejected a batch."""
-
-    code: str
-    message: str
-    line: int | None = None
+type Method[**P, T] = Callable[Concatenate[OpenAIBatches, P], Coroutine[Any, Any, T]]
 
 
-@dataclass(frozen=True, slots=True)
-class BatchJob:
-    """What the service says of a batch. `total` is 0 while it has not counted; times are aware UTC."""
+def _retried[**P, T](method: "Method[P, T]") -> "Method[P, T]":
+    """Retry an idempotent call until the service answers or the adapter's patience ends; translate its errors."""
 
-    id: str
-    status: str
-    label: str | None
-    created_at: datetime
-    expires_at: datetime | None = None
-    completed_at: datetime | None = None
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    output_file_id: str | None = None
-    error_file_id: str | None = None
-    errors: tuple[BatchError, ...] = ()
-    usage: Usage | None = None
-    model: str | None = None
+    @wraps(method)
+    async def call(self: "OpenAIBatches", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        bound = partial(translating, partial(method, self, *args, **kwargs))
+        return await retrying(bound, QUERY.within(self.patience), ServiceUncertain, self.report_retry)
 
-    @property
-    def terminal(self) -> bool:
-        """Whether the batch will not move any more."""
-        return self.status in TERMINAL
+    return call
 
 
-class Batches(Protocol):
-    """Whoever answers files of requests. `discount` is the share that it takes off the immediate price."""
+def _once[**P, T](method: "Method[P, T]") -> "Method[P, T]":
+    """Call once, and translate errors."""
 
-    @property
-    def discount(self) -> Decimal:
-        """The share taken off the immediate price."""
-        ...
+    @wraps(method)
+    async def call(self: "OpenAIBatches", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await translating(partial(method, self, *args, **kwargs))
 
-    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
-        """The batch of a label that was created after a time, if the service shows one.
-
-        Of several, one is wanted: that with the id `keep`, or the first. The others are cancelled.
-        """
-        ...
-
-    async def others(self, run: str) -> bool:
-        """Whether batches that are not of this run are unfinished, and have their share of the account's queue."""
-        ...
-
-    async def upload(self, requests: Path) -> str:
-        """Hand a file of requests over; returns the id under which the service holds it."""
-        ...
-
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
-        """Begin a batch. Raises `ServiceUncertain` where it may or may not have begun."""
-        ...
-
-    async def retrieve(self, batch_id: str) -> BatchJob:
-        """How a batch stands. Raises `UnknownBatch`."""
-        ...
-
-    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
-
-    async def cancel(self, batch_id: str) -> BatchJob:
-        """Ask for the end of a batch; what is finished stays and is paid for. Raises `UnknownBatch`."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of everything."""
-
-
-type Moving = Callable[[Path, Direction, int, int], None]
-"""Is told how many bytes of a file are over, of how many (0 where that is not known)."""
-
-
-def move_silently(_: Path, __: Direction, ___: int, ____: int) -> None:
-    """Tell nobody."""
+    return call
 
 
 class OpenAIBatches:
-    """OpenAI's Batch API. `patience` is for how many seconds a service that does not answer is asked again."""
+    """OpenAI's Batch API. `patience`: seconds for which transient failures are retried; `waiting` gets each of them."""
 
-    discount = BATCH_DISCOUNT
+    capabilities = CAPABILITIES
 
     def __init__(
         self,
@@ -134,30 +79,35 @@ class OpenAIBatches:
         base_url: str | None = None,
         patience: float = 3600.0,
         waiting: Notify = ignore,
-        moving: Moving = move_silently,
+        moving: TransferProgress = ignore_transfer,
     ) -> None:
-        # Without the SDK's retries: creations must not be repeated, and everything else is, by us, in our own time.
-        self._client = new_client(api_key, base_url, _CONNECTIONS).with_options(max_retries=0)
-        self._patience = patience
+        self._client = new_client(api_key, base_url, _CONNECTIONS)
+        self.patience = patience
         self._waiting = waiting
         self._moving = moving
-        self._listing = Listing(self._turned)
+        self._listing = Listing(self._page)
+
+    def report_retry(self, error: str) -> None:
+        """Report a transient failure that is retried."""
+        self._waiting(f"{error} Retrying.")
 
     async def check(self) -> None:
-        """Ask for a sign of life, once. Raises `ServiceRefused` for a bad key, `ServiceError` where nobody answers."""
+        """Check the connection once. Raises `ServiceRefused` for a bad key, `ServiceError` without a usable reply."""
         try:
-            page = await in_our_words(partial(self._client.batches.list, limit=1))
+            page = await translating(partial(self._client.batches.list, limit=1))
             listed = page.data
         except (UnknownBatch, Unreadable, AttributeError):  # a web page, or another kind of service
             listed = None
         if not isinstance(listed, list):
             raise ServiceError(
-                f"What answers at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
+                f"The server at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
                 "which usually ends in /v1."
             )
 
+    # ── the list of batches ────────────────────────────────────────────────────────────────────────────────────────
+
     async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
-        """The batch of a label. Another one of the same label is cancelled: nobody else will ever want it."""
+        """Return the batch with a label; cancel others with the same label, which nobody will collect."""
         listed = await self._listing.labelled(label, since - _CLOCK_SLACK)
         found = [await self._standing(each) for each in listed]
         found.reverse()  # the list begins with the newest; of batches of the same second, the last one is the oldest
@@ -170,15 +120,13 @@ class OpenAIBatches:
         return next(iter(found), None)
 
     async def _standing(self, listed: Listed) -> BatchJob:
-        """How a listed batch stands. One that the service then denies was made all the same."""
+        """Return the state of a listed batch. One that the service then denies was created all the same."""
         try:
-            return await self._repeated(partial(self._retrieve, listed.id))
+            return await self.retrieve(listed.id)
         except UnknownBatch:
             return BatchJob(listed.id, "in_progress", listed.label, listed.created_at)
 
-    async def _turned(self, after: str | None) -> Page:
-        return await self._repeated(partial(self._page, after))
-
+    @_retried
     async def _page(self, after: str | None) -> Page:
         from openai import omit
 
@@ -186,11 +134,9 @@ class OpenAIBatches:
         jobs = [job_of(batch) for batch in page.data]
         return Page([Listed(job.id, job.label, job.created_at) for job in jobs], bool(page.has_more))
 
+    @_retried
     async def others(self, run: str) -> bool:
-        """Whether batches that are not of this run are unfinished, and have their share of the account's queue."""
-        return await self._repeated(partial(self._others, run))
-
-    async def _others(self, run: str) -> bool:
+        """Whether batches of other runs or clients are unfinished and occupy the account's queue."""
         since = utc_now() - _LONGEST_LIFE
         async for batch in self._client.batches.list(limit=_PAGE):
             job = job_of(batch)
@@ -200,34 +146,59 @@ class OpenAIBatches:
                 break
         return False
 
+    async def kept(self, since: datetime, run: str | None = None) -> list[BatchJob]:
+        """Return the batches of all runs, or of one, that were created after a time, oldest first.
+
+        A batch names its run in its metadata, and its input file lists what is expected: what was paid for does not
+        depend on a checkpoint. Raises `ServiceError`.
+        """
+        return [job for job in reversed(await self._created_since(since)) if _is_of_a_run(job, run)]
+
+    @_retried
+    async def _created_since(self, since: datetime) -> list[BatchJob]:
+        found: list[BatchJob] = []
+        async for batch in self._client.batches.list(limit=_PAGE):
+            job = job_of(batch)
+            if job.created_at < since:
+                break
+            found.append(job)
+        return found
+
+    # ── one batch ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @_once
     async def upload(self, requests: Path) -> str:
-        """Hand a file of requests over, streamed; returns the id under which the service holds it."""
+        """Upload a file of requests, streamed; return its id at the service."""
         with CountedFile(requests, partial(self._moving, requests, Direction.UP)) as content:
-            return identity_of(await in_our_words(partial(self._client.files.create, file=content, purpose="batch")))
+            return identity_of(await self._client.files.create(file=content, purpose="batch"))
 
+    @_once
     async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
-        """Begin a batch. Raises `ServiceUncertain` where it may or may not have begun."""
-        return await in_our_words(partial(self._create, file_id, {_LABEL: label, **metadata}))
-
-    async def _create(self, file_id: str, metadata: dict[str, str]) -> BatchJob:
+        """Create a batch. Raises `ServiceUncertain` if it is unknown whether the batch was created."""
         batch = await self._client.batches.create(
-            input_file_id=file_id, endpoint=ENDPOINT, completion_window="24h", metadata=metadata
+            input_file_id=file_id, endpoint=ENDPOINT, completion_window="24h", metadata={_LABEL: label, **metadata}
         )
         return job_of(batch)
 
+    @_retried
     async def retrieve(self, batch_id: str) -> BatchJob:
-        """How a batch stands. Raises `UnknownBatch`."""
-        return await self._repeated(partial(self._retrieve, batch_id))
-
-    async def _retrieve(self, batch_id: str) -> BatchJob:
+        """Return the state of a batch. Raises `UnknownBatch`."""
         return job_of(await self._client.batches.retrieve(batch_id))
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
+        """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
         for file_id, path in ((job.output_file_id, output), (job.error_file_id, errors)):
             if file_id:
-                await self._repeated(partial(self._download, file_id, path))
+                await self._download(file_id, path)
 
+    async def requests(self, job: BatchJob, path: Path) -> None:
+        """Download the input file of a batch. Raises `UnknownBatch` if the service no longer has it."""
+        try:
+            await self._download(job.input_file_id, path)
+        except UnknownBatch:
+            raise UnknownBatch("the service no longer has the file of its requests") from None
+
+    @_retried
     async def _download(self, file_id: str, path: Path) -> None:
         moving = ThrottledProgress(partial(self._moving, path, Direction.DOWN))
         async with self._client.files.with_streaming_response.content(file_id) as response:
@@ -237,55 +208,43 @@ class OpenAIBatches:
                     out.write(part)
                     moving(out.tell(), size)
 
+    @_retried
     async def cancel(self, batch_id: str) -> BatchJob:
-        """Ask for the end of a batch; what is finished stays and is paid for. Raises `UnknownBatch`."""
-        return await self._repeated(partial(self._cancel, batch_id))
-
-    async def _cancel(self, batch_id: str) -> BatchJob:
+        """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`."""
         from openai import ConflictError
 
         try:
             return job_of(await self._client.batches.cancel(batch_id))
-        except ConflictError:  # it ended by itself in the meantime
-            return await self._retrieve(batch_id)
+        except ConflictError:  # it has ended in the meantime
+            return job_of(await self._client.batches.retrieve(batch_id))
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close all connections."""
         await self._client.close()
 
-    async def _repeated[T](self, deed: Callable[[], Awaitable[T]]) -> T:
-        """Do what may be done twice, again and again until the service answers or patience ends."""
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(ServiceUncertain),
-            wait=wait_random_exponential(multiplier=1, max=_MAX_BACKOFF),
-            stop=stop_after_delay(self._patience),
-            before_sleep=self._tell,
-            reraise=True,
-        )
-        return await retrying(in_our_words, deed)
-
-    def _tell(self, state: "RetryCallState") -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self._waiting(f"{error} Trying again.")
+def _is_of_a_run(job: BatchJob, run: str | None) -> bool:
+    """Whether a batch belongs to a run, or to the one given."""
+    ours = job.run not in ("", LIBRARY) and (job.label or "").startswith(f"{job.run}/")
+    return ours and run in (None, job.run)
 
 
 def _size(headers: Mapping[str, str]) -> int:
-    """How many bytes a body will have; 0 where the service does not say, or says how many they are in disguise."""
+    """Return the length of a body; 0 if the service does not state it, or compresses the body."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() and "content-encoding" not in headers else 0
 
 
 def job_of(batch: "Batch") -> BatchJob:
-    """A batch of the service, in our words. Raises `Unreadable` for what is none."""
+    """Return the service's batch object as a `BatchJob`. Raises `Unreadable` for another object."""
     counts = batch.request_counts
     ended = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at
     errors = (batch.errors.data or []) if batch.errors else []
+    metadata = batch.metadata or {}
     return BatchJob(
         id=identity_of(batch),
         status=batch.status,
-        label=(batch.metadata or {}).get(_LABEL),
+        label=metadata.get(_LABEL),
         created_at=_time(batch.created_at),
         expires_at=_time(batch.expires_at) if batch.expires_at else None,
         completed_at=_time(ended) if ended else None,
@@ -297,6 +256,8 @@ def job_of(batch: "Batch") -> BatchJob:
         errors=tuple(BatchError(each.code or "", each.message or "", each.line) for each in errors),
         usage=_usage(batch.usage),
         model=batch.model,
+        input_file_id=batch.input_file_id,
+        metadata=metadata,
     )
 
 

@@ -20,9 +20,8 @@ from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
-from floridify_batch.providers.creation import refusal, unanswered
-from floridify_batch.providers.download import bring_answers
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.transfer import download, refusal, unanswered
 from floridify_batch.run.event import ChunkSettled, Noticed, PartStored, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
@@ -54,7 +53,7 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
             return _cut_smaller(run, record)
     folder = run.folder(record)
     try:
-        await bring_answers(run.batches, job, *folder.answers, run.sleep, partial(_tell, run, record))
+        await download(run.batches, job, folder.answers, run.sleep, partial(_tell, run, record))
     except UnknownBatch as error:
         return await lose(run, record, str(error))
     sync_folder(folder.path)
@@ -95,7 +94,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Settle an ANSWERED or LOST chunk and write what it holds. Doing so twice changes nothing."""
     folder = run.folder(record)
     settings = run.ledger.run.settings
-    bills = Bills(settings.model, batch=bool(run.batches.discount), price=settings.price)
+    bills = Bills(settings.model, batch=bool(run.batches.capabilities.discount), price=settings.price)
     tally, origin = Tally(), _origin(run, record)
     told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, cast, override
 
 from floridify_batch.components.change import Writes
 from floridify_batch.errors import UsageError
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import TRANSITIONS, Ledger
 from floridify_batch.run.state import Run
 
 if TYPE_CHECKING:
     from floridify_batch.components.entry_store import EntryStore
-    from floridify_batch.providers.openai_batches import Batches
+    from floridify_batch.providers.interface import Batches
 
 NEW = "NEW"
 """Stands for the state of a chunk that the checkpoint did not hold before."""

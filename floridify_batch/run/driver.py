@@ -10,7 +10,8 @@ from enum import Enum, auto
 from functools import partial
 
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.retry import FULL_QUEUE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
 from floridify_batch.run.collector import collect, lose, split, store
 from floridify_batch.run.event import BatchPolled, Noticed, RunBegan, RunEnded
@@ -21,9 +22,6 @@ from floridify_batch.run.submission import adopt, look_again, submit
 
 GRACE = 10.0
 """Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
-
-_MOST_RESTS = 16
-"""Poll intervals between two tries of a chunk while others fill the account's queue."""
 
 
 class Ending(Enum):
@@ -54,7 +52,7 @@ class Driver:
         self._winding_up = False
         self._stop = asyncio.Event()
         self._queue_is_full = False
-        self._rests = self._rested = 1
+        self._full = self._rested = 1
         self._walled = self._told_of_wall = False
 
     def stop(self) -> None:
@@ -236,17 +234,18 @@ class Driver:
         # A full queue has room again when one of ours has left it; until then every submission would be rejected.
         self._queue_is_full = after.state is ChunkState.PLANNED
         if after.state is not ChunkState.PLANNED:
-            self._rests = self._rested = 1
+            self._full = self._rested = 1
             feeder.give_back(after)
 
     def _try_again(self) -> None:
-        """Where batches of others alone fill the queue, let go of the next chunk after ever more poll intervals."""
+        """Retry a submission into a queue that only other clients fill, with a backoff in poll intervals."""
         if not self._queue_is_full or self._run.in_flight():
             return
         self._rested -= 1
         if not self._rested:
             self._queue_is_full = False
-            self._rests = self._rested = min(2 * self._rests, _MOST_RESTS)
+            self._full += 1
+            self._rested = round(FULL_QUEUE.pause(self._full))
 
     async def _pause(self) -> None:
         """Let the poll interval pass, or less if told to stop."""

@@ -27,9 +27,8 @@ from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, parser
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
 from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, settle
-from floridify_batch.providers.batch_archive import KeptBatch
-from floridify_batch.providers.creation import unanswered
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.transfer import unanswered
 from floridify_batch.run.collector import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry
 from floridify_batch.words.language import language_name
@@ -42,7 +41,7 @@ _NOBODY = DocId("")
 class Files(Protocol):
     """Whoever has a batch's files."""
 
-    async def requests(self, batch: KeptBatch, path: Path) -> None:
+    async def requests(self, batch: BatchJob, path: Path) -> None:
         """Bring the file of a batch's requests to this place. Raises `UnknownBatch`."""
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
@@ -89,7 +88,7 @@ class Recovered:
 
 
 async def recover(
-    batch: KeptBatch,
+    batch: BatchJob,
     files: Files,
     library: Library,
     folder: ChunkFolder,
@@ -107,7 +106,7 @@ async def recover(
     sent = await _note_expected(folder, library, _language(batch))
     if not sent.is_of_here:
         return Recovered(sent.requests, sent.requests)
-    await files.answers(batch.job, *folder.answers)
+    await files.answers(batch, *folder.answers)
     asked = _brief(batch, sent, templates)
     shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
     bills = Bills(sent.model, batch=True, price=price)
@@ -117,7 +116,7 @@ async def recover(
 
     with indexed_answers(folder.answers, paid) as index:
         parse = parser(asked.by_component(), shelving.tally.dropped)
-        for page in batched(settle(read_expected(folder), index, parse, unanswered(batch.job)), STORE_PAGE_WORDS):
+        for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
             await shelving.take(page)
     tally = shelving.tally
     return Recovered(sent.requests, 0, shelving.fates, tally.failures, tuple(tally.samples), bills.cost)
@@ -201,11 +200,11 @@ def _known(names: Sequence[str]) -> list[SynthesisComponent]:
 # ── how it is to be stored ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _language(batch: KeptBatch) -> str:
+def _language(batch: BatchJob) -> str:
     return batch.metadata.get("language", "en")
 
 
-def _brief(batch: KeptBatch, sent: _Sent, templates: Path | None) -> Brief:
+def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
     """What the batch's run asked for, so far as its metadata tell. Raises `UsageError`."""
     told: Mapping[str, Any] = batch.metadata
     names = [*filter(None, told.get("components", "").split(",")), *sorted(sent.components)]
@@ -220,8 +219,8 @@ def _brief(batch: KeptBatch, sent: _Sent, templates: Path | None) -> Brief:
     return replace(asked, forced_run=batch.run if renewed == "all" else None, stale=renewed == "stale")
 
 
-def _origin(batch: KeptBatch, asked: Brief, model: str) -> Origin:
-    job, digest = batch.job, batch.metadata.get("templates", "")
+def _origin(batch: BatchJob, asked: Brief, model: str) -> Origin:
+    job, digest = batch, batch.metadata.get("templates", "")
     return Origin(
         batch.run,
         job.id,

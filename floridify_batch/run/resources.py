@@ -10,9 +10,10 @@ from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.openai_batches import Batches, Moving, OpenAIBatches, move_silently
+from floridify_batch.providers.interface import Batches, TransferProgress, ignore_transfer
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.settings import RunInfo, RunSettings
 from floridify_batch.timing import Notify
@@ -160,7 +161,7 @@ async def opened_batches(
     base_url: str | None,
     checkpoint: Checkpoint,
     waiting: Notify,
-    moving: Moving = move_silently,
+    moving: TransferProgress = ignore_transfer,
 ) -> AsyncIterator[Batches]:
     """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
     if settings.immediate:

@@ -11,7 +11,7 @@ from floridify_batch.costs.account import Dollars
 from floridify_batch.costs.price import Price
 from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.plan import Brief, brief
-from floridify_batch.providers.connector import CONCURRENCY
+from floridify_batch.providers.interface import CONCURRENCY
 from floridify_batch.words.language import language_name
 
 MAX_BATCHES = 20

@@ -10,7 +10,7 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import Budget, Limits
 from floridify_batch.pipeline.plan import Brief, Question
-from floridify_batch.providers.openai_batches import Batches
+from floridify_batch.providers.interface import Batches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
@@ -69,7 +69,7 @@ class Run:
     @property
     def mode(self) -> str:
         """How the run's requests are carried: at the batch price or at once."""
-        return "batch" if self.batches.discount else "immediate"
+        return "batch" if self.batches.capabilities.discount else "immediate"
 
     @property
     def started(self) -> datetime:

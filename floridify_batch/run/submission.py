@@ -1,11 +1,10 @@
 """Stations 6 to 8: a chunk becomes a batch, and is paid for once: the intent is on disk before the deed."""
 
-from math import inf
-
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.pipeline.chunk import whole_requests
-from floridify_batch.providers.creation import METADATA_LENGTH, create_once, look_twice, upload_surely
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.transfer import METADATA_LENGTH, Submission, create_once, look_twice, upload
+from floridify_batch.retry import SUBMISSION
 from floridify_batch.run.event import Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
@@ -16,7 +15,7 @@ async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Bring a PLANNED or SUBMITTING chunk to SUBMITTED. Raises `ServiceError`, leaving a state to resume from."""
     doubtful = record.creation_in_doubt
     if record.state is ChunkState.SUBMITTING:
-        job = await look_twice(run.batches, record.label(run.ledger.run.id), run.started, run.sleep)
+        job = await look_twice(run.batches, _submission(run, record), run.sleep)
         doubtful = True  # a process that ended may have created more than the one that shows
     else:
         record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission))
@@ -37,7 +36,7 @@ async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
 
 async def adopt(run: Run, record: ChunkRecord) -> ChunkRecord:
     """Bring a SUBMITTING chunk to SUBMITTED if its batch shows itself; nothing is made."""
-    job = await look_twice(run.batches, record.label(run.ledger.run.id), run.started, run.sleep)
+    job = await look_twice(run.batches, _submission(run, record), run.sleep)
     if job is None:
         return record
     return run.move(
@@ -58,14 +57,17 @@ async def _made(run: Run, record: ChunkRecord) -> tuple[BatchJob, bool]:
 
 
 async def _created(run: Run, record: ChunkRecord, file_id: str) -> tuple[BatchJob, bool]:
-    label = record.label(run.ledger.run.id)
-    told = _teller(run, record)
-    return await create_once(run.batches, file_id, label, _metadata(run), run.started, run.sleep, told, max_tries=inf)
+    submission, notify = _submission(run, record), _teller(run, record)
+    return await create_once(run.batches, file_id, submission, run.sleep, notify, SUBMISSION.endless())
+
+
+def _submission(run: Run, record: ChunkRecord) -> Submission:
+    return Submission(record.label(run.ledger.run.id), run.started, _metadata(run))
 
 
 async def _uploaded(run: Run, record: ChunkRecord) -> str:
     requests = whole_requests(run.folder(record), record.bytes)
-    file_id = await upload_surely(run.batches, requests, run.sleep, _teller(run, record), max_tries=inf)
+    file_id = await upload(run.batches, requests, run.sleep, _teller(run, record), SUBMISSION.endless())
     run.ledger.note(record.number, file_id=file_id)
     run.save()
     return file_id

@@ -19,7 +19,7 @@ from tests.sandbox import Sandbox
 WORDS = ("moon", "sun", "star")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,pronunciation")
 RESUME = ("resume", "-c", "words.checkpoint.json")
-AWAY = "The database does not answer; the answers are safe on disk. Trying again."
+AWAY = "The database does not answer; the answers are safe on disk. Retrying."
 
 
 @dataclass

@@ -21,7 +21,7 @@ from floridify_batch import (
 from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.request import parse_custom_id
-from floridify_batch.providers.openai_batches import TERMINAL, BatchJob
+from floridify_batch.providers.interface import TERMINAL, BatchJob
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
 from tests.sandbox import Sandbox

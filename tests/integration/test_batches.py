@@ -15,9 +15,10 @@ from floridify_batch.components import answer as answers
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
-from floridify_batch.providers.connector import OpenAIConnector
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.openai_batches import Batches, BatchJob, OpenAIBatches
+from floridify_batch.providers.interface import Batches, BatchJob
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.words.entry import derived_id
 from tests.sandbox import Sandbox
 

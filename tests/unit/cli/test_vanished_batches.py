@@ -9,13 +9,13 @@ from floridify_batch.cli.cancel import _cancelled
 from floridify_batch.cli.recover import Search, _Recovery
 from floridify_batch.cli.status import batches_of
 from floridify_batch.errors import UnknownBatch
-from floridify_batch.providers.batch_archive import Archive, KeptBatch
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.resources import Secrets
 from tests.fakes import NOON, Service
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
+    from floridify_batch.providers.openai_batches import OpenAIBatches
 
 
 class Forgetful:
@@ -28,14 +28,14 @@ class Forgetful:
         return BatchJob(batch_id, "expired", None, NOON)
 
 
-def kept(batch_id: str) -> KeptBatch:
+def kept(batch_id: str) -> BatchJob:
     """A batch that was going when it was listed."""
-    return KeptBatch(BatchJob(batch_id, "in_progress", "run/0001/1", NOON), "run", "file-1", {})
+    return BatchJob(batch_id, "in_progress", "run/0001/1", NOON, input_file_id="file-1", metadata={"run": "run"})
 
 
 async def test_followed_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     """Of batches that are followed, one that vanishes is named as not stored, and the others are followed on."""
-    recovery = _Recovery(cast("Archive", Forgetful()), cast("MongoStore", None), Search(wait=0.01))
+    recovery = _Recovery(cast("OpenAIBatches", Forgetful()), cast("MongoStore", None), Search(wait=0.01))
     assert await recovery._follow([kept("batch_1"), kept("batch_2")]) == []
     assert recovery._sum.gone == 1
     said = capsys.readouterr().out

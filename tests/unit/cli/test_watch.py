@@ -11,7 +11,7 @@ import pytest
 from floridify_batch.cli.watch import Watch, view_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.display.view import FINISHED_SHOWN
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from tests.ledgers import record, run_info

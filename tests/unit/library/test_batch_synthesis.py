@@ -20,7 +20,7 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.chunk import Limits
-from floridify_batch.providers.openai_batches import BatchError, BatchJob
+from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.words.entry import derived_id
 from tests.fakes import REJECTED, End, Fault, Service
 

@@ -29,8 +29,7 @@ from floridify_batch.components.request import AnswerError, SynthesisRequest
 from floridify_batch.enhancement import Enhancement, enhance_definitions_parallel
 from floridify_batch.errors import ServiceRefused, UsageError
 from floridify_batch.pipeline.plan import brief, plan
-from floridify_batch.providers.connector import Connector
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob, Capabilities, Connector
 from floridify_batch.sandbox.reply import completion, reply
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
@@ -68,7 +67,7 @@ class Immediate:
 class Instant:
     """A `Batches` in memory whose batches are done when they are created."""
 
-    discount = Decimal("0.5")
+    capabilities = Capabilities(Decimal("0.5"))
 
     def __init__(self) -> None:
         self.files: list[bytes] = []

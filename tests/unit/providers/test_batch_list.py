@@ -123,7 +123,7 @@ async def test_a_look_that_breaks_off() -> None:
             raise ConnectionError
         return await turn(after)
 
-    listing._turn = breaking
+    listing._fetch = breaking
     with pytest.raises(ConnectionError):
         await listing.labelled("run/0450/1", NOON)
     assert ids(await listing.labelled("run/0450/1", NOON)) == ["batch_450"]

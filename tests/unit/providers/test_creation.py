@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from floridify_batch.errors import ServiceUncertain
-from floridify_batch.providers.creation import LIST_LAG, create_once
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.transfer import Submission, create_once
+from floridify_batch.retry import LIST_LAG
 from tests.fakes import NOON, Service
 
 LABEL = "run/0001/1"
@@ -42,7 +43,7 @@ async def test_looked_for_before_it_is_made_again(tmp_path: Path, looks: int, ma
         sleeps.append(seconds)
 
     file_id = await service.upload(tmp_path / "requests.jsonl")
-    job, again = await create_once(service, file_id, LABEL, {}, NOON, nap)
+    job, again = await create_once(service, file_id, Submission(LABEL, NOON), nap)
     assert (job.label, again) == (LABEL, made > 1)
     assert len(service.batches) == made
     assert sleeps == [LIST_LAG, LIST_LAG][:looks]

@@ -7,9 +7,9 @@ from typing import override
 import pytest
 
 from floridify_batch.errors import ServiceError
-from floridify_batch.providers.creation import MAX_TRIES
-from floridify_batch.providers.download import Look, look_at
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.transfer import Completeness, completeness
+from floridify_batch.retry import DOWNLOAD
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState
 from tests.fakes import MemoryStore, Scenario, Service
@@ -68,9 +68,9 @@ async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes])
 
 async def test_pages_for_ever(tmp_path: Path) -> None:
     """Where a page comes time after time the run stops, and what was paid for is still to be had."""
-    service = Spoiling(lambda _: PAGE, MAX_TRIES)
+    service = Spoiling(lambda _: PAGE, int(DOWNLOAD.attempts))
     scenario = scene(tmp_path, service)
-    with pytest.raises(ServiceError, match="nothing is asked again"):
+    with pytest.raises(ServiceError, match="nothing is requested again"):
         await Driver(scenario.run()).process()
     assert scenario.run().ledger.chunk(1).state is ChunkState.SUBMITTED
     assert await Driver(scenario.run()).process() is Ending.FINISHED
@@ -90,20 +90,20 @@ async def test_missing_at_the_service(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "look"),
     [
-        (ONE + TWO, Look.WHOLE),
-        (ONE + TWO.rstrip(), Look.WHOLE),
-        (ONE + b'{"custom_id":\n', Look.WHOLE),
-        (b'{"custom\n{"custom_id\n', Look.WHOLE),
-        (ONE, Look.SHORT),
-        (b"", Look.SHORT),
-        (ONE + ONE + b'{"custom', Look.SHORT),
-        (PAGE, Look.FOREIGN),
-        (b'{"error":"busy"}\n', Look.FOREIGN),
-        (b"null\n[]\n", Look.FOREIGN),
+        (ONE + TWO, Completeness.WHOLE),
+        (ONE + TWO.rstrip(), Completeness.WHOLE),
+        (ONE + b'{"custom_id":\n', Completeness.WHOLE),
+        (b'{"custom\n{"custom_id\n', Completeness.WHOLE),
+        (ONE, Completeness.SHORT),
+        (b"", Completeness.SHORT),
+        (ONE + ONE + b'{"custom', Completeness.SHORT),
+        (PAGE, Completeness.FOREIGN),
+        (b'{"error":"busy"}\n', Completeness.FOREIGN),
+        (b"null\n[]\n", Completeness.FOREIGN),
     ],
 )
-def test_what_a_look_says(tmp_path: Path, content: bytes, look: Look) -> None:
+def test_what_a_look_says(tmp_path: Path, content: bytes, look: Completeness) -> None:
     """Damaged lines are the service's own affair; a missing end or another kind of file is not."""
     path = tmp_path / "output.jsonl"
     path.write_bytes(content)
-    assert look_at([path], 2) is look
+    assert completeness([path], 2) is look

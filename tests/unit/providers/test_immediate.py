@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from floridify_batch.errors import ServiceRefused, UnknownBatch
-from floridify_batch.providers.connector import OpenAIConnector, Reply
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob, Reply
+from floridify_batch.providers.openai_connector import OpenAIConnector
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LABEL = "run1/0001/1"
@@ -313,4 +313,4 @@ async def test_a_refusal_that_nobody_asks_about(tmp_path: Path) -> None:
 
 async def test_nothing_to_discount() -> None:
     """Answers at once cost the full price, and every bill says so."""
-    assert ImmediateBatches.discount == 0
+    assert ImmediateBatches.capabilities.discount == 0

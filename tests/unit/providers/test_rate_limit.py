@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floridify_batch.providers.rate_limit import LONGEST_PAUSE, Throttle, duration
+from floridify_batch.providers.rate_limit import Throttle, duration
+from floridify_batch.retry import LONGEST_THROTTLE
 
 
 class Time:
@@ -90,7 +91,7 @@ async def test_refused() -> None:
     await go(throttle, stated(50))
     throttle.hold(86_400)
     await go(throttle)
-    assert time.sleeps == [3.0, LONGEST_PAUSE]
+    assert time.sleeps == [3.0, LONGEST_THROTTLE]
 
 
 async def test_no_tokens_left() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from floridify_batch.costs.price import Price
 from floridify_batch.errors import UsageError
+from floridify_batch.providers.interface import Capabilities
 from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reached, rate_of
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Noticed
@@ -23,7 +24,7 @@ PRICE = Price(Decimal(1000), Decimal(1000))
 class Immediate(Service):
     """A service that answers at once, at full price."""
 
-    discount = Decimal(0)
+    capabilities = Capabilities(Decimal(0))
 
 
 def scenario(folder: Path, service: Service | None = None, **more: Any) -> Scenario:

@@ -9,7 +9,7 @@ import pytest
 
 from floridify_batch.costs.price import Price
 from floridify_batch.pipeline.plan import PAGE_WORDS
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Event, ListRead
 from floridify_batch.run.ledger import ChunkState
@@ -134,7 +134,7 @@ class Impatient(Recorder):
 
 
 async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
-    """Told to stop in a long list of complete words, it leaves after the page at hand, and goes on behind that."""
+    """Stopped in a long list of complete words, it leaves after the page at hand, and goes on behind that."""
     words = [f"w{number}" for number in range(3 * PAGE_WORDS)]
     first = Scenario(tmp_path, words, Service(), components=())
     assert await Driver(first.run()).process() is Ending.FINISHED

@@ -20,8 +20,8 @@ from floridify_batch.errors import ServiceRefused
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import failures_by_word, read_failures, read_ordinals
 from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
-from floridify_batch.providers.creation import LONGEST_PAUSE, MAX_TRIES
-from floridify_batch.providers.openai_batches import BatchError, BatchJob
+from floridify_batch.providers.interface import BatchError, BatchJob
+from floridify_batch.retry import SUBMISSION
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import ChunkSettled, Noticed, Progressed, RunBegan, RunEnded, Waiting, WordFailed
 from floridify_batch.run.feeder import Feeder
@@ -447,7 +447,7 @@ async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
 async def test_an_uncertain_upload(tmp_path: Path) -> None:
     """An upload that comes to nothing is repeated, since only a batch is paid for."""
     scene = scenario(tmp_path, "bank", Service())
-    scene.service.lost_uploads = MAX_TRIES - 1
+    scene.service.lost_uploads = int(SUBMISSION.attempts) - 1
     _, ledger = await drive(scene)
     assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
 
@@ -465,7 +465,7 @@ async def test_an_outage(tmp_path: Path, what: str) -> None:
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
     assert len(scene.service.files) == 1
     assert sum(scene.sleeps) > 3_600
-    assert max(scene.sleeps) == LONGEST_PAUSE
+    assert max(scene.sleeps) == SUBMISSION.longest
     assert len(recorder.of(Waiting)) >= 70
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import override
@@ -12,8 +13,7 @@ from floridify_batch.components.recipe import SynthesisComponent as C
 from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.outcome import Fate as Became
-from floridify_batch.providers.batch_archive import KeptBatch
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.recovery import Recovered, recover
 from floridify_batch.words.entry import DocId, Entry
@@ -35,14 +35,14 @@ class Attic(Service):
         self.kept.append((job.id, file_id, metadata))
         return job
 
-    def found(self) -> list[KeptBatch]:
+    def found(self) -> list[BatchJob]:
         """Every batch, the oldest first."""
         return [
-            KeptBatch(self.batches[batch].job, metadata["run"], file_id, metadata)
+            replace(self.batches[batch].job, input_file_id=file_id, metadata=metadata)
             for batch, file_id, metadata in self.kept
         ]
 
-    async def requests(self, batch: KeptBatch, path: Path) -> None:
+    async def requests(self, batch: BatchJob, path: Path) -> None:
         """Bring the file of a batch's requests to this place."""
         path.write_bytes(self.files[batch.input_file_id])  # noqa: ASYNC240  nobody waits for a few lines
 

@@ -23,9 +23,10 @@ from floridify_batch.errors import ServiceUncertain
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
-from floridify_batch.providers.connector import OpenAIConnector, Reply, translated
+from floridify_batch.providers.error import translated
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.openai_batches import BatchJob
+from floridify_batch.providers.interface import BatchJob, Reply
+from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url

@@ -1,0 +1,104 @@
+"""Translation of the SDK's exceptions, and of replies that nobody can read, into errors of ours.
+
+A gateway's page, an empty body or half of one come with status 200, too. The SDK takes them for what was requested and
+fails on them somewhere; here they are a `ServiceUncertain`, so that the caller looks up what has happened.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.retry import ACCOUNT_CODES, is_transient
+
+if TYPE_CHECKING:
+    from openai import APIError
+
+_UNAUTHORISED = frozenset({401, 403})
+_NOT_FOUND = 404
+
+
+class Unreadable(ServiceUncertain):
+    """A reply that is no answer to the request."""
+
+
+async def translating[T](call: Callable[[], Awaitable[T]]) -> T:
+    """Call the service and translate its errors. Raises `Unreadable` for a reply of an unexpected form."""
+    import httpx2
+    from openai import APIError
+
+    try:
+        return await call()
+    except APIError as error:
+        raise translated(error) from error
+    except httpx2.HTTPError as error:  # a body that breaks off while it is streamed arrives unwrapped
+        raise ServiceUncertain(f"The service broke off its reply ({error}).") from error
+    except (AttributeError, TypeError, ValueError) as error:  # the SDK, or we, relied on a missing field
+        raise Unreadable(f"The service's reply has an unexpected form ({error}).") from error
+
+
+def translated(error: "APIError") -> ServiceError:
+    """Return the error of ours for an exception of the SDK."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    error.args = (_without_key(error, str(error)),)  # shown by a traceback
+    if isinstance(error, APIStatusError):
+        return from_status(error)
+    if isinstance(error, APITimeoutError):
+        return ServiceUncertain("The service did not answer in time; check the network, then resume.")
+    if isinstance(error, APIConnectionError):
+        where = error.request.url.host
+        cause = error.__cause__ or error
+        return ServiceUncertain(
+            f"The service at {where} cannot be reached ({cause}); check the address and the network."
+        )
+    return ServiceUncertain(f"The service's reply could not be read: {error.message}")
+
+
+def from_status(error: Any) -> ServiceError:
+    """Return the error of ours for a status other than 200."""
+    status, message = error.status_code, message_of(error)
+    if status in _UNAUTHORISED or error.code in ACCOUNT_CODES:
+        return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
+    if status == _NOT_FOUND:
+        return UnknownBatch(f"The service does not know it: {message}")
+    if is_transient(status):
+        sentence = f"The service is temporarily unavailable (HTTP {status}): {message}"
+        return ServiceUncertain(sentence, retry_after(error))
+    return ServiceError(f"The service refused the request (HTTP {status}): {message}")
+
+
+def retry_after(error: Any) -> float | None:
+    """Return the seconds of a refusal's Retry-After header; None without a readable one."""
+    try:
+        return max(0.0, float(error.response.headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def message_of(error: Any) -> str:
+    """Return the service's message, without the key."""
+    body = error.body
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    stated = inner.get("message") if isinstance(inner, dict) else None
+    return _without_key(error, str(stated or error.message))
+
+
+def _without_key(error: "APIError", text: str) -> str:
+    """Remove the key from a message: some services quote the one that they refuse."""
+    key = error.request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return text.replace(key, "***") if key else text
+
+
+def raise_if_refused(error: "APIError") -> None:
+    """Raise `ServiceRefused` if the error is about the account, so that every further request would fail alike."""
+    ours = translated(error)
+    if isinstance(ours, ServiceRefused):
+        raise ours from error
+
+
+def identity_of(reply: Any) -> str:
+    """Return the id in a reply. Raises `Unreadable` if there is none."""
+    identity = getattr(reply, "id", None)
+    if not isinstance(identity, str) or not identity:
+        raise Unreadable("The service's reply contains no id.")
+    return identity

@@ -1,0 +1,159 @@
+"""Protocols of the providers: a `Connector` answers one request, `Batches` answer files of requests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from floridify_batch.components.request import SynthesisRequest
+from floridify_batch.costs.price import Usage
+from floridify_batch.timing import Direction
+
+DEFAULT_MODEL = "gpt-6-luna"
+"""The default model."""
+
+CONCURRENCY = 32
+"""Default number of immediate requests in flight."""
+
+HTTP_OK = 200
+
+TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
+"""The final statuses of a batch."""
+
+
+class Connector(Protocol):
+    """A connection that answers single requests, immediately or as part of a batch."""
+
+    async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
+        """Return the parsed answer to a request.
+
+        Raises `AnswerError` for an answer that cannot be used, `ServiceError` for any other failure.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The endpoint's reply to an immediate request: status and body, as a line of an answer file holds them."""
+
+    status: int
+    request_id: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Limits and features of a batch service.
+
+    `discount` is its share off the immediate price; `max_requests` and `max_bytes` bound one batch. `labels`: a label
+    can be attached to a batch and found again; `counts_move`: the counts of finished requests grow while a batch runs.
+    `retention`: how long answers are kept after the end of a batch, None for no limit.
+    """
+
+    discount: Decimal
+    max_requests: int | None = None
+    max_bytes: int | None = None
+    labels: bool = True
+    counts_move: bool = True
+    can_cancel: bool = True
+    retention: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchError:
+    """One of the service's reasons for rejecting a batch."""
+
+    code: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """The state of a batch at the service. `total` is 0 before validation; times are aware UTC."""
+
+    id: str
+    status: str
+    label: str | None
+    created_at: datetime
+    expires_at: datetime | None = None
+    completed_at: datetime | None = None
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: tuple[BatchError, ...] = ()
+    usage: Usage | None = None
+    model: str | None = None
+    input_file_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the status is final."""
+        return self.status in TERMINAL
+
+    @property
+    def run(self) -> str:
+        """The run that the metadata name; empty where they name none."""
+        return self.metadata.get("run", "")
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is an answer file to download."""
+        return bool(self.output_file_id or self.error_file_id)
+
+
+class Batches(Protocol):
+    """A service that answers files of requests."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Limits and features of the service."""
+        ...
+
+    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+        """Return the batch with a label that was created after a time; None if the service lists none.
+
+        Of several, the batch `keep` is kept, or the first; the others are cancelled.
+        """
+        ...
+
+    async def others(self, run: str) -> bool:
+        """Whether batches of other runs or clients are unfinished and occupy the account's queue."""
+        ...
+
+    async def upload(self, requests: Path) -> str:
+        """Upload a file of requests; return its id at the service."""
+        ...
+
+    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+        """Create a batch. Raises `ServiceUncertain` if it is unknown whether the batch was created."""
+        ...
+
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        """Return the state of a batch. Raises `UnknownBatch`."""
+        ...
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
+
+    async def cancel(self, batch_id: str) -> BatchJob:
+        """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+type TransferProgress = Callable[[Path, Direction, int, int], None]
+"""Callback: bytes of a file transferred, of how many (0 if unknown)."""
+
+
+def ignore_transfer(_: Path, __: Direction, ___: int, ____: int) -> None:
+    """Discard the progress of a transfer."""

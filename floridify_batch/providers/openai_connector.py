@@ -1,0 +1,179 @@
+"""Immediate requests to OpenAI's Chat Completions endpoint, with rate limiting and retries."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import BaseModel
+
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.errors import ServiceUncertain, UsageError
+from floridify_batch.providers.error import from_status, message_of, raise_if_refused, retry_after, translated
+from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP_OK, Reply
+from floridify_batch.providers.rate_limit import Throttle
+from floridify_batch.retry import LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, AsyncOpenAI
+
+REQUEST_TIMEOUT = 600.0
+"""Timeout of one HTTP request in seconds; it covers an upload or download of 200 MB."""
+
+_STRUCTURED_CAP = 2000
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_LENGTH = 64
+"""Longest schema name that the service accepts; it takes no brackets, which generic models have in their names."""
+
+_ADDRESS = re.compile(r"https?://[^/\s@?#]+(?:/\S*)?")
+
+
+class _TransientError(ServiceUncertain):
+    """A transient failure of an immediate request, as the SDK raised it."""
+
+    def __init__(self, error: Any, seconds: float | None = None) -> None:
+        super().__init__(str(error), seconds)
+        self.error = error
+
+
+class OpenAIConnector:
+    """A connection to OpenAI, or to any service with its Chat Completions endpoint, for immediate requests."""
+
+    def __init__(
+        self,
+        api_key: str,
+        model_name: str = DEFAULT_MODEL,
+        *,
+        base_url: str | None = None,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        self.model_name = model_name
+        self.api_key = api_key
+        self.base_url = base_url
+        self.concurrency = concurrency
+        self._client = new_client(api_key, base_url, concurrency)
+        self._throttle = Throttle()
+
+    async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
+        """Return the parsed answer to a request.
+
+        Raises `AnswerError` for an answer that cannot be used, `ServiceError` for any other failure.
+        """
+        reply = await self.post(request.body)
+        if reply.status != HTTP_OK:
+            error = reply.body.get("error")
+            message = error.get("message") if isinstance(error, dict) else error
+            raise AnswerError(FailureReason.HTTP, str(message or f"status {reply.status}"))
+        return request.parse(reply.body)
+
+    async def _make_structured_request[T: BaseModel](self, prompt: str, response_model: type[T], **kwargs: Any) -> T:
+        """Return the answer to a caller's prompt, parsed into a caller's model.
+
+        `max_tokens` caps the answer; `component` names it. Other keywords, such as a temperature, are specific to one
+        model and are ignored. Raises `AnswerError` for an answer that cannot be used, or if the service does not accept
+        the schema; `ServiceError` for any other failure.
+        """
+        name = _NOT_IN_NAMES.sub("_", str(kwargs.get("component") or response_model.__name__))[:_NAME_LENGTH]
+        cap = int(kwargs.get("max_tokens") or _STRUCTURED_CAP)
+        envelope = Envelope(name, response_model, self.model_name, "", cap)
+        return await self.complete(SynthesisRequest(CustomId(name), envelope, prompt))
+
+    async def post(self, body: Mapping[str, Any]) -> Reply:
+        """Send a body to the endpoint, and retry transient failures.
+
+        A status other than 200 is a reply, too; a reply that cannot be read has status 0. Raises `ServiceRefused` if
+        every request would fail alike, `ServiceUncertain` without a reply.
+        """
+        from openai import APIStatusError
+
+        try:
+            return await retrying(partial(self._post_once, body), REQUEST, _TransientError)
+        except _TransientError as failure:
+            if isinstance(failure.error, APIStatusError):
+                return _error_reply(failure.error)
+            raise translated(failure.error) from failure.error
+
+    async def _post_once(self, body: Mapping[str, Any]) -> Reply:
+        from openai import APIConnectionError, APIStatusError
+
+        try:
+            async with self._throttle.turn():
+                response = await self._client.chat.completions.with_raw_response.create(**body)
+        except APIStatusError as error:
+            self._slow_down(error)
+            raise_if_refused(error)
+            if isinstance(from_status(error), ServiceUncertain):
+                raise _TransientError(error, retry_after(error)) from error
+            return _error_reply(error)
+        except APIConnectionError as error:
+            raise _TransientError(error) from error
+        self._throttle.note(response.headers)
+        return _reply(response)
+
+    def _slow_down(self, error: "APIStatusError") -> None:
+        """Pass the rate limit that a refusal states to the throttle."""
+        self._throttle.note(error.response.headers)
+        seconds = retry_after(error)
+        if error.status_code == TOO_MANY_REQUESTS and seconds is not None:
+            self._throttle.hold(min(seconds, LONGEST_THROTTLE))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+
+def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | None = None) -> OpenAIConnector:
+    """Return a connector with the key in OPENAI_API_KEY, which the SDK reads. Raises `UsageError` without one."""
+    from openai import AsyncOpenAI, OpenAIError
+
+    try:
+        client = AsyncOpenAI()
+    except OpenAIError as error:
+        raise UsageError("There is no key: set OPENAI_API_KEY.") from error
+    return OpenAIConnector(client.api_key, model_name, base_url=base_url or str(client.base_url))
+
+
+def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOpenAI":
+    """Return an SDK client with a connection limit. Raises `UsageError` for an unusable address.
+
+    The SDK's own retries are off: they would repeat the creation of a batch, and requests of an account without money.
+    """
+    import httpx2
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    if base_url is not None and not _ADDRESS.fullmatch(base_url):
+        shown = "The --base-url" if "@" in base_url else base_url
+        raise UsageError(
+            f"{shown} is no address of a service; give one such as https://host/v1, without a password, as --base-url."
+        )
+    return AsyncOpenAI(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=REQUEST_TIMEOUT,
+        http_client=DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections)),
+    )
+
+
+def _reply(response: Any) -> Reply:
+    """Return a response as a reply; a gateway may have put a page of its own in its place."""
+    identity = response.request_id or ""
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        body = None
+    if isinstance(body, dict):
+        return Reply(response.status_code, identity, body)
+    return Reply(0, identity, {"error": {"message": "The service's answer is no JSON object.", "code": None}})
+
+
+def _error_reply(error: "APIStatusError") -> Reply:
+    """Return a refusal as a reply, with the service's own body if it is a JSON object."""
+    body: Any = error.body
+    if not isinstance(body, dict):
+        body = {"error": {"message": message_of(error), "code": None}}
+    elif "error" not in body:
+        body = {"error": body}
+    return Reply(error.status_code, error.request_id or "", body)

@@ -1,0 +1,212 @@
+"""Idempotent transfer of a batch: upload, creation and download happen once and completely.
+
+*Creation.* Whenever it is uncertain whether a batch was created, the service's list is searched for its label: at once,
+after the usual lag of the list, and after a longer pause. Only then is it created again, under the same label, so that
+a duplicate that appears later is recognised and cancelled.
+
+*Download.* Answer files decide what is bought again, and a download may be a gateway's page or end half way, without
+any error. A file is *foreign* if none of its lines can be an answer; the files are *short* if they have fewer lines
+than the service counts, or end within a line. A foreign file is never accepted. Short files are accepted if two
+downloads in a row are the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import orjson
+
+from floridify_batch.components.failure import FailureReason, Unanswered
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
+from floridify_batch.providers.interface import BatchError, Batches, BatchJob
+from floridify_batch.retry import ACCOUNT_CODES, DOWNLOAD, LIST_LAG, SUBMISSION, Backoff, retrying
+from floridify_batch.timing import Notify, Sleep, ignore
+
+LIBRARY = "library"
+"""Run id of batches that library calls create: these have no database, and find their own batches."""
+
+METADATA_LENGTH = 512
+"""Longest metadata value, in characters, that the service accepts."""
+
+_ERRORS_SHOWN = 5
+
+
+# ── upload and creation ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Identity of a batch: its label, its metadata, and the time before which it cannot have been created."""
+
+    label: str
+    since: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def look_twice(batches: Batches, submission: Submission, sleep: Sleep) -> BatchJob | None:
+    """Return the batch of a submission if the list shows it now or after its usual lag."""
+    job = await batches.find(submission.label, submission.since)
+    if job is None:
+        await sleep(LIST_LAG)
+        job = await batches.find(submission.label, submission.since)
+    return job
+
+
+async def upload(
+    batches: Batches, requests: Path, sleep: Sleep, notify: Notify = ignore, backoff: Backoff = SUBMISSION
+) -> str:
+    """Upload a file and retry transient failures: only a batch is billed. Raises `ServiceUncertain`."""
+
+    def report(error: str) -> None:
+        notify(f"{error} Uploading again.")
+
+    return await retrying(partial(batches.upload, requests), backoff, ServiceUncertain, report, sleep)
+
+
+async def create_once(
+    batches: Batches,
+    file_id: str,
+    submission: Submission,
+    sleep: Sleep,
+    notify: Notify = ignore,
+    backoff: Backoff = SUBMISSION,
+) -> tuple[BatchJob, bool]:
+    """Create the batch of a submission unless it exists; also return whether a duplicate may still appear.
+
+    Raises `ServiceUncertain` if it is unknown after the last attempt whether there is a batch.
+    """
+    for attempt in count(1):
+        try:
+            return await batches.create(file_id, submission.label, submission.metadata), attempt > 1
+        except ServiceUncertain as error:
+            notify(f"{error} Checking whether the batch was created.")
+            job = await look_twice(batches, submission, sleep)
+            if job is None and attempt < backoff.attempts:
+                await sleep(backoff.pause(attempt))
+                job = await batches.find(submission.label, submission.since)
+            if job is not None:
+                return job, attempt > 1
+            if attempt >= backoff.attempts:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+# ── the end of a batch ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unanswered(job: BatchJob) -> Unanswered:
+    """Return the failure of requests without a line in the answer files, by the end of their batch."""
+    if refusal(job):
+        return Unanswered(FailureReason.EXPIRED, f"the account was refused before this was answered: {_reasons(job)}")
+    if job.status == "failed":
+        reasons = _reasons(job)
+        return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
+    if job.status == "expired":
+        return Unanswered(FailureReason.EXPIRED, "the batch expired before this request was answered")
+    if job.status == "cancelled":
+        return Unanswered(FailureReason.CANCELLED, "the batch was cancelled before this request was answered")
+    return Unanswered(FailureReason.MISSING, "no answer file of the batch contains it")
+
+
+def refusal(job: BatchJob) -> ServiceRefused | None:
+    """Return the error of a batch that failed because of the account: every further batch would fail alike."""
+    if job.status != "failed" or not any(error.code in ACCOUNT_CODES for error in job.errors):
+        return None
+    return ServiceRefused(f"The service refuses this account and failed batch {job.id} for it: {_reasons(job)}")
+
+
+def _reasons(job: BatchJob) -> str:
+    return "; ".join(map(_stated, job.errors[:_ERRORS_SHOWN]))
+
+
+def _stated(error: BatchError) -> str:
+    return f"{error.code}: {error.message}" + (f" (line {error.line})" if error.line is not None else "")
+
+
+# ── download ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Completeness(Enum):
+    """Completeness of downloaded answer files."""
+
+    WHOLE = auto()
+    SHORT = auto()
+    FOREIGN = auto()
+
+
+async def download(
+    batches: Batches, job: BatchJob, files: tuple[Path, Path], sleep: Sleep, notify: Notify = ignore
+) -> None:
+    """Download a batch's answer files (output, errors), and retry while they are not complete.
+
+    Raises `UnknownBatch`, and `ServiceError` if something other than answers arrives time after time.
+    """
+    sizes: list[int] = []
+    for attempt in count(1):
+        await batches.answers(job, *files)
+        paths = [path for path in files if path.exists()]
+        look, before, sizes = completeness(paths, job.done + job.failed), sizes, [each.stat().st_size for each in paths]
+        if look is Completeness.WHOLE or (look is Completeness.SHORT and attempt > 1 and sizes == before):
+            return
+        if attempt >= DOWNLOAD.attempts:
+            break
+        notify(f"The answer files of {job.id} are not complete. Downloading again.")
+        await sleep(DOWNLOAD.pause(attempt))
+        job = await batches.retrieve(job.id)
+    raise ServiceError(
+        f"The service returned no answer file for batch {job.id}, {DOWNLOAD.attempts} times in a row; "
+        "nothing was stored and nothing is requested again. Resume later."
+    )
+
+
+def completeness(paths: Sequence[Path], counted: int) -> Completeness:
+    """Check the answer files of a batch that has `counted` finished requests."""
+    if any(map(_is_foreign, paths)):
+        return Completeness.FOREIGN
+    ends = [_end(path) for path in paths]
+    if any(_is_within_a_line(last) for _, last in ends) or sum(lines for lines, _ in ends) < counted:
+        return Completeness.SHORT
+    return Completeness.WHOLE
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file has lines, and none of them is an answer, whole or damaged."""
+    first = next(_lines(path), None)
+    return first is not None and not any(map(_may_be_an_answer, _lines(path)))
+
+
+def _may_be_an_answer(line: bytes) -> bool:
+    """Whether a line names a request, or is a damaged object, which may have named one."""
+    try:
+        parsed = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line.lstrip().startswith(b"{")
+    return isinstance(parsed, dict) and "custom_id" in parsed
+
+
+def _end(path: Path) -> tuple[int, bytes]:
+    """Return the number of lines of a file, and its last line."""
+    number, last = 0, b"\n"
+    for line in _lines(path):
+        number, last = number + 1, line
+    return number, last
+
+
+def _is_within_a_line(last: bytes) -> bool:
+    """Whether a file with this last line ends before that line does."""
+    if last.endswith(b"\n"):
+        return False
+    try:
+        orjson.loads(last)
+    except orjson.JSONDecodeError:
+        return True
+    return False
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from (line for line in file if line.strip())

@@ -1,0 +1,129 @@
+"""Retry policy: which failures are transient, and the backoff, attempts and patience of every retry loop.
+
+The service's connector, its batches, uploads, downloads and look-ups, the database and the driver of a run take their
+policies from here, so that a change of policy is a change of this module alone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING
+
+from floridify_batch.timing import Notify, Sleep, ignore
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+_TRANSIENT_STATUSES = frozenset({0, 408, 409, 425, 429})
+_SERVER_ERRORS = range(500, 600)
+
+TOO_MANY_REQUESTS = 429
+
+ACCOUNT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+"""Error codes of an account that cannot pay. They come with a transient status, but every retry fails alike."""
+
+QUEUE_FULL = "token_limit_exceeded"
+"""Error code of a batch that does not fit into the account's queue: transient while other batches are in flight."""
+
+
+def is_transient(status: int | None) -> bool:
+    """Whether a retry after an HTTP status may succeed. 0 stands for a reply without a readable status."""
+    return status in _TRANSIENT_STATUSES or status in _SERVER_ERRORS
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """An exponential backoff: pauses in seconds, doubled from `first` up to `longest`.
+
+    It ends after `attempts`, or after `patience` seconds. `jitter` draws each pause at random below its value.
+    """
+
+    first: float
+    longest: float = 60.0
+    attempts: float = inf
+    patience: float = inf
+    jitter: bool = False
+
+    def pause(self, attempt: int) -> float:
+        """Return the seconds to wait after an attempt, counted from 1."""
+        return min(self.first * 2.0 ** min(attempt - 1, 32), self.longest)
+
+    def within(self, patience: float) -> "Backoff":
+        """Return this backoff with another patience."""
+        return replace(self, patience=patience)
+
+    def endless(self) -> "Backoff":
+        """Return this backoff without a limit on attempts."""
+        return replace(self, attempts=inf)
+
+
+REQUEST = Backoff(0.5, attempts=7, jitter=True)
+"""One immediate request."""
+
+QUERY = Backoff(1.0, jitter=True)
+"""An idempotent call of the Batch API; its patience is that of the command."""
+
+SUBMISSION = Backoff(2.0, attempts=5)
+"""An upload, or the creation of a batch. Runs with a checkpoint retry without end."""
+
+DOWNLOAD = Backoff(2.0, attempts=5)
+"""The download of answer files that are not complete."""
+
+DATABASE = Backoff(0.5, longest=30.0, jitter=True)
+"""A read or an idempotent write of the database; its patience is the run's setting."""
+
+FULL_QUEUE = Backoff(1.0, longest=16.0)
+"""A submission into a queue that other clients fill: pauses in poll intervals."""
+
+LIST_LAG = 2.0
+"""Seconds after which a new batch usually appears in the service's list."""
+
+LONGEST_THROTTLE = 60.0
+"""Longest pause, in seconds, that a rate limit imposes on immediate requests, whatever its headers state."""
+
+
+async def retrying[T](
+    call: Callable[[], Awaitable[T]],
+    backoff: Backoff,
+    transient: type[Exception],
+    notify: Notify = ignore,
+    sleep: Sleep = asyncio.sleep,
+) -> T:
+    """Call, and retry transient errors by a backoff; raise the last error when it ends.
+
+    `notify` gets each error that is retried. An error's `retry_after` takes the place of the pause.
+    """
+    from tenacity import AsyncRetrying, retry_if_exception_type
+
+    def report(state: "RetryCallState") -> None:
+        notify(str(_error(state)))
+
+    retries = AsyncRetrying(
+        retry=retry_if_exception_type(transient),
+        wait=lambda state: _pause(backoff, state),
+        stop=lambda state: _is_over(backoff, state),
+        before_sleep=report,
+        reraise=True,
+        sleep=sleep,
+    )
+    return await retries(call)
+
+
+def _error(state: "RetryCallState") -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _pause(backoff: Backoff, state: "RetryCallState") -> float:
+    from tenacity import wait_random_exponential
+
+    asked: float | None = getattr(_error(state), "retry_after", None)
+    if asked is not None:
+        return min(asked, backoff.longest)
+    if backoff.jitter:
+        return float(wait_random_exponential(multiplier=backoff.first, max=backoff.longest)(state))
+    return backoff.pause(state.attempt_number)
+
+
+def _is_over(backoff: Backoff, state: "RetryCallState") -> bool:
+    return state.attempt_number >= backoff.attempts or (state.seconds_since_start or 0.0) >= backoff.patience
