@@ -27,6 +27,7 @@ from floridify_batch.providers.transfer import (
     METADATA_LENGTH,
     Submission,
     create_once,
+    download,
     refusal,
     unanswered,
     upload,
