@@ -21,7 +21,7 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import AnswerError, custom_id, parse_answer
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.files import ChunkFolder

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from floridify_batch.carrier import Body, Carrier, Request, RequestFile, write_files
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.request import AnswerError, CustomId, SynthesisRequest, parse_custom_id
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import ServiceError
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.providers.interface import DEFAULT_MODEL, Batches

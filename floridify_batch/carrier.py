@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.request import SynthesisRequest
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.files import ChunkFolder, private_file, private_folder
 from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle

@@ -21,7 +21,7 @@ from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RE
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.recipe import Provenance, Recipe, Scope, SynthesisComponent
 from floridify_batch.components.request import AnswerError
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import Batches, Connector
 from floridify_batch.providers.openai_batches import OpenAIBatches

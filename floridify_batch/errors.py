@@ -1,53 +1,56 @@
-"""Errors with a message for the user and an exit code, grouped by who can act on them.
+"""Errors by exit code. The text of an error is shown to the user: what is wrong, where, and what to do.
 
-    BatchSynthError
-    ├── UsageError              2   yours: an option, a file, a word list
-    ├── CheckpointError         3   yours: the checkpoint does not fit, is damaged or is in use
-    │   └── CheckpointLocked    3
-    ├── ServiceError            4   the service's: it refuses us, or cannot be reached
-    │   ├── ServiceRefused      4   quota, billing, key: every further request would fail alike
-    │   ├── ServiceUncertain    4   no reply, or one that leaves the outcome unknown
-    │   └── UnknownBatch        4   the service does not know this batch id
-    ├── DatabaseError           5   the database's: not reachable, or it refused a write
-    └── WorkersLost             7   the workers': they die, are not to be had, or have another version
+    exit code  error                  responsible
+    0          (none)                 the command did what it was asked to
+    1          BatchSynthError        some words failed, or an unexpected error
+    2          UsageError             an option, a file or a word list
+    3          CheckpointError        the checkpoint: damaged, of another run, not writable
+    3          CheckpointLocked       the checkpoint is in use by another process
+    4          ServiceError           the service: unreachable, or an unusable reply
+    4          ServiceRefused         the service refuses the account: key, quota, billing
+    4          ServiceUncertain       the service may or may not have carried out a request
+    4          UnknownBatch           the service does not know the batch
+    5          DatabaseError          the database: unreachable, or a write was refused
+    6          (none)                 the cost limit was reached; words remain
+    7          WorkersLost            worker processes: terminated, not available, of another version
+    130        (none)                 interrupted by Ctrl-C
 
-An error's text is the message on the screen: what is wrong, where, and what to do. A failed request is not an error
-but a value (`components.failure.Failure`); an exception stops the run.
+A failed request is not an error but a value (`Failure`); exceptions are for what stops a run.
 """
 
 from typing import ClassVar
 
 
 class BatchSynthError(Exception):
-    """Something stopped the command; the text says what, and what to do."""
+    """Base of all errors that stop a command."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(BatchSynthError):
-    """The command was given something it cannot work with."""
+    """Invalid input: an option, a file or a word list."""
 
     exit_code = 2
 
 
 class CheckpointError(BatchSynthError):
-    """The checkpoint is damaged, of another run, or cannot be written."""
+    """The checkpoint is damaged, belongs to another run, or cannot be written."""
 
     exit_code = 3
 
 
 class CheckpointLocked(CheckpointError):
-    """Another living process works on this checkpoint."""
+    """Another process holds the checkpoint's lock."""
 
 
 class ServiceError(BatchSynthError):
-    """The service cannot be reached, or answered in a way that nobody can go on from."""
+    """The service is unreachable, or its reply is unusable."""
 
     exit_code = 4
 
 
 class ServiceRefused(ServiceError):
-    """The service refuses the account (key, quota, billing): nothing was changed, nothing further was sent."""
+    """The service refuses the account (key, quota, billing); every further request would fail too."""
 
 
 class ServiceUncertain(ServiceError):
@@ -62,20 +65,20 @@ class ServiceUncertain(ServiceError):
 
 
 class UnknownBatch(ServiceError):
-    """The service does not know the batch, or no longer holds its files."""
+    """The service does not know the batch, or no longer has its files."""
 
 
 class DatabaseError(BatchSynthError):
-    """The database cannot be reached, or refused a write."""
+    """The database is unreachable, or refused a write."""
 
     exit_code = 5
 
 
 class WorkersLost(BatchSynthError):
-    """Worker processes die one after the other: is there enough memory? Resume with fewer --workers."""
+    """Worker processes keep terminating, perhaps for want of memory. Resume with fewer --workers."""
 
     exit_code = 7
 
     def __str__(self) -> str:
-        """What was said of it, or the sentence above."""
+        """The message, or the docstring's first line."""
         return super().__str__() or str(self.__doc__)

@@ -1,4 +1,4 @@
-"""The wording of figures (money, counts, rates, sizes, durations, moments), and of what to type next."""
+"""Formatting for people: money, counts, rates, sizes, durations, times, and the next command to type."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_ENOUGH = 10  # of a unit, so that the next smaller one says little
+_ENOUGH = 10  # from here on, the next smaller unit is noise
 _CENT, _LEAST = Decimal("0.01"), Decimal("0.0001")
 
 
@@ -17,15 +17,15 @@ STATES = {
     "SUBMITTED": "sent",
     "ANSWERED": "reading",
     "STORED": "stored",
-    "DONE": "stored",  # whether its words have gone on is nobody's concern
+    "DONE": "stored",  # the difference matters to the driver only
     "SPLIT": "split",
     "LOST": "lost",
 }
-"""What a chunk's states are called where people read them."""
+"""Names of a chunk's states on the screen."""
 
 
 def dollars(amount: Decimal | None) -> str:
-    """Money: to the cent from a dollar on, finer below; a positive amount never reads as nothing."""
+    """US dollars: to the cent from $1, to $0.0001 below; a positive amount never reads as zero."""
     if amount is None:
         return "unknown"
     if amount < 0:
@@ -36,7 +36,7 @@ def dollars(amount: Decimal | None) -> str:
 
 
 def exact(amount: Decimal) -> str:
-    """A decimal number for programs: with every digit, and never in scientific notation."""
+    """A decimal number for programs: all digits, no exponent."""
     return format(amount, "f")
 
 
@@ -46,27 +46,27 @@ def count(number: int) -> str:
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """How many there are of something, in the number of their number: "1 word", "2,000 words"."""
+    """A number with its noun, singular or plural: "1 word", "2,000 words"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def percent(rate: float) -> str:
-    """A rate that reads as all or nothing only where it is."""
+    """A percentage with one decimal; 100 % only if it is."""
     return f"{min(rate, 0.999) if rate < 1 else 1:.1%}"
 
 
 def share(done: int, total: int) -> str:
-    """How much of a whole is done, in whole percents that read as all only where it is; "-" where nothing is known."""
+    """Progress in whole percent, 100 % only if it is; "-" where the total is unknown."""
     return f"{min(done, total) * 100 // total}%" if total else "-"
 
 
 def megabytes(size: int) -> str:
-    """A size in the units in which the service states its limit."""
+    """A size in kB or MB (powers of ten, as in the service's limits)."""
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"  # noqa: PLR2004
 
 
 def progress(done: int, total: int, unit: str) -> str:
-    """How far a piece of work is: "62.0 of 150.0 MB", "400 of 2,000 words"; without its end where that is unknown."""
+    """Progress with its unit: "62.0 of 150.0 MB", "400 of 2,000 words"; without the total where that is unknown."""
     if unit == "bytes":
         size = megabytes(max(done, total))
         scale, name = (1e6, "MB") if size.endswith("MB") else (1e3, "kB")
@@ -75,7 +75,7 @@ def progress(done: int, total: int, unit: str) -> str:
 
 
 def span(time: timedelta) -> str:
-    """A duration in its two largest units, in one where the second says little: "3 min 20 s", "19 h"."""
+    """A duration in its two largest units, or one where the second is noise: "3 min 20 s", "19 h"."""
     seconds = max(0, int(time.total_seconds()))
     for (unit, size), (part, small) in pairwise(_UNITS):
         if seconds >= size:
@@ -85,22 +85,22 @@ def span(time: timedelta) -> str:
 
 
 def brief(time: timedelta) -> str:
-    """A duration in the one unit that tells enough, for a narrow column: "80 min", "23 h"."""
+    """A duration in a single unit, for narrow columns: "80 min", "23 h"."""
     seconds = max(0, int(time.total_seconds()))
     unit, size = next((unit, size) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
     return f"{seconds // size} {unit}"
 
 
 def expiry(deadline: datetime, now: datetime) -> str:
-    """When something expires, or that it has."""
+    """The time until something expires, or that it has."""
     return f"expires in {span(deadline - now)}" if deadline > now else "past its deadline"
 
 
 def stamp(time: datetime) -> str:
-    """A moment in UTC, to the second."""
+    """A time in UTC, to the second."""
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def to_type(command: str, checkpoint: Path) -> str:
-    """A command about a checkpoint, to be copied into a shell."""
+    """A command line for a checkpoint, quoted for a shell."""
     return f"batch-synth {command} --checkpoint {quote(str(checkpoint))}"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from floridify_batch.components.entry_store import EntryReader
-from floridify_batch.costs.account import Spent
+from floridify_batch.costs.usage import Spent
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import Limits

@@ -11,7 +11,7 @@ from rich.console import Console
 from floridify_batch.cli.checkpoint_policy import PROCESSED, begins_anew, kept_words, say_finished
 from floridify_batch.cli.confirmation import notes_on, surveyed
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
-from floridify_batch.costs.account import Spent
+from floridify_batch.costs.usage import Spent
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import write_event

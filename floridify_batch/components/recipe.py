@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.words.entry import Cluster, Definition, DocId, Entry, Stamp, clusters_of, derived_id
 
 

@@ -1,7 +1,6 @@
-"""How long an answer is expected to be: by a table at first, by what was answered as soon as anything was.
+"""Expected answer length: a prior per component until there are answers, then the measured mean.
 
-The table's lengths stand with the recipes (`output_tokens`); here stands how far the mean over many answers may lie
-from them with a model that nobody has measured yet.
+The priors' means are part of the recipes (`output_tokens`); here are their ranges for a model without measurements.
 """
 
 from collections.abc import Mapping
@@ -35,24 +34,24 @@ SPREADS: Mapping[str, tuple[float, float]] = {
     "facts": _LISTS,
     "synonym_chooser": (0.6, 1.7),
 }
-"""Of each component, the least and the most that its mean is expected to be, as parts of the table's length.
+"""The range of a component's mean length, as factors of the prior's mean.
 
-What is as long as the model likes (prose, lists without a number) varies most; a closed answer with a reason varies by
-the reason; two sentences or a transcription hardly vary.
+Free-length answers (prose, open lists) vary most, labels by the length of their reason, two sentences or a
+transcription hardly at all.
 """
 
 _ANY_SPREAD = (0.5, 2.0)
 
 _DEVIATION = 0.7
-"""Standard deviation of an answer's length, as a part of the mean: no component's is larger in what was looked at."""
+"""Relative standard deviation of an answer's length; an upper bound over the components measured."""
 
 _CONFIDENCE = 1.96
 _LEAST_SPREAD = 0.03
-"""However many answers there are: those that come next are about other words."""
+"""Lower bound of the relative error, however many answers there are: the next ones are about other words."""
 
 
 class Origin(StrEnum):
-    """Where an expectation comes from."""
+    """The source of an expected length."""
 
     PRIOR = "expected"
     RUN = "this run"
@@ -61,7 +60,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Answers that were billed, and the output tokens of all of them."""
+    """The number of billed answers and the sum of their output tokens."""
 
     answers: int = 0
     output: int = 0
@@ -72,7 +71,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """The output tokens that an answer is expected to have in the mean, with what that is drawn from."""
+    """The expected output tokens of an answer, with the range of the mean and its source."""
 
     low: float
     expected: float
@@ -81,18 +80,18 @@ class Length:
     answers: int = 0
 
     def of(self, requests: int) -> tuple[int, int, int]:
-        """The tokens of so many answers: low, expected, high."""
+        """The tokens of a number of answers: low, expected, high."""
         return int(requests * self.low), round(requests * self.expected), ceil(requests * self.high)
 
 
 def prior(component: str, tokens: int) -> Length:
-    """The length that the table gives."""
+    """The expected length before any measurement."""
     low, high = SPREADS.get(component, _ANY_SPREAD)
     return Length(tokens * low, tokens, tokens * high)
 
 
 def measured(component: str, seen: Observed, origin: Origin) -> Length:
-    """The mean of what was answered, as sure as that many answers make it, and never less sure than the table."""
+    """The measured mean with its confidence interval, no wider than the prior's range."""
     mean = seen.output / seen.answers
     low, high = SPREADS.get(component, _ANY_SPREAD)
     spread = max(_LEAST_SPREAD, _CONFIDENCE * _DEVIATION / sqrt(seen.answers))

@@ -1,77 +1,28 @@
-"""Usage that adds up, and what it costs: money is `Decimal`, in US dollars, from `genai-prices`' offline tables."""
+"""Prices: rates per token, from the tables that ship with `genai-prices` or stated by the user, in US dollars."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
+from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UsageError
 
 _SAMPLE_TOKENS = 1000
-"""Small enough to lie below every long-context tier, so that the rates read off it are the base rates."""
+"""Below every long-context tier, so that the price of this many tokens gives the base rate."""
 
 BATCH_DISCOUNT = Decimal("0.5")
-"""What the Batch API takes off the immediate price."""
+"""The Batch API's discount on the standard price."""
 
 _MILLION = 10**6
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the service counted them. `cached` is a part of `input`, `reasoning` a part of `output`."""
-
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.input + other.input,
-            self.cached + other.cached,
-            self.output + other.output,
-            self.reasoning + other.reasoning,
-        )
-
-    @property
-    def total(self) -> int:
-        """Input and output together."""
-        return self.input + self.output
-
-
-def usage_of(body: Mapping[str, Any]) -> Usage:
-    """The usage that an answer's body states; what it does not state counts as none."""
-    usage = _object(body.get("usage"))
-    read, written = _object(usage.get("prompt_tokens_details")), _object(usage.get("completion_tokens_details"))
-    return Usage(
-        _number(usage.get("prompt_tokens")),
-        _number(read.get("cached_tokens")),
-        _number(usage.get("completion_tokens")),
-        _number(written.get("reasoning_tokens")),
-    )
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def together(costs: Iterable[Decimal | None]) -> Decimal | None:
-    """What costs come to together, in US dollars; None as soon as one of them is unknown."""
-    known = list(costs)
-    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))
-
-
-# ── a price of the user's own ──────────────────────────────────────────────────────────────────────────────────────
+# ── prices stated by the user ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens, as the user states them, in the mode of the run. None: cached costs as fresh."""
+    """A price stated by the user, in US dollars per million tokens. `cached` None: as other input."""
 
     input: Decimal
     output: Decimal
@@ -82,7 +33,7 @@ _PRICED = {"in": "input", "out": "output", "cached": "cached"}
 
 
 def price_named(text: str) -> Price:
-    """The price in a text such as `in=0.05,out=0.25,cached=0.005`. Raises `UsageError`."""
+    """Parse a price such as `in=0.05,out=0.25,cached=0.005`. Raises `UsageError`."""
     pairs = [part.partition("=") for part in text.split(",")]
     named = {name.strip(): _dollars(number) for name, _, number in pairs}
     bad = named.keys() - _PRICED.keys() or len(pairs) > len(named) or not {"in", "out"} <= named.keys()
@@ -95,7 +46,7 @@ def price_named(text: str) -> Price:
 
 
 def dollars_named(option: str, text: str) -> Decimal:
-    """An amount of US dollars above nothing. Raises `UsageError`, naming the option."""
+    """Parse a positive amount of US dollars. Raises `UsageError`, naming the option."""
     amount = _dollars(text.strip().removeprefix("$"))
     if not amount:
         raise UsageError(f"{option} {text}: give an amount of US dollars above 0, such as {option} 5 or {option} 0.50.")
@@ -103,7 +54,7 @@ def dollars_named(option: str, text: str) -> Decimal:
 
 
 def _dollars(text: str) -> Decimal | None:
-    """An amount that can be one: a finite number that is not negative; else None."""
+    """Parse a finite amount of at least 0; None for anything else."""
     try:
         amount = Decimal(text.strip())
     except InvalidOperation:
@@ -116,7 +67,7 @@ def _dollars(text: str) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """US dollars per token of one model in one mode, below its first long-context tier."""
+    """A model's US dollars per token, batch or standard, below its first long-context tier."""
 
     model: str
     input: Decimal
@@ -125,14 +76,14 @@ class Rates:
     tier_start: int | None
 
     def cost(self, usage: Usage) -> Decimal:
-        """What this usage costs, for one request or the sum of requests that each lie below the tier."""
+        """The cost of a request, or of a sum of requests that are all below the tier."""
         fresh = usage.input - usage.cached
         return fresh * self.input + usage.cached * self.cached + usage.output * self.output
 
 
 @cache
 def rates(model: str, *, batch: bool, price: Price | None = None) -> Rates | None:
-    """The rates of a model: by a price of the user's own where there is one; None where nobody knows them."""
+    """Look up a model's rates; a price stated by the user takes precedence. None: unknown."""
     if price is not None:
         cached = price.input if price.cached is None else price.cached
         return Rates(model, price.input / _MILLION, cached / _MILLION, price.output / _MILLION, None)
@@ -149,7 +100,7 @@ def rates(model: str, *, batch: bool, price: Price | None = None) -> Rates | Non
 
 
 def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
-    """What one request costs: past the long-context tier, its whole price follows the tier's rates."""
+    """The cost of a request; above the long-context tier, the tier's rates apply to all its tokens."""
     if rate.tier_start is None or usage.input < rate.tier_start:
         return rate.cost(usage)
     return _price(
@@ -162,7 +113,7 @@ def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
 
 
 class Bill:
-    """Adds up what requests used and cost, each priced for itself; `requests` is how many were billed at all."""
+    """The running total of requests, priced one by one; `requests` counts those with usage."""
 
     def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
         self._rates = rates(model, batch=batch, price=price)
@@ -173,7 +124,7 @@ class Bill:
         self.cost_above_tier = Decimal(0)
 
     def add(self, usage: Usage) -> None:
-        """Count one request's usage. Below the tier, the cost of a sum is the sum of the costs."""
+        """Add a request. Below the tier, costs are linear and need no pricing per request."""
         self.requests += usage.total > 0
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
@@ -183,7 +134,7 @@ class Bill:
             self.cost_above_tier += request_cost(usage, rate, batch=self._batch)
 
     def join(self, other: "Bill") -> None:
-        """Take over what is on another bill at the same rates."""
+        """Add another bill at the same rates."""
         self.requests += other.requests
         self.below_tier += other.below_tier
         self.above_tier += other.above_tier
@@ -191,26 +142,26 @@ class Bill:
 
     @property
     def usage(self) -> Usage:
-        """What all requests used."""
+        """The usage of all requests."""
         return self.below_tier + self.above_tier
 
     @property
     def cost(self) -> Decimal | None:
-        """What all requests cost, in US dollars; None where the model's price is unknown."""
+        """The cost of all requests in US dollars; None if it is unknown."""
         if self._rates is None:
             return None
         return self._rates.cost(self.below_tier) + self.cost_above_tier
 
 
 class Bills:
-    """A bill for each component, and their sum."""
+    """One bill per component."""
 
     def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
         self._model, self._batch, self._price = model, batch, price
         self.by_component: dict[str, Bill] = {}
 
     def add(self, component: str, usage: Usage) -> None:
-        """Count one request's usage."""
+        """Add a request."""
         bill = self.by_component.get(component)
         if bill is None:
             bill = self.by_component[component] = self._new()
@@ -220,22 +171,22 @@ class Bills:
         return Bill(self._model, batch=self._batch, price=self._price)
 
     def blank(self) -> "Bills":
-        """Bills at the same rates with nothing on them."""
+        """Empty bills at the same rates."""
         return Bills(self._model, batch=self._batch, price=self._price)
 
     def join(self, other: "Bills") -> None:
-        """Take over what is on other bills at the same rates."""
+        """Add other bills at the same rates."""
         for component, bill in other.by_component.items():
             self.by_component.setdefault(component, self._new()).join(bill)
 
     @property
     def usage(self) -> Usage:
-        """What all requests used."""
+        """The usage of all requests."""
         return sum((bill.usage for bill in self.by_component.values()), Usage())
 
     @property
     def cost(self) -> Decimal | None:
-        """What all requests cost, in US dollars; None where the model's price is unknown."""
+        """The cost of all requests in US dollars; None if it is unknown."""
         return together(bill.cost for bill in self.by_component.values())
 
 
@@ -253,7 +204,7 @@ def _calculation(model: str, batch: bool, **tokens: int) -> Any:
 
 
 def _tier_start(model: str, batch: bool) -> int | None:
-    """The number of input tokens from which another price holds, if the model has such a tier."""
+    """The number of input tokens at which the model's long-context tier starts, if it has one."""
     prices = vars(_calculation(model, batch, input_tokens=_SAMPLE_TOKENS).model_price).values()
     starts = [tier.start for price in prices for tier in getattr(price, "tiers", ())]
     return min(starts, default=None)

@@ -1,4 +1,4 @@
-"""A sample of what is too much to be counted: kept at random while it passes, and reckoned up to the whole."""
+"""Reservoir sampling, and the projection of a sample of words to the whole list."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ _CONFIDENCE = 1.96
 
 
 class Reservoir[T]:
-    """So many of all that is offered, each with the same chance; the same ones each time, since the seed is one."""
+    """A uniform random sample of fixed size over a stream; reproducible by its seed."""
 
     def __init__(self, size: int, seed: int) -> None:
         self.kept: list[T] = []
@@ -19,7 +19,7 @@ class Reservoir[T]:
         self._random = Random(seed)  # noqa: S311  a sample, not a secret
 
     def offer(self, thing: T) -> None:
-        """Keep a thing, perhaps in the place of another."""
+        """Offer an item, which may replace another one."""
         self.offered += 1
         if len(self.kept) < self._size:
             self.kept.append(thing)
@@ -30,29 +30,29 @@ class Reservoir[T]:
 
 
 type Counted = Sequence[tuple[str, int]]
-"""A word's requests: of which component each is, and how many input tokens it has."""
+"""A word's requests: component and input tokens of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What a sample says of the whole: the mean tokens of each component's requests, and by how much all may be off."""
+    """A projection: mean input tokens per component, and the margin of error of the total."""
 
     means: Mapping[str, float]
     margin: int
 
 
 def projected(sample: Sequence[Counted], words: int) -> Projection:
-    """Reckon a sample of words up to `words`. The margin is that of 95 % confidence.
+    """Project a sample to `words` words, with a margin of 95 % confidence.
 
-    A word's requests share its definitions, so that they are long or short together: what varies by chance is the
-    word, and the margin follows from how far words lie from what their requests' means would give them.
+    A word's requests share its definitions, so their lengths correlate: the sampling unit is the word, and the margin
+    follows from the deviation of words from the sum of their requests' means.
     """
     requests, tokens = Counter[str](), Counter[str]()
     for component, count in _flat(sample):
         requests[component] += 1
         tokens[component] += count
     means = {component: tokens[component] / number for component, number in requests.items()}
-    if len(sample) < 2 or words <= len(sample):  # noqa: PLR2004  one word says nothing of how words differ
+    if len(sample) < 2 or words <= len(sample):  # noqa: PLR2004  a single word has no variance
         return Projection(means, 0)
     squares = sum(sum(count - means[component] for component, count in word) ** 2 for word in sample)
     deviation = sqrt(squares / (len(sample) - 1))

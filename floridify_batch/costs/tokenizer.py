@@ -1,7 +1,6 @@
-"""Token counts, offline, with the ranks that ship in `data/`.
+"""Offline tokenizer: `o200k_base`, the encoding of all current OpenAI chat models, with the ranks in `data/`.
 
-The ranks are those of `o200k_base`, the encoding of every current OpenAI chat model. Loading them costs some 90 MB
-and 0.3 s, so it happens once, at the first count.
+The ranks are loaded at the first count, which takes 0.3 s and 90 MB.
 """
 
 import gzip
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 RANKS_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 
-# The splitting pattern of o200k_base: part of the encoding's definition, like the ranks.
+# The pre-tokenization pattern of o200k_base: part of the encoding's definition, like the ranks.
 _CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _PATTERN = "|".join(
     (
@@ -35,10 +34,10 @@ _PATTERN = "|".join(
 _TOKENS = re.compile(rb"^\S+", re.MULTILINE)
 
 TOKENS_PER_MESSAGE = 4
-"""Role and separators around each message of a chat request."""
+"""Overhead of a chat message: role and separators."""
 
 TOKENS_PER_REQUEST = 3
-"""The primer of the reply."""
+"""Overhead of a chat request: the reply's first tokens."""
 
 
 @cache
@@ -48,10 +47,10 @@ def _encoding() -> "Encoding":
     plain = gzip.decompress(files(__package__).joinpath("data/o200k_base.tiktoken.gz").read_bytes())
     if hashlib.sha256(plain).hexdigest() != RANKS_SHA256:
         raise RuntimeError("the tokenizer's ranks in floridify_batch/data are damaged; reinstall batch-synth")
-    ranks = dict(zip(map(a2b_base64, _TOKENS.findall(plain)), count()))  # they stand in the order of their ranks
+    ranks = dict(zip(map(a2b_base64, _TOKENS.findall(plain)), count()))  # the file is sorted by rank
     return Encoding("o200k_base", pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={})
 
 
 def count_tokens(text: str) -> int:
-    """How many tokens a text is for the service; special tokens in it count as the plain text they are."""
+    """Count the tokens of a text; special tokens in it count as plain text."""
     return len(_encoding().encode_ordinary(text))

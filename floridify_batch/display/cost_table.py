@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain, shorten
 from floridify_batch.formatting import count, counted, dollars
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import PurePath
 
-from floridify_batch.costs.price import Usage, together
+from floridify_batch.costs.usage import Usage, together
 from floridify_batch.display.chart import Deed, ProgressPlot, Tick, TimeAxis, progress_plot
 from floridify_batch.run.budget import other_rate_of
 from floridify_batch.run.event import Totals
@@ -272,14 +272,12 @@ def _components(ledger: Ledger) -> tuple[ComponentLine, ...]:
     """The components by what they cost, the dearest first; by tokens where the price is unknown."""
     by_tokens = any(spent.cost is None for spent in ledger.spent.values())
     sizes = {
-        name: Decimal(spent.usage.usage().total) if by_tokens else spent.cost or Decimal(0)
+        name: Decimal(spent.usage.total) if by_tokens else spent.cost or Decimal(0)
         for name, spent in ledger.spent.items()
     }
     largest = max(sizes.values(), default=Decimal(0))
     return tuple(
-        ComponentLine(
-            name, spent.answered, spent.failed, spent.usage.usage(), spent.cost, _percent(sizes[name], largest)
-        )
+        ComponentLine(name, spent.answered, spent.failed, spent.usage, spent.cost, _percent(sizes[name], largest))
         for name, spent in sorted(ledger.spent.items(), key=lambda item: (-sizes[item[0]], item[0]))
     )
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from floridify_batch.costs.account import Forecast
+from floridify_batch.costs.usage import Forecast
 from floridify_batch.display.live_screen import KINDS_SHOWN, troubles_of
 from floridify_batch.display.text import framed, plain
 from floridify_batch.display.view import RunView, verdict

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from floridify_batch.costs.price import together
+from floridify_batch.costs.usage import together
 from floridify_batch.display.text import WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
 from floridify_batch.formatting import STATES, brief, count, counted, dollars, span, stamp
 from floridify_batch.run.ledger import SETTLED

@@ -12,9 +12,9 @@ from decimal import Decimal
 from math import ceil
 
 from floridify_batch.components.recipe import Scope
-from floridify_batch.costs.account import Forecast
 from floridify_batch.costs.answer_length import Length, Origin, prior
-from floridify_batch.costs.price import Price, Rates, Usage, rates
+from floridify_batch.costs.price import Price, Rates, rates
+from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.plan import Question
 from floridify_batch.words.entry import Entry

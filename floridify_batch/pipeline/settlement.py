@@ -16,7 +16,8 @@ import orjson
 
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import AnswerError, CustomIdParts, parse_custom_id
-from floridify_batch.costs.price import Bills, Usage, usage_of
+from floridify_batch.costs.price import Bills
+from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.pipeline.chunk import Expected, damaged
 from floridify_batch.pipeline.plan import Brief
 

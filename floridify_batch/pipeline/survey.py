@@ -17,10 +17,10 @@ from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.request import SynthesisRequest
-from floridify_batch.costs.account import Spent
 from floridify_batch.costs.answer_length import Length, Observed, Origin, measured, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
+from floridify_batch.costs.usage import Spent
 from floridify_batch.pipeline.chunk import ChunkSize, Limits, group
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from floridify_batch.components.request import SynthesisRequest
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.timing import Direction
 
 DEFAULT_MODEL = "gpt-6-luna"

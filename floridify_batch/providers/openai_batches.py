@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
 
 from floridify_batch.components.request import ENDPOINT
-from floridify_batch.costs.price import BATCH_DISCOUNT, Usage
+from floridify_batch.costs.price import BATCH_DISCOUNT
+from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing
 from floridify_batch.providers.batch_list import Listed, Listing, Page

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from floridify_batch.costs.account import Forecast
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.formatting import exact
 from floridify_batch.run.budget import expected_in_flight, other_rate_of
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
@@ -78,14 +77,13 @@ def costs_of(ledger: Ledger) -> Costs:
     """Add a run's ledger up."""
     settings, totals = ledger.run.settings, ledger.totals()
     other = other_rate_of(settings)
-    spent = sorted(ledger.spent.items(), key=lambda item: (-(item[1].cost or 0), -item[1].usage.usage().total))
+    spent = sorted(ledger.spent.items(), key=lambda item: (-(item[1].cost or 0), -item[1].usage.total))
     return Costs(
         model=settings.model,
         immediate=settings.immediate,
         finished=ledger.finished,
         components=tuple(
-            ComponentCost(name, each.answered, each.failed, each.billed, each.usage.usage(), each.cost)
-            for name, each in spent
+            ComponentCost(name, each.answered, each.failed, each.billed, each.usage, each.cost) for name, each in spent
         ),
         batches=tuple(_batch(record) for record in ledger.in_state(*SETTLED) if record.answered + record.failed),
         usage=totals.usage,
@@ -106,8 +104,8 @@ def _batch(record: ChunkRecord) -> BatchCost:
         record.requests,
         record.answered,
         record.failed,
-        record.usage.usage(),
-        record.service_usage.usage() if record.service_usage else None,
+        record.usage,
+        record.service_usage,
         record.cost,
     )
 

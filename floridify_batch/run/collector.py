@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.costs.account import Spent, TokenCount
 from floridify_batch.costs.answer_length import Observed
-from floridify_batch.costs.price import Bills, Usage
+from floridify_batch.costs.price import Bills
+from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
@@ -64,7 +64,7 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         completed_at=(job.completed_at or run.clock()).timestamp(),
         unanswered_reason=rest.reason,
         unanswered_detail=rest.detail,
-        service_usage=TokenCount.of(job.usage) if job.usage else None,
+        service_usage=job.usage,
     )
     record = await store(run, record)
     if refused:
@@ -120,7 +120,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         answered=tally.answered,
         billed=sum(bill.requests for bill in bills.by_component.values()),
         failures=dict(tally.failures),
-        usage=TokenCount.of(usage),
+        usage=usage,
         cost=cost,
         stored_at=run.clock().timestamp(),
     )
@@ -142,7 +142,7 @@ def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
     names = bills.by_component.keys() | tally.answers.keys() | tally.failed.keys()
     spent = {name: Spent(answered=tally.answers[name], failed=tally.failed[name]) for name in sorted(names)}
     for name, bill in bills.by_component.items():
-        spent[name] += Spent(billed=bill.requests, usage=TokenCount.of(bill.usage), cost=bill.cost)
+        spent[name] += Spent(billed=bill.requests, usage=bill.usage, cost=bill.cost)
     return spent
 
 
@@ -158,7 +158,7 @@ def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, 
 
 def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
     """The batch's own usage is a second count of the same thing: where it is another, the user should know."""
-    billed = record.service_usage and record.service_usage.usage()
+    billed = record.service_usage
     if billed and (billed.input, billed.output) != (usage.input, usage.output):
         run.observer.notify(
             Noticed(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from floridify_batch.components.failure import Failure
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.timing import Direction
 
 

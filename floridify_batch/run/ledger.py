@@ -21,14 +21,15 @@ and those that no new chunk holds yet are in `retrying`, by their ordinals in th
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
-from floridify_batch.costs.account import Adopted, Dollars, Forecast, Spent, TokenCount
-from floridify_batch.costs.price import Rates, Usage, together
+from floridify_batch.costs.price import Rates
+from floridify_batch.costs.usage import Dollars, Forecast, Spent, Usage, together
 from floridify_batch.run.event import Totals
 from floridify_batch.run.settings import RunInfo
 from floridify_batch.words.word_log import WordLog
@@ -110,8 +111,8 @@ class ChunkRecord(BaseModel):
     answered: int = 0
     billed: int | None = None
     failures: dict[str, int] = Field(default_factory=dict)
-    usage: TokenCount = TokenCount()
-    service_usage: TokenCount | None = None
+    usage: Usage = Usage()
+    service_usage: Usage | None = None
     cost: Dollars | None = Decimal(0)
 
     @property
@@ -125,6 +126,16 @@ class ChunkRecord(BaseModel):
 
 
 type ProcessedWords = Annotated[Sequence[str], PlainValidator(WordLog.of), PlainSerializer(list, return_type=list[str])]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Progress from a checkpoint that has only the six documented keys: processed words, US dollars and tokens."""
+
+    words: frozenset[str] = frozenset()
+    cost: Decimal = Decimal(0)
+    tokens: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Ledger(BaseModel):
@@ -212,10 +223,10 @@ class Ledger(BaseModel):
         """Price the usage whose cost is unknown."""
         for record in self.chunks:
             if record.cost is None:
-                self.note(record.number, cost=rate.cost(record.usage.usage()))
+                self.note(record.number, cost=rate.cost(record.usage))
         for component, spent in self.spent.items():
             if spent.cost is None:
-                self.spent[component] = spent.model_copy(update={"cost": rate.cost(spent.usage.usage())})
+                self.spent[component] = spent.model_copy(update={"cost": rate.cost(spent.usage)})
 
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
         """Return the chunks in any of these states, in the order of their numbers."""
@@ -248,7 +259,7 @@ class Ledger(BaseModel):
             requests=sum(record.requests for record in counted),
             answered=sum(record.answered for record in counted),
             failed_requests=sum(record.failed for record in counted),
-            usage=sum((record.usage.usage() for record in counted), Usage()),
+            usage=sum((record.usage for record in counted), Usage()),
             cost=cost_of(counted, self.carried_cost),
             retried=sum(record.retried for record in counted),
         )

@@ -20,7 +20,8 @@ from floridify_batch.components.definition_recipes import RECIPES, counts_named
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import mark_of, parse_custom_id
-from floridify_batch.costs.price import Bills, Price, Usage, together
+from floridify_batch.costs.price import Bills, Price
+from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.chunk import Expected, read_expected

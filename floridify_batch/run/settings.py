@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.components.definition_recipes import components_named
-from floridify_batch.costs.account import Dollars
 from floridify_batch.costs.price import Price
+from floridify_batch.costs.usage import Dollars
 from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import CONCURRENCY

@@ -12,7 +12,7 @@ from floridify_batch.components import answer as answers
 from floridify_batch.components.change import Change, writes_of
 from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.recipe import Provenance, SynthesisComponent
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import Entry, Stamp, derived_id
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything

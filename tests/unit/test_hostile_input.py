@@ -17,7 +17,7 @@ from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import custom_id, parse_answer
-from floridify_batch.costs.account import TokenCount
+from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import CheckpointError
 from floridify_batch.pipeline.chunk import API_MAX_BYTES, API_MAX_REQUESTS, ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import indexed_answers, settle
@@ -140,7 +140,7 @@ def whole_ledger() -> Ledger:
         completed_at=2.0,
         answered=3,
         failures={"expired": 1},
-        usage=TokenCount(input=100, output=20),
+        usage=Usage(input=100, output=20),
         cost=Decimal("0.0000123"),
     )
     second = chunk.model_copy(update={"number": 2, "state": ChunkState.SUBMITTED})

@@ -11,7 +11,7 @@ from floridify_batch.components.change import Change, Collection, Insert, Replac
 from floridify_batch.components.definition_outcomes import merged
 from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.recipe import Provenance, Scope, SynthesisComponent
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
 
 C = SynthesisComponent

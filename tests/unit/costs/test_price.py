@@ -10,17 +10,8 @@ from genai_prices import calc_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.costs.price import (
-    BATCH_DISCOUNT,
-    Bill,
-    Price,
-    Usage,
-    dollars_named,
-    price_named,
-    rates,
-    request_cost,
-    usage_of,
-)
+from floridify_batch.costs.price import BATCH_DISCOUNT, Bill, Price, dollars_named, price_named, rates, request_cost
+from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
 
 MODELS = ("gpt-6-luna", "gpt-5.6-luna", "gpt-5.4-nano", "gpt-5.4-mini", "gpt-4o-mini", "gpt-5-mini", "gpt-5-nano", "o3")

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.costs.answer_length import Observed, Origin, measured
-from floridify_batch.costs.price import Price, Usage
+from floridify_batch.costs.price import Price
+from floridify_batch.costs.usage import Usage
 from floridify_batch.display.json_output import JsonDisplay, event_name, event_object, write_event
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import (

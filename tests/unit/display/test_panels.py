@@ -16,9 +16,8 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.costs.account import Forecast
 from floridify_batch.costs.answer_length import Observed, Origin, measured
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import JsonDisplay
 from floridify_batch.display.live_region import Frame

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.costs.account import Forecast, Spent, TokenCount
+from floridify_batch.costs.usage import Forecast, Spent, Usage
 from floridify_batch.display.report import WORDS_LISTED, Example, Look, Report, report_of
 from floridify_batch.display.report_page import FIRST_LINE, page
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
@@ -46,13 +46,13 @@ def chunk(number: int = 1, state: ChunkState = S.DONE, **more: Any) -> ChunkReco
     if state in (S.ANSWERED, S.STORED, S.DONE, S.LOST):
         facts |= {"completed_at": T0 + HOUR}
     if state in (S.STORED, S.DONE):
-        usage = TokenCount(input=2000, output=500)
+        usage = Usage(input=2000, output=500)
         facts |= {"answered": 8, "failures": {"refused": 2}, "usage": usage, "cost": Decimal("0.25")}
     return ChunkRecord(number=number, state=state, **facts | more)
 
 
 def spent(answered: int, failed: int, cost: str | None) -> Spent:
-    tokens = TokenCount(input=answered * 250, output=answered * 50)
+    tokens = Usage(input=answered * 250, output=answered * 50)
     return Spent(answered=answered, failed=failed, usage=tokens, cost=None if cost is None else Decimal(cost))
 
 

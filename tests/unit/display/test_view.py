@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.display.view import (
     FINISHED_SHOWN,
     WORDS_SHOWN,

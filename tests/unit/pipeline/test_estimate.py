@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.components.recipe import SynthesisComponent as C
-from floridify_batch.costs.account import Spent, TokenCount
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import Price
+from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.pipeline.plan import brief
@@ -185,7 +185,7 @@ async def test_answers_of_this_database(tmp_path: Path) -> None:
 
 async def test_answers_of_this_run_come_first() -> None:
     """What this run has learned of its own answers is nearer than anything else."""
-    spent = {C.SYNONYMS: Spent(answered=3, billed=4, usage=TokenCount(input=400, output=400))}
+    spent = {C.SYNONYMS: Spent(answered=3, billed=4, usage=Usage(input=400, output=400))}
     estimate = await estimated(["qwrt"], NoDatabase(), spent=spent)
     length = estimate.length(C.SYNONYMS)
     assert (length.origin, length.answers, length.expected) == (Origin.RUN, 4, 100)

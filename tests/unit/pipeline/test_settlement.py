@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from floridify_batch.components.answer import CEFRLevelResponse
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import custom_id, parse_answer
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import CheckpointError
 from floridify_batch.pipeline.chunk import Expected
 from floridify_batch.pipeline.settlement import AnswerIndex, WordOutcome, indexed_answers, settle

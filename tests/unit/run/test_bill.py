@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from floridify_batch.costs.account import Forecast
-from floridify_batch.costs.price import Price, Usage
+from floridify_batch.costs.price import Price
+from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.cost_table import costs_panel
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_object, costs_of
 from floridify_batch.run.driver import Driver

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.costs.account import Adopted, TokenCount
+from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.files import ChunkFolder
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.ledger import Adopted, ChunkState, Ledger
 from tests.ledgers import record, run_info
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -36,7 +36,7 @@ SIX_KEYS = {
 
 
 def ledger() -> Ledger:
-    usage, cost = TokenCount(input=100, output=20), Decimal("0.0000123")
+    usage, cost = Usage(input=100, output=20), Decimal("0.0000123")
     chunk = record(1, ChunkState.STORED, words=1, requests=4, answered=4, usage=usage, cost=cost)
     return Ledger(
         start_time=1.5, run=run_info(words=2), processed_words=["happy"], failed_words={"é": "x"}, chunks=[chunk]

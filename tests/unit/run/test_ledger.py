@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.costs.account import TokenCount
-from floridify_batch.costs.price import Usage
+from floridify_batch.costs.usage import Usage
 from floridify_batch.run.ledger import TRANSITIONS, ChunkRecord, ChunkState, IllegalMove, Ledger, cost_of
 from tests.ledgers import record, run_info
 
@@ -101,7 +100,7 @@ def stored(number: int, **more: Any) -> ChunkRecord:
     facts: dict[str, Any] = {
         "answered": 6,
         "failures": {"expired": 1, "http 500": 1},
-        "usage": TokenCount(input=100, cached=10, output=20),
+        "usage": Usage(input=100, cached=10, output=20),
         "cost": Decimal("0.1"),
     }
     return record(number, S.STORED, **facts | more)

@@ -1,0 +1,107 @@
+"""Usage and what is recorded of it: tokens as billed, the cost of a component's answers, the estimate shown before.
+
+Of the records that count tokens or money, `Usage` is the sum, `Bill` and `Bills` (in `price`) price requests one by one
+while answers are read, `Spent` is what a checkpoint keeps of a component, and `Forecast` what the user agreed to.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+type Dollars = Annotated[Decimal, Field(ge=0, lt=10**12, allow_inf_nan=False)]
+"""An amount of US dollars, checked: an impossible one in a damaged checkpoint must not be written back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the service counts them. `cached` is part of `input`, `reasoning` part of `output`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input + other.input,
+            self.cached + other.cached,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+        )
+
+    @property
+    def total(self) -> int:
+        """Input and output tokens."""
+        return self.input + self.output
+
+
+def usage_of(body: Mapping[str, Any]) -> Usage:
+    """The usage in the body of an answer; tokens that it does not state count as 0."""
+    usage = _object(body.get("usage"))
+    read, written = _object(usage.get("prompt_tokens_details")), _object(usage.get("completion_tokens_details"))
+    return Usage(
+        _number(usage.get("prompt_tokens")),
+        _number(read.get("cached_tokens")),
+        _number(usage.get("completion_tokens")),
+        _number(written.get("reasoning_tokens")),
+    )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def together(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of costs in US dollars; None if one of them is unknown."""
+    known = list(costs)
+    return None if None in known else sum((cost for cost in known if cost is not None), Decimal(0))
+
+
+class Spent(BaseModel):
+    """The requests of a component and their cost in US dollars (None: unknown), in a checkpoint.
+
+    `billed`: the number of requests with usage, whether or not their answers could be used.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answered: int = 0
+    failed: int = 0
+    billed: int = 0
+    usage: Usage = Usage()
+    cost: Dollars | None = Decimal(0)
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            answered=self.answered + other.answered,
+            failed=self.failed + other.failed,
+            billed=self.billed + other.billed,
+            usage=self.usage + other.usage,
+            cost=together((self.cost, other.cost)),
+        )
+
+
+class Forecast(BaseModel):
+    """The estimate that the user agreed to: requests and tokens of all waves, US dollars (None: unknown).
+
+    `immediate`: the expected cost at the standard price.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    low: Dollars | None = None
+    expected: Dollars | None = None
+    high: Dollars | None = None
+    immediate: Dollars | None = None
