@@ -1,6 +1,6 @@
-"""Documents of the Floridify database, read into entries and written from changes: nothing here waits for a server.
+"""Documents of Floridify's database: read into entries, and written from changes. Pure.
 
-What depends on the database's age (how ids are spelled, a word's language) goes by its `Layout`.
+The spelling of ids and languages follows the database's `Layout`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,12 +49,12 @@ ENTRY_FIELDS = (
 
 type Document = Mapping[str, Any]
 type Stamps = Mapping[Any, Stamp]
-"""The stamps that have been read, by the ids that documents bear."""
+"""Known stamps, by the ids that documents refer to them with."""
 
 
 @dataclass(slots=True)
 class Found:
-    """The documents of many words, by the ids of the words."""
+    """The documents of many words, by word id."""
 
     words: list[Document] = field(default_factory=list)
     definitions: dict[Any, dict[Any, Document]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Found:
 
 
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
-    """A word's entry: with the definitions of its synthesis entry, or all of them where it has none."""
+    """A word's entry: with the definitions of its synthesis entry, or with all definitions if it has none."""
     identity = document["_id"]
     entries = found.entries.get(identity, [])
     ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), {})
@@ -93,14 +93,14 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
 
 
 def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Iterable[Document]:
-    """A word's definitions in the order in which its providers' entries list them; then those that none lists."""
+    """A word's definitions in the order of its providers' entries; then those that no entry lists."""
     listed = dict.fromkeys(each for entry in entries for each in entry.get("definition_ids") or ())
     yield from (own[each] for each in listed if each in own)
     yield from (document for identity, document in own.items() if identity not in listed)
 
 
 def _attributed(document: Document, entries: Iterable[Document]) -> Document:
-    """A source's definition with its provider. In older layouts only the provider's entry, which lists it, says who."""
+    """A source's definition with its providers; in older layouts, only the entry that lists it names one."""
     if "providers" in document:
         return document
     listing = (entry for entry in entries if document["_id"] in (entry.get("definition_ids") or ()))
@@ -108,7 +108,7 @@ def _attributed(document: Document, entries: Iterable[Document]) -> Document:
 
 
 def _is_made(document: Document, made: Sequence[Document]) -> bool:
-    """Whether a definition is one of our own making, rather than a source."""
+    """Whether a definition was synthesised, rather than taken from a source."""
     if (document.get("providers") or []) == [SYNTHESIS] or document.get("source_definitions"):
         return True
     return any(document is each for each in made)
@@ -128,7 +128,7 @@ def _definition(document: Document, stamps: Stamps) -> Definition:
     fields.setdefault("text", "")
     cluster = fields.get("meaning_cluster")
     if cluster and not cluster.get("slug"):
-        # In older layouts a cluster's id is its slug, and the only one.
+        # In older layouts a cluster has an id only, which is its slug.
         fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
     return Definition(id=doc_id(document["_id"]), stamps=_stamps_of(document, stamps), **fields)
 
@@ -139,7 +139,7 @@ def _stamps_of(document: Document, stamps: Stamps) -> dict[str, Stamp]:
 
 
 def doc_id(value: object) -> DocId:
-    """An id as the rest of the program knows it."""
+    """An id in the form that the other rooms use."""
     return DocId(str(value))
 
 
@@ -157,7 +157,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
 
 
 def encoded(value: Any, layout: Layout = TODAY) -> Any:
-    """A value as the database holds it: references to other documents in its spelling, wherever they stand."""
+    """A value as the database holds it, with references at any depth in the layout's spelling."""
     if isinstance(value, DocId):
         return spelled(value, as_string=layout.string_references)
     if isinstance(value, dict):
@@ -168,17 +168,17 @@ def encoded(value: Any, layout: Layout = TODAY) -> Any:
 
 
 def encoded_id(identity: DocId, layout: Layout = TODAY) -> Any:
-    """An `_id` as the database holds it."""
+    """An `_id` in the layout's spelling."""
     return spelled(identity, as_string=layout.string_ids)
 
 
 def stamp_fields(stamp: Stamp) -> dict[str, Any]:
-    """A stamp as it is stored, without its id."""
+    """The fields of a stamp's document, without its id."""
     return {name: value for name, value in asdict(stamp).items() if name != "id"}
 
 
 def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TODAY) -> "list[UpdateOne]":
-    """What a batch's answers were like, for the stamps of theirs that exist: none is made for it."""
+    """Updates that record the answer lengths of a batch on its stamps; no stamp is created."""
     from pymongo import UpdateOne
 
     return [
@@ -191,7 +191,7 @@ def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TO
 
 
 def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:
-    """The document of a word that was not there."""
+    """The document of a new word."""
     return {
         "text": word.text,
         "normalized": word.text.casefold(),
@@ -202,12 +202,12 @@ def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:
 
 
 def upsert(identity: DocId, fields: Document, made: datetime, layout: Layout = TODAY) -> "UpdateOne":
-    """Insert a document unless it is there, in whichever spelling of its id."""
+    """Insert a document unless it exists under either spelling of its id."""
     from pymongo import UpdateOne
 
     whole = encoded(dict(fields), layout) | {"created_at": made, "updated_at": made, "version": 1}
     if layout.both_ids:
-        whole["_id"] = encoded_id(identity, layout)  # the condition names two, and so cannot say which to make
+        whole["_id"] = encoded_id(identity, layout)  # the condition matches two spellings, so the new one is named
     return UpdateOne(_named(identity, layout), {"$setOnInsert": whole}, upsert=True)
 
 
@@ -227,7 +227,7 @@ def updates_of(merged: Iterable[Merged], layout: Layout = TODAY) -> "dict[Collec
 
 
 def _not_done(document: Merged, layout: Layout) -> dict[str, Any]:
-    """What the document does not say if this was not done yet: all stamps come together, so one will do."""
+    """A condition that the update was not applied yet: all stamps are written together, so one is enough."""
     first = next(iter(document.stamps.items()), None)
     if first is None:
         return {}

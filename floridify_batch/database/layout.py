@@ -1,9 +1,9 @@
-"""The layouts that Floridify's database has had: told apart by what is there, so that it is written in kind. Pure.
+"""The layouts that Floridify's database has had, detected from its documents; writes use the same layout. Pure.
 
-Older databases differ in up to four traits, each for itself: `_id`s as strings; references to them as strings (often
-while the `_id`s are ObjectIds); `words.language` for `words.languages`; entries in two collections for one.
-A database that was carried over in part shows both sides of a trait. Then both are looked for, and what is new is
-written like the newest document looked at; of equally new ones, like today's.
+Older databases differ in up to four independent traits: `_id`s as strings; references to them as strings (often while
+the `_id`s are ObjectIds); `words.language` for `words.languages`; entries in two collections for one. A database that
+was migrated in part shows both variants of a trait. Then both are searched, and new documents are written like the
+newest sampled document; if equally new, like today's.
 
 An id is a `DocId` in the program, and 24 hex digits or an ObjectId in the database.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 type Document = Mapping[str, Any]
 
 SYNTHESISED = "synthesized_dictionary_entries"
-"""Where older databases have the entries that are made from all sources."""
+"""The collection of synthesis entries in older databases."""
 
 PROVIDED = "provider_data"
-"""Where older databases have the entries of the sources."""
+"""The collection of the sources' entries in older databases."""
 
 ENTRY_COLLECTIONS: Mapping[str, Mapping[str, Any]] = {
     Collection.ENTRIES: {},
@@ -36,20 +36,20 @@ ENTRY_COLLECTIONS: Mapping[str, Mapping[str, Any]] = {
 """Every collection that has held entries, with the fields that its documents imply and do not have."""
 
 REFERENCES = ("word_id", "definition_ids", "example_ids")
-"""The fields by which it is told how documents refer to each other."""
+"""The fields from which the spelling of references is detected."""
 
 SHOWN = ("languages", "language", "created_at", *REFERENCES)
-"""The fields that are looked at."""
+"""The fields that are sampled."""
 
 SAMPLE = 50
-"""Documents that are looked at from each end of a collection.
+"""The number of documents that are sampled from each end of a collection.
 
-In the order of `_id` strings come before ObjectIds, so that both are seen; what came last is seen in the order of
-arrival, since ids that follow from something else tell no time.
+In `_id` order strings precede ObjectIds, so that both are seen; the latest documents are seen in natural order, since
+derived ids do not encode time.
 """
 
 SAMPLED = (Collection.WORDS, Collection.DEFINITIONS, *ENTRY_COLLECTIONS)
-"""The collections that are looked into."""
+"""The collections that are sampled."""
 
 
 def in_language(language: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def in_language(language: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a database spells ids and languages, and where it has entries. `both_…`: it does so in today's way, too."""
+    """The traits of a database's layout. `both_…`: documents with today's variant exist, too."""
 
     string_ids: bool = False
     string_references: bool = False
@@ -72,7 +72,7 @@ class Layout:
 
     @property
     def language_field(self) -> str:
-        """The field of a word that says its language."""
+        """The language field of a word."""
         return "language" if self.single_language else "languages"
 
     def of_language(self, language: str) -> dict[str, Any]:
@@ -82,42 +82,42 @@ class Layout:
         return {self.language_field: language}
 
     def language_fields(self, language: str) -> dict[str, Any]:
-        """What a new word says of its language."""
+        """The language field of a new word."""
         return {"language": language} if self.single_language else {"languages": [language]}
 
     @property
     def entry_collections(self) -> tuple[str, ...]:
-        """Where entries are read: first where ours are written."""
+        """The collections of entries; first the one that we write to."""
         older, today = (SYNTHESISED, PROVIDED), (str(Collection.ENTRIES),)
         if self.both_entries:
             return (*older, *today) if self.split_entries else (*today, *older)
         return older if self.split_entries else today
 
     def home(self, collection: str) -> str:
-        """Where new documents of a collection are written; those of entries are ours."""
+        """The collection for new documents; of entries, that of synthesis entries."""
         return SYNTHESISED if collection == Collection.ENTRIES and self.split_entries else str(collection)
 
     def homes(self, collection: str) -> tuple[str, ...]:
-        """Where documents of ours that are there may be. A change that is sent to all meets its document in one."""
+        """The collections that may hold a document of ours; an update is sent to all, and matches in one."""
         if collection == Collection.ENTRIES and self.both_entries:
             return (str(Collection.ENTRIES), SYNTHESISED)
         return (self.home(collection),)
 
     def with_ids(self, ids: Iterable[Any]) -> dict[str, Any]:
-        """A condition that these `_id`s meet, in each spelling that the database has."""
+        """A condition for these `_id`s, in each spelling that the database has."""
         return {"$in": _spellings(ids, self.string_ids, self.both_ids)}
 
     def referring_to(self, ids: Iterable[Any]) -> dict[str, Any]:
-        """A condition that references to these ids meet, in each spelling that the database has."""
+        """A condition for references to these ids, in each spelling that the database has."""
         return {"$in": _spellings(ids, self.string_references, self.both_references)}
 
     def unified[T](self, read: T) -> T:
-        """What was read, with all ids as strings where the database spells one id in two ways; else as it is."""
+        """Documents as read; with all ids as strings where the database spells one id in two ways."""
         unlike = self.both_ids or self.both_references or self.string_ids != self.string_references
         return _as_strings(read) if unlike else read
 
     def describe(self) -> str:
-        """One sentence for whoever starts a run; "" for today's layout."""
+        """A sentence about the layout for the user; "" for today's."""
         traits = list(self._traits())
         if not traits:
             return ""
@@ -125,7 +125,7 @@ class Layout:
 
     def _traits(self) -> Iterator[str]:
         yield from _trait(self.string_ids, self.both_ids, "ids as strings", "ids as ObjectIds")
-        # Where the references are spelled as the ids are, they go without saying.
+        # References that are spelled like ids are not mentioned.
         if (self.string_ids, self.both_ids) != (self.string_references, self.both_references):
             spellings = ("references as strings", "references as ObjectIds")
             yield from _trait(self.string_references, self.both_references, *spellings) or spellings[1:]
@@ -135,28 +135,28 @@ class Layout:
 
 
 def _trait(older: bool, both: bool, as_older: str, as_today: str) -> tuple[str, ...]:
-    """What is to be said of a trait: nothing, where it is today's."""
+    """The description of a trait; none for today's."""
     if both:
         return (f"{as_older} or {as_today}, new ones {'the former' if older else 'the latter'}",)
     return (as_older,) if older else ()
 
 
 TODAY = Layout()
-"""What Floridify makes now, and what an empty database gets."""
+"""The layout of today's Floridify, and of an empty database."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """What one document says of a trait, and how new it is."""
+    """Evidence of a trait in one document, with its age."""
 
     age: float
     older: bool
 
 
 def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]) -> Layout:
-    """The layout of a database of which the collections' names and some documents of each are known.
+    """Detect the layout from the names of the collections and samples of their documents.
 
-    Where nothing shows how documents refer to each other, they do so by the ids as these are spelled.
+    Without any reference in the samples, references are assumed to be spelled like ids.
     """
     documents = [document for found in samples.values() for document in found]
     ids = [_sign(document, isinstance(document["_id"], str)) for document in documents]
@@ -164,7 +164,7 @@ def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]
     languages = list(_language_signs(samples.get(Collection.WORDS, ())))
     entries = [_sign(each, name != Collection.ENTRIES) for name in ENTRY_COLLECTIONS for each in samples.get(name, ())]
     names = set(collections)
-    # Floridify makes its collections before it has anything to put into them.
+    # Floridify creates its collections before their first documents.
     split = _newest(entries) if entries else Collection.ENTRIES not in names and bool(names & {SYNTHESISED, PROVIDED})
     return Layout(
         string_ids=_newest(ids),
@@ -199,7 +199,7 @@ def _language_signs(words: Iterable[Document]) -> Iterator[_Sign]:
 
 
 def _newest(signs: Iterable[_Sign]) -> bool:
-    """Whether the newest document is of the older kind."""
+    """Whether the newest document has the older variant."""
     newest = max(signs, key=lambda sign: (sign.age, not sign.older), default=None)
     return newest is not None and newest.older
 
@@ -212,11 +212,11 @@ def _both(signs: Iterable[_Sign]) -> bool:
 
 
 def spelled(identity: Any, *, as_string: bool) -> Any:
-    """An id as the database holds it."""
+    """An id in a spelling of the database."""
     if as_string:
         return str(identity)
     object_id = _object_id()
-    # What was read may be no id at all; then it is what it is. Ids of our own need no second look.
+    # A value that cannot be an ObjectId stays as it is. Ids of our own need no check.
     return object_id(identity) if isinstance(identity, DocId) or object_id.is_valid(identity) else identity
 
 

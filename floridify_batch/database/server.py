@@ -1,16 +1,16 @@
-"""A `mongod` of our own, for users who have none.
+"""A local `mongod` of our own, for users who have no MongoDB.
 
-One data folder has at most one server, shared by everybody who works in that folder; the first one in starts it and
-the last one out stops it. Two locks in the folder decide who is first and last:
+A data folder has at most one server, shared by all processes that use that folder; the first process starts it, and
+the last one stops it. Two locks in the folder decide which process is first and last:
 
-    door.lock    exclusive, held while coming in and while going out: starting, joining and stopping never overlap
-    users.lock   shared, held by every user as long as it works; who can make it exclusive on leaving is the last
+    door.lock    exclusive, held while joining and while leaving: starting, joining and stopping never overlap
+    users.lock   shared, held by every process that uses the server; one that can make it exclusive is the last
 
-The kernel drops both when their holder dies, however it dies. A killed user therefore leaves a server without users,
-never a wrong count: the next one in finds the server, uses it, and stops it when it is the last. Pids are reused and
-outlive their process in files, so a pid counts as our server only if its command line names this folder and a port.
+The kernel releases both when a process dies. A killed process therefore leaves a running server, never a wrong count:
+the next process finds the server, uses it, and stops it if it is the last. Pids are reused and outlive their process in
+files, so a pid counts as our server only if its command line names this folder and a port.
 
-The server listens on 127.0.0.1 without a password: whoever may run programs on this machine may read it.
+The server listens on 127.0.0.1 without a password: any program on this machine can read it.
 """
 
 import json
@@ -39,12 +39,12 @@ _DOOR, _USERS, _STATE, _LOG = "door.lock", "users.lock", "server.json", "server.
 _ATTEMPTS, _PAUSE = 5, 0.02
 
 _PORT_TAKEN, _FOLDER_IN_USE = 48, 100
-"""Exit codes of mongod that another attempt may mend; 100 also stands for other faults, so attempts are few."""
+"""Exit codes of mongod after which a retry may succeed; 100 has other causes, too, so retries are few."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalMongo:
-    """A server on this machine: `started` by this process, or else joined where it was running."""
+    """A local server; `started` by this process, or joined."""
 
     url: str
     data_folder: Path
@@ -62,10 +62,10 @@ class _Server:
 
 @contextmanager
 def local_mongod(data_folder: Path, *, patience: float = 30.0, binary: Path | None = None) -> Iterator[LocalMongo]:
-    """A server over `data_folder`, started or joined; stopped on leaving if nobody else uses it.
+    """Start or join the server of `data_folder`; stop it on leaving unless another process uses it.
 
-    Coming in takes at most `patience` seconds, and so does going out. `binary` is the mongod to start; without it
-    the one that `find_mongod` finds.
+    Starting and stopping take at most `patience` seconds each. `binary` is the mongod to start, by default the one that
+    `find_mongod` finds.
     """
     if sys.platform == "win32":
         raise DatabaseError("batch-synth starts no MongoDB on Windows: start one, and name it with --mongo-url.")
@@ -91,7 +91,7 @@ def find_mongod(search_path: str | None = None) -> Path | None:
 
 
 def _join_or_start(folder: Path, binary: Path | None, deadline: float) -> tuple[_Server, bool]:
-    """The server of this folder, and whether it had to be started. Only ever called behind the door."""
+    """The server of this folder, and whether it was started. The caller holds the door lock."""
     reason = ""
     for _ in range(_ATTEMPTS):
         found = _find(folder)
@@ -110,9 +110,9 @@ def _join_or_start(folder: Path, binary: Path | None, deadline: float) -> tuple[
 
 
 def _leave(folder: Path, users: int, patience: float) -> None:
-    """Stops the server if nobody else is in.
+    """Stop the server unless another process uses it.
 
-    Whoever keeps the door shut for all our patience is a user too, and asks the same question after us.
+    A process that holds the door lock for all our patience is a user, too, and will do the same check.
     """
     with suppress(DatabaseError), _locked(folder / _DOOR, fcntl.LOCK_EX, time.monotonic() + patience):
         if _try_lock(users, fcntl.LOCK_EX) and (server := _find(folder)) is not None:
@@ -120,16 +120,16 @@ def _leave(folder: Path, users: int, patience: float) -> None:
 
 
 def _start(folder: Path, binary: Path) -> _Server:
-    # Ctrl-C is raised in the main thread alone. Another thread gets from the start to the record in one piece, and
-    # the pool waits for it; so a server that we started is always one that `_leave` can find. A pool does not wait
-    # for a thread that Ctrl-C caught coming up: it has to be there before it is given what matters.
+    # Ctrl-C is raised in the main thread only. Another thread starts and records the server without interruption, and
+    # the pool waits for it, so that `_leave` always finds a server that we started. A pool does not wait for a thread
+    # whose start was interrupted, so the thread is started first, with a no-op.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
         return pool.submit(_spawn, folder, binary, free_port()).result()
 
 
 def _spawn(folder: Path, binary: Path, port: int) -> _Server:
-    """Not by `subprocess`, whose objects complain about a child that outlives them, as ours is meant to."""
+    """Spawn mongod; not by `subprocess`, whose objects warn about a child that outlives them, as ours may."""
     log, soon = folder / _LOG, time.monotonic() + 0.5
     if log.exists():
         log.replace(folder / f"{_LOG}.previous")
@@ -138,30 +138,30 @@ def _spawn(folder: Path, binary: Path, port: int) -> _Server:
     pid = os.posix_spawn(
         binary,
         _arguments(folder, binary, port),
-        os.environ,  # handed on unread: the loader may need it to find libraries
+        os.environ,  # passed on unread: the loader may need it to find libraries
         file_actions=[no_input, to_log, (os.POSIX_SPAWN_DUP2, 1, 2)],
-        setsid=True,  # so that Ctrl-C in the terminal is for us alone, and we stop it in our own time
+        setsid=True,  # so that Ctrl-C in the terminal does not reach it
     )
     while not _command_line(pid) and time.monotonic() < soon:
-        time.sleep(0.001)  # the kernel lets us go on a moment before the new command line can be read
+        time.sleep(0.001)  # the kernel returns a moment before the new command line can be read
     _record(server := _Server(folder, pid, port, binary))
     return server
 
 
 def _arguments(folder: Path, binary: Path, port: int) -> list[str]:
-    """The first five are how `_server_at` knows a server of ours, whichever version of this module started it."""
+    """The command line; `_server_at` recognises a server of ours by the first five arguments, in any version."""
     return [
         *(str(binary), "--dbpath", str(folder), "--port", str(port)),
         *("--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet", "--wiredTigerCacheSizeGB", "0.25"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        # The journal stays on. Not preparing its files ahead, and cutting it into shorter ones, takes an empty
-        # folder from 301 MB to 17, at the same speed.
+        # The journal stays on. Without preallocation, and with smaller files, an empty folder takes 17 MB instead of
+        # 301, at the same speed.
         *("--wiredTigerEngineConfigString", "log=(prealloc=false,file_max=16MB)"),
     ]
 
 
 def _stop(server: _Server, patience: float) -> None:
-    """Asks, waits, and in the end insists: the journal makes even that safe."""
+    """Stop the server: SIGTERM, then SIGKILL, which the journal makes safe."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + patience
         if _exit_code(server) is None:
@@ -184,7 +184,7 @@ def _record(server: _Server) -> None:
 
 
 def _pid_in(file: Path) -> int:
-    """What our record or mongod's lock file says; 0, which is nobody's, if it is missing, damaged or empty."""
+    """The pid in our record or in mongod's lock file; 0 if the file is missing, damaged or empty."""
     try:
         content = json.loads(file.read_bytes())
         return int(content["pid"] if isinstance(content, dict) else content)
@@ -198,7 +198,7 @@ def _server_at(pid: int, folder: Path) -> _Server | None:
 
 
 def _exit_code(server: _Server) -> int | None:
-    """None while it runs. How it ended is told to its parent alone; if that is not us, it is 0 for us."""
+    """The exit code; None while it runs, and 0 if it ended as the child of another process."""
     with suppress(ChildProcessError):
         ended, status = os.waitpid(server.pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if ended else None
@@ -220,28 +220,28 @@ def _command_line_from_ps(pid: int) -> str:
 
 
 def _wait_until_ready(server: _Server, deadline: float, log: Path | None = None) -> int | None:
-    """None once it takes connections, its exit code if it ended before.
+    """Wait for the server: None once it accepts connections, or its exit code.
 
-    The log must say so as well for a server just started: until then another program may have taken the port.
+    For a server just started, its log must confirm that: another program may have taken the port.
     """
     while (code := _exit_code(server)) is None:
         if (log is None or "waiting for connections" in _text(log).lower()) and listens(server.port):
             return None
         if time.monotonic() > deadline:
-            raise DatabaseError(f"mongod (pid {server.pid}) takes no connections; its log: {server.folder / _LOG}.")
+            raise DatabaseError(f"mongod (pid {server.pid}) accepts no connections; its log: {server.folder / _LOG}.")
         time.sleep(_PAUSE)
     return code
 
 
 def listens(port: int) -> bool:
-    """Whether anybody takes connections at a port of this machine."""
+    """Whether a program accepts connections at a local port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 at which nothing listens."""
+    """A free port on 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -261,13 +261,15 @@ def _text(log: Path) -> str:
 
 
 def _early_end(folder: Path, code: int) -> str:
-    """The first complaint in the log: those that follow come of it. Before it has a log, mongod's last words."""
-    lines = [line for line in _text(folder / _LOG).splitlines() if line.strip()] or ["it said nothing"]
+    """The first error in mongod's log, which causes the others; or its last output before it has a log."""
+    lines = [line for line in _text(folder / _LOG).splitlines() if line.strip()] or ["no output"]
     complaint = next((line for line in lines if re.search(r'"s":"[EF]"', line)), lines[-1])
     parts = re.findall(r'"(?:msg|error|errmsg)":"((?:[^"\\]|\\.)*)"', complaint) or [complaint]
     how = f"with code {code}" if code >= 0 else f"by signal {-code}"
     advice = " Install that library with the system's package manager." if "shared librar" in complaint else ""
-    return f"mongod ended {how} before it took connections: {': '.join(parts)[:400]} (log: {folder / _LOG}).{advice}"
+    return (
+        f"mongod ended {how} before it accepted connections: {': '.join(parts)[:400]} (log: {folder / _LOG}).{advice}"
+    )
 
 
 @contextmanager

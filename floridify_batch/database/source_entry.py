@@ -1,6 +1,6 @@
-"""What a source's articles become: words, definitions and one entry per word and source, in today's Floridify layout.
+"""Imported articles as Mongo writes: words, definitions, and one entry per word and source, in today's layout. Pure.
 
-Pure. Every id follows from what it stands for, so that importing twice makes everything once.
+Ids are derived from content, so that an import is idempotent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 type Document = dict[str, Any]
 
-# ── which word an article is of ────────────────────────────────────────────────────────────────────────────────────
+# ── words ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def words_found(documents: Iterable[Document], language: str) -> dict[str, dict[int | None, Word]]:
-    """The words that are there, by spelling and by homograph number; of two with one number, the first made."""
+    """Existing words by spelling and homograph number; of two with the same number, the older one."""
     found: dict[str, dict[int | None, Word]] = {}
     for document in sorted(documents, key=lambda each: str(each["_id"])):
         number = document.get("homograph_number")
@@ -31,12 +31,12 @@ def words_found(documents: Iterable[Document], language: str) -> dict[str, dict[
 
 
 def word_of(article: Article, homographs: dict[int | None, Word], language: str) -> Word:
-    """The word that an article is of, among the homographs of its spelling; a new one joins them.
+    """The word of an article, among the homographs of its spelling; a new word is added to them.
 
-    A source that numbers etymologies makes homographs of them, unless the database has the spelling as one word without
-    a number: that one takes them all, for it may have entries and stamps already. An article without a number is
-    of that word, too, and where there are only numbered ones, of the first. None of this depends on what an earlier
-    import of the same file has added, so that the same article finds the same word again.
+    A source's etymology numbers become homograph numbers, unless the database has the spelling as one word without a
+    number: that word takes all articles, since it may have entries and stamps. An article without a number belongs to
+    that word, too, or else to the first homograph. Words of an earlier import of the same file make no difference, so
+    that an article always finds the same word.
     """
     for number in (article.number, None):
         if number in homographs:
@@ -48,27 +48,27 @@ def word_of(article: Article, homographs: dict[int | None, Word], language: str)
 
 
 def _new_word(text: str, number: int | None, language: str) -> Word:
-    """A word that is not there yet, under the id that a word list would give it where it has no number."""
+    """A new word; without a number, under the id that a word list would derive."""
     if number is None:
         return unknown_entry(text, language).word
     return Word(derived_id("word", language, text, number), text, language, number, stored=False)
 
 
 def word_insert(word: Word, now: datetime) -> "UpdateOne":
-    """Make a word's document unless it is there."""
+    """Insert a word's document unless it exists."""
     return _insert(word.id, new_word(word) | {"homograph_number": word.homograph_number}, now)
 
 
-# ── what a source has of a word ────────────────────────────────────────────────────────────────────────────────────
+# ── entries ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 type Sense = tuple[str, str]
-"""A part of speech and a definition's text: what two definitions of one source and word do not share."""
+"""A part of speech and a definition's text, which together identify a definition of a source and word."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """All that some articles of one source say of a word."""
+    """The content of a source's articles about a word."""
 
     word: Word
     provider: str
@@ -77,13 +77,13 @@ class Draft:
 
     @property
     def entry_id(self) -> DocId:
-        """The id of the source's entry, where it has none yet."""
+        """The id of the source's entry, if that does not exist yet."""
         return derived_id("entry", self.provider, self.word.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A source's entry that is there. `senses`: its definitions, where others than we made them."""
+    """An existing entry of a source. `senses` has the ids of definitions that were not imported by us."""
 
     id: DocId
     definitions: frozenset[DocId]
@@ -93,7 +93,7 @@ class Present:
 
 @dataclass(slots=True)
 class Writes:
-    """What is to be written for a draft. `named`: the ids of all its senses, each as often as it is said."""
+    """The writes of a draft. `named` has the ids of all its senses, with repetitions."""
 
     named: list[DocId]
     definitions: "list[UpdateOne]"
@@ -101,7 +101,7 @@ class Writes:
 
 
 def drafted(articles: Iterable[tuple[Word, Article]]) -> list[Draft]:
-    """Articles gathered by word and source, in their order."""
+    """Group articles by word and source, in their order."""
     drafts: dict[tuple[DocId, str], Draft] = {}
     for word, article in articles:
         draft = drafts.setdefault((word.id, article.provider), Draft(word, article.provider))
@@ -111,7 +111,7 @@ def drafted(articles: Iterable[tuple[Word, Article]]) -> list[Draft]:
 
 
 def writes(draft: Draft, present: Present | None, now: datetime) -> Writes:
-    """What a draft adds to what is there. Definitions that are there are named again, which changes nothing."""
+    """The writes that add a draft to an existing entry; existing definitions are not changed."""
     entry = present.id if present else draft.entry_id
     theirs = present.senses if present else {}
     ids = {sense: theirs.get(sense) or _definition_id(draft, sense) for sense in draft.senses}
@@ -137,9 +137,9 @@ def _entry_write(draft: Draft, present: Present | None, named: Sequence[DocId], 
 
 
 def new_definition(word: DocId, entry: DocId, sense: Sense, provider: str) -> Document:
-    """A definition as a source gives it: every field is there, lists are empty, absent values null.
+    """A source's definition with every field: empty lists, and null for absent values.
 
-    Only its ids are encoded: a file has millions of definitions, and looking into every field takes the most time.
+    Only its ids are encoded: a file has millions of definitions, and visiting every field would take the most time.
     """
     return blank_definition() | {
         "word_id": encoded(word),
@@ -151,7 +151,7 @@ def new_definition(word: DocId, entry: DocId, sense: Sense, provider: str) -> Do
 
 
 def new_entry(word: Word, provider: str, etymology: str | None) -> Document:
-    """A source's entry without its definitions."""
+    """A source's entry without definitions."""
     return {
         **dict.fromkeys(("pronunciation_id", "raw_data", "synonym_chooser", "model_info")),
         **{name: [] for name in ("fact_ids", "phrases", "source_entries")},
@@ -163,12 +163,12 @@ def new_entry(word: Word, provider: str, etymology: str | None) -> Document:
 
 
 def etymology_document(text: str) -> Document:
-    """An etymology of which only the text is known."""
+    """An etymology that has a text only."""
     return {"text": text, "origin_language": None, "root_words": [], "first_known_use": None}
 
 
 def _insert(identity: DocId, document: Document, now: datetime) -> "UpdateOne":
-    """Make a document unless it is there."""
+    """Insert a document unless it exists."""
     from pymongo import UpdateOne
 
     return UpdateOne({"_id": encoded(identity)}, {"$setOnInsert": document | _made(now)}, upsert=True)
@@ -179,7 +179,7 @@ def _made(now: datetime) -> Document:
 
 
 def _entry_with(draft: Draft, definitions: Sequence[DocId], now: datetime) -> "UpdateOne":
-    """Make an entry, or add to the one that was made meanwhile: a word's articles may be far apart in a file."""
+    """Insert an entry, or add to it: a word's articles may be far apart in a file, in blocks written in parallel."""
     from pymongo import UpdateOne
 
     whole = new_entry(draft.word, draft.provider, draft.etymology) | _made(now)
@@ -188,7 +188,7 @@ def _entry_with(draft: Draft, definitions: Sequence[DocId], now: datetime) -> "U
 
 
 def _entry_grown(identity: DocId, definitions: Sequence[DocId], etymology: str | None, now: datetime) -> "UpdateOne":
-    """Add definitions to an entry that is there, and an etymology where it is given."""
+    """Add definitions, and an etymology if there is one, to an existing entry."""
     from pymongo import UpdateOne
 
     values: Document = {"updated_at": now}

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 BLOCK = 1000
-"""Articles that are looked up and written together."""
+"""The number of articles that are looked up and written together."""
 
 IN_FLIGHT = 4
-"""Blocks that are being written while the next one is read."""
+"""The number of blocks that are written while the next one is read."""
 
 _ADVICE = "Mend the database, then give the same command again; what is imported stays."
 
@@ -47,27 +47,27 @@ type Progressed = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Distinct:
-    """Counts different things in 8 bytes for each mention, however many there are."""
+    """Counts distinct strings by their hashes, in 8 bytes per occurrence."""
 
     _parts: tuple[array[int], ...] = field(default_factory=lambda: tuple(array("q") for _ in range(64)))
 
     def add(self, thing: str) -> None:
-        """Mention a thing."""
+        """Add an occurrence."""
         fingerprint = hash(thing)
         self._parts[fingerprint % len(self._parts)].append(fingerprint)
 
     def mentions(self) -> int:
-        """How often anything was mentioned."""
+        """The number of occurrences."""
         return sum(map(len, self._parts))
 
     def count(self) -> int:
-        """How many different things were mentioned: a part at a time, so that no large set comes to be."""
+        """The number of distinct strings, counted per partition to keep sets small."""
         return sum(len(set(part)) for part in self._parts)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What has become of the articles. What is neither new nor repeated was there before."""
+    """Counts of an import. Words and definitions that are neither new nor repeated existed before."""
 
     words: Distinct = field(default_factory=Distinct)
     definitions: Distinct = field(default_factory=Distinct)
@@ -78,7 +78,7 @@ class Tally:
 async def import_articles(
     store: MongoStore, articles: Iterable[Article], language: str, reading: ReadStats, progress: Progressed
 ) -> Tally:
-    """Put articles into the database. Raises `DatabaseError`; what was written until then stays."""
+    """Write articles to the database. Raises `DatabaseError`; earlier blocks stay written."""
     _require_current_layout(store)
     await store.ensure_indexes()
     importer = _Importer(store, language)
@@ -98,7 +98,7 @@ def _require_current_layout(store: MongoStore) -> None:
 
 
 def blocks(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:
-    """Blocks of some `size` articles; those of one word that follow each other are not torn apart."""
+    """Blocks of some `size` articles; consecutive articles of a word stay together."""
     block: list[Article] = []
     for article in articles:
         full = len(block) >= size and article.text != block[-1].text
@@ -111,7 +111,7 @@ def blocks(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:
 
 
 class _Importer:
-    """Writes blocks: words at once, since later blocks must find them, and all else while others are read."""
+    """Writes blocks: words immediately, since later blocks must find them; all else while the next blocks are read."""
 
     def __init__(self, store: MongoStore, language: str) -> None:
         self.tally = Tally()
@@ -120,7 +120,7 @@ class _Importer:
         self._flying: set[asyncio.Task[int]] = set()
 
     async def add(self, block: Sequence[Article]) -> None:
-        """Take a block, as soon as there is room for it."""
+        """Write a block, once fewer than `IN_FLIGHT` blocks are being written."""
         now = datetime.now(UTC)
         drafts = drafted(await self._placed(block, now))
         present = await self._present(drafts)
@@ -137,19 +137,19 @@ class _Importer:
         self._flying.add(asyncio.create_task(self._write(definitions, entries)))
 
     async def land(self, at_most: int) -> None:
-        """Wait until no more than some blocks are being written. Raises what went wrong with one."""
+        """Wait until at most so many blocks are being written. Raises the error of a failed block."""
         while len(self._flying) > at_most:
             done, self._flying = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
             self.tally.new_definitions += sum(task.result() for task in done)
 
     async def abandon(self) -> None:
-        """Let go of what is still being written; nothing, where all went well."""
+        """Cancel the writes that are still pending after an error."""
         for task in self._flying:
             task.cancel()
         await asyncio.gather(*self._flying, return_exceptions=True)
 
     async def _placed(self, block: Sequence[Article], now: datetime) -> list[tuple[Word, Article]]:
-        """Each article with its word; words that are not there yet are made."""
+        """Each article with its word; new words are inserted."""
         texts = list({article.text for article in block})
         query = {"text": {"$in": texts}, "languages": self._language}
         documents = await self._store.find(Collection.WORDS, query, ["text", "homograph_number"])
@@ -163,7 +163,7 @@ class _Importer:
         return placed
 
     async def _present(self, drafts: Sequence[Draft]) -> dict[tuple[DocId, str], Present]:
-        """The sources' entries that are there already; none of a word that was just made."""
+        """The existing entries of the sources; none for a new word."""
         words = [draft.word.id for draft in drafts if draft.word.stored]
         if not words:
             return {}
@@ -179,7 +179,7 @@ class _Importer:
         return present
 
     async def _senses(self, entries: Sequence[dict[str, Any]]) -> dict[DocId, Sense]:
-        """What entries say that others made, by the definitions' ids: ours are known by their ids alone."""
+        """The senses of entries that were not imported by us, by definition id: ours have derived ids."""
         ids = [each for entry in entries for each in entry.get("definition_ids") or ()]
         if not ids:
             return {}
@@ -187,7 +187,7 @@ class _Importer:
         return {doc_id(each["_id"]): (each.get("part_of_speech", ""), each.get("text", "")) for each in found}
 
     async def _write(self, definitions: "Sequence[UpdateOne]", entries: "Sequence[UpdateOne]") -> int:
-        """Definitions before the entries that name them; how many were not there."""
+        """Write definitions, then the entries that list them; returns the number of new definitions."""
         new = await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)
         await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)
         return new

@@ -1,7 +1,7 @@
-"""The user's MongoDB: entries read many per query, changes written as unordered bulks, in the layout that it has.
+"""The store of a run in MongoDB: reads entries in pages, writes changes as unordered bulks, in the database's layout.
 
-Applying a change twice changes nothing: new documents have ids that follow from their request, and what a stamp says
-is stored is not planned or changed again. Written with what motor and `pymongo.AsyncMongoClient` share.
+Writes are idempotent: ids of new documents are derived from their requests, and a stamped change is not applied again.
+Uses only what motor and `pymongo.AsyncMongoClient` have in common.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -43,9 +43,8 @@ _NO_ANSWER = "The database does not answer; the answers are safe on disk. Retryi
 
 
 class MongoStore:
-    """A MongoDB database. `patience`: seconds for which an unreachable server is tried again; `waiting` is told why.
-
-    Raises `DatabaseError` for an unusable address.
+    """A MongoDB database. Operations on an unreachable server are retried for `patience` seconds; `waiting` is called
+    before each retry. Raises `DatabaseError` for an unusable address.
     """
 
     def __init__(
@@ -80,11 +79,11 @@ class MongoStore:
         self._layout: Layout | None = None
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     async def check(self) -> None:
-        """Ask the server for a sign of life and the database's layout. Raises `DatabaseError` at once if it fails."""
+        """Ping the server and detect the database's layout. Raises `DatabaseError` without a retry."""
         from pymongo.errors import PyMongoError
 
         try:
@@ -94,14 +93,14 @@ class MongoStore:
             raise _unreachable(error) from None
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that look-ups need, where none begins with these keys. Raises `DatabaseError`."""
+        """Create the indexes of the look-ups, unless an index has these keys as its prefix. Raises `DatabaseError`."""
         layout = await self._known_layout()
         entries = ((name, ["word_id"]) for name in layout.entry_collections)
         words = (Collection.WORDS, ["text", layout.language_field])
         await self._ensure((words, (Collection.DEFINITIONS, ["word_id"]), *entries))
 
     async def _ensure(self, indexes: Iterable[tuple[str, list[str]]]) -> None:
-        """Make indexes, each once in the life of this store."""
+        """Create indexes, each at most once per process."""
         for name, keys in indexes:
             if (name, *keys) in self._indexed:
                 continue
@@ -115,11 +114,11 @@ class MongoStore:
 
     @property
     def layout(self) -> Layout:
-        """The database's layout, from `check` or the first use on; before that, today's."""
+        """The detected layout; before the first use, today's."""
         return self._layout or TODAY
 
     async def _known_layout(self) -> Layout:
-        """The layout, looked for once: what we write ourselves is written in kind."""
+        """The layout, detected once."""
         if self._layout is None:
             self._layout = await self._patiently(self._detected)
         return self._layout
@@ -129,14 +128,14 @@ class MongoStore:
         return detect(names, {name: await self._ends(name) for name in SAMPLED if name in names})
 
     async def _ends(self, name: str) -> list[dict[str, Any]]:
-        """Documents from both ends of a collection, by their ids and by the order in which they came."""
+        """Sample documents from both ends of a collection, in the order of ids and in natural order."""
         ends, kept = ((key, way) for key in ("_id", "$natural") for way in (1, -1)), self._database[name]
         return [each for end in ends async for each in kept.find({}, SHOWN, limit=SAMPLE).sort(*end)]
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
-        """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
+        """The entries of each text in a language: one per homograph, or the future entry of an unknown word."""
         layout = await self._known_layout()
         query = {"text": {"$in": list(texts)}} | layout.of_language(language)
         found = await self._patiently(partial(self._find, query, layout))
@@ -146,7 +145,7 @@ class MongoStore:
         return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
-        """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
+        """The entry of each of these words and definitions that exists."""
         layout = await self._known_layout()
         owned = await self.find(Collection.DEFINITIONS, {"_id": layout.with_ids(documents)}, ("word_id",))
         owners = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
@@ -170,19 +169,19 @@ class MongoStore:
         return found
 
     async def _read(self, collection: str, query: Mapping[str, Any], shown: Sequence[str]) -> AsyncIterator[Document]:
-        """Documents in the order of their ids, with what older layouts leave unsaid."""
+        """Documents in the order of their ids, with the fields that older layouts imply."""
         implied = ENTRY_COLLECTIONS.get(collection)
         async for document in self._database[collection].find(query, shown).sort("_id"):
             yield self.layout.unified({**document, **implied} if implied else document)
 
     async def _learn_stamps(self, found: Found) -> None:
-        """Read the stamps that are met for the first time; there are few, however many documents bear them."""
+        """Read stamps that are not cached yet; there are few, one per batch and component."""
         if new := found.borne_stamps() - self._stamps.keys():
             async for document in self._database[STAMPS].find({"_id": self.layout.with_ids(new)}):
                 self._stamps[self.layout.unified(document["_id"])] = read_stamp(document)
 
     async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """How long a model's answers were that are stored here, by component and template: a sum over its stamps."""
+        """Measured answer lengths of a model, by component and template: a sum over its stamps."""
         seen: dict[tuple[str, str], Observed] = {}
         query = {"model": model, "answers": {"$gt": 0}}
         for stamp in await self.find(STAMPS, query, ("component", "template", "answers", "output")):
@@ -193,12 +192,12 @@ class MongoStore:
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def ensure_words(self, words: Iterable[Word]) -> None:
-        """Make the documents of words that do not exist yet, so that every id in a request names one."""
+        """Create the documents of new words, so that the ids in requests exist."""
         now, layout = self._clock(), await self._known_layout()
         await self._write(Collection.WORDS, [upsert(each.id, new_word(each, layout), now, layout) for each in words])
 
     async def apply(self, writes: Writes) -> None:
-        """Write what answers change; writing it again changes nothing. New documents first, removals last."""
+        """Write the changes of answers; idempotent. New documents are written first, removals last."""
         layout = await self._known_layout()
         if writes.removals:
             await self._ensure(looked_up(layout))
@@ -214,7 +213,7 @@ class MongoStore:
             await self._patiently(partial(self._database[collection].delete_many, {"_id": {"$in": gone}}))
 
     async def update(self, updates: Sequence[Update]) -> None:
-        """Write new values that no answer brought; writing them again changes nothing but the time."""
+        """Write updates that are not of an answer; idempotent except for the time."""
         await self._change(merged_updates(updates, self._clock()))
 
     async def _change(self, merged: Sequence[Merged]) -> None:
@@ -223,7 +222,7 @@ class MongoStore:
                 await self._write(home, operations)
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
-        """Note at the stamps that are there which component a batch's answers were of, and how long they were."""
+        """Record the component and the answer lengths of a batch on its stamps."""
         await self._write(STAMPS, observations(seen, await self._known_layout()))
 
     async def _write_stamps(self, stamps: Iterable[Stamp], layout: Layout) -> None:
@@ -234,12 +233,12 @@ class MongoStore:
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
         await self.bulk(collection, operations, "The answers are kept on disk; mend the database, then resume.")
 
-    # ── documents as they are ──────────────────────────────────────────────────────────────────────────────────────
+    # ── plain documents ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def find(
         self, collection: str, query: Mapping[str, Any], shown: Sequence[str] | None = None, limit: int = 0
     ) -> list[dict[str, Any]]:
-        """The documents that a query finds, with the fields that are to be shown; at most `limit`, if that is given."""
+        """The documents that match a query, with the fields `shown`; at most `limit`, unless that is 0."""
 
         async def found() -> list[dict[str, Any]]:
             return [each async for each in self._database[collection].find(query, shown, limit=limit)]
@@ -247,7 +246,7 @@ class MongoStore:
         return await self._patiently(found)
 
     async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
-        """Write what may be written twice, in any order; how many documents are new. `advice`: to whom it fails."""
+        """Write idempotent operations in any order; returns how many documents are new. `advice` ends an error message."""
         from pymongo.errors import BulkWriteError
 
         new = 0
@@ -261,15 +260,15 @@ class MongoStore:
                 raise DatabaseError(f"The database refused a write to {collection}: {reason}. {advice}") from None
         return new
 
-    # ── patience ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── retries ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _patiently[T](self, deed: Callable[[], Awaitable[T]]) -> T:
-        """Do what may be done twice, again and again until the server is there or patience ends."""
+    async def _patiently[T](self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Retry an idempotent operation with backoff while the server is unreachable."""
         from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
 
         backoff = DATABASE.within(self._patience)
         try:
-            return await retrying(deed, backoff, AutoReconnect, lambda _: self._waiting(_NO_ANSWER))
+            return await retrying(operation, backoff, AutoReconnect, lambda _: self._waiting(_NO_ANSWER))
         except BulkWriteError:
             raise
         except OperationFailure as error:
@@ -285,5 +284,5 @@ def _unreachable(error: Exception) -> DatabaseError:
 
 
 def _plain(error: Exception) -> str:
-    """A driver's message without the description of the whole topology behind it."""
+    """A driver's message without the description of the topology at its end."""
     return str(error).split(", Timeout:")[0].split(" (configured timeouts:")[0].rstrip(".")

@@ -325,7 +325,7 @@ def test_never_ready(folder: Path, tmp_path: Path) -> None:
     """A server that is not ready in time is given up and ended."""
     binary = script(tmp_path / "mongod", f"echo $$ > '{tmp_path}/pid'; while :; do sleep 0.05; done")
     with (
-        pytest.raises(DatabaseError, match="takes no connections"),
+        pytest.raises(DatabaseError, match="accepts no connections"),
         local_mongod(folder, patience=0.3, binary=binary),
     ):
         pass
