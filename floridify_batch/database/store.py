@@ -246,7 +246,7 @@ class MongoStore:
         return await self._patiently(found)
 
     async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
-        """Write idempotent operations in any order; returns how many documents are new. `advice` ends an error message."""
+        """Write idempotent operations in any order; returns how many are new. `advice` ends an error message."""
         from pymongo.errors import BulkWriteError
 
         new = 0

@@ -310,7 +310,7 @@ LATER = '{"s":"F", "msg":"aborting after fassert() failure"}'
             f"echo '{FULL}'; echo '{LATER}'; exit 14",
             "with code 14 .*WiredTiger error message: pwrite: No space left \\(",
         ),
-        ("exit 100", "with code 100 .*said nothing"),
+        ("exit 100", "with code 100 .*no output"),
         ("kill -9 $$", "by signal 9"),
     ],
 )
