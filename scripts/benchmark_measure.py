@@ -69,7 +69,7 @@ def main(text: str) -> None:
 
 
 async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any]:
-    from floridify_batch.cli import session as commands
+    from floridify_batch.cli.session import Notifier, Session, opened_resources
     from floridify_batch.costs.tokenizer import count_tokens
     from floridify_batch.run.checkpoint import Checkpoint
     from floridify_batch.run.resources import Secrets
@@ -77,12 +77,12 @@ async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any
     imported = present_memory()
     place = Checkpoint(Path(order.folder, "run.checkpoint.json"))
     place.create_folder()
-    scene = commands.Scene(place, Secrets("sandbox"), sandbox_seconds=0, yes=True, wait=True)
+    session = Session(place, Secrets("sandbox"), sandbox_seconds=0, yes=True, wait=True)
     settings = _settings(order)
     async with AsyncExitStack() as stack:
         stack.enter_context(place.locked())
-        parts = commands.opened_parts(settings, scene, commands.Announcer())
-        store, batches = await stack.enter_async_context(parts)
+        resources = opened_resources(settings, session, Notifier())
+        store, batches = await stack.enter_async_context(resources)
         await store.ensure_indexes()
         count_tokens("The ranks load now, so that no station has them to its account.")
         ready = present_memory()

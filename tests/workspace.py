@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from floridify_batch.cli import session as commands
+from floridify_batch.cli import session
 from floridify_batch.components.definition_recipes import components_named
 from floridify_batch.components.failure import Failure
 from floridify_batch.costs.price import rates
@@ -60,8 +60,8 @@ class Workspace:
         """Run a list from its beginning to its end."""
         asked = self.settings(words, name=name, **settings)
         checkpoint = Checkpoint(self.folder / f"{name}.checkpoint.json")
-        scene = commands.Scene(checkpoint, Secrets(KEY, self.mongo_url), 0.0, yes=True, wait=True)
-        code = await commands.run(asked, scene, dry_run=False)
+        here = session.Session(checkpoint, Secrets(KEY, self.mongo_url), 0.0, yes=True, wait=True)
+        code = await session.run(asked, here, dry_run=False)
         ledger = checkpoint.load()
         assert ledger is not None
         return RunResult(code, ledger, checkpoint)

@@ -1,5 +1,6 @@
-"""How a checkpoint stands to what is asked now: gone on with, put aside, refused, or finished with nothing to do."""
+"""Policy for an existing checkpoint: resume it, rotate it, refuse it, or report it as finished."""
 
+from floridify_batch.cli.context import ExitCode
 from floridify_batch.display.console import say
 from floridify_batch.errors import CheckpointError
 from floridify_batch.formatting import counted, to_type
@@ -8,42 +9,44 @@ from floridify_batch.run.ledger import COMMITTED, Ledger
 from floridify_batch.run.settings import RunInfo
 from floridify_batch.words.word_list import Words, digest_of, read_normalised
 
-PROCESSED, SOME_FAILED = 0, 1
 
+def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
+    """Whether a new run replaces the finished one of a checkpoint.
 
-def begins_anew(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
-    """Whether a finished run gives way to a new one. Raises `CheckpointError` where an unfinished one is another."""
+    Raises `CheckpointError` where an unfinished run has other settings.
+    """
     differences = before.run.differences(info)
     if not before.finished:
         differences += before.run.settings.begun_without(info.settings)
     if not before.finished and differences:
         raise CheckpointError(
             f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run, or "
-            f"name another --checkpoint for this one. To finish it: {to_type('resume', checkpoint.path)}"
+            f"pass another --checkpoint for this one. To finish it: {to_type('resume', checkpoint.path)}"
         )
     now, then = info.settings, before.run.settings
     elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
     return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
 
 
-def refuse_to_pay_again(checkpoint: Checkpoint) -> None:
-    """Raises `CheckpointError` where the checkpoint is gone and its previous copy knows of batches not yet stored."""
+def refuse_to_pay_twice(checkpoint: Checkpoint) -> None:
+    """Raise `CheckpointError` where the checkpoint is missing and its previous copy has batches that are not stored."""
     if checkpoint.path.exists():
         return
     try:
         before = Checkpoint(checkpoint.previous_path).load()
     except CheckpointError:
-        return  # what cannot be read cannot be gone on with, either
+        return  # an unreadable copy cannot be resumed either
     batches = list(before.in_state(*COMMITTED)) if before else []
     if batches:
         raise CheckpointError(
-            f"{checkpoint.path} is gone, but its previous state {checkpoint.previous_path} knows of "
-            f"{counted(len(batches), 'batch', 'batches')} whose answers are not stored. Delete it, too, to pay for "
+            f"{checkpoint.path} is missing, but its previous version {checkpoint.previous_path} has "
+            f"{counted(len(batches), 'batch', 'batches')} whose results are not stored. Delete it, too, to pay for "
             f"them again; or copy it to {checkpoint.path}, then resume: {to_type('resume', checkpoint.path)}"
         )
 
 
 def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:
+    """The run's own copy of its word list. Raises `CheckpointError` where it is missing or has changed."""
     try:
         words = read_normalised(checkpoint.words_path)
     except (OSError, UnicodeDecodeError):
@@ -52,15 +55,16 @@ def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:
             f"restore the folder {checkpoint.folder}, which belongs to the checkpoint."
         ) from None
     if digest_of(words) != ledger.run.list_digest:
-        raise CheckpointError(f"{checkpoint.words_path} is not the list that {checkpoint.path} was begun with.")
+        raise CheckpointError(f"{checkpoint.words_path} is not the word list that {checkpoint.path} was started with.")
     return words
 
 
-def say_finished(ledger: Ledger, checkpoint: Checkpoint) -> int:
-    failed = len(ledger.failed_words)
-    say(
-        f"Nothing to do: {checkpoint.path} is finished, with {len(ledger.processed_words):,} words processed and "
-        f"{failed:,} failed. resume --retry-failed gives failed words another chance; another --checkpoint asks for "
-        "what is missing, and run --force for everything again."
-    )
-    return SOME_FAILED if failed else PROCESSED
+def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
+    """Say that a finished run has nothing to do, with the ways to go further; the exit code."""
+    processed, failed = len(ledger.processed_words), len(ledger.failed_words)
+    say(f"Nothing to do: {checkpoint.path} is finished, {processed:,} words processed, {failed:,} failed.")
+    if failed:
+        say(f"- Retry the failed words: {to_type('resume', checkpoint.path)} --retry-failed")
+    say("- Generate what is missing by now: pass another --checkpoint to run.")
+    say("- Regenerate everything: add --force to run.")
+    return ExitCode.SOME_FAILED if failed else ExitCode.SUCCESS

@@ -1,6 +1,6 @@
-"""What a shell completes: names and files that an option takes. It is asked at every Tab, so it imports nothing early.
+"""Shell completion of option values. It runs at every Tab, so that it imports nothing early.
 
-A completion that fails says nothing: an error's text would stand in the middle of the line that somebody types.
+A completion that fails prints nothing: an error message would appear in the middle of the line being typed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,18 +10,18 @@ from typing import Any
 import typer
 
 type Completer = Callable[[typer.Context, str], list[str]]
-"""From the options so far and what was typed of this one, what it may become."""
+"""Candidates for an incomplete value, given the options before it."""
 
 CHECKPOINTS = "*.checkpoint.json"
 
 
 def _silent(complete: Callable[[typer.Context, str], Iterable[str]]) -> Completer:
-    """Complete to nothing where something is wrong."""
+    """Return no candidates where completing raises an error."""
 
     def completed(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
             return [each for each in complete(ctx, incomplete) if each.startswith(incomplete)]
-        except Exception:  # a damaged checkpoint, a folder that may not be read: no reason to disturb
+        except Exception:  # such as a damaged checkpoint or an unreadable folder
             return []
 
     return completed
@@ -29,7 +29,7 @@ def _silent(complete: Callable[[typer.Context, str], Iterable[str]]) -> Complete
 
 @_silent
 def components(_: typer.Context, incomplete: str) -> Iterator[str]:
-    """The last name of a list of components, without those that are there already."""
+    """The last name of a list of components, without those already in it."""
     from floridify_batch.components.recipe import SynthesisComponent
 
     before, comma, _last = incomplete.rpartition(",")
@@ -40,7 +40,7 @@ def components(_: typer.Context, incomplete: str) -> Iterator[str]:
 
 @_silent
 def counts(_: typer.Context, _incomplete: str) -> Iterator[str]:
-    """The components that have a count, ready for the number."""
+    """The components that have a count, up to the equals sign."""
     from floridify_batch.components.definition_recipes import RECIPES
 
     yield from (f"{component}=" for component, recipe in RECIPES.items() if recipe.count)
@@ -48,7 +48,7 @@ def counts(_: typer.Context, _incomplete: str) -> Iterator[str]:
 
 @_silent
 def languages(_: typer.Context, _incomplete: str) -> Iterable[str]:
-    """The languages that we have a name for."""
+    """The languages that have a name here."""
     from floridify_batch.words.language import LANGUAGE_NAMES
 
     return LANGUAGE_NAMES
@@ -56,7 +56,7 @@ def languages(_: typer.Context, _incomplete: str) -> Iterable[str]:
 
 @_silent
 def outputs(_: typer.Context, _incomplete: str) -> Iterable[str]:
-    """How a run can be shown."""
+    """The output formats of a run."""
     from floridify_batch.display.output import Output
 
     return map(str, Output)
@@ -64,7 +64,7 @@ def outputs(_: typer.Context, _incomplete: str) -> Iterable[str]:
 
 @_silent
 def faults(_: typer.Context, _incomplete: str) -> Iterator[str]:
-    """What can go wrong in the sandbox, ready for its value."""
+    """The faults of the sandbox, up to the equals sign."""
     from floridify_batch.sandbox.fault import HTTP, KINDS
 
     yield from ("http_500=", "http_429=", "http_0=")
@@ -73,25 +73,25 @@ def faults(_: typer.Context, _incomplete: str) -> Iterator[str]:
 
 @_silent
 def checkpoints(_: typer.Context, incomplete: str) -> Iterator[str]:
-    """The checkpoints of a folder: of this one, or of the one that was begun to be typed."""
+    """The checkpoints of the current folder, or of the one in the incomplete path."""
     folder = incomplete[: incomplete.rfind("/") + 1]
     yield from (f"{folder}{path.name}" for path in sorted(Path(folder).expanduser().glob(CHECKPOINTS)))
 
 
 @_silent
 def batches(ctx: typer.Context, _incomplete: str) -> Iterator[str]:
-    """The batches of the checkpoint that was named, or of the folder's only one; the last one first."""
+    """The batch IDs of the given checkpoint, or of the only one in the folder; the latest first."""
     yield from (chunk["batch_id"] for chunk in _chunks(ctx) if chunk.get("batch_id"))
 
 
 @_silent
 def batches_in_flight(ctx: typer.Context, _incomplete: str) -> Iterator[str]:
-    """Those of them that can be cancelled."""
+    """The IDs of those batches that can be cancelled."""
     yield from (chunk["batch_id"] for chunk in _chunks(ctx) if chunk["state"] == "SUBMITTED")
 
 
 def _chunks(ctx: typer.Context) -> list[dict[str, Any]]:
-    """The chunks of a checkpoint as its file has them: only its owner need know whether it is sound."""
+    """The chunks of a checkpoint's file, without validation."""
     import json
 
     named = ctx.params.get("checkpoint")

@@ -1,4 +1,4 @@
-"""Up to the gate: what a run would cost is worked out and shown, and the user is asked."""
+"""The confirmation before a run: estimate its cost, show it, ask."""
 
 import signal
 import sys
@@ -24,17 +24,20 @@ from floridify_batch.words.word_list import WordList
 BAD_LINES_SHOWN = 5
 
 
-async def surveyed(
+async def estimate_cost(
     settings: RunSettings,
-    asked: Brief,
+    brief: Brief,
     words: Sequence[str],
     store: EntryReader,
     console: Console,
     spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
-    """What these words would ask and cost, with a progress bar in a terminal; `spent`: what it knows of answers."""
+    """Estimate requests and costs of these words, with a progress bar in a terminal.
+
+    `spent` has the measured answer lengths of the run so far.
+    """
     survey = Survey(
-        asked,
+        brief,
         settings.language,
         settings.model,
         Limits(words=settings.batch_size),
@@ -43,45 +46,45 @@ async def surveyed(
         spent=spent,
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Looking up and planning", total=len(words))
+        task = progress.add_task("Planning", total=len(words))
         return await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
 
 
 def notes_on(listed: WordList) -> list[str]:
-    """What the user should know of the list: what was left out, and why."""
+    """Notes on a word list: how it was read, which lines were skipped."""
     notes = list(listed.readings)
     if listed.duplicates:
-        notes.append(f"Left out {counted(listed.duplicates, 'repeated word')} of the list.")
-    notes += [f"Left out {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
+        notes.append(f"Skipped {counted(listed.duplicates, 'duplicate')}.")
+    notes += [f"Skipped {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
     if len(listed.bad_lines) > BAD_LINES_SHOWN:
-        notes.append(f"And {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more bad lines were left out.")
+        notes.append(f"Skipped {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more invalid lines.")
     return notes
 
 
 def confirmed(estimate: Estimate, *, yes: bool) -> bool:
-    """Whether the user agrees; where nothing can be spent, nobody is asked."""
+    """Whether the user agrees to the estimate; no question is asked where nothing will be sent."""
     if not estimate.total_now.requests:
         return True
-    return agreed("Proceed?", yes=yes, otherwise=", or --dry-run to look only")
+    return agreed("Proceed?", yes=yes, alternative=", or --dry-run for the estimate only")
 
 
-def agreed(question: str, *, yes: bool, otherwise: str) -> bool:
-    """Whether the user says yes, or has said so. Raises `UsageError` where there is nobody to ask."""
+def agreed(question: str, *, yes: bool, alternative: str = "") -> bool:
+    """Whether the user confirms, on the terminal or by `--yes`. Raises `UsageError` outside a terminal."""
     if yes:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(f"There is no terminal to ask on; add --yes to go ahead{otherwise}.")
+        raise UsageError(f"Not running in a terminal; pass --yes to confirm{alternative}.")
     try:
-        with _ordinary_interrupt():
+        with _default_interrupt():
             return typer.confirm(question, default=False)
-    except typer.Abort:  # Ctrl-C at the question is a no
+    except typer.Abort:  # Ctrl-C at the question means no
         typer.echo()
         return False
 
 
 @contextmanager
-def _ordinary_interrupt() -> Iterator[None]:
-    """Let Ctrl-C be heard while we wait for a key: the event loop would note it, and go on waiting for the answer."""
+def _default_interrupt() -> Iterator[None]:
+    """Let Ctrl-C interrupt the prompt: the event loop's handler would only note it, and the prompt would stay."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

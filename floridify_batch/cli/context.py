@@ -1,8 +1,13 @@
-"""What the commands share: where they work, what they know of the environment, and how they end."""
+"""The context of a command: environment, secrets, location of the checkpoint, exit codes.
+
+No other module of the package reads the environment on a user's behalf.
+"""
 
 import os
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,39 +16,38 @@ from floridify_batch.errors import CheckpointError, DatabaseError, ServiceError,
 from floridify_batch.formatting import to_type
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from floridify_batch.cli.floridify_config import FloridifyConfig
     from floridify_batch.database.connection import Place
     from floridify_batch.run.checkpoint import Checkpoint
+    from floridify_batch.run.ledger import Ledger
     from floridify_batch.run.resources import Secrets
 
 DEFAULT_DATABASE = "floridify"
 
-STOPPED = 130
-"""The exit code of a run that was stopped and can be resumed."""
+_USUAL_WIDTH, _FILE_WIDTH = 80, 200
+"""Columns that Rich assumes for a file, and those that tables get there."""
+
+
+class ExitCode(IntEnum):
+    """Exit codes of commands that ended without an error; `errors` has the codes of errors."""
+
+    SUCCESS = 0
+    SOME_FAILED = 1
+    COST_LIMIT = 6
+    STOPPED = 130
+
 
 state = {"debug": False}
-"""What was said before the command's name."""
+"""The options that stand before the command's name."""
 
 
-def finish(command: Callable[[], int], place: "Checkpoint") -> None:
-    """Run a command that can be stopped; whoever stops it is told how to go on."""
-    go_on = f"Go on with: {to_type('resume', place.path)}"
-    try:
-        code = command()
-    except KeyboardInterrupt:
-        code = STOPPED
-    except (ServiceError, DatabaseError) as error:
-        if not place.path.exists() or state["debug"]:
-            raise
-        raise type(error)(f"{error} {go_on}") from None
-    if code == STOPPED and place.path.exists():
-        from floridify_batch.display.console import say
-
-        say(f"Stopped. {go_on}", err=True)
-    raise typer.Exit(code)
+# ── the checkpoint ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def checkpoint_at(path: Path) -> "Checkpoint":
+    """The checkpoint of a path. Raises `CheckpointError` for a folder."""
     from floridify_batch.run.checkpoint import Checkpoint
 
     if not path.name or path.is_dir():
@@ -52,14 +56,51 @@ def checkpoint_at(path: Path) -> "Checkpoint":
 
 
 def checkpoint_or_only(path: Path | None) -> "Checkpoint":
-    """The checkpoint that was named, or the only one of the current folder."""
-    from floridify_batch.cli.status import only_checkpoint
+    """The checkpoint given as an option, or the only one in the current folder. Raises `UsageError`."""
+    if path:
+        return checkpoint_at(path)
+    found = sorted(Path().glob("*.checkpoint.json"))
+    if not found:
+        raise UsageError("No checkpoint in this folder; pass --checkpoint FILE.")
+    if len(found) > 1:
+        names = ", ".join(quote(str(each)) for each in found)
+        raise UsageError(f"Several checkpoints in this folder; pass --checkpoint FILE ({names}).")
+    return checkpoint_at(found[0])
 
-    return checkpoint_at(path) if path else only_checkpoint()
+
+def ledger_of(checkpoint: "Checkpoint") -> "Ledger":
+    """The ledger of a checkpoint. Raises `CheckpointError` where it has none."""
+    if not checkpoint.path.exists():
+        raise checkpoint.absent()
+    ledger = checkpoint.load()
+    if ledger is None:
+        raise CheckpointError(f"{checkpoint.path} contains no run.")
+    return ledger
+
+
+def exit_with(command: Callable[[], int], checkpoint: "Checkpoint") -> None:
+    """Run a command that Ctrl-C may stop, and exit with its code. Where it stops early, say how to resume."""
+    resume = f"Resume with: {to_type('resume', checkpoint.path)}"
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        code = ExitCode.STOPPED
+    except (ServiceError, DatabaseError) as error:
+        if not checkpoint.path.exists() or state["debug"]:
+            raise
+        raise type(error)(f"{error} {resume}") from None
+    if code == ExitCode.STOPPED and checkpoint.path.exists():
+        from floridify_batch.display.console import say
+
+        say(f"Stopped. {resume}", err=True)
+    raise typer.Exit(code)
+
+
+# ── service and database ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = None) -> "Secrets":
-    """The key and the database's address: as they were given, or else as Floridify's own file has them."""
+    """API key and database address: from options and environment, else from Floridify's configuration."""
     from floridify_batch.run.resources import Secrets
 
     key, url = (config.api_key, config.mongo_url) if config else (None, None)
@@ -67,29 +108,45 @@ def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = 
 
 
 def place_of(mongo_url: str | None, database: str | None, config: "FloridifyConfig") -> "Place":
-    """The database that a command looks into which has no checkpoint."""
+    """The database of a command that has no checkpoint."""
     from floridify_batch.database.connection import Place
 
     return Place(mongo_url or config.mongo_url, database or config.database or DEFAULT_DATABASE)
 
 
+def poll_interval_of(given: float | None, *, local: bool) -> float:
+    """The poll interval: as given, else a second where the service is local or immediate, else a minute."""
+    return given if given is not None else (1.0 if local else 60.0)
+
+
+def sandbox_seconds() -> float:
+    """Duration of a batch in the sandbox of `--sandbox`."""
+    try:
+        return float(os.environ.get("BATCH_SYNTH_SANDBOX_SECONDS", "6"))
+    except ValueError:
+        raise UsageError("BATCH_SYNTH_SANDBOX_SECONDS must be a number of seconds.") from None
+
+
+def crash_point() -> str | None:
+    """The crash point at which a test makes this process kill itself, see `run.crash_point`."""
+    return os.environ.get("BATCH_SYNTH_DIE_AT") or None
+
+
 def given(**settings: Any) -> dict[str, Any]:
-    """The settings that somebody named."""
+    """The settings that have a value."""
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def poll_interval_of(asked: float | None, *, near: bool) -> float:
-    """A minute, or a second where whoever answers is on this machine and does not mind."""
-    return asked if asked is not None else (1.0 if near else 60.0)
+# ── output ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def colourful() -> bool:
-    """Whether a terminal may be shown colours, see https://no-color.org."""
+def has_colour() -> bool:
+    """Whether output may be coloured, see https://no-color.org."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def output_named(name: str, *, quiet: bool) -> str:
-    """The `display.Output` that is asked for. Raises `UsageError`."""
+    """The `display.Output` of `--output` and `--quiet`. Raises `UsageError`."""
     from difflib import get_close_matches
 
     from floridify_batch.display.output import Output
@@ -97,21 +154,17 @@ def output_named(name: str, *, quiet: bool) -> str:
     known = [str(each) for each in Output]
     if name not in known:
         near = get_close_matches(name, known, 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Give one of {', '.join(known)}."
-        raise UsageError(f"There is no output {name!r}. {hint}")
+        hint = f"Did you mean {near[0]}?" if near else f"Choose from {', '.join(known)}."
+        raise UsageError(f"Invalid --output {name!r}. {hint}")
     if quiet and name not in (Output.AUTO, Output.QUIET):
-        raise UsageError(f"--quiet is an output of its own; leave it out, or --output {name}.")
+        raise UsageError(f"--quiet and --output {name} exclude each other; pass one of them.")
     return str(Output.QUIET) if quiet else name
 
 
-def dies_at() -> str | None:
-    """Where a test lets this process kill itself, see `fatal`."""
-    return os.environ.get("BATCH_SYNTH_DIE_AT") or None
+def table_console() -> "Console":
+    """A console for tables: the terminal, or a file wide enough for what a terminal would cut."""
+    from rich.console import Console
 
-
-def sandbox_seconds() -> float:
-    """How long the sandbox of `--sandbox` takes for a batch."""
-    try:
-        return float(os.environ.get("BATCH_SYNTH_SANDBOX_SECONDS", "6"))
-    except ValueError:
-        raise UsageError("BATCH_SYNTH_SANDBOX_SECONDS is no number of seconds.") from None
+    console = Console()
+    unset = not console.is_terminal and console.width == _USUAL_WIDTH
+    return Console(width=_FILE_WIDTH) if unset else console

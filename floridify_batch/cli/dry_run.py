@@ -1,4 +1,4 @@
-"""The dry run: what `run` would do next and what that would cost, with nothing sent or written."""
+"""The dry run of `run --dry-run`: what would be requested next, and its cost. Nothing is sent or written."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -8,8 +8,9 @@ from typing import TextIO
 
 from rich.console import Console
 
-from floridify_batch.cli.checkpoint_policy import PROCESSED, begins_anew, kept_words, say_finished
-from floridify_batch.cli.confirmation import notes_on, surveyed
+from floridify_batch.cli.checkpoint_policy import is_replaced, kept_words, report_finished
+from floridify_batch.cli.confirmation import estimate_cost, notes_on
+from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.costs.usage import Spent
 from floridify_batch.display.console import say
@@ -34,86 +35,86 @@ async def dry_run_of(
     info: RunInfo,
     secrets: Secrets,
     checkpoint: Checkpoint,
-    asked: Brief,
+    brief: Brief,
     listed: WordList,
     stream: TextIO | None = None,
 ) -> int:
-    """Show what `run` would ask: for a new run, or for the rest of the one that its checkpoint holds.
+    """Show the estimate of a new run, or of the rest of the run in the checkpoint.
 
-    `stream`: where that is written as JSON; None for a panel. Raises `CheckpointError` where `run` would refuse.
+    With a `stream` it is written there as JSON, else as a panel. Raises `CheckpointError` where `run` would.
     """
     before = checkpoint.load()
-    if before is None or begins_anew(before, info, checkpoint):
+    if before is None or is_replaced(before, info, checkpoint):
         adopted = checkpoint.adopted()
         words, notes = listed.without(adopted.words), [*notes_on(listed), *adopted.notes]
-        estimate = await _estimated(info.settings, secrets, checkpoint, asked, words, notes)
+        estimate = await _estimate(info.settings, secrets, checkpoint, brief, words, notes)
         return _show(estimate, info.settings, Decimal(0), notes, stream)
     settings, spent = before.run.settings, before.totals().cost
     if before.finished:
         if stream is not None:
             nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)
             _show(nothing, settings, spent, [], stream)
-        return say_finished(before, checkpoint)
+        return report_finished(before, checkpoint)
     check_same_database(settings, secrets)
-    rest, notes = list(_open_words(before, checkpoint)), _notes_on_run(before, checkpoint)
-    asked = brief_of(settings, before.run.id)
-    estimate = await _estimated(settings, secrets, checkpoint, asked, rest, notes, before.spent)
+    rest, notes = list(_remaining_words(before, checkpoint)), _notes_on_run(before, checkpoint)
+    brief = brief_of(settings, before.run.id)
+    estimate = await _estimate(settings, secrets, checkpoint, brief, rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, stream)
 
 
-def _open_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
-    """The words for which something may still be sent: neither finished nor in flight."""
+def _remaining_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
+    """The words that are neither finished nor in flight."""
     words = kept_words(ledger, checkpoint)
     finished = ledger.failed_words.keys() | set(ledger.processed_words)
-    flying = {
+    in_flight = {
         ordinal
         for record in ledger.in_state(*COMMITTED)
         for ordinal in read_ordinals(ChunkFolder.of(checkpoint.folder, record.number))
     }
-    return (word for ordinal, word in enumerate(words) if word not in finished and ordinal not in flying)
+    return (word for ordinal, word in enumerate(words) if word not in finished and ordinal not in in_flight)
 
 
 def _notes_on_run(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
     totals, expected = ledger.totals(), expected_in_flight(ledger)
-    flying = sum(record.words for record in ledger.in_state(*COMMITTED))
+    in_flight = sum(record.words for record in ledger.in_state(*COMMITTED))
     rest = (
-        f"This is the rest of {checkpoint.path}, with the settings it was begun with: {count(totals.processed)} words "
-        f"are processed, {count(totals.failed)} have failed, and {dollars(totals.cost)} was spent."
+        f"This is the rest of {checkpoint.path}, with the settings it was started with: {count(totals.processed)} "
+        f"words processed, {count(totals.failed)} failed, {dollars(totals.cost)} spent."
     )
-    if not flying:
+    if not in_flight:
         return [rest]
-    return [rest, f"{count(flying)} words are in flight and left out here; they may cost {dollars(expected)} more."]
+    return [rest, f"Not included: {count(in_flight)} words in flight, which may cost {dollars(expected)} more."]
 
 
-async def _estimated(
+async def _estimate(
     settings: RunSettings,
     secrets: Secrets,
     checkpoint: Checkpoint,
-    asked: Brief,
+    brief: Brief,
     words: Sequence[str],
     notes: list[str],
     spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
-    """What these words would ask and cost; where there is no database to ask, a note says so."""
+    """Estimate these words; without a database, a note says that all of them count as new."""
     has_database = place_of(settings, secrets, checkpoint).exists
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:
             store = await stack.enter_async_context(opened_store(settings, secrets, checkpoint, say, say))
         tune_garbage_collection()
-        estimate = await surveyed(settings, asked, words, store, Console(), spent)
+        estimate = await estimate_cost(settings, brief, words, store, Console(), spent)
     if not has_database:
-        notes.append("There is no database yet: every word counts as unknown.")
+        notes.append("No database yet: every word counts as new.")
     return estimate
 
 
 def _show(
     estimate: Estimate, settings: RunSettings, spent: Decimal | None, notes: Sequence[str], stream: TextIO | None
-) -> int:
-    """Show an estimate: as a panel, or on a stream as one line of JSON. `spent`: by the run whose rest it is."""
+) -> ExitCode:
+    """Print an estimate as a panel, or write it to a stream as one line of JSON. `spent` is the run's cost so far."""
     if stream is not None:
         write_event(stream, estimated(estimate, settings.max_cost, spent, notes), utc_now())
-        return PROCESSED
+        return ExitCode.SUCCESS
     console = Console()
     console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, spent=spent, notes=notes))
-    return PROCESSED
+    return ExitCode.SUCCESS

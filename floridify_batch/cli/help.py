@@ -1,7 +1,7 @@
-"""How the help of a command is laid out: a line for each option, its group beside it, so that a screen holds it all.
+"""Layout of `--help`: one line per option with its group beside it, so that the help fits a screen.
 
-A group is an option's `rich_help_panel`; frames around the groups would cost more lines than a terminal has. A
-command's epilog holds its examples, one a line.
+A group is an option's `rich_help_panel`; frames around the groups would take more lines than a terminal has. A
+command's epilog holds its examples, one per line.
 """
 
 import sys
@@ -17,20 +17,20 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from floridify_batch.cli.context import colourful
+from floridify_batch.cli.context import has_colour
 
-GROUPS = ("What", "Where", "Money", "Pace", "Output")
-"""The groups of options, in the order in which they are shown; any other stands behind them."""
+GROUPS = ("Content", "Location", "Cost", "Control", "Advanced", "Output")
+"""The groups of options in their order; any other group follows them."""
 
 wrap = partial(wrapped, break_on_hyphens=False, break_long_words=False)
 
 _LEAST = 26
-"""Columns that an explanation needs beside its option; where there are fewer, it stands below."""
+"""Columns that a help text needs beside its option; where there are fewer, it goes below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An option, argument or command, and what is said of it."""
+    """An option, argument or command with its help text."""
 
     group: str
     name: str
@@ -38,23 +38,23 @@ class Row:
 
 
 class HelpfulCommand(TyperCommand):
-    """A command whose help fits a screen."""
+    """A command with this layout of its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help; Typer's types of the parameters have no public names."""
+        """Write the help; the types of Typer's parameters have no public names."""
         formatter.write(_screen(self, ctx, _options(self.get_params(ctx))))
 
 
 class HelpfulGroup(TyperGroup):
-    """The same of what holds the commands."""
+    """The group of all commands, with the same layout."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help: the commands, then the options that stand before a command."""
+        """Write the help: the commands, then the options before a command."""
         commands = filter(None, (self.get_command(ctx, name) for name in self.list_commands(ctx)))
         formatter.write(_screen(self, ctx, list(_commands(commands)), _options(self.get_params(ctx))))
 
 
-# ── what there is ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── content ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _commands(commands: Iterable[Any]) -> Iterator[Row]:
@@ -64,7 +64,7 @@ def _commands(commands: Iterable[Any]) -> Iterator[Row]:
 
 
 def _options(params: Iterable[Any]) -> list[Row]:
-    """The rows of arguments and options, group by group."""
+    """The rows of arguments and options, by group."""
     rows = [
         Row(getattr(param, "rich_help_panel", None) or "Options", _name(param), _text(param))
         for param in params
@@ -85,7 +85,7 @@ def _metavar(param: Any) -> str:
 
 
 def _text(param: Any) -> str:
-    """What an option does, with its default in parentheses where the text does not tell one."""
+    """The help text of an option, with its default in parentheses."""
     text, default = param.help or "", param.default
     shown = default.value if isinstance(default, Enum) else default
     if getattr(param, "is_flag", False) or shown is None or callable(shown) or not param.show_default:
@@ -93,17 +93,17 @@ def _text(param: Any) -> str:
     return f"{text.removesuffix('.')} ({shown})."
 
 
-# ── how it is shown ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _screen(command: Any, ctx: Any, *sections: Sequence[Row]) -> str:
-    """The whole help. Where it would be higher than the terminal, it goes without the lines between its groups."""
+    """The whole help; without blank lines between groups where it would otherwise not fit the terminal."""
     columns, lines = get_terminal_size()
     examples = [Row("Examples", line) for line in (command.epilog or "").splitlines()]
     margin = max(len(row.group) for row in chain(examples, *sections)) + 2
     blocks = [block for section in (*sections, examples) for block in _blocks(section, margin, columns)]
     usage, about = _usage(command, ctx, columns), wrap(" ".join((command.help or "").split()), columns)
-    height = len(usage) + len(about) + sum(map(len, blocks)) + len(blocks) + 2  # one for what will be typed
+    height = len(usage) + len(about) + sum(map(len, blocks)) + len(blocks) + 2  # one for the prompt
     if sys.stdout.isatty() and height > lines:
         blocks = [list(chain.from_iterable(blocks))]
         return "\n".join([*usage, *about, "", *blocks[0]])
@@ -111,7 +111,7 @@ def _screen(command: Any, ctx: Any, *sections: Sequence[Row]) -> str:
 
 
 def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
-    """How the command is called: with what it cannot do without, and its arguments."""
+    """The usage line: required options and arguments."""
     needed = [
         _name(each).split(", ")[-1] for each in command.params if each.required and each.param_type_name == "option"
     ]
@@ -122,7 +122,7 @@ def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
 
 
 def _blocks(rows: Sequence[Row], margin: int, columns: int) -> Iterator[list[str]]:
-    """The lines of each group: beside its name where there is room, else below it."""
+    """The lines of each group, beside its name where there is room, else below it."""
     names = max((len(row.name) for row in rows), default=0) + 2
     least = _LEAST if any(row.text for row in rows) else -2
     for group, members in groupby(rows, key=lambda row: row.group):
@@ -134,7 +134,7 @@ def _blocks(rows: Sequence[Row], margin: int, columns: int) -> Iterator[list[str
 
 
 def _lines(row: Row, names: int, columns: int) -> list[str]:
-    """A row with its explanation beside its name."""
+    """A row with its help text beside its name."""
     if not row.text:
         return [row.name]
     first, *others = wrap(row.text, columns - names)
@@ -143,7 +143,7 @@ def _lines(row: Row, names: int, columns: int) -> list[str]:
 
 
 def _stacked(row: Row, columns: int) -> list[str]:
-    """A row with its explanation below its name; an example is not broken, so that it can be copied."""
+    """A row with its help text below its name; an example stays on one line, so that it can be copied."""
     if not row.text:
         return [f"  {row.name}"]
     below = wrap(row.text, columns, initial_indent="      ", subsequent_indent="      ")
@@ -151,4 +151,4 @@ def _stacked(row: Row, columns: int) -> list[str]:
 
 
 def _styled(text: str, **style: Any) -> str:
-    return typer.style(text, **style) if colourful() else text
+    return typer.style(text, **style) if has_colour() else text

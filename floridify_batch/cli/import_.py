@@ -1,82 +1,99 @@
-"""The command `import`: the definitions of a dictionary file, put into the database under the name of their source.
-
-The file is read a block of articles at a time, and the blocks' writes overlap; neither the file nor what was seen of
-it is ever in memory. Whatever stops an import, the same command again goes on: what is there stays as it is.
-"""
+"""The `import` command: import definitions from a dictionary file."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+import typer
 
-from floridify_batch.database.connection import Place, opened
-from floridify_batch.database.source_import import Progressed, Tally, import_articles
-from floridify_batch.display.console import say, say_aside
+from floridify_batch.cli.context import place_of
+from floridify_batch.cli.options import ConfigOption, DatabaseOption, LanguageOption, MongoOption
 from floridify_batch.errors import UsageError
-from floridify_batch.words.dictionary_file import (
-    BAD_LINES_NAMED,
-    DEFINITION_REASONS,
-    LINE_REASONS,
-    ImportFilter,
-    ReadStats,
-    opened_dictionary,
-    skipped_text,
-)
+
+if TYPE_CHECKING:
+    from floridify_batch.database.connection import Place
+    from floridify_batch.database.source_import import Progressed, Tally
+    from floridify_batch.words.dictionary_file import ReadStats
 
 
-async def import_file(path: Path, place: Place, *, language: str = "en", provider: str | None = None) -> int:
-    """Import a file, showing how far it is, and say what was in it."""
-    asked = ImportFilter(language, provider)
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="kaikki JSONL (also .gz), or plain JSONL.", rich_help_panel="Content"),
+    ],
+    language: LanguageOption = "en",
+    provider: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Provider, where the file names none.", rich_help_panel="Content"),
+    ] = None,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Import definitions from a dictionary file."""
+    from floridify_batch.cli.floridify_config import read_config
+
+    place = place_of(mongo_url, database, read_config(floridify_config))
+    asyncio.run(import_file(file, place, language=language, provider=provider))
+
+
+async def import_file(path: Path, place: "Place", *, language: str = "en", provider: str | None = None) -> None:
+    """Import a file with a progress bar, and print a summary. Raises `UsageError` after importing a truncated file."""
+    from floridify_batch.database.connection import opened
+    from floridify_batch.database.source_import import import_articles
+    from floridify_batch.display.console import say, say_aside
+    from floridify_batch.words.dictionary_file import ImportFilter, opened_dictionary
+
+    wanted = ImportFilter(language, provider)
     try:
-        with opened_dictionary(path, asked) as (reading, articles), _shown_progress() as progress:
+        with opened_dictionary(path, wanted) as (reading, articles), _progress_bar() as progress:
             async with opened(place, say_aside) as store:
-                tally = await import_articles(store, articles, asked.language, reading, progress)
+                tally = await import_articles(store, articles, wanted.language, reading, progress)
     except asyncio.CancelledError:
-        say_aside("Stopped. What was read is imported; the same command again does the rest.")
+        say_aside("Stopped. What was read is imported; run the same command again for the rest.")
         raise
-    for line in [*_bad(reading), *summary(path.name, reading, tally)]:
+    for line in [*_invalid_lines(reading), *summary(path.name, reading, tally)]:
         say(line)
     if reading.damaged:
         raise UsageError(
-            f"{path} is {reading.damaged}: what stands before that is imported. Get it whole, then import it again."
+            f"{path} is {reading.damaged}: what comes before is imported. Get a complete file, then import it again."
         )
-    return 0
 
 
-# ── what is said of it ─────────────────────────────────────────────────────────────────────────────────────────────
+def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
+    """The summary of an import: the parts of each sentence add up to its first figure."""
+    from floridify_batch.words.dictionary_file import DEFINITION_REASONS, LINE_REASONS, skipped_text
 
-
-def summary(name: str, reading: ReadStats, tally: Tally) -> Iterator[str]:
-    """What was in a file and what became of it: the parts of each sentence add up to its first figure."""
-    lines = [
-        f"{reading.articles:,} imported",
-        skipped_text(reading.skipped, LINE_REASONS),
-        reading.bad and f"{reading.bad:,} bad",
-    ]
-    yield f"{name}: {reading.lines:,} lines: {', '.join(str(each) for each in lines if each)}."
+    others = [skipped_text(reading.skipped, LINE_REASONS), reading.bad and f"{reading.bad:,} invalid"]
+    details = ", ".join(str(each) for each in others if each)
+    yield f"Imported {reading.articles:,} of {reading.lines:,} lines of {name}{f' ({details})' if details else ''}."
     words, different = tally.words.count(), tally.definitions.count()
-    yield f"Words: {words:,}: {tally.new_words:,} new, {words - tally.new_words:,} there before."
+    yield f"Words: {words:,}: {tally.new_words:,} new, {words - tally.new_words:,} already present."
     skipped = sum(reading.skipped[reason] for reason in DEFINITION_REASONS)
     repeated = tally.definitions.mentions() - different
-    parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions:,} there before"]
-    parts += [f"{repeated:,} repeated"] * bool(repeated)
+    parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions:,} already present"]
+    parts += [f"{repeated:,} duplicate"] * bool(repeated)
     parts += [skipped_text(reading.skipped, DEFINITION_REASONS)] * bool(skipped)
     yield f"Definitions: {tally.definitions.mentions() + skipped:,}: {', '.join(parts)}."
 
 
-def _bad(reading: ReadStats) -> Iterator[str]:
+def _invalid_lines(reading: "ReadStats") -> Iterator[str]:
+    from floridify_batch.words.dictionary_file import BAD_LINES_NAMED
+
     for line in reading.bad_lines:
         yield f"Skipped {line}."
     if reading.bad > BAD_LINES_NAMED:
-        yield f"And {reading.bad - BAD_LINES_NAMED:,} more invalid lines were skipped."
+        yield f"Skipped {reading.bad - BAD_LINES_NAMED:,} more invalid lines."
 
 
 @contextmanager
-def _shown_progress() -> Iterator[Progressed]:
-    """A bar over the bytes of the file; nothing where nobody watches."""
+def _progress_bar() -> "Iterator[Progressed]":
+    """A progress bar over the bytes of the file, in a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     columns = (TextColumn("Importing"), BarColumn(), TaskProgressColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -1,28 +1,36 @@
-"""The command line: its commands, and its entry point."""
+"""The command line: its commands, its entry point, and its error messages."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from io import TextIOWrapper
+from traceback import format_exception
+from typing import Annotated, Protocol, runtime_checkable
 
 import typer
 
-from floridify_batch.cli import dictionary_commands as cli_dictionary
-from floridify_batch.cli import look_commands as cli_look
-from floridify_batch.cli import mend_commands as cli_mend
-from floridify_batch.cli import run_commands as cli_run
-from floridify_batch.cli.context import STOPPED, state
-from floridify_batch.cli.error import settle_streams, told
+from floridify_batch.cli.cancel import cancel
+from floridify_batch.cli.components import components
+from floridify_batch.cli.context import ExitCode, state
+from floridify_batch.cli.costs import costs
+from floridify_batch.cli.failures import failures
 from floridify_batch.cli.help import HelpfulCommand, HelpfulGroup
+from floridify_batch.cli.import_ import import_
+from floridify_batch.cli.recover import recover
+from floridify_batch.cli.report import report
+from floridify_batch.cli.resume import resume
+from floridify_batch.cli.run import run
+from floridify_batch.cli.sandbox import sandbox
+from floridify_batch.cli.show import show
+from floridify_batch.cli.status import status
+from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
 from floridify_batch.files import PRIVATE_UMASK
-
-USAGE = 2
-"""The exit code of a command line that names no command."""
 
 app = typer.Typer(
     name="batch-synth",
     cls=HelpfulGroup,
-    help="Dictionary entries from a word list, by OpenAI's Batch API, at half the price.",
+    help="Generate dictionary entries from a word list, at OpenAI's batch price.",
     epilog="batch-synth run words.txt --dry-run\nbatch-synth run words.txt --sandbox",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -30,9 +38,9 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    """Say which version this is, and nothing more."""
-    if asked:
+def _show_version(requested: bool) -> None:
+    """Print the version and exit."""
+    if requested:
         from importlib.metadata import version
 
         from floridify_batch.display.console import say
@@ -45,49 +53,121 @@ def _show_version(asked: bool) -> None:
 def options(
     context: typer.Context,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="BATCH_SYNTH_DEBUG", help="Show where an error comes from.")
+        bool, typer.Option("--debug", envvar="BATCH_SYNTH_DEBUG", help="Print tracebacks of errors.")
     ] = False,
-    version: Annotated[  # noqa: ARG001  its callback has answered
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    version: Annotated[  # noqa: ARG001  its callback has printed it
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Options before the command's name."""
     state["debug"] = debug
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise typer.Exit(USAGE)
+        raise typer.Exit(UsageError.exit_code)
 
 
 def _add(group: str, command: Callable[..., None], *examples: str, name: str | None = None) -> None:
-    """Give the command line a command; its help ends in the examples."""
+    """Register a command; its help ends with the examples."""
     lines = "\n".join(f"batch-synth {example}" for example in examples)
     app.command(name, cls=HelpfulCommand, rich_help_panel=group, epilog=lines)(command)
 
 
 _ITS = "--checkpoint words.checkpoint.json"
 
-_add("Run", cli_run.run, "run words.txt --dry-run", "run words.txt --components synonyms,examples --max-cost 20")
-_add("Run", cli_run.resume, f"resume {_ITS}", f"resume {_ITS} --retry-failed")
-_add("Look", cli_look.status, "status --watch", "status batch_68a1f0 -c words.checkpoint.json")
-_add("Look", cli_look.failures, "failures", f"failures {_ITS} --json")
-_add("Look", cli_look.costs, "costs", f"costs {_ITS} --json")
-_add("Look", cli_look.report, "report", "report -c words.checkpoint.json --html report.html")
-_add("Look", cli_look.components, "components", "run words.txt --components all --dry-run")
-_add("Mend", cli_mend.cancel, f"cancel {_ITS}", "cancel batch_68a1f0")
-_add("Mend", cli_mend.recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
-_add("Entries", cli_dictionary.import_, "import kaikki.jsonl.gz", "import own.jsonl --provider own", name="import")
-_add("Entries", cli_dictionary.show, 'show "en coulisse"', "show café --language fr --json")
-_add("Try", cli_dictionary.sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
+_add("Run", run, "run words.txt --dry-run", "run words.txt --components synonyms,examples --max-cost 20")
+_add("Run", resume, f"resume {_ITS}", f"resume {_ITS} --retry-failed")
+_add("Inspect", status, "status --watch", "status batch_68a1f0 -c words.checkpoint.json")
+_add("Inspect", failures, "failures", f"failures {_ITS} --json")
+_add("Inspect", costs, "costs", f"costs {_ITS} --json")
+_add("Inspect", report, "report", "report -c words.checkpoint.json --html report.html")
+_add("Inspect", components, "components", "run words.txt --components all --dry-run")
+_add("Repair", cancel, f"cancel {_ITS}", "cancel batch_68a1f0")
+_add("Repair", recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
+_add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provider own", name="import")
+_add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
+_add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
 
 
 def main() -> None:
-    """The command line's entry point. An error becomes a sentence and an exit code; a traceback is for who asks."""
-    settle_streams()
+    """Run the command line; an error is printed as a sentence and becomes an exit code."""
+    _prepare_streams()
     os.umask(PRIVATE_UMASK)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        code = STOPPED
+        code = ExitCode.STOPPED
     except Exception as error:
-        code = told(error, debug=state["debug"])
+        code = report_error(error, debug=state["debug"])
     sys.exit(code)
+
+
+# ── errors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _prepare_streams() -> None:
+    """Exit quietly when a pipe closes; replace characters that a terminal cannot encode instead of failing."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@runtime_checkable
+class _ClickError(Protocol):
+    """A usage error that Typer raises; its class has no public name."""
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
+
+
+def report_error(error: Exception, *, debug: bool) -> int:
+    """Print an error, with its traceback under `debug`, and return the exit code."""
+    from floridify_batch.display.console import say, say_lines
+
+    if isinstance(error, _ClickError):
+        say(f"batch-synth: {_usage_message(error)}", err=True)
+        return error.exit_code
+    if debug:
+        say_lines(format_exception(error), err=True)
+    sentence, code = explained(error)
+    say(f"batch-synth: {sentence}", err=True)
+    return code
+
+
+_NOISE = "Value error, "
+"""Prefix of the messages of Typer's own checks."""
+
+
+def _usage_message(error: _ClickError) -> str:
+    """The error in the options, the closest valid name, and where to look."""
+    near = getattr(error, "possibilities", None)
+    message = f"{getattr(error, 'message', '')}. Did you mean {near[0]}?" if near else error.format_message()
+    message = message.replace(_NOISE, "").rstrip(".") + _source_in_environment(error)
+    context = getattr(error, "ctx", None)
+    where = f" See: {context.command_path} --help" if context else ""
+    return f"{message}{'' if message.endswith('?') else '.'}{where}"
+
+
+def _source_in_environment(error: _ClickError) -> str:
+    """The environment variable that set an invalid value, in parentheses; empty for one that was typed."""
+    param, context = getattr(error, "param", None), getattr(error, "ctx", None)
+    if param is None or context is None:
+        return ""
+    source = context.get_parameter_source(param.name)
+    if source is None or source.name != "ENVIRONMENT":
+        return ""
+    names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
+    return f" (set by {' or '.join(names)})"
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """The sentence and the exit code of an error."""
+    if isinstance(error, BatchSynthError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
+        about = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{about}. What was saved is intact.", CheckpointError.exit_code
+    unexpected = f"unexpected error ({type(error).__name__}: {error}). What was saved is intact; "
+    return unexpected + "add --debug before the command's name for a traceback.", 1

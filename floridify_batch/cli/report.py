@@ -1,73 +1,98 @@
-"""The report's files: a checkpoint and its failures are read, a page is written."""
+"""The `report` command: write an HTML report of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
-from floridify_batch.cli.status import ledger_of
-from floridify_batch.components.failure import Failure
-from floridify_batch.components.request import parse_custom_id
-from floridify_batch.display.console import say
-from floridify_batch.display.report import Example, report_of
-from floridify_batch.display.report_page import FIRST_LINE, page
+import typer
+
+from floridify_batch.cli.context import checkpoint_or_only, ledger_of
+from floridify_batch.cli.options import OnlyCheckpointOption
 from floridify_batch.errors import UsageError
-from floridify_batch.files import replace_file
-from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.ledger import Ledger
-from floridify_batch.words.word_list import read_normalised
+
+if TYPE_CHECKING:
+    from floridify_batch.components.failure import Failure
+    from floridify_batch.display.report import Example
+    from floridify_batch.run.checkpoint import Checkpoint
+    from floridify_batch.run.ledger import Ledger
 
 
-def report(place: Checkpoint, target: Path | None) -> int:
-    """Write the page about a run: beside its checkpoint, unless told otherwise."""
-    target = target or place.path.with_name(
-        place.path.name.removesuffix(".json").removesuffix(".checkpoint") + ".report.html"
-    )
+def report(
+    checkpoint: OnlyCheckpointOption = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Target (beside the checkpoint).", dir_okay=False, rich_help_panel="Output"
+        ),
+    ] = None,
+) -> None:
+    """Write an HTML report of a run."""
+    from floridify_batch.display.console import say
+
+    place = checkpoint_or_only(checkpoint)
+    name = place.path.name.removesuffix(".json").removesuffix(".checkpoint")
+    target = html or place.path.with_name(f"{name}.report.html")
     write_report(ledger_of(place), place, target)
-    say(f"The report is in {target}.")
-    return 0
+    say(f"Report written to {target}.")
 
 
-def write_report(ledger: Ledger, checkpoint: Checkpoint, target: Path) -> None:
-    """Write the page about a run, for its owner's eyes; a report that is there is replaced.
+def write_report(ledger: "Ledger", checkpoint: "Checkpoint", target: Path) -> None:
+    """Write the report with private permissions, replacing an earlier report.
 
-    Raises `UsageError` where another file is there, or none can be written.
+    Raises `UsageError` where the target is another kind of file, or cannot be written.
     """
-    _only_over_a_report(target)
-    report = report_of(ledger, examples(ledger, checkpoint), quote(checkpoint.path.name))
+    from floridify_batch.display.report import report_of
+    from floridify_batch.display.report_page import page
+    from floridify_batch.files import replace_file
+
+    _check_target(target)
+    content = report_of(ledger, examples(ledger, checkpoint), quote(checkpoint.path.name))
     try:
-        replace_file(target, page(report).encode(errors="replace"))
+        replace_file(target, page(content).encode(errors="replace"))
     except OSError as error:
-        raise UsageError(f"The report {target} cannot be written: {error.strerror}.") from None
+        raise _unwritable(target, error) from None
 
 
-def _only_over_a_report(target: Path) -> None:
-    """A slip of the hand must not cost a word list or a checkpoint."""
+def _check_target(target: Path) -> None:
+    """Refuse to overwrite anything but a report: a typo must not cost a word list or a checkpoint."""
+    from floridify_batch.display.report_page import FIRST_LINE
+
     try:
         with target.open("rb") as file:
-            begins = file.read(len(FIRST_LINE))
+            start = file.read(len(FIRST_LINE))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise UsageError(f"The report {target} cannot be written: {error.strerror}.") from None
-    if begins and begins != FIRST_LINE.encode():
-        raise UsageError(f"{target} is there and is no report of batch-synth; name another --html.")
+        raise _unwritable(target, error) from None
+    if start and start != FIRST_LINE.encode():
+        raise UsageError(f"{target} exists and is not a batch-synth report; choose another --html.")
 
 
-def examples(ledger: Ledger, checkpoint: Checkpoint) -> dict[str, Example]:
-    """The first failure of each kind that the chunks' files hold, with its word."""
+def _unwritable(target: Path, error: OSError) -> UsageError:
+    return UsageError(f"The report {target} cannot be written: {error.strerror}.")
+
+
+def examples(ledger: "Ledger", checkpoint: "Checkpoint") -> "dict[str, Example]":
+    """The first failure of each kind in the chunks' files, with its word."""
     found = checkpoint.failure_samples(ledger)
     words = _words(checkpoint) if found else ()
-    return {kind: _example(words, place, failure) for kind, (place, failure) in found.items()}
+    return {kind: _example(words, ordinal, failure) for kind, (ordinal, failure) in found.items()}
 
 
-def _example(words: Sequence[str], place: int, failure: Failure) -> Example:
-    word = words[place] if place < len(words) else ""
+def _example(words: Sequence[str], ordinal: int, failure: "Failure") -> "Example":
+    from floridify_batch.components.request import parse_custom_id
+    from floridify_batch.display.report import Example
+
+    word = words[ordinal] if ordinal < len(words) else ""
     parts = parse_custom_id(failure.custom_id)
     return Example(word, parts.component if parts else "", failure.detail)
 
 
-def _words(checkpoint: Checkpoint) -> Sequence[str]:
+def _words(checkpoint: "Checkpoint") -> Sequence[str]:
+    from floridify_batch.words.word_list import read_normalised
+
     try:
         return read_normalised(checkpoint.words_path)
-    except (OSError, UnicodeDecodeError):  # the checkpoint was taken elsewhere without its folder
+    except (OSError, UnicodeDecodeError):  # the checkpoint was moved without its folder
         return ()

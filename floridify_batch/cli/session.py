@@ -1,8 +1,8 @@
-"""What the commands do, once their options are read: each returns an exit code."""
+"""A session: one process of a run. What `run`, `resume` and `cancel` do once their options are read."""
 
 import asyncio
 import os
-import secrets as randomness
+import secrets as random_tokens
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -13,15 +13,9 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from floridify_batch.cli.checkpoint_policy import (
-    PROCESSED,
-    SOME_FAILED,
-    begins_anew,
-    kept_words,
-    refuse_to_pay_again,
-    say_finished,
-)
-from floridify_batch.cli.confirmation import confirmed, notes_on, surveyed
+from floridify_batch.cli.checkpoint_policy import is_replaced, kept_words, refuse_to_pay_twice, report_finished
+from floridify_batch.cli.confirmation import confirmed, estimate_cost, notes_on
+from floridify_batch.cli.context import ExitCode
 from floridify_batch.cli.dry_run import dry_run_of
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
@@ -55,28 +49,29 @@ from floridify_batch.run.worker import opened_worker_pool, tune_garbage_collecti
 from floridify_batch.timing import Direction, utc_now
 from floridify_batch.words.word_list import WordList, read_word_list, write_normalised
 
-COST_LIMIT, STOPPED = 6, 130
-
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """Where a command works, and how far it may go."""
+class Session:
+    """Where a session works, and what it may do without a question.
+
+    `changes` are settings that replace those of the run: limits, concurrency, price, cost limit.
+    """
 
     checkpoint: Checkpoint
     secrets: Secrets
     sandbox_seconds: float
     yes: bool
     wait: bool
-    pace: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
     retry_failed: bool = False
     cancels: bool = False
-    dies_at: str | None = None
+    crash_point: str | None = None
     output: str = Output.AUTO
     stream: TextIO = field(default_factory=lambda: sys.stdout)
 
 
-class Announcer:
-    """Tells whoever watches why there is a wait; before anyone watches, says it on the terminal."""
+class Notifier:
+    """Passes on why a session waits: to the display, or to the terminal before there is a display."""
 
     def __init__(self) -> None:
         self.observer: Observer | None = None
@@ -87,22 +82,22 @@ class Announcer:
         else:
             self.observer.notify(Waiting(reason))
 
-    def moving(self, path: Path, direction: Direction, done: int, total: int) -> None:
-        """Tell how much of a chunk's file is over."""
+    def transferred(self, path: Path, direction: Direction, done: int, total: int) -> None:
+        """Report the progress of an upload or a download of a chunk's file."""
         if self.observer is not None:
             self.observer.notify(Transferred(ChunkFolder(path.parent).number, direction, done, total))
 
 
 @asynccontextmanager
-async def opened_parts(
-    settings: RunSettings, scene: Scene, waiting: Announcer
+async def opened_resources(
+    settings: RunSettings, session: Session, notify: Notifier
 ) -> AsyncIterator[tuple[MongoStore, Batches]]:
-    """The database and the carrier of a run's requests, open."""
-    place = scene.checkpoint
-    with service(settings, scene.secrets, place, say, scene.sandbox_seconds) as (key, base_url):
+    """The open database and the open service of a run."""
+    checkpoint = session.checkpoint
+    with service(settings, session.secrets, checkpoint, say, session.sandbox_seconds) as (key, base_url):
         async with (
-            opened_batches(settings, key, base_url, place, waiting, waiting.moving) as batches,
-            opened_store(settings, scene.secrets, place, say, waiting) as store,
+            opened_batches(settings, key, base_url, checkpoint, notify, notify.transferred) as batches,
+            opened_store(settings, session.secrets, checkpoint, say, notify) as store,
         ):
             if store.layout.describe():
                 say(store.layout.describe())
@@ -110,75 +105,69 @@ async def opened_parts(
             yield store, batches
 
 
-async def run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
-    """Begin a run, or go on with it where its checkpoint is there already."""
-    with talk_aside(scene.output, asks=dry_run or not scene.yes):
-        return await _run(settings, scene, dry_run=dry_run)
+# ── starting and resuming ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _run(settings: RunSettings, scene: Scene, *, dry_run: bool) -> int:
-    listed = read_word_list(Path(settings.words_file))
-    run_id = randomness.token_hex(6)
-    asked = brief_of(settings, run_id)
-    info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
-    if dry_run:
-        stream = scene.stream if scene.output == Output.JSON else None
-        return await dry_run_of(info, scene.secrets, scene.checkpoint, asked, listed, stream)
-    with scene.checkpoint.locked():
-        before = scene.checkpoint.load()
-        if before is None:
-            refuse_to_pay_again(scene.checkpoint)
-        if before is not None and not begins_anew(before, info, scene.checkpoint):
-            if not before.finished:
-                say(f"Going on with {scene.checkpoint.path}, with the settings it was begun with.")
-            return await _go_on(before, scene)
-        if not settings.sandbox:
-            required_key(scene.secrets)
-        return await _begin(info, asked, scene, listed, before)
+async def run(settings: RunSettings, session: Session, *, dry_run: bool) -> int:
+    """Start a run, or resume the one of its checkpoint; the exit code."""
+    with talk_aside(session.output, asks=dry_run or not session.yes):
+        listed = read_word_list(Path(settings.words_file))
+        run_id = random_tokens.token_hex(6)
+        brief = brief_of(settings, run_id)
+        info = run_info(settings, run_id, brief, len(listed.words), listed.digest)
+        if dry_run:
+            stream = session.stream if session.output == Output.JSON else None
+            return await dry_run_of(info, session.secrets, session.checkpoint, brief, listed, stream)
+        with session.checkpoint.locked():
+            return await _start_or_resume(info, brief, session, listed)
 
 
-async def resume(scene: Scene) -> int:
-    """Go on where a run was stopped."""
-    with talk_aside(scene.output, asks=False):
-        return await _resume(scene)
+async def _start_or_resume(info: RunInfo, brief: Brief, session: Session, listed: WordList) -> int:
+    checkpoint = session.checkpoint
+    before = checkpoint.load()
+    if before is None:
+        refuse_to_pay_twice(checkpoint)
+    elif not is_replaced(before, info, checkpoint):
+        if not before.finished:
+            say(f"Resuming {checkpoint.path}, with the settings it was started with.")
+        return await _resume(before, session)
+    if not info.settings.sandbox:
+        required_key(session.secrets)
+    return await _start(info, brief, session, listed, before)
 
 
-async def _resume(scene: Scene) -> int:
-    if not scene.checkpoint.path.exists():
-        raise scene.checkpoint.absent("; begin with: batch-synth run WORDS")
-    with scene.checkpoint.locked():
-        ledger = scene.checkpoint.load()
-        if ledger is None:
-            raise CheckpointError(
-                f"{scene.checkpoint.path} holds no run; name its list with: "
-                f"{to_type('run WORDS', scene.checkpoint.path)}"
-            )
-        return await _go_on(ledger, scene)
+async def resume(session: Session) -> int:
+    """Resume the run of a checkpoint; the exit code."""
+    checkpoint = session.checkpoint
+    with talk_aside(session.output, asks=False):
+        if not checkpoint.path.exists():
+            raise checkpoint.absent("; start a run with: batch-synth run WORDS")
+        with checkpoint.locked():
+            ledger = checkpoint.load()
+            if ledger is None:
+                raise CheckpointError(
+                    f"{checkpoint.path} contains no run; start one with: {to_type('run WORDS', checkpoint.path)}"
+                )
+            return await _resume(ledger, session)
 
 
-# ── up to the gate ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, before: Ledger | None) -> int:
-    settings, checkpoint = info.settings, scene.checkpoint
-    console, waiting = Console(), Announcer()
+async def _start(info: RunInfo, brief: Brief, session: Session, listed: WordList, before: Ledger | None) -> int:
+    """Estimate, ask, write the checkpoint of a new run, and drive it."""
+    settings, checkpoint = info.settings, session.checkpoint
+    console, notify = Console(), Notifier()
     adopted = checkpoint.adopted()
     words = listed.without(adopted.words)
     if settings.max_cost is not None:
         required_rate(settings)
     checkpoint.create_folder()
-    async with opened_parts(settings, scene, waiting) as (store, batches):
-        estimate = await surveyed(settings, asked, words, store, console)
+    async with opened_resources(settings, session, notify) as (store, batches):
+        estimate = await estimate_cost(settings, brief, words, store, console)
         notes = [*notes_on(listed), *adopted.notes]
         console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
-        if not confirmed(estimate, yes=scene.yes):
-            say("Nothing was sent, nothing was spent.")
-            if before is None:
-                with suppress(OSError):  # it is not empty: then it was there before
-                    checkpoint.folder.rmdir()
-            return STOPPED
+        if not confirmed(estimate, yes=session.yes):
+            return _declined(checkpoint, before)
         if before is not None:
-            say(f"The finished run was put aside as {checkpoint.rotate(before)}.")
+            say(f"Previous run kept as {checkpoint.rotate(before)}.")
             checkpoint.create_folder()
         await store.ensure_indexes()
         ledger = Ledger(start_time=utc_now().timestamp(), run=info)
@@ -186,40 +175,50 @@ async def _begin(info: RunInfo, asked: Brief, scene: Scene, listed: WordList, be
         ledger.estimate = estimate.forecast()
         write_normalised(listed.words, checkpoint.words_path)
         checkpoint.save(ledger)
-        return await _drive(Run(listed.words, ledger, checkpoint, asked, batches, store), scene, console, waiting)
+        return await _drive(Run(listed.words, ledger, checkpoint, brief, batches, store), session, console, notify)
 
 
-async def _go_on(ledger: Ledger, scene: Scene) -> int:
-    checkpoint = scene.checkpoint
+def _declined(checkpoint: Checkpoint, before: Ledger | None) -> ExitCode:
+    """Leave the folder as it was after a no."""
+    say("Nothing was sent, nothing was spent.")
+    if before is None:
+        with suppress(OSError):  # not empty: it existed before
+            checkpoint.folder.rmdir()
+    return ExitCode.STOPPED
+
+
+async def _resume(ledger: Ledger, session: Session) -> int:
+    """Apply changed settings to a run, and drive it where it is unfinished."""
+    checkpoint = session.checkpoint
     words = kept_words(ledger, checkpoint)
-    if scene.retry_failed:
+    if session.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
-    ledger.change_pace(scene.pace)
-    _reckon(ledger)
+    ledger.change_pace(session.changes)
+    _apply_price(ledger)
     if ledger.finished:
-        if scene.pace:
-            checkpoint.save(ledger)  # a price that was unknown until now is news for a finished run, too
-        if "price" in scene.pace:
-            say(f"At this price, what was used has cost {dollars(ledger.totals().cost)}.")
-        return say_finished(ledger, checkpoint)
+        if session.changes:
+            checkpoint.save(ledger)  # a new price applies to a finished run, too
+        if "price" in session.changes:
+            say(f"At this price, the run has cost {dollars(ledger.totals().cost)}.")
+        return report_finished(ledger, checkpoint)
     settings = ledger.run.settings
-    check_same_database(settings, scene.secrets)
-    console, waiting = Console(), Announcer()
-    asked = brief_of(settings, ledger.run.id)
-    if asked.template_digest != ledger.run.template_digest:
+    check_same_database(settings, session.secrets)
+    console, notify = Console(), Notifier()
+    brief = brief_of(settings, ledger.run.id)
+    if brief.template_digest != ledger.run.template_digest:
         raise CheckpointError(
-            f"{checkpoint.path} was begun with other templates than this batch-synth has; "
-            "finish it with the version that began it, or name another --checkpoint."
+            f"{checkpoint.path} was started with other templates than this batch-synth has; "
+            "finish it with the version that started it, or pass another --checkpoint."
         )
-    if scene.retry_failed:
-        checkpoint.save(ledger)  # a plain resume goes on with it, however early this process ends
+    if session.retry_failed:
+        checkpoint.save(ledger)  # a plain resume continues from here, however early this process ends
     checkpoint.tidy(ledger)
-    async with opened_parts(settings, scene, waiting) as (store, batches):
-        return await _drive(Run(words, ledger, checkpoint, asked, batches, store), scene, console, waiting)
+    async with opened_resources(settings, session, notify) as (store, batches):
+        return await _drive(Run(words, ledger, checkpoint, brief, batches, store), session, console, notify)
 
 
-def _reckon(ledger: Ledger) -> None:
-    """Price what could not be priced before, now that there may be a price. Raises `UsageError`: a wall needs one."""
+def _apply_price(ledger: Ledger) -> None:
+    """Price earlier usage whose price was unknown. Raises `UsageError` where a cost limit lacks a price."""
     rate = rate_of(ledger.run.settings)
     if rate is not None:
         ledger.price_with(rate)
@@ -227,42 +226,50 @@ def _reckon(ledger: Ledger) -> None:
         required_rate(ledger.run.settings)
 
 
-# ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── driving a run ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _drive(run_: Run, scene: Scene, console: Console, waiting: Announcer) -> int:
-    if scene.dies_at:
-        doom(run_, scene.dies_at)
+async def _drive(run_: Run, session: Session, console: Console, notify: Notifier) -> int:
+    """Drive a run until it ends, stops or may not wait; the exit code."""
+    if session.crash_point:
+        doom(run_, session.crash_point)
     driver = Driver(run_)
     with (
         opened_worker_pool(run_.ledger.run, run_.brief) as run_.pool,
-        display_for(scene.output, console, scene.stream, utc_now) as display,
+        display_for(session.output, console, session.stream, utc_now) as display,
     ):
         run_.observer = display
-        waiting.observer = display
-        with _first_interrupt(driver, waiting):
-            ending = await (driver.wind_up() if scene.cancels else driver.process(wait=scene.wait))
-    resume_command = to_type("resume", scene.checkpoint.path)
+        notify.observer = display
+        with _graceful_interrupt(driver, notify):
+            ending = await (driver.wind_up() if session.cancels else driver.process(wait=session.wait))
     if isinstance(display, LiveDisplay):
-        _sum_up(display.view, run_.ledger, scene.checkpoint, console)
+        _print_summary(display.view, run_.ledger, session.checkpoint, console)
+    return _conclude(ending, run_.ledger, session.checkpoint)
+
+
+def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
+    """Say how a session ended and what to type next; the exit code."""
+    resume_command = to_type("resume", checkpoint.path)
     if ending is Ending.STOPPED:
-        return STOPPED
+        return ExitCode.STOPPED
     if ending is Ending.LEFT:
-        say(f"Batches are in flight. Collect them with: {resume_command}")
-        return PROCESSED
+        say(f"Batches are in flight. Collect their results with: {resume_command}")
+        return ExitCode.SUCCESS
     if ending is Ending.COST_LIMIT:
-        left = counted(run_.ledger.totals().open_words, "word is", "words are")
-        higher = f"{resume_command} --max-cost {higher_limit(run_.ledger)}"
-        say(f"{limit_reached(run_.ledger)} {left} left. Go on with: {higher}")
-        return COST_LIMIT
+        remaining = counted(ledger.totals().open_words, "word")
+        say(
+            f"{limit_reached(ledger)} {remaining} remaining. "
+            f"Resume with: {resume_command} --max-cost {higher_limit(ledger)}"
+        )
+        return ExitCode.COST_LIMIT
     if ending is Ending.CANCELLED:
-        say(f"Nothing is in flight any more, and what was finished is stored. The rest is asked by: {resume_command}")
-        return PROCESSED
-    return SOME_FAILED if run_.ledger.failed_words else PROCESSED
+        say(f"No batch is in flight, and all finished results are stored. Request the rest with: {resume_command}")
+        return ExitCode.SUCCESS
+    return ExitCode.SOME_FAILED if ledger.failed_words else ExitCode.SUCCESS
 
 
-def _sum_up(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Console) -> None:
-    """Close a sitting in a terminal. How to go on with a run that is not complete is told by a sentence of its own."""
+def _print_summary(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Console) -> None:
+    """Print the summary of a session that had a live screen."""
     panel = summary_panel(
         view,
         utc_now(),
@@ -276,22 +283,22 @@ def _sum_up(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Cons
 
 
 @contextmanager
-def _first_interrupt(driver: Driver, waiting: Announcer) -> Iterator[None]:
-    """The first Ctrl-C, or SIGTERM, asks the driver to leave; it uninstalls itself, so a second one is ordinary."""
+def _graceful_interrupt(driver: Driver, notify: Notifier) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM stop the driver gracefully; a second one has its default effect."""
     loop = asyncio.get_running_loop()
-    caught = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
+    signals = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
 
-    def ask() -> None:
+    def stop() -> None:
         release()
         driver.stop()
-        waiting("Stopping after the present step; Ctrl-C stops at once. Nothing is lost either way.")
+        notify("Stopping after the current step; press Ctrl-C again to stop now. Nothing is lost either way.")
 
     def release() -> None:
-        for each in caught:
+        for each in signals:
             loop.remove_signal_handler(each)
 
-    for each in caught:
-        loop.add_signal_handler(each, ask)
+    for each in signals:
+        loop.add_signal_handler(each, stop)
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""A run seen from another shell: the run's own screen, from its checkpoint and from what the service says.
+"""The live screen of `status --watch`: a run seen from another process, through its checkpoint and the service.
 
-Nothing is locked and nothing is written, so that watching disturbs nobody.
+It takes no lock and writes nothing, so that it cannot disturb the run.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from floridify_batch.cli.status import batches_of, flying, ledger_of
+from floridify_batch.cli.context import ledger_of
+from floridify_batch.cli.service import batches_in_flight, opened_batches_of
 from floridify_batch.components.failure import Failure
 from floridify_batch.display.output import LiveDisplay
 from floridify_batch.display.summary import summary_panel
@@ -27,8 +28,8 @@ from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.resources import Secrets
 from floridify_batch.timing import Clock, Sleep, utc_now
 
-LOOK_EVERY = 2.0
-"""Seconds between two looks at the checkpoint."""
+POLL_SECONDS = 2.0
+"""Seconds between two reads of the checkpoint."""
 
 _OPEN = (ChunkState.PLANNED, ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
 
@@ -42,10 +43,9 @@ def view_of(
     examples: Mapping[str, Failure] | None = None,
     idle: str | None = None,
 ) -> RunView:
-    """A run as its ledger and the service's word on its batches show it.
+    """The view of a run from its ledger and from its batches at the service.
 
-    `before` is the view of the look before this one: rates are between two looks. `idle` is said where no process works
-    on the run.
+    `before` is the previous view, from which rates follow. `idle` is the activity where no process works on the run.
     """
     since = datetime.fromtimestamp(ledger.start_time, UTC)
     settings, samples = ledger.run.settings, tuple((examples or {}).values())
@@ -81,28 +81,28 @@ def _finished(record: ChunkRecord) -> Flight:
 
 
 def _busy(view: RunView, ledger: Ledger) -> RunView:
-    """What the process that works on it is about, as far as its checkpoint tells."""
+    """The view with the activity of the run's process, as far as its checkpoint shows it."""
     for flight in view.flights.values():
         if flight.state == ChunkState.ANSWERED:
-            return view.doing(f"Storing the answers of chunk {flight.chunk}")
+            return view.doing(f"Storing the results of batch {flight.chunk}")
         if flight.state == ChunkState.SUBMITTING:
-            return view.doing(f"Sending chunk {flight.chunk}")
+            return view.doing(f"Submitting batch {flight.chunk}")
     if view.in_flight:
         return view.doing(f"Waiting for {counted(len(view.in_flight), 'batch', 'batches')}")
     return view.doing("Planning the list", Work(ledger.list_cursor, ledger.run.words, "words"))
 
 
-# ── looking again and again ────────────────────────────────────────────────────────────────────────────────────────
+# ── polling ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Watch:
-    """A look at a checkpoint and its batches, repeated."""
+    """A poller of a checkpoint and its batches."""
 
     def __init__(self, checkpoint: Checkpoint, clock: Clock = utc_now) -> None:
         self._checkpoint = checkpoint
         self._clock = clock
         self._seen: object = None
-        self._asked_at: datetime | None = None
+        self._polled_at: datetime | None = None
         self._jobs: dict[str, BatchJob] = {}
         self._ledger = ledger_of(checkpoint)
         self._examples: Mapping[str, Failure] = {}
@@ -110,15 +110,15 @@ class Watch:
 
     @property
     def ledger(self) -> Ledger:
-        """What the checkpoint held at the last look."""
+        """The ledger at the last poll."""
         return self._ledger
 
-    async def look(self, batches: OpenAIBatches | None) -> RunView:
-        """The run as it is now; the service is asked at the run's own pace. Raises `CheckpointError`."""
+    async def poll(self, batches: OpenAIBatches | None) -> RunView:
+        """The present view; the service is polled at the run's own interval. Raises `CheckpointError`."""
         self._read()
         if batches is not None:
-            await self._ask(batches)
-        idle = f"Nobody is working on it; go on with: {to_type('resume', self._checkpoint.path)}"
+            await self._poll(batches)
+        idle = f"Not running; resume with: {to_type('resume', self._checkpoint.path)}"
         self.view = view_of(
             self._ledger,
             self._jobs,
@@ -130,7 +130,7 @@ class Watch:
         return self.view
 
     def _read(self) -> None:
-        """Read the checkpoint again if it has been written since."""
+        """Read the checkpoint where it has changed."""
         stat = self._checkpoint.path.stat()
         if (stat.st_mtime_ns, stat.st_ino) != self._seen:
             self._seen = (stat.st_mtime_ns, stat.st_ino)
@@ -140,49 +140,48 @@ class Watch:
                     kind: failure for kind, (_, failure) in self._checkpoint.failure_samples(self._ledger).items()
                 }
 
-    async def _ask(self, batches: OpenAIBatches) -> None:
-        """Ask how the batches in flight stand; a service that does not answer is no reason to stop looking."""
-        now, pace = self._clock(), max(LOOK_EVERY, self._ledger.run.settings.poll_interval)
-        if self._asked_at is not None and (now - self._asked_at).total_seconds() < pace:
+    async def _poll(self, batches: OpenAIBatches) -> None:
+        """Poll the batches in flight; an unreachable service does not end the watch."""
+        now, interval = self._clock(), max(POLL_SECONDS, self._ledger.run.settings.poll_interval)
+        if self._polled_at is not None and (now - self._polled_at).total_seconds() < interval:
             return
-        self._asked_at = now
+        self._polled_at = now
         try:
-            self._jobs = {each: await batches.retrieve(each) for each in flying(self._ledger)}
+            self._jobs = {each: await batches.retrieve(each) for each in batches_in_flight(self._ledger)}
         except BatchSynthError:
             self._jobs = {}
 
 
 async def watch(
     checkpoint: Checkpoint, secrets: Secrets, base_url: str | None, seconds: float, *, sleep: Sleep = asyncio.sleep
-) -> int:
-    """Show a run's own screen until the run has ended. Raises `UsageError` where there is no terminal."""
+) -> None:
+    """Show the live screen of a run until it ends. Raises `UsageError` outside a terminal."""
     console = Console()
     if not console.is_terminal:
-        raise UsageError("There is no terminal to watch on; batch-synth status says once how things stand.")
+        raise UsageError("--watch needs a terminal; run batch-synth status without it.")
     watched = Watch(checkpoint)
-    async with _service(watched.ledger, checkpoint, secrets, base_url, seconds) as (batches, why_not):
-        view = await watched.look(batches)
+    async with _service(watched.ledger, checkpoint, secrets, base_url, seconds) as (batches, unavailable):
+        view = await watched.poll(batches)
         with LiveDisplay(console, utc_now, view) as display:
-            if why_not:
-                display.notify(Noticed(f"Without the service's word on the batches in flight: {why_not}"))
+            if unavailable:
+                display.notify(Noticed(f"No status of the batches in flight: {unavailable}"))
             while display.view.ended_at is None:
-                await sleep(LOOK_EVERY)
-                display.show(await watched.look(batches))
+                await sleep(POLL_SECONDS)
+                display.show(await watched.poll(batches))
     console.print(summary_panel(watched.view, utc_now(), width=console.width, forecast=watched.ledger.estimate))
-    return 0
 
 
 @asynccontextmanager
 async def _service(
     ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, base_url: str | None, seconds: float
 ) -> AsyncIterator[tuple[OpenAIBatches | None, str | None]]:
-    """The service, where the run uses one and it can be asked; else None, and why."""
+    """The service, where the run uses one and it is reachable; else None, and the reason."""
     async with AsyncExitStack() as stack:
         if ledger.finished or ledger.run.settings.immediate:
             yield None, None
             return
         try:
-            service = batches_of(ledger, checkpoint, secrets, base_url, seconds)
+            service = opened_batches_of(ledger, checkpoint, secrets, base_url, seconds)
             batches = await stack.enter_async_context(service)
         except BatchSynthError as error:
             yield None, str(error)

@@ -23,8 +23,9 @@ import orjson
 ROOT = Path(__file__).parents[2]
 LOADED = (
     "floridify_batch.cli.session",
-    "floridify_batch.cli.recover",
-    "floridify_batch.cli.status",
+    "floridify_batch.cli.service",
+    "floridify_batch.display.recovery_table",
+    "floridify_batch.providers.batch_archive",
     "openai.resources.chat",
     "openai.resources.batches",
     "pymongo.asynchronous.mongo_client",

@@ -97,11 +97,13 @@ CASES = {
         "'synonims'. Did you mean synonyms? There is no component 'colour'. Components: definitions, syn",
     ),
     "no component": Case(f"{RUN} --components ,", 2, "No component is named"),
-    "seconds": Case(RUN, 2, "is no number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
-    "no yes": Case("run words.txt", 2, "add --yes"),
-    "nothing named": Case("cancel", 2, "Name a --checkpoint (none is here)"),
-    "both named": Case("cancel batch_1 -c words.checkpoint.json", 2, "Name either a batch or a --checkpoint"),
-    "nothing here": Case("status", 2, "Name a --checkpoint (none is here)"),
+    "seconds": Case(RUN, 2, "must be a number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
+    "no yes": Case("run words.txt", 2, "Not running in a terminal; pass --yes to confirm"),
+    "nothing named": Case("cancel", 2, "No checkpoint in this folder; pass --checkpoint FILE."),
+    "both named": Case(
+        "cancel batch_1 -c words.checkpoint.json", 2, "Pass either a batch ID or --checkpoint, not both."
+    ),
+    "nothing here": Case("status", 2, "No checkpoint in this folder; pass --checkpoint FILE."),
     "fault": Case("sandbox --data box --port 0 --fault nonsense=1", 2, 'Unknown fault "nonsense"; the faults are exp'),
     "near fault": Case(
         "sandbox --data box --port 0 --fault expyre=1", 2, 'Unknown fault "expyre". Did you mean expire?\n'
@@ -124,11 +126,11 @@ CASES = {
     "damaged to resume": Case(RESUME, 3, "is damaged", prepare=content("[]")),
     "missing parts": Case(RUN, 3, "is damaged", prepare=content('{"version": 2, "run": {"id": "x"}}')),
     "newer": Case(RUN, 3, "has version 99", prepare=content('{"version": 99, "run": {}}')),
-    "nothing to resume": Case(RESUME, 3, "holds no run", prepare=content('{"processed_words": []}')),
+    "nothing to resume": Case(RESUME, 3, "contains no run", prepare=content('{"processed_words": []}')),
     "nothing in a name with a space": Case(
         "resume -c 'my run.json'",
         3,
-        "name its list with: batch-synth run WORDS --checkpoint 'my run.json'\n",
+        "start one with: batch-synth run WORDS --checkpoint 'my run.json'\n",
         prepare=content('{"processed_words": []}', "my run.json"),
     ),
     "previous copy": Case(
@@ -147,7 +149,7 @@ CASES = {
     "several checkpoints": Case(
         "status",
         2,
-        "Name a --checkpoint ('my run.checkpoint.json', words.checkpoint.json).",
+        "Several checkpoints in this folder; pass --checkpoint FILE ('my run.checkpoint.json', words.checkpoint.json).",
         prepare=lambda folder: [(folder / f"{name}.checkpoint.json").write_bytes(b"") for name in ("my run", "words")],
     ),
     "other list in a name with a space": Case(

@@ -253,7 +253,7 @@ def test_first_interrupt(paused: Shell) -> None:
         paused.under_way(terminal.process)
         terminal.type("\x03")
         assert terminal.ended() == 130
-        assert "Stopped. Go on with: batch-synth resume --checkpoint words.checkpoint.json" in terminal.text
+        assert "Stopped. Resume with: batch-synth resume --checkpoint words.checkpoint.json" in terminal.text
         assert "Traceback" not in terminal.text
         assert "Complete" not in terminal.text
     paused.sandbox.control(finish=True)
@@ -272,13 +272,13 @@ def test_second_interrupt(paused: Shell) -> None:
     with paused.start(*RUN) as process:
         until(lambda: paused.sandbox.next_batch() > before)
         process.send_signal(signal.SIGINT)
-        assert "Stopping after the present step" in line_with(process, "Stopping")
+        assert "Stopping after the current step" in line_with(process, "Stopping")
         assert process.poll() is None
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         stopped = said(process)
     assert (stopped.code, time.monotonic() - asked < 3) == (130, True)
-    assert stopped.err == "Stopped. Go on with: batch-synth resume --checkpoint words.checkpoint.json\n"
+    assert stopped.err == "Stopped. Resume with: batch-synth resume --checkpoint words.checkpoint.json\n"
     assert paused.states() == ["SUBMITTING"]
     paused.sandbox.control(faults=[], finish=True)
     assert paused.run(*RESUME).code == 0

@@ -73,10 +73,16 @@ def test_help_is_grouped_and_ends_in_two_examples(command: str) -> None:
 
 
 def test_the_groups_of_a_run() -> None:
-    """What, where, money, pace and output each have their options."""
+    """Content, location, cost, control, advanced and output each have their options."""
     text = said("run", "--help", COLUMNS="80").stdout
     blocks = dict(re.findall(r"^([A-Z]\w+)  (.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL))
-    members = {"What": "--components", "Where": "--checkpoint", "Money": "--max-cost", "Pace": "--max-batches"}
+    members = {
+        "Content": "--components",
+        "Location": "--checkpoint",
+        "Cost": "--max-cost",
+        "Control": "--max-batches",
+        "Advanced": "--workers",
+    }
     assert all(option in blocks[group] for group, option in members.items())
     assert all(option in blocks["Output"] for option in ("--output", "-q, --quiet"))
 
@@ -131,10 +137,10 @@ def test_a_slip_is_told_without_breaking_words(tmp_path: Path, columns: int) -> 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("run words.txt --output jsno", "There is no output 'jsno'. Did you mean json?"),
-        ("run words.txt --output loud", "There is no output 'loud'. Give one of auto, plain, json, quiet."),
-        ("resume -c words.checkpoint.json -q --output json", "--quiet is an output of its own"),
-        ("status --watch --json", "--watch is for a terminal"),
+        ("run words.txt --output jsno", "Invalid --output 'jsno'. Did you mean json?"),
+        ("run words.txt --output loud", "Invalid --output 'loud'. Choose from auto, plain, json, quiet."),
+        ("resume -c words.checkpoint.json -q --output json", "--quiet and --output json exclude each other"),
+        ("status --watch --json", "--watch and --json exclude each other"),
     ],
 )
 def test_outputs_that_there_are_not(tmp_path: Path, arguments: str, says: str) -> None:

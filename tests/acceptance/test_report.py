@@ -66,7 +66,7 @@ def test_without_a_run(shell: Shell) -> None:
     named, unnamed = shell.each(("report", "-c", "none.json"), ("report",))
     assert (named.code, unnamed.code) == (3, 2)
     assert "There is no checkpoint none.json." in named.err
-    assert "Name a --checkpoint" in unnamed.err
+    assert "No checkpoint in this folder" in unnamed.err
     assert shell.listing() == set()
 
 

@@ -64,7 +64,7 @@ def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(paused:
         assert terminal.ended() == 130
     assert "Traceback" not in terminal.text
     assert "KeyboardInterrupt" not in terminal.text
-    assert "Stopped. Go on with" in terminal.text
+    assert "Stopped. Resume with" in terminal.text
 
 
 def are_starting(driver: int) -> bool:
@@ -80,7 +80,7 @@ def test_a_run_is_watched_from_another_shell(paused: Shell) -> None:
     assert paused.run(*RUN, "--no-wait").code == 0
     (batch,) = paused.batches()
     with paused.terminal("status", "--watch", rows=24, columns=120) as watcher:
-        watcher.wait_for("Nobody is working on it")
+        watcher.wait_for("Not running")
         watcher.wait_for(batch["id"])
         with paused.terminal(*RESUME, rows=24, columns=80) as terminal:
             terminal.wait_for("Waiting for 1 batch")

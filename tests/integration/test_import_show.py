@@ -59,8 +59,8 @@ def texts(database: Found, entry: dict[str, Any]) -> list[str]:
 
 async def test_what_an_import_makes(tmp_path: Path, place: Place, database: Found) -> None:
     """Per homograph and source one entry, with its definitions in their order and its etymology."""
-    assert await import_file(file_of(tmp_path, KAIKKI), place) == 0
-    assert await import_file(file_of(tmp_path, PLAIN), place) == 0
+    await import_file(file_of(tmp_path, KAIKKI), place)
+    await import_file(file_of(tmp_path, PLAIN), place)
     words = {word["_id"]: (word["text"], word["homograph_number"]) for word in database.words.find()}
     assert sorted(words.values(), key=str) == [("kwell", None), ("tear", 1), ("tear", 2)]
     found = {(*words[each["word_id"]], each["provider"]): each for each in database.dictionary_entries.find()}
@@ -112,9 +112,9 @@ async def test_importing_twice_changes_nothing(tmp_path: Path, place: Place, dat
     await import_file(path, place)
     assert everything(database) == before
     assert capsys.readouterr().out.splitlines() == [
-        "words.jsonl: 7 lines: 6 imported, 1 in other languages.",
-        "Words: 3: 0 new, 3 there before.",
-        "Definitions: 7: 0 new, 7 there before.",
+        "Imported 6 of 7 lines of words.jsonl (1 in other languages).",
+        "Words: 3: 0 new, 3 already present.",
+        "Definitions: 7: 0 new, 7 already present.",
     ]
 
 
@@ -189,8 +189,8 @@ async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found
     await import_file(file_of(tmp_path, [*KAIKKI, *(["{"] * 7)]), place)
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["Skipped line 6: not valid JSON.", "Skipped line 7: not valid JSON."]
-    assert said[5] == "And 2 more invalid lines were skipped."
-    assert said[6] == "words.jsonl: 12 lines: 4 imported, 1 in other languages, 7 bad."
+    assert said[5] == "Skipped 2 more invalid lines."
+    assert said[6] == "Imported 4 of 12 lines of words.jsonl (1 in other languages, 7 invalid)."
     assert database.definitions.count_documents({}) == 5
 
 

@@ -1,10 +1,10 @@
-"""How a checkpoint stands to what is asked now."""
+"""The policy for a checkpoint whose file is missing."""
 
 from pathlib import Path
 
 import pytest
 
-from floridify_batch.cli.checkpoint_policy import refuse_to_pay_again
+from floridify_batch.cli.checkpoint_policy import refuse_to_pay_twice
 from floridify_batch.errors import CheckpointError
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -12,7 +12,7 @@ from tests.ledgers import record, run_info
 
 
 def left_behind(folder: Path, *states: ChunkState) -> Checkpoint:
-    """A run whose checkpoint is gone, and of which a copy with chunks in these states is there."""
+    """A run whose checkpoint is missing, with a previous copy that has chunks in these states."""
     checkpoint = Checkpoint(folder / "words.checkpoint.json")
     chunks = [record(number, state) for number, state in enumerate(states, 1)]
     ledger = Ledger(start_time=1.0, run=run_info(), chunks=chunks, list_cursor=4)
@@ -23,29 +23,29 @@ def left_behind(folder: Path, *states: ChunkState) -> Checkpoint:
 
 
 @pytest.mark.parametrize("state", [ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED])
-def test_what_is_being_paid_for(tmp_path: Path, state: ChunkState) -> None:
-    """Where only the previous copy is left, a new run does not ask again for what a batch of it may have answered."""
+def test_unstored_batches_are_not_paid_twice(tmp_path: Path, state: ChunkState) -> None:
+    """Where the previous copy has a batch that is not stored, a new run is refused."""
     checkpoint = left_behind(tmp_path, ChunkState.STORED, state)
-    with pytest.raises(CheckpointError, match="knows of 1 batch whose answers are not stored") as refused:
-        refuse_to_pay_again(checkpoint)
+    with pytest.raises(CheckpointError, match="has 1 batch whose results are not stored") as refused:
+        refuse_to_pay_twice(checkpoint)
     assert f"copy it to {checkpoint.path}, then resume" in str(refused.value)
 
 
 @pytest.mark.parametrize("state", [ChunkState.STORED, ChunkState.DONE, ChunkState.PLANNED])
-def test_nothing_is_being_paid_for(tmp_path: Path, state: ChunkState) -> None:
-    """Where everything that was paid for is stored, or nothing was sent, a new run may begin beside the copy."""
-    refuse_to_pay_again(left_behind(tmp_path, state))
+def test_stored_batches_do_not_block_a_new_run(tmp_path: Path, state: ChunkState) -> None:
+    """Where every batch is stored, or none was submitted, a new run may start beside the copy."""
+    refuse_to_pay_twice(left_behind(tmp_path, state))
 
 
-def test_a_copy_that_cannot_be_read(tmp_path: Path) -> None:
-    """A copy that nobody could go on from keeps nobody from beginning anew."""
+def test_an_unreadable_copy_does_not_block_a_new_run(tmp_path: Path) -> None:
+    """A copy that cannot be resumed does not block a new run."""
     checkpoint = left_behind(tmp_path, ChunkState.SUBMITTED)
     checkpoint.previous_path.write_bytes(b"{")
-    refuse_to_pay_again(checkpoint)
+    refuse_to_pay_twice(checkpoint)
 
 
-def test_a_checkpoint_that_is_there(tmp_path: Path) -> None:
-    """As long as the checkpoint itself is there, its previous copy says nothing."""
+def test_an_existing_checkpoint_is_decisive(tmp_path: Path) -> None:
+    """While the checkpoint exists, its previous copy is not looked at."""
     checkpoint = left_behind(tmp_path, ChunkState.SUBMITTED)
     checkpoint.path.write_bytes(b"{}")
-    refuse_to_pay_again(checkpoint)
+    refuse_to_pay_twice(checkpoint)

@@ -93,7 +93,7 @@ def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) 
     """Whatever is no report stays as it is: a list, a checkpoint, another page, a folder."""
     for name, content in (("words.txt", b"bank\n"), ("words.checkpoint.json", b"{}"), ("x.html", b"<!doctype html>")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UsageError, match="no report of batch-synth"):
+        with pytest.raises(UsageError, match="not a batch-synth report"):
             write_report(ledger(), checkpoint, tmp_path / name)
         assert (tmp_path / name).read_bytes() == content
     with pytest.raises(UsageError, match="cannot be written"):
@@ -103,6 +103,6 @@ def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) 
 def test_where_it_goes_by_itself(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a place for it, the report goes beside its checkpoint, and the command says where."""
     checkpoint.save(ledger())
-    assert report(checkpoint, None) == 0
-    assert capsys.readouterr().out == f"The report is in {tmp_path / 'words.report.html'}.\n"
+    report(checkpoint.path)
+    assert capsys.readouterr().out == f"Report written to {tmp_path / 'words.report.html'}.\n"
     assert (tmp_path / "words.report.html").exists()

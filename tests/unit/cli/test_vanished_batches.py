@@ -1,13 +1,13 @@
-"""Commands that look after several batches: one that the service lost keeps nobody from the others."""
+"""Commands about several batches: one that the service has lost does not affect the others."""
 
 import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from floridify_batch.cli.cancel import _cancelled
-from floridify_batch.cli.recover import Search, _Recovery
-from floridify_batch.cli.status import batches_of
+from floridify_batch.cli.cancel import cancelled
+from floridify_batch.cli.recover import Recovery, Search
+from floridify_batch.cli.service import opened_batches_of
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.resources import Secrets
@@ -19,47 +19,47 @@ if TYPE_CHECKING:
 
 
 class Forgetful:
-    """A service that has lost its first batch, and has finished the second without an answer."""
+    """A service that has lost its first batch, and whose second one expired without results."""
 
     async def retrieve(self, batch_id: str) -> BatchJob:
-        """How a batch stands."""
+        """The status of a batch."""
         if batch_id == "batch_1":
             raise UnknownBatch("No such batch.")
         return BatchJob(batch_id, "expired", None, NOON)
 
 
 def kept(batch_id: str) -> BatchJob:
-    """A batch that was going when it was listed."""
+    """A batch that was in progress when it was listed."""
     return BatchJob(batch_id, "in_progress", "run/0001/1", NOON, input_file_id="file-1", metadata={"run": "run"})
 
 
-async def test_followed_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of batches that are followed, one that vanishes is named as not stored, and the others are followed on."""
-    recovery = _Recovery(cast("OpenAIBatches", Forgetful()), cast("MongoStore", None), Search(wait=0.01))
-    assert await recovery._follow([kept("batch_1"), kept("batch_2")]) == []
-    assert recovery._sum.gone == 1
+async def test_a_lost_batch_does_not_end_the_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    """While waiting for batches, a lost one is reported as not stored, and the wait for the others continues."""
+    recovery = Recovery(cast("OpenAIBatches", Forgetful()), cast("MongoStore", None), Search(wait=0.01))
+    assert await recovery.follow([kept("batch_1"), kept("batch_2")]) == []
+    assert recovery.unreadable == 1
     said = capsys.readouterr().out
     assert "batch_1: not stored: No such batch." in said
-    assert "batch_2: expired, and holds no answer" in said
+    assert "batch_2: expired, without results" in said
 
 
-async def test_cancelled_one_by_one() -> None:
-    """Of a run's batches that are cancelled, one that vanished has its sentence like any other."""
-    assert await _cancelled(Service(), "batch_1") == "No such batch."
+async def test_a_lost_batch_does_not_end_cancelling() -> None:
+    """A lost batch is reported like any other of a run's batches."""
+    assert await cancelled(Service(), "batch_1") == "No such batch."
 
 
-async def test_a_wait_is_told() -> None:
-    """Whoever asks how a batch stands is told at once why there is a wait."""
-    told: list[str] = []
+async def test_a_retry_is_reported() -> None:
+    """The reason of a wait for the service is reported at once."""
+    reported: list[str] = []
     reason = asyncio.Event()
 
     def note(sentence: str) -> None:
-        told.append(sentence)
+        reported.append(sentence)
         reason.set()
 
     secrets = Secrets(api_key="any", mongo_url=None)
-    async with batches_of(None, None, secrets, "http://127.0.0.1:9/v1", 0.0, note) as batches:
+    async with opened_batches_of(None, None, secrets, "http://127.0.0.1:9/v1", 0.0, note) as batches:
         asking = asyncio.ensure_future(batches.retrieve("batch_1"))
         await reason.wait()
         asking.cancel()
-    assert "127.0.0.1 cannot be reached" in told[0]
+    assert "127.0.0.1 cannot be reached" in reported[0]

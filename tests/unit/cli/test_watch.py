@@ -1,4 +1,4 @@
-"""A run seen from another shell: what is shown follows from its checkpoint and the service's word alone."""
+"""`status --watch`: the view of a run follows from its checkpoint and from its batches at the service."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,8 +36,8 @@ def job(number: int, done: int) -> BatchJob:
     return BatchJob(f"batch_{number}", "in_progress", None, NOON, later(hours=24), total=400, done=done)
 
 
-def test_chunks_are_shown_as_the_run_shows_them() -> None:
-    """What is open is in flight with the service's counts; of the rest, the last are there with what became of them."""
+def test_batches_are_shown_as_the_run_shows_them() -> None:
+    """Unfinished batches are in flight with the service's counts; the last finished ones have their outcomes."""
     stored = [chunk(n, S.DONE, answered=390, failures={"refused": 10}) for n in (1, 2, 3)]
     ledger = ledger_of(*stored, chunk(4, S.SUBMITTED), chunk(5, S.PLANNED, batch_id=None))
     view = view_of(ledger, {"batch_4": job(4, 100)}, later(minutes=3))
@@ -52,8 +52,8 @@ def test_chunks_are_shown_as_the_run_shows_them() -> None:
     assert view.words_per_minute(later(minutes=3)) is None
 
 
-def test_rates_are_between_two_looks() -> None:
-    """The time that is left follows from what the service has done since the last look, as it does in the run."""
+def test_rates_follow_from_two_polls() -> None:
+    """The ETA follows from the progress since the last poll, as it does in the run."""
     ledger = ledger_of(chunk(1, S.SUBMITTED))
     before = view_of(ledger, {"batch_1": job(1, 0)}, NOON)
     view = view_of(ledger, {"batch_1": job(1, 100)}, later(minutes=1), before=before)
@@ -65,21 +65,21 @@ def test_rates_are_between_two_looks() -> None:
 @pytest.mark.parametrize(
     ("states", "activity"),
     [
-        ((S.ANSWERED, S.SUBMITTED), "Storing the answers of chunk 1"),
-        ((S.SUBMITTED, S.SUBMITTING), "Sending chunk 2"),
+        ((S.ANSWERED, S.SUBMITTED), "Storing the results of batch 1"),
+        ((S.SUBMITTED, S.SUBMITTING), "Submitting batch 2"),
         ((S.SUBMITTED, S.SUBMITTED), "Waiting for 2 batches"),
         ((), "Planning the list"),
     ],
 )
-def test_what_the_run_does_follows_from_its_states(states: tuple[ChunkState, ...], activity: str) -> None:
-    """The deed that a state announces is what the run does."""
+def test_the_activity_follows_from_the_states(states: tuple[ChunkState, ...], activity: str) -> None:
+    """The activity is the step that a state leads to."""
     ledger = ledger_of(*(chunk(number, state) for number, state in enumerate(states, 1)))
     assert view_of(ledger, {}, NOON).activity == activity
-    assert view_of(ledger, {}, NOON, idle="Nobody").activity == "Nobody"
+    assert view_of(ledger, {}, NOON, idle="Idle").activity == "Idle"
 
 
 def test_the_end_of_a_run_is_seen() -> None:
-    """A finished ledger is a run that has ended, and not one that had nothing to do."""
+    """A finished ledger is a run that has ended, not one that had nothing to do."""
     ledger = ledger_of(chunk(1, S.DONE, answered=400, cost=Decimal(1)))
     ledger.processed_words = [f"w{n}" for n in range(ledger.run.words)]
     ledger.timestamp = later(hours=2).isoformat()
@@ -88,7 +88,7 @@ def test_the_end_of_a_run_is_seen() -> None:
 
 
 def test_watching_neither_locks_nor_writes(tmp_path: Path) -> None:
-    """A look takes no lock, leaves the folder as it was, and knows whether anybody works on the run."""
+    """Watching takes no lock, changes no file, and detects whether a process works on the run."""
     checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
     checkpoint.create_folder()
     checkpoint.save(ledger_of(chunk(1, S.SUBMITTED)))
@@ -101,7 +101,7 @@ def test_watching_neither_locks_nor_writes(tmp_path: Path) -> None:
 
 
 def test_a_process_that_died_holds_nothing(tmp_path: Path) -> None:
-    """What a killed process has left behind is not taken for one that works; that of another machine is believed."""
+    """The lock file of a killed process does not count as a running one; one of another machine does."""
     checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
     holder = tmp_path / ".words.checkpoint.json.lock.holder"
     with checkpoint.locked():
@@ -111,15 +111,15 @@ def test_a_process_that_died_holds_nothing(tmp_path: Path) -> None:
         assert checkpoint.is_held() is held
 
 
-async def test_a_look_reads_anew_only_what_was_written_anew(tmp_path: Path) -> None:
-    """Between two saves the ledger is not read again; examples of new kinds of failures are found when they come."""
+async def test_only_a_changed_checkpoint_is_read_again(tmp_path: Path) -> None:
+    """An unchanged ledger is not read again; examples of new kinds of failures are loaded as they appear."""
     checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
     checkpoint.create_folder()
     checkpoint.save(ledger_of(chunk(1, S.SUBMITTED)))
     watch = Watch(checkpoint)
-    first = (await watch.look(None), watch.ledger)
-    assert first[0].activity.startswith("Nobody is working on it; go on with: batch-synth resume")
-    await watch.look(None)
+    first = (await watch.poll(None), watch.ledger)
+    assert first[0].activity.startswith("Not running; resume with: batch-synth resume")
+    await watch.poll(None)
     assert watch.ledger is first[1]
     folder = checkpoint.folder / "0001"
     folder.mkdir()
@@ -134,6 +134,6 @@ async def test_a_look_reads_anew_only_what_was_written_anew(tmp_path: Path) -> N
     }
     (folder / "failures.jsonl").write_bytes(orjson.dumps(line | {"status": None}) + b"\n")
     checkpoint.save(ledger_of(chunk(1, S.STORED, answered=399, failures={"refused": 1})))
-    view = await watch.look(None)
+    view = await watch.poll(None)
     assert view.examples == {"refused": failure}
     assert view.finished[0].failed == 1

@@ -13,8 +13,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from floridify_batch.cli.error import explained
-from floridify_batch.cli.main import app
+from floridify_batch.cli.main import app, explained
 from floridify_batch.components.change import Collection
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import SynthesisComponent as C

@@ -359,9 +359,9 @@ def test_the_closing_words_add_up() -> None:
     for name in ("a", "b", "c", "d", "e", "e"):
         tally.definitions.add(name)
     assert list(summary("x.jsonl", reading, tally)) == [
-        "x.jsonl: 11 lines: 6 imported, 2 in other languages, 1 without a definition, 2 bad.",
-        "Words: 3: 2 new, 1 there before.",
-        "Definitions: 9: 4 new, 1 there before, 1 repeated, 3 forms and spellings of other words.",
+        "Imported 6 of 11 lines of x.jsonl (2 in other languages, 1 without a definition, 2 invalid).",
+        "Words: 3: 2 new, 1 already present.",
+        "Definitions: 9: 4 new, 1 already present, 1 duplicate, 3 forms and spellings of other words.",
     ]
 
 

@@ -1,0 +1,23 @@
+"""The `costs` command: what a run has cost so far."""
+
+from floridify_batch.cli.context import checkpoint_or_only, ledger_of
+from floridify_batch.cli.options import JsonOption, OnlyCheckpointOption
+
+CHUNKS_SHOWN = 20
+"""Chunks listed one by one in a terminal; elsewhere, all are."""
+
+
+def costs(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> None:
+    """Show what a run has cost, compared with the estimate."""
+    from rich.console import Console
+
+    from floridify_batch.display.console import say_json
+    from floridify_batch.display.cost_table import costs_panel
+    from floridify_batch.run.bill import costs_object, costs_of
+
+    spent = costs_of(ledger_of(checkpoint_or_only(checkpoint)))
+    if json:
+        say_json(costs_object(spent))
+        return
+    console = Console()
+    console.print(costs_panel(spent, console.width, CHUNKS_SHOWN if console.is_terminal else None))

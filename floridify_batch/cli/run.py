@@ -1,0 +1,110 @@
+"""The `run` command: start a run over a word list."""
+
+import asyncio
+from pathlib import Path
+
+from floridify_batch.cli.context import (
+    DEFAULT_DATABASE,
+    checkpoint_at,
+    crash_point,
+    exit_with,
+    output_named,
+    poll_interval_of,
+    sandbox_seconds,
+    secrets_of,
+)
+from floridify_batch.cli.options import (
+    AttemptsOption,
+    BaseUrlOption,
+    BatchSizeOption,
+    CheckpointOption,
+    ComponentsOption,
+    CountOption,
+    DatabaseOption,
+    DryRunOption,
+    ForceOption,
+    FrequencyScale,
+    ImmediateOption,
+    LanguageOption,
+    ModelOption,
+    SandboxOption,
+    ScaleOption,
+    StaleOption,
+    TemplatesOption,
+    WordsArgument,
+    YesOption,
+)
+from floridify_batch.cli.run_options import RunOptions, with_run_options
+from floridify_batch.errors import UsageError
+
+
+@with_run_options
+def run(
+    words: WordsArgument,
+    checkpoint: CheckpointOption = None,
+    components: ComponentsOption = "default",
+    model: ModelOption = None,
+    language: LanguageOption = "en",
+    force: ForceOption = False,
+    stale: StaleOption = False,
+    count: CountOption = None,
+    frequency_scale: ScaleOption = FrequencyScale.COMMON_FIRST,
+    templates: TemplatesOption = None,
+    batch_size: BatchSizeOption = None,
+    dry_run: DryRunOption = False,
+    immediate: ImmediateOption = False,
+    yes: YesOption = False,
+    max_attempts: AttemptsOption = 3,
+    *,
+    options: RunOptions,
+    database: DatabaseOption = None,
+    base_url: BaseUrlOption = None,
+    sandbox: SandboxOption = False,
+) -> None:
+    """Generate missing dictionary content for a word list."""
+    from floridify_batch.cli import session
+    from floridify_batch.cli.floridify_config import read_config
+    from floridify_batch.components.definition_recipes import components_named, counts_named
+    from floridify_batch.providers.interface import DEFAULT_MODEL
+    from floridify_batch.run.resources import redacted_url
+    from floridify_batch.run.settings import RunSettings
+
+    if immediate and options.no_wait:
+        raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
+    output = output_named(options.output, quiet=options.quiet)
+    config = read_config(options.floridify_config)
+    secrets = secrets_of(options.mongo_url, config)
+    cost = options.cost_settings()
+    settings = RunSettings(
+        words_file=str(words),
+        components=tuple(components_named(components)),
+        model=model or config.model or DEFAULT_MODEL,
+        language=language,
+        force=force,
+        immediate=immediate,
+        batch_size=batch_size,
+        max_attempts=max_attempts,
+        poll_interval=poll_interval_of(options.poll_interval, local=sandbox or immediate),
+        database=database or config.database or DEFAULT_DATABASE,
+        mongo_url=redacted_url(secrets.mongo_url),
+        base_url=None if sandbox else base_url,
+        sandbox=sandbox,
+        stale=stale,
+        counts=counts_named(count or ()),
+        templates=str(templates.absolute()) if templates else None,
+        frequency_scale=frequency_scale.value,
+        **options.execution_settings(),
+        **cost,
+    )
+    place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
+    present = session.Session(
+        place,
+        secrets,
+        sandbox_seconds(),
+        yes=yes,
+        wait=not options.no_wait,
+        changes=cost,  # a cost limit holds for a run that is resumed, too
+        crash_point=crash_point(),
+        output=output,
+    )
+    exit_with(lambda: asyncio.run(session.run(settings, present, dry_run=dry_run)), place)

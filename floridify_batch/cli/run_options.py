@@ -1,0 +1,78 @@
+"""Options that `run` and `resume` share, declared once as the fields of a record."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from itertools import chain
+from typing import Any
+
+from floridify_batch.cli.options import (
+    ClusterOption,
+    ConcurrencyOption,
+    ConfigOption,
+    MaxBatchesOption,
+    MaxCostOption,
+    MongoOption,
+    NoWaitOption,
+    OutputOption,
+    PatienceOption,
+    PollOption,
+    PriceOption,
+    QueuedTokensOption,
+    QuietOption,
+    WorkersOption,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Options of a session: of the one that starts a run, and of each one that resumes it."""
+
+    no_wait: NoWaitOption = False
+    max_batches: MaxBatchesOption = None
+    max_queued_tokens: QueuedTokensOption = None
+    max_cost: MaxCostOption = None
+    price: PriceOption = None
+    poll_interval: PollOption = None
+    patience: PatienceOption = None
+    concurrency: ConcurrencyOption = None
+    workers: WorkersOption = None
+    cluster: ClusterOption = None
+    mongo_url: MongoOption = None
+    floridify_config: ConfigOption = None
+    output: OutputOption = "auto"
+    quiet: QuietOption = False
+
+    def execution_settings(self) -> dict[str, Any]:
+        """The settings of limits and concurrency that were given, by their names in `RunSettings`."""
+        names = ("max_batches", "max_queued_tokens", "patience", "concurrency", "workers", "cluster")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def cost_settings(self) -> dict[str, Any]:
+        """The cost limit and the price that were given, by their names in `RunSettings`. Raises `UsageError`."""
+        from floridify_batch.costs.price import dollars_named, price_named
+
+        limit = {} if self.max_cost is None else {"max_cost": dollars_named("--max-cost", self.max_cost)}
+        return limit if self.price is None else limit | {"price": price_named(self.price)}
+
+
+_PLACEHOLDER = "options"
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's parameter `options` by one parameter per field of `RunOptions`, which is what Typer reads."""
+    names = {field.name for field in fields(RunOptions)}
+
+    @wraps(command)
+    def wrapped(**arguments: Any) -> None:
+        shared = {name: arguments.pop(name) for name in names & arguments.keys()}
+        command(**arguments, **{_PLACEHOLDER: RunOptions(**shared)})
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    shared = inspect.signature(RunOptions, eval_str=True).parameters.values()
+    parameters = chain.from_iterable(shared if each.name == _PLACEHOLDER else [each] for each in own)
+    keyword_only = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    vars(wrapped)["__signature__"] = inspect.Signature(keyword_only)
+    wrapped.__annotations__ = {each.name: each.annotation for each in keyword_only}
+    return wrapped

@@ -1,0 +1,61 @@
+"""Tables of `recover`: the batches found at the service, and what became of their requests."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from rich.console import RenderableType
+
+from floridify_batch.display.text import cell, facts, framed, listing
+from floridify_batch.formatting import brief, count, counted, dollars
+from floridify_batch.pipeline.outcome import Fate
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.run.recovery import Recovered
+
+_OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
+    ("stored now", lambda recovered: recovered.fates[Fate.FRESH]),
+    ("already stored", lambda recovered: recovered.fates[Fate.STORED]),
+    ("replaced by newer", lambda recovered: recovered.fates[Fate.OUTDATED]),
+    ("target gone", lambda recovered: recovered.fates[Fate.ORPHANED]),
+    ("of another database", lambda recovered: recovered.elsewhere),
+    ("without an answer", lambda recovered: recovered.failures.total() - recovered.fates[Fate.ORPHANED]),
+)
+
+
+def found_batches(
+    found: Sequence[BatchJob], wanted: Sequence[BatchJob], begun: set[str], now: datetime
+) -> Iterator[RenderableType]:
+    """A table per run of the batches found; IDs are whole, so that they can be copied.
+
+    `wanted` are those that will be stored, `begun` the IDs of those of which something is stored.
+    """
+    for run in dict.fromkeys(batch.run for batch in found):
+        own = [batch for batch in found if batch.run == run]
+        yield cell(f"Run {run}: {counted(len(own), 'batch', 'batches')}", "bold")
+        table = listing("batch", "status", "done", "age", "stored here", right=("done", "age"))
+        table.columns[0].min_width = max(len(batch.id) for batch in own)
+        for batch in own:
+            stored = "some" if batch.id in begun else "nothing"
+            done = f"{count(batch.done)}/{count(batch.total)}"
+            status, age = batch.status.replace("_", " "), brief(now - batch.created_at)
+            table.add_row(*map(cell, (batch.id, status, done, age, stored if batch in wanted else "duplicate")))
+        yield table
+
+
+def outcome_of(recovered: Recovered) -> str:
+    """What became of a batch's requests, in one line."""
+    parts = (f"{count(of(recovered))} {name}" for name, of in _OUTCOMES if of(recovered))
+    return f"{counted(recovered.requests, 'request')}: {', '.join(parts) or 'none'}; cost {dollars(recovered.cost)}"
+
+
+def recovered_panel(batches: int, unreadable: int, recovered: Recovered) -> RenderableType:
+    """The summary of all batches."""
+    reasons = ", ".join(f"{count(number)} {kind}" for kind, number in recovered.failures.items())
+    rows = [
+        ("batches", count(batches)),
+        *([("not readable", counted(unreadable, "batch", "batches"))] if unreadable else []),
+        ("requests", count(recovered.requests)),
+        *((name, count(of(recovered))) for name, of in _OUTCOMES),
+        *([("reasons", reasons)] if reasons else []),
+        ("cost", dollars(recovered.cost)),
+    ]
+    return framed(facts(rows), "Recovered")
