@@ -107,7 +107,11 @@ async def retrying[T](
         reraise=True,
         sleep=sleep,
     )
-    return await retries(call)
+    return await retries(_awaited, call)
+
+
+async def _awaited[T](call: Callable[[], Awaitable[T]]) -> T:
+    return await call()  # motor returns futures, which tenacity does not take for coroutines
 
 
 def _error(state: "RetryCallState") -> BaseException | None:
