@@ -25,7 +25,6 @@ LOADED = (
     "floridify_batch.cli.session",
     "floridify_batch.cli.service",
     "floridify_batch.display.recovery_table",
-    "floridify_batch.providers.batch_archive",
     "openai.resources.chat",
     "openai.resources.batches",
     "pymongo.asynchronous.mongo_client",
