@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from floridify_batch.cli.import_ import import_file
+from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
-from floridify_batch.display.entry_page import show
 from floridify_batch.errors import BatchSynthError
 
 WORDS = "scripts/demo_data/words.txt"
@@ -59,7 +59,7 @@ def main() -> int:
         if code != FINISHED:
             print("The demonstration is not at its end: scripts/demo goes on, scripts/demo --fresh begins anew.")
             return code
-        asyncio.run(show(SHOWN, place))
+        asyncio.run(show_word(SHOWN, place))
     print(NEXT)
     return code
 

@@ -13,7 +13,8 @@ def costs(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> 
 
     from floridify_batch.display.console import say_json
     from floridify_batch.display.cost_table import costs_panel
-    from floridify_batch.run.bill import costs_object, costs_of
+    from floridify_batch.display.json_output import costs_object
+    from floridify_batch.run.bill import costs_of
 
     spent = costs_of(ledger_of(checkpoint_or_only(checkpoint)))
     if json:

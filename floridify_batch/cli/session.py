@@ -21,7 +21,7 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.output import LiveDisplay, Output, display_for, talk_aside
-from floridify_batch.display.summary import summary_panel
+from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.view import RunView
 from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder
@@ -275,9 +275,11 @@ def _print_summary(view: RunView, ledger: Ledger, checkpoint: Checkpoint, consol
         utc_now(),
         width=console.width,
         forecast=ledger.estimate,
-        next_command=to_type("report", checkpoint.path) if view.complete else None,
-        failures_command=to_type("failures", checkpoint.path),
-        retry_command=f"{to_type('resume', checkpoint.path)} --retry-failed",
+        commands=NextCommands(
+            report=to_type("report", checkpoint.path),
+            failures=to_type("failures", checkpoint.path),
+            retry=f"{to_type('resume', checkpoint.path)} --retry-failed",
+        ),
     )
     console.print(panel, crop=False)
 

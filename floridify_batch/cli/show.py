@@ -1,12 +1,18 @@
 """The `show` command: print a dictionary entry."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from floridify_batch.cli.context import place_of
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, JsonOption, LanguageOption, MongoOption
+
+if TYPE_CHECKING:
+    from floridify_batch.database.connection import Place
+    from floridify_batch.database.store import MongoStore
+
+FOUND, NOT_FOUND = 0, 1
 
 
 def show(
@@ -19,7 +25,49 @@ def show(
 ) -> None:
     """Print a dictionary entry."""
     from floridify_batch.cli.floridify_config import read_config
-    from floridify_batch.display.entry_page import show as show_entry
 
     place = place_of(mongo_url, database, read_config(floridify_config))
-    raise typer.Exit(asyncio.run(show_entry(word, place, language=language, as_json=as_json)))
+    raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))
+
+
+async def show_word(word: str, place: "Place", *, language: str = "en", as_json: bool = False) -> int:
+    """Print every homograph of a word; if there is none, suggest other languages and similar spellings."""
+    from rich.console import Console
+
+    from floridify_batch.database.connection import opened
+    from floridify_batch.database.lookup import headwords
+    from floridify_batch.display.console import say_aside, say_json
+    from floridify_batch.display.entry_page import page, print_page
+    from floridify_batch.display.json_output import object_of
+    from floridify_batch.errors import DatabaseError
+    from floridify_batch.words.entry import clean_word
+
+    if not place.exists:
+        raise DatabaseError(
+            f"No database yet: {place.data_folder} does not exist. Pass the address of yours with --mongo-url "
+            "(MONGODB_URL), or create one with batch-synth import or batch-synth run."
+        )
+    text = clean_word(word)[0] or " ".join(word.split())
+    async with opened(place, say_aside) as store:
+        found = await headwords(store, text, language)
+        if not found:
+            say_aside(await _suggestions(store, text, language))
+            return NOT_FOUND
+    if as_json:
+        say_json([object_of(headword) for headword in found])
+        return FOUND
+    console = Console(highlight=False)
+    for headword in found:
+        print_page(page(headword), console)
+    return FOUND
+
+
+async def _suggestions(store: "MongoStore", text: str, language: str) -> str:
+    from floridify_batch.database.lookup import near_spellings, other_languages
+
+    sentences = [f"No entry for {text!r} in language {language}."]
+    if languages := await other_languages(store, text):
+        sentences.append(f"It exists in other languages: add --language {' or '.join(languages)}.")
+    if near := await near_spellings(store, text, language):
+        sentences.append(f"Did you mean {', '.join(near[:-1])}{' or ' * bool(near[:-1])}{near[-1]}?")
+    return " ".join(sentences)

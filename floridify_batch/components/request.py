@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NewType
@@ -40,6 +40,7 @@ class CustomIdParts:
     document: DocId
     component: str
     number: int | None = None
+    slug: str = field(default="", compare=False)
 
 
 def custom_id(word: str, document: DocId, component: str, number: int | None = None) -> CustomId:
@@ -60,7 +61,9 @@ def parse_custom_id(text: str) -> CustomIdParts | None:
     if match is None:
         return None
     number = match["number"]
-    return CustomIdParts(DocId(match["document"]), match["component"], None if number is None else int(number))
+    return CustomIdParts(
+        DocId(match["document"]), match["component"], None if number is None else int(number), match["slug"]
+    )
 
 
 # ── what a model takes ─────────────────────────────────────────────────────────────────────────────────────────────

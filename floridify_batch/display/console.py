@@ -1,40 +1,48 @@
-"""Sentences on the terminal: whatever a sentence quotes, it can do nothing there, and lines break between words."""
+"""Printing sentences on the terminal: sanitised, wrapped between words, with commands kept whole for copying."""
 
-import json
 import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-import typer
-
+from floridify_batch.display.json_output import json_text
 from floridify_batch.display.text import plain, sentence_lines
 
 
 def say(sentence: str, *, err: bool = False) -> None:
-    """Print a sentence: file names, words and services' messages in it lose their control characters.
+    """Print a sanitised sentence: file names, words and service messages in it lose their control characters.
 
-    In a terminal its lines break between words, and what will be copied stays whole: a long path, an address, the
-    command at its end. Elsewhere it is one line.
+    In a terminal, lines wrap between words, while a long path, an address or the command at the end stays whole.
+    Elsewhere the sentence is one line.
     """
     stream = sys.stderr if err else sys.stdout
-    there = stream is not None and stream.isatty()
-    lines = sentence_lines(plain(sentence), shutil.get_terminal_size().columns) if there else [plain(sentence)]
-    typer.echo("\n".join(lines), err=err)
+    interactive = stream is not None and stream.isatty()
+    lines = sentence_lines(plain(sentence), shutil.get_terminal_size().columns) if interactive else [plain(sentence)]
+    _print("\n".join(lines), err=err)
 
 
 def say_aside(sentence: str) -> None:
-    """Print a sentence beside the output, such as why there is a wait."""
+    """Print a sentence on standard error, such as the reason for a wait."""
     say(sentence, err=True)
 
 
 def say_json(value: Any) -> None:
-    """Print a value as JSON: in ASCII, so that nothing in it does anything to a terminal, and never broken."""
-    typer.echo(json.dumps(value, indent=2))
+    """Print a value as indented JSON."""
+    _print(json_text(value))
 
 
 def say_lines(text: Iterable[str], *, err: bool = False) -> None:
-    """Print lines as they are indented, such as those of a traceback."""
+    """Print lines with their indentation, such as those of a traceback."""
     for line in (line for part in text for line in part.splitlines()):
         indent = line[: len(line) - len(line.lstrip(" "))]
-        typer.echo(indent + plain(line), err=err)
+        _print(indent + plain(line), err=err)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    """Write a line and flush it; a character that the stream cannot encode is escaped. Without a stream, do nothing."""
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()

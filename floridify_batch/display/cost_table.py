@@ -1,4 +1,4 @@
-"""The bill on the screen: what was spent, on what, and against what."""
+"""The costs of a run: by component, by batch, and compared with the estimate."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -13,7 +13,7 @@ from floridify_batch.formatting import count, counted, dollars
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs
 
 _ID_CELLS = 26
-"""Columns of a batch's id where there is not room for all of it."""
+"""Width of a truncated batch id."""
 
 _THOUSAND = 1000
 
@@ -21,7 +21,7 @@ type _Row = tuple[str, str]
 
 
 def costs_panel(costs: Costs, width: int, most: int | None = None) -> RenderableType:
-    """What a run has cost, by component and by batch; at most so many batches are listed one by one."""
+    """The costs of a run by component and by batch; at most `most` batches are listed."""
     wide = width >= WIDE
     parts: list[RenderableType] = [facts(_sums(costs))]
     if costs.components:
@@ -35,8 +35,8 @@ def costs_panel(costs: Costs, width: int, most: int | None = None) -> Renderable
 
 
 _WITHOUT_PRICE = (
-    "Nobody knows the price of {model}. Give it, in US dollars per million tokens, and what was used is priced: "
-    "resume --price in=0.05,out=0.25"
+    "No price known for {model}. Set it in USD per million tokens to price the tokens used: "
+    "batch-synth resume --price in=0.05,out=0.25"
 )
 
 
@@ -47,20 +47,20 @@ def _sums(costs: Costs) -> Iterator[_Row]:
     so_far = "" if costs.finished else " so far"
     yield "spent", f"{dollars(costs.cost)}{so_far}"
     if costs.carried:
-        yield "of this before", f"{dollars(costs.carried)}, by the adopted checkpoint"
-    yield "tokens", _in_words(costs.usage)
+        yield "before this run", f"{dollars(costs.carried)}, from the adopted checkpoint"
+    yield "tokens", _token_counts(costs.usage)
     yield from _against_other_mode(costs)
     yield from _against_estimate(costs)
     if costs.flying:
-        yield "in flight", f"{counted(costs.flying, 'batch', 'batches')}, expected at {dollars(costs.in_flight)}"
+        yield "in flight", f"{counted(costs.flying, 'batch', 'batches')}, estimated at {dollars(costs.in_flight)}"
     if costs.max_cost is not None:
-        yield "wall", dollars(costs.max_cost)
+        yield "cost limit", dollars(costs.max_cost)
 
 
-def _in_words(usage: Usage) -> str:
+def _token_counts(usage: Usage) -> str:
     cached = f" ({count(usage.cached)} cached)" if usage.cached else ""
     reasoning = f" ({count(usage.reasoning)} reasoning)" if usage.reasoning else ""
-    return f"{count(usage.input)} in{cached}, {count(usage.output)} out{reasoning}"
+    return f"{count(usage.input)} input{cached}, {count(usage.output)} output{reasoning}"
 
 
 def _against_other_mode(costs: Costs) -> Iterator[_Row]:
@@ -68,7 +68,7 @@ def _against_other_mode(costs: Costs) -> Iterator[_Row]:
     if own is None or other is None:
         return
     if costs.immediate:
-        yield "in batches", dollars(other)
+        yield "batch price", dollars(other)
         return
     saved = f" ({(other - own) / other:.0%} saved)" if other else ""
     yield "immediate price", f"{dollars(other)}{saved}"
@@ -81,23 +81,23 @@ def _against_estimate(costs: Costs) -> Iterator[_Row]:
     if forecast.expected is None or not forecast.expected:
         yield "estimate", f"unknown, for {count(forecast.requests)} requests"
         return
-    span = f" (from {dollars(forecast.low)} to {dollars(forecast.high)})"
+    span = f" (range {dollars(forecast.low)}-{dollars(forecast.high)})"
     yield "estimate", f"{dollars(forecast.expected)}{span}, for {count(forecast.requests)} requests"
     if own is not None:
         share = own / forecast.expected
-        told = f"{share:.0%} of it" if not costs.finished else f"{abs(share - 1):.1%} {_side(share)} it"
-        yield "against it", told + ("" if costs.finished else " so far")
+        yield "difference", _signed(share - 1) if costs.finished else f"{share:.0%} of the estimate so far"
 
 
-def _side(share: Decimal) -> str:
-    return "above" if share > 1 else "below"
+def _signed(share: Decimal) -> str:
+    return f"{share:+.1%}".replace("-", "\N{MINUS SIGN}")
 
 
 # ── the tables ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _components(rows: Sequence[ComponentCost], *, wide: bool) -> Table:
-    heads = ("component", "answered", "failed", "tokens in", "tokens out", "cost", *(("per 1,000",) if wide else ()))
+    optional = ("per 1,000",) if wide else ()
+    heads = ("component", "answered", "failed", "input tokens", "output tokens", "cost", *optional)
     table = listing(*heads, right=heads[1:])
     for row in rows:
         each = dollars(row.cost * _THOUSAND / row.billed) if row.cost is not None and row.billed else "-"
@@ -107,8 +107,8 @@ def _components(rows: Sequence[ComponentCost], *, wide: bool) -> Table:
 
 
 def _batches(rows: Sequence[BatchCost], *, wide: bool, most: int | None) -> Iterator[RenderableType]:
-    heads = ("chunk", "batch", "requests", "tokens in", "tokens out", "cost")
-    table = listing(*heads, right={*heads} - {"batch"})
+    heads = ("batch", "id", "requests", "input tokens", "output tokens", "cost")
+    table = listing(*heads, right={*heads} - {"id"})
     for row in rows[:most]:
         identity = plain(row.batch_id or "-")
         table.add_row(
@@ -121,10 +121,10 @@ def _batches(rows: Sequence[BatchCost], *, wide: bool, most: int | None) -> Iter
         )
     yield table
     if most is not None and len(rows) > most:
-        yield Text(f"and {count(len(rows) - most)} more; --json lists them all", "dim")
+        yield Text(f"and {count(len(rows) - most)} more; use --json to list all", "dim")
     for row in rows:
         if row.differs and row.billed:
             yield Text(
-                f"Chunk {row.chunk}: the service counts {count(row.billed.input)} tokens in and "
-                f"{count(row.billed.output)} out for its batch, not what its answers add up to."
+                f"Batch {row.chunk}: the service reports {count(row.billed.input)} input and "
+                f"{count(row.billed.output)} output tokens, which differ from the sum over its answers."
             )

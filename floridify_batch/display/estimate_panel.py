@@ -1,4 +1,4 @@
-"""Panels about money: what a run would cost."""
+"""The estimate before a run: requests, tokens, cost, batches."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -13,11 +13,11 @@ from floridify_batch.formatting import count, counted, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
 
-CHUNKS_SHOWN = 4
-"""Chunks of an estimate that are listed one by one."""
+BATCHES_SHOWN = 4
+"""Batches of an estimate that are listed one by one."""
 
 CACHED_FROM = 1024
-"""Prompt tokens from which the service's prompt cache writes; templates of the user's own may be as long."""
+"""Prompt tokens from which the service writes its prompt cache; custom templates may be this long."""
 
 _MANY = 10_000_000
 _THOUSAND = 1000
@@ -31,9 +31,9 @@ def estimate_panel(
     spent: Decimal | None = None,
     notes: Sequence[str] = (),
 ) -> RenderableType:
-    """What a run would ask and cost. What is expected rather than counted is marked, with what it is drawn from.
+    """The requests and the cost of a run; figures that are estimated rather than counted are marked with their basis.
 
-    `max_cost`: the wall, if it has one; `spent`: what of that is used up already.
+    `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
     """
     parts: list[RenderableType] = [_words(estimate)]
     if estimate.total.requests:
@@ -46,8 +46,7 @@ def estimate_panel(
 
 def _words(estimate: Estimate) -> Text:
     return Text(
-        f"{counted(estimate.words, 'word')}: {count(estimate.complete)} complete already, "
-        f"{count(estimate.unknown)} without definitions"
+        f"{counted(estimate.words, 'word')}: {count(estimate.complete)} already complete, {count(estimate.unknown)} new"
     )
 
 
@@ -59,9 +58,9 @@ def _requests(estimate: Estimate, *, wide: bool) -> Table:
         "requests",
         "now",
         "later*",
-        "tokens in",
-        "tokens out†",
-        *(("at least", "at most") if wide else ()),
+        "input tokens",
+        "output tokens†",
+        *(("low", "high") if wide else ()),
         "cost",
     )
     table = listing(*heads, right=heads[1:])
@@ -85,43 +84,43 @@ def _add_row(table: Table, estimate: Estimate, title: Text, names: Sequence[str]
         _tokens(both.input_tokens),
         _tokens(both.output_tokens),
         *span,
-        "-" if cost is None else dollars(cost),
+        dollars(cost),
     )
 
 
 def _tokens(number: int) -> str:
-    """A number of tokens in a column that has to stay narrow."""
+    """A number of tokens, abbreviated to keep its column narrow."""
     return count(number) if number < _MANY else f"{number / 10**6:,.1f} M"
 
 
 def _remarks(estimate: Estimate) -> Iterator[Text]:
-    senses = f" ({SENSES_EXPECTED} senses for an unknown word)" if estimate.unknown else ""
+    senses = f", assuming {SENSES_EXPECTED} senses per new word" if estimate.unknown else ""
     if estimate.later:
-        yield Text(f"* expected: later waves{senses}", "dim")
-    yield from (Text(f"† {remark}", "dim") for remark in _drawn_from(estimate))
+        yield Text(f"* follow-up requests{senses}", "dim")
+    yield from (Text(f"† {remark}", "dim") for remark in _basis_of(estimate))
     if long := _long_prompts(estimate):
         yield Text(
-            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} tokens and more: what models from gpt-5.6 on "
-            "charge for writing them to the prompt cache is not in these figures."
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens: what models from gpt-5.6 on "
+            "charge for cache writes is not included."
         )
     if estimate.sampled:
         total, sampled = estimate.total_now.input_tokens, estimate.sampled
         share = sampled.margin / total if total else 0.0
         yield Text(
-            f"Requests are counted; tokens in of {count(sampled.requests)} of them are reckoned from "
-            f"{count(sampled.words)} words at random: ± {share:.2%} of those asked now (95 % sure)",
+            f"Input tokens of {count(sampled.requests)} requests are estimated from a random sample of "
+            f"{count(sampled.words)} words: ± {share:.2%} of the first wave (95 % confidence)",
             "dim",
         )
 
 
 def _long_prompts(estimate: Estimate) -> list[str]:
-    """The components whose prompts are, in the mean, as long as those that the service's prompt cache holds."""
+    """The components whose prompts are, on average, long enough for the service's prompt cache."""
     wholes = ((name, estimate.whole(name)) for name in components_of(estimate))
     return [name for name, whole in wholes if whole.input_tokens >= CACHED_FROM * max(1, whole.requests)]
 
 
-def _drawn_from(estimate: Estimate) -> Iterator[str]:
-    """What the lengths of answers are drawn from: answers that were billed, or our table where there are none."""
+def _basis_of(estimate: Estimate) -> Iterator[str]:
+    """The basis of the output lengths: billed answers, or the built-in table."""
     by_origin: dict[Origin, list[str]] = {}
     for name in components_of(estimate):
         by_origin.setdefault(estimate.length(name).origin, []).append(name)
@@ -129,10 +128,10 @@ def _drawn_from(estimate: Estimate) -> Iterator[str]:
         if names := by_origin.get(origin):
             answers = sum(estimate.length(name).answers for name in names)
             which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
-            yield f"from {counted(answers, 'answer')} of {origin}{which}"
+            yield f"measured on {counted(answers, 'answer')} of {origin}{which}"
     if names := by_origin.get(Origin.PRIOR):
         which = "" if len(by_origin) == 1 else f" ({', '.join(names)})"
-        yield f"expected{which}: nobody has answered yet"
+        yield f"typical output length{which}; will be replaced by measured values"
 
 
 # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,54 +145,54 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
     if mine and asking:
         rows.append(("per 1,000 words", dollars(mine * _THOUSAND / asking)))
     if max_cost is not None:
-        rows.append(("wall", _wall(estimate, max_cost, spent)))
+        rows.append(("cost limit", _limit(estimate, max_cost, spent)))
     yield facts(rows)
     if mine is None:
         yield Text(
-            f"Nobody knows the price of {plain(estimate.model)}: genai-prices does not list it. Give it in US dollars "
-            "per million tokens, such as --price in=0.05,out=0.25."
+            f"No price known for {plain(estimate.model)} (not in genai-prices). Set it in USD per million tokens, "
+            "such as --price in=0.05,out=0.25."
         )
 
 
 def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) -> list[tuple[str, str]]:
-    """The prices in one precision, so that what is saved is the difference of what is shown."""
+    """The prices in one precision, so that the savings are the difference of the prices shown."""
     span = estimate.span()
-    likely = f" (from {dollars(span.low)} to {dollars(span.high)})" if span and span.high else ""
+    likely = f" (range {dollars(span.low)}-{dollars(span.high)})" if span and span.high else ""
     if estimate.price is not None:
         mine = regular if estimate.immediate else batch
-        return [("at your price", f"{dollars(mine)}{likely}")]
+        return [("your price", f"{dollars(mine)}{likely}")]
     if estimate.immediate or regular is None or batch is None:
         return [("regular price", f"{dollars(regular)}{likely}")]
     unit = Decimal("0.01") if regular >= 1 else Decimal("0.0001")
     shown, reduced = regular.quantize(unit), batch.quantize(unit)
     share = f" ({(regular - batch) / regular:.0%})" if regular else ""
     return [
-        ("regular price", _alike(shown, unit)),
-        ("batch price", f"{_alike(reduced, unit)}{likely}"),
-        ("savings", f"{_alike(shown - reduced, unit)}{share}"),
+        ("regular price", _rounded(shown, unit)),
+        ("batch price", f"{_rounded(reduced, unit)}{likely}"),
+        ("savings", f"{_rounded(shown - reduced, unit)}{share}"),
     ]
 
 
-def _alike(amount: Decimal, unit: Decimal) -> str:
+def _rounded(amount: Decimal, unit: Decimal) -> str:
     return f"${amount:,}" if amount >= unit else dollars(amount)
 
 
-def _wall(estimate: Estimate, max_cost: Decimal, spent: Decimal) -> str:
+def _limit(estimate: Estimate, max_cost: Decimal, spent: Decimal) -> str:
     span = estimate.span()
     if span is None or spent + span.expected <= max_cost:
-        return f"{dollars(max_cost)}: what passes it is not sent"
-    return f"{dollars(max_cost)}, below what is expected: the run stops before it, with words left"
+        return f"{dollars(max_cost)}; nothing beyond it is sent"
+    return f"{dollars(max_cost)}, below the estimate; the run will stop before finishing"
 
 
 def _chunk_sizes(estimate: Estimate) -> Iterable[RenderableType]:
-    heads = ("chunk", "requests", "words", "size")
+    heads = ("batch", "requests", "words", "size")
     table = listing(*heads, right=heads)
     about = "about " if estimate.sampled else ""
-    for number, size in enumerate(estimate.chunks[:CHUNKS_SHOWN], 1):
+    for number, size in enumerate(estimate.chunks[:BATCHES_SHOWN], 1):
         table.add_row(count(number), count(size.requests), count(size.words), megabytes(size.bytes))
     if estimate.chunks:
         yield table
-    rest = estimate.chunks[CHUNKS_SHOWN:]
+    rest = estimate.chunks[BATCHES_SHOWN:]
     if rest:
         size = sum(rest, ChunkSize())
         words = f"{count(size.requests)} requests, {count(size.words)} words, {about}{megabytes(size.bytes)}"

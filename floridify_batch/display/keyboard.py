@@ -1,6 +1,6 @@
-"""The keyboard of a terminal on which a frame stands: what is typed, ^C above all, does not tear it.
+"""Terminal modes under a live frame: typed characters, such as ^C, are not echoed into it.
 
-Ctrl-Z gives the terminal back to the shell as it was before, and whoever comes back finds it as it was left.
+Ctrl-Z restores the terminal for the shell; continuing the process restores the frame.
 """
 
 import os
@@ -14,10 +14,10 @@ from typing import IO, Any
 
 @contextmanager
 def unechoed(terminal: IO[Any]) -> Iterator[Callable[[], None]]:
-    """Keep the terminal of a stream from showing what is typed, and set it back in the end, however that comes.
+    """Turn echo off in the terminal of a stream, and restore its settings on exit.
 
-    Yields what stops this process as Ctrl-Z does, with the terminal set back until the process is continued. Nothing is
-    done where there is no terminal, and in the background, where setting it would stop the process.
+    Yields a function that suspends this process as Ctrl-Z does, with the settings restored meanwhile. Does nothing
+    without a terminal, and in the background, where changing it would stop the process.
     """
     before = _settings(terminal)
 
@@ -39,8 +39,8 @@ def unechoed(terminal: IO[Any]) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def suspensions() -> Iterator[threading.Event]:
-    """What is set at each Ctrl-Z, which is left to whoever looks at it. It is no matter outside the main thread, and
-    where no shell could continue us: there it stops nobody.
+    """An event set at each Ctrl-Z instead of stopping the process. Not installed outside the main thread or without a
+    shell that could continue the process.
     """
     asked = threading.Event()
     if not _may_be_stopped():
@@ -53,7 +53,7 @@ def suspensions() -> Iterator[threading.Event]:
         signal.signal(signal.SIGTSTP, before)
 
 
-if sys.platform == "win32":  # nothing is echoed there while nobody reads a line
+if sys.platform == "win32":  # echoes only while a line is read
 
     def _settings(_: IO[Any]) -> list[Any] | None:
         return None
@@ -74,12 +74,12 @@ if sys.platform == "win32":  # nothing is echoed there while nobody reads a line
 else:
     import termios
 
-    _LOCAL_MODES = 3  # the place of these flags among a terminal's settings
+    _LOCAL_MODES = 3  # index of the local flags in termios settings
 
     def _settings(terminal: IO[Any]) -> list[Any] | None:
         try:
             return termios.tcgetattr(terminal.fileno())
-        except (OSError, ValueError, termios.error):  # no terminal, or a stream of another kind
+        except (OSError, ValueError, termios.error):  # not a terminal
             return None
 
     def _without_echo(settings: list[Any]) -> list[Any]:
@@ -89,7 +89,7 @@ else:
     def _in_front(terminal: IO[Any]) -> bool:
         try:
             return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-        except OSError:  # it does not control us, and so cannot stop us
+        except OSError:  # not our controlling terminal, which cannot stop us
             return True
 
     def _set(terminal: IO[Any], settings: list[Any]) -> None:
@@ -97,7 +97,7 @@ else:
             termios.tcsetattr(terminal.fileno(), termios.TCSANOW, settings)
 
     def _may_be_stopped() -> bool:
-        """A shell with jobs gives each a group of its own, and does not ignore for it what it stops it with."""
+        """Whether a job-control shell started us: each job has its own process group, and SIGTSTP is not ignored."""
         return (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
@@ -105,5 +105,5 @@ else:
         )
 
     def _stop() -> None:
-        # To this very thread: of a signal to the process, it would hear later, and go on for a moment.
+        # To this thread: a signal to the process would arrive later, and the thread would run on for a moment.
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

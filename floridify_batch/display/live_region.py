@@ -1,8 +1,7 @@
-"""A frame of lines that stays at the bottom of a terminal, drawn over and over, while other lines go by above it.
+"""A live region at the bottom of a terminal, redrawn in place while other output scrolls above it.
 
-Only lines that have changed are written, so that nothing flickers and a slow connection carries it. What others print
-meanwhile, to standard output or error, is put above the frame. When the terminal becomes narrower, it breaks the lines
-that stand: they are counted as broken before they are drawn over.
+Only changed lines are written, against flicker and for slow connections. Other output to standard output or error goes
+above the region. A terminal that becomes narrower rewraps the lines; they are counted as rewrapped before redrawing.
 """
 
 import io
@@ -19,7 +18,7 @@ from rich.console import Console, RenderableType
 from floridify_batch.display.keyboard import suspensions, unechoed
 
 EVERY = 0.25
-"""Seconds between two looks whether there is something new to draw."""
+"""Refresh interval in seconds."""
 
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _ERASE_LINE, _ERASE_BELOW = "\x1b[2K", "\x1b[J"
@@ -27,7 +26,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class Frame:
-    """Lines at the bottom of a terminal, made anew by `content` whenever they are drawn."""
+    """Lines at the bottom of a terminal, rendered by `content` at each redraw."""
 
     def __init__(self, console: Console, content: Callable[[], RenderableType]) -> None:
         self._console = console
@@ -39,7 +38,7 @@ class Frame:
 
     @contextmanager
     def standing(self, is_new: Callable[[], bool]) -> Iterator[None]:
-        """Keep the frame up to date; `is_new` says whether anything has changed since it was last asked."""
+        """Keep the frame up to date; `is_new` returns whether the content has changed since its last call."""
         ended = threading.Event()
         with ExitStack() as stack:
             stop = stack.enter_context(unechoed(self._out))
@@ -61,14 +60,14 @@ class Frame:
         self, ended: threading.Event, is_new: Callable[[], bool], asked: threading.Event, stop: Callable[[], None]
     ) -> None:
         while not ended.wait(EVERY):
-            if asked.is_set():  # here, since the handler of a signal may not write to a stream that is being written to
+            if asked.is_set():  # here: a signal handler must not write to a stream during a write
                 asked.clear()
-                self._step_aside(stop)
+                self._suspend(stop)
             elif is_new():
                 self.draw()
 
-    def _step_aside(self, stop: Callable[[], None]) -> None:
-        """Leave the terminal to the shell until we are continued; what stood then goes by above a new frame."""
+    def _suspend(self, stop: Callable[[], None]) -> None:
+        """Give the terminal to the shell until the process is continued; then draw a new frame below the old one."""
         with self._lock:
             self._write("\n" + _SHOW)
             stop()
@@ -77,7 +76,7 @@ class Frame:
             self.draw()
 
     def draw(self) -> None:
-        """Bring what stands up to date. A terminal that has gone away is no matter."""
+        """Redraw the changed lines. A closed terminal is ignored."""
         with self._lock:
             lines = self._rendered()
             narrower = self._console.size.width != self._columns
@@ -86,12 +85,12 @@ class Frame:
             self._write(change)
 
     def above(self, text: str) -> None:
-        """Put whole lines above the frame."""
+        """Print complete lines above the frame."""
         with self._lock:
             self._write(self._erased() + text + "\n".join(self._lines))
 
     def leave(self, *, standing: bool) -> None:
-        """Let the last lines stand, or take them away."""
+        """End the frame: keep its last lines, or erase them."""
         with self._lock:
             if standing:
                 self.draw()
@@ -106,7 +105,7 @@ class Frame:
         return captured.get().rstrip("\n").split("\n")[: max(1, self._console.size.height - 1)]
 
     def _erased(self) -> str:
-        """What takes the frame away, with its lines broken as the terminal has broken them by now."""
+        """Control codes that erase the frame, with its lines as the terminal has rewrapped them."""
         columns = self._console.size.width
         rows = sum(max(1, -(-cell_len(_ESCAPES.sub("", line)) // columns)) for line in self._lines)
         return "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "") + _ERASE_BELOW
@@ -118,7 +117,7 @@ class Frame:
 
 
 def _change(old: Sequence[str], new: Sequence[str]) -> str:
-    """What turns the old lines into the new ones, from the end of the old ones to the end of the new ones."""
+    """Control codes and text that turn the old lines into the new ones; the cursor is at the end before and after."""
     parts = ["\r" + (f"\x1b[{len(old) - 1}A" if len(old) > 1 else "")]
     for number, line in enumerate(new):
         parts.append("\r\n" if number else "")
@@ -128,7 +127,7 @@ def _change(old: Sequence[str], new: Sequence[str]) -> str:
 
 
 class _Above(io.TextIOBase):
-    """A standard stream while a frame stands: whole lines go above it."""
+    """A standard stream while a frame is displayed: complete lines go above it."""
 
     def __init__(self, frame: Frame, stream: TextIO) -> None:
         self._frame = frame
@@ -137,19 +136,19 @@ class _Above(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # the class in typeshed has an attribute of this name
-        """That of the stream in whose place this one is."""
+        """The encoding of the replaced stream."""
         return self._stream.encoding
 
     def isatty(self) -> bool:
-        """It ends at the terminal."""
+        """Whether the stream is a terminal: it is."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """The terminal's own."""
+        """The terminal's file descriptor."""
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Take text; what is not a whole line yet waits for its end."""
+        """Write text; an incomplete line is buffered until its end."""
         whole, newline, self._rest = (self._rest + text).rpartition("\n")
         if newline:
             self._frame.above(whole + newline)

@@ -1,14 +1,13 @@
-"""What a run looks like while it goes on, on a screen of any size.
+"""The live screen of a run, for any terminal size.
 
-`render` turns a view into a screen and knows nothing else. The order is that of the eye: what is happening now, how
-far and how long and how much, what went wrong. Every figure has a place of its own, wide enough for the largest run,
-so that nothing moves sideways as figures grow.
+`render` turns a view into a screen: current activity, progress, figures, batches, failures. Every figure has a fixed
+place, wide enough for the largest run, so that nothing moves sideways as figures grow.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import nlargest, nsmallest
+from heapq import nsmallest
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -16,30 +15,31 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from floridify_batch.components.failure import Failure
-from floridify_batch.display.text import WIDE, Bar, cell, lines_of, listing, or_dash, plain, shorten
+from floridify_batch.display.table import BatchRow, example_of, failure_kinds, live_batches
+from floridify_batch.display.text import Bar, cell, lines_of, plain, shorten
 from floridify_batch.display.view import Flight, RunView
-from floridify_batch.formatting import STATES, brief, count, counted, dollars, percent, progress, share, span
+from floridify_batch.formatting import count, counted, dollars, percent, progress, share, span
 
 WIDEST = 160
-"""Columns that are used at most: farther apart, figures no longer belong together for the eye."""
+"""Maximum width: on wider lines, figures and their names no longer read together."""
 
 BATCHES_SHOWN, KINDS_SHOWN = 8, 5
-_LOW = 32  # lines of a screen under which the tables go without rules and with fewer rows
+_LOW = 32  # lines of a screen below which tables have no rules and fewer rows
 _GAP = 2  # columns between those of a table
-_OUTLOOK = 32  # columns that the longest outlook takes
+_OUTLOOK = 37  # columns of the text beside a bar
+_BAR, _LEAST_BAR = 24, 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of the screen, and how many lines it takes."""
+    """A part of the screen and its number of lines."""
 
     contents: Sequence[RenderableType]
     lines: int
 
 
 def render(view: RunView, width: int, now: datetime, height: int | None = None) -> RenderableType:
-    """The screen of a run, within `width` columns and, where it is given, `height` lines."""
+    """The screen of a run, at most `width` columns by `height` lines."""
     columns = min(width, WIDEST)
     low = height is not None and height < _LOW
     run = _run(view, columns, now)
@@ -54,7 +54,7 @@ def render(view: RunView, width: int, now: datetime, height: int | None = None) 
     return Group(*parts)
 
 
-# ── what is happening, how far, how much ───────────────────────────────────────────────────────────────────────────
+# ── activity, progress, figures ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _run(view: RunView, width: int, now: datetime) -> _Part:
@@ -69,7 +69,7 @@ def _run(view: RunView, width: int, now: datetime) -> _Part:
 
 
 def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
-    """What the run does, with a bar where it is known how far that is; a long reason to wait takes two lines."""
+    """The current activity, with a bar if its progress is known; a long reason to wait takes two lines."""
     if view.work is None:
         return [cell(line, "bold") for line in lines_of(plain(view.activity), width, 2)]
     work, row = view.work, Table.grid(padding=(0, _GAP, 0, 0))
@@ -83,9 +83,9 @@ def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
 
 
 def _distances(view: RunView, width: int, now: datetime) -> Table:
-    """How much of the words and of the requests so far is done, and how long that took and will take."""
+    """Progress bars for words and requests, with the elapsed time and the ETA."""
     totals, elapsed = view.totals, view.elapsed(now)
-    since = "since it began" if view.watched else "in this sitting"
+    since = "since the start" if view.watched else "this session"
     passed = "" if elapsed is None else f"{span(elapsed)} {since}"
     ahead = view.outlook(now) if view.ended_at else f"ETA: {view.outlook(now)}"
     bar = max(4, min(60, width - 10 - 6 - _GAP - len("ETA: ") - _OUTLOOK))
@@ -105,7 +105,7 @@ def _distances(view: RunView, width: int, now: datetime) -> Table:
 type Figures = Sequence[tuple[str, str]]
 
 _WIDTHS = ((9, 9), (11, 10), (11, 13))
-"""Columns for the names and the figures of each group: a million words, 18 million requests, billions of tokens."""
+"""Widths of names and figures in each group, enough for 1 M words, 18 M requests and billions of tokens."""
 
 
 def _figures(view: RunView, width: int, now: datetime) -> Table:
@@ -130,7 +130,7 @@ def _words(view: RunView, now: datetime) -> Figures:
         ("words", count(totals.words)),
         ("processed", count(totals.processed)),
         ("failed", count(totals.failed)),
-        ("left", count(totals.open_words)),
+        ("remaining", count(totals.open_words)),
         ("words/min", "-" if pace is None else f"{pace:,.1f}"),
     )
 
@@ -141,106 +141,75 @@ def _requests(view: RunView) -> Figures:
         ("requests", count(totals.requests)),
         ("answered", count(totals.answered)),
         ("failed", count(totals.failed_requests)),
-        ("open", count(totals.open_requests)),
-        ("asked again", count(totals.retried)),
+        ("pending", count(totals.open_requests)),
+        ("retried", count(totals.retried)),
     )
 
 
 def _means(view: RunView) -> Figures:
     totals, rate = view.totals, view.success_rate
     return (
-        ("tokens in", count(totals.usage.input)),
-        ("tokens out", count(totals.usage.output)),
+        ("input tok.", count(totals.usage.input)),
+        ("output tok.", count(totals.usage.output)),
         ("cost so far", dollars(totals.cost)),
         ("success", "-" if rate is None else percent(rate)),
         ("in flight", count(len(view.in_flight))),
     )
 
 
-# ── the batches ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_COLUMNS = {"chunk": 5, "batch": 0, "state": 11, "": 0, "done": 13, "failed": 6, "age": 5, "expires in": 10}
-"""How wide a column always is; the bar and the batch's id share what is left of the line."""
-
-_ID, _LEAST_ID, _BAR, _LEAST_BAR = 38, 15, 24, 8
+# ── batches ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _batches(view: RunView, width: int, now: datetime, rows: int, low: bool) -> _Part:
-    """The batches, those first that are through; what is only ready to be sent is counted, not listed."""
+    """The batches, finished ones first; those that are only ready to be submitted are counted, not listed."""
     flights = [flight for flight in view.flights.values() if flight.state != "PLANNED"]
     ready = len(view.flights) - len(flights)
     shown = [*view.finished, *nsmallest(rows, flights, key=lambda each: each.chunk)][:rows]
     hidden = len(view.finished) + len(flights) - len(shown)
     notes = [f"and {count(hidden)} more"] * (hidden > 0)
-    notes += [f"{counted(ready, 'chunk')} ready to be sent"] * (ready > 0)
-    contents: list[RenderableType] = [_table_of(shown, width, now, low)] if shown else []
+    notes += [f"{counted(ready, 'batch', 'batches')} ready to submit"] * (ready > 0)
+    contents: list[RenderableType] = []
+    if shown:
+        contents.append(live_batches([_row(each) for each in shown], now, width, ruled=not low))
     contents += [Text("; ".join(notes), "dim")] if notes else []
     return _Part(contents, len(shown) + 2 + len(notes))
 
 
-def _table_of(flights: Sequence[Flight], width: int, now: datetime, low: bool) -> Table:
-    heads = [head for head in _COLUMNS if head != "age" or width >= WIDE]
-    left = width - sum(_COLUMNS[head] for head in heads) - _GAP * (len(heads) - 1)
-    bar = max(_LEAST_BAR, min(_BAR, left - _ID))
-    longest = max(len(plain(flight.batch_id or "")) for flight in flights)
-    batch_id = min(left - bar, max(_LEAST_ID, longest))
-    if batch_id < _LEAST_ID:  # a very narrow screen: the figures matter more than the name
-        heads.remove("batch")
-    table = listing(*heads, right={*heads} - {"batch", "state", ""}, ruled=not low)
-    widths = _COLUMNS | {"batch": batch_id, "": bar}
-    for column, head in zip(table.columns, heads, strict=True):
-        column.min_width = widths[head]
-    for flight in flights:
-        cells = _cells(flight, now, bar, batch_id)
-        table.add_row(*(cells[head] for head in heads))
-    return table
-
-
-def _cells(flight: Flight, now: datetime, bar: int, batch_id: int) -> Mapping[str, Text | Bar]:
+def _row(flight: Flight) -> BatchRow:
     polled = flight.polled
-    over = flight.state != "SUBMITTED"
-    state = flight.state if over or polled is None else polled.status
-    deadline = None if polled is None or over else polled.expires_at
-    return {
-        "chunk": Text(count(flight.chunk)),
-        "batch": cell(shorten(plain(flight.batch_id or "-"), max(1, batch_id))),
-        "state": cell(STATES.get(state, state.replace("_", " "))),
-        "": Bar(flight.done, flight.total, bar),
-        "done": Text(f"{count(flight.done)}/{count(flight.total)}"),
-        "failed": Text(or_dash(flight.failed)),
-        "age": Text("-" if polled is None else brief(now - polled.created_at)),
-        "expires in": Text("-" if deadline is None else (brief(deadline - now) if deadline > now else "overdue")),
-    }
+    return BatchRow(
+        chunk=flight.chunk,
+        state=flight.state,
+        batch_id=flight.batch_id,
+        status=polled.status if polled else "",
+        done=flight.done,
+        total=flight.total,
+        failed=flight.failed,
+        words=flight.words,
+        created_at=polled.created_at if polled else None,
+        expires_at=polled.expires_at if polled else None,
+    )
 
 
-# ── what went wrong ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── failures ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def troubles_of(view: RunView, width: int, kinds: int, *, low: bool = False) -> _Part:
-    """What went wrong: failures by kind, how many there are and one of each; nothing where nothing did."""
+    """The failures by kind with an example of each, discarded list items, and the latest failed words."""
     parts: list[RenderableType] = []
     lines = 0
     if view.failures:
-        table = listing("failed", "why", "for example", right=("failed",), wide="for example", ruled=not low)
+        examples = {kind: example_of(failure) for kind, failure in view.examples.items()}
+        table = failure_kinds(view.failures, examples, most=kinds, ruled=not low)
         table.width = width
-        ordered = nlargest(kinds, view.failures.items(), key=lambda each: each[1])
-        for kind, number in ordered:
-            table.add_row(count(number), cell(kind, "bold red"), cell(_example(view.examples.get(kind))))
         parts.append(table)
-        lines += len(ordered) + (1 if low else 2)
+        lines += table.row_count + (1 if low else 2)
         if len(view.failures) > kinds:
             parts.append(Text(f"and {counted(len(view.failures) - kinds, 'more kind')}", "dim"))
     if view.dropped:
-        parts.append(cell(f"left out of lists: {counted(view.dropped, 'bad item')}, the answers are stored without"))
+        parts.append(cell(f"{counted(view.dropped, 'invalid list item')} discarded; the rest of each list is stored"))
     if view.failed_words:
         words = ((shorten(plain(each.word), 24), each.reason) for each in reversed(view.failed_words))
         last = "; ".join(f"{word} ({reason})" for word, reason in words)
         parts.append(cell(f"last failed words: {last}"))
     return _Part(parts, lines + len(parts) - bool(view.failures))
-
-
-def _example(failure: Failure | None) -> str:
-    if failure is None:
-        return "-"
-    slug, _, rest = failure.custom_id.partition("-")
-    return f"{slug} {rest.partition('-')[2]}: {failure.detail}".strip()

@@ -1,4 +1,4 @@
-"""Who shows a run: a live screen for people at a terminal, lines for logs and for programs."""
+"""The displays of a run: a live screen in a terminal, log lines, or JSON lines."""
 
 import os
 import sys
@@ -22,22 +22,22 @@ from floridify_batch.timing import Clock
 
 
 class Output(StrEnum):
-    """How a run is shown."""
+    """The format of a run's output."""
 
     AUTO = "auto"
-    """A live screen in a terminal, plain lines elsewhere."""
+    """A live screen in a terminal, log lines elsewhere."""
     PLAIN = "plain"
-    """A line per event, with its moment in UTC."""
+    """Log lines with UTC timestamps."""
     JSON = "json"
-    """A JSON object per event."""
+    """One JSON object per event."""
     QUIET = "quiet"
-    """Plain lines, only of what went wrong, and the last."""
+    """Log lines for errors and the end only."""
 
 
 class LiveDisplay:
-    """An observer that keeps a screen up to date while it is entered.
+    """An observer that keeps a live screen up to date; a context manager.
 
-    A run that came to its end leaves no screen behind: its summary says it all. Whatever else ends it does.
+    A run that ended removes its screen, since the summary follows; after an exception, the last screen stays.
     """
 
     def __init__(self, console: Console, clock: Clock, view: RunView | None = None) -> None:
@@ -60,18 +60,18 @@ class LiveDisplay:
         self._stack.close()
 
     def notify(self, event: Event) -> None:
-        """Take note of an event; a notice is put above the screen. A terminal that has gone away is no matter."""
+        """Show an event; a notice is printed above the screen. A closed terminal is ignored."""
         self.view = self.view.apply(event, self._clock())
         if isinstance(event, Noticed):
             lines = lines_of(plain(event.text), self._console.size.width)
             self._frame.above("".join(f"{line}\n" for line in lines))
 
     def show(self, view: RunView) -> None:
-        """Show another view."""
+        """Replace the view."""
         self.view = view
 
     def _is_new(self) -> bool:
-        """Whether the screen would be another one: ages and deadlines move by the second."""
+        """Whether the screen has changed since it was last drawn; ages and deadlines change every second."""
         view, drawn_at = self.view, (self._console.size, self._clock().replace(microsecond=0))
         changed = view is not self._drawn or drawn_at != self._drawn_at
         self._drawn, self._drawn_at = view, drawn_at
@@ -87,9 +87,9 @@ type Display = LiveDisplay | LogDisplay | JsonDisplay
 
 @contextmanager
 def talk_aside(output: str, *, asks: bool) -> Iterator[None]:
-    """Let everything else that is printed stay out of the way of a display: of JSON, on standard error.
+    """Redirect other output away from a display: with JSON to standard error.
 
-    Where little is wanted, nothing is said beside it, unless a question is asked that needs what stands above it.
+    With quiet output it is discarded, unless a question is asked that needs the text above it.
     """
     with ExitStack() as stack:
         if output == Output.JSON:
@@ -102,7 +102,7 @@ def talk_aside(output: str, *, asks: bool) -> Iterator[None]:
 
 @contextmanager
 def display_for(output: str, console: Console, stream: TextIO, clock: Clock) -> Iterator[Display]:
-    """The display of this name (see `Output`): a screen on the console, lines on the stream. Raises `ValueError`."""
+    """The display for an `Output`: a screen on the console, or lines on the stream. Raises `ValueError`."""
     match Output(output):
         case Output.JSON:
             yield JsonDisplay(stream, clock)

@@ -1,6 +1,6 @@
-"""What a report says of a run: a frozen view, made of its ledger and of examples of its failures.
+"""The data of a run's report, computed from its ledger and examples of its failures.
 
-Figures stay figures here; the page words them. A cost that is not known is None, never nothing.
+Values only; the page formats them. An unknown cost is None, never zero.
 """
 
 from collections import Counter
@@ -12,33 +12,32 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from floridify_batch.costs.usage import Usage, together
-from floridify_batch.display.chart import Deed, ProgressPlot, Tick, TimeAxis, progress_plot
+from floridify_batch.display.chart import ProgressPlot, Step, Tick, TimeAxis, progress_plot
 from floridify_batch.run.budget import other_rate_of
 from floridify_batch.run.event import Totals
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.settings import RunSettings
 
 WORDS_LISTED = 12
-"""Failed words that are named; the rest is a number and a command."""
-
+"""Failed words that are listed; the rest is a number and a command."""
 
 _MARGIN = 0.02
-"""How much longer than the run the time axis is, so that the last step shows."""
+"""Extra length of the time axis, so that the last step is visible."""
 
 
 class Look(StrEnum):
-    """How a chunk stands, so far as somebody who looks at a picture wants to know."""
+    """The status of a batch in the charts."""
 
     STORED = "stored"
-    LOST = "nothing answered"
-    ANSWERED = "being read"
-    FLYING = "in flight"
-    READY = "ready to be sent"
-    CUT = "cut again"
+    LOST = "no answers"
+    ANSWERED = "processing"
+    IN_FLIGHT = "in flight"
+    READY = "ready"
+    SPLIT = "split"
 
     @property
     def mark(self) -> str:
-        """A sign for it, for whom colours say nothing."""
+        """A symbol, for readers who cannot tell the colours apart."""
         return _MARKS[self]
 
 
@@ -46,26 +45,26 @@ _MARKS: Mapping[Look, str] = {
     Look.STORED: "✓",
     Look.LOST: "✕",
     Look.ANSWERED: "↓",
-    Look.FLYING: "→",
+    Look.IN_FLIGHT: "→",
     Look.READY: "○",
-    Look.CUT: "÷",
+    Look.SPLIT: "÷",
 }
 
 _LOOKS: Mapping[ChunkState, Look] = {
     ChunkState.PLANNED: Look.READY,
     ChunkState.SUBMITTING: Look.READY,
-    ChunkState.SUBMITTED: Look.FLYING,
+    ChunkState.SUBMITTED: Look.IN_FLIGHT,
     ChunkState.ANSWERED: Look.ANSWERED,
     ChunkState.STORED: Look.STORED,
     ChunkState.DONE: Look.STORED,
-    ChunkState.SPLIT: Look.CUT,
+    ChunkState.SPLIT: Look.SPLIT,
     ChunkState.LOST: Look.LOST,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One failure of its kind, in the words of whoever stated it; `word` is "" where the list is gone."""
+    """An example of a kind of failure; `word` is "" if the word list is gone."""
 
     word: str
     component: str
@@ -74,7 +73,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Requests that failed alike."""
+    """The failures of one kind."""
 
     kind: str
     requests: int
@@ -84,7 +83,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class ComponentLine:
-    """What became of a component's requests. `share`: of the largest one's cost, or of its tokens, in percent."""
+    """The outcome of a component's requests. `share`: its cost, or tokens, in percent of the largest one's."""
 
     name: str
     answered: int
@@ -96,7 +95,7 @@ class ComponentLine:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A chunk on the time line: `left` and `width` in percent, None where it has not been sent."""
+    """A batch on the timeline: `left` and `width` in percent; `left` is None if it has not been submitted."""
 
     record: ChunkRecord
     look: Look
@@ -109,7 +108,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Money to be compared with other money; `low` and `high` where it is an expectation."""
+    """An amount in the comparison of costs; an estimate has `low` and `high`."""
 
     name: str
     dollars: Decimal | None
@@ -119,9 +118,9 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run as its page shows it. Times are aware UTC, money US dollars.
+    """A run as the page shows it. Times are aware UTC, amounts US dollars.
 
-    `paid`: for the answers of this run; `before`: what a checkpoint that was adopted had cost, which is in the totals.
+    `paid`: the cost of this run; `before`: the cost of an adopted checkpoint, which the totals include.
     """
 
     run: str
@@ -130,7 +129,7 @@ class Report:
     settings: RunSettings
     finished: bool
     totals: Totals
-    began: datetime
+    started: datetime
     written: datetime
     settled: datetime | None
     paid: Decimal | None
@@ -147,31 +146,31 @@ class Report:
 
     @property
     def more_failed_words(self) -> int:
-        """Failed words that are not listed."""
+        """The number of failed words that are not listed."""
         return self.totals.failed - len(self.failed_words)
 
     @property
     def divided(self) -> bool:
-        """Whether the components are those of all answers: older checkpoints did not count them apart."""
+        """Whether the components cover all answers: older checkpoints did not count them separately."""
         return sum(line.answered for line in self.components) == self.totals.answered
 
     @property
     def divided_cost(self) -> Decimal | None:
-        """What the components cost together; None as soon as one of them has an unknown cost."""
+        """The total cost of the components; None if one is unknown."""
         return together(line.cost for line in self.components)
 
     @property
     def looks(self) -> list[tuple[Look, int]]:
-        """How many chunks stand how, in the order of the signs."""
+        """The number of batches in each status."""
         counted = Counter(bar.look for bar in self.bars)
         return [(look, counted[look]) for look in Look if counted[look]]
 
 
 def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) -> Report:
-    """The view of a run. `examples`: a failure of each kind, as far as there are any; `checkpoint`: its file's name."""
+    """The report of a run. `examples`: a failure of each kind; `checkpoint`: its file name."""
     totals, written = ledger.totals(), _written(ledger)
     axis = _axis(ledger)
-    deeds = list(_deeds(ledger))
+    steps = list(_steps(ledger))
     components = _components(ledger)
     return Report(
         run=ledger.run.id,
@@ -180,68 +179,69 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         settings=ledger.run.settings,
         finished=ledger.finished,
         totals=totals,
-        began=_moment(ledger.start_time),
+        started=_timestamp(ledger.start_time),
         written=written,
-        settled=max((deed.time for deed in deeds if not deed.asked), default=None),
+        settled=max((step.time for step in steps if not step.sent), default=None),
         paid=None if totals.cost is None else totals.cost - ledger.carried_cost,
         before=ledger.carried_cost,
         estimate=_estimate(ledger),
-        other_mode=_in_the_other_mode(ledger, totals),
+        other_mode=_other_mode(ledger, totals),
         components=components,
         by_tokens=any(line.cost is None for line in components),
         reasons=_reasons(ledger, examples),
         failed_words=tuple(list(ledger.failed_words.items())[:WORDS_LISTED]),
         bars=tuple(_bar(record, axis, written) for record in ledger.chunks),
         times=tuple(axis.ticks()),
-        progress=progress_plot(deeds, axis) if deeds else None,
+        progress=progress_plot(steps, axis) if steps else None,
     )
 
 
 # ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _moment(epoch: float) -> datetime:
+def _timestamp(epoch: float) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
 
 
 def _written(ledger: Ledger) -> datetime:
-    return datetime.fromisoformat(ledger.timestamp) if ledger.timestamp else _moment(ledger.start_time)
+    return datetime.fromisoformat(ledger.timestamp) if ledger.timestamp else _timestamp(ledger.start_time)
 
 
 def _axis(ledger: Ledger) -> TimeAxis:
-    """From the start to the last settled request, or to the last word on a run that is under way, and a little more.
+    """From the start to the last stored result, or to the last save of a run in progress, plus a margin.
 
     The service's clock may be behind ours, and counts whole seconds.
     """
     times = [time for each in ledger.chunks for time in (each.created_at, _settled_at(each)) if time is not None]
     last = [] if ledger.finished else [_written(ledger).timestamp()]
     first, end = min([ledger.start_time, *times]), max([ledger.start_time, *times, *last])
-    return TimeAxis(_moment(first), _moment(end + _MARGIN * (end - first)))
+    return TimeAxis(_timestamp(first), _timestamp(end + _MARGIN * (end - first)))
 
 
 def _settled_at(record: ChunkRecord) -> float | None:
-    """When the chunk's answers were stored; checkpoints of earlier versions know only when the batch was through."""
+    """When the results were stored; older checkpoints only have the completion time of the batch."""
     return record.stored_at or record.completed_at
 
 
-def _deeds(ledger: Ledger) -> Iterable[Deed]:
+def _steps(ledger: Ledger) -> Iterable[Step]:
     for record in ledger.chunks:
-        if record.created_at is None or _look(record) is Look.CUT:
+        if record.created_at is None or _look(record) is Look.SPLIT:
             continue
-        yield Deed(_moment(record.created_at), asked=record.requests)
+        yield Step(_timestamp(record.created_at), sent=record.requests)
         settled = _settled_at(record)
         if settled is not None and record.answered + record.failed:
-            yield Deed(_moment(settled), answered=record.answered, failed=record.failed)
+            yield Step(_timestamp(settled), answered=record.answered, failed=record.failed)
 
 
 def _look(record: ChunkRecord) -> Look:
     if record.state is ChunkState.DONE and not record.answered:
-        return Look.LOST if record.failed else Look.CUT
+        return Look.LOST if record.failed else Look.SPLIT
     return _LOOKS[record.state]
 
 
 def _bar(record: ChunkRecord, axis: TimeAxis, now: datetime) -> Bar:
-    created, completed = (None if time is None else _moment(time) for time in (record.created_at, record.completed_at))
+    times = (record.created_at, record.completed_at)
+    created, completed = (None if time is None else _timestamp(time) for time in times)
     if created is None:
         return Bar(record, _look(record), None, completed, None, 0.0, 0.0)
     left = axis.at(created)
@@ -257,19 +257,19 @@ def _estimate(ledger: Ledger) -> Amount | None:
     forecast = ledger.estimate
     if forecast is None or forecast.expected is None:
         return None
-    return Amount("estimated before the start", forecast.expected, forecast.low, forecast.high)
+    return Amount("estimate", forecast.expected, forecast.low, forecast.high)
 
 
-def _in_the_other_mode(ledger: Ledger, totals: Totals) -> Amount:
-    """What the same answers would have cost, asked the other way."""
+def _other_mode(ledger: Ledger, totals: Totals) -> Amount:
+    """The cost of the same requests in the other mode."""
     settings = ledger.run.settings
     rate = other_rate_of(settings)
-    name = "the same answers, in batches" if settings.immediate else "the same answers, asked at once"
+    name = "same requests at the batch rate" if settings.immediate else "same requests at the standard rate"
     return Amount(name, rate.cost(totals.usage) if rate else None)
 
 
 def _components(ledger: Ledger) -> tuple[ComponentLine, ...]:
-    """The components by what they cost, the dearest first; by tokens where the price is unknown."""
+    """The components by cost, the most expensive first; by tokens if the price is unknown."""
     by_tokens = any(spent.cost is None for spent in ledger.spent.values())
     sizes = {
         name: Decimal(spent.usage.total) if by_tokens else spent.cost or Decimal(0)

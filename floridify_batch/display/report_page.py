@@ -1,7 +1,6 @@
-"""A report as one HTML page that needs nothing else: no network, no script, no font but the reader's own.
+"""The report as one self-contained HTML page: no network requests, scripts or web fonts.
 
-Every text that comes from elsewhere (words, reasons, names) is escaped by the template engine, and the page forbids
-itself to load anything.
+The template engine escapes all external text (words, reasons, names); a Content-Security-Policy blocks all loading.
 """
 
 from collections.abc import Mapping
@@ -18,30 +17,30 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FIRST_LINE = "<!doctype html><!-- a report of batch-synth -->"
-"""How a report begins, so that it can be told from every other file."""
+"""The first line of a report, by which one is recognised."""
 
 _ROW, _TALLEST, _LABEL = 20.0, 460.0, 17.0
-"""Pixels: a row of the time line where there is room, the whole time line at the most, and a row's label."""
+"""Pixels: the height of a timeline row, the maximum height of the timeline, and the height of a row label."""
 
 _TABLE_ROWS = 500
-"""Chunks that the table behind the time line lists; more would make the page slow to open."""
+"""Batches in the table below the timeline; more would make the page slow to open."""
 
 _AS_EXPECTED = 0.0005
-"""A difference that reads as nothing in tenths of a percent."""
+"""A relative difference that rounds to 0.0 %."""
 
 _STYLES: Mapping[Look, str] = {
     Look.STORED: "good",
     Look.LOST: "bad",
     Look.ANSWERED: "reading",
-    Look.FLYING: "flying",
+    Look.IN_FLIGHT: "flying",
     Look.READY: "ready",
-    Look.CUT: "cut",
+    Look.SPLIT: "cut",
 }
-"""The classes of the style sheet: each has a ground or an edge of its own, since colours alone tell too little."""
+"""CSS classes: each has its own pattern or edge, readable without colour."""
 
 
 def page(report: Report) -> str:
-    """The page, beginning with `FIRST_LINE`."""
+    """Render the page, which starts with `FIRST_LINE`."""
     amounts = _amounts(report)
     return (
         _environment()
@@ -52,8 +51,6 @@ def page(report: Report) -> str:
             totals=report.totals,
             headline=_headline(report),
             verdict=_verdict(report),
-            chunk="chunk" if report.settings.immediate else "batch",
-            chunks="chunks" if report.settings.immediate else "batches",
             shares=_shares(report),
             amounts=amounts,
             dearest=max((each for row in amounts for each in (row.dollars, row.high) if each), default=0),
@@ -67,22 +64,22 @@ def page(report: Report) -> str:
 
 
 def _headline(report: Report) -> str:
-    """How the run stands, in one sentence."""
+    """The status of the run in one sentence."""
     totals = report.totals
     if not report.finished:
         done = totals.processed + totals.failed
-        so_far = f"Under way: {count(done)} of {counted(totals.words, 'word')} settled so far."
-        return so_far if done else "Just begun: no word is settled yet."
+        so_far = f"In progress: {count(done)} of {counted(totals.words, 'word')} done so far."
+        return so_far if done else "Just started: no word is done yet."
     if not totals.failed:
-        return "Finished: every word has everything that was asked."
-    return f"Finished: {count(totals.processed)} of {counted(totals.words, 'word')} have everything that was asked."
+        return "Finished: all requested components of every word are stored."
+    return f"Finished: {count(totals.processed)} of {counted(totals.words, 'word')} have all requested components."
 
 
 def _shares(report: Report) -> list[tuple[str, int, float, float]]:
-    """The words' fates with their numbers, each from where to where in percent of the list."""
+    """The words by outcome with their numbers, positions and widths in percent of the list."""
     totals, place = report.totals, 0.0
     shares = []
-    for name, number in (("processed", totals.processed), ("failed", totals.failed), ("open", totals.open_words)):
+    for name, number in (("processed", totals.processed), ("failed", totals.failed), ("remaining", totals.open_words)):
         width = 100 * number / totals.words if totals.words else 0.0
         shares.append((name, number, place, width))
         place += width
@@ -90,13 +87,13 @@ def _shares(report: Report) -> list[tuple[str, int, float, float]]:
 
 
 def _verdict(report: Report) -> str:
-    """The cost in other terms: against the estimate once there is nothing to come, and against asking at once."""
+    """The cost compared with the estimate, once the run is finished, and with the other mode."""
     if report.totals.cost is None:
-        return f"nobody knows the price of {plain(report.settings.model)}"
+        return f"no price known for {plain(report.settings.model)}"
     if not report.totals.usage.total:
-        return "nothing was answered yet"
-    told = [_against_estimate(report), "at the immediate price" if report.settings.immediate else _saved(report)]
-    return ", ".join(filter(None, told))
+        return "no answers yet"
+    parts = [_against_estimate(report), "at the standard rate" if report.settings.immediate else _saved(report)]
+    return ", ".join(filter(None, parts))
 
 
 def _against_estimate(report: Report) -> str:
@@ -111,11 +108,11 @@ def _against_estimate(report: Report) -> str:
 
 def _saved(report: Report) -> str:
     other = report.other_mode.dollars
-    return f"{dollars(other - report.paid)} less than at once" if other and report.paid is not None else ""
+    return f"{dollars(other - report.paid)} below the standard rate" if other and report.paid is not None else ""
 
 
 def _amounts(report: Report) -> list[Amount]:
-    """The money to be compared, so far as it is known."""
+    """The known amounts to compare."""
     paid = Amount("paid" if report.finished else "paid so far", report.paid)
     rows = (report.estimate, paid, report.other_mode)
     return [row for row in rows if row is not None and row.dollars is not None]
@@ -143,7 +140,7 @@ def _environment() -> "Environment":
         count=count,
         dollars=dollars,
         span=span,
-        moment=lambda time: f"{_second(time)} UTC",
+        timestamp=lambda time: f"{_second(time)} UTC",
         second=_second,
         plain=plain,
         counted=counted,
@@ -153,10 +150,10 @@ def _environment() -> "Environment":
 
 
 def _second(time: datetime) -> str:
-    """A moment in UTC, to the second, for people."""
+    """A UTC time to the second."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _at(share: float) -> str:
-    """A share in percent as SVG takes it."""
+    """A percentage for SVG."""
     return f"{share:.3f}%"

@@ -1,6 +1,7 @@
-"""The panel at the end of a sitting: how the run stands, what this sitting added, and what to type next."""
+"""The panel at the end of a session: outcome, figures, and the next commands."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,10 +17,20 @@ from floridify_batch.formatting import count, dollars, span
 from floridify_batch.run.event import Totals
 
 WIDEST = 100
-"""Columns that the panel takes at most."""
+"""Maximum width of the panel."""
 
 type Row = tuple[str, str, str]
-"""What a figure is called, what this sitting added to it, and what it is of the whole run."""
+"""The name of a figure, its change in this session, and its value for the whole run."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextCommands:
+    """Commands to suggest after a session; the panel shows those that apply to its outcome."""
+
+    show: str | None = None
+    report: str | None = None
+    failures: str | None = None
+    retry: str | None = None
 
 
 def summary_panel(
@@ -28,14 +39,12 @@ def summary_panel(
     *,
     width: int = 80,
     forecast: Forecast | None = None,
-    next_command: str | None = None,
-    failures_command: str | None = None,
-    retry_command: str | None = None,
+    commands: NextCommands = NextCommands(),
 ) -> RenderableType:
-    """The figures of the whole run, and of this sitting where there were others; its title says how the run stands.
+    """The figures of the run, and of this session if there were others; the title is the outcome.
 
-    `forecast` is what the user was shown before they agreed. The commands stand below the panel, unbroken, so that
-    they can be copied: print it without cropping.
+    `forecast`: the estimate that the user confirmed. The commands below the panel are not wrapped, so that they can be
+    copied: print it without cropping.
     """
     inner = min(width, WIDEST) - 4
     parts: list[RenderableType] = [_figures(view, now)]
@@ -45,33 +54,41 @@ def summary_panel(
         parts += [Text(), *troubles.contents]
     panel = framed(Group(*parts), verdict(view))
     panel.width = inner + 4 if troubles.lines else None
-    failed = view.totals.failed or view.totals.failed_requests
-    again = retry_command if view.complete and view.totals.failed else None
-    commands = (("what failed", failures_command if failed else None), ("try again", again), ("next", next_command))
-    return Group(panel, *(_command(name, command) for name, command in commands if command))
+    return Group(panel, *(_command(name, command) for name, command in _suggested(view, commands)))
+
+
+def _suggested(view: RunView, commands: NextCommands) -> Iterator[tuple[str, str]]:
+    totals = view.totals
+    suggestions = (
+        ("show an entry", commands.show, totals.processed),
+        ("see failures", commands.failures, totals.failed or totals.failed_requests),
+        ("retry failed", commands.retry, view.complete and totals.failed),
+        ("report", commands.report, view.complete),
+    )
+    return ((name, command) for name, command, applies in suggestions if command and applies)
 
 
 def _command(name: str, command: str) -> Text:
-    return Text.assemble((f"  {name:<13}", "dim"), plain(command), no_wrap=True, overflow="ignore")
+    return Text.assemble((f"  {name:<14}", "dim"), plain(command), no_wrap=True, overflow="ignore")
 
 
 def _figures(view: RunView, now: datetime) -> Table:
-    """A line for every figure; a run that was never interrupted has no sittings to tell apart."""
+    """One line per figure, with a column for this session if the run was resumed."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     if view.resumed:
         grid.add_column(justify="right", no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     if view.resumed:
-        grid.add_row("", Text("this sitting", "bold"), Text("whole run", "bold"))
-    for name, sitting, whole in _rows(view, now):
-        grid.add_row(name, *([sitting] if view.resumed else []), whole)
+        grid.add_row("", Text("this session", "bold"), Text("whole run", "bold"))
+    for name, session, whole in _rows(view, now):
+        grid.add_row(name, *([session] if view.resumed else []), whole)
     return grid
 
 
 def _rows(view: RunView, now: datetime) -> Iterator[Row]:
     totals, start, elapsed = view.totals, view.start, view.elapsed(now)
-    since = view.since or view.began_at
+    since = view.since or view.started_at
     yield (
         "time",
         "-" if elapsed is None else span(elapsed),
@@ -79,13 +96,13 @@ def _rows(view: RunView, now: datetime) -> Iterator[Row]:
     )
     yield "words processed", count(totals.processed - start.processed), _of(totals.processed, totals.words)
     yield from _if_any("words failed", totals.failed, start.failed)
-    yield from _if_any("words left", totals.open_words, None)
+    yield from _if_any("words remaining", totals.open_words, None)
     yield "requests answered", count(totals.answered - start.answered), _of(totals.answered, totals.requests)
     yield from _if_any("requests failed", totals.failed_requests, start.failed_requests)
-    yield from _if_any("asked again", totals.retried, start.retried)
-    yield from _if_any("requests open", totals.open_requests, None)
-    yield "tokens in", count(totals.usage.input - start.usage.input), count(totals.usage.input)
-    yield "tokens out", count(totals.usage.output - start.usage.output), count(totals.usage.output)
+    yield from _if_any("requests retried", totals.retried, start.retried)
+    yield from _if_any("requests pending", totals.open_requests, None)
+    yield "input tokens", count(totals.usage.input - start.usage.input), count(totals.usage.input)
+    yield "output tokens", count(totals.usage.output - start.usage.output), count(totals.usage.output)
     yield "cost", dollars(_more(totals, start)), dollars(totals.cost)
 
 
@@ -94,7 +111,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _if_any(name: str, number: int, before: int | None) -> Iterator[Row]:
-    """A line for what is only of interest where there is any; what is left or open is of no sitting."""
+    """A line only for a figure above zero; pending figures have no value per session."""
     if number:
         yield name, "" if before is None else count(number - before), count(number)
 
@@ -104,15 +121,16 @@ def _more(totals: Totals, start: Totals) -> Decimal | None:
 
 
 def _against(view: RunView, forecast: Forecast | None) -> Iterator[str]:
-    """The cost beside what was expected of it; nothing where one of the two is not known."""
+    """The cost compared with the estimate; nothing if either is unknown."""
     cost = view.totals.cost
     if forecast is None or not forecast.expected or cost is None:
         return
-    between = ""
+    spread = ""
     if forecast.low is not None and forecast.high is not None:
-        between = f", between {dollars(forecast.low)} and {dollars(forecast.high)}"
+        spread = f", range {dollars(forecast.low)}-{dollars(forecast.high)}"
+    estimate = f"({dollars(forecast.expected)}{spread})"
     part = cost / forecast.expected
-    told = f"{part:.0%} of it so far"
-    if view.complete:
-        told = f"{abs(part - 1):.0%} {'less' if part < 1 else 'more'} was paid"
-    yield f"expected {dollars(forecast.expected)}{between}: {told}"
+    if not view.complete:
+        yield f"{part:.0%} of the estimate so far {estimate}"
+        return
+    yield f"{abs(part - 1):.0%} {'below' if part < 1 else 'above'} the estimate {estimate}"

@@ -1,25 +1,42 @@
-"""Tables and panels that are printed once: the batches, one batch, the failures."""
+"""Tables of batches and of failures, live or printed once, and the panel of one batch.
+
+A column of a batch is defined once, here, for the live screen and for `status`.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from heapq import nlargest
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from floridify_batch.components.failure import Failure
+from floridify_batch.components.request import parse_custom_id
 from floridify_batch.costs.usage import together
-from floridify_batch.display.text import WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
+from floridify_batch.display.text import (
+    WIDE,
+    Bar,
+    cell,
+    facts,
+    framed,
+    lines_of,
+    listing,
+    or_dash,
+    plain,
+    shorten,
+)
 from floridify_batch.formatting import STATES, brief, count, counted, dollars, span, stamp
 from floridify_batch.run.ledger import SETTLED
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A chunk of a run, as `status` lists it."""
+    """A batch of a run, as the live screen and `status` list it. `status` is the service's, `state` the ledger's."""
 
     chunk: int
     state: str
@@ -36,7 +53,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchFacts:
-    """What there is to say of one batch; `known` where a chunk of this run owns it."""
+    """Details of one batch. `known`: whether it belongs to the checkpoint's run."""
 
     id: str
     status: str
@@ -56,9 +73,9 @@ class BatchFacts:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """A failure as the `failures` command lists it: the word, what was asked, of which kind it is, and more.
+    """A failed request as `failures` lists it; a word without a failed request has only its reason, in `detail`.
 
-    `document` is the id of the definition, or of the word, that was asked about; `status` is of HTTP.
+    `document`: the id of the definition or word that the request is about; `status`: the HTTP status.
     """
 
     word: str
@@ -71,38 +88,109 @@ class FailureRow:
     attempt: int | None = None
 
 
-_AROUND = 5  # lines of a screen that are not rows: heads, rules, what is summed up, the shell's own line
-_HEADS = ("chunk", "batch", "state", "done", "failed", "words", "cost", "age", "expires")
-_FAILED = "failed: by the service's count until stored, then all without a usable answer"
+# ── batches ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_GAP = 2
+"""Columns of the terminal between two columns of a table."""
+
+_ID, _SHORTEST_ID, _BAR, _SHORTEST_BAR = 38, 15, 24, 8
+
+_NARROW = 72
+"""Columns of the terminal below which the live table leaves out the batch ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the batch tables: its text for a row, and its least width."""
+
+    text: Callable[[BatchRow, datetime], str]
+    width: int = 0
+    right: bool = True
+
+
+def _state(row: BatchRow, _: datetime) -> str:
+    status = row.status.replace("_", " ") if row.state == "SUBMITTED" else ""
+    return status or STATES.get(row.state, row.state.replace("_", " ").lower())
+
+
+def _expires(row: BatchRow, now: datetime) -> str:
+    if row.state != "SUBMITTED" or row.expires_at is None:
+        return "-"
+    return brief(row.expires_at - now) if row.expires_at > now else "overdue"
+
+
+_COLUMNS: Mapping[str, _Column] = {
+    "batch": _Column(lambda row, _: count(row.chunk), 5),
+    "id": _Column(lambda row, _: row.batch_id or "-", right=False),
+    "state": _Column(_state, 11, right=False),
+    "done": _Column(lambda row, _: f"{count(row.done)}/{count(row.total)}", 13),
+    "failed": _Column(lambda row, _: or_dash(row.failed), 6),
+    "words": _Column(lambda row, _: count(row.words)),
+    "cost": _Column(lambda row, _: dollars(row.cost) if row.state in SETTLED else "-"),
+    "age": _Column(lambda row, now: brief(now - row.created_at) if row.created_at else "-", 5),
+    "expires": _Column(_expires, 7),
+}
+
+_STATUS = ("batch", "id", "state", "done", "failed", "words", "cost", "age", "expires")
+_LIVE = ("batch", "id", "state", "", "done", "failed", "age", "expires")
+"""The columns of each table; the live one has a bar in the column without a name."""
+
+_AROUND = 5  # lines of a screen that are not rows: header, rule, totals, the shell's prompt
+_FAILED = "failed: as reported by the service until stored, then requests without a usable answer"
+
+
+def live_batches(rows: Sequence[BatchRow], now: datetime, width: int, *, ruled: bool) -> Table:
+    """The batches of a live screen with a bar each; fixed widths keep the columns in place as figures grow."""
+    left_out = {"age"} if width < WIDE else set()
+    left_out |= {"id"} if width < _NARROW else set()
+    heads = [head for head in _LIVE if head not in left_out]
+    widths = {head: _COLUMNS[head].width for head in heads if head}
+    room = width - sum(widths.values()) - _GAP * (len(heads) - 1)
+    longest = max(len(plain(row.batch_id or "")) for row in rows)
+    widths[""] = max(_SHORTEST_BAR, min(_BAR, room - (_ID if "id" in heads else 0)))
+    widths["id"] = min(room - widths[""], max(_SHORTEST_ID, longest))
+    table = listing(*heads, right={head for head in heads if head and _COLUMNS[head].right}, ruled=ruled)
+    for column, head in zip(table.columns, heads, strict=True):
+        column.min_width = widths[head]
+    for row in rows:
+        table.add_row(*(_live_cell(row, head, now, widths[head]) for head in heads))
+    return table
+
+
+def _live_cell(row: BatchRow, head: str, now: datetime, width: int) -> Text | Bar:
+    if not head:
+        return Bar(row.done, row.total, width)
+    text = _COLUMNS[head].text(row, now)
+    return cell(shorten(plain(text), max(1, width)) if head == "id" else text)
 
 
 def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: int | None = None) -> RenderableType:
-    """The chunks of a run with their batches; ids are whole, so that they can be copied, on lines of their own.
+    """The batches of a run; on narrow screens, each id has a line of its own, so that it can be copied.
 
-    Of more than fit into `height` lines, those that are stored are summed up, but for the last ones.
+    If there are more than fit into `height` lines, the stored ones are summed up, except the latest.
     """
     if not rows:
-        return Text("No chunk has been made yet.")
+        return Text("No batches yet.")
     roomy = width >= WIDE
     lines = 1 if roomy else 2
     shown, hidden = _latest(rows, len(rows) if height is None else max(4, (height - _AROUND) // lines))
-    heads = [head for head in _HEADS if roomy or head != "batch"]
-    table = listing(*heads, right={*heads} - {"batch", "state"})
+    heads = [head for head in _STATUS if roomy or head != "id"]
+    table = listing(*heads, right={head for head in heads if _COLUMNS[head].right})
     for row in shown:
-        texts = _batch_texts(row, now)
-        table.add_row(*(cell(texts[head]) for head in heads))
+        table.add_row(*(cell(_COLUMNS[head].text(row, now)) for head in heads))
     parts: list[RenderableType] = [table if roomy else _Interleaved(table, [row.batch_id or "-" for row in shown])]
     if hidden:
         requests = counted(sum(row.total for row in hidden), "request")
         cost = dollars(together(row.cost for row in hidden))
-        parts.append(Text(f"and {counted(len(hidden), 'stored chunk')} before: {requests}, {cost}", "dim"))
+        batches = counted(len(hidden), "earlier batch", "earlier batches")
+        parts.append(Text(f"{batches} stored: {requests}, {cost}", "dim"))
     if any(row.failed for row in shown):
         parts += [Text(line, "dim") for line in lines_of(_FAILED, width)]
     return Group(*parts)
 
 
 def _latest(rows: Sequence[BatchRow], most: int) -> tuple[Sequence[BatchRow], Sequence[BatchRow]]:
-    """Those that have something before them and the last of the others; and the rest."""
+    """Unfinished batches and the latest finished ones; and the rest."""
     settled = [row for row in rows if row.state in SETTLED]
     hidden = settled[: max(0, len(rows) - most)]
     gone = {row.chunk for row in hidden}
@@ -117,7 +205,7 @@ class _Interleaved:
         self._below = below
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The heads and their rule, then row by row."""
+        """The header and its rule, then row by row."""
         head, rule, *rows = console.render_lines(self._table, options, pad=False)
         for line in (head, rule):
             yield from (*line, Segment.line())
@@ -126,24 +214,8 @@ class _Interleaved:
             yield Text(f"       {plain(text)}", "dim", no_wrap=True, overflow="ellipsis")
 
 
-def _batch_texts(row: BatchRow, now: datetime) -> Mapping[str, str]:
-    waits = row.expires_at is not None and row.state == "SUBMITTED"
-    state = row.status.replace("_", " ") if row.state == "SUBMITTED" else ""
-    return {
-        "chunk": count(row.chunk),
-        "batch": row.batch_id or "-",
-        "state": state or STATES.get(row.state, row.state.lower()),
-        "done": f"{count(row.done)}/{count(row.total)}",
-        "expires": brief(row.expires_at - now) if waits and row.expires_at else "-",
-        "failed": or_dash(row.failed),
-        "words": count(row.words),
-        "cost": dollars(row.cost) if row.state in SETTLED else "-",
-        "age": brief(now - row.created_at) if row.created_at else "-",
-    }
-
-
 def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:
-    """Everything that is known of one batch."""
+    """The details of one batch."""
     tokens = ("unknown" if each is None else count(each) for each in (batch.input_tokens, batch.output_tokens))
     progress = f"{count(batch.done)} of {count(batch.total)}, {count(batch.failed)} failed"
     rows = [
@@ -151,36 +223,52 @@ def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:
         ("done", progress if batch.total else "not counted yet"),
         ("created", f"{stamp(batch.created_at)}, {span(now - batch.created_at)} ago"),
         ("expires", stamp(batch.expires_at) if batch.expires_at else "unknown"),
-        ("tokens", "{} in, {} out".format(*tokens)),
+        ("tokens", "{} input, {} output".format(*tokens)),
         ("cost", dollars(batch.cost)),
         ("model", batch.model or "unknown"),
         ("label", batch.label or "none"),
         *(("error", error) for error in batch.errors),
     ]
     if not batch.known:
-        rows.append(("note", "No chunk of this checkpoint owns this batch."))
+        rows.append(("note", "This batch does not belong to this checkpoint."))
     return framed(facts(rows), plain(batch.id))
 
 
+# ── failures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def failure_kinds(
+    counts: Mapping[str, int], examples: Mapping[str, str], *, most: int | None = None, ruled: bool = True
+) -> Table:
+    """The kinds of failures, the most frequent first, each with its number and an example."""
+    table = listing("failed", "reason", "example", right=("failed",), wide="example", ruled=ruled)
+    ordered = nlargest(len(counts) if most is None else most, counts.items(), key=lambda each: each[1])
+    for kind, number in ordered:
+        table.add_row(count(number), cell(kind or "-", "bold red"), cell(examples.get(kind, "-")))
+    return table
+
+
+def example_of(failure: Failure) -> str:
+    """A failure in one line: the word and component of its request, and the service's message."""
+    parts = parse_custom_id(failure.custom_id)
+    request = f"{parts.slug} {parts.component}" if parts else failure.custom_id
+    return f"{request}: {failure.detail}"
+
+
 def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = None) -> RenderableType:
-    """Failures by kind, how many there are and one of each; then one by one, as many as fit into `height` lines."""
+    """Failures by kind with an example of each; then one by one, as many as fit into `height` lines."""
     if not rows:
         return Text("No failures.")
-    first = {row.kind: row for row in reversed(rows)}
-    kinds = listing("failed", "why", "for example", right=("failed",), wide="for example")
-    for kind, number in Counter(row.kind for row in rows).most_common():
-        example = first[kind]
-        kinds.add_row(
-            count(number), cell(kind or "-", "bold red"), cell(f"{example.word} {example.component}: {example.detail}")
-        )
-    most = None if height is None else max(4, height - len(first) - _AROUND - 3)
+    examples = {row.kind: f"{row.word} {row.component}: {row.detail}" for row in reversed(rows)}
+    kinds = failure_kinds(Counter(row.kind for row in rows), examples)
+    most = None if height is None else max(4, height - len(examples) - _AROUND - 3)
     about = width >= WIDE
-    table = listing("word", "component", *(["asked about"] if about else []), "kind", "reason", wide="reason")
+    table = listing("word", "component", *(["sense"] if about else []), "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // 4)
     for row in rows[:most]:
         ids = [row.document or "-"] if about else []
         table.add_row(*map(cell, (row.word, row.component, *ids, row.kind, row.detail)))
     parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
     if most is not None and len(rows) > most:
-        parts.append(Text(f"and {count(len(rows) - most)} more; send the output to a file for all of them", "dim"))
+        parts.append(Text(f"and {count(len(rows) - most)} more; redirect the output to a file to list all", "dim"))
     return Group(*parts)

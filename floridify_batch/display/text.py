@@ -1,7 +1,7 @@
-"""The blocks that screens and panels are built of: harmless text, cells, tables, frames, bars.
+"""Building blocks of screens and panels: sanitised text, cells, tables, frames, bars.
 
-All text that was not written here passes `plain` and becomes a `Text`, so that neither escape codes nor markup in a
-word or a service's message is ever obeyed.
+External text passes `plain` and becomes a `Text`, so that no escape code or markup in a word or a service's message
+takes effect.
 """
 
 import re
@@ -21,22 +21,21 @@ from rich.text import Text
 from floridify_batch.formatting import count
 
 TEXT_SHOWN = 400
-"""Characters of a text from elsewhere that are looked at: no cell is wider."""
+"""Maximum characters of external text in a cell."""
 
 _ESCAPE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, movements
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # strings: titles, links
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor movement
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # control strings: titles, links
     r"|\x1b[ -/]*[0-~]?"
 )
-_JOINERS = "\u200c\u200d"  # between letters of Persian and Hindi words; all other format characters only mislead
-
+_JOINERS = "\u200c\u200d"  # part of the spelling of Persian and Hindi words; other format characters can only mislead
 
 WIDE = 120
-"""Columns from which there is room for more than the most needed."""
+"""Columns from which a screen shows its optional columns."""
 
 
 def plain(text: str) -> str:
-    """Text from elsewhere as one line that can do nothing to a terminal."""
+    """Sanitise external text: one line without escape codes or control characters."""
     kept = (_harmless(character) for character in _ESCAPE.sub("", text))
     return " ".join("".join(kept).split())
 
@@ -51,12 +50,12 @@ def _harmless(character: str) -> str:
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Text from elsewhere, for a cell that is cut with an ellipsis where it is too narrow."""
+    """Sanitised text for a table cell, truncated with an ellipsis."""
     return Text(plain(text[:TEXT_SHOWN]), style, no_wrap=True, overflow="ellipsis")
 
 
 def shorten(text: str, cells: int) -> str:
-    """An id cut in its middle, so that both of its ends can be recognised."""
+    """Truncate an id in its middle, so that both ends stay recognisable."""
     if cell_len(text) <= cells:
         return text
     head = (cells - 1) // 2
@@ -67,9 +66,9 @@ def shorten(text: str, cells: int) -> str:
 
 
 def lines_of(text: str, width: int, most: int | None = None) -> list[str]:
-    """A sentence in lines that break between its words; of more than `most` lines, the last ends in an ellipsis.
+    """Wrap a sentence between words; beyond `most` lines, the last one ends in an ellipsis.
 
-    A word that is wider than a line is not broken: an address or a command can still be copied.
+    A word wider than a line is kept whole, so that an address or a command can be copied.
     """
     lines: list[str] = [""]
     for word in text.split(" "):
@@ -84,15 +83,15 @@ def lines_of(text: str, width: int, most: int | None = None) -> list[str]:
 
 
 def sentence_lines(sentence: str, width: int) -> list[str]:
-    """A sentence in lines; a command at its end is for copying, and has a line of its own where it would be broken."""
-    told, found, command = sentence.rpartition(": batch-synth ")
+    """Wrap a sentence; a command at its end gets a line of its own if it would be broken."""
+    prefix, found, command = sentence.rpartition(": batch-synth ")
     if not found or cell_len(sentence) <= width:
         return lines_of(sentence, width)
-    return [*lines_of(f"{told}:", width), f"  batch-synth {command}"]
+    return [*lines_of(f"{prefix}:", width), f"  batch-synth {command}"]
 
 
 def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, ruled: bool = True) -> Table:
-    """A table with a line under its heads; numbers stand to the right, `wide` takes the room that is left."""
+    """A table with a rule under its header; columns in `right` are right-aligned, `wide` takes the remaining width."""
     table = Table(
         box=box.SIMPLE_HEAD if ruled else None,
         header_style="bold",
@@ -114,7 +113,7 @@ def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, r
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names with what they stand for, one below the other."""
+    """A two-column grid of names and values."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -124,7 +123,7 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def framed(content: RenderableType, title: str, style: str = "") -> Panel:
-    """A panel as wide as it must be."""
+    """A titled panel, as wide as its content."""
     return Panel(
         content, title=Text(title, "bold"), title_align="left", box=box.ROUNDED, border_style=style, expand=False
     )
@@ -136,19 +135,19 @@ def or_dash(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """How much of something is done, as a bar whose two parts differ in shape, not in colour alone."""
+    """A progress bar whose two parts differ in shape, so that it is readable without colour."""
 
     done: int
     total: int
     width: int
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Fill the bar from the left; it is only full where all is done."""
+        """Fill the bar from the left; it is full only at 100 %."""
         filled = min(self.width, self.width * self.done // self.total) if self.total > 0 else 0
         full, rest = ("#", "-") if options.ascii_only else ("━", "─")
         yield Segment(full * filled, console.get_style("green"))
         yield Segment(rest * (self.width - filled), console.get_style("dim"))
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """It is as wide as it was made."""
+        """A fixed width."""
         return Measurement(self.width, self.width)

@@ -1,7 +1,7 @@
-"""The state of a run as it is shown: a pure fold over its events, as far as anybody needs to see it.
+"""The displayed state of a run: a pure fold over its events.
 
-`RunView.apply(event, now)` returns another view and changes nothing. What cannot be known is None: no figure is guessed
-from the past of another sitting, and none is extrapolated from words that have not been planned.
+`RunView.apply(event, now)` returns a new view. Unknown figures are None: rates come from this session only, and nothing
+is extrapolated from words that have not been planned.
 """
 
 from collections import Counter
@@ -30,10 +30,10 @@ from floridify_batch.run.event import (
 from floridify_batch.timing import Direction
 
 FINISHED_SHOWN = 2
-"""Chunks that stay in sight when they are through, so that the eye sees what became of them."""
+"""Finished batches that stay on the screen, so that their outcome can be read."""
 
 WORDS_SHOWN = 5
-"""Failed words that are remembered with their reasons."""
+"""Failed words that are kept with their reasons."""
 
 _FINISHED = frozenset({"STORED", "DONE", "SPLIT", "LOST"})
 _IN_FLIGHT = "SUBMITTED"
@@ -41,7 +41,7 @@ _IN_FLIGHT = "SUBMITTED"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How far a piece of work of known length is; `unit` is what is counted: "bytes", "words" or "requests"."""
+    """Progress of a step of known length; `unit` is "bytes", "words" or "requests"."""
 
     done: int
     total: int
@@ -50,10 +50,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A chunk on its way, with the latest that the service said of its batch, and then with what came of it.
+    """A batch with its last poll, and its outcome once its results are processed.
 
-    `base` is the last poll before the batch began to move, so that hours in the service's queue do not slow its rate.
-    `outcome`: how many requests were answered and how many have failed, once their answers have been judged.
+    `base`: the last poll before the batch made progress, so that time in the service's queue does not lower its rate.
+    `outcome`: answered and failed requests, once the results are processed.
     """
 
     chunk: int
@@ -68,40 +68,40 @@ class Flight:
 
     @property
     def done(self) -> int:
-        """Requests that have come to an end, well or badly: the service's count until the answers are judged."""
+        """Completed and failed requests: as reported by the service until the results are processed."""
         if self.outcome is not None:
             return sum(self.outcome)
         return 0 if self.polled is None else self.polled.done + self.polled.failed
 
     @property
     def failed(self) -> int:
-        """Those of them that came to a bad end, as far as is known: an answer may turn out to be of no use."""
+        """Failed requests: as reported by the service until the results are processed."""
         if self.outcome is not None:
             return self.outcome[1]
         return 0 if self.polled is None else self.polled.failed
 
     @property
     def total(self) -> int:
-        """Requests in the batch, by the service's count once it has counted."""
+        """Requests in the batch, as reported by the service once it has counted them."""
         return (self.polled and self.polled.total) or self.requests
 
     @property
     def rate(self) -> float | None:
-        """Requests a second between two polls of this sitting; None before any progress was reported."""
+        """Requests per second between two polls of this session; None before any progress."""
         if self.base is None or self.polled_at is None or self.done <= self.base[0]:
             return None
         seconds = (self.polled_at - self.base[1]).total_seconds()
         return (self.done - self.base[0]) / seconds if seconds > 0 else None
 
     def move(self, event: ChunkMoved) -> "Flight":
-        """The chunk in another state; what was said of an earlier batch is forgotten with that batch."""
+        """The batch in another state; polls of an earlier submission are discarded."""
         batch_id = event.batch_id or (self.batch_id if event.state not in ("PLANNED", "SUBMITTING") else None)
         moved = replace(self, state=event.state, words=event.words, requests=event.requests, batch_id=batch_id)
         same = batch_id == self.batch_id
         return moved if same else replace(moved, polled=None, polled_at=None, base=None, outcome=None)
 
     def poll(self, event: BatchPolled, now: datetime) -> "Flight":
-        """The chunk after a poll. The end of a batch is kept as it was first seen: it gets no slower by standing."""
+        """The batch after a poll. One that has ended keeps the time of its first complete poll: its rate stays."""
         done = event.done + event.failed
         base = self.base
         if base is None or self.batch_id != event.batch_id or done <= base[0]:
@@ -113,11 +113,11 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as its events told it. Times are aware UTC; `start` holds the totals with which this sitting began.
+    """A run, folded from its events. Times are aware UTC.
 
-    This sitting began at `began_at`, and the run at `since`.
-    `work` is how far the present activity is, where that is known. `watched`: seen from another shell, so that what
-    has passed is the run's time, and no sitting's.
+    `start`: the totals at the start of this session, which started at `started_at`; the run started at `since`.
+    `work`: the progress of the current activity, if known. `watched`: displayed by another process, which has no
+    session of its own, so elapsed times are the run's.
     """
 
     run: str = ""
@@ -126,7 +126,7 @@ class RunView:
     resumed: bool = False
     totals: Totals = field(default_factory=Totals)
     start: Totals = field(default_factory=Totals)
-    began_at: datetime | None = None
+    started_at: datetime | None = None
     since: datetime | None = None
     ended_at: datetime | None = None
     complete: bool = False
@@ -143,22 +143,21 @@ class RunView:
     failed_words: tuple[WordFailed, ...] = ()
 
     def apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
-        """The view after an event that came at `now`."""
+        """The view after an event at time `now`."""
         match event:
             case RunBegan():
                 return self._begin(event, now)
             case Progressed():
                 return replace(self, totals=event.totals)
             case ListRead():
-                return self.doing("Planning the list", Work(event.done, event.total, "words"))
+                return self.doing("Planning words", Work(event.done, event.total, "words"))
             case ChunkMoved():
                 return self._move(event)
             case Transferred():
-                way = "Uploading" if event.direction is Direction.UP else "Downloading the answers of"
-                return self.doing(f"{way} chunk {event.chunk}", Work(event.done, event.total, "bytes"))
+                verb = "Uploading" if event.direction is Direction.UP else "Downloading results of"
+                return self.doing(f"{verb} batch {event.chunk}", Work(event.done, event.total, "bytes"))
             case PartStored():
-                stores = f"Storing the answers of chunk {event.chunk}"
-                return self.doing(stores, Work(event.done, event.total, "requests"))
+                return self.doing(f"Storing results of batch {event.chunk}", Work(event.done, event.total, "requests"))
             case BatchPolled():
                 return self._poll(event, now)
             case ChunkSettled():
@@ -173,11 +172,11 @@ class RunView:
                 return self
 
     def doing(self, activity: str, work: Work | None = None) -> "RunView":
-        """The view once the run does something else, and how far that is."""
+        """The view with another activity and its progress."""
         return replace(self, activity=activity, work=work, waiting=False)
 
     def _begin(self, event: RunBegan, now: datetime) -> "RunView":
-        activity = "Going on where the run was stopped" if event.resumed else "Reading the word list"
+        activity = "Resuming" if event.resumed else "Reading the word list"
         begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
         examples = {sample.kind: sample for sample in event.samples}
         return replace(begun, activity=activity, failures=event.failures, examples=examples, since=event.since)
@@ -198,7 +197,7 @@ class RunView:
             finished = (*finished, moved)[-FINISHED_SHOWN:]
         else:
             flights[event.chunk] = moved
-        return replace(self.doing(_deed(event)), flights=flights, finished=finished)
+        return replace(self.doing(_activity_of(event)), flights=flights, finished=finished)
 
     def _poll(self, event: BatchPolled, now: datetime) -> "RunView":
         if any(event.chunk == each.chunk for each in self.finished):
@@ -217,85 +216,85 @@ class RunView:
             replace(each, outcome=outcome) if each.chunk == event.chunk else each for each in self.finished
         )
         dropped = self.dropped + event.dropped
-        settled = self.doing(f"The answers of chunk {event.chunk} are stored")
+        settled = self.doing(f"Batch {event.chunk} stored")
         return replace(settled, failures=failures, examples=examples, dropped=dropped, finished=finished)
 
     @property
     def ended_requests(self) -> int:
-        """Requests that have come to an end, those included that only the service knows to have."""
+        """Completed and failed requests, including those reported by the service and not yet collected."""
         return self.totals.answered + self.totals.failed_requests + sum(each.done for each in self.in_flight)
 
     @property
     def in_flight(self) -> tuple[Flight, ...]:
-        """The chunks whose batches the service has."""
+        """The batches in flight."""
         return tuple(flight for flight in self.flights.values() if flight.state == _IN_FLIGHT)
 
     @property
     def success_rate(self) -> float | None:
-        """The part of the settled requests that was answered; None where nothing is settled."""
+        """The share of completed requests that were answered; None before any is complete."""
         settled = self.totals.answered + self.totals.failed_requests
         return self.totals.answered / settled if settled else None
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether this sitting found everything done: nothing was asked and nothing was open."""
+        """Whether this session found the run complete: no request was sent and none was pending."""
         was, now = self.start, self.totals
         same = (was.requests, was.answered, was.failed) == (now.requests, now.answered, now.failed)
         return self.complete and same and not now.open_requests and not self.watched
 
     def elapsed(self, now: datetime) -> timedelta | None:
-        """How long this sitting has lasted; of a run that is watched, how long ago it began."""
-        return None if self.began_at is None else (self.ended_at or now) - self.began_at
+        """The duration of this session; of a watched run, the time since it started."""
+        return None if self.started_at is None else (self.ended_at or now) - self.started_at
 
     def words_per_minute(self, now: datetime) -> float | None:
-        """Words processed a minute in this sitting; None before the first of them, or where there is no sitting."""
+        """Words processed per minute in this session; None before the first."""
         elapsed, words = self.elapsed(now), self.totals.processed - self.start.processed
         return words * 60 / elapsed.total_seconds() if elapsed and words > 0 else None
 
     @property
     def eta(self) -> timedelta | None:
-        """How long the open requests will take at the rate which the batches in flight report, if they do."""
+        """The time that the pending requests take at the rate of the batches in flight; None if the rate is unknown."""
         rate = sum(flight.rate or 0 for flight in self.in_flight)
         left = self.totals.requests - self.ended_requests
         return timedelta(seconds=left / rate) if rate > 0 and left > 0 and self.ended_at is None else None
 
     @property
     def deadline(self) -> datetime | None:
-        """When the first of the batches in flight expires."""
+        """When the first batch in flight expires."""
         times = (flight.polled.expires_at for flight in self.in_flight if flight.polled is not None)
         return min((time for time in times if time is not None), default=None)
 
     def outlook(self, now: datetime) -> str:
-        """How long it will take, in words. An ETA is of what is in flight: nobody knows what will be asked after it."""
+        """The ETA of the batches in flight, else their deadline."""
         if self.ended_at is not None:
             return "ended"
         if self.eta is not None:
-            return f"about {span(self.eta)} for what is in flight"
+            return f"about {span(self.eta)} for the batches in flight"
         if not self.in_flight:
-            return "not known yet"
+            return "unknown"
         if self.deadline is None:
             return "waiting"
         return f"waiting, {expiry(self.deadline, now)}"
 
 
 def verdict(view: RunView) -> str:
-    """How a run stands, in one line that says "complete" only where it is."""
+    """The outcome of a run in one line."""
     if not view.complete:
-        return "Stopped before the end" if view.stopped else "Not complete"
+        return "Stopped early" if view.stopped else "Not complete"
     if view.nothing_to_do:
-        return "Nothing to do: every word was done before"
+        return "Nothing to do: every word was already complete"
     return "Complete, with failures" if view.totals.failed else "Complete"
 
 
-def _deed(event: ChunkMoved) -> str:
+def _activity_of(event: ChunkMoved) -> str:
     size = f"{counted(event.requests, 'request')}, {megabytes(event.bytes)}"
     return {
-        "PLANNED": f"Chunk {event.chunk} is ready to be sent ({size})",
-        "SUBMITTING": f"Sending chunk {event.chunk} ({size})",
-        "SUBMITTED": f"Chunk {event.chunk} was sent ({size})",
-        "ANSWERED": f"Reading the answers of chunk {event.chunk}",
-        "STORED": f"The answers of chunk {event.chunk} are stored",
-        "DONE": f"Chunk {event.chunk} is done",
-        "SPLIT": f"Chunk {event.chunk} was too large for the account's limit and is cut again",
-        "LOST": f"The service no longer has the batch of chunk {event.chunk}",
-    }.get(event.state, f"Chunk {event.chunk}: {event.state.lower()}")
+        "PLANNED": f"Batch {event.chunk} ready ({size})",
+        "SUBMITTING": f"Submitting batch {event.chunk} ({size})",
+        "SUBMITTED": f"Batch {event.chunk} submitted ({size})",
+        "ANSWERED": f"Processing results of batch {event.chunk}",
+        "STORED": f"Batch {event.chunk} stored",
+        "DONE": f"Batch {event.chunk} done",
+        "SPLIT": f"Batch {event.chunk} is too large; splitting it",
+        "LOST": f"Batch {event.chunk} no longer exists at the service",
+    }.get(event.state, f"Batch {event.chunk}: {event.state.lower()}")

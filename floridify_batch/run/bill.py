@@ -1,12 +1,9 @@
 """What a run has cost, on what, and against what: its ledger added up for whoever wants to see the bill."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from floridify_batch.costs.usage import Forecast, Usage
-from floridify_batch.formatting import exact
 from floridify_batch.run.budget import expected_in_flight, other_rate_of
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
 
@@ -108,54 +105,3 @@ def _batch(record: ChunkRecord) -> BatchCost:
         record.service_usage,
         record.cost,
     )
-
-
-# ── for programs ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def costs_object(costs: Costs) -> dict[str, Any]:
-    """The bill as JSON has it: money as text, so that no reader rounds it; null for what nobody knows."""
-    return {
-        "model": costs.model,
-        "mode": "immediate" if costs.immediate else "batch",
-        "finished": costs.finished,
-        "cost": _money(costs.cost),
-        "carried_cost": _money(costs.carried),
-        "usage": _usage(costs.usage),
-        "batch_cost" if costs.immediate else "immediate_cost": _money(costs.other_mode),
-        "in_flight": {"batches": costs.flying, "expected_cost": _money(costs.in_flight)},
-        "max_cost": _money(costs.max_cost),
-        "estimate": _estimate(costs.estimate) if costs.estimate else None,
-        "components": {each.component: _component(each) for each in costs.components},
-        "batches": [_batch_object(each) for each in costs.batches],
-    }
-
-
-def _estimate(forecast: Forecast) -> dict[str, Any]:
-    return {name: exact(each) if isinstance(each, Decimal) else each for name, each in forecast.model_dump().items()}
-
-
-def _component(each: ComponentCost) -> dict[str, Any]:
-    counts = {"answered": each.answered, "failed": each.failed, "billed": each.billed}
-    return counts | {"usage": _usage(each.usage), "cost": _money(each.cost)}
-
-
-def _batch_object(each: BatchCost) -> dict[str, Any]:
-    return {
-        "chunk": each.chunk,
-        "batch_id": each.batch_id,
-        "requests": each.requests,
-        "answered": each.answered,
-        "failed": each.failed,
-        "usage": _usage(each.usage),
-        "service_usage": _usage(each.billed) if each.billed else None,
-        "cost": _money(each.cost),
-    }
-
-
-def _usage(usage: Usage) -> Mapping[str, int]:
-    return {"input": usage.input, "cached": usage.cached, "output": usage.output, "reasoning": usage.reasoning}
-
-
-def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else exact(amount)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.cli.import_ import import_file
+from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place
-from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFix
     assert said.splitlines()[0] == again.splitlines()[0]
     assert "0 already present" in said
     assert "0 new" in again
-    assert await show("tear", place) == 0
+    assert await show_word("tear", place) == 0
     shown = capsys.readouterr().out
     assert shown.index("tear¹") < shown.index("drop of the clear") < shown.index("tear²") < shown.index("apart")
     assert max(map(len, shown.splitlines())) <= 80
@@ -33,5 +33,5 @@ async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFix
 def test_there_is_nothing_to_show(tmp_path: Path) -> None:
     """Where there is no database yet, none is made, and the sentence says how to get one."""
     with pytest.raises(DatabaseError, match=r"no database yet: .*batch-synth import"):
-        asyncio.run(show("tear", Place(None, "floridify", tmp_path)))
+        asyncio.run(show_word("tear", Place(None, "floridify", tmp_path)))
     assert list(tmp_path.iterdir()) == []

@@ -11,10 +11,10 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.cli.import_ import import_file
+from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
-from floridify_batch.display.entry_page import show
 from floridify_batch.errors import DatabaseError, UsageError
 from floridify_batch.words.dictionary_file import ImportFilter, opened_dictionary
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
@@ -262,7 +262,7 @@ async def test_homographs_are_shown_in_turn(tmp_path: Path, place: Place, capsys
     """Each with its number, its senses and its sources."""
     await import_file(file_of(tmp_path, KAIKKI + PLAIN), place)
     capsys.readouterr()
-    assert await show(" tear ", place) == 0
+    assert await show_word(" tear ", place) == 0
     assert capsys.readouterr().out == (
         "\ntear¹\n  noun\n   1  a drop from the eye\n  Sources: wiktionary\n"
         "\ntear²\n"
@@ -287,7 +287,7 @@ def stock(database: Found) -> ObjectId:
 async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: Captured) -> None:
     """Examples, facts and the pronunciation are fetched from their own collections."""
     stock(database)
-    await show("tear", place)
+    await show_word("tear", place)
     shown = capsys.readouterr().out
     for text in ("tear  /teə/", "“A tear fell.”", "Tears are salty.", "Sources: synthesis, wiktionary"):
         assert text in shown
@@ -296,10 +296,10 @@ async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: C
 async def test_as_json(place: Place, database: Found, capsys: Captured) -> None:
     """The documents as they are, a list with one item per homograph."""
     entry = stock(database)
-    assert await show("tear", place, as_json=True) == 0
+    assert await show_word("tear", place, as_json=True) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["entries"][0]["_id"] == str(entry)
-    assert found["word"]["created_at"] == LONG_AGO.isoformat()
+    assert found["word"]["created_at"] == LONG_AGO.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert [each["text"] for each in found["examples"]] == ["A tear fell."]
 
 
@@ -309,13 +309,13 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
         add_word(database, text)
     add_word(database, "recieve", language="fr")
     for asked, near in (("recieve", "receive"), ("decieve", "deceive"), ("cafe", "café"), ("bank", "Bank")):
-        assert await show(asked, place) == 1
+        assert await show_word(asked, place) == 1
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
         assert f"Did you mean {near}" in err
-    await show("recieve", place)
+    await show_word("recieve", place)
     assert "add --language fr" in capsys.readouterr().err
-    await show("zzzzz", place)
+    await show_word("zzzzz", place)
     assert capsys.readouterr().err == "There is no entry for 'zzzzz' in the language en.\n"
 
 
@@ -323,7 +323,7 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
 async def test_strange_words(word: str, place: Place, database: Found, capsys: Captured) -> None:
     """Whatever is asked for is looked up as a text, and said harmlessly."""
     add_word(database, "tear")
-    assert await show(word, place) == 1
+    assert await show_word(word, place) == 1
     assert all(character.isprintable() for character in capsys.readouterr().err.rstrip("\n"))
 
 
@@ -338,5 +338,5 @@ async def test_older_layouts_can_be_shown(place: Place, database: Found, capsys:
     ]
     for name, document in older:
         database[name].insert_one(document)
-    assert await show("tear", place) == 0
+    assert await show_word("tear", place) == 0
     assert capsys.readouterr().out == "\ntear\n  noun\n   1  made of it\n  Sources: synthesis, wiktionary\n"

@@ -13,10 +13,11 @@ from pymongo.database import Database
 
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.database.store import MongoStore
+from floridify_batch.display.json_output import costs_object
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
 from floridify_batch.pipeline.survey import Survey
-from floridify_batch.run.bill import costs_object, costs_of
+from floridify_batch.run.bill import costs_of
 from floridify_batch.run.settings import RunSettings, brief_of
 from tests.acceptance.command import KEY
 from tests.documents import add_known

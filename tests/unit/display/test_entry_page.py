@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from floridify_batch.database.lookup import Headword
-from floridify_batch.display.entry_page import as_one_json, page, print_page
+from floridify_batch.display.entry_page import page, print_page
+from floridify_batch.display.json_output import json_text
 
 type Document = dict[str, Any]
 
@@ -56,7 +57,7 @@ WHOLE = Headword(
 )
 
 PRINTED = """
-tear¹  /teə/  TEER
+tear¹  /teə/  TEER (respelling)
   noun
    1  a drop of the clear liquid that comes from the eyes
       neutral · anatomy · UK · B1 · frequency band 2 of 5
@@ -64,15 +65,15 @@ tear¹  /teə/  TEER
       “A tear fell.”
       synonyms: teardrop, droplet
       antonyms: grin
-      in other languages: Träne
-      goes with: shed tears
+      cognates: Träne
+      collocations: shed tears
       patterns: [C] (countable)
       forms: teared (past participle)
       usage: Not a tear in cloth. (confusion)
   Etymology: From tear. (origin: Old English; roots: a, b)
   Phrases
    -  in tears  (neutral) weeping “She was in tears.”
-  Which synonym
+  Choosing a synonym
    -  All of these fall.
    -  droplet  of anything
   Facts
@@ -187,7 +188,7 @@ def test_texts_are_harmless() -> None:
     shown = printed(evil)
     assert shown.count("[bold]f[/bold]") > 20
     assert all(character.isprintable() for character in shown.replace("\n", ""))
-    raw = as_one_json([evil])
+    raw = json_text([evil])
     assert all(character.isprintable() for character in raw.replace("\n", ""))
     assert json.loads(raw)[0]["word"]["text"] == EVIL
 

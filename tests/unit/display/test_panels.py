@@ -24,7 +24,7 @@ from floridify_batch.display.live_region import Frame
 from floridify_batch.display.live_screen import render
 from floridify_batch.display.log_output import LogDisplay
 from floridify_batch.display.output import LiveDisplay, display_for
-from floridify_batch.display.summary import summary_panel
+from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.table import (
     BatchFacts,
     BatchRow,
@@ -142,11 +142,13 @@ def figure(screen: str, name: str, nth: int = 0) -> int:
 @patient
 @given(st.lists(events, max_size=15))
 def test_counts_add_up_in_every_state(story: list[Event]) -> None:
-    """Words are processed, failed or left and requests answered, failed or open, whatever has happened."""
+    """Words are processed, failed or remaining, and requests answered, failed or pending, after any events."""
     screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[4:8])
-    assert figure(screen, "words") == figure(screen, "processed") + figure(screen, "failed") + figure(screen, "left")
+    assert figure(screen, "words") == figure(screen, "processed") + figure(screen, "failed") + figure(
+        screen, "remaining"
+    )
     assert figure(screen, "requests") == (
-        figure(screen, "answered") + figure(screen, "failed", 1) + figure(screen, "open")
+        figure(screen, "answered") + figure(screen, "failed", 1) + figure(screen, "pending")
     )
 
 
@@ -201,7 +203,7 @@ def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
     facts = BatchFacts(HOSTILE, HOSTILE, 1, 1, 0, NOON, None, 1, 1, None, HOSTILE, HOSTILE, (HOSTILE,))
     for content in (
         render(view, 200, NOON),
-        summary_panel(view, NOON, next_command=HOSTILE),
+        summary_panel(view, NOON, commands=NextCommands(HOSTILE, HOSTILE, HOSTILE, HOSTILE)),
         batches_table([row], NOON, 200),
         batch_panel(facts, NOON),
         failures_table([FailureRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE)], 200),
@@ -270,7 +272,7 @@ def test_unknown_costs_are_shown_as_unknown() -> None:
     assert re.search(r"cost so far +unknown", seen(render(view, 80, NOON)))
     assert re.search(r"cost +unknown", seen(summary_panel(view, NOON)))
     panel = seen(estimate_panel(Estimate("mystery-1", 1, now={"synonyms": Expectation(1, 9, 9)})), 80)
-    assert "Nobody knows the price of mystery-1" in panel
+    assert "No price known for mystery-1" in panel
     assert "--price in=0.05,out=0.25" in panel
     assert "$" not in panel
 
@@ -294,7 +296,7 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
         "One word was left out.",
     ):
         assert text in panel
-    assert "9 words: 2 complete already, 3 without definitions" in panel
+    assert "9 words: 2 already complete, 3 new" in panel
     assert "and 2 more: 2,000 requests, 4 words, 6.0 MB" in panel
     assert re.search(r"examples +- +9 ", panel)
 
@@ -303,7 +305,7 @@ def test_long_prompts_are_named() -> None:
     """Prompts that are long enough for the service's cache are named, since what it charges is not in the figures."""
     now = {"synonyms": Expectation(10, 10 * 1024, 50), "domain": Expectation(10, 10 * 1023, 50)}
     panel = " ".join(seen(estimate_panel(Estimate("gpt-6-luna", 10, now=now)), 200).split())
-    assert "Prompts of synonyms have 1,024 tokens and more" in panel
+    assert "Prompts of synonyms have 1,024 or more tokens" in panel
 
 
 def test_an_estimate_says_what_it_is_drawn_from() -> None:
@@ -314,9 +316,9 @@ def test_an_estimate_says_what_it_is_drawn_from() -> None:
     for width in (80, 120):
         screen = seen(estimate_panel(estimate, width=width), width)
         panel = " ".join(screen.replace("│", " ").split())
-        assert "from 1,234 answers of the database (synonyms)" in panel
-        assert "expected (domain): nobody has answered yet" in panel
-        assert "of 8,950,000 of them are reckoned from 2,000 words at random: ± 0.20%" in panel
+        assert "measured on 1,234 answers of the database (synonyms)" in panel
+        assert "typical output length (domain); will be replaced by measured values" in panel
+        assert "Input tokens of 8,950,000 requests are estimated from a random sample of 2,000 words: ± 0.20%" in panel
         assert "10,000.0 M" in panel
         assert "…" not in panel
 
@@ -325,13 +327,16 @@ def test_an_estimate_that_is_drawn_from_one_answer() -> None:
     """One answer is one."""
     lengths = {"synonyms": measured("synonyms", Observed(1, 100), Origin.RUN)}
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10, 50)}, lengths=lengths)
-    assert "from 1 answer of this run" in seen(estimate_panel(estimate), 80)
+    assert "measured on 1 answer of this run" in seen(estimate_panel(estimate), 80)
 
 
 def test_an_estimate_is_held_against_its_wall() -> None:
     """A wall below what is expected together with what was spent is told before anything is sent."""
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10**7, 0)})
-    for spent, said in (("0", "what passes it is not sent"), ("0.6", "the run stops before it")):
+    for spent, said in (
+        ("0", "nothing beyond it is sent"),
+        ("0.6", "the run will stop before finishing"),
+    ):
         panel = seen(estimate_panel(estimate, max_cost=Decimal(1), spent=Decimal(spent)), 120)
         assert said in panel
 
@@ -348,36 +353,43 @@ def test_a_summary_says_what_to_type_next() -> None:
     """A stopped run says so, and how to go on; failures are shown with the command that lists them."""
     totals = Totals(10, 6, 1, 90, 60, 5, Usage(7, 0, 8, 0), Decimal("0.25"))
     view = view_of(RunBegan("r", "m", "batch", False, Totals()), RunEnded(False, True, totals))
-    panel = seen(summary_panel(view, NOON, next_command="batch-synth again", failures_command="batch-synth failures"))
-    for text in ("Stopped before the end", "$0.2500", "batch-synth failures"):
+    panel = seen(
+        summary_panel(view, NOON, commands=NextCommands("batch-synth show cat", failures="batch-synth failures"))
+    )
+    for text in ("Stopped early", "$0.2500", "batch-synth failures"):
         assert text in panel
     assert "omplete" not in panel
     assert re.search(r"words processed +6 of 10", panel)
     assert re.search(r"words failed +1 ", panel)
-    assert re.search(r"words left +3 ", panel)
-    assert re.search(r"next +batch-synth again", panel)
-    assert "this sitting" not in panel
+    assert re.search(r"words remaining +3 ", panel)
+    assert re.search(r"show an entry +batch-synth show cat", panel)
+    assert "this session" not in panel
 
 
 def test_a_summary_tells_a_sitting_from_the_run() -> None:
-    """After a resume, what this sitting added stands beside the figures of the whole run, and their times differ."""
+    """After a resume, what this session added stands beside the figures of the whole run, and their times differ."""
     start = Totals(10, 4, 1, 50, 40, 5, Usage(1000, 0, 100, 0), Decimal(2))
     end = Totals(10, 9, 1, 90, 80, 6, Usage(3000, 0, 300, 0), Decimal(5), 6)
     begun = RunBegan("r", "m", "batch", True, start, since=NOON - timedelta(hours=9))
     view = view_of(begun).apply(RunEnded(True, False, end), NOON + timedelta(minutes=5))
     panel = seen(summary_panel(view, NOON + timedelta(hours=1)))
-    for figures in ("time +5 min +9 h 5 min", "words processed +5 +9 of 10", "requests failed +1 +6", "asked again +6"):
+    for figures in (
+        "time +5 min +9 h 5 min",
+        "words processed +5 +9 of 10",
+        "requests failed +1 +6",
+        "requests retried +6",
+    ):
         assert re.search(figures, panel)
-    assert re.search(r"tokens in +2,000 +3,000", panel)
+    assert re.search(r"input tokens +2,000 +3,000", panel)
     assert re.search(r"cost +\$3.00 +\$5.00", panel)
 
 
 @pytest.mark.parametrize(
     ("cost", "complete", "told"),
     [
-        (Decimal(3), True, "expected $4.00, between $2.00 and $8.00: 25% less was paid"),
-        (Decimal(5), True, "expected $4.00, between $2.00 and $8.00: 25% more was paid"),
-        (Decimal(1), False, "expected $4.00, between $2.00 and $8.00: 25% of it so far"),
+        (Decimal(3), True, "25% below the estimate ($4.00, range $2.00-$8.00)"),
+        (Decimal(5), True, "25% above the estimate ($4.00, range $2.00-$8.00)"),
+        (Decimal(1), False, "25% of the estimate so far ($4.00, range $2.00-$8.00)"),
     ],
 )
 def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: bool, told: str) -> None:
@@ -388,7 +400,7 @@ def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: 
     view = view_of(RunEnded(complete, not complete, Totals(words=1, processed=complete, cost=cost)))
     assert told in seen(summary_panel(view, NOON, forecast=forecast))
     for unknown in (None, forecast.model_copy(update={"expected": None})):
-        assert "expected" not in seen(summary_panel(view, NOON, forecast=unknown))
+        assert "estimate" not in seen(summary_panel(view, NOON, forecast=unknown))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -403,7 +415,8 @@ def test_a_summary_stays_narrow(width: int) -> None:
 def test_commands_of_a_summary_can_be_copied() -> None:
     """However narrow the terminal is, a command stands on one line of output, for the terminal to break."""
     command = "batch-synth resume --checkpoint /a/very/long/path/" + "of/folders/" * 9 + "words.checkpoint.json"
-    assert f"{command}\n" in seen(summary_panel(view_of(), NOON, next_command=command), 40, crop=False)
+    processed = view_of(Progressed(Totals(words=1, processed=1)))
+    assert f"{command}\n" in seen(summary_panel(processed, NOON, commands=NextCommands(command)), 40, crop=False)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -419,7 +432,7 @@ def test_a_foreign_batch_is_told_as_one() -> None:
     """The panel of a batch shows its errors, what is unknown, and whether it is one of this run's."""
     facts = BatchFacts("batch_1", "failed", 0, 0, 0, NOON, None, None, None, None, None, None, ("line 3: bad",), False)
     panel = seen(batch_panel(facts, NOON))
-    for text in ("line 3: bad", "not counted yet", "unknown", "No chunk of this checkpoint owns this batch."):
+    for text in ("line 3: bad", "not counted yet", "unknown", "This batch does not belong to this checkpoint."):
         assert text in panel
 
 
@@ -439,7 +452,7 @@ def test_no_column_of_the_batches_is_left_out(width: int) -> None:
         "5 h",
         "14 h",
         "batch_1",
-        "failed: by the service",
+        "failed: as reported by the service",
     ):
         assert text in screen
 
@@ -449,7 +462,7 @@ def test_many_stored_chunks_are_summed_up() -> None:
     rows = [BatchRow(n, "DONE", f"batch_{n}", total=50_000, cost=Decimal(2)) for n in range(1, 399)]
     rows += [BatchRow(n, "SUBMITTED", f"batch_{n}", "in_progress", total=50_000) for n in (399, 400)]
     screen = seen(batches_table(rows, NOON, 120, 25), 120)
-    assert "and 380 stored chunks before: 19,000,000 requests, $760.00" in screen
+    assert "380 earlier batches stored: 19,000,000 requests, $760.00" in screen
     assert [f"batch_{n} " in screen for n in (380, 381, 400)] == [False, True, True]
     everything = seen(batches_table(rows, NOON, 120), 120)
     assert all(f"batch_{row.chunk} " in everything for row in rows)
@@ -468,7 +481,7 @@ def test_ten_thousand_failures_are_a_short_table() -> None:
 
 def test_empty_tables_say_so() -> None:
     """Where there is nothing to list, a sentence says so."""
-    assert seen(batches_table([], NOON, 80)).strip() == "No chunk has been made yet."
+    assert seen(batches_table([], NOON, 80)).strip() == "No batches yet."
     assert seen(failures_table([], 80)).strip() == "No failures."
 
 
@@ -596,11 +609,11 @@ def test_a_log_line_stands_alone() -> None:
         RunEnded(True, False, Totals(words=1200, processed=1200)),
     )
     assert lines[0] == (
-        "2026-11-20T12:00:01Z  Run run-1 goes on: gpt-5-mini, batch; 1,000 of 1,200 words processed, 0 failed; "
+        "2026-11-20T12:00:01Z  Run run-1 resumed: gpt-5-mini, batch; 1,000 of 1,200 words processed, 0 failed; "
         "0 of 0 requests answered, 0 failed; cost $0.00"
     )
     assert lines[1] == (
-        f"2026-11-20T12:00:02Z  Chunk 3: batch_{3:032x} is in progress, 100 of 400 requests done, 0 of them failed, "
+        f"2026-11-20T12:00:02Z  Batch 3 (batch_{3:032x}) in progress: 100 of 400 requests done, 0 failed, "
         "expires in 23 h"
     )
     assert lines[2] == "2026-11-20T12:00:03Z  Failed: cat: red [bold]kept[/bold] txet next"
@@ -636,10 +649,10 @@ def test_a_log_tells_of_long_work_now_and_then() -> None:
         log.notify(Transferred(1, Direction.UP, megabyte * 10**6, 150 * 10**6))
     lines = out.getvalue().splitlines()
     assert [line.partition("  ")[2] for line in lines] == [
-        "Sending chunk 1 (400 requests, 150.0 MB)",
-        "Uploading chunk 1: 50.0 of 150.0 MB",
-        "Uploading chunk 1: 100.0 of 150.0 MB",
-        "Uploading chunk 1: 150.0 of 150.0 MB",
+        "Submitting batch 1 (400 requests, 150.0 MB)",
+        "Uploading batch 1: 50.0 of 150.0 MB",
+        "Uploading batch 1: 100.0 of 150.0 MB",
+        "Uploading batch 1: 150.0 of 150.0 MB",
     ]
 
 
@@ -649,7 +662,7 @@ def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
     lines = logged(Clock(), *words, RunEnded(True, False, Totals(words=3000, failed=3000)))
     assert len(lines) == 22
     assert lines[19].endswith("Failed: word20: refused")
-    assert lines[20].endswith("Failed: 2,980 more words, the last of them word3000: refused")
+    assert lines[20].endswith("Failed: 2,980 more words, most recently word3000: refused")
     assert "Complete, with failures: 0 of 3,000 words processed" in lines[21]
 
 
@@ -696,10 +709,10 @@ def test_a_display_that_there_is_not_is_refused() -> None:
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        (Transferred(3, Direction.UP, 62_000_000, 150_000_000), "Uploading chunk 3 .* 41%  62.0 of 150.0 MB"),
-        (Transferred(3, Direction.DOWN, 500_000, 0), "Downloading the answers of chunk 3  -  0.5 MB"),
-        (PartStored(3, 20_480, 50_000), "Storing the answers of chunk 3 .* 40%  20,480 of 50,000 requests"),
-        (ListRead(8_200, 20_000), "Planning the list .* 41%  8,200 of 20,000 words"),
+        (Transferred(3, Direction.UP, 62_000_000, 150_000_000), "Uploading batch 3 .* 41%  62.0 of 150.0 MB"),
+        (Transferred(3, Direction.DOWN, 500_000, 0), "Downloading results of batch 3  -  0.5 MB"),
+        (PartStored(3, 20_480, 50_000), "Storing results of batch 3 .* 40%  20,480 of 50,000 requests"),
+        (ListRead(8_200, 20_000), "Planning words .* 41%  8,200 of 20,000 words"),
     ],
 )
 @pytest.mark.parametrize("width", WIDTHS)

@@ -96,13 +96,13 @@ def test_the_headline_is_the_ledgers() -> None:
     of = ledger(chunk(), chunk(2), chunk(3, S.SUBMITTED), processed_words=["a", "b"], failed_words={"c": "why"})
     text = read(page(view(of))).text
     for shown in (
-        "Under way: 3 of 10 words settled so far.",
-        "2 processed, of 10 1 failed, 7 open",
-        "Requests 30 16 answered 4 failed, 10 open",
-        "Tokens 5,000 4,000 in 1,000 out",
+        "In progress: 3 of 10 words done so far.",
+        "2 processed, of 10 1 failed, 7 remaining",
+        "Requests 30 16 answered 4 failed, 10 pending",
+        "Tokens 5,000 4,000 input 1,000 output",
         "Cost so far $0.5000",
         "run1",
-        "gpt-6-luna, in batches",
+        "gpt-6-luna, batch",
         "synonyms, cefr level",
         "2026-11-19 14:53:20 UTC",
     ):
@@ -122,7 +122,7 @@ def test_the_components_add_up() -> None:
 
 def test_components_that_were_not_counted_apart() -> None:
     """What an older version answered belongs to no component, and the page says so; with no components, no table."""
-    undivided = "Answers from before components were counted apart are not in this table."
+    undivided = "Answers from before components were counted separately are not included."
     assert undivided in page(view(ledger(chunk(), chunk(2), spent={"synonyms": spent(8, 2, "0.25")})))
     assert undivided not in page(view(ledger(chunk(), spent={"synonyms": spent(8, 2, "0.25")})))
     assert "Cost by component" not in page(view(ledger(chunk())))
@@ -141,9 +141,9 @@ def test_failures_are_grouped_by_their_reason() -> None:
 def test_nothing_failed() -> None:
     """Where nothing failed, that is what the page says."""
     html = page(view(ledger(chunk(failures={}, answered=10), words=1, processed_words=["a"])))
-    assert "No request has failed." in html
-    assert "Finished: every word has everything that was asked." in html
-    assert "failed (on top)" not in html
+    assert "No failed requests." in html
+    assert "Finished: all requested components of every word are stored." in html
+    assert "failed (stacked)" not in html
 
 
 # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,7 +169,7 @@ def test_cost_against_the_estimate(expected: str, words: str) -> None:
     finished = ledger(chunk(), words=1, processed_words=["a"], estimate=forecast(expected))
     text = read(page(view(finished))).text
     assert words in text
-    assert "between $0.1000 and $0.9000" in text
+    assert "range $0.1000-$0.9000" in text
     assert words not in page(view(ledger(chunk(), words=2, processed_words=["a"], estimate=forecast(expected))))
 
 
@@ -179,14 +179,14 @@ def test_the_price_of_asking_at_once() -> None:
     assert report.other_mode.dollars is not None
     saved = report.other_mode.dollars - Decimal("0.000225")
     assert saved > 0
-    assert f"${saved:.4f} less than at once" in page(report)
+    assert f"${saved:.4f} below the standard rate" in page(report)
 
 
 def test_a_price_of_the_users_own_tells_nothing_of_the_other_mode() -> None:
     """With a price that the user gave for this mode, nothing is claimed about the other."""
     report = view(ledger(chunk(), price={"input": "0.05", "output": "0.25"}))
     assert report.other_mode.dollars is None
-    assert "at once" not in page(report)
+    assert "standard rate" not in page(report)
 
 
 def test_an_unknown_cost_is_never_nothing() -> None:
@@ -196,7 +196,7 @@ def test_an_unknown_cost_is_never_nothing() -> None:
     assert report.totals.cost is None
     html = page(report)
     assert "$" not in read(html).text
-    assert "nobody knows the price of gpt-nobody-knows" in html
+    assert "no price known for gpt-nobody-knows" in html
     assert html.count("unknown") >= 4
     assert "The bars compare tokens." in html
 
@@ -206,7 +206,7 @@ def test_what_an_adopted_checkpoint_had_cost() -> None:
     report = view(ledger(chunk(), carried_cost=Decimal("2.00")))
     assert report.totals.cost == Decimal("2.25")
     assert report.paid == Decimal("0.25")
-    assert "Before this run, $2.00 had been paid" in page(report)
+    assert "Includes $2.00 paid before this run." in page(report)
 
 
 # ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,14 +215,14 @@ def test_what_an_adopted_checkpoint_had_cost() -> None:
 LOOKS = [
     (chunk(state=S.PLANNED), Look.READY),
     (chunk(state=S.SUBMITTING), Look.READY),
-    (chunk(state=S.SUBMITTED), Look.FLYING),
+    (chunk(state=S.SUBMITTED), Look.IN_FLIGHT),
     (chunk(state=S.ANSWERED), Look.ANSWERED),
     (chunk(state=S.STORED), Look.STORED),
     (chunk(state=S.DONE), Look.STORED),
     (chunk(state=S.DONE, answered=0, failures={"rejected": 10}), Look.LOST),
     (chunk(state=S.LOST), Look.LOST),
-    (chunk(state=S.SPLIT), Look.CUT),
-    (chunk(state=S.DONE, answered=0, failures={}), Look.CUT),
+    (chunk(state=S.SPLIT), Look.SPLIT),
+    (chunk(state=S.DONE, answered=0, failures={}), Look.SPLIT),
 ]
 
 
@@ -262,7 +262,7 @@ def test_progress_ends_at_the_ledgers_figures() -> None:
     top = int(plot.counts[-1].label)
     heights = [float(each.split()[-1]) for each in re.findall(r"L[\d.]+ [\d.]+", plot.answered)]
     assert min(heights) == pytest.approx(100 - 100 * 16 / top, abs=0.01)
-    assert plot.asked.endswith(f"L100.00 {100 - 100 * 20 / top:.2f}")
+    assert plot.sent.endswith(f"L100.00 {100 - 100 * 20 / top:.2f}")
     assert f"L100.00 {100 - 100 * 20 / top:.2f}" in plot.failed
 
 
@@ -283,7 +283,7 @@ def test_times_are_round_and_few(seconds: float) -> None:
 def test_a_run_that_has_just_begun() -> None:
     """With nothing asked yet, the page says so, and shows neither a chart nor a table."""
     html = page(view(ledger(after=1)))
-    for said in ("Just begun", "Nothing has been asked yet.", "Nothing has been paid yet.", "No batch has been made"):
+    for said in ("Just started", "No requests sent yet.", "No cost yet.", "No batches yet."):
         assert said in html
     assert "<table" not in html
 
@@ -309,17 +309,16 @@ def test_ten_thousands_of_failed_words() -> None:
     assert f"And {30_000 - WORDS_LISTED:,} more words: batch-synth failures --checkpoint words.checkpoint.json" in text
 
 
-def test_an_immediate_run_has_chunks() -> None:
-    """A run that asks at once has no batches, and nothing on its page says that it had."""
+def test_an_immediate_run_has_the_standard_rate() -> None:
+    """The page of an immediate run names its mode and rate."""
     text = read(page(view(ledger(chunk(), immediate=True)))).text
-    assert "Chunks" in text
-    assert "at the immediate price" in text
-    assert "Batches" not in text
+    assert "gpt-6-luna, immediate" in text
+    assert "at the standard rate" in text
 
 
 def test_invented_answers_are_called_so() -> None:
     """The money of a run against the sandbox is nobody's, and the page says so."""
-    assert "The sandbox invented these answers." in page(view(ledger(chunk(), sandbox=True)))
+    assert "The answers are invented by the sandbox." in page(view(ledger(chunk(), sandbox=True)))
     assert "invented" not in page(view(ledger(chunk())))
 
 

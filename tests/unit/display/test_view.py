@@ -187,7 +187,7 @@ def test_an_eta_follows_the_reported_rate() -> None:
         (later(hours=2, minutes=1), polled(1, 190, failed=10)),
     )
     assert view.eta == timedelta(minutes=3)
-    assert view.outlook(later(hours=2, minutes=1)) == "about 3 min for what is in flight"
+    assert view.outlook(later(hours=2, minutes=1)) == "about 3 min for the batches in flight"
 
 
 def test_another_batch_of_a_chunk_starts_anew() -> None:
@@ -240,10 +240,10 @@ def test_requests_in_flight_count_as_the_service_says() -> None:
 @pytest.mark.parametrize(
     ("event", "activity", "work"),
     [
-        (ListRead(3, 9), "Planning the list", Work(3, 9, "words")),
-        (Transferred(2, Direction.UP, 5, 10), "Uploading chunk 2", Work(5, 10, "bytes")),
-        (Transferred(2, Direction.DOWN, 5, 0), "Downloading the answers of chunk 2", Work(5, 0, "bytes")),
-        (PartStored(2, 5, 400), "Storing the answers of chunk 2", Work(5, 400, "requests")),
+        (ListRead(3, 9), "Planning words", Work(3, 9, "words")),
+        (Transferred(2, Direction.UP, 5, 10), "Uploading batch 2", Work(5, 10, "bytes")),
+        (Transferred(2, Direction.DOWN, 5, 0), "Downloading results of batch 2", Work(5, 0, "bytes")),
+        (PartStored(2, 5, 400), "Storing results of batch 2", Work(5, 400, "requests")),
     ],
 )
 def test_work_is_measured_while_it_lasts(event: Event, activity: str, work: Work) -> None:
@@ -281,8 +281,8 @@ def test_a_reason_to_wait_outlasts_polls() -> None:
     [
         (True, False, Totals(words=5, processed=5, requests=9, answered=9), "Complete"),
         (True, False, Totals(words=5, processed=4, failed=1, requests=9, answered=9), "Complete, with failures"),
-        (True, False, Totals(words=5, processed=5), "Nothing to do: every word was done before"),
-        (False, True, Totals(words=5, processed=4), "Stopped before the end"),
+        (True, False, Totals(words=5, processed=5), "Nothing to do: every word was already complete"),
+        (False, True, Totals(words=5, processed=4), "Stopped early"),
         (False, False, Totals(words=5, processed=4), "Not complete"),
     ],
 )

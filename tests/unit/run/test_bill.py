@@ -12,7 +12,8 @@ from rich.console import Console, RenderableType
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.cost_table import costs_panel
-from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_object, costs_of
+from floridify_batch.display.json_output import costs_object
+from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_of
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Noticed
 from floridify_batch.run.ledger import Ledger
@@ -67,9 +68,7 @@ async def test_the_services_count_differs(tmp_path: Path) -> None:
     told = [event.text for event in recorder.of(Noticed)]
     assert told[0].startswith("Chunk 1: the service counts 407 tokens in and 80 out")
     assert ledger.totals().usage.input == 600
-    assert "Chunk 2: the service counts 207 tokens in" in " ".join(
-        seen(costs_panel(costs_of(ledger), 120), 120).split()
-    )
+    assert "Batch 2: the service reports 207 input" in " ".join(seen(costs_panel(costs_of(ledger), 120), 120).split())
 
 
 async def test_the_services_count_agrees(tmp_path: Path) -> None:
@@ -94,7 +93,7 @@ async def test_against_the_estimate(tmp_path: Path) -> None:
     costs = costs_of(ledger)
     panel = seen(costs_panel(costs, 80))
     assert (costs.cost, costs.own) == (own + 5, own)
-    for text in ("50.0% below it", "$5.00, by the adopted checkpoint", "for 6 requests"):
+    for text in ("\N{MINUS SIGN}50.0%", "$5.00, from the adopted checkpoint", "for 6 requests"):
         assert text in panel
 
 
