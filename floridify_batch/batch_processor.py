@@ -1,12 +1,13 @@
-"""Batches for programs: words with their definitions filled in place, or whole lists run against a store.
+"""Batch processing for programs: definitions of many words filled in place, or a whole list run against a database.
 
-A program that has the definitions in hand needs no checkpoint: the same call after a crash finds its batch by what is
-in it. A list that takes a day has one, like the command's.
+Definitions in memory need no checkpoint, since the same call after a crash finds its batch by its requests. A whole
+list has a checkpoint, as for the command.
 """
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
@@ -21,7 +22,9 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import SynthesisComponent
 from floridify_batch.components.request import AnswerError, custom_id, parse_answer
+from floridify_batch.conversion import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.costs.usage import Usage
+from floridify_batch.database.store import MongoStore
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.files import ChunkFolder
@@ -30,13 +33,13 @@ from floridify_batch.pipeline.settlement import AnswerIndex, indexed_answers, se
 from floridify_batch.providers.interface import Batches, BatchJob
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.transfer import download
-from floridify_batch.request_builder import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Totals
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
 from floridify_batch.run.state import Run
+from floridify_batch.settings import database_settings
 from floridify_batch.timing import utc_now
 from floridify_batch.words.entry import clean_word
 from floridify_batch.words.word_list import digest_of, write_normalised
@@ -46,9 +49,9 @@ _BATCH_WORDS = 50
 
 @dataclass(frozen=True, slots=True)
 class BatchResults:
-    """What a batch held: the answers by custom id, in their own types, and what came back without a usable one.
+    """The typed answers of a batch by custom id, and its failed requests.
 
-    A request that the service has put in neither of the batch's files is in neither of these.
+    A request that is missing from both answer files is in neither.
     """
 
     answers: Mapping[str, BaseModel]
@@ -56,10 +59,10 @@ class BatchResults:
 
 
 class SynthesisBatchProcessor:
-    """Runs as batches what a connector would answer at once.
+    """Runs the requests of a connector as batches.
 
-    `store` is needed for whole lists only; `batches` default to the service that the connector speaks to, asked after
-    every `poll_interval` seconds.
+    `store` is needed for whole lists only (default: the database of the connector or of the environment). `batches`
+    defaults to the connector's service, polled every `poll_interval` seconds.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class SynthesisBatchProcessor:
     async def process_definitions(
         self, definitions: Sequence[DefinitionLike], word: str | WordLike, components: set[str] | None = None
     ) -> Enhancement:
-        """Fill a word's definitions in place, as one batch. Raises `ServiceError`."""
+        """Enhance a word's definitions in place, as one batch. Raises `ServiceError`."""
         return await enhance_definitions_parallel(
             definitions,
             word,
@@ -95,10 +98,10 @@ class SynthesisBatchProcessor:
         components: set[str] | None = None,
         batch_size: int = _BATCH_WORDS,
     ) -> list[Enhancement]:
-        """Fill the definitions of many words in place, `batch_size` words to a batch, and say what became of each.
+        """Enhance the definitions of many words in place, `batch_size` words per batch.
 
-        One batch goes out when the one before it has come back, so that only so much stands in the account's queue.
-        Raises `ServiceError`, and `UsageError` before anything is asked where two words would ask the same.
+        Batches run one after the other, which bounds the account's queue. Raises `ServiceError`, and before the first
+        request `UsageError` if a word appears twice with the same definition.
         """
         _refuse_repeated(words_with_data)
         done: list[Enhancement] = []
@@ -111,18 +114,18 @@ class SynthesisBatchProcessor:
         return done
 
     async def check_batch_status(self, batch_id: str) -> BatchJob:
-        """How a batch stands. Raises `UnknownBatch`."""
+        """Return the state of a batch. Raises `UnknownBatch`."""
         return await self._batches.retrieve(batch_id)
 
     async def close(self) -> None:
-        """Let go of the connections to the service."""
+        """Close the connections to the service."""
         await self._batches.close()
 
     async def process_batch_results(self, batch_id: str, output_file_id: str | None = None) -> BatchResults:
-        """Every answer that a batch of ours holds, in its own type; as long as it is going, it holds none.
+        """Return the typed answers of a finished batch of ours; an unfinished batch has none.
 
-        `output_file_id` names another file to read in place of the batch's own. Raises `UnknownBatch` where the
-        service knows the batch or its files no longer, `ServiceError` where it gives something else in their place.
+        `output_file_id` replaces the batch's own output file. Raises `UnknownBatch` if the service has deleted the
+        batch or its files, `ServiceError` if a file cannot be read.
         """
         job = await self._batches.retrieve(batch_id)
         with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
@@ -133,7 +136,7 @@ class SynthesisBatchProcessor:
 
     async def _bring(self, job: BatchJob, named: str | None, output: Path, errors: Path) -> None:
         if named not in (None, job.output_file_id):
-            # What the service counts is the batch's own answers, and says nothing about this file.
+            # The batch's request counts do not apply to another file, so completeness cannot be checked.
             await self._batches.answers(replace(job, output_file_id=named), output, errors)
         elif job.terminal:
             await download(self._batches, job, (output, errors), asyncio.sleep)
@@ -147,24 +150,45 @@ class SynthesisBatchProcessor:
         language: str = "en",
         checkpoint: Path = Path("batch-synth.checkpoint.json"),
     ) -> Totals:
-        """Run a whole list against the store, wave after wave, and return the run's figures.
+        """Run a whole list against the database and return the run's totals.
 
-        The same call after a crash goes on from the checkpoint. Raises `UsageError` without a store or without a
-        word, and whatever stops a run, with a checkpoint that can be gone on from.
+        The same call after a crash resumes from the checkpoint. Raises `UsageError` without a database or without a
+        word, and the errors that stop a run, whose checkpoint can be resumed.
         """
-        if self._store is None:
-            raise UsageError("A whole list needs a database: SynthesisBatchProcessor(ai, store=MongoStore(url, name)).")
         words = list(dict.fromkeys(word for word, _ in map(clean_word, word_list) if word))
         if not words:
-            raise UsageError("There is no word in the list.")
+            raise UsageError("The list contains no words.")
         place = Checkpoint(checkpoint)
-        with place.locked():
-            run = self._run(words, self._store, place, _settings(self._ai, components, language, poll_interval))
-            await Driver(run).process()
+        async with self._opened_store() as store:
+            with place.locked():
+                run = self._run(words, store, place, _settings(self._ai, components, language, poll_interval))
+                await Driver(run).process()
         return run.ledger.totals()
 
+    @asynccontextmanager
+    async def _opened_store(self) -> AsyncIterator[EntryStore]:
+        """Yield the given store, or one for the configured database, with its indexes. Raises `UsageError`."""
+        if self._store is not None:
+            if isinstance(self._store, MongoStore):
+                await self._store.ensure_indexes()
+            yield self._store
+            return
+        database = database_settings(self._ai)
+        if database is None:
+            raise UsageError(
+                "A whole list needs a database: pass store=MongoStore(url, name) to SynthesisBatchProcessor, or set "
+                "MONGODB_URL and BATCH_SYNTH_DATABASE."
+            )
+        store = MongoStore(database.url, database.name)
+        try:
+            await store.check()
+            await store.ensure_indexes()
+            yield store
+        finally:
+            await store.close()
+
     def _run(self, words: list[str], store: EntryStore, place: Checkpoint, settings: RunSettings) -> Run:
-        """The run of a checkpoint, or a new one. Raises `CheckpointError` where it belongs to another run."""
+        """Return the run of a checkpoint, or a new one. Raises `CheckpointError` if it belongs to another run."""
         run_id = token_hex(6)
         asked = brief_of(settings, run_id)
         info = RunInfo(
@@ -181,19 +205,21 @@ class SynthesisBatchProcessor:
             write_normalised(words, place.words_path)
             place.save(ledger)
         elif differences := ledger.run.differences(info):
-            raise CheckpointError(f"{place.path} belongs to a run with {' and '.join(differences)}; name another one.")
+            raise CheckpointError(
+                f"{place.path} belongs to a run with {' and '.join(differences)}; choose another checkpoint."
+            )
         place.tidy(ledger)
         return Run(words, ledger, place, asked, self._batches, store)
 
 
 def _refuse_repeated(words_with_data: Sequence[tuple[str | WordLike, Sequence[DefinitionLike]]]) -> None:
-    """Raise `UsageError` for a word that is there twice: half its answers would be lost when all are paid for."""
+    """Raise `UsageError` for a repeated word, half of whose paid answers would be lost."""
     known: set[str] = set()
     for word, definitions in words_with_data:
         text = text_of(word)
         asked = {custom_id(text, view.id, "definition") for view in views_of(definitions, word)}
         if asked & known:
-            raise UsageError(f"{text} is there twice with the same definition; give each word once.")
+            raise UsageError(f"{text} appears twice with the same definition; pass each word once.")
         known |= asked
 
 
@@ -227,14 +253,14 @@ def _results(index: AnswerIndex) -> BatchResults:
 
 def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
     if component not in SynthesisComponent:
-        raise AnswerError(FailureReason.MALFORMED, f"{component} is no component")
+        raise AnswerError(FailureReason.MALFORMED, f"{component} is not a component")
     parsed: BaseModel = parse_answer(RECIPES[SynthesisComponent(component)].answer, body)
     return parsed
 
 
 def _uncounted(_: str, __: Usage) -> None:
-    """Nobody adds up what somebody else's run has paid."""
+    """Ignore the usage of a batch that another call has paid for."""
 
 
 BatchSynthesisProcessor = SynthesisBatchProcessor
-"""The same, by the name under which other callers know it."""
+"""An alias, under the name that older callers use."""

@@ -1,16 +1,18 @@
-"""Definitions filled in place: everything that is missing is asked, together, in whichever mode.
+"""Enhancement: fills the missing components of definitions in place, immediately or in a batch.
 
-A definition is the caller's own object. Of a pydantic model (a Beanie document is one) only declared fields are set,
-each through the model's own validation, so that a collocation becomes what the model says that a collocation is; any
-other object gets plain lists, dicts and texts under the names that Floridify's database has.
+A definition is the caller's own object. For a pydantic model, only declared fields are set, with the model's own
+validation, so that a collocation becomes the model's collocation. Any other object gets lists, dicts and strings under
+the field names of Floridify's database. A document that can save itself is saved, and gets its examples as documents
+of the class `Example` next to its own class, as Floridify's own function does.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from inspect import isawaitable
+from inspect import iscoroutinefunction
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,25 +23,27 @@ from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RE
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.recipe import Provenance, Recipe, Scope, SynthesisComponent
 from floridify_batch.components.request import AnswerError
+from floridify_batch.conversion import DefinitionLike, WordLike, entry_of, views_of
 from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import UsageError
-from floridify_batch.providers.interface import Batches, Connector
+from floridify_batch.providers.interface import Batches
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
-from floridify_batch.request_builder import DefinitionLike, WordLike, ask, entry_of, model_of, views_of
+from floridify_batch.synthesis import AnyConnector, Call, ask, model_of, notify
 from floridify_batch.words.entry import Definition, Entry, Stamp, derived_id
 from floridify_batch.words.language import language_name
 
-_STAGE = "AI_SYNTHESIS"
 _PROGRESS = 95
-"""What Floridify's own tracker is told when its definitions are enhanced: the stage, and percent of the whole."""
+"""The progress in percent that Floridify's state tracker shows for enhanced definitions."""
 
-_EXAMPLE_PLACES = ("example_sentences", "examples")
+_EXAMPLE_FIELDS = ("example_sentences", "examples")
+
+_MEMORY_SIZE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A component that a definition got: the definition's place in the list, and the whole answer."""
+    """A component that a definition received, with the definition's position and the whole answer."""
 
     position: int
     component: SynthesisComponent
@@ -48,7 +52,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Unfilled:
-    """A component that a definition did not get, and why."""
+    """A component that failed, with the definition's position and the reason."""
 
     position: int
     component: SynthesisComponent
@@ -58,17 +62,17 @@ class Unfilled:
 
 @dataclass(frozen=True, slots=True)
 class Enhancement:
-    """What an enhancement did: what was there already is in neither list."""
+    """The result of an enhancement; components that were already present are in neither list."""
 
     filled: tuple[Filled, ...] = ()
     failed: tuple[Unfilled, ...] = ()
 
     def components_of(self, position: int) -> frozenset[SynthesisComponent]:
-        """The components that one definition got."""
+        """Return the components that a definition received."""
         return frozenset(each.component for each in self.filled if each.position == position)
 
     def answer_of(self, position: int, component: str) -> BaseModel | None:
-        """The whole answer for a component of one definition, where it got one."""
+        """Return the whole answer for a component of a definition, or None."""
         found = (each.answer for each in self.filled if (each.position, each.component) == (position, component))
         return next(found, None)
 
@@ -76,50 +80,76 @@ class Enhancement:
 async def enhance_definitions_parallel(
     definitions: Sequence[DefinitionLike],
     word: str | WordLike,
-    ai: Connector,
-    components: Collection[str] | None = None,
+    ai: AnyConnector,
+    components: Collection[Any] | None = None,
     force_refresh: bool = False,
     state_tracker: object = None,
-    *,
     batch_mode: bool = False,
+    *,
     batches: Batches | None = None,
     poll_interval: float = 60.0,
 ) -> Enhancement:
-    """Ask what the definitions of a word miss, and set it in place.
+    """Request the missing components of a word's definitions and set them in place.
 
-    `components` (default: Floridify's default set) beyond those of definitions are left out; `force_refresh` asks for
-    what is there, too, and replaces it. With `batch_mode` all is asked as one batch, over `batches` or the service
-    that the connector speaks to, asked after every `poll_interval` seconds; the same call made again after a crash
-    finds that batch. `state_tracker.update(stage=…, progress=…, message=…)` is called at the end, if there is one.
+    `components`: names or enum members (default: Floridify's default set); those of words are ignored. `force_refresh`
+    also requests and replaces existing values. `batch_mode` sends all requests as one batch, to `batches` or to the
+    connector's service, polled every `poll_interval` seconds; the same call after a crash adopts that batch.
+    `state_tracker.update(stage=…, progress=…, message=…)` is called at the end.
 
-    One request's failure is reported and harms no other. Raises `ServiceError` where the service stops every request
-    (what was filled until then stays), `UsageError` for an unknown component.
+    A failed request is reported and does not affect the others. Raises `ServiceError` if every request would fail
+    (values set until then remain), `UsageError` for an unknown component.
     """
     tasks = _tasks(definitions, word, _recipes(components), force=force_refresh)
     if batch_mode:
-        async with _intercepted(ai, batches, poll_interval) as carried:
-            results = await carried.collector.gather(*(task.fill(carried) for task in tasks))
+        async with _intercepted(ai, batches, poll_interval) as intercepting:
+            results = await intercepting.collector.gather(*(task.fill(intercepting) for task in tasks))
     else:
-        results = await _together([task.fill(ai) for task in tasks])
+        results = await _concurrently([task.fill(ai) for task in tasks])
     enhancement = Enhancement(
         tuple(result for result in results if isinstance(result, Filled)),
         tuple(result for result in results if isinstance(result, Unfilled)),
     )
-    await _tell(state_tracker, enhancement)
+    await _save(definitions[position] for position in sorted({each.position for each in enhancement.filled}))
+    message = f"Enhanced definitions: {len(enhancement.filled)} components, {len(enhancement.failed)} failed"
+    await notify(state_tracker, progress=_PROGRESS, message=message)
     return enhancement
 
 
-def _recipes(components: Collection[str] | None) -> list[Recipe[Any, Any]]:
-    chosen = DEFAULT_COMPONENTS if components is None else components_named(",".join(components)) if components else ()
+def _recipes(components: Collection[Any] | None) -> list[Recipe[Any, Any]]:
+    if components is None:
+        chosen: Iterable[SynthesisComponent] = DEFAULT_COMPONENTS
+    else:
+        names = ",".join(str(getattr(each, "value", each)) for each in components)
+        chosen = components_named(names) if names else ()
     return [RECIPES[component] for component in chosen if RECIPES[component].scope is Scope.DEFINITION]
 
 
-# ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tasks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Memory:
+    """Ids of documents whose component was answered with an empty value, so that it is not requested again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], None] = {}
+
+    def add(self, definition: object, component: str) -> None:
+        identity = getattr(definition, "id", None)
+        if identity is not None:
+            self._known[str(identity), component] = None
+            if len(self._known) > _MEMORY_SIZE:
+                del self._known[next(iter(self._known))]
+
+    def holds(self, definition: object, component: str) -> bool:
+        return (str(getattr(definition, "id", None)), component) in self._known
+
+
+_EMPTY = _Memory()
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One component of one definition. `view` is the definition in our shape, as it was before."""
+    """One component of one definition. `view` is the converted definition before the enhancement."""
 
     position: int
     definition: DefinitionLike
@@ -128,22 +158,25 @@ class _Task:
     recipe: Recipe[Any, Any]
     force: bool
 
-    async def fill(self, ai: Connector) -> Filled | Unfilled:
-        """Ask, and set what was answered."""
+    async def fill(self, ai: AnyConnector) -> Filled | Unfilled:
+        """Request the component and set its value."""
         component = self.recipe.component
         try:
-            answer = await ask(self.recipe, self.entry, self.view, ai)
-            self._set(answer)
+            answer = await ask(self.recipe, self.entry, self.view, Call(ai))
+            await self._set(answer, model_of(ai))
         except AnswerError as error:
             return Unfilled(self.position, component, error.reason, str(error))
         except ValidationError as error:
             detail = f"the answer does not fit the definition: {error.errors(include_url=False)[0]['msg']}"
             return Unfilled(self.position, component, FailureReason.MALFORMED, detail)
+        if not _has(self.definition, self.recipe):
+            _EMPTY.add(self.definition, component)
         return Filled(self.position, component, answer)
 
-    def _set(self, answer: BaseModel) -> None:
+    async def _set(self, answer: BaseModel, model: str) -> None:
         if isinstance(answer, ExampleGenerationResponse):
             _set_examples(self.definition, answer.example_sentences, replace=self.force)
+            await _save_examples(self.definition, answer, model=model, replace=self.force)
             return
         provenance = _provenance(self.entry, replace=self.force)
         for name, value in self.recipe.outcome(self.entry, self.view, answer, provenance).fields.items():
@@ -159,17 +192,17 @@ def _tasks(
         _Task(position, definition, view, entry, recipe, force)
         for position, (definition, view) in enumerate(zip(definitions, views, strict=True))
         for recipe in chosen
-        if force or not _has(definition, recipe)
+        if force or not (_has(definition, recipe) or _EMPTY.holds(definition, recipe.component))
     ]
 
 
 def _has(definition: DefinitionLike, recipe: Recipe[Any, Any]) -> bool:
-    places = (recipe.field, *_EXAMPLE_PLACES) if recipe.component is SynthesisComponent.EXAMPLES else (recipe.field,)
-    return any(getattr(definition, place, None) for place in places)
+    fields = (recipe.field, *_EXAMPLE_FIELDS) if recipe.component is SynthesisComponent.EXAMPLES else (recipe.field,)
+    return any(getattr(definition, field, None) for field in fields)
 
 
 def _provenance(entry: Entry, *, replace: bool) -> Provenance:
-    """Where an answer comes from, as far as its values depend on it: nothing is stamped here."""
+    """Return the provenance that outcomes need; nothing is stamped here."""
     now, language = datetime.now(UTC), entry.word.language
     stamp = Stamp(derived_id(), "", "", now, "", "", "")
     return Provenance("", stamp, now, Usage(), language, language_name(language), replace)
@@ -179,7 +212,7 @@ def _provenance(entry: Entry, *, replace: bool) -> Provenance:
 
 
 def _put(definition: object, name: str, value: object) -> None:
-    """Set an attribute, unless the object has no place for it. Raises `ValidationError` where its model refuses."""
+    """Set an attribute if the object has a place for it. Raises `ValidationError` if its model refuses the value."""
     if isinstance(definition, BaseModel):
         if name in type(definition).model_fields:
             definition.__pydantic_validator__.validate_assignment(definition, name, value)
@@ -187,12 +220,12 @@ def _put(definition: object, name: str, value: object) -> None:
     try:
         setattr(definition, name, value)
     except AttributeError:
-        return  # slots without this name: the answer is in the enhancement all the same
+        return  # slots without this name; the enhancement still has the answer
 
 
 def _set_examples(definition: object, sentences: list[str], *, replace: bool) -> None:
-    """Set examples where the object keeps them as texts. Documents of their own are the caller's to make."""
-    for name in _EXAMPLE_PLACES:
+    """Set the examples of an object that keeps them as strings."""
+    for name in _EXAMPLE_FIELDS:
         before = list(getattr(definition, name, None) or ())
         if not hasattr(definition, name) or not all(isinstance(each, str) for each in before):
             continue
@@ -200,14 +233,41 @@ def _set_examples(definition: object, sentences: list[str], *, replace: bool) ->
         try:
             _put(definition, name, [*kept, *(each for each in sentences if each not in kept)])
         except ValidationError:
-            continue  # the model keeps examples as something else than texts
+            continue  # the model's examples are not strings
+
+
+async def _save_examples(definition: Any, answer: ExampleGenerationResponse, *, model: str, replace: bool) -> None:
+    """Save the examples of a document as documents, and set their ids."""
+    example_class: Any = getattr(sys.modules.get(type(definition).__module__), "Example", None)
+    if not (_saves_itself(definition) and hasattr(definition, "example_ids") and _saves_itself(example_class)):
+        return
+    model_info = {"name": model, "confidence": answer.confidence, "generation_count": 1}
+    identities = [] if replace else list(definition.example_ids)
+    for sentence in answer.example_sentences:
+        fields = {"definition_id": definition.id, "text": sentence, "type": "generated", "model_info": model_info}
+        example = example_class.model_validate(fields)
+        await example.save()
+        identities.append(example.id)
+    _put(definition, "example_ids", identities)
+
+
+async def _save(definitions: Iterable[Any]) -> None:
+    for definition in definitions:
+        if _saves_itself(definition):
+            await definition.save()
+
+
+def _saves_itself(document: object) -> bool:
+    """Whether an object, or a class, is a pydantic model with a `save` coroutine, as Beanie's documents are."""
+    model = document if isinstance(document, type) else type(document)
+    return issubclass(model, BaseModel) and iscoroutinefunction(getattr(model, "save", None))
 
 
 # ── both modes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _together[T](coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines together; the first exception ends them all."""
+async def _concurrently[T](coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines concurrently; the first exception cancels the others."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         return await asyncio.gather(*tasks)
@@ -219,31 +279,22 @@ async def _together[T](coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 @asynccontextmanager
 async def _intercepted(
-    ai: Connector, batches: Batches | None, poll_interval: float
+    ai: object, batches: Batches | None, poll_interval: float
 ) -> AsyncIterator[InterceptingConnector]:
-    """A connector whose requests go out as a batch to where the given one's would have gone."""
+    """Yield a connector whose requests go in a batch to the service of the given one."""
     if isinstance(ai, InterceptingConnector):
         yield ai
         return
-    carrier = batches or batches_of(ai)
+    service = batches or batches_of(ai)
     try:
-        yield InterceptingConnector(BatchSynthesisCollector(carrier, poll_interval=poll_interval), model_of(ai))
+        yield InterceptingConnector(BatchSynthesisCollector(service, poll_interval=poll_interval), model_of(ai))
     finally:
-        if carrier is not batches:
-            await carrier.close()
+        if service is not batches:
+            await service.close()
 
 
-def batches_of(ai: Connector) -> OpenAIBatches:
-    """Where a connector's requests go out as batches. Raises `UsageError` for a connector that is not OpenAI's."""
+def batches_of(ai: object) -> OpenAIBatches:
+    """Return the batch service of a connector. Raises `UsageError` for one that is not OpenAI's."""
     if not isinstance(ai, OpenAIConnector):
-        raise UsageError("batch_mode needs an OpenAIConnector, or somewhere to send the batch to as batches=…")
+        raise UsageError("batch_mode needs an OpenAIConnector, or a batch service as batches=….")
     return OpenAIBatches(ai.api_key, base_url=ai.base_url)
-
-
-async def _tell(tracker: object, enhancement: Enhancement) -> None:
-    update = getattr(tracker, "update", None)
-    if callable(update):
-        message = f"Enhanced definitions: {len(enhancement.filled)} components, {len(enhancement.failed)} failed"
-        told = update(stage=_STAGE, progress=_PROGRESS, message=message)
-        if isawaitable(told):
-            await told

@@ -1,277 +1,424 @@
-"""The functions that ask: one for each component, each returning its typed answer.
+"""The synthesis functions: one per component, each returning its typed answer.
 
-None of them knows how its answer comes about: `ai` is any connector. With an `OpenAIConnector` it is answered at once,
-with an `InterceptingConnector` by a batch. Every function raises `AnswerError` where there is no usable answer, and
-`ServiceError` where the service stops every request.
+The mode is decided by `ai`: an `OpenAIConnector` answers immediately, an `InterceptingConnector` in a batch, and any
+object with `_make_structured_request(prompt, response_model)` in its own way. Every function raises `AnswerError` for
+an answer that cannot be used, and `ServiceError` for any other failure.
 
-A word is its text, or anything that has one as `text`; a definition is anything with `text` and `part_of_speech`.
-`language` is an ISO 639-1 code (default: the word's own, else English), `count` how many items are asked for (default:
-what suits the component). Where a function does not take the word anyway, the answer is better for `word`.
+A word is a string or an object with `text`. A definition is an object or mapping with `text` and `part_of_speech`: a
+dataclass, a pydantic model, a document of an object mapper. No argument is changed. `language` is an ISO 639-1 code
+(default: the word's own, else English), `count` the number of items (default: the component's own). Functions that do
+not need the word take it as the keyword `word`, which improves the answer. `state_tracker.update(stage=…, message=…)`
+is called before the request, `force_refresh` ignores existing values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cache
+from inspect import isawaitable
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from floridify_batch.components import answer as answers
 from floridify_batch.components import definition_recipes as recipes
 from floridify_batch.components import word_recipes
-from floridify_batch.components.recipe import Recipe
-from floridify_batch.providers.interface import Connector
-from floridify_batch.request_builder import (
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.recipe import Recipe, SynthesisComponent
+from floridify_batch.components.request import AnswerError
+from floridify_batch.conversion import (
     DefinitionLike,
     WordLike,
-    ask,
     entry_of,
+    plain,
     read,
     text_of,
     view_of,
     views_of,
     word_of,
 )
+from floridify_batch.errors import BatchSynthError
+from floridify_batch.pipeline.plan import Question, brief
+from floridify_batch.providers.interface import DEFAULT_MODEL, Connector
 from floridify_batch.words.entry import Cluster, Definition, Entry, derived_id
+from floridify_batch.words.language import language_name
 
-# ── of a definition ────────────────────────────────────────────────────────────────────────────────────────────────
+STAGE = "AI_SYNTHESIS"
+"""The stage that Floridify's state tracker knows for synthesis."""
+
+
+class StructuredConnector(Protocol):
+    """A connector of another library, which answers a prompt with an instance of a pydantic model."""
+
+    async def _make_structured_request[R: BaseModel](
+        self, prompt: str, response_model: type[R], **kwargs: Any
+    ) -> R: ...
+
+
+type AnyConnector = Connector | StructuredConnector
+
+
+# ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The options of a call that all synthesis functions share."""
+
+    ai: AnyConnector
+    language: str | None = None
+    count: int | None = None
+    state_tracker: object = None
+
+
+def model_of(ai: object) -> str:
+    """Return the model of a connector, or the default model."""
+    return str(getattr(ai, "model_name", DEFAULT_MODEL))
+
+
+@cache
+def _question(component: SynthesisComponent, model: str, language: str, count: int | None) -> Question:
+    counts: dict[str, int] | None = None if count is None else {component: count}
+    spec = brief([component], model=model, language_name=language_name(language), counts=counts)
+    return spec.by_component()[component]
+
+
+async def ask[R: BaseModel](recipe: Recipe[Any, R], entry: Entry, target: Any, call: Call) -> R:
+    """Return the answer for one component of a definition, a cluster or an entry."""
+    question = _question(recipe.component, model_of(call.ai), entry.word.language, call.count)
+    request = question.request(entry, target, None)
+    await notify(call.state_tracker, message=f"{recipe.component} of {entry.word.text}")
+    complete = getattr(call.ai, "complete", None)
+    if complete is not None:
+        answer: R = await complete(request)
+        return answer
+    envelope = request.envelope
+    prompt = f"{envelope.instructions}\n\n{request.prompt}" if envelope.instructions else request.prompt
+    return await _structured(call.ai, prompt, envelope.answer)
+
+
+async def _structured[R: BaseModel](ai: Any, prompt: str, answer: type[R]) -> R:
+    try:
+        structured: R = await ai._make_structured_request(prompt, answer)  # noqa: SLF001  the name callers share
+    except (AnswerError, BatchSynthError):
+        raise
+    except Exception as error:  # another library's errors: only their text is known here
+        raise AnswerError(FailureReason.HTTP, str(error) or type(error).__name__) from error
+    return structured
+
+
+async def notify(state_tracker: object, **news: object) -> None:
+    """Call `update` of Floridify's state tracker, if there is one."""
+    update = getattr(state_tracker, "update", None)
+    if callable(update):
+        result = update(stage=STAGE, **news)
+        if isawaitable(result):
+            await result
+
+
+# ── components of a definition ─────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _ask_of[R: BaseModel](
-    recipe: Recipe[Any, R],
-    word: str | WordLike,
-    definition: DefinitionLike,
-    ai: Connector,
-    language: str | None,
-    count: int | None = None,
+    recipe: Recipe[Any, R], word: str | WordLike, definition: DefinitionLike, call: Call, *, fresh: bool = False
 ) -> R:
     view = view_of(definition, text_of(word))
-    return await ask(recipe, entry_of(word, language, [view]), view, ai, count)
+    if fresh:
+        view.synonyms, view.antonyms = [], []
+    return await ask(recipe, entry_of(word, call.language, [view]), view, call)
 
 
 async def synthesize_synonyms(
     word: str | WordLike,
     definition: DefinitionLike,
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
-    *,
+    force_refresh: bool = False,
+    state_tracker: object = None,
     language: str | None = None,
 ) -> answers.SynonymGenerationResponse:
-    """Words of the same meaning, best first; those that the definition has already are not among them."""
-    return await _ask_of(recipes.SYNONYMS, word, definition, ai, language, count)
+    """Return synonyms, best first, without those that the definition has."""
+    return await _ask_of(
+        recipes.SYNONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh
+    )
 
 
 async def synthesize_antonyms(
     word: str | WordLike,
     definition: DefinitionLike,
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
-    *,
+    force_refresh: bool = False,
+    state_tracker: object = None,
     language: str | None = None,
 ) -> answers.AntonymResponse:
-    """Words of the opposite meaning, best first; those that the definition has already are not among them."""
-    return await _ask_of(recipes.ANTONYMS, word, definition, ai, language, count)
+    """Return antonyms, best first, without those that the definition has."""
+    return await _ask_of(
+        recipes.ANTONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh
+    )
 
 
 async def generate_examples(
     word: str | WordLike,
     definition: DefinitionLike,
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
+    state_tracker: object = None,
     *,
     language: str | None = None,
 ) -> answers.ExampleGenerationResponse:
-    """Sentences that show the word in this sense."""
-    return await _ask_of(recipes.EXAMPLES, word, definition, ai, language, count)
+    """Return example sentences for this sense of the word."""
+    return await _ask_of(recipes.EXAMPLES, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def assess_definition_cefr(
-    definition: DefinitionLike, word: str | WordLike, ai: Connector, *, language: str | None = None
+    definition: DefinitionLike,
+    word: str | WordLike,
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.CEFRLevelResponse:
-    """The level, A1 to C2, at which a learner meets this sense."""
-    return await _ask_of(recipes.CEFR_LEVEL, word, definition, ai, language)
+    """Return the CEFR level of this sense, A1 to C2."""
+    return await _ask_of(recipes.CEFR_LEVEL, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_definition_frequency(
-    definition: DefinitionLike, word: str | WordLike, ai: Connector, *, language: str | None = None
+    definition: DefinitionLike,
+    word: str | WordLike,
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.FrequencyBandResponse:
-    """How common this sense is: a band from 1, the most common, to 5."""
-    return await _ask_of(recipes.FREQUENCY_BAND, word, definition, ai, language)
+    """Return the frequency band of this sense, from 1 (most common) to 5."""
+    return await _ask_of(recipes.FREQUENCY_BAND, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_collocations(
     definition: DefinitionLike,
     word: str | WordLike,
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
+    state_tracker: object = None,
     *,
     language: str | None = None,
 ) -> answers.CollocationResponse:
-    """Phrases that this sense is often met in, each with its kind and its frequency from 0 to 1."""
-    return await _ask_of(recipes.COLLOCATIONS, word, definition, ai, language, count)
+    """Return collocations of this sense, each with its type and its frequency from 0 to 1."""
+    return await _ask_of(recipes.COLLOCATIONS, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def usage_note_generation(
     definition: DefinitionLike,
     word: str | WordLike,
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
+    state_tracker: object = None,
     *,
     language: str | None = None,
 ) -> answers.UsageNoteResponse:
-    """Advice on using the word in this sense."""
-    return await _ask_of(recipes.USAGE_NOTES, word, definition, ai, language, count)
+    """Return usage notes for this sense."""
+    return await _ask_of(recipes.USAGE_NOTES, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def classify_definition_register(
-    definition: DefinitionLike, ai: Connector, *, word: str | WordLike = "", language: str | None = None
+    definition: DefinitionLike,
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    word: str | WordLike = "",
+    language: str | None = None,
 ) -> answers.RegisterClassificationResponse:
-    """The register that this sense belongs to."""
-    return await _ask_of(recipes.REGISTER, word, definition, ai, language)
+    """Return the register of this sense."""
+    return await _ask_of(recipes.REGISTER, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_definition_domain(
-    definition: DefinitionLike, ai: Connector, *, word: str | WordLike = "", language: str | None = None
+    definition: DefinitionLike,
+    ai: AnyConnector,
+    state_tracker: object = None,
+    word: str | WordLike = "",
+    *,
+    language: str | None = None,
 ) -> answers.DomainIdentificationResponse:
-    """The field that this sense belongs to; None for general language."""
-    return await _ask_of(recipes.DOMAIN, word, definition, ai, language)
+    """Return the subject field of this sense; None for general language."""
+    return await _ask_of(recipes.DOMAIN, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_grammar_patterns(
     definition: DefinitionLike,
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
+    state_tracker: object = None,
     *,
     word: str | WordLike = "",
     language: str | None = None,
 ) -> answers.GrammarPatternResponse:
-    """The constructions that this sense is used in, and beside each what it means."""
-    return await _ask_of(recipes.GRAMMAR_PATTERNS, word, definition, ai, language, count)
+    """Return the grammar patterns of this sense, each with its description."""
+    return await _ask_of(recipes.GRAMMAR_PATTERNS, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def assess_regional_variants(
-    definition: DefinitionLike, ai: Connector, *, word: str | WordLike = "", language: str | None = None
+    definition: DefinitionLike,
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    word: str | WordLike = "",
+    language: str | None = None,
 ) -> answers.RegionalVariantResponse:
-    """Where this sense is at home; empty for everywhere."""
-    return await _ask_of(recipes.REGIONAL_VARIANTS, word, definition, ai, language)
+    """Return the regions of this sense; none if it is used everywhere."""
+    return await _ask_of(recipes.REGIONAL_VARIANTS, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def synthesize_word_forms(
-    word: str | WordLike, part_of_speech: str, ai: Connector, *, language: str | None = None
+    word: str | WordLike,
+    part_of_speech: str,
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.WordFormResponse:
-    """The inflected forms of the word as this part of speech."""
+    """Return the inflected forms of the word as this part of speech."""
     owner = word_of(word, language)
     target = Definition(derived_id("word_forms", owner.id, part_of_speech), part_of_speech, owner.text)
-    return await ask(recipes.WORD_FORMS, Entry(owner, (target,)), target, ai)
+    return await ask(recipes.WORD_FORMS, Entry(owner, (target,)), target, Call(ai, language, None, state_tracker))
 
 
-# ── of a word ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── components of a word ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def generate_definitions(
-    word: str | WordLike, ai: Connector, count: int | None = None, *, language: str | None = None
+    word: str | WordLike,
+    ai: AnyConnector,
+    count: int | None = None,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.FallbackDefinitionsResponse:
-    """The senses of a word that no dictionary at hand defines, commonest first; empty where it is no word."""
+    """Return definitions of a word that no source defines, most common first; none if it is not a word."""
     entry = Entry(word_of(word, language))
-    return await ask(word_recipes.DEFINITIONS, entry, entry, ai, count)
+    return await ask(word_recipes.DEFINITIONS, entry, entry, Call(ai, language, count, state_tracker))
 
 
 async def synthesize_pronunciation(
     word: str | WordLike,
-    providers_data: Iterable[object],  # noqa: ARG001  callers pass it; the model is asked for what providers lack
-    ai: Connector,
-    *,
+    providers_data: Iterable[object],  # noqa: ARG001  part of the known signature; the model needs the word only
+    ai: AnyConnector,
+    state_tracker: object = None,
     language: str | None = None,
 ) -> answers.PronunciationResponse:
-    """How the word is said: respelled for readers, and in IPA."""
+    """Return the pronunciation of the word: a respelling, and IPA."""
     entry = Entry(word_of(word, language))
-    return await ask(word_recipes.PRONUNCIATION, entry, entry, ai)
+    return await ask(word_recipes.PRONUNCIATION, entry, entry, Call(ai, language, None, state_tracker))
 
 
 async def synthesize_etymology(
-    word: str | WordLike, providers_data: Iterable[object], ai: Connector, *, language: str | None = None
+    word: str | WordLike,
+    providers_data: Iterable[object],
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.EtymologyResponse:
-    """Where the word comes from, given what providers say.
+    """Return the etymology of the word, given those of its sources.
 
-    A provider is a dictionary or an object with a `name` (or `provider`) and an `etymology_text` (or `etymology`, a
-    text or something that has one as `text`); those without an etymology are passed over.
+    A source is a mapping or an object with a `name` (or `provider`) and an `etymology_text` (or `etymology`: a string,
+    or an object with `text`); sources without an etymology are skipped.
     """
     etymologies = tuple(found for provider in providers_data if (found := _etymology_of(provider)))
     entry = replace(Entry(word_of(word, language, *etymologies)), etymologies=etymologies)
-    return await ask(word_recipes.ETYMOLOGY, entry, entry, ai)
+    return await ask(word_recipes.ETYMOLOGY, entry, entry, Call(ai, language, None, state_tracker))
 
 
 def _etymology_of(provider: object) -> tuple[str, str] | None:
     stated = read(provider, "etymology_text") or read(provider, "etymology")
     text = stated if isinstance(stated, str) else read(stated, "text")
     name = read(provider, "name") or read(provider, "provider") or "unknown"
-    return (str(getattr(name, "value", name)), str(text)) if text else None
+    return (plain(name), str(text)) if text else None
 
 
 async def generate_facts(
     word: str | WordLike,
     definitions: Sequence[DefinitionLike],
-    ai: Connector,
+    ai: AnyConnector,
     count: int | None = None,
+    state_tracker: object = None,
     *,
     language: str | None = None,
 ) -> answers.FactGenerationResponse:
-    """Things worth knowing about the word, told from its first definition. Raises `ValueError` where it has none."""
+    """Return facts about the word, based on its first definition. Raises `ValueError` without a definition."""
     if not definitions:
-        raise ValueError("facts are told from a definition: give at least one")
+        raise ValueError("Facts need at least one definition.")
     entry = entry_of(word, language, views_of(definitions, word))
-    return await ask(word_recipes.FACTS, entry, entry, ai, count)
+    return await ask(word_recipes.FACTS, entry, entry, Call(ai, language, count, state_tracker))
 
 
 async def generate_phrases(
-    word: str | WordLike, ai: Connector, count: int | None = None, *, language: str | None = None
+    word: str | WordLike,
+    ai: AnyConnector,
+    count: int | None = None,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.PhraseResponse:
-    """Fixed expressions that contain the word."""
+    """Return fixed expressions that contain the word."""
     entry = Entry(word_of(word, language))
-    return await ask(word_recipes.PHRASES, entry, entry, ai, count)
+    return await ask(word_recipes.PHRASES, entry, entry, Call(ai, language, count, state_tracker))
 
 
 async def synthesize_synonym_chooser(
-    word: str | WordLike, synonyms: Sequence[str], ai: Connector, *, language: str | None = None
+    word: str | WordLike,
+    synonyms: Sequence[str],
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.SynonymChooserResponse:
-    """An essay on choosing among synonyms, of which eight are compared at the most. Raises `ValueError` below two."""
+    """Return an essay on choosing among up to eight synonyms. Raises `ValueError` for fewer than two."""
     distinct = list(dict.fromkeys(synonyms))
     if len(distinct) < 2:  # noqa: PLR2004
-        raise ValueError("there is nothing to choose among fewer than two synonyms")
+        raise ValueError("A synonym chooser needs at least two synonyms.")
     owner = word_of(word, language, *distinct)
     entry = Entry(owner, (Definition(owner.id, "", owner.text, synonyms=distinct),))
-    return await ask(word_recipes.SYNONYM_CHOOSER, entry, entry, ai)
+    return await ask(word_recipes.SYNONYM_CHOOSER, entry, entry, Call(ai, language, None, state_tracker))
 
 
-# ── of several definitions ─────────────────────────────────────────────────────────────────────────────────────────
+# ── clusters of definitions ────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def cluster_definitions(
-    word: str | WordLike, definitions: Sequence[DefinitionLike], ai: Connector, *, language: str | None = None
+    word: str | WordLike,
+    definitions: Sequence[DefinitionLike],
+    ai: AnyConnector,
+    state_tracker: object = None,
+    *,
+    language: str | None = None,
 ) -> answers.ClusterMappingResponse:
-    """The meanings of a word, each with the definitions that state it, by their numbers from 1."""
+    """Group definitions by meaning; each cluster lists its definitions by number, from 1."""
     if not definitions:
-        raise ValueError("there is nothing to cluster: give at least one definition")
+        raise ValueError("Clustering needs at least one definition.")
     entry = entry_of(word, language, views_of(definitions, word))
     entry = replace(entry, sources=entry.definitions)
-    return await ask(word_recipes.CLUSTER_DEFINITIONS, entry, entry, ai)
+    call = Call(ai, language, None, state_tracker)
+    return await ask(word_recipes.CLUSTER_DEFINITIONS, entry, entry, call)
 
 
 async def synthesize_definition_text(
     clustered_definitions: Sequence[DefinitionLike | Mapping[str, Any]],
     word: str | WordLike,
-    ai: Connector,
+    ai: AnyConnector,
+    state_tracker: object = None,
     *,
     meaning_cluster: str = "",
     language: str | None = None,
 ) -> answers.SynthesisResponse:
-    """Definitions of one meaning, written from those that several sources have for it; the first is the best.
+    """Return definitions of one meaning, written from those of several sources; the first is the best.
 
-    A source's definition is an object or a dictionary with `part_of_speech`, `text` (or `definition`) and `providers`
-    (or `provider`). `meaning_cluster` names the meaning.
+    A source's definition is an object or a mapping with `part_of_speech`, `text` (or `definition`) and `providers` (or
+    `provider`). `meaning_cluster` names the meaning.
     """
     if not clustered_definitions:
-        raise ValueError("a definition is written from others: give at least one")
+        raise ValueError("A definition needs at least one source definition.")
     entry = entry_of(word, language, views_of(clustered_definitions, word))
     identity = derived_id("cluster", entry.id, meaning_cluster, *(each.text for each in entry.definitions))
     cluster = Cluster(identity, 0, meaning_cluster, {}, entry.definitions, {})
-    return await ask(word_recipes.DEFINITION_TEXT, entry, cluster, ai)
+    return await ask(word_recipes.DEFINITION_TEXT, entry, cluster, Call(ai, language, None, state_tracker))

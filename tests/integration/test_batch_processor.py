@@ -126,7 +126,7 @@ async def test_a_word_that_is_there_twice(sandbox: Sandbox, processor: Synthesis
     """A word that is there twice is refused before anything is paid for; homographs are words of their own."""
     before = sandbox.next_batch()
     twice = [("row", [sense("a line")]), ("oar", [sense("a tool")]), ("row", [sense("a line")])]
-    with pytest.raises(UsageError, match="row is there twice"):
+    with pytest.raises(UsageError, match="row appears twice"):
         await processor.process_words_batch(twice, LEVEL)
     assert sandbox.next_batch() == before
     homographs = [("row", [sense("a line")]), ("row", [sense("a quarrel")])]

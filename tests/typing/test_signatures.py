@@ -11,63 +11,66 @@ import floridify_batch
 ROOT = Path(__file__).parents[2]
 
 _WORD = "str | WordLike"
-_OF_WORD = f"word: {_WORD}, definition: DefinitionLike, ai: Connector, count: int | None =, *, language: str | None ="
-_OF_DEFINITION = f"definition: DefinitionLike, word: {_WORD}, ai: Connector"
-_ALONE = "definition: DefinitionLike, ai: Connector"
-_LAST = "language: str | None ="
-_NAMED = f"*, word: {_WORD} =, {_LAST}"
+_AI = "ai: Connector | StructuredConnector"
+_TRACKER = "state_tracker: object ="
 _COUNT = "count: int | None ="
+_LANGUAGE = "language: str | None ="
+_OF_WORD = f"word: {_WORD}, definition: DefinitionLike, {_AI}, {_COUNT}"
+_OF_DEFINITION = f"definition: DefinitionLike, word: {_WORD}, {_AI}"
+_ALONE = f"definition: DefinitionLike, {_AI}"
+_LAST = f"{_TRACKER}, *, {_LANGUAGE}"
+_NAMED = f"{_TRACKER}, *, word: {_WORD} =, {_LANGUAGE}"
 _SOURCES = "Sequence[DefinitionLike | Mapping[str, Any]]"
 _ENHANCING = (
-    "components: Collection[str] | None =, force_refresh: bool =, state_tracker: object =, *, "
-    "batch_mode: bool =, batches: Batches | None =, poll_interval: float ="
+    "components: Collection[Any] | None =, force_refresh: bool =, state_tracker: object =, batch_mode: bool =, *, "
+    "batches: Batches | None =, poll_interval: float ="
 )
 
 SIGNATURES = {
-    "synthesize_synonyms": (_OF_WORD, "SynonymGenerationResponse"),
-    "synthesize_antonyms": (_OF_WORD, "AntonymResponse"),
-    "generate_examples": (_OF_WORD, "ExampleGenerationResponse"),
-    "assess_definition_cefr": (f"{_OF_DEFINITION}, *, {_LAST}", "CEFRLevelResponse"),
-    "assess_definition_frequency": (f"{_OF_DEFINITION}, *, {_LAST}", "FrequencyBandResponse"),
-    "assess_collocations": (f"{_OF_DEFINITION}, {_COUNT}, *, {_LAST}", "CollocationResponse"),
-    "usage_note_generation": (f"{_OF_DEFINITION}, {_COUNT}, *, {_LAST}", "UsageNoteResponse"),
+    "synthesize_synonyms": (f"{_OF_WORD}, force_refresh: bool =, {_TRACKER}, {_LANGUAGE}", "SynonymGenerationResponse"),
+    "synthesize_antonyms": (f"{_OF_WORD}, force_refresh: bool =, {_TRACKER}, {_LANGUAGE}", "AntonymResponse"),
+    "generate_examples": (f"{_OF_WORD}, {_LAST}", "ExampleGenerationResponse"),
+    "assess_definition_cefr": (f"{_OF_DEFINITION}, {_LAST}", "CEFRLevelResponse"),
+    "assess_definition_frequency": (f"{_OF_DEFINITION}, {_LAST}", "FrequencyBandResponse"),
+    "assess_collocations": (f"{_OF_DEFINITION}, {_COUNT}, {_LAST}", "CollocationResponse"),
+    "usage_note_generation": (f"{_OF_DEFINITION}, {_COUNT}, {_LAST}", "UsageNoteResponse"),
     "classify_definition_register": (f"{_ALONE}, {_NAMED}", "RegisterClassificationResponse"),
-    "assess_definition_domain": (f"{_ALONE}, {_NAMED}", "DomainIdentificationResponse"),
+    "assess_definition_domain": (
+        f"{_ALONE}, {_TRACKER}, word: {_WORD} =, *, {_LANGUAGE}",
+        "DomainIdentificationResponse",
+    ),
     "assess_grammar_patterns": (f"{_ALONE}, {_COUNT}, {_NAMED}", "GrammarPatternResponse"),
     "assess_regional_variants": (f"{_ALONE}, {_NAMED}", "RegionalVariantResponse"),
-    "synthesize_word_forms": (f"word: {_WORD}, part_of_speech: str, ai: Connector, *, {_LAST}", "WordFormResponse"),
-    "generate_definitions": (f"word: {_WORD}, ai: Connector, {_COUNT}, *, {_LAST}", "FallbackDefinitionsResponse"),
-    "generate_phrases": (f"word: {_WORD}, ai: Connector, {_COUNT}, *, {_LAST}", "PhraseResponse"),
+    "synthesize_word_forms": (f"word: {_WORD}, part_of_speech: str, {_AI}, {_LAST}", "WordFormResponse"),
+    "generate_definitions": (f"word: {_WORD}, {_AI}, {_COUNT}, {_LAST}", "FallbackDefinitionsResponse"),
+    "generate_phrases": (f"word: {_WORD}, {_AI}, {_COUNT}, {_LAST}", "PhraseResponse"),
     "synthesize_pronunciation": (
-        f"word: {_WORD}, providers_data: Iterable[object], ai: Connector, *, {_LAST}",
+        f"word: {_WORD}, providers_data: Iterable[object], {_AI}, {_TRACKER}, {_LANGUAGE}",
         "PronunciationResponse",
     ),
-    "synthesize_etymology": (
-        f"word: {_WORD}, providers_data: Iterable[object], ai: Connector, *, {_LAST}",
-        "EtymologyResponse",
-    ),
+    "synthesize_etymology": (f"word: {_WORD}, providers_data: Iterable[object], {_AI}, {_LAST}", "EtymologyResponse"),
     "generate_facts": (
-        f"word: {_WORD}, definitions: Sequence[DefinitionLike], ai: Connector, {_COUNT}, *, {_LAST}",
+        f"word: {_WORD}, definitions: Sequence[DefinitionLike], {_AI}, {_COUNT}, {_LAST}",
         "FactGenerationResponse",
     ),
     "synthesize_synonym_chooser": (
-        f"word: {_WORD}, synonyms: Sequence[str], ai: Connector, *, {_LAST}",
+        f"word: {_WORD}, synonyms: Sequence[str], {_AI}, {_LAST}",
         "SynonymChooserResponse",
     ),
     "cluster_definitions": (
-        f"word: {_WORD}, definitions: Sequence[DefinitionLike], ai: Connector, *, {_LAST}",
+        f"word: {_WORD}, definitions: Sequence[DefinitionLike], {_AI}, {_LAST}",
         "ClusterMappingResponse",
     ),
     "synthesize_definition_text": (
-        f"clustered_definitions: {_SOURCES}, word: {_WORD}, ai: Connector, *, meaning_cluster: str =, {_LAST}",
+        f"clustered_definitions: {_SOURCES}, word: {_WORD}, {_AI}, {_TRACKER}, *, meaning_cluster: str =, {_LANGUAGE}",
         "SynthesisResponse",
     ),
     "enhance_definitions_parallel": (
-        f"definitions: Sequence[DefinitionLike], word: {_WORD}, ai: Connector, {_ENHANCING}",
+        f"definitions: Sequence[DefinitionLike], word: {_WORD}, {_AI}, {_ENHANCING}",
         "Enhancement",
     ),
 }
-"""Every function that asks: its parameters, as a checker writes them, and what awaiting it gives."""
+"""Parameters, as a type checker writes them, and result of every synthesis function."""
 
 USES = """
 from dataclasses import dataclass

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from floridify_batch._transport import REMEMBERED
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.carrier import REMEMBERED
 from floridify_batch.components import answer as answers
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
@@ -299,7 +299,7 @@ async def test_what_no_file_can_hold(service: Service) -> None:
         collector.ask(replace(spoilt, prompt="very long " * 1000)),
         return_exceptions=True,
     )
-    reasons = ["is no custom id", "cannot be written", "more than a file"]
+    reasons = ["is not a custom id", "cannot be encoded", "more than the limit of a file"]
     assert all(reason in str(result) for reason, result in zip(reasons, results[1:], strict=True))
     assert all(isinstance(result, ValueError) for result in results[1:])
     assert service.sizes == [1]
@@ -346,7 +346,7 @@ async def test_cancelled_outside(
     gathered.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gathered
-    assert not collector._working
+    assert not collector._tasks
     assert not collector._asks
     assert empty(tmp_path)
     assert not service.cancelled

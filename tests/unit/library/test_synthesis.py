@@ -1,5 +1,6 @@
 """The library's functions and the filling in place, in both modes, with answers that depend on the request alone."""
 
+import ast
 import asyncio
 import subprocess
 import sys
@@ -261,7 +262,7 @@ async def test_nothing_to_ask_about() -> None:
         library.synthesize_definition_text([], "joy", ai),
         library.synthesize_synonym_chooser("joy", ["glee", "glee"], ai),
     ):
-        with pytest.raises(ValueError, match=r"at least one|fewer than two"):
+        with pytest.raises(ValueError, match=r"at least (one|two)"):
             await asked
     assert ai.asked == []
 
@@ -490,11 +491,15 @@ async def test_the_tracker_is_told() -> None:
 
 
 def test_every_name_is_there() -> None:
-    """Each name that the package promises is there, is listed, and is the one of its module; no other is."""
-    assert set(library.__all__) == set(library._ROOM_OF)
+    """Each exported name is the one of its module, is listed, and is in the stub that type checkers read."""
+    stub = ast.parse(Path(library.__file__).with_suffix(".pyi").read_text())
+    stated = {
+        alias.name: str(node.module) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert sorted(stated) == library.__all__
     assert set(library.__all__) <= set(dir(library))
     for name in library.__all__:
-        assert getattr(library, name) is getattr(import_module(f"floridify_batch.{library._ROOM_OF[name]}"), name)
+        assert getattr(library, name) is getattr(import_module(stated[name]), name)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = library.Nothing  # type: ignore[attr-defined]
 

@@ -1,9 +1,9 @@
-"""A file of requests carried without a checkpoint: what was asked is itself the key under which it is found again.
+"""Transport of request files to a batch service without a checkpoint: the requests themselves identify their batch.
 
-The label of a file's batch is the digest of its sorted lines. Whoever asks the same again, after a crash or on another
-machine, looks for that label first and adopts the batch that is there; so a batch is paid for once. What an adopted
-batch that has ended could not answer is asked anew, under a label that follows from the first: a rejected batch must
-not stand in the way for as long as the service remembers it.
+The label of a batch is the digest of its sorted lines. The same call after a crash, or on another machine, looks for
+that label first and adopts the existing batch, so that a batch is paid for once. Requests that an adopted, finished
+batch did not answer are retried under a label derived from the first, since a rejected batch would otherwise block
+them for as long as the service lists it.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ from floridify_batch.retry import LIST_LAG
 from floridify_batch.timing import Clock, Sleep
 
 REMEMBERED: Final = timedelta(days=2)
-"""How far back a batch of the same requests is looked for: a batch's window is one day."""
+"""Maximum age of an adopted batch; the completion window is one day."""
 
 FIRST_PAUSE: Final = 1.0
-"""Seconds before a batch is first asked after; from then on twice as long each time, up to the poll interval."""
+"""Seconds before the first poll; doubled after each poll up to the poll interval."""
 
 _PAGE = 200
 
@@ -49,7 +49,7 @@ type Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RequestFile:
-    """Requests of one model that go together: written to `requests.jsonl` in a folder of their own."""
+    """The requests of one batch, written to `requests.jsonl` in their own folder."""
 
     folder: Path
     requests: Sequence[Request]
@@ -57,14 +57,14 @@ class RequestFile:
 
     @property
     def path(self) -> Path:
-        """What is uploaded."""
+        """Return the path of the file to upload."""
         return ChunkFolder(self.folder).requests
 
 
 def write_files(folder: Path, requests: Iterable[Request], limits: Limits) -> list[RequestFile]:
-    """Write requests into as few files as the limits and their models allow, each in the order of its ids.
+    """Write requests into as few files as the limits and their models allow, sorted by id.
 
-    Ids are unique and begin their lines, so this is the order of the lines, too; no line is held in memory.
+    Ids are unique and start their lines, so the lines are sorted, too; no line is held in memory.
     """
     files: list[RequestFile] = []
     waiting: list[Request] = []
@@ -93,14 +93,14 @@ def _write(folder: Path, requests: Sequence[Request]) -> RequestFile:
 
 
 type Deliver = Callable[[Request, Body | Failure], None]
-"""Whoever is told what became of each request: the body of its answer, or its failure."""
+"""Callback for the result of a request: the body of its answer, or its failure."""
 
 
 @dataclass(slots=True)
-class Carrier:
-    """Carries files through a `Batches`. `sleep` and `clock` are parameters so that tests need not wait.
+class BatchTransport:
+    """Sends request files to a batch service and delivers the answers.
 
-    `usage` adds up what the collected answers were billed for, to this process or to one before it.
+    `sleep` and `clock` are parameters for tests. `usage` sums the usage of all answers, adopted batches included.
     """
 
     batches: Batches
@@ -109,38 +109,38 @@ class Carrier:
     clock: Clock
     usage: Usage = field(default_factory=Usage)
 
-    async def carry(self, file: RequestFile, deliver: Deliver) -> None:
-        """Have every request of a file answered or failed, and each told once. Raises `ServiceError`."""
+    async def send(self, file: RequestFile, deliver: Deliver) -> None:
+        """Submit or adopt the batch of a file, and deliver one result per request. Raises `ServiceError`."""
         since = self.clock() - REMEMBERED
         for number in count(1):
             label = file.digest if number == 1 else f"{file.digest}-{number}"
             job = await self.batches.find(label, since)
-            # What a batch that this call waits for cannot answer has failed; one that had ended before may be mended.
-            mended = job is not None and job.terminal
-            job = await self._ended(job or await self._begun(file, label, since))
+            # Unanswered requests of a batch that this call waits for have failed; those of a finished one are retried.
+            adopted = job is not None and job.terminal
+            job = await self._wait(job or await self._submit(file, label, since))
             refused = refusal(job)
-            if refused and not mended:
-                raise refused  # whoever asks again finds this batch ended, takes what it holds and mends the rest
-            again = await self._taken_in(file, job, deliver, mended=mended)
+            if refused and not adopted:
+                raise refused  # the next call adopts this batch, uses its answers and retries the rest
+            again = await self._collect(file, job, deliver, adopted=adopted)
             if not again:
                 return
             file = _write(file.folder / "again", again)
 
-    async def _begun(self, file: RequestFile, label: str, since: datetime) -> BatchJob:
-        """The batch of a label. The list may lag behind a process that ended just now, so it is looked at twice."""
+    async def _submit(self, file: RequestFile, label: str, since: datetime) -> BatchJob:
+        """Return the batch of a label. The list may lag behind a process that just ended, so it is read twice."""
         file_id = await upload(self.batches, file.path, self.sleep)
-        job = await self._looked_for_again(label, since)
+        job = await self._find_later(label, since)
         if job is not None:
             return job
         job, doubtful = await create_once(self.batches, file_id, Submission(label, since, _metadata(file)), self.sleep)
-        # Should an earlier one show itself after all, the search adopts that one and cancels the later.
-        return (doubtful and await self._looked_for_again(label, since)) or job
+        # If an earlier batch appears after all, the look-up adopts it and cancels the later one.
+        return (doubtful and await self._find_later(label, since)) or job
 
-    async def _looked_for_again(self, label: str, since: datetime) -> BatchJob | None:
+    async def _find_later(self, label: str, since: datetime) -> BatchJob | None:
         await self.sleep(LIST_LAG)
         return await self.batches.find(label, since)
 
-    async def _ended(self, job: BatchJob) -> BatchJob:
+    async def _wait(self, job: BatchJob) -> BatchJob:
         pause = FIRST_PAUSE
         while not job.terminal:
             await self.sleep(min(pause, self.poll_interval))
@@ -148,8 +148,8 @@ class Carrier:
             job = await self.batches.retrieve(job.id)
         return job
 
-    async def _taken_in(self, file: RequestFile, job: BatchJob, deliver: Deliver, *, mended: bool) -> list[Request]:
-        """Tell what became of each request; where it is to be mended, return what is worth asking again instead."""
+    async def _collect(self, file: RequestFile, job: BatchJob, deliver: Deliver, *, adopted: bool) -> list[Request]:
+        """Deliver the results; for a finished batch, return the requests to retry instead."""
         output, errors = ChunkFolder(file.folder).answers
         await download(self.batches, job, (output, errors), self.sleep)
         expected = (
@@ -160,13 +160,13 @@ class Carrier:
             for page in batched(settle(expected, index, _unparsed, unanswered(job)), _PAGE):
                 for outcome in page:
                     request, result = file.requests[outcome.ordinal], _result(outcome)
-                    if mended and isinstance(result, Failure) and _can_be_mended(result):
+                    if adopted and isinstance(result, Failure) and _is_retryable(result):
                         again.append(
                             replace(request, attempt=result.attempt + 1, cap_doublings=result.next_cap_doublings)
                         )
                     else:
                         deliver(request, result)
-                await asyncio.sleep(0)  # whoever was answered goes on, so that answers do not pile up
+                await asyncio.sleep(0)  # lets the callers continue, so that answers do not pile up
         return again
 
     def _add(self, _: str, usage: Usage) -> None:
@@ -174,18 +174,18 @@ class Carrier:
 
 
 def _metadata(file: RequestFile) -> Mapping[str, str]:
-    """What a look at the service's own list should tell."""
+    """Return the metadata of a batch for the service's own list."""
     components = sorted({request.envelope.component for request in file.requests})
     return {"run": LIBRARY, "components": ",".join(components)[:METADATA_LENGTH]}
 
 
 def _unparsed(_: str, body: Body) -> Body:
-    """Every asker parses its own answer: only its request knows the shape."""
+    """Leave the body as it is: each request parses its own answer."""
     return body
 
 
-def _can_be_mended(failure: Failure) -> bool:
-    """Whether asking again is of use; a rejected batch was not even begun, and not paid for."""
+def _is_retryable(failure: Failure) -> bool:
+    """Whether a retry may succeed; a rejected batch was never started and not billed."""
     return failure.repeatable or failure.reason is FailureReason.REJECTED
 
 
