@@ -30,7 +30,7 @@ def test_an_interrupt_leaves_the_screen_whole(paused: Shell) -> None:
         assert echoes(terminal)
     assert "^C" not in terminal.text
     assert "abc" not in terminal.text
-    assert "Stopped before the end" in terminal.text
+    assert "Stopped early" in terminal.text
     assert terminal.text.rstrip().endswith("batch-synth resume --checkpoint words.checkpoint.json")
 
 

@@ -316,7 +316,7 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
     await show_word("recieve", place)
     assert "add --language fr" in capsys.readouterr().err
     await show_word("zzzzz", place)
-    assert capsys.readouterr().err == "There is no entry for 'zzzzz' in the language en.\n"
+    assert capsys.readouterr().err == "No entry for 'zzzzz' in language en.\n"
 
 
 @pytest.mark.parametrize("word", ["", "$where", "\u001b[2J", "x" * 5000, ".*", "字"])
