@@ -20,7 +20,7 @@ from floridify_batch.components.change import Update, Writes
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.providers.interface import TERMINAL
-from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunBegan
+from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunStarted
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.words.entry import DocId, Entry, Word
 
@@ -160,7 +160,7 @@ def _station_after(event: Event) -> Station | None:
             return _AFTER_MOVE.get(ChunkState(state))
         case BatchPolled(status=status):
             return Station.DOWNLOADING if status in TERMINAL else Station.RETURNING
-        case RunBegan() | ListRead():
+        case RunStarted() | ListRead():
             return Station.BUILDING
     return None
 

@@ -23,7 +23,7 @@ from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import polled
-from floridify_batch.run.event import Noticed, RunBegan, WordFailed
+from floridify_batch.run.event import Notice, RunStarted, WordFailed
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.resources import Secrets
 from floridify_batch.timing import Clock, Sleep, utc_now
@@ -50,7 +50,7 @@ def view_of(
     since = datetime.fromtimestamp(ledger.start_time, UTC)
     settings, samples = ledger.run.settings, tuple((examples or {}).values())
     mode = "immediate" if settings.immediate else "batch"
-    began = RunBegan(ledger.run.id, settings.model, mode, False, ledger.totals(), ledger.failures(), samples, since)
+    began = RunStarted(ledger.run.id, settings.model, mode, False, ledger.totals(), ledger.failures(), samples, since)
     failed = list(ledger.failed_words.items())[-WORDS_SHOWN:]
     known = before.flights if before else {}
     view = replace(
@@ -164,7 +164,7 @@ async def watch(
         view = await watched.poll(batches)
         with LiveDisplay(console, utc_now, view) as display:
             if unavailable:
-                display.notify(Noticed(f"No status of the batches in flight: {unavailable}"))
+                display.notify(Notice(f"No status of the batches in flight: {unavailable}"))
             while display.view.ended_at is None:
                 await sleep(POLL_SECONDS)
                 display.show(await watched.poll(batches))

@@ -12,11 +12,11 @@ from floridify_batch.run.event import (
     ChunkSettled,
     Event,
     ListRead,
-    Noticed,
+    Notice,
     PartStored,
     Progressed,
-    RunBegan,
     RunEnded,
+    RunStarted,
     Totals,
     Transferred,
     Waiting,
@@ -29,7 +29,7 @@ WORDS_LOGGED = 20
 
 _PAUSE = timedelta(seconds=10)
 _STEADY = (Progressed, ListRead, Transferred, PartStored)
-_QUIET = (Noticed, WordFailed, RunEnded)
+_QUIET = (Notice, WordFailed, RunEnded)
 
 
 def write_line(stream: TextIO, line: str) -> None:
@@ -103,7 +103,7 @@ class LogDisplay:
 def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR0911 - one case for each event
     """An event as a sentence; `view` is the view after it."""
     match event:
-        case RunBegan():
+        case RunStarted():
             verb = "resumed" if event.resumed else "started"
             return f"Run {event.run} {verb}: {event.model}, {event.mode}; {_counts(event.totals)}"
         case Progressed(totals):
@@ -117,7 +117,7 @@ def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR091
             return _settled(event)
         case WordFailed(word, reason):
             return f"Failed: {word}: {reason}"
-        case Noticed(text):
+        case Notice(text):
             return text
         case RunEnded(totals=totals):
             return f"{view.activity}: {_counts(totals)}"

@@ -17,7 +17,7 @@ from floridify_batch.display.live_screen import render
 from floridify_batch.display.log_output import LogDisplay
 from floridify_batch.display.text import lines_of, plain
 from floridify_batch.display.view import RunView
-from floridify_batch.run.event import Event, Noticed
+from floridify_batch.run.event import Event, Notice
 from floridify_batch.timing import Clock
 
 
@@ -62,7 +62,7 @@ class LiveDisplay:
     def notify(self, event: Event) -> None:
         """Show an event; a notice is printed above the screen. A closed terminal is ignored."""
         self.view = self.view.apply(event, self._clock())
-        if isinstance(event, Noticed):
+        if isinstance(event, Notice):
             lines = lines_of(plain(event.text), self._console.size.width)
             self._frame.above("".join(f"{line}\n" for line in lines))
 

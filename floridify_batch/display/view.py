@@ -17,11 +17,11 @@ from floridify_batch.run.event import (
     ChunkSettled,
     Event,
     ListRead,
-    Noticed,
+    Notice,
     PartStored,
     Progressed,
-    RunBegan,
     RunEnded,
+    RunStarted,
     Totals,
     Transferred,
     Waiting,
@@ -145,7 +145,7 @@ class RunView:
     def apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
         """The view after an event at time `now`."""
         match event:
-            case RunBegan():
+            case RunStarted():
                 return self._begin(event, now)
             case Progressed():
                 return replace(self, totals=event.totals)
@@ -168,18 +168,18 @@ class RunView:
                 return replace(self, activity=event.reason, work=None, waiting=True)
             case RunEnded():
                 return self._end(event, now)
-            case Noticed():
+            case Notice():
                 return self
 
     def doing(self, activity: str, work: Work | None = None) -> "RunView":
         """The view with another activity and its progress."""
         return replace(self, activity=activity, work=work, waiting=False)
 
-    def _begin(self, event: RunBegan, now: datetime) -> "RunView":
+    def _begin(self, event: RunStarted, now: datetime) -> "RunView":
         activity = "Resuming" if event.resumed else "Reading the word list"
         begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
         examples = {sample.kind: sample for sample in event.samples}
-        return replace(begun, activity=activity, failures=event.failures, examples=examples, since=event.since)
+        return replace(begun, activity=activity, failures=event.failures, examples=examples, since=event.started_at)
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)

@@ -22,7 +22,7 @@ from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle
 from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import download, refusal, unanswered
-from floridify_batch.run.event import ChunkSettled, Noticed, PartStored, Waiting
+from floridify_batch.run.event import ChunkSettled, Notice, PartStored, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkerPool, map_in_order
@@ -78,7 +78,7 @@ def _tell(run: Run, record: ChunkRecord, why: str) -> None:
 
 async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
     """A batch that the service no longer knows: its requests are failed, and nobody pays for them again unasked."""
-    run.observer.notify(Noticed(f"Chunk {record.number} is lost: {why}"))
+    run.observer.notify(Notice(f"Chunk {record.number} is lost: {why}"))
     detail = f"batch {record.batch_id} is lost: {why}"
     record = run.move(
         record,
@@ -161,7 +161,7 @@ def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
     billed = record.service_usage
     if billed and (billed.input, billed.output) != (usage.input, usage.output):
         run.observer.notify(
-            Noticed(
+            Notice(
                 f"Chunk {record.number}: the service counts {billed.input:,} tokens in and {billed.output:,} out for "
                 f"its batch; its answers add up to {usage.input:,} and {usage.output:,}, which is what the cost is "
                 "reckoned from."
@@ -172,7 +172,7 @@ def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
 def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:
     if index.unreadable or index.repeated:
         run.observer.notify(
-            Noticed(
+            Notice(
                 f"Chunk {record.number}: of {index.lines:,} lines in the answer files, {index.unreadable:,} could not "
                 f"be read and {index.repeated:,} answered something a second time."
             )
@@ -250,7 +250,7 @@ def _cut_smaller(run: Run, record: ChunkRecord) -> ChunkRecord:
     half = max(1, record.input_tokens // 2)
     run.ledger.token_limit = min(run.ledger.token_limit or half, half)
     run.observer.notify(
-        Noticed(
+        Notice(
             f"Chunk {record.number} alone passes the account's limit of queued tokens; "
             f"it is cut again into chunks of at most {run.ledger.token_limit:,} tokens."
         )

@@ -14,7 +14,7 @@ from floridify_batch.providers.interface import BatchJob
 from floridify_batch.retry import FULL_QUEUE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
 from floridify_batch.run.collector import collect, lose, split, store
-from floridify_batch.run.event import BatchPolled, Noticed, RunBegan, RunEnded
+from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
@@ -77,7 +77,7 @@ class Driver:
         """Work from the first event to the last."""
         run = self._run
         run.observer.notify(
-            RunBegan(
+            RunStarted(
                 run.ledger.run.id,
                 run.ledger.run.settings.model,
                 run.mode,
@@ -199,7 +199,7 @@ class Driver:
     def _tell_of_wall(self) -> None:
         sentence = limit_reached(self._run.ledger)
         if sentence and not self._told_of_wall:
-            self._run.observer.notify(Noticed(sentence))
+            self._run.observer.notify(Notice(sentence))
         self._told_of_wall = True
 
     def _may_queue(self, record: ChunkRecord) -> bool:

@@ -1,7 +1,7 @@
-"""What happens in a run, as frozen values; whoever wants to know is an `Observer`. Silent by default.
+"""Events of a run, as frozen values, and the `Observer` protocol that receives them.
 
-An event states how things are, not how they changed, wherever it can: a display that missed one is right again with
-the next.
+Wherever possible, an event states the current figures rather than a change, so that a display that missed one is
+correct again with the next.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from floridify_batch.timing import Direction
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of the whole run. `requests` = answered + failed + open; `cost` is None where it is unknown.
+    """The figures of the whole run. `requests` = answered + failed + pending; `cost` is None if it is unknown.
 
-    `retried`: how many of the requests ask for something that had failed before.
+    `retried`: the requests that retry a failed one.
     """
 
     words: int = 0
@@ -39,16 +39,13 @@ class Totals:
 
     @property
     def open_requests(self) -> int:
-        """Requests that were written down and have no outcome yet."""
+        """Requests without an outcome."""
         return self.requests - self.answered - self.failed_requests
 
 
 @dataclass(frozen=True, slots=True)
-class RunBegan:
-    """A run begins, or goes on where it was stopped. `failures` by kind, and one of each kind in `samples`.
-
-    `since` is when the run began first, aware UTC.
-    """
+class RunStarted:
+    """A run starts or resumes. `samples`: a failure of each kind; `started_at`: the first start of the run."""
 
     run: str
     model: str
@@ -57,19 +54,19 @@ class RunBegan:
     totals: Totals
     failures: Mapping[str, int] = field(default_factory=dict)
     samples: tuple[Failure, ...] = ()
-    since: datetime | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """Words or requests have been counted anew."""
+    """The figures of the run have changed."""
 
     totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
 class ListRead:
-    """How far the word list has been planned."""
+    """Words of the list that have been planned."""
 
     done: int
     total: int
@@ -77,7 +74,7 @@ class ListRead:
 
 @dataclass(frozen=True, slots=True)
 class ChunkMoved:
-    """A chunk is in another state of the ledger."""
+    """A chunk has moved to another state."""
 
     chunk: int
     state: str
@@ -89,7 +86,7 @@ class ChunkMoved:
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """How much of a chunk's present file is on the other side, in bytes; `total` is 0 where it is not known."""
+    """Progress of an upload or download of a chunk's file in bytes; `total` is 0 if it is unknown."""
 
     chunk: int
     direction: Direction
@@ -99,7 +96,7 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class PartStored:
-    """How many of a chunk's requests have been settled and, where they were answered, stored."""
+    """Requests of a chunk whose results are processed and stored."""
 
     chunk: int
     done: int
@@ -108,7 +105,7 @@ class PartStored:
 
 @dataclass(frozen=True, slots=True)
 class BatchPolled:
-    """What the service says of a batch. `total` is 0 while the service has not counted; times are aware UTC."""
+    """The status of a batch as reported by the service; `total` is 0 until it has counted. Times are aware UTC."""
 
     chunk: int
     batch_id: str
@@ -122,9 +119,9 @@ class BatchPolled:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSettled:
-    """Every request of a chunk has its outcome, and the answers are stored. `samples`: a few of the failures.
+    """All results of a chunk are processed and stored. `samples`: examples of its failures.
 
-    `dropped`: items of lists that were left out because they, and only they, were bad.
+    `dropped`: invalid list items that were discarded from otherwise valid answers.
     """
 
     chunk: int
@@ -138,7 +135,7 @@ class ChunkSettled:
 
 @dataclass(frozen=True, slots=True)
 class WordFailed:
-    """A word for which nothing more can be asked, though something is missing."""
+    """A word has failed for good, for `reason`."""
 
     word: str
     reason: str
@@ -146,21 +143,21 @@ class WordFailed:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing can be done but wait: for the service, or for the database to come back."""
+    """The run waits for the service or the database."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
-    """Something that the user should know and need not act on."""
+class Notice:
+    """Information that requires no action."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run is over, or was stopped; `complete` where every word is processed or failed."""
+    """The session has ended; `complete`: every word is processed or failed."""
 
     complete: bool
     stopped: bool
@@ -168,7 +165,7 @@ class RunEnded:
 
 
 type Event = (
-    RunBegan
+    RunStarted
     | Progressed
     | ListRead
     | ChunkMoved
@@ -178,20 +175,20 @@ type Event = (
     | ChunkSettled
     | WordFailed
     | Waiting
-    | Noticed
+    | Notice
     | RunEnded
 )
 
 
 class Observer(Protocol):
-    """Whoever is told."""
+    """A receiver of events."""
 
     def notify(self, event: Event) -> None:
-        """Take note of an event; must neither raise nor wait."""
+        """Handle an event; must neither raise nor block."""
 
 
 class Silent:
-    """An observer that takes no note."""
+    """An observer that ignores events."""
 
     def notify(self, event: Event) -> None:
         """Do nothing."""

@@ -104,7 +104,7 @@ def test_a_program_reads_lines_of_json(shell: Shell) -> None:
     said = shell.run(*RUN, "--output", "json")
     assert said.code == 0
     events: list[dict[str, Any]] = [json.loads(line) for line in said.out.splitlines()]
-    assert (events[0]["event"], events[-1]["event"]) == ("run_began", "run_ended")
+    assert (events[0]["event"], events[-1]["event"]) == ("run_started", "run_ended")
     assert {"chunk_moved", "transferred", "batch_polled", "part_stored", "chunk_settled"} <= {
         each["event"] for each in events
     }

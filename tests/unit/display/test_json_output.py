@@ -29,7 +29,7 @@ from floridify_batch.pipeline.estimate import (
     Span,
     estimated,
 )
-from floridify_batch.run.event import BatchPolled, ChunkSettled, Event, Noticed, RunBegan, Totals, WordFailed
+from floridify_batch.run.event import BatchPolled, ChunkSettled, Event, Notice, RunStarted, Totals, WordFailed
 from tests.unit.display.test_panels import events
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ def test_a_reader_that_has_gone_away_stops_nothing() -> None:
     """A stream that was closed does not stop the run."""
     out = io.StringIO()
     out.close()
-    JsonDisplay(out, lambda: NOON).notify(Noticed("unheard"))
+    JsonDisplay(out, lambda: NOON).notify(Notice("unheard"))
 
 
 def fields_in_the_row_of(name: str) -> list[str]:
@@ -176,8 +176,8 @@ def test_every_event_and_field_is_documented(kind: type) -> None:
         ("`now` and `later`", Expectation),
         ("`output` and `cost`", Span),
         ("`output` and `cost`", Output),
-        ("what a component is asked", ComponentQuote),
-        ("a chunk's size", ChunkQuote),
+        ("estimate of a component", ComponentQuote),
+        ("size of a chunk", ChunkQuote),
         ("`sampled`", Sampled),
     ],
 )
@@ -195,7 +195,7 @@ def test_every_reason_of_a_failure_is_documented() -> None:
 def test_no_other_event_is_documented() -> None:
     """An event that there is no more would have to stay: the document promises it."""
     table = DOCUMENT.split("## Events")[1].split("## Objects")[0]
-    assert set(re.findall(r"^\| `(\w+)` \| (?!it says)", table, re.MULTILINE)) == {event_name(kind) for kind in KINDS}
+    assert set(re.findall(r"^\| `(\w+)` \| (?!meaning)", table, re.MULTILINE)) == {event_name(kind) for kind in KINDS}
 
 
 def test_the_examples_of_the_document_are_real() -> None:
@@ -210,6 +210,6 @@ def test_the_examples_of_the_document_are_real() -> None:
 def test_the_view_is_kept_for_the_end() -> None:
     """Whoever shows the events knows how the run stands, as every display does."""
     display = JsonDisplay(io.StringIO(), lambda: NOON)
-    display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+    display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
     display.notify(WordFailed("cat", "refused"))
     assert display.view.failed_words == (WordFailed("cat", "refused"),)

@@ -43,11 +43,11 @@ from floridify_batch.run.event import (
     ChunkSettled,
     Event,
     ListRead,
-    Noticed,
+    Notice,
     PartStored,
     Progressed,
-    RunBegan,
     RunEnded,
+    RunStarted,
     Totals,
     Transferred,
     Waiting,
@@ -110,7 +110,7 @@ totals = st.builds(
 ids = st.none() | texts
 states = st.sampled_from(["PLANNED", "SUBMITTING", "SUBMITTED", "ANSWERED", "STORED", "DONE", "SPLIT", "LOST"])
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(RunBegan, texts, texts, texts, st.booleans(), totals),
+    st.builds(RunStarted, texts, texts, texts, st.booleans(), totals),
     st.builds(Progressed, totals),
     st.builds(ListRead, figures, figures),
     st.builds(ChunkMoved, st.integers(1, 20), states, figures, figures, figures, ids),
@@ -175,7 +175,7 @@ def test_a_full_run_fits_80_by_24() -> None:
 def test_screens_hold_what_happens() -> None:
     """A screen tells the activity, the deadline, the state of each batch, and one failure of each kind."""
     view = view_of(
-        RunBegan("run-1", "gpt-5-mini", "batch", False, Totals(words=10, requests=400)),
+        RunStarted("run-1", "gpt-5-mini", "batch", False, Totals(words=10, requests=400)),
         ChunkMoved(1, "SUBMITTED", 10, 400, 9000, "batch_1"),
         polled(1, 100),
         settled("It declined.", refused=2),
@@ -193,7 +193,7 @@ def test_screens_hold_what_happens() -> None:
 def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
     """Escape codes of words and messages don't reach the output, and markup in them is shown as it is."""
     view = view_of(
-        RunBegan(HOSTILE, HOSTILE, HOSTILE, False, Totals(words=1)),
+        RunStarted(HOSTILE, HOSTILE, HOSTILE, False, Totals(words=1)),
         ChunkMoved(1, HOSTILE, 1, 1, 1, HOSTILE),
         ChunkSettled(1, 0, {HOSTILE: 1}, (Failure(HOSTILE, FailureReason.HTTP, HOSTILE),), Usage(), None),
         WordFailed(HOSTILE, HOSTILE),
@@ -352,7 +352,7 @@ def test_an_immediate_run_is_priced_as_one() -> None:
 def test_a_summary_says_what_to_type_next() -> None:
     """A stopped run says so, and how to go on; failures are shown with the command that lists them."""
     totals = Totals(10, 6, 1, 90, 60, 5, Usage(7, 0, 8, 0), Decimal("0.25"))
-    view = view_of(RunBegan("r", "m", "batch", False, Totals()), RunEnded(False, True, totals))
+    view = view_of(RunStarted("r", "m", "batch", False, Totals()), RunEnded(False, True, totals))
     panel = seen(
         summary_panel(view, NOON, commands=NextCommands("batch-synth show cat", failures="batch-synth failures"))
     )
@@ -370,7 +370,7 @@ def test_a_summary_tells_a_sitting_from_the_run() -> None:
     """After a resume, what this session added stands beside the figures of the whole run, and their times differ."""
     start = Totals(10, 4, 1, 50, 40, 5, Usage(1000, 0, 100, 0), Decimal(2))
     end = Totals(10, 9, 1, 90, 80, 6, Usage(3000, 0, 300, 0), Decimal(5), 6)
-    begun = RunBegan("r", "m", "batch", True, start, since=NOON - timedelta(hours=9))
+    begun = RunStarted("r", "m", "batch", True, start, started_at=NOON - timedelta(hours=9))
     view = view_of(begun).apply(RunEnded(True, False, end), NOON + timedelta(minutes=5))
     panel = seen(summary_panel(view, NOON + timedelta(hours=1)))
     for figures in (
@@ -508,8 +508,8 @@ def test_a_run_that_ended_leaves_no_screen() -> None:
     """At the end the screen goes away, for the summary says the same; notices stand where it was, once."""
     console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:
-        display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
-        display.notify(Noticed("Two lines [bold]skipped[/bold]\x1b[2J"))
+        display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
+        display.notify(Notice("Two lines [bold]skipped[/bold]\x1b[2J"))
         display.notify(RunEnded(True, False, Totals(words=2, processed=2, requests=2, answered=2)))
     assert "╭" in terminal.log
     assert list(filter(None, terminal.lines)) == ["Two lines [bold]skipped[/bold]"]
@@ -519,7 +519,7 @@ def test_a_run_that_broke_off_leaves_its_screen() -> None:
     """Where an error ends a run, the last screen stands above the error, and the cursor is below it."""
     console, terminal = on_paper()
     with suppress(ConnectionError), LiveDisplay(console, Clock()) as display:
-        display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+        display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
         display.notify(Waiting("The database does not answer"))
         raise ConnectionError
     terminal.write("gone")
@@ -532,7 +532,7 @@ def test_what_others_print_goes_above_the_screen() -> None:
     """Lines that are printed or logged meanwhile stand above the frame, whole, and the frame stays closed."""
     console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:
-        display.notify(RunBegan("run-1", "m", "batch", False, Totals(words=2)))
+        display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
         typer.echo("A line")
         print("half ", end="", file=sys.stderr)  # noqa: T201  as a library might
         assert not any("half" in line for line in terminal.lines)
@@ -603,7 +603,7 @@ def test_a_log_line_stands_alone() -> None:
     """A line has its moment in UTC and one whole sentence, and nothing that a terminal would obey."""
     lines = logged(
         Clock(),
-        RunBegan("run-1", "gpt-5-mini", "batch", True, Totals(words=1200, processed=1000)),
+        RunStarted("run-1", "gpt-5-mini", "batch", True, Totals(words=1200, processed=1000)),
         polled(3, 100),
         WordFailed("cat", HOSTILE),
         RunEnded(True, False, Totals(words=1200, processed=1200)),
@@ -668,11 +668,11 @@ def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
 
 def test_a_quiet_log_tells_what_went_wrong_and_the_end() -> None:
     """Of a run that goes well, a quiet log has the last line alone; what went wrong is told, too."""
-    well = (RunBegan("r", "m", "batch", False, Totals(words=1)), polled(1, 5), Progressed(Totals(words=1)))
+    well = (RunStarted("r", "m", "batch", False, Totals(words=1)), polled(1, 5), Progressed(Totals(words=1)))
     end = RunEnded(True, False, Totals(words=1, processed=1, requests=3, answered=3))
     out = io.StringIO()
     with display_for("quiet", Console(file=out), out, Clock()) as display:
-        for event in (*well, Noticed("Chunk 3 is lost"), WordFailed("cat", "refused"), polled(1, 6), end):
+        for event in (*well, Notice("Chunk 3 is lost"), WordFailed("cat", "refused"), polled(1, 6), end):
             display.notify(event)
     lines = [line.partition("  ")[2] for line in out.getvalue().splitlines()]
     assert lines == [
@@ -749,4 +749,4 @@ def test_an_observer_never_raises() -> None:
     """A stream that was closed does not stop the run."""
     out = io.StringIO()
     out.close()
-    LogDisplay(out, Clock()).notify(Noticed("unheard"))
+    LogDisplay(out, Clock()).notify(Notice("unheard"))

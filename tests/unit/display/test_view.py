@@ -24,11 +24,11 @@ from floridify_batch.run.event import (
     ChunkSettled,
     Event,
     ListRead,
-    Noticed,
+    Notice,
     PartStored,
     Progressed,
-    RunBegan,
     RunEnded,
+    RunStarted,
     Totals,
     Transferred,
     Waiting,
@@ -60,8 +60,8 @@ def told(*events: tuple[datetime, Event]) -> RunView:
     return view
 
 
-def began(totals: Totals | None = None, *, resumed: bool = False) -> RunBegan:
-    return RunBegan("run-1", "gpt-5-mini", "batch", resumed, totals or Totals(words=100))
+def began(totals: Totals | None = None, *, resumed: bool = False) -> RunStarted:
+    return RunStarted("run-1", "gpt-5-mini", "batch", resumed, totals or Totals(words=100))
 
 
 parts = st.integers(0, 10**6)
@@ -85,7 +85,7 @@ some_failure = st.builds(
 )
 chunks = st.integers(1, 12)
 some_event: st.SearchStrategy[Event] = st.one_of(
-    st.builds(RunBegan, some_text, some_text, some_text, st.booleans(), some_totals),
+    st.builds(RunStarted, some_text, some_text, some_text, st.booleans(), some_totals),
     st.builds(Progressed, some_totals),
     st.builds(ListRead, parts, parts),
     st.builds(ChunkMoved, chunks, st.sampled_from(STATES), parts, parts, parts, st.none() | some_text),
@@ -113,7 +113,7 @@ some_event: st.SearchStrategy[Event] = st.one_of(
     st.builds(PartStored, chunks, parts, parts),
     st.builds(WordFailed, some_text, some_text),
     st.builds(Waiting, some_text),
-    st.builds(Noticed, some_text),
+    st.builds(Notice, some_text),
     st.builds(RunEnded, st.booleans(), st.booleans(), some_totals),
 )
 some_events = st.lists(some_event, max_size=30)
@@ -344,7 +344,7 @@ def test_other_figures_are_readable() -> None:
 def test_failures_are_those_of_the_whole_run() -> None:
     """After a resume, the failures by kind add up to the failed requests of the whole run, not of this sitting."""
     totals = Totals(words=10, requests=80, answered=60, failed_requests=14)
-    begun = RunBegan("run-1", "gpt-5-mini", "batch", True, totals, {"http 500": 9, "refused": 5})
+    begun = RunStarted("run-1", "gpt-5-mini", "batch", True, totals, {"http 500": 9, "refused": 5})
     view = RunView().apply(begun, NOON)
     view = view.apply(ChunkSettled(2, 4, {"refused": 2}, (), Usage(), None), NOON)
     assert view.failures == {"http 500": 9, "refused": 7}

@@ -15,7 +15,7 @@ from floridify_batch.display.cost_table import costs_panel
 from floridify_batch.display.json_output import costs_object
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_of
 from floridify_batch.run.driver import Driver
-from floridify_batch.run.event import Noticed
+from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import Ledger
 from tests.fakes import End, FakeBatch, MemoryStore, Recorder, Scenario, Service
 
@@ -65,7 +65,7 @@ async def test_the_services_count_differs(tmp_path: Path) -> None:
     """Where the service counts other tokens for a batch than its answers add up to, it is told at once, and shown."""
     recorder = Recorder()
     ledger = await traveled(tmp_path, Counting(odd=7), recorder)
-    told = [event.text for event in recorder.of(Noticed)]
+    told = [event.text for event in recorder.of(Notice)]
     assert told[0].startswith("Chunk 1: the service counts 407 tokens in and 80 out")
     assert ledger.totals().usage.input == 600
     assert "Batch 2: the service reports 207 input" in " ".join(seen(costs_panel(costs_of(ledger), 120), 120).split())
@@ -77,7 +77,7 @@ async def test_the_services_count_agrees(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         recorder = Recorder()
         ledger = await traveled(tmp_path / name, service, recorder)
-        assert recorder.of(Noticed) == []
+        assert recorder.of(Notice) == []
         assert "service counts" not in seen(costs_panel(costs_of(ledger), 80))
 
 

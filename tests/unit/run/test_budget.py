@@ -12,7 +12,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import Capabilities
 from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reached, rate_of
 from floridify_batch.run.driver import Driver, Ending
-from floridify_batch.run.event import Noticed
+from floridify_batch.run.event import Notice
 from floridify_batch.run.state import Run
 from tests.fakes import End, MemoryStore, Recorder, Scenario, Service
 
@@ -121,7 +121,7 @@ async def test_it_is_told_once(tmp_path: Path) -> None:
     recorder = Recorder()
     place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
     await Driver(run_of(place, "4.5", recorder=recorder)).process()
-    told = [event.text for event in recorder.events if isinstance(event, Noticed) and "--max-cost" in event.text]
+    told = [event.text for event in recorder.events if isinstance(event, Notice) and "--max-cost" in event.text]
     assert len(told) == 1
     assert "would pass it" in told[0]
 

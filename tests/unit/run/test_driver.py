@@ -23,7 +23,7 @@ from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
 from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.retry import SUBMISSION
 from floridify_batch.run.driver import Driver, Ending
-from floridify_batch.run.event import ChunkSettled, Noticed, Progressed, RunBegan, RunEnded, Waiting, WordFailed
+from floridify_batch.run.event import ChunkSettled, Notice, Progressed, RunEnded, RunStarted, Waiting, WordFailed
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
@@ -169,7 +169,7 @@ async def test_what_is_told(tmp_path: Path) -> None:
     """A run tells of its beginning, of each chunk's end and of its own, with the figures of the whole."""
     recorder = Recorder()
     await drive(scenario(tmp_path, "bank", Service()), recorder=recorder)
-    assert [event.resumed for event in recorder.of(RunBegan)] == [False]
+    assert [event.resumed for event in recorder.of(RunStarted)] == [False]
     assert [(event.answered, dict(event.failures)) for event in recorder.of(ChunkSettled)] == [(4, {})]
     (ended,) = recorder.of(RunEnded)
     assert (ended.complete, ended.stopped, ended.totals.processed) == (True, False, 1)
@@ -274,7 +274,7 @@ async def test_a_batch_that_is_not_known_any_more(tmp_path: Path) -> None:
     _, ledger = await drive(scene, recorder=recorder)
     assert scene.service.sizes == [4]
     assert "batch batch_1 is lost: No such batch." in ledger.failed_words["bank"]
-    assert any("lost" in event.text for event in recorder.of(Noticed))
+    assert any("lost" in event.text for event in recorder.of(Notice))
 
 
 async def test_answers_that_are_gone(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
     assert set(scene.service.answered.values()) == {1}
     assert ledger.token_limit == ledger.chunk(1).input_tokens // 2
     assert ledger.totals().requests == 16
-    assert any("cut again" in event.text for event in recorder.of(Noticed))
+    assert any("cut again" in event.text for event in recorder.of(Notice))
 
 
 async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
