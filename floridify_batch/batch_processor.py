@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from pydantic import BaseModel
@@ -36,13 +35,10 @@ from floridify_batch.providers.transfer import download
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Totals
-from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
-from floridify_batch.run.state import Run
+from floridify_batch.run.settings import RunSettings, RunSpec
+from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.settings import database_settings
-from floridify_batch.timing import utc_now
 from floridify_batch.words.entry import clean_word
-from floridify_batch.words.word_list import digest_of, write_normalised
 
 _BATCH_WORDS = 50
 
@@ -161,16 +157,15 @@ class SynthesisBatchProcessor:
         place = Checkpoint(checkpoint)
         async with self._opened_store() as store:
             with place.locked():
-                run = self._run(words, store, place, _settings(self._ai, components, language, poll_interval))
+                settings = _settings(self._ai, components, language, poll_interval)
+                run = await self._run(RunSpec.of(settings, words), store, place)
                 await Driver(run).process()
         return run.ledger.totals()
 
     @asynccontextmanager
     async def _opened_store(self) -> AsyncIterator[EntryStore]:
-        """Yield the given store, or one for the configured database, with its indexes. Raises `UsageError`."""
+        """Yield the given store, or one for the configured database. Raises `UsageError`."""
         if self._store is not None:
-            if isinstance(self._store, MongoStore):
-                await self._store.ensure_indexes()
             yield self._store
             return
         database = database_settings(self._ai)
@@ -182,34 +177,20 @@ class SynthesisBatchProcessor:
         store = MongoStore(database.url, database.name)
         try:
             await store.check()
-            await store.ensure_indexes()
             yield store
         finally:
             await store.close()
 
-    def _run(self, words: list[str], store: EntryStore, place: Checkpoint, settings: RunSettings) -> Run:
-        """Return the run of a checkpoint, or a new one. Raises `CheckpointError` if it belongs to another run."""
-        run_id = token_hex(6)
-        asked = brief_of(settings, run_id)
-        info = RunInfo(
-            id=run_id,
-            settings=settings,
-            words=len(words),
-            list_digest=digest_of(words),
-            template_digest=asked.template_digest,
-        )
+    async def _run(self, spec: RunSpec, store: EntryStore, place: Checkpoint) -> Run:
+        """Resume the run of a checkpoint, or begin one. Raises `CheckpointError` if it belongs to another run."""
         ledger = place.load()
         if ledger is None:
-            ledger = Ledger(start_time=utc_now().timestamp(), run=info)
-            place.create_folder()
-            write_normalised(words, place.words_path)
-            place.save(ledger)
-        elif differences := ledger.run.differences(info):
+            return await begin_run(spec, place, self._batches, store)
+        if differences := ledger.run.differences(spec.info):
             raise CheckpointError(
                 f"{place.path} belongs to a run with {' and '.join(differences)}; choose another checkpoint."
             )
-        place.tidy(ledger)
-        return Run(words, ledger, place, asked, self._batches, store)
+        return await resume_run(ledger, spec.words, place, spec.brief, self._batches, store)
 
 
 def _refuse_repeated(words_with_data: Sequence[tuple[str | WordLike, Sequence[DefinitionLike]]]) -> None:

@@ -4,7 +4,6 @@ It is started afresh for every measurement, so that its memory and its CPU time 
 """
 
 import asyncio
-import secrets as randomness
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -118,24 +117,18 @@ async def _prepared(
     """What the command does up to the gate, and the run behind it."""
     from floridify_batch.pipeline.chunk import Limits
     from floridify_batch.pipeline.survey import Survey
-    from floridify_batch.run.ledger import Ledger
-    from floridify_batch.run.resources import run_info
-    from floridify_batch.run.settings import brief_of
-    from floridify_batch.run.state import Run
-    from floridify_batch.timing import utc_now
-    from floridify_batch.words.word_list import read_word_list, write_normalised
+    from floridify_batch.run.settings import RunSpec
+    from floridify_batch.run.state import begin_run
+    from floridify_batch.words.word_list import read_word_list
 
     listed = read_word_list(Path(settings.words_file))
-    run_id = randomness.token_hex(6)
-    asked = brief_of(settings, run_id)
+    spec = RunSpec.of(settings, listed.words)
     watch.at(Station.ESTIMATING)
-    survey = Survey(asked, settings.language, settings.model, Limits(words=settings.batch_size))
+    survey = Survey(spec.brief, settings.language, settings.model, Limits(words=settings.batch_size))
     estimate = await survey.of(listed.words, store, lambda _, __: None)
-    info = run_info(settings, run_id, asked, len(listed.words), listed.digest)
-    ledger = Ledger(start_time=utc_now().timestamp(), run=info)
-    write_normalised(listed.words, place.words_path)
-    place.save(ledger)
-    return Run(listed.words, ledger, place, asked, batches, store, sleep=watch.sleep), estimate
+    run = await begin_run(spec, place, batches, store)
+    run.sleep = watch.sleep
+    return run, estimate
 
 
 async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:

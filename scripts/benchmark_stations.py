@@ -177,6 +177,10 @@ class TimedStore:
         with self._watch.within(Part.READS):
             return await self._store.entries(texts, language)
 
+    async def ensure_indexes(self) -> None:
+        """Create missing indexes."""
+        await self._store.ensure_indexes()
+
     async def ensure_words(self, words: Iterable[Word]) -> None:
         """Make the documents of words that do not exist yet."""
         with self._watch.within(Part.WRITES):

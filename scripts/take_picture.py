@@ -25,13 +25,12 @@ from floridify_batch.display.view import RunView
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Event
-from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.resources import Secrets, opened_batches, opened_store, run_info
-from floridify_batch.run.settings import RunSettings, brief_of
-from floridify_batch.run.state import Run
+from floridify_batch.run.resources import Resources, Secrets
+from floridify_batch.run.settings import RunSettings, RunSpec
+from floridify_batch.run.state import begin_run
 from floridify_batch.sandbox.process import running_sandbox
 from floridify_batch.timing import utc_now
-from floridify_batch.words.word_list import read_word_list, write_normalised
+from floridify_batch.words.word_list import read_word_list
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = ROOT / "scripts" / "demo_data" / "words.txt"
@@ -83,17 +82,16 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
     )
     checkpoint = Checkpoint(folder / "words.checkpoint.json")
     checkpoint.create_folder()
-    asked = brief_of(settings, "example")
-    info = run_info(settings, "b1e0a7c25d94", asked, len(listed.words), listed.digest)
-    ledger = Ledger(start_time=utc_now().timestamp(), run=info)
-    write_normalised(listed.words, checkpoint.words_path)
-    secrets = Secrets("sandbox", mongo_url)
+    spec = RunSpec.of(settings, listed.words, run_id="b1e0a7c25d94")
+    resources = Resources(settings, Secrets("sandbox", mongo_url), checkpoint, notify=print, on_wait=print)
     photographer = Photographer(checkpoint)
     async with (
-        opened_batches(settings, "sandbox", base_url, checkpoint, print) as batches,
-        opened_store(settings, secrets, checkpoint, print, print) as store,
+        resources.opened_batches("sandbox", base_url) as batches,
+        resources.opened_store() as store,
     ):
-        await Driver(Run(listed.words, ledger, checkpoint, asked, batches, store, photographer)).process()
+        run = await begin_run(spec, checkpoint, batches, store)
+        run.observer = photographer
+        await Driver(run).process()
     return photographer
 
 

@@ -350,6 +350,11 @@ class MemoryStore:
         self.seen: dict[DocId, tuple[str, Observed]] = {}
         self.crash = Crash()
         self.applied = 0
+        self.indexed = False
+
+    async def ensure_indexes(self) -> None:
+        """Note that indexes were created."""
+        self.indexed = True
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Self:

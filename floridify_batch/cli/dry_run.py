@@ -24,18 +24,17 @@ from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
-from floridify_batch.run.resources import Secrets, check_same_database, opened_store, place_of
-from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
+from floridify_batch.run.resources import Resources, Secrets, check_same_database
+from floridify_batch.run.settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.worker import tune_garbage_collection
 from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList
 
 
 async def dry_run_of(
-    info: RunInfo,
+    spec: RunSpec,
     secrets: Secrets,
     checkpoint: Checkpoint,
-    brief: Brief,
     listed: WordList,
     stream: TextIO | None = None,
 ) -> int:
@@ -44,11 +43,12 @@ async def dry_run_of(
     With a `stream` it is written there as JSON, else as a panel. Raises `CheckpointError` where `run` would.
     """
     before = checkpoint.load()
-    if before is None or is_replaced(before, info, checkpoint):
+    if before is None or is_replaced(before, spec.info, checkpoint):
         adopted = checkpoint.adopted()
         words, notes = listed.without(adopted.words), [*notes_on(listed), *adopted.notes]
-        estimate = await _estimate(info.settings, secrets, checkpoint, brief, words, notes)
-        return _show(estimate, info.settings, Decimal(0), notes, stream)
+        resources = Resources(spec.info.settings, secrets, checkpoint, notify=say, on_wait=say)
+        estimate = await _estimate(resources, spec.brief, words, notes)
+        return _show(estimate, spec.info.settings, Decimal(0), notes, stream)
     settings, spent = before.run.settings, before.totals().cost
     if before.finished:
         if stream is not None:
@@ -57,8 +57,8 @@ async def dry_run_of(
         return report_finished(before, checkpoint)
     check_same_database(settings, secrets)
     rest, notes = list(_remaining_words(before, checkpoint)), _notes_on_run(before, checkpoint)
-    brief = brief_of(settings, before.run.id)
-    estimate = await _estimate(settings, secrets, checkpoint, brief, rest, notes, before.spent)
+    resources = Resources(settings, secrets, checkpoint, notify=say, on_wait=say)
+    estimate = await _estimate(resources, brief_of(settings, before.run.id), rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, stream)
 
 
@@ -87,22 +87,20 @@ def _notes_on_run(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
 
 
 async def _estimate(
-    settings: RunSettings,
-    secrets: Secrets,
-    checkpoint: Checkpoint,
+    resources: Resources,
     brief: Brief,
     words: Sequence[str],
     notes: list[str],
     spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
     """Estimate these words; without a database, a note says that all of them count as new."""
-    has_database = place_of(settings, secrets, checkpoint).exists
+    has_database = resources.place.exists
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:
-            store = await stack.enter_async_context(opened_store(settings, secrets, checkpoint, say, say))
+            store = await stack.enter_async_context(resources.opened_store())
         tune_garbage_collection()
-        estimate = await estimate_cost(settings, brief, words, store, Console(), spent)
+        estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
     if not has_database:
         notes.append("No database yet: every word counts as new.")
     return estimate

@@ -8,7 +8,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
-from floridify_batch.run.resources import Secrets, required_key, service
+from floridify_batch.run.resources import Resources, Secrets, required_key
 from floridify_batch.timing import Notify, ignore
 
 PATIENCE = 10.0
@@ -38,7 +38,7 @@ async def opened_batches_of(
         raise UsageError("This run uses --immediate; it has no batches at the service.")
     with ExitStack() as stack:
         if settings and checkpoint and settings.sandbox:
-            key, url = stack.enter_context(service(settings, secrets, checkpoint, say, seconds, join=True))
+            key, url = stack.enter_context(Resources(settings, secrets, checkpoint, seconds, say).service(join=True))
         else:
             key, url = required_key(secrets), base_url or (settings.base_url if settings else None)
         batches = OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=notify)

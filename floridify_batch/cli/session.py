@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets as random_tokens
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -26,7 +25,6 @@ from floridify_batch.display.view import RunView
 from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
-from floridify_batch.pipeline.plan import Brief
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
@@ -34,20 +32,12 @@ from floridify_batch.run.crash_point import doom
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Transferred, Waiting
 from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.resources import (
-    Secrets,
-    check_same_database,
-    opened_batches,
-    opened_store,
-    required_key,
-    run_info,
-    service,
-)
-from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
-from floridify_batch.run.state import Run
+from floridify_batch.run.resources import Resources, Secrets, check_same_database, required_key
+from floridify_batch.run.settings import RunSettings, RunSpec, brief_of
+from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.run.worker import opened_worker_pool, tune_garbage_collection
 from floridify_batch.timing import Direction, utc_now
-from floridify_batch.words.word_list import WordList, read_word_list, write_normalised
+from floridify_batch.words.word_list import WordList, read_word_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +83,11 @@ async def opened_resources(
     settings: RunSettings, session: Session, notify: Notifier
 ) -> AsyncIterator[tuple[MongoStore, Batches]]:
     """The open database and the open service of a run."""
-    checkpoint = session.checkpoint
-    with service(settings, session.secrets, checkpoint, say, session.sandbox_seconds) as (key, base_url):
+    resources = Resources(settings, session.secrets, session.checkpoint, session.sandbox_seconds, say, notify)
+    with resources.service() as (key, base_url):
         async with (
-            opened_batches(settings, key, base_url, checkpoint, notify, notify.transferred) as batches,
-            opened_store(settings, session.secrets, checkpoint, say, notify) as store,
+            resources.opened_batches(key, base_url, notify.transferred) as batches,
+            resources.opened_store() as store,
         ):
             if store.layout.describe():
                 say(store.layout.describe())
@@ -112,28 +102,26 @@ async def run(settings: RunSettings, session: Session, *, dry_run: bool) -> int:
     """Start a run, or resume the one of its checkpoint; the exit code."""
     with talk_aside(session.output, asks=dry_run or not session.yes):
         listed = read_word_list(Path(settings.words_file))
-        run_id = random_tokens.token_hex(6)
-        brief = brief_of(settings, run_id)
-        info = run_info(settings, run_id, brief, len(listed.words), listed.digest)
+        spec = RunSpec.of(settings, listed.words)
         if dry_run:
             stream = session.stream if session.output == Output.JSON else None
-            return await dry_run_of(info, session.secrets, session.checkpoint, brief, listed, stream)
+            return await dry_run_of(spec, session.secrets, session.checkpoint, listed, stream)
         with session.checkpoint.locked():
-            return await _start_or_resume(info, brief, session, listed)
+            return await _start_or_resume(spec, session, listed)
 
 
-async def _start_or_resume(info: RunInfo, brief: Brief, session: Session, listed: WordList) -> int:
+async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) -> int:
     checkpoint = session.checkpoint
     before = checkpoint.load()
     if before is None:
         refuse_to_pay_twice(checkpoint)
-    elif not is_replaced(before, info, checkpoint):
+    elif not is_replaced(before, spec.info, checkpoint):
         if not before.finished:
             say(f"Resuming {checkpoint.path}, with the settings it was started with.")
         return await _resume(before, session)
-    if not info.settings.sandbox:
+    if not spec.info.settings.sandbox:
         required_key(session.secrets)
-    return await _start(info, brief, session, listed, before)
+    return await _start(spec, session, listed, before)
 
 
 async def resume(session: Session) -> int:
@@ -151,9 +139,9 @@ async def resume(session: Session) -> int:
             return await _resume(ledger, session)
 
 
-async def _start(info: RunInfo, brief: Brief, session: Session, listed: WordList, before: Ledger | None) -> int:
+async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledger | None) -> int:
     """Estimate, ask, write the checkpoint of a new run, and drive it."""
-    settings, checkpoint = info.settings, session.checkpoint
+    settings, checkpoint = spec.info.settings, session.checkpoint
     console, notify = Console(), Notifier()
     adopted = checkpoint.adopted()
     words = listed.without(adopted.words)
@@ -161,21 +149,15 @@ async def _start(info: RunInfo, brief: Brief, session: Session, listed: WordList
         required_rate(settings)
     checkpoint.create_folder()
     async with opened_resources(settings, session, notify) as (store, batches):
-        estimate = await estimate_cost(settings, brief, words, store, console)
+        estimate = await estimate_cost(settings, spec.brief, words, store, console)
         notes = [*notes_on(listed), *adopted.notes]
         console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
         if not confirmed(estimate, yes=session.yes):
             return _declined(checkpoint, before)
         if before is not None:
             say(f"Previous run kept as {checkpoint.rotate(before)}.")
-            checkpoint.create_folder()
-        await store.ensure_indexes()
-        ledger = Ledger(start_time=utc_now().timestamp(), run=info)
-        ledger.adopt(adopted, listed.words)
-        ledger.estimate = estimate.forecast()
-        write_normalised(listed.words, checkpoint.words_path)
-        checkpoint.save(ledger)
-        return await _drive(Run(listed.words, ledger, checkpoint, brief, batches, store), session, console, notify)
+        run_ = await begin_run(spec, checkpoint, batches, store, adopted=adopted, estimate=estimate.forecast())
+        return await _drive(run_, session, console, notify)
 
 
 def _declined(checkpoint: Checkpoint, before: Ledger | None) -> ExitCode:
@@ -212,9 +194,9 @@ async def _resume(ledger: Ledger, session: Session) -> int:
         )
     if session.retry_failed:
         checkpoint.save(ledger)  # a plain resume continues from here, however early this process ends
-    checkpoint.tidy(ledger)
     async with opened_resources(settings, session, notify) as (store, batches):
-        return await _drive(Run(words, ledger, checkpoint, brief, batches, store), session, console, notify)
+        run_ = await resume_run(ledger, words, checkpoint, brief, batches, store)
+        return await _drive(run_, session, console, notify)
 
 
 def _apply_price(ledger: Ledger) -> None:

@@ -23,6 +23,9 @@ class EntryReader(Protocol):
 class EntryStore(EntryReader, Protocol):
     """Where changes are written, too."""
 
+    async def ensure_indexes(self) -> None:
+        """Create the indexes by which entries are found, if they are missing."""
+
     async def ensure_words(self, words: Iterable[Word]) -> None:
         """Make the documents of words that do not exist yet, so that every id in a request names one."""
 

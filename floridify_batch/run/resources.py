@@ -1,4 +1,4 @@
-"""The parts of a run, built from its settings: service, database, sandbox. Whatever is opened here is closed here."""
+"""The resources of a run: service, database and sandbox, opened from its settings and closed again."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -9,20 +9,19 @@ from pathlib import Path
 from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
-from floridify_batch.pipeline.plan import Brief
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import Batches, TransferProgress, ignore_transfer
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.settings import RunInfo, RunSettings
-from floridify_batch.timing import Notify
+from floridify_batch.run.settings import RunSettings
+from floridify_batch.timing import Notify, ignore
 
 SANDBOX_FOLDER = "batch-synth-sandbox"
-"""Folder beside the checkpoint that holds the state of a sandbox."""
+"""The folder of a sandbox's state, beside the checkpoint."""
 
 _HIDDEN = "***@"
-"""Stands in a checkpoint where the address had a name and password."""
+"""Replaces user name and password in an address."""
 
 _HARMLESS = frozenset(
     {
@@ -46,21 +45,21 @@ _HARMLESS = frozenset(
         "w",
     }
 )
-"""Options of a database's address that say nothing secret; others are kept out of checkpoints and messages."""
+"""Options of a database address that are not secret; all others are kept out of checkpoints and messages."""
 
 _SANDBOX_KEY = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What a checkpoint never holds: the key, and an address with its password."""
+    """Credentials, which a checkpoint never holds: the API key, and the database address with its password."""
 
     api_key: str | None
     mongo_url: str | None = None
 
 
 def redacted_url(url: str | None) -> str | None:
-    """An address as a checkpoint may hold it: without name and password, and without options that may be secret."""
+    """Redact an address for the checkpoint: no user name, no password, no options that may be secret."""
     if url is None:
         return None
     scheme, slashes, rest = url.partition("://")
@@ -74,9 +73,9 @@ def redacted_url(url: str | None) -> str | None:
 
 
 def check_same_database(settings: RunSettings, secrets: Secrets) -> None:
-    """Make sure that a run goes on where it began: its answers are about that database's documents.
+    """Check that a run resumes on the database it began with: its answers are about those documents.
 
-    Raises `CheckpointError` where another database is named now.
+    Raises `CheckpointError` if another database is named now.
     """
     named = redacted_url(secrets.mongo_url)
     if named is None or named == settings.mongo_url:
@@ -97,44 +96,68 @@ def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
     return url
 
 
-@asynccontextmanager
-async def opened_store(
-    settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint, notify: Notify, waiting: Notify
-) -> AsyncIterator[MongoStore]:
-    """The user's database, or one of our own beside the checkpoint where none is named. Raises `DatabaseError`."""
-    async with opened_database(place_of(settings, secrets, checkpoint), notify, waiting, settings.patience) as store:
-        yield store
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The service, the sandbox and the database of a run, opened from its settings.
 
-
-def place_of(settings: RunSettings, secrets: Secrets, checkpoint: Checkpoint) -> Place:
-    """The location of a run's database. Raises `DatabaseError` where its address lacks the password."""
-    return Place(_mongo_url(settings, secrets), settings.database, checkpoint.path.parent)
-
-
-@contextmanager
-def service(
-    settings: RunSettings,
-    secrets: Secrets,
-    checkpoint: Checkpoint,
-    notify: Notify,
-    seconds: float,
-    *,
-    join: bool = False,
-) -> Iterator[tuple[str, str | None]]:
-    """The key and the address of the service: with `--sandbox`, one that is started for this command.
-
-    `join`: a sandbox that runs for another command will do; it ends with that command.
+    `sandbox_seconds`: how long a sandbox's batches take. `notify` receives what was started, `on_wait` the reason of
+    each wait.
     """
-    if not settings.sandbox:
-        yield required_key(secrets), settings.base_url
-        return
-    with sandbox_service(checkpoint.path.absolute().parent, notify, seconds, join=join) as served:
-        yield served
+
+    settings: RunSettings
+    secrets: Secrets
+    checkpoint: Checkpoint
+    sandbox_seconds: float = 0.0
+    notify: Notify = ignore
+    on_wait: Notify = ignore
+
+    @property
+    def place(self) -> Place:
+        """The location of the database. Raises `DatabaseError` if its address lacks the password."""
+        return Place(_mongo_url(self.settings, self.secrets), self.settings.database, self.checkpoint.path.parent)
+
+    @asynccontextmanager
+    async def opened_store(self) -> AsyncIterator[MongoStore]:
+        """Open the user's database, or a local one beside the checkpoint if none is named. Raises `DatabaseError`."""
+        async with opened_database(self.place, self.notify, self.on_wait, self.settings.patience) as store:
+            yield store
+
+    @contextmanager
+    def service(self, *, join: bool = False) -> Iterator[tuple[str, str | None]]:
+        """Yield the API key and the base URL; with `--sandbox`, start a sandbox for this command.
+
+        `join`: use a sandbox that another command has started; it ends with that command.
+        """
+        if not self.settings.sandbox:
+            yield required_key(self.secrets), self.settings.base_url
+            return
+        parent = self.checkpoint.path.absolute().parent
+        with sandbox_service(parent, self.notify, self.sandbox_seconds, join=join) as served:
+            yield served
+
+    @asynccontextmanager
+    async def opened_batches(
+        self, key: str, base_url: str | None, moving: TransferProgress = ignore_transfer
+    ) -> AsyncIterator[Batches]:
+        """Open the batch client, or the immediate one. Raises `ServiceError` at once if the service refuses us."""
+        settings = self.settings
+        if settings.immediate:
+            connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
+            batches: Batches = ImmediateBatches(connector, self.checkpoint.folder)
+        else:
+            # Unlimited patience: a day has outages.
+            batches = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=self.on_wait, moving=moving)
+        try:
+            if isinstance(batches, OpenAIBatches):
+                await batches.check()
+            yield batches
+        finally:
+            await batches.close()
 
 
 @contextmanager
 def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool = False) -> Iterator[tuple[str, str]]:
-    """The key and the address of a sandbox that remembers in this folder; see `service`."""
+    """Yield the API key and the base URL of a sandbox whose state is in this folder; see `Resources.service`."""
     from floridify_batch.sandbox.process import running_sandbox, served_at
 
     folder = parent / SANDBOX_FOLDER
@@ -148,38 +171,7 @@ def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool 
 
 
 def required_key(secrets: Secrets) -> str:
-    """The key. Raises `UsageError` where there is none."""
+    """Return the API key. Raises `UsageError` if there is none."""
     if not secrets.api_key:
         raise UsageError("There is no key: set OPENAI_API_KEY, or add --sandbox to try without one.")
     return secrets.api_key
-
-
-@asynccontextmanager
-async def opened_batches(
-    settings: RunSettings,
-    key: str,
-    base_url: str | None,
-    checkpoint: Checkpoint,
-    waiting: Notify,
-    moving: TransferProgress = ignore_transfer,
-) -> AsyncIterator[Batches]:
-    """The carrier of a run's requests. Raises `ServiceError` at once where the service cannot be used."""
-    if settings.immediate:
-        connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
-        batches: Batches = ImmediateBatches(connector, checkpoint.folder)
-    else:
-        # Patience without end: a day has outages.
-        batches = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=waiting, moving=moving)
-    try:
-        if isinstance(batches, OpenAIBatches):
-            await batches.check()
-        yield batches
-    finally:
-        await batches.close()
-
-
-def run_info(settings: RunSettings, run_id: str, asked: Brief, words: int, list_digest: str) -> RunInfo:
-    """Which run this is, and what it is tied to."""
-    return RunInfo(
-        id=run_id, settings=settings, words=words, list_digest=list_digest, template_digest=asked.template_digest
-    )

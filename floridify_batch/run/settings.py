@@ -1,7 +1,9 @@
-"""What a run was asked to do, and which run it is, in the form in which the checkpoint keeps it."""
+"""The settings and the identity of a run, in the form of the checkpoint, and the brief that follows from them."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,13 +15,14 @@ from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import CONCURRENCY
 from floridify_batch.words.language import language_name
+from floridify_batch.words.word_list import digest_of
 
 MAX_BATCHES = 20
-"""Batches of ours that are in flight at the most, unless told otherwise."""
+"""Default maximum of batches in flight."""
 
 
 class RunSettings(BaseModel):
-    """What a run was asked to do, so that `resume` needs nothing but the checkpoint. No secrets."""
+    """The options of a run, so that `resume` needs nothing but the checkpoint. No secrets."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -50,7 +53,7 @@ class RunSettings(BaseModel):
     max_cost: Dollars | None = None
 
     def begun_without(self, asked: "RunSettings") -> list[str]:
-        """The options that are given now and with which the run was not begun, in words."""
+        """Return the options that `asked` has and with which the run was not begun, in words."""
         given = (
             ("without --force", asked.force and not self.force),
             ("without --stale", asked.stale and not self.stale),
@@ -60,7 +63,7 @@ class RunSettings(BaseModel):
 
 
 class RunInfo(BaseModel):
-    """Which run this is, and what it is tied to."""
+    """The identity of a run: its id, its settings, and digests of its word list and templates."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -71,7 +74,7 @@ class RunInfo(BaseModel):
     template_digest: str
 
     def differences(self, other: "RunInfo") -> list[str]:
-        """What makes the other run another one, in words. Pace, money, place and mode do not count."""
+        """Return how the other run differs, in words. Pace, money, place and mode do not count."""
         own, now = self.settings, other.settings
         components = f"its own: {', '.join(own.components)}; asked for now: {', '.join(now.components)}"
         checks = (
@@ -90,7 +93,7 @@ class RunInfo(BaseModel):
 
 
 def brief_of(settings: RunSettings, run_id: str) -> Brief:
-    """What a run of these settings asks for. Raises `UsageError`."""
+    """Build the brief of a run with these settings. Raises `UsageError`."""
     asked = brief(
         components_named(",".join(settings.components)),
         model=settings.model,
@@ -100,3 +103,26 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
     )
     forced_run = run_id if settings.force else None
     return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """The specification of a new run: its words, its identity and its brief."""
+
+    words: Sequence[str]
+    info: RunInfo
+    brief: Brief
+
+    @classmethod
+    def of(cls, settings: RunSettings, words: Sequence[str], *, run_id: str | None = None) -> "RunSpec":
+        """Specify a run with these settings over these words. Raises `UsageError`."""
+        run_id = run_id or token_hex(6)
+        brief = brief_of(settings, run_id)
+        info = RunInfo(
+            id=run_id,
+            settings=settings,
+            words=len(words),
+            list_digest=digest_of(words),
+            template_digest=brief.template_digest,
+        )
+        return cls(words, info, brief)

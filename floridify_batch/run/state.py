@@ -1,4 +1,4 @@
-"""A run: everything that its stations share."""
+"""The state of a run in memory, shared by its stages, and how a run begins."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from floridify_batch.components.entry_store import EntryStore
+from floridify_batch.costs.usage import Forecast
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import Budget, Limits
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
-from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
+from floridify_batch.run.ledger import Adopted, ChunkRecord, ChunkState, Ledger
+from floridify_batch.run.settings import RunSpec
 from floridify_batch.run.worker import InProcess, WorkerPool
 from floridify_batch.timing import Clock, Sleep, utc_now
+from floridify_batch.words.word_list import write_normalised
 
 
 @dataclass(slots=True)
 class Run:
-    """What the stations of a run share. `sleep` and `clock` are parameters so that tests need not wait.
+    """The state that the stages of a run share. `sleep` and `clock` are parameters so that tests need not wait.
 
-    `budget`: what the next chunk may cost, where the run stands close enough before a wall.
+    The saving rule: every change of a chunk is made by `move` or `record`, which save the checkpoint at once. The
+    feeder alone collects changes (finished words, chunks that are done) and saves them together with `save`.
+    `budget`: the cost limit of the next chunk, if the run has a cost limit.
     """
 
     words: Sequence[str]
@@ -43,22 +48,22 @@ class Run:
         self.pool = InProcess(self.brief)
 
     def folder(self, record: ChunkRecord) -> ChunkFolder:
-        """The folder of a chunk's files."""
+        """Return the folder of a chunk's files."""
         return ChunkFolder.of(self.checkpoint.folder, record.number)
 
     def limits(self) -> Limits:
-        """What a chunk of this run may hold, given what is known of the account's limit of queued tokens."""
+        """Return the limits of the next chunk: its size, its tokens and its cost."""
         settings = self.ledger.run.settings
         known = [limit for limit in (self.ledger.token_limit, settings.max_queued_tokens) if limit is not None]
         return Limits(words=settings.batch_size, input_tokens=min(known, default=None), budget=self.budget)
 
     def save(self) -> None:
-        """Bring the ledger to the disk, and say how things are."""
+        """Save the checkpoint and notify the observer of the totals."""
         self.checkpoint.save(self.ledger)
         self.observer.notify(Progressed(self.ledger.totals()))
 
     def move(self, record: ChunkRecord, to: ChunkState, **facts: Any) -> ChunkRecord:
-        """Bring a chunk into another state, on disk and for whoever watches. Raises `IllegalMove`."""
+        """Move a chunk to another state, save, and notify the observer. Raises `IllegalMove`."""
         moved = self.ledger.move(record.number, to, **facts)
         self.save()
         self.observer.notify(
@@ -66,20 +71,58 @@ class Run:
         )
         return moved
 
+    def record(self, record: ChunkRecord, **facts: Any) -> ChunkRecord:
+        """Update a chunk's record without moving it, and save."""
+        updated = self.ledger.note(record.number, **facts)
+        self.save()
+        return updated
+
     @property
     def mode(self) -> str:
-        """How the run's requests are carried: at the batch price or at once."""
+        """The mode of the run: "batch" or "immediate"."""
         return "batch" if self.batches.capabilities.discount else "immediate"
 
     @property
     def started(self) -> datetime:
-        """When the run began; none of its batches is older."""
+        """The time at which the run began; none of its batches is older."""
         return datetime.fromtimestamp(self.ledger.start_time, UTC)
 
     def in_flight(self) -> int:
-        """How many batches are being paid for."""
+        """Count the batches in flight."""
         return sum(1 for _ in self.ledger.in_state(ChunkState.SUBMITTED))
 
     def queued_tokens(self) -> int:
-        """How many input tokens, as estimated, the batches in flight hold."""
+        """Return the estimated input tokens of the batches in flight."""
         return sum(record.input_tokens for record in self.ledger.in_state(ChunkState.SUBMITTED))
+
+
+async def resume_run(
+    ledger: Ledger, words: Sequence[str], checkpoint: Checkpoint, brief: Brief, batches: Batches, store: EntryStore
+) -> Run:
+    """Resume a run from its ledger: create missing indexes and delete files that are not needed any more."""
+    await store.ensure_indexes()
+    checkpoint.tidy(ledger)
+    return Run(words, ledger, checkpoint, brief, batches, store)
+
+
+async def begin_run(
+    spec: RunSpec,
+    checkpoint: Checkpoint,
+    batches: Batches,
+    store: EntryStore,
+    *,
+    adopted: Adopted | None = None,
+    estimate: Forecast | None = None,
+) -> Run:
+    """Begin a run: create the database's indexes, keep the word list, and save the first checkpoint.
+
+    `adopted`: the processed words and the cost of a checkpoint of the six known keys. Raises `CheckpointError` or
+    `DatabaseError`.
+    """
+    await store.ensure_indexes()
+    ledger = Ledger(start_time=utc_now().timestamp(), run=spec.info, estimate=estimate)
+    ledger.adopt(adopted or Adopted(), spec.words)
+    checkpoint.create_folder()
+    write_normalised(spec.words, checkpoint.words_path)
+    checkpoint.save(ledger)
+    return Run(spec.words, ledger, checkpoint, spec.brief, batches, store)

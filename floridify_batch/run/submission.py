@@ -68,8 +68,7 @@ def _submission(run: Run, record: ChunkRecord) -> Submission:
 async def _uploaded(run: Run, record: ChunkRecord) -> str:
     requests = whole_requests(run.folder(record), record.bytes)
     file_id = await upload(run.batches, requests, run.sleep, _teller(run, record), SUBMISSION.endless())
-    run.ledger.note(record.number, file_id=file_id)
-    run.save()
+    run.record(record, file_id=file_id)
     return file_id
 
 

@@ -14,8 +14,7 @@ from pymongo.database import Database
 
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.resources import run_info
-from floridify_batch.run.settings import brief_of
+from floridify_batch.run.settings import RunSpec
 from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.acceptance.command import KEY, CommandResult, Shell
 from tests.http_services import Handler, served
@@ -40,8 +39,8 @@ class Case:
 def unfinished(folder: Path, name: str = "words.checkpoint.json") -> None:
     """The checkpoint of a run over other words that is not through."""
     settings = run_settings(words_file="other.txt", database="any")
-    asked, checkpoint = brief_of(settings, "run"), Checkpoint(folder / name)
-    info = run_info(settings, "run", asked, 2, digest_of(["other", "words"]))
+    checkpoint = Checkpoint(folder / name)
+    info = RunSpec.of(settings, ["other", "words"], run_id="run").info
     checkpoint.create_folder()
     write_normalised(["other", "words"], checkpoint.words_path)
     checkpoint.save(Ledger(start_time=1.0, run=info))

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -20,11 +18,9 @@ from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState, Ledger
-from floridify_batch.run.resources import run_info
-from floridify_batch.run.settings import brief_of
-from floridify_batch.run.state import Run
+from floridify_batch.run.settings import RunSpec
+from floridify_batch.run.state import begin_run
 from floridify_batch.sandbox.process import running_sandbox
-from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.documents import add_definition, add_known, add_word, contents
 from tests.sandbox import Sandbox
 from tests.workspace import RunResult, Workspace
@@ -367,21 +363,16 @@ async def hurried(_: float) -> None:
 
 async def drive(workspace: Workspace, words: list[str]) -> Ledger:
     """Run a list as `travel` does, with a driver whose pauses are short."""
-    run_id = token_hex(6)
-    settings = workspace.settings(words, components="synonyms,cefr_level")
-    asked = brief_of(settings, run_id)
+    spec = RunSpec.of(workspace.settings(words, components="synonyms,cefr_level"), words)
     checkpoint = Checkpoint(workspace.folder / "hurried.checkpoint.json")
-    checkpoint.create_folder()
-    write_normalised(words, checkpoint.words_path)
-    info = run_info(settings, run_id, asked, len(words), digest_of(words))
-    ledger = Ledger(start_time=datetime.now(UTC).timestamp(), run=info)
     batches = OpenAIBatches("any", base_url=workspace.sandbox.url)
     store = MongoStore(workspace.mongo_url, workspace.database.name)
-    run = Run(words, ledger, checkpoint, asked, batches, store, sleep=hurried)
+    run = await begin_run(spec, checkpoint, batches, store)
+    run.sleep = hurried
     assert await Driver(run).process() is Ending.FINISHED
     await store.close()
     await batches.close()
-    return ledger
+    return run.ledger
 
 
 @pytest.mark.parametrize("fault", ["create_500=2", "create_drop=2", "upload_500=2", "upload_drop=2", "create_429=2"])

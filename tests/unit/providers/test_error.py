@@ -12,8 +12,7 @@ import pytest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.resources import opened_batches
-from floridify_batch.timing import ignore
+from floridify_batch.run.resources import Resources, Secrets
 from tests.fakes import NOON
 from tests.http_services import fixed_response
 from tests.ledgers import run_settings
@@ -72,8 +71,9 @@ async def test_a_service_that_refuses_is_let_go_of(tmp_path: Path) -> None:
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    resources = Resources(run_settings(), Secrets(None), Checkpoint(tmp_path / "run.json"))
     with pytest.raises(ServiceRefused) as refused:
-        async with opened_batches(run_settings(), "any", url, Checkpoint(tmp_path / "run.json"), ignore):
+        async with resources.opened_batches("any", url):
             pytest.fail("it was not refused")
     server.close()
     await asyncio.wait_for(left.wait(), 10)
