@@ -169,8 +169,8 @@ class BatchTransport:
                 await asyncio.sleep(0)  # lets the callers continue, so that answers do not pile up
         return again
 
-    def _add(self, _: str, usage: Usage) -> None:
-        self.usage += usage
+    def _add(self, _: str, usage: Usage | None) -> None:
+        self.usage += usage or Usage()
 
 
 def _metadata(file: RequestFile) -> Mapping[str, str]:

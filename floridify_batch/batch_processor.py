@@ -239,7 +239,7 @@ def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
     return parsed
 
 
-def _uncounted(_: str, __: Usage) -> None:
+def _uncounted(_: str, __: Usage | None) -> None:
     """Ignore the usage of a batch that another call has paid for."""
 
 

@@ -104,7 +104,7 @@ def good(custom_id: str, prompt: str) -> dict[str, Any]:
 
 
 type Fault = str | int
-"""How a request goes wrong: a status, or "missing", "refused", "cut", "malformed", "undefined"."""
+"""How a request goes wrong: a status, or "missing", "refused", "cut", "malformed", "undefined", "unmetered"."""
 
 type Faults = Callable[[str, int], Fault | None]
 """The fault of a request, by its id and how often it had been asked before."""
@@ -128,6 +128,8 @@ def line_of(custom_id: str, prompt: str, fault: Fault | None) -> bytes | None:
         body = completion('{"confid', finish="length")
     elif fault == "malformed":
         body = completion("{}")
+    elif fault == "unmetered":
+        body["usage"] = None
     elif fault == "undefined":
         body = completion('{"definitions":[],"confidence":1}')
     response = {"status_code": status, "request_id": "r", "body": body}

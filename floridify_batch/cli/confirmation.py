@@ -18,6 +18,7 @@ from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.pipeline.survey import Survey
+from floridify_batch.run.budget import price_note
 from floridify_batch.run.settings import RunSettings
 from floridify_batch.words.word_list import WordList
 
@@ -50,9 +51,9 @@ async def estimate_cost(
         return await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
 
 
-def notes_on(listed: WordList) -> list[str]:
-    """Notes on a word list: how it was read, which lines were skipped."""
-    notes = list(listed.readings)
+def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
+    """Notes on a new run: the price it assumes, how its list was read, which lines were skipped."""
+    notes = [*filter(None, [price_note(settings)]), *listed.readings]
     if listed.duplicates:
         notes.append(f"Skipped {counted(listed.duplicates, 'duplicate')}.")
     notes += [f"Skipped {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]

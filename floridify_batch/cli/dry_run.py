@@ -45,7 +45,7 @@ async def dry_run_of(
     before = checkpoint.load()
     if before is None or is_replaced(before, spec.info, checkpoint):
         adopted = checkpoint.adopted()
-        words, notes = listed.without(adopted.words), [*notes_on(listed), *adopted.notes]
+        words, notes = listed.without(adopted.words), [*notes_on(listed, spec.info.settings), *adopted.notes]
         resources = Resources(spec.info.settings, secrets, checkpoint, notify=say, on_wait=say)
         estimate = await _estimate(resources, spec.brief, words, notes)
         return _show(estimate, spec.info.settings, Decimal(0), notes, stream)

@@ -150,7 +150,7 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
     checkpoint.create_folder()
     async with opened_resources(settings, session, notify) as (store, batches):
         estimate = await estimate_cost(settings, spec.brief, words, store, console)
-        notes = [*notes_on(listed), *adopted.notes]
+        notes = [*notes_on(listed, settings), *adopted.notes]
         console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
         if not confirmed(estimate, yes=session.yes):
             return _declined(checkpoint, before)

@@ -90,9 +90,9 @@ def model_info(confidence: float, provenance: Provenance) -> dict[str, Any]:
         "confidence": confidence,
         "temperature": None,
         "generation_count": 1,
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.total,
+        "prompt_tokens": usage.input if usage else None,
+        "completion_tokens": usage.output if usage else None,
+        "total_tokens": usage.total if usage else None,
         "response_time_ms": None,
         "last_generated": provenance.completed,
     }

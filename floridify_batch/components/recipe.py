@@ -64,7 +64,7 @@ class Provenance:
     custom_id: str
     stamp: Stamp
     completed: datetime
-    usage: Usage
+    usage: Usage | None
     language: str
     language_name: str
     replace: bool

@@ -74,29 +74,45 @@ class Rates:
     cached: Decimal
     output: Decimal
     tier_start: int | None
+    cache_write: Decimal
 
     def cost(self, usage: Usage) -> Decimal:
         """The cost of a request, or of a sum of requests that are all below the tier."""
-        fresh = usage.input - usage.cached
-        return fresh * self.input + usage.cached * self.cached + usage.output * self.output
+        fresh = usage.input - usage.cached - usage.cache_write
+        cached = usage.cached * self.cached + usage.cache_write * self.cache_write
+        return fresh * self.input + cached + usage.output * self.output
 
 
 @cache
 def rates(model: str, *, batch: bool, price: Price | None = None) -> Rates | None:
-    """Look up a model's rates; a price stated by the user takes precedence. None: unknown."""
+    """Look up a model's rates; a price stated by the user takes precedence. None: unknown.
+
+    `genai-prices` falls back to the standard price where it has no batch price; here, that is an unknown batch price.
+    """
     if price is not None:
         cached = price.input if price.cached is None else price.cached
-        return Rates(model, price.input / _MILLION, cached / _MILLION, price.output / _MILLION, None)
+        fresh = price.input / _MILLION
+        return Rates(model, fresh, cached / _MILLION, price.output / _MILLION, None, fresh)
     try:
+        if batch and not _has_batch_price(model):
+            return None
         return Rates(
             model,
             _price(model, batch, input_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
             _price(model, batch, input_tokens=_SAMPLE_TOKENS, cache_read_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
             _price(model, batch, output_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
             _tier_start(model, batch),
+            _price(model, batch, input_tokens=_SAMPLE_TOKENS, cache_write_tokens=_SAMPLE_TOKENS) / _SAMPLE_TOKENS,
         )
     except LookupError:
         return None
+
+
+def unknown_price(model: str, *, batch: bool) -> str:
+    """The sentence for a model without rates."""
+    if batch and rates(model, batch=False):
+        return f"No batch price known for {model}: genai-prices lists its standard price only."
+    return f"No price known for {model}: genai-prices does not list it."
 
 
 def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
@@ -108,24 +124,28 @@ def request_cost(usage: Usage, rate: Rates, *, batch: bool) -> Decimal:
         batch,
         input_tokens=usage.input,
         cache_read_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
         output_tokens=usage.output,
     )
 
 
 class Bill:
-    """The running total of requests, priced one by one; `requests` counts those with usage."""
+    """The running total of requests, priced one by one; `requests` counts those with usage, `unmetered` the others."""
 
     def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
         self._rates = rates(model, batch=batch, price=price)
         self._batch = batch
-        self.requests = 0
+        self.requests = self.unmetered = 0
         self.below_tier = Usage()
         self.above_tier = Usage()
         self.cost_above_tier = Decimal(0)
 
-    def add(self, usage: Usage) -> None:
+    def add(self, usage: Usage | None) -> None:
         """Add a request. Below the tier, costs are linear and need no pricing per request."""
-        self.requests += usage.total > 0
+        if usage is None:
+            self.unmetered += 1
+            return
+        self.requests += 1
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
             self.below_tier += usage
@@ -136,6 +156,7 @@ class Bill:
     def join(self, other: "Bill") -> None:
         """Add another bill at the same rates."""
         self.requests += other.requests
+        self.unmetered += other.unmetered
         self.below_tier += other.below_tier
         self.above_tier += other.above_tier
         self.cost_above_tier += other.cost_above_tier
@@ -148,7 +169,7 @@ class Bill:
     @property
     def cost(self) -> Decimal | None:
         """The cost of all requests in US dollars; None if it is unknown."""
-        if self._rates is None:
+        if self._rates is None or self.unmetered:
             return None
         return self._rates.cost(self.below_tier) + self.cost_above_tier
 
@@ -160,7 +181,7 @@ class Bills:
         self._model, self._batch, self._price = model, batch, price
         self.by_component: dict[str, Bill] = {}
 
-    def add(self, component: str, usage: Usage) -> None:
+    def add(self, component: str, usage: Usage | None) -> None:
         """Add a request."""
         bill = self.by_component.get(component)
         if bill is None:
@@ -180,6 +201,16 @@ class Bills:
             self.by_component.setdefault(component, self._new()).join(bill)
 
     @property
+    def requests(self) -> int:
+        """The number of requests with usage."""
+        return sum(bill.requests for bill in self.by_component.values())
+
+    @property
+    def unmetered(self) -> int:
+        """The number of answers whose usage is unknown."""
+        return sum(bill.unmetered for bill in self.by_component.values())
+
+    @property
     def usage(self) -> Usage:
         """The usage of all requests."""
         return sum((bill.usage for bill in self.by_component.values()), Usage())
@@ -188,6 +219,11 @@ class Bills:
     def cost(self) -> Decimal | None:
         """The cost of all requests in US dollars; None if it is unknown."""
         return together(bill.cost for bill in self.by_component.values())
+
+
+def _has_batch_price(model: str) -> bool:
+    sample = {"input_tokens": _SAMPLE_TOKENS, "output_tokens": _SAMPLE_TOKENS}
+    return _price(model, True, **sample) != _price(model, False, **sample)
 
 
 def _price(model: str, batch: bool, **tokens: int) -> Decimal:

@@ -15,9 +15,13 @@ type Dollars = Annotated[Decimal, Field(ge=0, lt=10**12, allow_inf_nan=False)]
 """An amount of US dollars, checked: an impossible one in a damaged checkpoint must not be written back."""
 
 
+_MAX_TOKENS = 10**9
+"""Upper bound of a credible number of tokens of a request; excludes infinity and NaN."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the service counts them. `cached` is part of `input`, `reasoning` part of `output`."""
+    """Tokens as the service counts them. `cached` and `cache_write` are parts of `input`, `reasoning` of `output`."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -25,6 +29,7 @@ class Usage:
     cached: int = 0
     output: int = 0
     reasoning: int = 0
+    cache_write: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -32,6 +37,7 @@ class Usage:
             self.cached + other.cached,
             self.output + other.output,
             self.reasoning + other.reasoning,
+            self.cache_write + other.cache_write,
         )
 
     @property
@@ -40,15 +46,24 @@ class Usage:
         return self.input + self.output
 
 
-def usage_of(body: Mapping[str, Any]) -> Usage:
-    """The usage in the body of an answer; tokens that it does not state count as 0."""
+def usage_of(body: Mapping[str, Any]) -> Usage | None:
+    """The usage in the body of an answer; None if it is unknown.
+
+    An answer has input, so that a usage without any is unknown, too. Details are clamped to the tokens that they are
+    part of: whatever a service states, a cost is never negative.
+    """
     usage = _object(body.get("usage"))
+    sent, received = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    if not sent or received is None:
+        return None
     read, written = _object(usage.get("prompt_tokens_details")), _object(usage.get("completion_tokens_details"))
+    cached = min(_tokens(read.get("cached_tokens")) or 0, sent)
     return Usage(
-        _number(usage.get("prompt_tokens")),
-        _number(read.get("cached_tokens")),
-        _number(usage.get("completion_tokens")),
-        _number(written.get("reasoning_tokens")),
+        sent,
+        cached,
+        received,
+        min(_tokens(written.get("reasoning_tokens")) or 0, received),
+        min(_tokens(read.get("cache_write_tokens")) or 0, sent - cached),
     )
 
 
@@ -56,8 +71,10 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+def _tokens(value: Any) -> int | None:
+    """A number of tokens; None for anything that can't be one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and 0 <= value < _MAX_TOKENS else None
 
 
 def together(costs: Iterable[Decimal | None]) -> Decimal | None:
@@ -69,7 +86,8 @@ def together(costs: Iterable[Decimal | None]) -> Decimal | None:
 class Spent(BaseModel):
     """The requests of a component and their cost in US dollars (None: unknown), in a checkpoint.
 
-    `billed`: the number of requests with usage, whether or not their answers could be used.
+    `billed`: the number of requests with usage, whether or not their answers could be used; `unmetered`: the number of
+    answers whose usage is unknown, so that the cost is, too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +95,7 @@ class Spent(BaseModel):
     answered: int = 0
     failed: int = 0
     billed: int = 0
+    unmetered: int = 0
     usage: Usage = Usage()
     cost: Dollars | None = Decimal(0)
 
@@ -85,6 +104,7 @@ class Spent(BaseModel):
             answered=self.answered + other.answered,
             failed=self.failed + other.failed,
             billed=self.billed + other.billed,
+            unmetered=self.unmetered + other.unmetered,
             usage=self.usage + other.usage,
             cost=together((self.cost, other.cost)),
         )

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from floridify_batch.costs.price import unknown_price
 from floridify_batch.costs.usage import Usage
 from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain, shorten
 from floridify_batch.formatting import count, counted, dollars
@@ -29,15 +30,17 @@ def costs_panel(costs: Costs, width: int, most: int | None = None) -> Renderable
     if costs.batches:
         parts += [Text(), *_batches(costs.batches, wide=wide, most=most)]
     if costs.cost is None:
-        parts += [Text(), Text(_WITHOUT_PRICE.format(model=plain(costs.model)))]
+        parts += [Text(), Text(_why_unknown(costs))]
     mode = "immediate" if costs.immediate else "batch"
     return framed(Group(*parts), f"Costs · {plain(costs.model)} · {mode}")
 
 
-_WITHOUT_PRICE = (
-    "No price known for {model}. Set it in USD per million tokens to price the tokens used: "
-    "batch-synth resume --price in=0.05,out=0.25"
-)
+def _why_unknown(costs: Costs) -> str:
+    if costs.unmetered:
+        return f"The cost is unknown: the service stated no usage for {counted(costs.unmetered, 'answer')}."
+    sentence = unknown_price(plain(costs.model), batch=not costs.immediate)
+    command = "batch-synth resume --price in=0.05,out=0.25"
+    return f"{sentence} Set it in USD per million tokens to price the tokens used:\n{command}"
 
 
 # ── the sums ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.costs.answer_length import Origin
+from floridify_batch.costs.price import unknown_price
 from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain
 from floridify_batch.formatting import count, counted, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
@@ -149,8 +150,8 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
     yield facts(rows)
     if mine is None:
         yield Text(
-            f"No price known for {plain(estimate.model)} (not in genai-prices). Set it in USD per million tokens, "
-            "such as --price in=0.05,out=0.25."
+            f"{unknown_price(plain(estimate.model), batch=not estimate.immediate)} Set it in USD per million "
+            "tokens: --price in=0.05,out=0.25"
         )
 
 

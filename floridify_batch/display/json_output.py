@@ -108,6 +108,7 @@ def costs_object(costs: Costs) -> dict[str, Any]:
         "cost": json_value(costs.cost),
         "carried_cost": json_value(costs.carried),
         "usage": object_of(costs.usage),
+        "unmetered": costs.unmetered,
         "batch_cost" if costs.immediate else "immediate_cost": json_value(costs.other_mode),
         "in_flight": {"batches": costs.flying, "expected_cost": json_value(costs.in_flight)},
         "max_cost": json_value(costs.max_cost),

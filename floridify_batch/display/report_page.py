@@ -89,7 +89,7 @@ def _shares(report: Report) -> list[tuple[str, int, float, float]]:
 def _verdict(report: Report) -> str:
     """The cost compared with the estimate, once the run is finished, and with the other mode."""
     if report.totals.cost is None:
-        return f"no price known for {plain(report.settings.model)}"
+        return "the cost is unknown"
     if not report.totals.usage.total:
         return "no answers yet"
     parts = [_against_estimate(report), "at the standard rate" if report.settings.immediate else _saved(report)]

@@ -82,7 +82,7 @@ class IndexedBlock(NamedTuple):
     places: Sequence[tuple[str, int, int, bool]]
 
 
-type Paid = Callable[[str, Usage], None]
+type Paid = Callable[[str, Usage | None], None]
 
 
 def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
@@ -166,7 +166,7 @@ class Answered:
     custom_id: str
     parts: CustomIdParts
     answer: Any
-    usage: Usage
+    usage: Usage | None
     mark: str = ""
 
 
@@ -260,7 +260,7 @@ def index_lines(_: Brief, block: BlockToIndex) -> tuple[int, IndexedBlock, Bills
     """Index a block and bill its answered lines; returns the number of the file, the index and the bills."""
     bills = block.bills
 
-    def paid(identity: str, usage: Usage) -> None:
+    def paid(identity: str, usage: Usage | None) -> None:
         bills.add(component_of(identity), usage)
 
     return block.file, index_block(Path(block.path), block.offset, block.length, paid), bills

@@ -63,6 +63,7 @@ class Costs:
     flying: int
     estimate: Forecast | None
     max_cost: Decimal | None
+    unmetered: int = 0
 
     @property
     def own(self) -> Decimal | None:
@@ -91,6 +92,7 @@ def costs_of(ledger: Ledger) -> Costs:
         flying=sum(1 for _ in ledger.in_state(*COMMITTED)),
         estimate=ledger.estimate,
         max_cost=settings.max_cost,
+        unmetered=sum(record.unmetered for record in ledger.chunks),
     )
 
 

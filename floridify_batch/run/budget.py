@@ -10,8 +10,9 @@ again once they are in.
 
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
+from urllib.parse import urlsplit
 
-from floridify_batch.costs.price import Rates, rates
+from floridify_batch.costs.price import Rates, rates, unknown_price
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted, dollars, exact
 from floridify_batch.pipeline.chunk import Budget
@@ -35,6 +36,14 @@ def rate_of(settings: RunSettings) -> Rates | None:
 def other_rate_of(settings: RunSettings) -> Rates | None:
     """The rates of the other mode; None where nobody knows them: a price of the user's own is of one mode alone."""
     return None if settings.price else rates(settings.model, batch=settings.immediate)
+
+
+def price_note(settings: RunSettings) -> str | None:
+    """The note that OpenAI's prices are assumed for a service at another address; None where they are not."""
+    host = urlsplit(settings.base_url or "").hostname
+    if not host or f".{host}".endswith(".openai.com") or settings.price or rate_of(settings) is None:
+        return None
+    return f"Prices are OpenAI's for {settings.model}; {host} may charge others. State them with --price."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +89,20 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     settings = ledger.run.settings
     if settings.max_cost is None:
         return None
-    rate, spent = required_rate(settings), ledger.totals().cost
-    if spent is None:
-        raise UsageError(_NO_PRICE.format(model=settings.model))
-    return CostLimit(settings.max_cost, spent, _committed(ledger, rate), rate, stretched(ledger))
+    rate = required_rate(settings)
+    return CostLimit(settings.max_cost, _spent(ledger, rate), _committed(ledger, rate), rate, stretched(ledger))
+
+
+def _spent(ledger: Ledger, rate: Rates) -> Decimal:
+    """The cost so far. Answers without usage count at the expected cost of their requests."""
+    return ledger.carried_cost + sum((_cost_so_far(each, rate) for each in ledger.chunks), Decimal(0))
+
+
+def _cost_so_far(record: ChunkRecord, rate: Rates) -> Decimal:
+    if record.cost is not None:
+        return record.cost
+    unmetered = _cost(record, rate, Decimal(1)) * record.unmetered / record.requests if record.unmetered else Decimal(0)
+    return rate.cost(record.usage) + unmetered
 
 
 def expected_in_flight(ledger: Ledger) -> Decimal | None:
@@ -97,17 +116,12 @@ def _committed(ledger: Ledger, rate: Rates) -> Decimal:
     return sum((_cost(each, rate, stretch) for each in ledger.in_state(*COMMITTED)), Decimal(0))
 
 
-_NO_PRICE = (
-    "--max-cost needs a price, and nobody knows that of {model}: add it, in US dollars per million tokens, such as "
-    "--price in=0.05,out=0.25."
-)
-
-
 def required_rate(settings: RunSettings) -> Rates:
     """The rates at which a run with a wall pays. Raises `UsageError` where nobody knows them."""
     rate = rate_of(settings)
     if rate is None:
-        raise UsageError(_NO_PRICE.format(model=settings.model))
+        sentence = unknown_price(settings.model, batch=not settings.immediate)
+        raise UsageError(f"--max-cost needs a price. {sentence} State it: --price in=0.05,out=0.25")
     return rate
 
 

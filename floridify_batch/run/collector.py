@@ -17,6 +17,7 @@ from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
+from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
@@ -112,13 +113,15 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     _tell_of_odd_lines(run, record, index)
     await run.store.observe(_observed(run, bills, origin))
     _tell_of_another_bill(run, record, bills.usage)
+    _notify_unmetered(run, record, bills.unmetered)
     usage, cost = bills.usage, bills.cost
     run.ledger.spend(_spent(bills, tally))
     record = run.move(
         record,
         ChunkState.STORED,
         answered=tally.answered,
-        billed=sum(bill.requests for bill in bills.by_component.values()),
+        billed=bills.requests,
+        unmetered=bills.unmetered,
         failures=dict(tally.failures),
         usage=usage,
         cost=cost,
@@ -138,11 +141,17 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     return record
 
 
+def _notify_unmetered(run: Run, record: ChunkRecord, answers: int) -> None:
+    if answers:
+        sentence = f"Chunk {record.number}: the service stated no usage for {counted(answers, 'answer')}"
+        run.observer.notify(Notice(f"{sentence}; the cost is unknown, and --max-cost counts what was expected."))
+
+
 def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
     names = bills.by_component.keys() | tally.answers.keys() | tally.failed.keys()
     spent = {name: Spent(answered=tally.answers[name], failed=tally.failed[name]) for name in sorted(names)}
     for name, bill in bills.by_component.items():
-        spent[name] += Spent(billed=bill.requests, usage=bill.usage, cost=bill.cost)
+        spent[name] += Spent(billed=bill.requests, unmetered=bill.unmetered, usage=bill.usage, cost=bill.cost)
     return spent
 
 

@@ -84,7 +84,8 @@ class ChunkRecord(BaseModel):
     `queue_was_empty`: none of our batches was in flight when it was submitted, so a full queue is of its own making.
     `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
     `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
-    which did not count them); `service_usage` is the service's own figure for the batch, if it states one.
+    which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's
+    own figure for the batch, if it states one.
     `unanswered_reason` and `unanswered_detail` are the failure of requests that came back without a line.
     """
 
@@ -110,6 +111,7 @@ class ChunkRecord(BaseModel):
     unanswered_detail: str | None = None
     answered: int = 0
     billed: int | None = None
+    unmetered: int = 0
     failures: dict[str, int] = Field(default_factory=dict)
     usage: Usage = Usage()
     service_usage: Usage | None = None
@@ -220,12 +222,12 @@ class Ledger(BaseModel):
         self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
 
     def price_with(self, rate: Rates) -> None:
-        """Price the usage whose cost is unknown."""
+        """Price usage that was recorded before the price was known; the cost of unmetered answers stays unknown."""
         for record in self.chunks:
-            if record.cost is None:
+            if record.cost is None and not record.unmetered:
                 self.note(record.number, cost=rate.cost(record.usage))
         for component, spent in self.spent.items():
-            if spent.cost is None:
+            if spent.cost is None and not spent.unmetered:
                 self.spent[component] = spent.model_copy(update={"cost": rate.cost(spent.usage)})
 
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:

@@ -112,7 +112,7 @@ async def recover(
     shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
     bills = Bills(sent.model, batch=True, price=price)
 
-    def paid(identity: str, usage: Usage) -> None:
+    def paid(identity: str, usage: Usage | None) -> None:
         bills.add(component_of(identity), usage)
 
     with indexed_answers(folder.answers, paid) as index:

@@ -10,7 +10,17 @@ from genai_prices import calc_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from floridify_batch.costs.price import BATCH_DISCOUNT, Bill, Price, dollars_named, price_named, rates, request_cost
+from floridify_batch.costs.price import (
+    BATCH_DISCOUNT,
+    Bill,
+    Bills,
+    Price,
+    dollars_named,
+    price_named,
+    rates,
+    request_cost,
+    unknown_price,
+)
 from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
 
@@ -22,7 +32,12 @@ NOWHERE = "gpt-of-nobody"
 
 def listed(model: str, usage: Usage, *, batch: bool) -> Decimal:
     """What the tables say."""
-    priced = Priced(input_tokens=usage.input, cache_read_tokens=usage.cached, output_tokens=usage.output)
+    priced = Priced(
+        input_tokens=usage.input,
+        cache_read_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
+        output_tokens=usage.output,
+    )
     context = {"processing": "batch"} if batch else None
     price: Decimal = calc_price(priced, model_ref=model, provider_id="openai", price_context=context).total_price
     return price
@@ -110,7 +125,7 @@ def test_usage_of_an_answer() -> None:
         "completion_tokens_details": {"reasoning_tokens": 30},
     }
     assert usage_of({"usage": stated}) == Usage(120, 100, 50, 30)
-    assert usage_of({"usage": stated}).total == 170
+    assert Usage(120, 100, 50, 30).total == 170
 
 
 @pytest.mark.parametrize(
@@ -120,20 +135,97 @@ def test_usage_of_an_answer() -> None:
         {"usage": None},
         {"usage": {}},
         {"usage": {"prompt_tokens": None, "prompt_tokens_details": None, "completion_tokens_details": {}}},
+        {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}},
+        {"usage": {"prompt_tokens": 12}},
     ],
 )
-def test_usage_that_is_not_stated(body: dict[str, object]) -> None:
-    """An answer that states no usage counts as none, and is an answer all the same."""
-    assert usage_of(body) == Usage()
+def test_usage_that_is_not_stated_is_unknown(body: dict[str, object]) -> None:
+    """The usage of an answer that states none is unknown, never zero."""
+    assert usage_of(body) is None
 
 
 @pytest.mark.parametrize(
     "usage",
-    ["lots", [1], 7, {"prompt_tokens": "12"}, {"prompt_tokens_details": [3]}, {"completion_tokens_details": "none"}],
+    [
+        "lots",
+        [1],
+        7,
+        {"prompt_tokens": "12"},
+        {"prompt_tokens_details": [3]},
+        {"completion_tokens_details": "none"},
+        {"prompt_tokens": -5, "completion_tokens": 3},
+        {"prompt_tokens": 5, "completion_tokens": -3},
+        {"prompt_tokens": True, "completion_tokens": 3},
+        {"prompt_tokens": 5, "completion_tokens": False},
+        {"prompt_tokens": float("nan"), "completion_tokens": 3},
+        {"prompt_tokens": 5, "completion_tokens": float("inf")},
+        {"prompt_tokens": 10**12, "completion_tokens": 3},
+    ],
 )
-def test_usage_that_is_nonsense(usage: object) -> None:
-    """A nonsensical usage in one answer does not keep the others from being counted."""
-    assert usage_of({"usage": usage}) + Usage(1) == Usage(1)
+def test_usage_that_is_nonsense_is_unknown(usage: object) -> None:
+    """Negative, boolean and otherwise impossible numbers of tokens make the usage of that answer unknown."""
+    assert usage_of({"usage": usage}) is None
+
+
+_count = st.one_of(st.integers(-10, 5000), st.booleans(), st.none(), st.text(max_size=2), st.floats())
+
+
+@given(_count, _count, _count, _count, _count)
+def test_a_cost_is_never_negative(
+    sent: object, cached: object, written: object, received: object, thought: object
+) -> None:
+    """Whatever a service states, the parts of a usage fit into the whole, and the cost is at least zero."""
+    usage = usage_of(
+        {
+            "usage": {
+                "prompt_tokens": sent,
+                "completion_tokens": received,
+                "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+                "completion_tokens_details": {"reasoning_tokens": thought},
+            }
+        }
+    )
+    if usage is not None:
+        assert 0 <= usage.cached + usage.cache_write <= usage.input > 0
+        assert 0 <= usage.reasoning <= usage.output
+        bill = Bill("gpt-5.6-luna", batch=True)
+        bill.add(usage)
+        assert bill.cost is not None
+        assert bill.cost > 0
+
+
+def test_an_unknown_usage_makes_the_cost_unknown() -> None:
+    """One answer without usage makes the sum unknown; the others' usage is still counted."""
+    bills = Bills("gpt-5.6-luna", batch=True)
+    bills.add("synonyms", Usage(100, 0, 50))
+    bills.add("synonyms", None)
+    bills.add("domain", Usage(10, 0, 5))
+    assert (bills.cost, bills.requests, bills.unmetered) == (None, 2, 1)
+    assert bills.usage == Usage(110, 0, 55)
+    assert bills.by_component["domain"].cost == listed("gpt-5.6-luna", Usage(10, 0, 5), batch=True)
+
+
+@pytest.mark.parametrize("model", ["gpt-5.6-luna", "gpt-6-luna", "gpt-5-mini", "gpt-4o-mini"])
+@pytest.mark.parametrize("batch", [True, False])
+@pytest.mark.parametrize("sent", [2000, 400_000])
+def test_cache_writes_are_billed(model: str, batch: bool, sent: int) -> None:
+    """Tokens that are written to the cache cost what genai-prices lists for them, below and above the tier."""
+    bill, usage = Bill(model, batch=batch), Usage(sent, 300, 50, cache_write=1200)
+    bill.add(usage)
+    assert bill.cost == listed(model, usage, batch=batch)
+    if model == "gpt-5.6-luna" and sent == 2000:
+        rate = rates(model, batch=batch)
+        assert rate is not None
+        assert rate.cache_write == rate.input * Decimal("1.25")
+
+
+@pytest.mark.parametrize("model", ["o1-mini", "gpt-5.3", "gpt-oss-120b"])
+def test_a_model_without_a_batch_price(model: str) -> None:
+    """Where only the standard price is listed, the batch price is unknown, not the standard one."""
+    assert rates(model, batch=False) is not None
+    assert rates(model, batch=True) is None
+    assert "standard price only" in unknown_price(model, batch=True)
+    assert "does not list" in unknown_price("no-such-model", batch=True)
 
 
 # ── a price of the user's own ──────────────────────────────────────────────────────────────────────────────────────

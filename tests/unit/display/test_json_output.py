@@ -68,7 +68,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
                 "status": 500,
             }
         ],
-        "usage": {"input": 5, "cached": 1, "output": 4, "reasoning": 2},
+        "usage": {"input": 5, "cached": 1, "output": 4, "reasoning": 2, "cache_write": 0},
         "cost": "0.1000000000000000055",
         "dropped": 0,
     }

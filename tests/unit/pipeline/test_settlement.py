@@ -60,15 +60,16 @@ class Settled:
         paths = (folder / "output.jsonl", folder / "errors.jsonl")
         for path, lines in zip(paths, (output, errors), strict=True):
             path.write_bytes(b"".join(each + b"\n" for each in lines))
-        self.usage = Usage()
+        self.usage, self.unmetered = Usage(), 0
         with indexed_answers(paths, self._pay) as index:
             self.index: AnswerIndex = index
             self.outcomes: list[WordOutcome] = list(settle(EXPECTED, index, parse, NO_LINE))
         self.answers = [each for outcome in self.outcomes for each in outcome.answers]
         self.failures = {each.custom_id: each for outcome in self.outcomes for each in outcome.failures}
 
-    def _pay(self, _: str, usage: Usage) -> None:
-        self.usage += usage
+    def _pay(self, _: str, usage: Usage | None) -> None:
+        self.unmetered += usage is None
+        self.usage += usage or Usage()
 
     @property
     def answered_ids(self) -> list[str]:

@@ -143,7 +143,13 @@ async def test_for_programs(tmp_path: Path) -> None:
     told = json.loads(json.dumps(costs_object(costs_of(ledger))))
     assert Decimal(told["cost"]) == ledger.totals().cost
     assert [each["chunk"] for each in told["batches"]] == [1, 2]
-    assert told["batches"][0]["service_usage"] == {"input": 400, "cached": 0, "output": 80, "reasoning": 0}
+    assert told["batches"][0]["service_usage"] == {
+        "input": 400,
+        "cached": 0,
+        "output": 80,
+        "reasoning": 0,
+        "cache_write": 0,
+    }
     assert set(told["components"]) == {"synonyms", "examples"}
 
 

@@ -10,11 +10,13 @@ import pytest
 from floridify_batch.costs.price import Price
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import Capabilities
-from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reached, rate_of
+from floridify_batch.run.bill import costs_of
+from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reached, price_note, rate_of
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Notice
 from floridify_batch.run.state import Run
 from tests.fakes import End, MemoryStore, Recorder, Scenario, Service
+from tests.ledgers import run_settings
 
 WORDS = [f"word {number}" for number in range(12)]
 PRICE = Price(Decimal(1000), Decimal(1000))
@@ -179,3 +181,41 @@ def test_an_unknown_price(tmp_path: Path) -> None:
     run.ledger.change_pace({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
         cost_limit_of(run.ledger)
+
+
+async def test_answers_without_usage_count_as_expected(tmp_path: Path) -> None:
+    """Where a service states no usage, the cost is unknown everywhere, and the limit counts what was expected."""
+    place, recorder = scenario(tmp_path, Service(faults=lambda _, __: "unmetered")), Recorder()
+    run = run_of(place, "2", recorder=recorder)
+    assert await Driver(run).process() is Ending.COST_LIMIT
+    ledger = run.ledger
+    assert 0 < len(ledger.processed_words) < len(WORDS)
+    assert ledger.totals().cost is None
+    assert all(spent.cost is None for spent in ledger.spent.values() if spent.unmetered)
+    limit = cost_limit_of(ledger)
+    assert limit is not None
+    stored = [record for record in ledger.chunks if record.unmetered]
+    assert limit.spent == sum(record.input_tokens + record.output_tokens for record in stored) * Decimal("0.001")
+    ledger.price_with(limit.rate)
+    assert ledger.totals().cost is None
+    costs = costs_of(ledger)
+    assert (costs.cost, costs.unmetered) == (None, sum(record.requests for record in stored))
+    assert any("no usage for" in event.text for event in recorder.of(Notice))
+
+
+@pytest.mark.parametrize(
+    ("address", "price", "host"),
+    [
+        (None, None, None),
+        ("https://api.openai.com/v1", None, None),
+        ("https://eu.api.openai.com/v1", None, None),
+        ("http://localhost:8000/v1", None, "localhost"),
+        ("https://api.openai.com.example/v1", None, "api.openai.com.example"),
+        ("http://localhost:8000/v1", PRICE, None),
+    ],
+)
+def test_prices_of_another_service(address: str | None, price: Price | None, host: str | None) -> None:
+    """The estimate says that OpenAI's prices are assumed for a service at another address, unless a price is stated."""
+    note = price_note(run_settings(base_url=address, price=price))
+    assert (note is None) == (host is None)
+    assert not note or f"{host} may charge others" in note
