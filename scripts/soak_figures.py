@@ -133,7 +133,8 @@ def _is_stored(database: Database[Document], identity: str) -> bool:
     parts = parse_custom_id(identity)
     if parts is None:
         return False
-    query = {"_id": ObjectId(parts.document), f"synthesis.{parts.component}": {"$exists": True}}
+    stamped = parts.component if parts.number is None else f"{parts.component}-{parts.number:02d}"
+    query = {"_id": ObjectId(parts.document), f"synthesis.{stamped}": {"$exists": True}}
     return any(database[name].find_one(query) for name in (Collection.DEFINITIONS, Collection.WORDS))
 
 

@@ -20,12 +20,14 @@ from floridify_batch.run.ledger import ChunkState
 from floridify_batch.sandbox.batch import MOVES
 from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.words.entry import SYNTHESIS
 from scripts.soak_figures import Figures, Picture, batches_of, figures, picture
 from scripts.soak_site import ENDS, KILLED, Site, Stuck
 
 KNOWN = ("amber", "basalt", "cinder")
 WORDS = (*KNOWN, "dune")
 OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batch-size", "2")
+EVERYTHING = ("--components", "all", "--batch-size", "4")
 
 _HOUR, _LOOK = 3_600.0, 0.2
 _LISTED = 13.0
@@ -90,15 +92,36 @@ RARE: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A run's options, and the provider of the entries that its words have before it."""
+
+    options: tuple[str, ...] = OPTIONS
+    provider: str = SYNTHESIS
+
+
+RUNS: Mapping[str, Run] = {
+    "usual": Run(),
+    "all components": Run(EVERYTHING, "wiktionary"),
+    "all, forced": Run((*EVERYTHING, "--force")),
+}
+"""The usual run of the matrix, and runs that write every kind of document."""
+
+
+WRITES: Mapping[str, int] = {"all components": 31, "all, forced": 31}
+"""How many bulk writes and removals the runs have that write every kind of document."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """The points at which one process after another dies, on the way through a fate."""
 
     points: tuple[str, ...]
     crash: str = "completed"
     trouble: str = "none"
+    run: str = "usual"
 
     def __str__(self) -> str:
-        return f"{' → '.join(self.points) or 'no kill'} | {self.crash} | {self.trouble}"
+        return f"{' → '.join(self.points) or 'no kill'} | {self.crash} | {self.trouble} | {self.run}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +145,12 @@ def whole_matrix() -> list[Case]:
     return [Case((point,), crash, next(troubles)) for crash in FATES for point in POINTS if comes_by(crash, point)]
 
 
+def write_cases(run: str) -> list[Case]:
+    """A case for each side of each write of a run."""
+    numbers = range(1, WRITES[run] + 1)
+    return [Case((f"{side}-write@{number}",), run=run) for number in numbers for side in ("before", "after")]
+
+
 def comes_by(crash: str, point: str) -> bool:
     """Whether a fate passes a point."""
     return all(crash in those for part, those in RARE.items() if point.endswith(part))
@@ -135,25 +164,29 @@ class Matrix:
         self._mongo_url = mongo_url
         self._numbers = count(1)
         self._lock = Lock()
-        self._pictures: dict[str, Picture] = {}
+        self._pictures: dict[tuple[str, str], Picture] = {}
         self._tokens = 0
 
-    def learn(self) -> "Matrix":
-        """Run through each fate without any kill, to know what the database is to hold, and how large a batch is."""
-        names = ["completed", *(name for name, crash in FATES.items() if not crash.whole)]
-        with ThreadPoolExecutor(len(names)) as pool:
-            for name, (found, tokens) in zip(names, pool.map(self._learned, names), strict=True):
-                self._pictures[name] = found
-                self._tokens = max(self._tokens, tokens)
+    def learn(self, *runs: str) -> "Matrix":
+        """Run through each fate without any kill, to know what the database is to hold, and how large a batch is.
+
+        `runs`: further runs than the usual one, to be learned of.
+        """
+        cases = [Case((), name) for name, crash in FATES.items() if name == "completed" or not crash.whole]
+        cases += [Case((), run=run) for run in runs]
+        with ThreadPoolExecutor(len(cases)) as pool:
+            tokens = list(pool.map(self._learn, cases))
+        self._tokens = max(each for case, each in zip(cases, tokens, strict=True) if case.run == "usual")
         return self
 
-    def _learned(self, crash: str) -> tuple[Picture, int]:
-        with self._site(Case((), crash)) as site:
+    def _learn(self, case: Case) -> int:
+        with self._site(case) as site:
             code = site.live()
             if not site.is_through(code):
-                raise RuntimeError(f"{crash}: a run without kills ended with {code}, see {site.folder}")
+                raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
-                return picture(database), batches_of(site)[0].input_tokens
+                self._pictures[case.run, case.crash] = picture(database)
+            return batches_of(site)[0].input_tokens
 
     def play(self, case: Case) -> Outcome:
         """Live through a case. Whatever is wrong is in the outcome."""
@@ -163,7 +196,7 @@ class Matrix:
                 wrong = _live_through(site, case, died)
             except Stuck as problem:
                 wrong = str(problem)
-            expected = self._pictures["completed" if FATES[case.crash].whole else case.crash]
+            expected = self._pictures[case.run, "completed" if FATES[case.crash].whole else case.crash]
             found = figures(site, expected)
             if not wrong and FATES[case.crash].whole and site.ledger and site.ledger.failed_words:
                 wrong = f"words failed: {site.ledger.failed_words}"
@@ -179,7 +212,9 @@ class Matrix:
         database = f"soak_{folder.parent.name}_{folder.name}".replace("-", "_")[-60:]
         settings = self._settings(folder / "service", case)
         with sandbox_in_thread(settings) as url:
-            site = Site(folder / "shell", settings.data, url, self._mongo_url, database, WORDS, OPTIONS)
+            run = RUNS[case.run]
+            place = (folder / "shell", settings.data, url, self._mongo_url, database)
+            site = Site(*place, WORDS, run.options, provider=run.provider)
             try:
                 site.prepare(KNOWN)
                 with _time_passing(site) if FATES[case.crash].patient else nullcontext():

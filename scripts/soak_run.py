@@ -23,7 +23,7 @@ from typing import Any
 from floridify_batch.database.server import local_mongod
 from scripts.soak_chaos import Plan, plan_of
 from scripts.soak_figures import Figures
-from scripts.soak_matrix import FATES, Matrix, Outcome, whole_matrix
+from scripts.soak_matrix import FATES, WRITES, Matrix, Outcome, whole_matrix, write_cases
 from scripts.soak_ordeal import Database, Ordeal, Verdict, database_at
 
 _HEADER = "batches  paid again  asked again  unaccounted  different"
@@ -48,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _matrix(folder: Path, options: Any) -> bool:
     began, workers, outcomes = time.monotonic(), options.workers, list[Outcome]()
     cases = [case for case in whole_matrix() if options.crash in (None, case.crash)]
+    cases += [] if options.crash else [case for run in WRITES for case in write_cases(run)]
     print(f"{len(cases)} cases, {workers} at a time. Without kills first, to know what is right.", flush=True)
     with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(workers) as pool:
-        matrix = Matrix(folder / "cases", mongo.url).learn()
+        matrix = Matrix(folder / "cases", mongo.url).learn(*(() if options.crash else WRITES))
         print(f"{'case':>9}  {_HEADER}  point, fate, trouble", flush=True)
         for outcome in (each.result() for each in as_completed([pool.submit(matrix.play, case) for case in cases])):
             outcomes.append(outcome)

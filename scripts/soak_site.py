@@ -19,7 +19,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import POINTS
 from floridify_batch.run.ledger import Ledger
-from floridify_batch.words.entry import blank_definition, derived_id
+from floridify_batch.words.entry import SYNTHESIS, blank_definition, derived_id
 
 type Document = dict[str, Any]
 
@@ -54,6 +54,8 @@ class Site:
     words: Sequence[str]
     options: Sequence[str] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    provider: str = SYNTHESIS
+    """Of the entries that the database has before the run."""
 
     def prepare(self, known: Sequence[str]) -> None:
         """Write the list, and put the known ones of its words into the database."""
@@ -61,7 +63,7 @@ class Site:
         (self.folder / LIST).write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8")
         with self.opened() as database:
             for word in known:
-                add_known(database, word)
+                add_known(database, word, self.provider)
 
     @contextmanager
     def opened(self) -> Iterator[Database[Document]]:
@@ -145,22 +147,22 @@ def ended(process: "subprocess.Popen[bytes]") -> int:
 # ── the database before a run ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def add_known(database: Database[Document], text: str) -> None:
-    """A word with an entry over its definitions, which is not in the order that their clusters ask for."""
+def add_known(database: Database[Document], text: str, provider: str) -> None:
+    """A word with an entry over its definitions: a source's, or one of ours, not in the order of their clusters."""
     word = _identity("word", text)
     entry, senses = _identity("entry", text), [_identity("sense", text, place) for place in range(DEFINITIONS)]
     database[Collection.WORDS].insert_one(
         {**_base(word), "text": text, "normalized": text, "lemma": text, "languages": ["en"], "homograph_number": None}
     )
     database[Collection.DEFINITIONS].insert_many(
-        [_definition(sense, word, text, place) for place, sense in enumerate(senses)]
+        [_definition(sense, word, text, place, provider) for place, sense in enumerate(senses)]
     )
     database[Collection.ENTRIES].insert_one(
         {
             **_base(entry),
             "word_id": word,
             "definition_ids": senses[::-1],
-            "provider": "synthesis",
+            "provider": provider,
             "languages": ["en"],
             **{name: [] for name in ("fact_ids", "phrases", "source_entries")},
             **dict.fromkeys(("pronunciation_id", "etymology", "raw_data", "synonym_chooser", "model_info")),
@@ -168,7 +170,7 @@ def add_known(database: Database[Document], text: str) -> None:
     )
 
 
-def _definition(identity: ObjectId, word: ObjectId, text: str, place: int) -> Document:
+def _definition(identity: ObjectId, word: ObjectId, text: str, place: int, provider: str) -> Document:
     cluster = {"slug": f"{text}_{place}", "name": f"{text} {place}", "order": place, "relevance": 1 - place / 10}
     return {
         **_base(identity),
@@ -176,7 +178,7 @@ def _definition(identity: ObjectId, word: ObjectId, text: str, place: int) -> Do
         "word_id": word,
         "part_of_speech": "noun",
         "text": f"the thing number {place} that is called {text}",
-        "meaning_cluster": cluster,
+        "meaning_cluster": cluster if provider == SYNTHESIS else None,
         "providers": ["wiktionary"],
     }
 

@@ -59,12 +59,29 @@ class Workspace:
     async def run(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> RunResult:
         """Run a list from its beginning to its end."""
         asked = self.settings(words, name=name, **settings)
+        here = self.session_of(name)
+        return self._result(await session.run(asked, here, dry_run=False), here)
+
+    async def send(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> RunResult:
+        """Run a list with --no-wait: its first batches are in flight when this returns."""
+        asked = self.settings(words, name=name, **settings)
+        here = self.session_of(name, wait=False)
+        return self._result(await session.run(asked, here, dry_run=False), here)
+
+    async def resume(self, name: str = "words") -> RunResult:
+        """Resume a run to its end."""
+        here = self.session_of(name)
+        return self._result(await session.resume(here), here)
+
+    def session_of(self, name: str, *, wait: bool = True) -> session.Session:
+        """A session of the run of a name."""
         checkpoint = Checkpoint(self.folder / f"{name}.checkpoint.json")
-        here = session.Session(checkpoint, Secrets(KEY, self.mongo_url), 0.0, yes=True, wait=True)
-        code = await session.run(asked, here, dry_run=False)
-        ledger = checkpoint.load()
+        return session.Session(checkpoint, Secrets(KEY, self.mongo_url), 0.0, yes=True, wait=wait)
+
+    def _result(self, code: int, here: session.Session) -> RunResult:
+        ledger = here.checkpoint.load()
         assert ledger is not None
-        return RunResult(code, ledger, checkpoint)
+        return RunResult(code, ledger, here.checkpoint)
 
     def settings(
         self, words: Sequence[str], *, name: str = "words", components: str = "default", **changes: Any

@@ -45,6 +45,9 @@ _NO_ANSWER = "The database does not answer; the answers are safe on disk. Retryi
 class MongoStore:
     """A MongoDB database. Operations on an unreachable server are retried for `patience` seconds; `waiting` is called
     before each retry. Raises `DatabaseError` for an unusable address.
+
+    `on_write` is called with "before" and "after" around each bulk write and each removal, so that a test can crash the
+    process there.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class MongoStore:
                 "The database's address or name cannot be used. An address is such as mongodb://host/ (write special "
                 "characters of a password as %XX), a name has letters and digits."
             ) from None
+        self.on_write: Notify = ignore
         self._client = client
         self._patience = patience
         self._waiting = waiting
@@ -159,7 +163,7 @@ class MongoStore:
         shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
         found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
         of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
-        shown = ("word_id", SYNTHESIS, *DEFINITION_FIELDS)
+        shown = ("word_id", "source_definitions", SYNTHESIS, *DEFINITION_FIELDS)
         async for document in self._read(Collection.DEFINITIONS, of_words, shown):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for name in layout.entry_collections:
@@ -210,7 +214,9 @@ class MongoStore:
             await self._write(home, operations)
         await self._change(writes.updates)
         for collection, gone in (await removable(writes, self, layout)).items():
+            self.on_write("before")
             await self._patiently(partial(self._database[collection].delete_many, {"_id": {"$in": gone}}))
+            self.on_write("after")
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write updates that are not of an answer; idempotent except for the time."""
@@ -253,7 +259,9 @@ class MongoStore:
         for part in batched(operations, _BULK):
             try:
                 write = partial(self._database[collection].bulk_write, list(part), ordered=False)
+                self.on_write("before")
                 new += (await self._patiently(write)).upserted_count
+                self.on_write("after")
             except BulkWriteError as error:
                 first = (error.details.get("writeErrors") or [{}])[0]
                 reason = first.get("errmsg", "no reason given")

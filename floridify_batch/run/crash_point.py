@@ -5,6 +5,7 @@ the checkpoint that brings a chunk from one state into another. At the point tha
 `point@3` means the third time that it comes by. A run that is not doomed knows nothing of all this.
 
     before-create, after-create         a deed outside; of answers and apply, there is a point in the middle, too
+    before-write, after-write           a bulk write to one collection of MongoDB, or a removal of documents from it
     before-PLANNED-SUBMITTING, after-…  the save that notes a move; NEW stands for a chunk that no ledger knew
     before-save, amid-save, after-save  any save; amid, the new file is whole and the old one still has its name
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, override
 
 from floridify_batch.components.change import Writes
+from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.checkpoint import Checkpoint
@@ -33,7 +35,7 @@ NEW = "NEW"
 _SERVICE_DEEDS = ("find", "upload", "create", "retrieve", "answers", "cancel")
 _DATABASE_DEEDS = ("ensure_words", "apply", "update")
 
-DEEDS = (*_SERVICE_DEEDS, *_DATABASE_DEEDS, "save")
+DEEDS = (*_SERVICE_DEEDS, *_DATABASE_DEEDS, "write", "save")
 """What a run does outside of itself."""
 
 MOVES = (f"{NEW}-PLANNED", *(f"{before}-{after}" for before, later in TRANSITIONS.items() for after in sorted(later)))
@@ -50,6 +52,8 @@ def doom(run: Run, text: str) -> None:
     """Let a run's process kill itself at `point` or `point@n`. Raises `UsageError` for what is no point."""
     fate = _Fate(*_read(text))
     run.batches = cast("Batches", _Carrier(run.batches, _SERVICE_DEEDS, fate))
+    if isinstance(run.store, MongoStore):
+        run.store.on_write = lambda side: fate.passes(f"{side}-write")
     run.store = cast("EntryStore", _Database(run.store, _DATABASE_DEEDS, fate))
     run.checkpoint = _Disk(run.checkpoint.path, fate, run.ledger)
 
@@ -123,10 +127,10 @@ class _Database(_Guarded):
     """The database."""
 
     async def apply(self, writes: Writes) -> None:
-        """Write what answers change; a first half of the updates before the whole, which may be written twice."""
+        """Write what answers change; on the way to `amid-apply`, a first half of the updates before the whole."""
         self._fate.passes("before-apply")
         half = len(writes.updates) // 2
-        if half:
+        if half and self._fate.point == "amid-apply":
             await self._inner.apply(writes._replace(updates=writes.updates[:half]))
             self._fate.passes("amid-apply")
         await self._inner.apply(writes)

@@ -11,11 +11,20 @@ import pytest
 
 from floridify_batch.run.crash_point import POINTS
 from scripts.soak_chaos import plan_of
-from scripts.soak_matrix import FATES, TROUBLES, Case, Matrix, comes_by, whole_matrix
+from scripts.soak_matrix import FATES, TROUBLES, WRITES, Case, Matrix, comes_by, whole_matrix
 from scripts.soak_ordeal import Ordeal, Verdict, database_at
 
 AT_ONCE = 8
 """Cases that are played together: each spends much of its time waiting for a batch or for a list."""
+
+_WRITES = (
+    ("all components", "after", 5),
+    ("all components", "after", 12),
+    ("all components", "before", 15),
+    ("all, forced", "after", 7),
+    ("all, forced", "before", 14),
+)
+"""Some of the writes of runs that write every kind of document."""
 
 CASES = (
     Case(("after-cancel", "before-SUBMITTED-ANSWERED"), "shown late"),
@@ -30,12 +39,13 @@ CASES = (
     Case(("after-find", "after-apply"), "failed late", "uploads fail"),
     Case(("before-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
     Case(("after-ensure_words", "before-LOST-STORED"), "files gone"),
+    *(Case((f"{side}-write@{number}",), run=run) for run, side, number in _WRITES),
 )
 """One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""
 
 
 def _what(point: str) -> str:
-    return point.partition("-")[2]
+    return point.partition("-")[2].partition("@")[0]
 
 
 HARD_SEED = 3434
@@ -70,7 +80,7 @@ def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
     """Wherever processes die: one paid batch per chunk, no usable answer asked for again, every request accounted for,
     and the documents of a run without faults.
     """
-    matrix = Matrix(tmp_path, mongo_url).learn()
+    matrix = Matrix(tmp_path, mongo_url).learn(*WRITES)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         outcomes = list(pool.map(matrix.play, CASES))
     assert [outcome for outcome in outcomes if not outcome.fine] == []
