@@ -11,7 +11,7 @@ from floridify_batch.database.connection import Place
 from floridify_batch.errors import DatabaseError
 
 ROOT = Path(__file__).resolve().parents[2]
-DEFINITIONS = ROOT / "scripts/demo_data/definitions.jsonl"
+DEFINITIONS = ROOT / "scripts/demos/data/definitions.jsonl"
 
 
 async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.run.crash_point import POINTS
-from scripts.soak_chaos import plan_of
-from scripts.soak_matrix import FATES, TROUBLES, WRITES, Case, Matrix, comes_by, whole_matrix
-from scripts.soak_ordeal import Ordeal, Verdict, database_at
+from scripts.soaks.case import SoakCase, Verdict, database_at
+from scripts.soaks.matrix import BATCH_ENDS, FAULTS, WRITES, Case, Matrix, comes_by, whole_matrix
+from scripts.soaks.plan import plan_of
 
 AT_ONCE = 8
 """Cases that are played together: each spends much of its time waiting for a batch or for a list."""
@@ -57,8 +57,8 @@ def test_the_selection_leaves_nothing_out() -> None:
     assert {_what(point) for case in CASES for point in case.points} == {
         _what(case.points[0]) for case in whole_matrix()
     }
-    assert {case.crash for case in CASES} == set(FATES)
-    assert {case.trouble for case in CASES} == set(TROUBLES)
+    assert {case.crash for case in CASES} == set(BATCH_ENDS)
+    assert {case.trouble for case in CASES} == set(FAULTS)
     assert all(comes_by(case.crash, point) for case in CASES for point in case.points)
 
 
@@ -72,7 +72,7 @@ def at_random(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Verdi
     """A random case, which happens while the cases of the selection do: it spends its time waiting."""
     folder = tmp_path_factory.mktemp("random")
     with database_at(folder / "mongodb") as database, ThreadPoolExecutor(1) as pool:
-        yield pool.submit(Ordeal(plan_of(HARD_SEED), folder / "case", database).undergo)
+        yield pool.submit(SoakCase(plan_of(HARD_SEED), folder / "case", database).undergo)
 
 
 @pytest.mark.usefixtures("at_random")

@@ -31,7 +31,7 @@ def test_kept_and_tested_by_what_is_there(promise: str) -> None:
 def test_names_of_scripts_and_options() -> None:
     """Every script that is named can be found, and every option is one of the commands' or of the scripts'."""
     assert all((ROOT / name).exists() for name in re.findall(r"scripts/[a-z]+", TEXT))
-    sources = [*(ROOT / "floridify_batch").glob("cli*.py"), *(ROOT / "scripts").glob("soak*.py")]
+    sources = [*(ROOT / "floridify_batch").glob("cli/*.py"), *(ROOT / "scripts/soaks").glob("*.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     spelt = code + code.replace("_", "-")
     named = {option.removeprefix("--") for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.words.word_list import read_word_list
-from scripts import play_demo
+from scripts.demos import demo as play_demo
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ["scripts/setup", "scripts/demo", "scripts/test", "scripts/lock", "scripts/soak", ".ci/run"]

@@ -7,9 +7,9 @@ from openai import OpenAI
 
 from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
-from scripts.soak_chaos import plan_of
-from scripts.soak_figures import Figures, batches_of, figures, picture
-from scripts.soak_site import Site
+from scripts.soaks.figures import Figures, batches_of, figures, picture
+from scripts.soaks.plan import plan_of
+from scripts.soaks.site import Site
 
 WORDS = ("ember", "fathom")
 OPTIONS = ("--components", "synonyms,examples")

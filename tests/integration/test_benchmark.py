@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[2]
 REQUESTS = 600
 REQUESTS_PER_WORD = 30
 WORDS = REQUESTS // REQUESTS_PER_WORD
-STATIONS = {"starting", "estimating", "planning + building", "submitting", "downloading", "settling + storing"}
+STAGES = {"starting", "estimating", "planning + building", "submitting", "downloading", "settling + storing"}
 MEGABYTE = 1_000_000
 
 
 def benchmark(*options: str) -> str:
-    command = [sys.executable, "-m", "scripts.benchmark_run", f"--requests={REQUESTS}", *options]
+    command = [sys.executable, "-m", "scripts.benchmarks.run", f"--requests={REQUESTS}", *options]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
@@ -51,10 +51,10 @@ def test_each_chunk_is_one_batch(result: dict[str, Any]) -> None:
     assert service["bodies_answered_more_than_once"] == 0
 
 
-def test_every_station_was_met(result: dict[str, Any]) -> None:
-    """All CPU time is some station's, and their rises make the peak."""
+def test_every_stage_is_measured(result: dict[str, Any]) -> None:
+    """All CPU time is some stage's, and their rises make the peak."""
     rows = result["rows"]
-    assert {row["station"] for row in rows} >= STATIONS
+    assert {row["stage"] for row in rows} >= STAGES
     assert all(row["cpu"] >= 0 for row in rows)
     assert sum(row["rise"] for row in rows) == pytest.approx(result["peak"], rel=0.05)
 
@@ -74,10 +74,10 @@ def test_the_estimate_is_what_is_billed(result: dict[str, Any]) -> None:
 
 def test_all_of_it() -> None:
     """One command prints a run at three sizes, the floors, the workers, immediate mode and the ledger."""
-    command = [sys.executable, "-m", "scripts.benchmark_all", "--requests=60", "--small"]
+    command = [sys.executable, "-m", "scripts.benchmarks.suite", "--requests=60", "--small"]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
     assert [line.split()[0] for line in printed.splitlines() if line.endswith("requests …")] == ["30", "60"]
-    for title in ("Three sizes", "Beside the floor", "The pure stations alone", "Immediate mode", "The ledger"):
+    for title in ("Three sizes", "Beside the floor", "The pure stages alone", "Immediate mode", "The ledger"):
         assert f"── {title}" in printed
     assert "The same files, byte for byte: yes" in printed
 

@@ -25,8 +25,8 @@ from floridify_batch.run.worker import (
     map_in_order,
     opened_worker_pool,
 )
-from scripts.benchmark_workers import measure
-from scripts.soak_figures import picture
+from scripts.benchmarks.workers import measure
+from scripts.soaks.figures import picture
 from tests.acceptance.command import until
 from tests.workspace import Workspace
 
@@ -68,12 +68,12 @@ def deadly(_: Brief, __: int) -> int:
 # ── processes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def all_of[T](pool: ExecutorPool, station: Callable[[Brief, T], int], pieces: list[T]) -> list[int]:
+async def all_of[T](pool: ExecutorPool, stage: Callable[[Brief, T], int], pieces: list[T]) -> list[int]:
     async def given() -> Any:
         for piece in pieces:
             yield piece
 
-    return [result async for result in map_in_order(pool, station, given())]
+    return [result async for result in map_in_order(pool, stage, given())]
 
 
 async def test_processes_work_in_order(workspace: Workspace, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The pure stations alone, from files to files: no server, no database, no network.
+"""The pure stages alone, from files to files: no server, no database, no network.
 
 A first file holds pages of words with what is stored of them; planning makes the lines of a batch file out of it.
 Answers to these lines are written down, and settling makes changes out of them. Whoever does the work (this process,
@@ -38,7 +38,7 @@ from floridify_batch.run.worker import (
 )
 from floridify_batch.sandbox.reply import completion, reply
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
-from scripts.benchmark_data import COMPONENTS, REQUESTS_PER_WORD, senses, word
+from scripts.benchmarks.data import COMPONENTS, REQUESTS_PER_WORD, senses, word
 
 _RUN = "benchmark"
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

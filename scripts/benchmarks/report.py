@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark_stations import Part, Station
+from scripts.benchmarks.stage import Part, Stage
 
 _MEGABYTE = 1e6
 _TOP = 15
@@ -17,29 +17,29 @@ type Result = Mapping[str, Any]
 
 def report(result: Result) -> str:
     """Stations, memory, counts, and the estimate beside what was billed."""
-    sections = (_stations(result), _memory(result), _counts(result), _money(result))
+    sections = (_stages(result), _memory(result), _counts(result), _money(result))
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
-# ── stations ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── stages ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _stations(result: Result) -> Iterator[str]:
-    yield f"{'station':<22}{'wall s':>9}{'CPU s':>9}{'CPU µs/request':>16}{'requests/s':>13}{'rise MB':>9}"
-    for station in Station:
-        rows = [row for row in result["rows"] if row["station"] == station]
+def _stages(result: Result) -> Iterator[str]:
+    yield f"{'stage':<22}{'wall s':>9}{'CPU s':>9}{'CPU µs/request':>16}{'requests/s':>13}{'rise MB':>9}"
+    for stage in Stage:
+        rows = [row for row in result["rows"] if row["stage"] == stage]
         if rows:
-            yield _row(station, _total(rows), result)
+            yield _row(stage, _total(rows), result)
             yield from (_row(f"  {row['part']}", row, result) for row in rows if row["part"] != Part.OWN)
     whole = _total(result["rows"])
     yield _row("start to stored", whole, result)
-    waited = _total([row for row in result["rows"] if row["station"] == Station.WAITING])
+    waited = _total([row for row in result["rows"] if row["stage"] == Stage.WAITING])
     yield _row("  without waiting", {name: whole[name] - waited[name] for name in whole}, result)
 
 
-def station_cpu(result: Result, station: Station) -> float:
-    """CPU microseconds per request that a station took."""
-    seconds: float = sum(row["cpu"] for row in result["rows"] if row["station"] == station)
+def stage_cpu(result: Result, stage: Stage) -> float:
+    """CPU microseconds per request that a stage took."""
+    seconds: float = sum(row["cpu"] for row in result["rows"] if row["stage"] == stage)
     return seconds / float(result["requests"]) * 1e6
 
 
@@ -92,24 +92,24 @@ def _difference(estimated: float, billed: float) -> str:
 
 
 def profile_report(paths: Mapping[str, Path], requests: int) -> str:
-    """Of each station, its busiest modules and functions, in µs per request.
+    """Of each stage, its busiest modules and functions, in µs per request.
 
     Measuring calls makes them longer, all but the shortest by half. By the profile's clock a wait is work: of `poll`,
     `recv_into`, `acquire` and `sleep`, most is waiting, some of it in the database driver's own threads.
     """
     each = 1e6 / max(1, requests)
-    sections = [_profile(station, path, each) for station, path in paths.items() if path.exists()]
+    sections = [_profile(stage, path, each) for stage, path in paths.items() if path.exists()]
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
-def _profile(station: str, path: Path, each: float) -> Iterator[str]:
+def _profile(stage: str, path: Path, each: float) -> Iterator[str]:
     found: Any = pstats.Stats(str(path))
     stats = {key: (count, own, whole) for key, (_, count, own, whole, _) in found.stats.items()}
     modules: dict[str, float] = defaultdict(float)
     for (file, _, _), (_, own, _) in stats.items():
         modules[_module(file)] += own
     ranked = sorted(modules.items(), key=lambda pair: -pair[1])[:_GROUPS]
-    yield f"── {station}: own time by module ── " + ", ".join(f"{name} {own * each:.1f}" for name, own in ranked)
+    yield f"── {stage}: own time by module ── " + ", ".join(f"{name} {own * each:.1f}" for name, own in ranked)
     for title, index in (("own", 1), ("cumulative", 2)):
         yield f"{'calls':>10}{'own µs':>10}{'cum. µs':>10}  by {title} time"
         for (file, line, name), figures in sorted(stats.items(), key=lambda pair: -pair[1][index])[:_TOP]:

@@ -32,8 +32,8 @@ from floridify_batch.sandbox.process import running_sandbox
 from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import read_word_list
 
-ROOT = Path(__file__).resolve().parent.parent
-WORDS = ROOT / "scripts" / "demo_data" / "words.txt"
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = ROOT / "scripts" / "demos" / "data" / "words.txt"
 DEFINITIONS = WORDS.with_name("definitions.jsonl")
 PICTURE = ROOT / "docs" / "live.svg"
 EXAMPLE = ROOT / "checkpoints.example.json"

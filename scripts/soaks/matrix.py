@@ -21,8 +21,8 @@ from floridify_batch.sandbox.batch import MOVES
 from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
 from floridify_batch.words.entry import SYNTHESIS
-from scripts.soak_figures import Figures, Picture, batches_of, figures, picture
-from scripts.soak_site import ENDS, KILLED, Site, Stuck
+from scripts.soaks.figures import Figures, Picture, batches_of, figures, picture
+from scripts.soaks.site import ENDS, KILLED, Site, Stuck
 
 KNOWN = ("amber", "basalt", "cinder")
 WORDS = (*KNOWN, "dune")
@@ -47,7 +47,7 @@ class Crash:
     patient: bool = False
 
 
-FATES: Mapping[str, Crash] = {
+BATCH_ENDS: Mapping[str, Crash] = {
     "completed": Crash(),
     "in both files": Crash(("split=0.5",)),
     "patchy": Crash(("http_500=0.2@1", "missing=0.1@1", "malformed=0.1@1", "not_json=0.1@1", "truncate=0.1@1")),
@@ -63,7 +63,7 @@ FATES: Mapping[str, Crash] = {
 }
 """How the first batch ends, or every batch."""
 
-TROUBLES: Mapping[str, tuple[str, ...]] = {
+FAULTS: Mapping[str, tuple[str, ...]] = {
     "none": (),
     "lagging list": ("list_lag=1",),
     "made, then 500": ("create_500=1",),
@@ -141,8 +141,8 @@ class Outcome:
 
 def whole_matrix() -> list[Case]:
     """Every point against every fate that comes by; the troubles take turns, so that each meets every fate."""
-    troubles = cycle(TROUBLES)
-    return [Case((point,), crash, next(troubles)) for crash in FATES for point in POINTS if comes_by(crash, point)]
+    troubles = cycle(FAULTS)
+    return [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
 
 
 def write_cases(run: str) -> list[Case]:
@@ -172,7 +172,7 @@ class Matrix:
 
         `runs`: further runs than the usual one, to be learned of.
         """
-        cases = [Case((), name) for name, crash in FATES.items() if name == "completed" or not crash.whole]
+        cases = [Case((), name) for name, crash in BATCH_ENDS.items() if name == "completed" or not crash.whole]
         cases += [Case((), run=run) for run in runs]
         with ThreadPoolExecutor(len(cases)) as pool:
             tokens = list(pool.map(self._learn, cases))
@@ -196,9 +196,9 @@ class Matrix:
                 wrong = _live_through(site, case, died)
             except Stuck as problem:
                 wrong = str(problem)
-            expected = self._pictures[case.run, "completed" if FATES[case.crash].whole else case.crash]
+            expected = self._pictures[case.run, "completed" if BATCH_ENDS[case.crash].whole else case.crash]
             found = figures(site, expected)
-            if not wrong and FATES[case.crash].whole and site.ledger and site.ledger.failed_words:
+            if not wrong and BATCH_ENDS[case.crash].whole and site.ledger and site.ledger.failed_words:
                 wrong = f"words failed: {site.ledger.failed_words}"
         if wrong or not found.fine:
             wrong += f" (see {site.folder})"
@@ -217,20 +217,20 @@ class Matrix:
             site = Site(*place, WORDS, run.options, provider=run.provider)
             try:
                 site.prepare(KNOWN)
-                with _time_passing(site) if FATES[case.crash].patient else nullcontext():
+                with _time_passing(site) if BATCH_ENDS[case.crash].patient else nullcontext():
                     yield site
             finally:
                 site.forget()
 
     def _settings(self, service: Path, case: Case) -> SandboxSettings:
-        crash = FATES[case.crash]
+        crash = BATCH_ENDS[case.crash]
         limit = (f"token_limit={int(crash.limit * self._tokens)}",) if crash.limit else ()
         return SandboxSettings(
             data=service,
             port=0,
             validating_seconds=0,
             running_seconds=crash.seconds,
-            faults=(*crash.faults, *limit, *TROUBLES[case.trouble]),
+            faults=(*crash.faults, *limit, *FAULTS[case.trouble]),
             fast=True,
         )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from floridify_batch.run.crash_point import POINTS
-from scripts.benchmark_data import word
-from scripts.soak_matrix import comes_by
+from scripts.benchmarks.data import word
+from scripts.soaks.matrix import comes_by
 
 COMPONENTS = (
     "synonyms",
@@ -77,7 +77,7 @@ HARD_MENU: Sequence[Make] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Blow:
+class Disruption:
     """What hits one process: it dies at a `point`, or `signals` reach it, or a server goes away, after some seconds.
 
     `begun`: the seconds count from when the run goes on, not from the start of the process. `verb`: the command, where
@@ -110,7 +110,7 @@ class Plan:
     faults: tuple[str, ...]
     gentle: bool
     seconds: float
-    blows: tuple[Blow, ...]
+    disruptions: tuple[Disruption, ...]
 
 
 def plan_of(seed: int) -> Plan:
@@ -119,9 +119,9 @@ def plan_of(seed: int) -> Plan:
     words = tuple(word(seed * _MAX_WORDS + number) for number in range(chance.randint(1, _MAX_WORDS)))
     gentle = _happens(chance, 0.7)
     faults = _faults(chance, gentle=gentle)
-    blows = [_blow(chance) for _ in range(chance.randint(1, _MAX_BLOWS))]
+    disruptions = [_blow(chance) for _ in range(chance.randint(1, _MAX_BLOWS))]
     if cancels := _happens(chance, 0.2):  # each time costs what is in flight an attempt
-        blows.insert(chance.randint(0, len(blows)), _cancel(chance))
+        disruptions.insert(chance.randint(0, len(disruptions)), _cancel(chance))
     return Plan(
         seed=seed,
         words=words,
@@ -130,7 +130,7 @@ def plan_of(seed: int) -> Plan:
         faults=faults,
         gentle=gentle and not cancels,
         seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
-        blows=tuple(blows),
+        disruptions=tuple(disruptions),
     )
 
 
@@ -154,25 +154,25 @@ def _options(chance: Chance) -> tuple[str, ...]:
     return tuple(options)
 
 
-def _blow(chance: Chance) -> Blow:
+def _blow(chance: Chance) -> Disruption:
     kind = chance.choices(("point", "kill", "stop", "database", "service"), (45, 25, 12, 9, 9))[0]
     begun = _happens(chance, 0.8)
     moment = chance.uniform(0, 1.5)
     match kind:
         case "point":
             usual = [point for point in POINTS if comes_by("completed", point)]
-            return Blow(point=f"{chance.choice(usual if begun else POINTS)}@{chance.choice((1, 1, 1, 2, 3, 4))}")
+            return Disruption(point=f"{chance.choice(usual if begun else POINTS)}@{chance.choice((1, 1, 1, 2, 3, 4))}")
         case "kill":
-            return Blow(begun=begun, signals=((moment, "SIGKILL"),))
+            return Disruption(begun=begun, signals=((moment, "SIGKILL"),))
         case "stop":
-            return Blow(begun=begun, signals=_stops(chance, moment))
+            return Disruption(begun=begun, signals=_stops(chance, moment))
         case _:
-            return Blow(begun=begun, outage=kind, after=moment, lasts=chance.uniform(0.2, _LONGEST_OUTAGE))
+            return Disruption(begun=begun, outage=kind, after=moment, lasts=chance.uniform(0.2, _LONGEST_OUTAGE))
 
 
-def _cancel(chance: Chance) -> Blow:
+def _cancel(chance: Chance) -> Disruption:
     points = ("before-cancel", "after-cancel", "after-retrieve", "after-answers", "amid-apply", "after-save", "")
-    return Blow(point=chance.choice(points), verb="cancel")
+    return Disruption(point=chance.choice(points), verb="cancel")
 
 
 def _stops(chance: Chance, moment: float) -> tuple[tuple[float, str], ...]:

@@ -1,4 +1,4 @@
-"""What each station cannot do without, done bare: the floor below which our own work cannot come.
+"""What each stage cannot do without, done bare: the floor below which our own work cannot come.
 
 The floors do as little as the same libraries allow: a template rendered, its tokens counted and a line written; a line
 parsed once; its answer validated; one update sent for each document. No plan, no reasons, no counts, no second look.
@@ -21,28 +21,28 @@ from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.settings import RunSettings, brief_of
 from floridify_batch.words.entry import Entry
-from scripts.benchmark_stations import Station
+from scripts.benchmarks.stage import Stage
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
 
 _BULK = 1000
 
-type Floors = dict[Station, float]
+type Floors = dict[Stage, float]
 """Microseconds of CPU per request."""
 
 
 class _Clock:
-    """CPU seconds by station."""
+    """CPU seconds by stage."""
 
     def __init__(self) -> None:
-        self.spent: dict[Station, float] = {}
+        self.spent: dict[Stage, float] = {}
 
     @contextmanager
-    def at(self, station: Station) -> Iterator[None]:
+    def at(self, stage: Stage) -> Iterator[None]:
         began = process_time()
         yield
-        self.spent[station] = self.spent.get(station, 0.0) + process_time() - began
+        self.spent[stage] = self.spent.get(stage, 0.0) + process_time() - began
 
 
 def floors(folder: Path, settings: RunSettings, entries: Iterable[Entry], mongo_url: str, database: str) -> Floors:
@@ -50,13 +50,13 @@ def floors(folder: Path, settings: RunSettings, entries: Iterable[Entry], mongo_
     clock, asked = _Clock(), brief_of(settings, "floor")
     gc.freeze()
     gc.disable()  # the floor needs no memory back
-    with clock.at(Station.BUILDING):
+    with clock.at(Stage.BUILDING):
         requests = _build(folder, asked, entries)
-    with clock.at(Station.STORING):
+    with clock.at(Stage.STORING):
         documents = _validate(folder, asked)
     _store(documents, mongo_url, database, clock)
     gc.enable()
-    return {station: seconds / requests * 1e6 for station, seconds in clock.spent.items()}
+    return {stage: seconds / requests * 1e6 for stage, seconds in clock.spent.items()}
 
 
 def _build(folder: Path, asked: Brief, entries: Iterable[Entry]) -> int:
@@ -92,7 +92,7 @@ def _store(documents: dict[str, dict[str, Any]], mongo_url: str, database: str, 
     with MongoClient(mongo_url) as client:
         place: Collection[dict[str, Any]] = client[database]["floor"]
         place.insert_many({"_id": identity} for identity in documents)
-        with clock.at(Station.STORING):
+        with clock.at(Stage.STORING):
             updates = (UpdateOne({"_id": identity}, {"$set": fields}) for identity, fields in documents.items())
             for bulk in batched(updates, _BULK):
                 place.bulk_write(list(bulk), ordered=False)

@@ -20,7 +20,7 @@ from floridify_batch.database.store import STAMPS
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import ChunkRecord, Ledger
 from floridify_batch.sandbox.storage import BatchRecord
-from scripts.soak_site import Document, Site
+from scripts.soaks.site import Document, Site
 
 type Picture = Mapping[str, str]
 """What a reader finds under each word, in a form that can be compared; under "", what belongs to no word."""

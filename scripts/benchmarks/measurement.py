@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 
-from scripts.benchmark_stations import Station, StationObserver, Stopwatch, TimedStore, peak_memory, present_memory
+from scripts.benchmarks.stage import Stage, StageObserver, Stopwatch, TimedStore, peak_memory, present_memory
 
 if TYPE_CHECKING:
     from floridify_batch.pipeline.estimate import Estimate
@@ -48,9 +48,9 @@ class Order:
         """Where the measurement goes."""
         return Path(self.folder, "result.json")
 
-    def profile_file(self, station: str) -> Path:
-        """Where a station's profile goes."""
-        return Path(self.folder, f"{station.replace(' ', '')}.pstats")
+    def profile_file(self, stage: str) -> Path:
+        """Where a stage's profile goes."""
+        return Path(self.folder, f"{stage.replace(' ', '')}.pstats")
 
 
 def main(text: str) -> None:
@@ -61,10 +61,10 @@ def main(text: str) -> None:
     with Path(order.folder, "run.log").open("w", encoding="utf-8") as log:
         found = asyncio.run(_measure(order, log, watch))
     watch.stop()
-    rows = [asdict(spent) | {"station": station, "part": part} for (station, part), spent in watch.spent.items()]
+    rows = [asdict(spent) | {"stage": stage, "part": part} for (stage, part), spent in watch.spent.items()]
     order.result_file.write_bytes(orjson.dumps(found | {"rows": rows, "peak": peak_memory()}))
-    for station, profile in watch.profiles.items():
-        profile.dump_stats(order.profile_file(station))
+    for stage, profile in watch.profiles.items():
+        profile.dump_stats(order.profile_file(stage))
 
 
 async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any]:
@@ -83,7 +83,7 @@ async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any
         resources = opened_resources(settings, session, Notifier())
         store, batches = await stack.enter_async_context(resources)
         await store.ensure_indexes()
-        count_tokens("The ranks load now, so that no station has them to its account.")
+        count_tokens("The ranks load now, so that no stage has them to its account.")
         ready = present_memory()
         run, estimate = await _prepared(settings, place, TimedStore(store, watch), batches, watch)
         await _driven(run, log, watch)
@@ -123,7 +123,7 @@ async def _prepared(
 
     listed = read_word_list(Path(settings.words_file))
     spec = RunSpec.of(settings, listed.words)
-    watch.at(Station.ESTIMATING)
+    watch.at(Stage.ESTIMATING)
     survey = Survey(spec.brief, settings.language, settings.model, Limits(words=settings.batch_size))
     estimate = await survey.of(listed.words, store, lambda _, __: None)
     run = await begin_run(spec, place, batches, store)
@@ -137,7 +137,7 @@ async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
     from floridify_batch.run.worker import opened_worker_pool
     from floridify_batch.timing import utc_now
 
-    run.observer = StationObserver(watch, LogDisplay(log, utc_now))
+    run.observer = StageObserver(watch, LogDisplay(log, utc_now))
     with opened_worker_pool(run.ledger.run, run.brief) as run.pool:
         await Driver(run).process()
 

@@ -17,8 +17,8 @@ from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
 from floridify_batch.errors import BatchSynthError
 
-WORDS = "scripts/demo_data/words.txt"
-DEFINITIONS = "scripts/demo_data/definitions.jsonl"
+WORDS = "scripts/demos/data/words.txt"
+DEFINITIONS = "scripts/demos/data/definitions.jsonl"
 PROVIDER = "wiktionary"
 """Floridify knows its providers by name; the definitions are ours all the same."""
 
@@ -27,7 +27,7 @@ CHECKPOINT = "demo-data/words.checkpoint.json"
 SHOWN = "tear"
 FINISHED = 0
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MONGO_FOLDER = Place(None, DATABASE, ROOT / "demo-data").data_folder
 
 NEXT = f"""

@@ -27,9 +27,9 @@ from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.settings import RunInfo, brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.words.word_list import Words, digest_of, write_normalised
-from scripts.benchmark_data import word
-from scripts.benchmark_stations import peak_memory
-from scripts.benchmark_workers import settings_of_benchmark
+from scripts.benchmarks.data import word
+from scripts.benchmarks.stage import peak_memory
+from scripts.benchmarks.workers import settings_of_benchmark
 
 _IN_FLIGHT = 20
 _SAVES = 9
@@ -83,7 +83,7 @@ def _asked(folder: Path, words: int, chunks: int) -> dict[str, float]:
     """What a fresh process finds, in whose memory nothing is of what made the files."""
     folder.mkdir()
     place = _prepare(folder, words, chunks)
-    command = [sys.executable, "-m", "scripts.benchmark_ledger", str(place.path)]
+    command = [sys.executable, "-m", "scripts.benchmarks.ledger", str(place.path)]
     answer = subprocess.run(command, check=True, capture_output=True)
     found: dict[str, float] = orjson.loads(answer.stdout)
     return found

@@ -1,7 +1,7 @@
-"""Where a run's time goes: a stopwatch that always stands at one station, moved on by the run's own events.
+"""Where a run's time goes: a stopwatch that always stands at one stage, moved on by the run's own events.
 
-A run does one thing at a time, so the CPU time that passes between two events belongs to the station in between. The
-stations are told apart by what a run is given anyway (observer, store, sleep); no code of the run is touched.
+A run does one thing at a time, so the CPU time that passes between two events belongs to the stage in between. The
+stages are told apart by what a run is given anyway (observer, store, sleep); no code of the run is touched.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from floridify_batch.words.entry import DocId, Entry, Word
 _STATUS = Path("/proc/self/status")
 
 
-class Station(StrEnum):
+class Stage(StrEnum):
     """What the run is at."""
 
     STARTING = "starting"
@@ -42,7 +42,7 @@ class Station(StrEnum):
 
 
 class Part(StrEnum):
-    """Whose work it is: the station's own, or that of the database's driver on its behalf."""
+    """Whose work it is: the stage's own, or that of the database's driver on its behalf."""
 
     OWN = "own"
     READS = "look-ups"
@@ -60,16 +60,16 @@ class Spent:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Adds what passes to the station it stands at. With `profiled`, each station has a profile of its own.
+    """Adds what passes to the stage it stands at. With `profiled`, each stage has a profile of its own.
 
     `began` is what `perf_counter` said when the process was started.
     """
 
     began: float
     profiled: bool = False
-    station: Station = Station.STARTING
-    spent: dict[tuple[Station, Part], Spent] = field(default_factory=lambda: defaultdict(Spent))
-    profiles: dict[Station, cProfile.Profile] = field(default_factory=dict)
+    stage: Stage = Stage.STARTING
+    spent: dict[tuple[Stage, Part], Spent] = field(default_factory=lambda: defaultdict(Spent))
+    profiles: dict[Stage, cProfile.Profile] = field(default_factory=dict)
     _part: Part = Part.OWN
     _wall: float = field(init=False)
     _peak: int = 0
@@ -80,16 +80,16 @@ class Stopwatch:
         if self.profiled:
             self._profile().enable()
 
-    def at(self, station: Station) -> None:
-        """Move on to a station."""
+    def at(self, stage: Stage) -> None:
+        """Move on to a stage."""
         self._close(self._part)
-        if station is self.station:
+        if stage is self.stage:
             return
         if self.profiled:
             self._profile().disable()
-            self.station = station
+            self.stage = stage
             self._profile().enable()
-        self.station = station
+        self.stage = stage
 
     def stop(self) -> None:
         """Count what has passed since the last move."""
@@ -99,7 +99,7 @@ class Stopwatch:
 
     @contextmanager
     def within(self, part: Part) -> Iterator[None]:
-        """Count what happens inside as a part of the present station."""
+        """Count what happens inside as a part of the present stage."""
         self._close(self._part)
         self._part = part
         try:
@@ -110,31 +110,31 @@ class Stopwatch:
 
     async def sleep(self, seconds: float) -> None:
         """A run's pause: what follows one is a look at the batches."""
-        self.at(Station.WAITING)
+        self.at(Stage.WAITING)
         await asyncio.sleep(seconds)
-        self.at(Station.POLLING)
+        self.at(Stage.POLLING)
 
     def _close(self, part: Part) -> None:
         wall, cpu, peak = perf_counter(), process_time(), max(self._peak, peak_memory())
-        spent = self.spent[self.station, part]
+        spent = self.spent[self.stage, part]
         spent.wall += wall - self._wall
         spent.cpu += cpu - self._cpu
         spent.rise += peak - self._peak
         self._wall, self._cpu, self._peak = wall, cpu, peak
 
     def _profile(self) -> cProfile.Profile:
-        return self.profiles.setdefault(self.station, cProfile.Profile())
+        return self.profiles.setdefault(self.stage, cProfile.Profile())
 
 
 _AFTER_MOVE = {
-    ChunkState.PLANNED: Station.SUBMITTING,
-    ChunkState.SUBMITTED: Station.BUILDING,
-    ChunkState.ANSWERED: Station.STORING,
-    ChunkState.STORED: Station.RETURNING,
+    ChunkState.PLANNED: Stage.SUBMITTING,
+    ChunkState.SUBMITTED: Stage.BUILDING,
+    ChunkState.ANSWERED: Stage.STORING,
+    ChunkState.STORED: Stage.RETURNING,
 }
 
 
-class StationObserver:
+class StageObserver:
     """Moves the stopwatch by what a run tells, and tells the next observer."""
 
     def __init__(self, watch: Stopwatch, following: Observer) -> None:
@@ -144,13 +144,13 @@ class StationObserver:
     def notify(self, event: Event) -> None:
         """Take note of an event."""
         self._following.notify(event)
-        station = _station_after(event)
-        if station is not None:
-            self._watch.at(station)
+        stage = _stage_after(event)
+        if stage is not None:
+            self._watch.at(stage)
 
 
-def _station_after(event: Event) -> Station | None:
-    """The station that begins with an event.
+def _stage_after(event: Event) -> Stage | None:
+    """The stage that begins with an event.
 
     Stored words are planned again before new ones are read, so that up to a page of new ones counts with them where a
     run has more chunks than may be in flight.
@@ -159,9 +159,9 @@ def _station_after(event: Event) -> Station | None:
         case ChunkMoved(state=state):
             return _AFTER_MOVE.get(ChunkState(state))
         case BatchPolled(status=status):
-            return Station.DOWNLOADING if status in TERMINAL else Station.RETURNING
+            return Stage.DOWNLOADING if status in TERMINAL else Stage.RETURNING
         case RunStarted() | ListRead():
-            return Station.BUILDING
+            return Stage.BUILDING
     return None
 
 

@@ -22,14 +22,14 @@ import orjson
 
 from floridify_batch.database.server import local_mongod
 from floridify_batch.sandbox.process import running_sandbox
-from scripts.benchmark_data import COMPONENTS, DEFINITIONS_PER_WORD, REQUESTS_PER_WORD, counts, drop, seed, write_list
-from scripts.benchmark_measure import Order
-from scripts.benchmark_report import profile_report, report
-from scripts.benchmark_stations import Station
+from scripts.benchmarks.data import COMPONENTS, DEFINITIONS_PER_WORD, REQUESTS_PER_WORD, counts, drop, seed, write_list
+from scripts.benchmarks.measurement import Order
+from scripts.benchmarks.report import profile_report, report
+from scripts.benchmarks.stage import Stage
 
 _MODEL = "gpt-6-luna"
-_PROFILED = (Station.ESTIMATING, Station.BUILDING, Station.DOWNLOADING, Station.STORING, Station.RETURNING)
-"""The stations that take longer the more requests there are."""
+_PROFILED = (Stage.ESTIMATING, Stage.BUILDING, Stage.DOWNLOADING, Stage.STORING, Stage.RETURNING)
+"""The stages that take longer the more requests there are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +83,7 @@ def _order(options: Any, folder: Path, mongo_url: str, database: str, service_ur
 
 def _measured(order: Order) -> dict[str, Any]:
     """What a fresh process finds."""
-    command = [sys.executable, "-m", "scripts.benchmark_measure", orjson.dumps(asdict(order)).decode()]
+    command = [sys.executable, "-m", "scripts.benchmarks.measurement", orjson.dumps(asdict(order)).decode()]
     subprocess.run(command, check=True)
     found: dict[str, Any] = orjson.loads(order.result_file.read_bytes())
     return found
@@ -102,7 +102,7 @@ def _show(order: Order, result: dict[str, Any], *, as_json: bool) -> None:
         return
     print(report(result))
     if order.profiled:
-        profiles = {str(station): order.profile_file(station) for station in _PROFILED}
+        profiles = {str(stage): order.profile_file(stage) for stage in _PROFILED}
         print("\n" + profile_report(profiles, result["requests"]))
 
 
@@ -136,8 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--requests", type=int, default=30_000, help=f"{REQUESTS_PER_WORD} per word (default %(default)s)")
     add("--batch-size", type=int, help="words per batch (default: as many as the service takes)")
-    add("--workers", type=int, default=1, help="for the pure stations; the CPU time of processes is not counted")
-    add("--profile", action="store_true", help="profile each station; the times are longer then")
+    add("--workers", type=int, default=1, help="for the pure stages; the CPU time of processes is not counted")
+    add("--profile", action="store_true", help="profile each stage; the times are longer then")
     add("--keep", type=Path, metavar="FOLDER", help="keep the database and all files in a new folder inside this one")
     add("--mongo-url", help="use this server, and remove the database afterwards (default: one of its own)")
     add("--json", action="store_true", help="print everything that was measured as one line of JSON")

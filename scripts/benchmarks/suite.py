@@ -1,7 +1,7 @@
 """`scripts/benchmark`: what our own part of a run costs, at three sizes, beside what it cannot cost less than.
 
 One run each of a hundredth, a tenth and all of the requests, from the word list to the database, against a sandbox and
-a MongoDB server in processes of their own; then the stations alone with one and more workers, the ledger of a whole
+a MongoDB server in processes of their own; then the stages alone with one and more workers, the ledger of a whole
 dictionary, and immediate mode beside a plain script. `scripts/benchmark --one --help` lists what a single run can tell.
 """
 
@@ -16,13 +16,15 @@ from typing import Any
 
 from floridify_batch.database.server import local_mongod
 from floridify_batch.sandbox.process import running_sandbox
-from scripts import benchmark_ledger, benchmark_run, benchmark_workers
-from scripts.benchmark_data import REQUESTS_PER_WORD
-from scripts.benchmark_floors import Floors, floors
-from scripts.benchmark_immediate import race, race_report
-from scripts.benchmark_plot import Measured, plot
-from scripts.benchmark_report import report, station_cpu
-from scripts.benchmark_stations import Station
+from scripts.benchmarks import ledger as benchmark_ledger
+from scripts.benchmarks import run as benchmark_run
+from scripts.benchmarks import workers as benchmark_workers
+from scripts.benchmarks.data import REQUESTS_PER_WORD
+from scripts.benchmarks.floor import Floors, floors
+from scripts.benchmarks.immediate import race, race_report
+from scripts.benchmarks.plot import Measured, plot
+from scripts.benchmarks.report import report, stage_cpu
+from scripts.benchmarks.stage import Stage
 
 _STATION_REQUESTS = 150_000
 _RACE_REQUESTS = 2_000
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(report(results[-1]))
             _title("Three sizes")
             print(_sizes(results))
-            _stations(folder / "stations", options, server.url, results[-1])
+            _stages(folder / "stages", options, server.url, results[-1])
         _title("The ledger of a dictionary")
         ledger = folder / "ledger"
         ledger.mkdir()
@@ -80,7 +82,7 @@ def _sizes(results: Sequence[Result]) -> str:
     lines = [head]
     for before, result in zip([None, *results], results, strict=False):
         found = _measured(result)
-        start = station_cpu(result, Station.STARTING)
+        start = stage_cpu(result, Stage.STARTING)
         added = "" if before is None else f"{found.peak_mb - before['peak'] / 1e6:+.1f}"
         lines.append(
             f"{found.requests:>12,}{found.cpu:>16.1f}{found.cpu - start:>15.1f}{found.peak_mb:>9.0f}{added:>10}"
@@ -88,7 +90,7 @@ def _sizes(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _stations(folder: Path, options: Any, mongo_url: str, result: Result) -> None:
+def _stages(folder: Path, options: Any, mongo_url: str, result: Result) -> None:
     folder.mkdir()
     requests = min(_STATION_REQUESTS, options.requests)
     paces = benchmark_workers.measure(folder, requests // REQUESTS_PER_WORD, [2])
@@ -97,7 +99,7 @@ def _stations(folder: Path, options: Any, mongo_url: str, result: Result) -> Non
     bare = floors(folder, settings, entries, mongo_url, f"benchmark_{token_hex(4)}")
     _title("Beside the floor, CPU µs/request")
     print("\n".join(_beside(bare, result)))
-    _title("The pure stations alone, from files to files")
+    _title("The pure stages alone, from files to files")
     print(benchmark_workers.pace_report(paces))
     _title("Immediate mode beside a plain script")
     with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as url:
@@ -106,12 +108,12 @@ def _stations(folder: Path, options: Any, mongo_url: str, result: Result) -> Non
 
 
 def _beside(bare: Floors, result: Result) -> Iterator[str]:
-    yield f"{'station':<22}{'ours':>8}{'floor':>8}{'times':>8}"
-    for station, floor in bare.items():
-        ours = station_cpu(result, station)
-        yield f"{station:<22}{ours:>8.1f}{floor:>8.1f}{ours / floor:>8.2f}"
-    others = [each for each in islice(Station, 1, None) if each not in bare and each is not Station.WAITING]
-    yield f"{'all others':<22}{sum(station_cpu(result, each) for each in others):>8.1f}"
+    yield f"{'stage':<22}{'ours':>8}{'floor':>8}{'times':>8}"
+    for stage, floor in bare.items():
+        ours = stage_cpu(result, stage)
+        yield f"{stage:<22}{ours:>8.1f}{floor:>8.1f}{ours / floor:>8.2f}"
+    others = [each for each in islice(Stage, 1, None) if each not in bare and each is not Stage.WAITING]
+    yield f"{'all others':<22}{sum(stage_cpu(result, each) for each in others):>8.1f}"
 
 
 def _parser() -> argparse.ArgumentParser:

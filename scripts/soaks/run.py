@@ -21,10 +21,10 @@ from threading import Event
 from typing import Any
 
 from floridify_batch.database.server import local_mongod
-from scripts.soak_chaos import Plan, plan_of
-from scripts.soak_figures import Figures
-from scripts.soak_matrix import FATES, WRITES, Matrix, Outcome, whole_matrix, write_cases
-from scripts.soak_ordeal import Database, Ordeal, Verdict, database_at
+from scripts.soaks.case import Database, SoakCase, Verdict, database_at
+from scripts.soaks.figures import Figures
+from scripts.soaks.matrix import BATCH_ENDS, WRITES, Matrix, Outcome, whole_matrix, write_cases
+from scripts.soaks.plan import Plan, plan_of
 
 _HEADER = "batches  paid again  asked again  unaccounted  different"
 _SEEDS = 1_000_000
@@ -102,7 +102,7 @@ def _soak(folder: Path, options: Any) -> bool:
 
 def _undergone(plan: Plan, folder: Path, database: Database) -> Verdict:
     place = folder / f"{plan.seed}"
-    verdict = Ordeal(plan, place, database).undergo()
+    verdict = SoakCase(plan, place, database).undergo()
     if verdict.fine:
         shutil.rmtree(place, ignore_errors=True)
     return verdict
@@ -116,10 +116,10 @@ def _tell_of_verdict(verdict: Verdict) -> None:
 
 def _described(verdict: Verdict) -> str:
     plan = verdict.plan
-    blows = "; ".join(map(str, plan.blows)) or "no blow"
+    disruptions = "; ".join(map(str, plan.disruptions)) or "no blow"
     return (
         f"seed {plan.seed}: {verdict.figures} {verdict.wrong}\n    {' '.join(plan.options)}\n    "
-        f"{' '.join(plan.faults) or 'no fault'}\n    {blows}\n    exit codes {verdict.codes}"
+        f"{' '.join(plan.faults) or 'no fault'}\n    {disruptions}\n    exit codes {verdict.codes}"
     )
 
 
@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="of the first random case; the next ones follow (default: a random one)")
     add("--cases", type=int, help="so many random cases, however long they take")
     add("--matrix", action="store_true", help="instead, every kill point against every fate of a batch")
-    add("--fate", choices=FATES, help="of the matrix, this fate alone")
+    add("--fate", choices=BATCH_ENDS, help="of the matrix, this fate alone")
     add("--workers", type=int, default=4, help="cases at a time: they mostly wait (default %(default)s)")
     return parser
 

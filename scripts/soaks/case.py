@@ -12,9 +12,9 @@ from pathlib import Path
 from floridify_batch.database.server import find_mongod, free_port, listens
 from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.settings import SandboxSettings
-from scripts.soak_chaos import Blow, Plan
-from scripts.soak_figures import Figures, Picture, figures, picture
-from scripts.soak_site import ENDS, KILLED, LOG, Site, Stuck, ended
+from scripts.soaks.figures import Figures, Picture, figures, picture
+from scripts.soaks.plan import Disruption, Plan
+from scripts.soaks.site import ENDS, KILLED, LOG, Site, Stuck, ended
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
 """Exit codes: of a run that was stopped; of one that missed a server."""
@@ -92,7 +92,7 @@ def database_at(folder: Path) -> Iterator[Database]:
 
 
 @dataclass(slots=True)
-class Ordeal:
+class SoakCase:
     """A case under way."""
 
     plan: Plan
@@ -124,11 +124,11 @@ class Ordeal:
     # ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _live_through(self, site: Site) -> str:
-        for blow in self.plan.blows:
-            with site.process(blow.point or None, blow.verb) as process:
-                if blow.begun and (blow.signals or blow.outage):
+        for disruption in self.plan.disruptions:
+            with site.process(disruption.point or None, disruption.verb) as process:
+                if disruption.begun and (disruption.signals or disruption.outage):
                     _wait_for(site, process)
-                self._hit(process, blow)
+                self._hit(process, disruption)
                 self.codes.append(ended(process))
             if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
                 return f"a process ended with {self.codes[-1]}"
@@ -140,23 +140,23 @@ class Ordeal:
                 break
         return "" if site.is_through(self.codes[-1]) else f"the last process ended with {self.codes[-1]}"
 
-    def _hit(self, process: "subprocess.Popen[bytes]", blow: Blow) -> None:
+    def _hit(self, process: "subprocess.Popen[bytes]", disruption: Disruption) -> None:
         began = time.monotonic()
-        for after, name in blow.signals:
+        for after, name in disruption.signals:
             if not _lives(process, began + after):
                 return
             process.send_signal(signal.Signals[name])
-        if blow.outage and _lives(process, began + blow.after):
-            self._take_away(blow)
+        if disruption.outage and _lives(process, began + disruption.after):
+            self._take_away(disruption)
 
-    def _take_away(self, blow: Blow) -> None:
-        if blow.outage == "database":
+    def _take_away(self, disruption: Disruption) -> None:
+        if disruption.outage == "database":
             self.database.stop(signal.SIGTERM if self.plan.seed % 2 else signal.SIGKILL)
-            time.sleep(blow.lasts)
+            time.sleep(disruption.lasts)
             self.database.start()
         elif self._sandbox:
             self._sandbox.kill()
-            time.sleep(blow.lasts)
+            time.sleep(disruption.lasts)
             self._serve()
 
     # ── the service ────────────────────────────────────────────────────────────────────────────────────────────────
