@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.shape import wire_schema
-from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
+from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.words.entry import DocId
 
 ENDPOINT: Final = "/v1/chat/completions"
@@ -132,8 +132,8 @@ class Envelope[R: BaseModel]:
 
     @cached_property
     def fixed_tokens(self) -> int:
-        """The input tokens of a request whose prompt is empty. Of the response format, its schema is what counts."""
-        schema = count_tokens(orjson.dumps(wire_schema(self.answer)).decode())
+        """The input tokens of a request with an empty prompt: schema, instructions and overhead."""
+        schema = schema_tokens(self.component, wire_schema(self.answer), system=bool(self.instructions))
         instructions = TOKENS_PER_MESSAGE + count_tokens(self.instructions) if self.instructions else 0
         return schema + instructions + TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
 

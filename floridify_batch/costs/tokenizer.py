@@ -10,7 +10,9 @@ from binascii import a2b_base64
 from functools import cache
 from importlib.resources import files
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -54,3 +56,34 @@ def _encoding() -> "Encoding":
 def count_tokens(text: str) -> int:
     """Count the tokens of a text; special tokens in it count as plain text."""
     return len(_encoding().encode_ordinary(text))
+
+
+_TOKENS_PER_SCHEMA = 8
+"""Overhead of a response format, in addition to its name, which counts twice."""
+
+_NOT_BILLED = frozenset({"required", "additionalProperties"})
+_NAMED = frozenset({"properties", "$defs"})  # their keys are names, not keywords
+
+
+def schema_tokens(name: str, schema: Any, *, system: bool) -> int:
+    """Count a strict response format as it is billed; `system`: the request has a system message of its own.
+
+    The service renders the schema into a system message, without the keywords that strict mode implies.
+    """
+    text = orjson.dumps(_billed(schema)).decode()
+    message = 0 if system else TOKENS_PER_MESSAGE
+    return count_tokens(text) + _TOKENS_PER_SCHEMA + 2 * count_tokens(name) + message
+
+
+def _billed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_billed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _billed(each) for name, each in value.items()}
+        if key in _NAMED and isinstance(value, dict)
+        else _billed(value)
+        for key, value in schema.items()
+        if key not in _NOT_BILLED
+    }

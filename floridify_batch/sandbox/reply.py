@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens
+from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.content import plausible
 from floridify_batch.sandbox.schema import Fields, Items, compile_schema
@@ -16,6 +16,8 @@ from floridify_batch.sandbox.vocabulary import SENTENCES
 
 _CHARACTERS_PER_TOKEN = 4
 _REFUSAL = "I'm sorry, but I can't assist with that request."
+
+_SYSTEM = ("system", "developer")
 
 # Only instructions and schemas repeat from line to line, so a small cache is enough.
 _count_repeated = lru_cache(maxsize=512)(count_tokens)
@@ -52,7 +54,15 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
     for message in fixed:
         count += _count_repeated(text_of(message))
     schema = (body.get("response_format") or {}).get("json_schema")
-    return count + (_count_repeated(orjson.dumps(schema.get("schema")).decode()) if schema else 0)
+    if not schema:
+        return count
+    system = any(message.get("role") in _SYSTEM for message in messages)
+    return count + _count_schema(str(schema.get("name")), orjson.dumps(schema.get("schema")), system)
+
+
+@lru_cache(maxsize=512)
+def _count_schema(name: str, schema: bytes, system: bool) -> int:
+    return schema_tokens(name, orjson.loads(schema), system=system)
 
 
 def reply(body: Mapping[str, Any], tokens_in: int, *, fault: str = "", fast: bool = False) -> Reply:

@@ -25,7 +25,8 @@ from floridify_batch.components.request import (
     parse_answer,
     parse_custom_id,
 )
-from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
+from floridify_batch.sandbox.reply import prompt_tokens
 from floridify_batch.words.entry import DocId, derived_id
 
 patient = settings(deadline=None, max_examples=100)
@@ -179,9 +180,18 @@ def test_input_tokens() -> None:
 def test_fixed_tokens_hold_instructions_and_schema() -> None:
     """The instructions and the schema are billed with every request, so every estimate holds them."""
     with_, without = envelope(instructions="Grade words."), envelope(instructions="")
-    assert with_.fixed_tokens - without.fixed_tokens == count_tokens("Grade words.") + 4
-    schema = orjson.dumps(with_.response_format["json_schema"]["schema"]).decode()
-    assert without.fixed_tokens == count_tokens(schema) + 7
+    named = with_.response_format["json_schema"]
+    schema = schema_tokens(named["name"], named["schema"], system=True)
+    assert with_.fixed_tokens == schema + count_tokens("Grade words.") + 4 + 4 + 3
+    assert without.fixed_tokens == schema + 4 + 4 + 3
+
+
+@pytest.mark.parametrize("instructions", ["Grade words.", ""])
+def test_the_sandbox_bills_what_is_estimated(instructions: str) -> None:
+    """The estimate of a request's input is what the sandbox bills, with a system message and without."""
+    for component, recipe in RECIPES.items():
+        shared = Envelope[Any](component, recipe.answer, "gpt-6-luna", instructions, 100)
+        assert prompt_tokens(shared.body("Word: bank")) == shared.fixed_tokens + count_tokens("Word: bank")
 
 
 def test_the_schema_goes_under_the_components_name() -> None:

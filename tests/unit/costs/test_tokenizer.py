@@ -2,7 +2,7 @@
 
 import pytest
 
-from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,26 @@ def test_special_tokens_are_text() -> None:
 def test_any_script() -> None:
     """Every script can be counted, emoji and unpaired marks included."""
     assert count_tokens("日本語 שלום 👩‍👩‍👧 \u0301") > 4
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "required": {"type": "array", "items": {"$ref": "#/$defs/Item"}},
+        "additionalProperties": {"anyOf": [{"type": "object", "required": ["x"]}, {"type": "null"}]},
+    },
+    "required": ["required", "additionalProperties"],
+    "additionalProperties": False,
+    "$defs": {"Item": {"type": "object", "properties": {}, "required": [], "additionalProperties": False}},
+}
+
+
+def test_keywords_that_strict_mode_implies_are_not_billed() -> None:
+    """A schema is billed without `required` and `additionalProperties`; fields with these names are billed."""
+    billed = (
+        '{"type":"object","properties":{"required":{"type":"array","items":{"$ref":"#/$defs/Item"}},'
+        '"additionalProperties":{"anyOf":[{"type":"object"},{"type":"null"}]}},'
+        '"$defs":{"Item":{"type":"object","properties":{}}}}'
+    )
+    assert schema_tokens("synonyms", SCHEMA, system=True) == count_tokens(billed) + 8 + 2 * count_tokens("synonyms")
+    assert schema_tokens("synonyms", SCHEMA, system=False) == schema_tokens("synonyms", SCHEMA, system=True) + 4

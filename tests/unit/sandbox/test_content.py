@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from floridify_batch.components import answer as answers
 from floridify_batch.components import shape as shapes
-from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
 from floridify_batch.sandbox.content import COMPONENTS
 from floridify_batch.sandbox.reply import prompt_tokens, reply
 
@@ -112,5 +112,7 @@ def test_answers_end_at_the_cap() -> None:
 def test_the_schema_is_billed_with_the_messages() -> None:
     """Input tokens are those of the messages, the schema and the separators."""
     schema = shapes.wire_schema(MODELS["domain"])
-    texts = count_tokens("Be brief.") + count_tokens(PROMPT) + count_tokens(orjson.dumps(schema).decode())
-    assert prompt_tokens(request("domain", schema, "Be brief.", PROMPT)) == texts + 2 * 4 + 3
+    sent = request("domain", schema, "Be brief.", PROMPT)
+    name = sent["response_format"]["json_schema"]["name"]
+    texts = count_tokens("Be brief.") + count_tokens(PROMPT) + schema_tokens(name, schema, system=True)
+    assert prompt_tokens(sent) == texts + 2 * 4 + 3
