@@ -30,8 +30,8 @@ def mongo_client(mongo_url: str) -> "Iterator[MongoClient[dict[str, Any]]]":
 
 @pytest.fixture
 def database_name(mongo_client: "MongoClient[dict[str, Any]]") -> "Iterator[str]":
-    """A database that nobody else uses, gone after the test."""
-    name = f"test_{uuid4().hex}"
+    """A database of one test, dropped after it; its name takes the sandbox's answers."""
+    name = f"test_{uuid4().hex}_sandbox"
     yield name
     mongo_client.drop_database(name)
 

@@ -346,6 +346,8 @@ class Service:
 class MemoryStore:
     """An `EntryStore` in memory: documents by collection and id, with their stamps and versions."""
 
+    name = "memory_sandbox"
+
     def __init__(self) -> None:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
         self.stamps: dict[DocId, Stamp] = {}

@@ -51,9 +51,16 @@ async def estimate_cost(
         return await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
 
 
+def sandbox_notes(settings: RunSettings) -> list[str]:
+    """The note on a run whose answers are invented."""
+    if not settings.in_sandbox:
+        return []
+    return [f"Sandbox: the answers are invented, and stored in the database {settings.database} only."]
+
+
 def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
     """Notes on a new run: the price it assumes, how its list was read, which lines were skipped."""
-    notes = [*filter(None, [price_note(settings)]), *listed.readings]
+    notes = [*sandbox_notes(settings), *filter(None, [price_note(settings)]), *listed.readings]
     if listed.duplicates:
         notes.append(f"Skipped {counted(listed.duplicates, 'duplicate')}.")
     notes += [f"Skipped {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]

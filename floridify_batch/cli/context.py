@@ -30,6 +30,10 @@ _USUAL_WIDTH, _FILE_WIDTH = 80, 200
 """Columns that Rich assumes for a file, and those that tables get there."""
 
 
+SANDBOX_CHECKPOINT = ".sandbox.checkpoint.json"
+"""The end of a sandbox checkpoint's name; such a checkpoint is the only one here where there is no other."""
+
+
 class ExitCode(IntEnum):
     """Exit codes of commands that ended without an error; `errors` has the codes of errors."""
 
@@ -59,7 +63,8 @@ def checkpoint_or_only(path: Path | None) -> "Checkpoint":
     """The checkpoint given as an option, or the only one in the current folder. Raises `UsageError`."""
     if path:
         return checkpoint_at(path)
-    found = sorted(Path().glob("*.checkpoint.json"))
+    every = sorted(Path().glob("*.checkpoint.json"))
+    found = [each for each in every if not each.name.endswith(SANDBOX_CHECKPOINT)] or every
     if not found:
         raise UsageError("No checkpoint in this folder; pass --checkpoint FILE.")
     if len(found) > 1:
@@ -107,11 +112,15 @@ def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = 
     return Secrets(os.environ.get("OPENAI_API_KEY") or key, mongo_url or url)
 
 
-def place_of(mongo_url: str | None, database: str | None, config: "FloridifyConfig") -> "Place":
-    """The database of a command that has no checkpoint."""
+def place_of(
+    mongo_url: str | None, database: str | None, config: "FloridifyConfig", *, sandbox: bool = False
+) -> "Place":
+    """The database of a command that has no checkpoint; with `sandbox`, the sandbox's counterpart."""
+    from floridify_batch.components.entry_store import sandbox_database
     from floridify_batch.database.connection import Place
 
-    return Place(mongo_url or config.mongo_url, database or config.database or DEFAULT_DATABASE)
+    name = database or config.database or DEFAULT_DATABASE
+    return Place(mongo_url or config.mongo_url, sandbox_database(name) if sandbox else name)
 
 
 def poll_interval_of(given: float | None, *, local: bool) -> float:
@@ -159,6 +168,14 @@ def output_named(name: str, *, quiet: bool) -> str:
     if quiet and name not in (Output.AUTO, Output.QUIET):
         raise UsageError(f"--quiet and --output {name} exclude each other; pass one of them.")
     return str(Output.QUIET) if quiet else name
+
+
+def say_if_sandbox(ledger: "Ledger") -> None:
+    """Say that a run's answers are invented, where they are."""
+    if ledger.run.settings.in_sandbox:
+        from floridify_batch.display.console import say
+
+        say(f"Sandbox: the answers of this run are invented (database {ledger.run.settings.database}).")
 
 
 def table_console() -> "Console":

@@ -1,6 +1,6 @@
 """The `costs` command: what a run has cost so far."""
 
-from floridify_batch.cli.context import checkpoint_or_only, ledger_of
+from floridify_batch.cli.context import checkpoint_or_only, ledger_of, say_if_sandbox
 from floridify_batch.cli.options import JsonOption, OnlyCheckpointOption
 
 CHUNKS_SHOWN = 20
@@ -16,9 +16,11 @@ def costs(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> 
     from floridify_batch.display.json_output import costs_object
     from floridify_batch.run.bill import costs_of
 
-    spent = costs_of(ledger_of(checkpoint_or_only(checkpoint)))
+    ledger = ledger_of(checkpoint_or_only(checkpoint))
+    spent = costs_of(ledger)
     if json:
         say_json(costs_object(spent))
         return
     console = Console()
     console.print(costs_panel(spent, console.width, CHUNKS_SHOWN if console.is_terminal else None))
+    say_if_sandbox(ledger)

@@ -9,7 +9,7 @@ from typing import TextIO
 from rich.console import Console
 
 from floridify_batch.cli.checkpoint_policy import is_replaced, kept_words, report_finished
-from floridify_batch.cli.confirmation import estimate_cost, notes_on
+from floridify_batch.cli.confirmation import estimate_cost, notes_on, sandbox_notes
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.costs.usage import Spent
@@ -56,7 +56,8 @@ async def dry_run_of(
             _show(nothing, settings, spent, [], stream)
         return report_finished(before, checkpoint)
     check_same_database(settings, secrets)
-    rest, notes = list(_remaining_words(before, checkpoint)), _notes_on_run(before, checkpoint)
+    rest = list(_remaining_words(before, checkpoint))
+    notes = [*sandbox_notes(settings), *_notes_on_run(before, checkpoint)]
     resources = Resources(settings, secrets, checkpoint, notify=say, on_wait=say)
     estimate = await _estimate(resources, brief_of(settings, before.run.id), rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, stream)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from floridify_batch.cli.context import ExitCode, checkpoint_or_only, ledger_of, table_console
+from floridify_batch.cli.context import ExitCode, checkpoint_or_only, ledger_of, say_if_sandbox, table_console
 from floridify_batch.cli.options import JsonOption, OnlyCheckpointOption
 from floridify_batch.formatting import to_type
 
@@ -31,6 +31,7 @@ def failures(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) 
         raise typer.Exit(ExitCode.SUCCESS)
     console = table_console()
     console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
+    say_if_sandbox(ledger)
     if rows:
         say(f"Retry them with: {to_type('resume', place.path)} --retry-failed")
 

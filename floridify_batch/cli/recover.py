@@ -65,7 +65,7 @@ def recover(
     interval = poll_interval_of(poll_interval, local=sandbox)
     rates = price_named(price) if price is not None else None
     search = Search(run, yes=yes, wait=interval if wait else None, templates=templates, price=rates)
-    place = place_of(mongo_url, database, config)
+    place = place_of(mongo_url, database, config, sandbox=sandbox)
     source = Source(secrets_of(mongo_url, config), base_url, Path() if sandbox else None, sandbox_seconds())
     try:
         code = asyncio.run(_recover_batches(place, search, source))

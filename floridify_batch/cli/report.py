@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import checkpoint_or_only, ledger_of
+from floridify_batch.cli.context import checkpoint_or_only, ledger_of, say_if_sandbox
 from floridify_batch.cli.options import OnlyCheckpointOption
 from floridify_batch.errors import UsageError
 
@@ -33,7 +33,9 @@ def report(
     place = checkpoint_or_only(checkpoint)
     name = place.path.name.removesuffix(".json").removesuffix(".checkpoint")
     target = html or place.path.with_name(f"{name}.report.html")
-    write_report(ledger_of(place), place, target)
+    ledger = ledger_of(place)
+    write_report(ledger, place, target)
+    say_if_sandbox(ledger)
     say(f"Report written to {target}.")
 
 

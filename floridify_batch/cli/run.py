@@ -65,6 +65,7 @@ def run(
     from floridify_batch.cli import session
     from floridify_batch.cli.floridify_config import read_config
     from floridify_batch.components.definition_recipes import components_named, counts_named
+    from floridify_batch.components.entry_store import sandbox_database
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
@@ -75,6 +76,7 @@ def run(
     config = read_config(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
     cost = options.cost_settings()
+    name = database or config.database or DEFAULT_DATABASE
     settings = RunSettings(
         words_file=str(words),
         components=tuple(components_named(components)),
@@ -85,7 +87,7 @@ def run(
         batch_size=batch_size,
         max_attempts=max_attempts,
         poll_interval=poll_interval_of(options.poll_interval, local=sandbox or immediate),
-        database=database or config.database or DEFAULT_DATABASE,
+        database=sandbox_database(name) if sandbox else name,
         mongo_url=redacted_url(secrets.mongo_url),
         base_url=None if sandbox else base_url,
         sandbox=sandbox,
@@ -96,7 +98,8 @@ def run(
         **options.execution_settings(),
         **cost,
     )
-    place = checkpoint_at(checkpoint or Path(f"{words.stem}.checkpoint.json"))
+    kind = "sandbox.checkpoint" if sandbox else "checkpoint"
+    place = checkpoint_at(checkpoint or Path(f"{words.stem}.{kind}.json"))
     present = session.Session(
         place,
         secrets,

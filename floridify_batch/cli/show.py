@@ -25,8 +25,12 @@ def show(
 ) -> None:
     """Print a dictionary entry."""
     from floridify_batch.cli.floridify_config import read_config
+    from floridify_batch.components.entry_store import is_sandbox_database
+    from floridify_batch.display.console import say_aside
 
     place = place_of(mongo_url, database, read_config(floridify_config))
+    if is_sandbox_database(place.database):
+        say_aside(f"Sandbox: entries of the database {place.database} are invented.")
     raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))
 
 

@@ -13,6 +13,7 @@ from floridify_batch.cli.context import (
     checkpoint_or_only,
     ledger_of,
     sandbox_seconds,
+    say_if_sandbox,
     secrets_of,
     table_console,
 )
@@ -86,6 +87,7 @@ async def _show_run(checkpoint: "Checkpoint", *, as_json: bool) -> None:
         return
     console = table_console()
     console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
+    say_if_sandbox(ledger)
     say(_summary(ledger, checkpoint))
 
 

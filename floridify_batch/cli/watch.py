@@ -50,7 +50,10 @@ def view_of(
     since = datetime.fromtimestamp(ledger.start_time, UTC)
     settings, samples = ledger.run.settings, tuple((examples or {}).values())
     mode = "immediate" if settings.immediate else "batch"
-    began = RunStarted(ledger.run.id, settings.model, mode, False, ledger.totals(), ledger.failures(), samples, since)
+    totals, failures = ledger.totals(), ledger.failures()
+    began = RunStarted(
+        ledger.run.id, settings.model, mode, False, totals, failures, samples, since, settings.in_sandbox
+    )
     failed = list(ledger.failed_words.items())[-WORDS_SHOWN:]
     known = before.flights if before else {}
     view = replace(

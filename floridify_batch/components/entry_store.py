@@ -7,6 +7,19 @@ from floridify_batch.components.change import Update, Writes
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.words.entry import DocId, Entry, Word, unknown_entry
 
+SANDBOX_SUFFIX = "_sandbox"
+"""The end of the names of databases that take the sandbox's invented answers."""
+
+
+def is_sandbox_database(name: str) -> bool:
+    """Whether a database takes invented answers."""
+    return name.endswith(SANDBOX_SUFFIX)
+
+
+def sandbox_database(name: str) -> str:
+    """The sandbox's counterpart of a database."""
+    return name if is_sandbox_database(name) else name + SANDBOX_SUFFIX
+
 
 class EntryReader(Protocol):
     """Where entries are read."""
@@ -22,6 +35,11 @@ class EntryReader(Protocol):
 
 class EntryStore(EntryReader, Protocol):
     """Where changes are written, too."""
+
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        ...
 
     async def ensure_indexes(self) -> None:
         """Create the indexes by which entries are found, if they are missing."""

@@ -82,6 +82,11 @@ class MongoStore:
         self._indexed: set[tuple[str, ...]] = set()
         self._layout: Layout | None = None
 
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return str(self._database.name)
+
     async def close(self) -> None:
         """Close the connections."""
         self._client.close()

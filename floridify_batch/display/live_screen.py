@@ -58,7 +58,7 @@ def render(view: RunView, width: int, now: datetime, height: int | None = None) 
 
 
 def _run(view: RunView, width: int, now: datetime) -> _Part:
-    name = " · ".join(plain(part) for part in (view.run, view.model, view.mode) if part)
+    name = " · ".join(plain(part) for part in (view.run, view.model, view.mode, "sandbox" * view.sandbox) if part)
     inner = width - 4
     activity = _activity(view, inner)
     content = Group(*activity, _distances(view, inner, now), _figures(view, inner, now))

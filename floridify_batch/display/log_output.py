@@ -105,7 +105,8 @@ def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR091
     match event:
         case RunStarted():
             verb = "resumed" if event.resumed else "started"
-            return f"Run {event.run} {verb}: {event.model}, {event.mode}; {_counts(event.totals)}"
+            mode = f"{event.mode}, sandbox" if event.sandbox else event.mode
+            return f"Run {event.run} {verb}: {event.model}, {mode}; {_counts(event.totals)}"
         case Progressed(totals):
             return _counts(totals)
         case BatchPolled():

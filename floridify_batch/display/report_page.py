@@ -65,6 +65,13 @@ def page(report: Report) -> str:
 
 def _headline(report: Report) -> str:
     """The status of the run in one sentence."""
+    return f"{_SANDBOX} {_progress(report)}" if report.settings.in_sandbox else _progress(report)
+
+
+_SANDBOX = "A run in the sandbox, with invented answers."
+
+
+def _progress(report: Report) -> str:
     totals = report.totals
     if not report.finished:
         done = totals.processed + totals.failed

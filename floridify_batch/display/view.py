@@ -132,6 +132,7 @@ class RunView:
     complete: bool = False
     stopped: bool = False
     watched: bool = False
+    sandbox: bool = False
     activity: str = "Starting"
     work: Work | None = None
     waiting: bool = False
@@ -179,7 +180,14 @@ class RunView:
         activity = "Resuming" if event.resumed else "Reading the word list"
         begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
         examples = {sample.kind: sample for sample in event.samples}
-        return replace(begun, activity=activity, failures=event.failures, examples=examples, since=event.started_at)
+        return replace(
+            begun,
+            activity=activity,
+            failures=event.failures,
+            examples=examples,
+            since=event.started_at,
+            sandbox=event.sandbox,
+        )
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)

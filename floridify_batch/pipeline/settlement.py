@@ -14,10 +14,12 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import orjson
 
+from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_database, sandbox_database
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import AnswerError, CustomIdParts, parse_custom_id
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Usage, usage_of
+from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.chunk import Expected, damaged
 from floridify_batch.pipeline.plan import Brief
 
@@ -37,7 +39,8 @@ type Place = tuple[int, int, int]
 class AnswerIndex:
     """An index of the lines in open answer files, by custom id.
 
-    `unreadable` counts lines that are not JSON or have no id, `repeated` further lines of an id.
+    `unreadable` counts lines that are not JSON or have no id, `repeated` further lines of an id. `invented`: whether a
+    sandbox has answered any line.
     """
 
     files: Sequence[IO[bytes]] = ()
@@ -45,11 +48,13 @@ class AnswerIndex:
     lines: int = 0
     unreadable: int = 0
     repeated: int = 0
+    invented: bool = False
     _unusable: set[str] = field(default_factory=set)
 
     def add(self, file: int, block: "IndexedBlock") -> None:
         """Add a block of a file. Of several lines with one id, the first usable one counts."""
         self.lines += block.lines
+        self.invented |= block.invented
         self.unreadable += block.lines - len(block.places)
         for identity, offset, length, usable in block.places:
             known = identity in self.places
@@ -76,18 +81,36 @@ class AnswerIndex:
 
 
 class IndexedBlock(NamedTuple):
-    """The lines of a block: how many, and of each readable one its id, offset, length and whether it has an answer."""
+    """The lines of a block: how many, and of each readable one its id, offset, length and whether it has an answer.
+
+    `invented`: whether a sandbox has answered any of them.
+    """
 
     lines: int
     places: Sequence[tuple[str, int, int, bool]]
+    invented: bool = False
 
 
 type Paid = Callable[[str, Usage | None], None]
+
+SANDBOX_FINGERPRINT = "fp_sandbox"
+"""The `system_fingerprint` of a sandbox's answers."""
+
+
+def refuse_invented(index: AnswerIndex, database: str) -> None:
+    """Keep a sandbox's answers out of a real database. Raises `UsageError`."""
+    if index.invented and not is_sandbox_database(database):
+        raise UsageError(
+            f"These answers were invented by a sandbox, and the name of the database {database!r} does not end in "
+            f"{SANDBOX_SUFFIX}: nothing was stored. Run the list with another --checkpoint and either --database "
+            f"{sandbox_database(database)} or the --base-url of a real service."
+        )
 
 
 def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
     """Index a block of whole lines; `paid` is called with the id and the usage of each answered line."""
     lines = 0
+    invented = False
     places: list[tuple[str, int, int, bool]] = []
     with path.open("rb") as file:
         file.seek(offset)
@@ -101,8 +124,9 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
                 places.append((identity, offset, len(line), body is not None))
                 if body is not None:
                     paid(identity, usage_of(body))
+                    invented = invented or body.get("system_fingerprint") == SANDBOX_FINGERPRINT
         offset += len(line)
-    return IndexedBlock(lines, places)
+    return IndexedBlock(lines, places, invented)
 
 
 def blocks_of(path: Path) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
-from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines
+from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines, refuse_invented
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import download, refusal, unanswered
 from floridify_batch.run.event import ChunkSettled, Notice, PartStored, Waiting
@@ -100,6 +100,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]
     index = await indexed(run.pool, paths, bills)
+    refuse_invented(index, run.store.name)
     with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
         pages = _pages(run, record, index, paths, origin)

@@ -86,6 +86,7 @@ class Driver:
                 run.ledger.failures(),
                 tuple(failure for _, failure in run.checkpoint.failure_samples(run.ledger).values()),
                 run.started,
+                run.ledger.run.settings.in_sandbox,
             )
         )
         feeder = Feeder(run, self._stop.is_set)

@@ -45,7 +45,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run starts or resumes. `samples`: a failure of each kind; `started_at`: the first start of the run."""
+    """A run starts or resumes. `samples`: a failure of each kind; `started_at`: the first start of the run.
+
+    `sandbox`: its answers are invented.
+    """
 
     run: str
     model: str
@@ -55,6 +58,7 @@ class RunStarted:
     failures: Mapping[str, int] = field(default_factory=dict)
     samples: tuple[Failure, ...] = ()
     started_at: datetime | None = None
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, parser
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
-from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, settle
+from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import unanswered
 from floridify_batch.run.collector import STORE_PAGE_WORDS
@@ -51,6 +51,11 @@ class Files(Protocol):
 
 class Library(Protocol):
     """A database that finds entries by the documents that requests name."""
+
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        ...
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
         """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
@@ -116,6 +121,7 @@ async def recover(
         bills.add(component_of(identity), usage)
 
     with indexed_answers(folder.answers, paid) as index:
+        refuse_invented(index, library.name)
         parse = parser(asked.by_component(), shelving.tally.dropped)
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
             await shelving.take(page)

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.components.definition_recipes import components_named
+from floridify_batch.components.entry_store import is_sandbox_database
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Dollars
 from floridify_batch.database.connection import DATABASE_PATIENCE
@@ -51,6 +52,11 @@ class RunSettings(BaseModel):
     cluster: str | None = None
     price: Price | None = None
     max_cost: Dollars | None = None
+
+    @property
+    def in_sandbox(self) -> bool:
+        """Whether the run's answers are invented, and go to a database for such answers."""
+        return self.sandbox or is_sandbox_database(self.database)
 
     def begun_without(self, asked: "RunSettings") -> list[str]:
         """Return the options that `asked` has and with which the run was not begun, in words."""

@@ -52,7 +52,7 @@ def measured_run(requests: int, mongo_url: str) -> dict[str, Any]:
 def _run(options: Any, folder: Path, mongo_url: str, say: Any) -> tuple[Order, dict[str, Any]]:
     """One run in a database of its own: what was ordered, and what was found."""
     words = max(1, -(-options.requests // REQUESTS_PER_WORD))
-    database = f"benchmark_{token_hex(4)}"
+    database = f"benchmark_{token_hex(4)}_sandbox"
     write_list(folder / "words.txt", words)
     seed(mongo_url, database, words)
     say(f"{words:,} words, {DEFINITIONS_PER_WORD} definitions each, {len(COMPONENTS)} components of each:")

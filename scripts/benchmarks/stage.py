@@ -172,6 +172,11 @@ class TimedStore:
         self._store = store
         self._watch = watch
 
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return self._store.name
+
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text."""
         with self._watch.within(Part.READS):

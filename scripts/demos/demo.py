@@ -22,7 +22,7 @@ DEFINITIONS = "scripts/demos/data/definitions.jsonl"
 PROVIDER = "wiktionary"
 """Floridify knows its providers by name; the definitions are ours all the same."""
 
-DATABASE = "floridify"
+DATABASE = "floridify_sandbox"
 CHECKPOINT = "demo-data/words.checkpoint.json"
 SHOWN = "tear"
 FINISHED = 0
@@ -34,7 +34,7 @@ NEXT = f"""
 The answers are the sandbox's inventions; all else is as in a real run. What was made lies in demo-data.
 What to type next, in {ROOT}:
 
-  (cd demo-data && ../.venv/bin/batch-synth show façade) # another word's entry
+  (cd demo-data && ../.venv/bin/batch-synth show façade -c words.checkpoint.json) # another word's entry
   .venv/bin/batch-synth status -c {CHECKPOINT}
   scripts/demo                                           # again: there is nothing to do, and nothing is sent
   scripts/demo --fresh                                   # from the beginning; Ctrl-C stops it, scripts/demo goes on

@@ -74,7 +74,7 @@ async def _run(folder: Path, mongo_url: str, base_url: str) -> Photographer:
         batch_size=3,
         max_attempts=3,
         poll_interval=0.5,
-        database="floridify",
+        database="floridify_sandbox",
         mongo_url=None,
         base_url=None,
         sandbox=True,
@@ -109,7 +109,7 @@ def main() -> None:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         mongo = stack.enter_context(local_mongod(folder / "mongodb"))
-        asyncio.run(import_file(DEFINITIONS, Place(mongo.url, "floridify"), provider="wiktionary"))
+        asyncio.run(import_file(DEFINITIONS, Place(mongo.url, "floridify_sandbox"), provider="wiktionary"))
         base_url = stack.enter_context(running_sandbox(folder / "sandbox", seconds=5, faults=FAULTS, seed=3))
         photographer = asyncio.run(_run(folder, mongo.url, base_url))
     if photographer.best is None:

@@ -185,7 +185,9 @@ class SoakCase:
 
     def _site(self, name: str, url: str, service: Path) -> Site:
         plan = self.plan
-        return Site(self.folder / name, service, url, self.database.url, f"soak_{name}", plan.words, plan.options)
+        return Site(
+            self.folder / name, service, url, self.database.url, f"soak_{name}_sandbox", plan.words, plan.options
+        )
 
     def _without_faults(self) -> Picture:
         """What the database holds after the same run without faults and blows."""

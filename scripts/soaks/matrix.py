@@ -209,7 +209,7 @@ class Matrix:
         """A site of a case's own, while its sandbox serves."""
         with self._lock:
             folder = self._folder / f"{next(self._numbers):04d}"
-        database = f"soak_{folder.parent.name}_{folder.name}".replace("-", "_")[-60:]
+        database = f"soak_{folder.parent.name}_{folder.name}".replace("-", "_")[-52:] + "_sandbox"
         settings = self._settings(folder / "service", case)
         with sandbox_in_thread(settings) as url:
             run = RUNS[case.run]

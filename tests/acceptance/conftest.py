@@ -54,7 +54,7 @@ def make_shell(
     databases = []
 
     def made(sandbox: Sandbox, name: str = "shell") -> Shell:
-        database = mongo_client[f"{database_name}_{name}"]
+        database = mongo_client[f"{database_name.removesuffix('_sandbox')}_{name}_sandbox"]
         databases.append(database)
         settings = {
             "OPENAI_API_KEY": KEY,
@@ -101,7 +101,7 @@ def refused(
     refusing: Sandbox,
 ) -> Iterator[Mapping[str, Future[Refused]]]:
     """What commands that cannot work have said: begun with the first test that wants it begun, not waited for."""
-    env, database = plain_env | {"BATCH_SYNTH_MONGO_URL": mongo_url}, mongo_client["test_refused"]
+    env, database = plain_env | {"BATCH_SYNTH_MONGO_URL": mongo_url}, mongo_client["test_refused_sandbox"]
     with refusals(tmp_path_factory.mktemp("refused"), env, refusing, database) as begun:
         yield begun
     mongo_client.drop_database(database)

@@ -225,9 +225,46 @@ def test_local_mongod(shell: Shell) -> None:
     assert (done.code, done.err) == (0, "")
     assert "Local MongoDB started at mongodb://127.0.0.1:" in done.out
     assert processes_in(shell.folder) == []
-    again = bare.run("run", "words.txt", "--dry-run", "--checkpoint", "another.json", *FEW)
-    assert (again.code, "1 complete already" in again.out) == (0, True)
+    again = bare.run("run", "words.txt", "--dry-run", "--sandbox", "--checkpoint", "another.json", *FEW)
+    assert (again.code, "1 already complete" in again.out) == (0, True)
     assert processes_in(shell.folder) == []
+
+
+def test_sandbox_apart(shell: Shell) -> None:
+    """--sandbox uses its own database and checkpoint and says so; a real run counts nothing of it as complete."""
+    shell.write("apart")
+    real = shell.env["BATCH_SYNTH_DATABASE"].removesuffix("_sandbox")
+    quick = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1", "BATCH_SYNTH_DATABASE": real}
+    done = shell.run(*RUN, "--sandbox", **quick)
+    assert (done.code, done.err) == (0, "")
+    assert f"Sandbox: the answers are invented, and stored in the database {real}_sandbox" in " ".join(done.out.split())
+    assert ", sandbox;" in done.out
+    assert (shell.folder / "words.sandbox.checkpoint.json").exists()
+    assert not shell.checkpoint.path.exists()
+    assert real not in shell.database.client.list_database_names()
+    dry = shell.run("run", "words.txt", "--dry-run", *FEW, **quick)
+    assert "0 already complete" in dry.out
+    status, costs, report, entry = shell.each(
+        ("status",), ("costs",), ("report",), ("show", "apart", "--database", f"{real}_sandbox")
+    )
+    assert all("Sandbox: the answers of this run are invented" in each.out for each in (status, costs, report))
+    assert "with invented answers" in (shell.folder / "words.sandbox.report.html").read_text(encoding="utf-8")
+    assert (entry.code, "Sandbox: " in entry.err) == (0, True)
+
+
+def test_invented_answers_are_refused(shell: Shell) -> None:
+    """Answers of a sandbox are not stored in a real database, whatever address they come from."""
+    shell.known("refuse", 1)
+    real = shell.env["BATCH_SYNTH_DATABASE"].removesuffix("_sandbox")
+    refused = shell.run(*RUN, BATCH_SYNTH_DATABASE=real)
+    assert (refused.code, "does not end in _sandbox" in refused.err) == (2, True)
+    names = shell.database.client[real].list_collection_names()
+    assert shell.database.client[real].synthesis.count_documents({}) == 0
+    assert "Traceback" not in refused.err
+    recovered = shell.run("recover", "--yes", "--run", shell.ledger.run.id, BATCH_SYNTH_DATABASE=real)
+    shell.database.client.drop_database(real)
+    assert "not stored: These answers were invented" in recovered.out
+    assert names
 
 
 def processes_in(folder: Path) -> list[bytes]:

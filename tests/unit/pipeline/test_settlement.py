@@ -13,9 +13,9 @@ from floridify_batch.components.answer import CEFRLevelResponse
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import custom_id, parse_answer
 from floridify_batch.costs.usage import Usage
-from floridify_batch.errors import CheckpointError
+from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.pipeline.chunk import Expected
-from floridify_batch.pipeline.settlement import AnswerIndex, WordOutcome, indexed_answers, settle
+from floridify_batch.pipeline.settlement import AnswerIndex, WordOutcome, indexed_answers, refuse_invented, settle
 from floridify_batch.words.entry import derived_id
 
 patient = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -313,3 +313,17 @@ def test_the_order_of_lines_changes_nothing(tmp_path: Path, shuffled: list[bytes
         FailureReason.MISSING,
         FailureReason.MISSING,
     ]
+
+
+def test_invented_answers_stay_out_of_real_databases(tmp_path: Path) -> None:
+    """One line with the sandbox's fingerprint is enough to refuse a file, except in a database for such answers."""
+    path = tmp_path / "output.jsonl"
+    marked = {"status_code": 200, "request_id": "r", "body": body() | {"system_fingerprint": "fp_sandbox"}}
+    path.write_bytes(answered(IDS[0]) + b"\n" + line(IDS[1], marked) + b"\n")
+    with indexed_answers([path], lambda *_: None) as index:
+        with pytest.raises(UsageError, match="invented by a sandbox"):
+            refuse_invented(index, "floridify")
+        refuse_invented(index, "floridify_sandbox")
+    path.write_bytes(answered(IDS[0]) + b"\n")
+    with indexed_answers([path], lambda *_: None) as index:
+        refuse_invented(index, "floridify")
