@@ -8,20 +8,32 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "components.answer": (
-        "AntonymResponse CEFRLevelResponse ClusterMapping ClusterMappingResponse CollocationResponse "
-        "DefinitionResponse DomainIdentificationResponse EtymologyResponse ExampleGenerationResponse "
-        "FactGenerationResponse FallbackDefinitionsResponse FrequencyBandResponse GrammarPatternResponse "
-        "PhraseResponse PronunciationResponse RegionalVariantResponse RegisterClassificationResponse "
-        "SynonymCandidate SynonymChooserResponse SynonymGenerationResponse SynthesisResponse UsageNoteResponse "
-        "WordFormResponse"
-    ),
+    "components.antonyms": "AntonymResponse",
+    "components.cefr_level": "CEFRLevelResponse",
+    "components.cluster_definitions": "ClusterMapping ClusterMappingResponse",
+    "components.collocations": "CollocationResponse",
+    "components.definition_text": "DefinitionResponse SynthesisResponse",
+    "components.definitions": "FallbackDefinitionsResponse",
+    "components.domain": "DomainIdentificationResponse",
+    "components.etymology": "EtymologyResponse",
+    "components.examples": "ExampleGenerationResponse",
+    "components.facts": "FactGenerationResponse",
+    "components.frequency_band": "FrequencyBandResponse",
+    "components.grammar_patterns": "GrammarPatternResponse",
+    "components.phrases": "PhraseResponse",
+    "components.pronunciation": "PronunciationResponse",
+    "components.regional_variants": "RegionalVariantResponse",
+    "components.register": "RegisterClassificationResponse",
+    "components.synonym_chooser": "SynonymChooserResponse",
+    "components.synonyms": "SynonymCandidate SynonymGenerationResponse",
+    "components.usage_notes": "UsageNoteResponse",
+    "components.word_forms": "WordFormResponse",
     "conversion": "DefinitionLike WordLike",
     "batch_processor": "BatchResults BatchSynthesisProcessor SynthesisBatchProcessor",
     "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",
     "providers.interface": "Batches Connector",
     "providers.openai_batches": "OpenAIBatches",
-    "components.recipe": "SynthesisComponent",
+    "components.registry": "SynthesisComponent",
     "providers.openai_connector": "OpenAIConnector get_openai_connector",
     "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
     "errors": "BatchSynthError ServiceError UnknownBatch UsageError",

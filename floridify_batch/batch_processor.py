@@ -16,10 +16,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent, components_named, recipe_of
 from floridify_batch.components.request import AnswerError, custom_id, parse_answer
 from floridify_batch.conversion import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.costs.usage import Usage
@@ -235,7 +234,7 @@ def _results(index: AnswerIndex) -> BatchResults:
 def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
     if component not in SynthesisComponent:
         raise AnswerError(FailureReason.MALFORMED, f"{component} is not a component")
-    parsed: BaseModel = parse_answer(RECIPES[SynthesisComponent(component)].answer, body)
+    parsed: BaseModel = parse_answer(recipe_of(component).answer, body)
     return parsed
 
 

@@ -18,10 +18,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.components.answer import ExampleGenerationResponse
-from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
+from floridify_batch.components.change import Provenance
+from floridify_batch.components.examples import ExampleGenerationResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.recipe import Provenance, Recipe, Scope, SynthesisComponent
+from floridify_batch.components.recipe import Recipe, Scope
+from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent, components_named
 from floridify_batch.components.request import AnswerError
 from floridify_batch.conversion import DefinitionLike, WordLike, entry_of, views_of
 from floridify_batch.costs.usage import Usage
@@ -160,7 +161,7 @@ class _Task:
 
     async def fill(self, ai: AnyConnector) -> Filled | Unfilled:
         """Request the component and set its value."""
-        component = self.recipe.component
+        component = SynthesisComponent(self.recipe.component)
         try:
             answer = await ask(self.recipe, self.entry, self.view, Call(ai))
             await self._set(answer, model_of(ai))
@@ -197,7 +198,7 @@ def _tasks(
 
 
 def _has(definition: DefinitionLike, recipe: Recipe[Any, Any]) -> bool:
-    fields = (recipe.field, *_EXAMPLE_FIELDS) if recipe.component is SynthesisComponent.EXAMPLES else (recipe.field,)
+    fields = (recipe.field, *_EXAMPLE_FIELDS) if recipe.component == SynthesisComponent.EXAMPLES else (recipe.field,)
     return any(getattr(definition, field, None) for field in fields)
 
 

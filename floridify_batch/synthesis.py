@@ -19,12 +19,30 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components import definition_recipes as recipes
-from floridify_batch.components import word_recipes
+from floridify_batch.components.antonyms import RECIPE as ANTONYMS, AntonymResponse
+from floridify_batch.components.cefr_level import RECIPE as CEFR_LEVEL, CEFRLevelResponse
+from floridify_batch.components.cluster_definitions import RECIPE as CLUSTER_DEFINITIONS, ClusterMappingResponse
+from floridify_batch.components.collocations import RECIPE as COLLOCATIONS, CollocationResponse
+from floridify_batch.components.definition_text import RECIPE as DEFINITION_TEXT, SynthesisResponse
+from floridify_batch.components.definitions import RECIPE as DEFINITIONS, FallbackDefinitionsResponse
+from floridify_batch.components.domain import RECIPE as DOMAIN, DomainIdentificationResponse
+from floridify_batch.components.etymology import RECIPE as ETYMOLOGY, EtymologyResponse
+from floridify_batch.components.examples import RECIPE as EXAMPLES, ExampleGenerationResponse
+from floridify_batch.components.facts import RECIPE as FACTS, FactGenerationResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.recipe import Recipe, SynthesisComponent
+from floridify_batch.components.frequency_band import RECIPE as FREQUENCY_BAND, FrequencyBandResponse
+from floridify_batch.components.grammar_patterns import RECIPE as GRAMMAR_PATTERNS, GrammarPatternResponse
+from floridify_batch.components.phrases import RECIPE as PHRASES, PhraseResponse
+from floridify_batch.components.pronunciation import RECIPE as PRONUNCIATION, PronunciationResponse
+from floridify_batch.components.recipe import Recipe
+from floridify_batch.components.regional_variants import RECIPE as REGIONAL_VARIANTS, RegionalVariantResponse
+from floridify_batch.components.register import RECIPE as REGISTER, RegisterClassificationResponse
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.request import AnswerError
+from floridify_batch.components.synonym_chooser import RECIPE as SYNONYM_CHOOSER, SynonymChooserResponse
+from floridify_batch.components.synonyms import RECIPE as SYNONYMS, SynonymGenerationResponse
+from floridify_batch.components.usage_notes import RECIPE as USAGE_NOTES, UsageNoteResponse
+from floridify_batch.components.word_forms import RECIPE as WORD_FORMS, WordFormResponse
 from floridify_batch.conversion import (
     DefinitionLike,
     WordLike,
@@ -135,11 +153,9 @@ async def synthesize_synonyms(
     force_refresh: bool = False,
     state_tracker: object = None,
     language: str | None = None,
-) -> answers.SynonymGenerationResponse:
+) -> SynonymGenerationResponse:
     """Return synonyms, best first, without those that the definition has."""
-    return await _ask_of(
-        recipes.SYNONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh
-    )
+    return await _ask_of(SYNONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh)
 
 
 async def synthesize_antonyms(
@@ -150,11 +166,9 @@ async def synthesize_antonyms(
     force_refresh: bool = False,
     state_tracker: object = None,
     language: str | None = None,
-) -> answers.AntonymResponse:
+) -> AntonymResponse:
     """Return antonyms, best first, without those that the definition has."""
-    return await _ask_of(
-        recipes.ANTONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh
-    )
+    return await _ask_of(ANTONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh)
 
 
 async def generate_examples(
@@ -165,9 +179,9 @@ async def generate_examples(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.ExampleGenerationResponse:
+) -> ExampleGenerationResponse:
     """Return example sentences for this sense of the word."""
-    return await _ask_of(recipes.EXAMPLES, word, definition, Call(ai, language, count, state_tracker))
+    return await _ask_of(EXAMPLES, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def assess_definition_cefr(
@@ -177,9 +191,9 @@ async def assess_definition_cefr(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.CEFRLevelResponse:
+) -> CEFRLevelResponse:
     """Return the CEFR level of this sense, A1 to C2."""
-    return await _ask_of(recipes.CEFR_LEVEL, word, definition, Call(ai, language, None, state_tracker))
+    return await _ask_of(CEFR_LEVEL, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_definition_frequency(
@@ -189,9 +203,9 @@ async def assess_definition_frequency(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.FrequencyBandResponse:
+) -> FrequencyBandResponse:
     """Return the frequency band of this sense, from 1 (most common) to 5."""
-    return await _ask_of(recipes.FREQUENCY_BAND, word, definition, Call(ai, language, None, state_tracker))
+    return await _ask_of(FREQUENCY_BAND, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_collocations(
@@ -202,9 +216,9 @@ async def assess_collocations(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.CollocationResponse:
+) -> CollocationResponse:
     """Return collocations of this sense, each with its type and its frequency from 0 to 1."""
-    return await _ask_of(recipes.COLLOCATIONS, word, definition, Call(ai, language, count, state_tracker))
+    return await _ask_of(COLLOCATIONS, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def usage_note_generation(
@@ -215,9 +229,9 @@ async def usage_note_generation(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.UsageNoteResponse:
+) -> UsageNoteResponse:
     """Return usage notes for this sense."""
-    return await _ask_of(recipes.USAGE_NOTES, word, definition, Call(ai, language, count, state_tracker))
+    return await _ask_of(USAGE_NOTES, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def classify_definition_register(
@@ -227,9 +241,9 @@ async def classify_definition_register(
     *,
     word: str | WordLike = "",
     language: str | None = None,
-) -> answers.RegisterClassificationResponse:
+) -> RegisterClassificationResponse:
     """Return the register of this sense."""
-    return await _ask_of(recipes.REGISTER, word, definition, Call(ai, language, None, state_tracker))
+    return await _ask_of(REGISTER, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_definition_domain(
@@ -239,9 +253,9 @@ async def assess_definition_domain(
     word: str | WordLike = "",
     *,
     language: str | None = None,
-) -> answers.DomainIdentificationResponse:
+) -> DomainIdentificationResponse:
     """Return the subject field of this sense; None for general language."""
-    return await _ask_of(recipes.DOMAIN, word, definition, Call(ai, language, None, state_tracker))
+    return await _ask_of(DOMAIN, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def assess_grammar_patterns(
@@ -252,9 +266,9 @@ async def assess_grammar_patterns(
     *,
     word: str | WordLike = "",
     language: str | None = None,
-) -> answers.GrammarPatternResponse:
+) -> GrammarPatternResponse:
     """Return the grammar patterns of this sense, each with its description."""
-    return await _ask_of(recipes.GRAMMAR_PATTERNS, word, definition, Call(ai, language, count, state_tracker))
+    return await _ask_of(GRAMMAR_PATTERNS, word, definition, Call(ai, language, count, state_tracker))
 
 
 async def assess_regional_variants(
@@ -264,9 +278,9 @@ async def assess_regional_variants(
     *,
     word: str | WordLike = "",
     language: str | None = None,
-) -> answers.RegionalVariantResponse:
+) -> RegionalVariantResponse:
     """Return the regions of this sense; none if it is used everywhere."""
-    return await _ask_of(recipes.REGIONAL_VARIANTS, word, definition, Call(ai, language, None, state_tracker))
+    return await _ask_of(REGIONAL_VARIANTS, word, definition, Call(ai, language, None, state_tracker))
 
 
 async def synthesize_word_forms(
@@ -276,11 +290,11 @@ async def synthesize_word_forms(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.WordFormResponse:
+) -> WordFormResponse:
     """Return the inflected forms of the word as this part of speech."""
     owner = word_of(word, language)
     target = Definition(derived_id("word_forms", owner.id, part_of_speech), part_of_speech, owner.text)
-    return await ask(recipes.WORD_FORMS, Entry(owner, (target,)), target, Call(ai, language, None, state_tracker))
+    return await ask(WORD_FORMS, Entry(owner, (target,)), target, Call(ai, language, None, state_tracker))
 
 
 # ── components of a word ────────────────────────────────────────────────────────────────────────────────────────────
@@ -293,10 +307,10 @@ async def generate_definitions(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.FallbackDefinitionsResponse:
+) -> FallbackDefinitionsResponse:
     """Return definitions of a word that no source defines, most common first; none if it is not a word."""
     entry = Entry(word_of(word, language))
-    return await ask(word_recipes.DEFINITIONS, entry, entry, Call(ai, language, count, state_tracker))
+    return await ask(DEFINITIONS, entry, entry, Call(ai, language, count, state_tracker))
 
 
 async def synthesize_pronunciation(
@@ -305,10 +319,10 @@ async def synthesize_pronunciation(
     ai: AnyConnector,
     state_tracker: object = None,
     language: str | None = None,
-) -> answers.PronunciationResponse:
+) -> PronunciationResponse:
     """Return the pronunciation of the word: a respelling, and IPA."""
     entry = Entry(word_of(word, language))
-    return await ask(word_recipes.PRONUNCIATION, entry, entry, Call(ai, language, None, state_tracker))
+    return await ask(PRONUNCIATION, entry, entry, Call(ai, language, None, state_tracker))
 
 
 async def synthesize_etymology(
@@ -318,7 +332,7 @@ async def synthesize_etymology(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.EtymologyResponse:
+) -> EtymologyResponse:
     """Return the etymology of the word, given those of its sources.
 
     A source is a mapping or an object with a `name` (or `provider`) and an `etymology_text` (or `etymology`: a string,
@@ -326,7 +340,7 @@ async def synthesize_etymology(
     """
     etymologies = tuple(found for provider in providers_data if (found := _etymology_of(provider)))
     entry = replace(Entry(word_of(word, language, *etymologies)), etymologies=etymologies)
-    return await ask(word_recipes.ETYMOLOGY, entry, entry, Call(ai, language, None, state_tracker))
+    return await ask(ETYMOLOGY, entry, entry, Call(ai, language, None, state_tracker))
 
 
 def _etymology_of(provider: object) -> tuple[str, str] | None:
@@ -344,12 +358,12 @@ async def generate_facts(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.FactGenerationResponse:
+) -> FactGenerationResponse:
     """Return facts about the word, based on its first definition. Raises `ValueError` without a definition."""
     if not definitions:
         raise ValueError("Facts need at least one definition.")
     entry = entry_of(word, language, views_of(definitions, word))
-    return await ask(word_recipes.FACTS, entry, entry, Call(ai, language, count, state_tracker))
+    return await ask(FACTS, entry, entry, Call(ai, language, count, state_tracker))
 
 
 async def generate_phrases(
@@ -359,10 +373,10 @@ async def generate_phrases(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.PhraseResponse:
+) -> PhraseResponse:
     """Return fixed expressions that contain the word."""
     entry = Entry(word_of(word, language))
-    return await ask(word_recipes.PHRASES, entry, entry, Call(ai, language, count, state_tracker))
+    return await ask(PHRASES, entry, entry, Call(ai, language, count, state_tracker))
 
 
 async def synthesize_synonym_chooser(
@@ -372,14 +386,14 @@ async def synthesize_synonym_chooser(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.SynonymChooserResponse:
+) -> SynonymChooserResponse:
     """Return an essay on choosing among up to eight synonyms. Raises `ValueError` for fewer than two."""
     distinct = list(dict.fromkeys(synonyms))
     if len(distinct) < 2:  # noqa: PLR2004
         raise ValueError("A synonym chooser needs at least two synonyms.")
     owner = word_of(word, language, *distinct)
     entry = Entry(owner, (Definition(owner.id, "", owner.text, synonyms=distinct),))
-    return await ask(word_recipes.SYNONYM_CHOOSER, entry, entry, Call(ai, language, None, state_tracker))
+    return await ask(SYNONYM_CHOOSER, entry, entry, Call(ai, language, None, state_tracker))
 
 
 # ── clusters of definitions ────────────────────────────────────────────────────────────────────────────────────────
@@ -392,14 +406,14 @@ async def cluster_definitions(
     state_tracker: object = None,
     *,
     language: str | None = None,
-) -> answers.ClusterMappingResponse:
+) -> ClusterMappingResponse:
     """Group definitions by meaning; each cluster lists its definitions by number, from 1."""
     if not definitions:
         raise ValueError("Clustering needs at least one definition.")
     entry = entry_of(word, language, views_of(definitions, word))
     entry = replace(entry, sources=entry.definitions)
     call = Call(ai, language, None, state_tracker)
-    return await ask(word_recipes.CLUSTER_DEFINITIONS, entry, entry, call)
+    return await ask(CLUSTER_DEFINITIONS, entry, entry, call)
 
 
 async def synthesize_definition_text(
@@ -410,7 +424,7 @@ async def synthesize_definition_text(
     *,
     meaning_cluster: str = "",
     language: str | None = None,
-) -> answers.SynthesisResponse:
+) -> SynthesisResponse:
     """Return definitions of one meaning, written from those of several sources; the first is the best.
 
     A source's definition is an object or a mapping with `part_of_speech`, `text` (or `definition`) and `providers` (or
@@ -421,4 +435,4 @@ async def synthesize_definition_text(
     entry = entry_of(word, language, views_of(clustered_definitions, word))
     identity = derived_id("cluster", entry.id, meaning_cluster, *(each.text for each in entry.definitions))
     cluster = Cluster(identity, 0, meaning_cluster, {}, entry.definitions, {})
-    return await ask(word_recipes.DEFINITION_TEXT, entry, cluster, Call(ai, language, None, state_tracker))
+    return await ask(DEFINITION_TEXT, entry, cluster, Call(ai, language, None, state_tracker))

@@ -16,7 +16,7 @@ from typing import Any, Self
 import orjson
 
 from floridify_batch.components.change import Collection, Merged, Update, Writes
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.request import parse_custom_id
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT

@@ -9,8 +9,8 @@ from typing import Any
 from pymongo.database import Database
 
 from floridify_batch.cli import session
-from floridify_batch.components.definition_recipes import components_named
 from floridify_batch.components.failure import Failure
+from floridify_batch.components.registry import components_named
 from floridify_batch.costs.price import rates
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.providers.openai_batches import OpenAIBatches

@@ -30,7 +30,7 @@ def _silent(complete: Callable[[typer.Context, str], Iterable[str]]) -> Complete
 @_silent
 def components(_: typer.Context, incomplete: str) -> Iterator[str]:
     """The last name of a list of components, without those already in it."""
-    from floridify_batch.components.recipe import SynthesisComponent
+    from floridify_batch.components.registry import SynthesisComponent
 
     before, comma, _last = incomplete.rpartition(",")
     if not comma:
@@ -41,7 +41,7 @@ def components(_: typer.Context, incomplete: str) -> Iterator[str]:
 @_silent
 def counts(_: typer.Context, _incomplete: str) -> Iterator[str]:
     """The components that have a count, up to the equals sign."""
-    from floridify_batch.components.definition_recipes import RECIPES
+    from floridify_batch.components.registry import RECIPES
 
     yield from (f"{component}=" for component, recipe in RECIPES.items() if recipe.count)
 

@@ -13,8 +13,8 @@ def components() -> None:
     """List the components that can be generated."""
     from rich.console import Console
 
-    from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES
-    from floridify_batch.components.recipe import Scope, SynthesisComponent
+    from floridify_batch.components.recipe import Scope
+    from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent
     from floridify_batch.display.text import listing
     from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
     from floridify_batch.pipeline.plan import brief
@@ -39,6 +39,6 @@ def components() -> None:
 
 def _field(recipe: "Recipe[Any, Any]") -> str:
     """The database field; that of clusters is in the definitions that they group."""
-    from floridify_batch.components.recipe import SynthesisComponent
+    from floridify_batch.components.registry import SynthesisComponent
 
-    return "meaning_cluster" if recipe.component is SynthesisComponent.CLUSTER_DEFINITIONS else recipe.field
+    return "meaning_cluster" if recipe.component == SynthesisComponent.CLUSTER_DEFINITIONS else recipe.field

@@ -64,8 +64,8 @@ def run(
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
     from floridify_batch.cli.floridify_config import read_config
-    from floridify_batch.components.definition_recipes import components_named, counts_named
     from floridify_batch.components.entry_store import sandbox_database
+    from floridify_batch.components.registry import components_named, counts_named
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings

@@ -1,21 +1,105 @@
-"""The shape of every answer: one pydantic model per component, each of which is also the schema on the wire.
+"""The schema of answers: pydantic models, the JSON schema that is sent for them, and the repairs on receipt.
 
-The service is asked for these shapes in strict mode, so every field is required and nothing else is allowed. Limits
-that a dictionary puts on lists and texts are kept on receipt, by clipping: they are not in the schema, since schemas
-are billed as input with every request. Where an answer has a `reasoning`, it comes first: it is of use to the model
-only while the verdict is not yet written. What no clipping can mend (a CEFR level "D3") is refused: an answer is either
-fit to be stored or it is a failure.
+The service is sent these schemas in strict mode, so every field is required and no other is allowed. A dictionary's
+limits on lists and texts are applied on receipt, by clipping: they are not in the schema, since a schema is billed as
+input with every request. Where an answer has a `reasoning`, it comes first: it helps the model only while the verdict
+is not yet written. A value that clipping cannot repair (a CEFR level "D3") is refused.
 """
 
-from typing import Annotated, Literal, Self
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isnan
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
-from floridify_batch.components.shape import Share, Text, a_field_named_register, at_least_one, clip, kept, paired
+
+def clip(length: int) -> BeforeValidator:
+    """Clip a text or a list to its first `length` characters or items."""
+    return BeforeValidator(lambda value: value[:length] if isinstance(value, str | list) else value)
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def clamp(value: float) -> float:
+        if isnan(value):  # NaN has no place in a dictionary, and no clamped value would be honest
+            raise ValueError("not a number")
+        return min(high, max(low, value))
+
+    return AfterValidator(clamp)
+
+
+def _not_blank(value: str) -> str:
+    stripped = value.strip()
+    if not stripped:
+        raise ValueError("the text is empty")
+    return stripped
+
+
+def kept(item: type[BaseModel]) -> WrapValidator:
+    """Drop the invalid items of a list, and count them in the validation context under "dropped".
+
+    A list without any valid item is refused.
+    """
+
+    def keep(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            good = [each for each in value if _fits(item, each)] if isinstance(value, list) else []
+            if not good:
+                raise
+            if isinstance(info.context, Counter):
+                info.context["dropped"] += len(value) - len(good)
+            return validate(good)
+
+    return WrapValidator(keep)
+
+
+def _not_empty(value: list[Any]) -> list[Any]:
+    if not value:
+        raise ValueError("the list is empty")
+    return value
+
+
+at_least_one = AfterValidator(_not_empty)
+"""Refuses an empty list."""
+
+
+def _fits(item: type[BaseModel], value: Any) -> bool:
+    try:
+        item.model_validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def paired[A: BaseModel](answer: A, left: int, right: int) -> A:
+    """Check that two lists of an answer are equally long. Raises `ValueError`."""
+    if left != right:
+        raise ValueError(f"two lists that belong together have {left} and {right} items")
+    return answer
+
+
+Share = Annotated[float, _within(0.0, 1.0)]
+"""A number from 0 to 1; a number outside is clamped."""
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+"""A text that is not blank: stripped, and refused when nothing is left."""
 
 
 class Answer(BaseModel):
-    """What the model returns for one request."""
+    """The answer to one request."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,218 +112,60 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class SynonymCandidate(Item):
-    """A synonym or an antonym, possibly of another language."""
-
-    word: Text
-    language: str
-    relevance: Share
-    efflorescence: Share
-    explanation: Annotated[str, clip(100)]
-
-
-class SynonymGenerationResponse(Answer):
-    """Words of the same meaning, best first."""
-
-    synonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(15)]
-
-
-class AntonymResponse(Answer):
-    """Words of the opposite meaning, best first."""
-
-    antonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(10)]
-
-
-class ExampleGenerationResponse(Answer):
-    """Sentences that show the word in this sense."""
-
-    example_sentences: Annotated[list[Text], clip(5)]
-
-
-class CEFRLevelResponse(Answer):
-    """The level at which a learner meets this sense."""
-
-    reasoning: str
-    level: Literal["A1", "A2", "B1", "B2", "C1", "C2"]
-
-
-class FrequencyBandResponse(Answer):
-    """How common this sense is, from 1 to 5."""
-
-    reasoning: str
-    band: Literal[1, 2, 3, 4, 5]
-
-
-with a_field_named_register():
-
-    class RegisterClassificationResponse(Answer):
-        """The register that this sense belongs to."""
-
-        reasoning: str
-        register: Literal["formal", "informal", "neutral", "slang", "technical"] = Field()
-
-
-class DomainIdentificationResponse(Answer):
-    """The field that this sense belongs to; none for general language."""
-
-    reasoning: str
-    domain: Text | None
-
-
-class GrammarPatternResponse(Answer):
-    """Patterns such as `[Tn]`, and beside each what it means."""
-
-    patterns: Annotated[list[Text], clip(10)]
-    descriptions: Annotated[list[str], clip(10)]
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        return paired(self, len(self.patterns), len(self.descriptions))
-
-
-class CollocationItem(Item):
-    """A phrase that the word is often met in."""
-
-    type: Text
-    phrase: Text
-    frequency: Share
-
-
-class CollocationResponse(Answer):
-    """The phrases that this sense is often met in."""
-
-    collocations: Annotated[list[CollocationItem], kept(CollocationItem), clip(10)]
-
-
-class UsageNoteItem(Item):
-    """One piece of advice on using the word."""
-
-    type: Literal["grammar", "confusion", "regional", "register", "error"]
-    text: Text
-
-
-class UsageNoteResponse(Answer):
-    """Advice on using the word in this sense."""
-
-    notes: Annotated[list[UsageNoteItem], kept(UsageNoteItem), clip(5)]
-
-
-class RegionalVariantResponse(Answer):
-    """Where this sense is at home; empty for everywhere."""
-
-    regions: Annotated[list[Text], clip(10)]
-
-
-class WordFormItem(Item):
-    """One inflected form."""
-
-    type: Literal["plural", "past", "past_participle", "present_participle", "comparative", "superlative", "variant"]
-    text: Text
-
-
-class WordFormResponse(Answer):
-    """The inflected forms of the word as this part of speech."""
-
-    forms: Annotated[list[WordFormItem], kept(WordFormItem)]
-
-
-class FallbackDefinition(Item):
-    """One sense of a word that no dictionary at hand defines."""
-
-    part_of_speech: Text
-    definition: Annotated[Text, clip(500)]
-    relevancy: Share
-
-
-class FallbackDefinitionsResponse(Answer):
-    """The senses of a word, commonest first; empty when it is no word of the language."""
-
-    definitions: Annotated[list[FallbackDefinition], kept(FallbackDefinition), clip(10)]
-
-
-class PronunciationResponse(Answer):
-    """How the word is said: respelled for readers, and in IPA."""
-
-    phonetic: Text
-    ipa: Text
-
-
-class EtymologyResponse(Answer):
-    """Where the word comes from."""
-
-    text: Text
-    origin_language: str | None
-    root_words: list[Text]
-    first_known_use: str | None
-
-
-class FactGenerationResponse(Answer):
-    """Things worth knowing about the word, and beside each what kind of fact it is."""
-
-    facts: Annotated[list[Text], clip(5)]
-    categories: Annotated[list[Literal["etymology", "usage", "cultural", "linguistic", "historical"]], clip(5)]
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        return paired(self, len(self.facts), len(self.categories))
-
-
-class ComparedSynonym(Item):
-    """What sets one synonym apart from the others."""
-
-    word: Text
-    distinction: Annotated[Text, clip(200)]
-
-
-class SynonymChooserResponse(Answer):
-    """An essay on choosing among synonyms, and each one's own mark."""
-
-    essay: Annotated[Text, clip(2000)]
-    synonyms_compared: Annotated[list[ComparedSynonym], kept(ComparedSynonym), clip(8)]
-
-
-with a_field_named_register():
-
-    class PhraseItem(Item):
-        """A fixed expression that contains the word."""
-
-        phrase: Text
-        meaning: Annotated[Text, clip(300)]
-        example: str | None
-        register: str | None = Field()
-
-
-class PhraseResponse(Answer):
-    """Fixed expressions that contain the word."""
-
-    phrases: Annotated[list[PhraseItem], kept(PhraseItem), clip(30)]
-
-
-class ClusterMapping(Item):
-    """Definitions of one meaning, by their numbers in the prompt, which begin at 1."""
-
-    cluster_slug: Text
-    cluster_description: Text
-    definition_indices: list[int]
-    relevancy: Share
-
-
-class ClusterMappingResponse(Answer):
-    """The meanings of a word, commonest first, each with the definitions that state it."""
-
-    clusters: Annotated[list[ClusterMapping], kept(ClusterMapping), clip(10), at_least_one]
-
-
-class DefinitionResponse(Item):
-    """One definition, written from those of several sources."""
-
-    part_of_speech: Text
-    definition: Annotated[Text, clip(500)]
-    relevancy: Share
-    source_providers: list[str]
-
-
-class SynthesisResponse(Answer):
-    """The definitions of one meaning; the first is used."""
-
-    definitions: Annotated[list[DefinitionResponse], kept(DefinitionResponse), clip(20), at_least_one]
+@contextmanager
+def field_named_register() -> Iterator[None]:
+    """Silence the warning about a field `register`. It hides only `ABCMeta.register`, which no answer model needs."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message='Field name "register"', category=UserWarning)
+        yield
+
+
+def wire_schema(answer: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of an answer, in the service's strict form.
+
+    Titles, docstrings and limits that are applied on receipt are left out: a schema is billed with every request. A
+    field's own description is for the language model, and stays. A type that strict mode does not have (a mapping of
+    any keys) is left as it is: the service's error explains it.
+    """
+    schema: dict[str, Any] = _strip(_with_a_root(answer.model_json_schema()))
+    properties = schema.get("properties", {})
+    # A model writes the fields in this order, and judges its confidence better after the answer than before it.
+    order = sorted(properties, key=lambda name: name == "confidence")
+    return schema | {"properties": {name: properties[name] for name in order}, "required": order}
+
+
+def _with_a_root(schema: dict[str, Any]) -> dict[str, Any]:
+    """Resolve the root where it is a reference, as pydantic has it for a model that contains itself."""
+    if "$ref" not in schema:
+        return schema
+    name = schema["$ref"].rpartition("/")[2]
+    return {**schema["$defs"][name], "$defs": schema["$defs"]}
+
+
+_NOT_ON_THE_WIRE = frozenset({"title", "description", "default", "examples", "maxLength", "minLength"})
+
+
+def _strip(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_strip(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    stripped: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "properties":
+            stripped[key] = {name: _field(below) for name, below in value.items()}
+        elif key == "$defs":
+            stripped[key] = {name: _strip(below) for name, below in value.items()}
+        elif key not in _NOT_ON_THE_WIRE:
+            stripped[key] = _strip(value)
+    if "properties" in stripped:  # strict mode has neither optional nor additional fields
+        stripped |= {"additionalProperties": False, "required": list(stripped["properties"])}
+    return stripped
+
+
+def _field(node: dict[str, Any]) -> Any:
+    """A field's schema, with its description; strict mode takes nothing beside a reference."""
+    schema = _strip(node)
+    if "description" in node and "$ref" not in node:
+        schema["description"] = node["description"]
+    return schema

@@ -1,7 +1,7 @@
-"""What an answer changes in the database, as a value: nothing here knows how a database is spoken to.
+"""Changes to the database as values; only `database` knows how they are written.
 
-A `Change` is what one answer does, and there are as many as requests. What is written, and handed from one process to
-another, are `Writes`: the changes of many answers, of which all that concern one document have become one.
+A `Change` is the effect of one answer: a recipe returns its `Outcome`, and the stamp is added. Written, and passed from
+one process to another, are `Writes`: the changes of many answers, merged into one update per document.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from floridify_batch.words.entry import DocId, Handed, Stamp
+from floridify_batch.costs.usage import Usage
+from floridify_batch.words.entry import DocId, Handed, Stamp, derived_id
 
 
 class Collection(StrEnum):
@@ -28,7 +29,7 @@ _NO_IDS: Mapping[str, DocId] = {}
 
 
 class Insert(NamedTuple):
-    """A new document under an id that follows from its request, so that inserting it twice inserts it once."""
+    """A new document. Its id is derived from its request, so inserting it is idempotent."""
 
     collection: Collection
     id: DocId
@@ -36,7 +37,7 @@ class Insert(NamedTuple):
 
 
 class Update(NamedTuple):
-    """New values for some fields of a document that exists, and ids that join its lists unless they are there."""
+    """New values for fields of an existing document, and ids to add to its lists (as a set)."""
 
     collection: Collection
     id: DocId
@@ -45,9 +46,9 @@ class Update(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """What gives way to an answer: generated documents of `collection` that belong to `owner`, a definition or a word.
+    """Generated documents of `collection` that an answer replaces; their `owner` is a definition or a word.
 
-    `before` are those that were referred to until now; what no model wrote stays among them.
+    `before` are the documents referred to until now; those that no model wrote are kept.
     """
 
     collection: Collection
@@ -55,11 +56,59 @@ class Replaced(NamedTuple):
     before: tuple[DocId, ...] = ()
 
 
-class Change(NamedTuple):
-    """All that one answer changes: `target` is the document that its custom id names, and gets the stamp.
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The origin of an answer, and the rules by which it is stored.
 
-    Inserts come before updates, and what is replaced goes last: at no moment does a document refer to one that does
-    not exist.
+    `replace`: the answer replaces the value before it. `clustering`: the run writes definitions of its own, so a new
+    synthesis entry does not list the sources' definitions. `rare_first`: the database counts frequency bands from the
+    rarest, whereas prompts and answers count from the commonest.
+    """
+
+    custom_id: str
+    stamp: Stamp
+    completed: datetime
+    usage: Usage | None
+    language: str
+    language_name: str
+    replace: bool
+    clustering: bool = False
+    rare_first: bool = False
+
+    def derived_id(self, index: int) -> DocId:
+        """The id of the answer's `index`th new document: the same each time that the answer is stored."""
+        return derived_id(self.custom_id, self.stamp.id, index)
+
+    def model_info(self, confidence: float) -> dict[str, Any]:
+        """The database's record of the model that wrote a document."""
+        usage = self.usage
+        return {
+            "name": self.stamp.model,
+            "confidence": confidence,
+            "temperature": None,
+            "generation_count": 1,
+            "prompt_tokens": usage.input if usage else None,
+            "completion_tokens": usage.output if usage else None,
+            "total_tokens": usage.total if usage else None,
+            "response_time_ms": None,
+            "last_generated": self.completed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The part of a change that depends on the component: new values of the target, and other documents' changes."""
+
+    fields: Mapping[str, Any]
+    inserts: tuple[Insert, ...] = ()
+    updates: tuple[Update, ...] = ()
+    replaces: tuple[Replaced, ...] = ()
+
+
+class Change(NamedTuple):
+    """The whole effect of one answer: `target` is the document that its custom id names, and gets the stamp.
+
+    Inserts come before updates, and removals last: at no moment does a document refer to one that does not exist.
     """
 
     component: str
@@ -76,9 +125,9 @@ class Change(NamedTuple):
 
 @dataclass(slots=True)
 class Merged(Handed):
-    """All that happens to one document. `stamps` are by component, `version` is by how much that goes up.
+    """The merged update of one document. `stamps` are by component; `version` is the increment of its version.
 
-    `at` is when the latest of its answers was there.
+    `at` is the completion time of its latest answer.
     """
 
     collection: Collection
@@ -90,7 +139,7 @@ class Merged(Handed):
     version: int = 0
 
     def take(self, update: Update, at: datetime) -> None:
-        """Let an update happen to the document, too."""
+        """Merge an update into this one."""
         self.at = max(self.at, at)
         self.fields |= update.fields
         self.version += 1
@@ -99,7 +148,7 @@ class Merged(Handed):
 
 
 class Removal(NamedTuple):
-    """What gives way, if it was made before `before`, and the documents that the same answer updates."""
+    """The removal of replaced documents made before `before`, with the documents that the same answer updates."""
 
     replaced: Replaced
     before: datetime
@@ -107,10 +156,10 @@ class Removal(NamedTuple):
 
 
 class Writes(NamedTuple):
-    """What answers change together, in the order in which it is to be written.
+    """The merged changes of many answers, in the order in which they are written.
 
-    New documents come with the time at which they were made. Of the updates, those of words come last: the stamp that
-    the plan looks at is the target's, and is written when everything else is.
+    New documents come with their creation times. Updates of words come last: the plan looks at the stamp of the
+    target, which must be written after everything else.
     """
 
     stamps: Sequence[Stamp]
@@ -124,7 +173,7 @@ class Writes(NamedTuple):
 
 
 def writes_of(changes: Iterable[Change]) -> Writes:
-    """What changes do together: one update per document, however many of them concern it."""
+    """Merge changes: one update per document."""
     stamps: dict[DocId, Stamp] = {}
     inserts: list[tuple[Insert, datetime]] = []
     merged: dict[tuple[Collection, DocId], Merged] = {}
@@ -133,7 +182,7 @@ def writes_of(changes: Iterable[Change]) -> Writes:
         stamp = change.stamp
         stamps[stamp.id] = stamp
         inserts += [(insert, change.completed) for insert in change.inserts]
-        # Whatever an answer touches is stamped, so that the update knows what it has done already.
+        # Every document that an answer updates is stamped, so that repeating the update is a no-op.
         for update in (*change.updates, change.target):
             _merge(merged, update, change.completed).stamps[change.component] = stamp.id
         if change.replaces:
@@ -143,7 +192,7 @@ def writes_of(changes: Iterable[Change]) -> Writes:
 
 
 def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:
-    """Updates that no answer brought, so that nothing is stamped: one per document."""
+    """Merge updates that come from no answer, and so have no stamp: one per document."""
     merged: dict[tuple[Collection, DocId], Merged] = {}
     for update in updates:
         _merge(merged, update, at)

@@ -16,8 +16,8 @@ from typing import Any, Final, NewType
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.shape import wire_schema
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.words.entry import DocId
 

@@ -1,9 +1,9 @@
 """Prompt templates: Jinja2 Markdown files, ours or the user's.
 
-Ours are split at a line `---` into instructions and the part about one definition. The instructions see only what is
-the same for a whole run (`language`, `count`), so they are rendered once, and a prompt cache can hold them. A user's
-template is one message, rendered whole. A variable that a template names and nobody gives is an error before anything
-is planned, never an empty string.
+Ours are split at a line `---` into instructions and the part about one definition. The instructions have only the
+variables that are constant in a run (`language`, `count`), so they are rendered once, and a prompt cache can hold them.
+A user's template is one message, rendered whole. An unknown variable is an error before anything is planned, never an
+empty string.
 """
 
 import re
@@ -15,42 +15,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from floridify_batch.components.recipe import Recipe
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-    from jinja2 import Template as JinjaTemplate
-
-FLORIDIFY_NAMES: Mapping[str, str] = {
-    "definitions": "misc/lookup.md",
-    "synonyms": "synthesize/synonyms.md",
-    "antonyms": "synthesize/antonyms.md",
-    "examples": "generate/examples.md",
-    "cefr_level": "assess/cefr.md",
-    "frequency_band": "assess/frequency.md",
-    "register": "assess/register.md",
-    "domain": "assess/domain.md",
-    "regional_variants": "assess/regional_variants.md",
-    "grammar_patterns": "assess/grammar_patterns.md",
-    "collocations": "assess/collocations.md",
-    "usage_notes": "misc/usage_note_generation.md",
-    "word_forms": "generate/word_forms.md",
-    "facts": "generate/facts.md",
-    "etymology": "synthesize/etymology.md",
-    "pronunciation": "synthesize/pronunciation.md",
-    "phrases": "synthesize/phrases.md",
-    "synonym_chooser": "synthesize/synonym_chooser.md",
-    "cluster_definitions": "misc/meaning_extraction.md",
-    "definition_text": "synthesize/definitions.md",
-}
-"""Where Floridify keeps the template of each component."""
+    from jinja2 import Environment, Template as JinjaTemplate
 
 _SEPARATOR = re.compile(r"^---[ \t]*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A component's template, with what is constant in a run filled in. `fingerprint` changes when its text does."""
+    """A component's template with the constants of a run filled in. `fingerprint` is a digest of its text."""
 
     name: str
     instructions: str
@@ -58,24 +34,23 @@ class Template:
     fingerprint: str
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        """The prompt about one definition or word. Raises `UsageError` where the template asks for more."""
+        """The prompt about one target. Raises `UsageError` where rendering fails."""
         try:
             return self.prompt.render(variables).strip()
-        except _template_error() as error:  # looked up when there is one, not for each prompt
+        except _template_error() as error:  # evaluated only when rendering fails
             raise UsageError(f"The template {self.name} cannot be filled in: {error}.") from error
 
 
-def load_template(
-    component: str, constants: Mapping[str, Any], given: Set[str], folder: Path | None = None
-) -> Template:
+def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder: Path | None = None) -> Template:
     """A component's template for one run: from the user's folder where there is one, else ours.
 
-    `constants` are the run's, `given` the names of what each prompt is given besides. Raises `UsageError` for a file
-    that is missing, does not parse, or names a variable that nobody gives.
+    `constants` are variables with one value for the whole run. Raises `UsageError` for a file that is missing, does
+    not parse, or names an unknown variable.
     """
-    path = None if folder is None else _user_file(folder, component)
-    source = _own_source(component) if path is None else _read(path)
-    name = f"{component}.md" if path is None else str(path)
+    path = None if folder is None else _user_file(folder, recipe)
+    source = _own_source(recipe.component) if path is None else _read(path)
+    name = f"{recipe.component}.md" if path is None else str(path)
+    given = frozenset(recipe.given_names())
     instructions, prompt = ("", source) if path is not None else _SEPARATOR.split(source, maxsplit=1)
     _check(instructions, name, constants.keys())
     _check(prompt, name, constants.keys() | given)
@@ -92,17 +67,17 @@ def _own_source(component: str) -> str:
     return files(__package__).joinpath("prompts", f"{component}.md").read_text(encoding="utf-8")
 
 
-def _user_file(folder: Path, component: str) -> Path:
-    """A component's file in the user's folder: under our name for it, or under Floridify's."""
+def _user_file(folder: Path, recipe: Recipe[Any, Any]) -> Path:
+    """A component's file in the user's folder, under our name or Floridify's."""
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}; --templates takes a folder of templates.")
-    candidates = (folder / f"{component}.md", folder / FLORIDIFY_NAMES[component])
-    for path in candidates:
-        if path.is_file():
-            return path
+    names = [f"{recipe.component}.md", recipe.floridify_template]
+    for name in filter(None, names):
+        if (folder / name).is_file():
+            return folder / name
     raise UsageError(
-        f"There is no template for {component} in {folder}: neither {candidates[0].name} nor "
-        f"{FLORIDIFY_NAMES[component]}. Add one, or leave the component out."
+        f"There is no template for {recipe.component} in {folder}: neither {' nor '.join(filter(None, names))}. "
+        "Add one, or leave the component out."
     )
 
 
@@ -114,7 +89,7 @@ def _read(path: Path) -> str:
 
 
 def _check(source: str, name: str, known: Set[str]) -> None:
-    """Find what would go wrong with the first definition, now. Raises `UsageError` with the file and the line."""
+    """Check the syntax and the variables. Raises `UsageError` with the file and the line."""
     from jinja2 import TemplateSyntaxError
     from jinja2.meta import find_undeclared_variables
 
@@ -143,7 +118,7 @@ def _environment() -> "Environment":
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    # Sandboxed, since a folder of templates may come from elsewhere, and reading a definition is all they need to do.
+    # Sandboxed, since a folder of templates may come from elsewhere, and they need to read definitions only.
     # Prompts are plain text, not markup: escaping `<` in a definition would change what is asked.
     return ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False

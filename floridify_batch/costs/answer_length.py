@@ -1,53 +1,33 @@
-"""Expected answer length: a prior per component until there are answers, then the measured mean.
+"""Expected lengths of answers: from a component's recipe at first, from measured answers as soon as there are any.
 
-The priors' means are part of the recipes (`output_tokens`); here are their ranges for a model without measurements.
+A recipe gives the mean length of an answer and its spread: the range of that mean with a model that has not been
+measured yet. Prose and lists without a number vary most; a label with a reason varies with the reason; two sentences
+or a transcription hardly vary.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, sqrt
+from typing import NamedTuple
 
-_LISTS = (0.6, 1.6)
-_SHORT = (0.7, 1.8)
-_PROSE = (0.6, 1.8)
 
-SPREADS: Mapping[str, tuple[float, float]] = {
-    "definitions": (0.5, 2.0),
-    "cluster_definitions": (0.4, 2.5),
-    "definition_text": _PROSE,
-    "pronunciation": (0.8, 1.3),
-    "etymology": _PROSE,
-    "phrases": (0.4, 1.6),
-    "synonyms": _LISTS,
-    "antonyms": (0.5, 1.6),
-    "examples": (0.7, 1.4),
-    "cefr_level": _SHORT,
-    "frequency_band": _SHORT,
-    "register": _SHORT,
-    "domain": _SHORT,
-    "grammar_patterns": _LISTS,
-    "collocations": _LISTS,
-    "usage_notes": _LISTS,
-    "regional_variants": (0.8, 1.6),
-    "word_forms": _LISTS,
-    "facts": _LISTS,
-    "synonym_chooser": (0.6, 1.7),
-}
-"""The range of a component's mean length, as factors of the prior's mean.
+class Spread(NamedTuple):
+    """The least and the most that a mean length is expected to be, as factors of the recipe's length."""
 
-Free-length answers (prose, open lists) vary most, labels by the length of their reason, two sentences or a
-transcription hardly at all.
-"""
+    low: float
+    high: float
 
-_ANY_SPREAD = (0.5, 2.0)
+
+LIST_SPREAD = Spread(0.6, 1.6)
+LABEL_SPREAD = Spread(0.7, 1.8)
+PROSE_SPREAD = Spread(0.6, 1.8)
 
 _DEVIATION = 0.7
-"""Relative standard deviation of an answer's length; an upper bound over the components measured."""
+"""Standard deviation of an answer's length, relative to the mean: the largest among the measured components."""
 
 _CONFIDENCE = 1.96
-_LEAST_SPREAD = 0.03
-"""Lower bound of the relative error, however many answers there are: the next ones are about other words."""
+_LEAST_MARGIN = 0.03
+"""The least relative margin, for any number of answers: the next answers are about other words."""
 
 
 class Origin(StrEnum):
@@ -60,7 +40,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The number of billed answers and the sum of their output tokens."""
+    """The number of billed answers, and their output tokens."""
 
     answers: int = 0
     output: int = 0
@@ -71,7 +51,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """The expected output tokens of an answer, with the range of the mean and its source."""
+    """The expected mean output tokens of an answer, with the source of that figure."""
 
     low: float
     expected: float
@@ -80,19 +60,17 @@ class Length:
     answers: int = 0
 
     def of(self, requests: int) -> tuple[int, int, int]:
-        """The tokens of a number of answers: low, expected, high."""
+        """The output tokens of several answers: low, expected, high."""
         return int(requests * self.low), round(requests * self.expected), ceil(requests * self.high)
 
 
-def prior(component: str, tokens: int) -> Length:
-    """The expected length before any measurement."""
-    low, high = SPREADS.get(component, _ANY_SPREAD)
-    return Length(tokens * low, tokens, tokens * high)
+def prior(tokens: int, spread: Spread) -> Length:
+    """The length before any answer was measured."""
+    return Length(tokens * spread.low, tokens, tokens * spread.high)
 
 
-def measured(component: str, seen: Observed, origin: Origin) -> Length:
-    """The measured mean with its confidence interval, no wider than the prior's range."""
+def measured(seen: Observed, origin: Origin, spread: Spread) -> Length:
+    """The mean of measured answers, with a confidence interval that is never wider than the spread."""
     mean = seen.output / seen.answers
-    low, high = SPREADS.get(component, _ANY_SPREAD)
-    spread = max(_LEAST_SPREAD, _CONFIDENCE * _DEVIATION / sqrt(seen.answers))
-    return Length(mean * max(low, 1 - spread), mean, mean * min(high, 1 + spread), origin, seen.answers)
+    margin = max(_LEAST_MARGIN, _CONFIDENCE * _DEVIATION / sqrt(seen.answers))
+    return Length(mean * max(spread.low, 1 - margin), mean, mean * min(spread.high, 1 + margin), origin, seen.answers)

@@ -232,8 +232,7 @@ def _price(model: str, batch: bool, **tokens: int) -> Decimal:
 
 
 def _calculation(model: str, batch: bool, **tokens: int) -> Any:
-    from genai_prices import Usage as Priced
-    from genai_prices import calc_price
+    from genai_prices import Usage as Priced, calc_price
 
     context = {"processing": "batch"} if batch else None
     return calc_price(Priced(**tokens), model_ref=model, provider_id="openai", price_context=context)

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merged
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
 from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word
@@ -36,6 +38,16 @@ DEFINITION_FIELDS = (
     "providers",
     "meaning_cluster",
 )
+
+EXTRA_DEFINITION_FIELDS = tuple(
+    recipe.field
+    for recipe in RECIPES.values()
+    if recipe.scope is Scope.DEFINITION and recipe.field not in Definition.__slots__
+)
+EXTRA_ENTRY_FIELDS = tuple(
+    recipe.field for recipe in RECIPES.values() if recipe.scope is Scope.WORD and recipe.field not in Entry.__slots__
+)
+"""The fields of components that definitions and entries have no attribute for."""
 
 ENTRY_FIELDS = (
     "definition_ids",
@@ -89,6 +101,7 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
         fact_ids=tuple(doc_id(each) for each in ours.get("fact_ids") or ()),
         phrases=tuple(ours.get("phrases") or ()),
         synonym_chooser=ours.get("synonym_chooser"),
+        extra=_extra(ours, EXTRA_ENTRY_FIELDS),
     )
 
 
@@ -130,7 +143,12 @@ def _definition(document: Document, stamps: Stamps) -> Definition:
     if cluster and not cluster.get("slug"):
         # In older layouts a cluster has an id only, which is its slug.
         fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
-    return Definition(id=doc_id(document["_id"]), stamps=_stamps_of(document, stamps), **fields)
+    extra = _extra(document, EXTRA_DEFINITION_FIELDS)
+    return Definition(id=doc_id(document["_id"]), stamps=_stamps_of(document, stamps), extra=extra, **fields)
+
+
+def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
+    return {name: document[name] for name in names if document.get(name) is not None}
 
 
 def _stamps_of(document: Document, stamps: Stamps) -> dict[str, Stamp]:

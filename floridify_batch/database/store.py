@@ -14,6 +14,8 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
     ENTRY_FIELDS,
+    EXTRA_DEFINITION_FIELDS,
+    EXTRA_ENTRY_FIELDS,
     Document,
     Found,
     doc_id,
@@ -168,11 +170,11 @@ class MongoStore:
         shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
         found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
         of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
-        shown = ("word_id", "source_definitions", SYNTHESIS, *DEFINITION_FIELDS)
+        shown = ("word_id", "source_definitions", SYNTHESIS, *DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS)
         async for document in self._read(Collection.DEFINITIONS, of_words, shown):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for name in layout.entry_collections:
-            async for document in self._read(name, of_words, ("word_id", *ENTRY_FIELDS)):
+            async for document in self._read(name, of_words, ("word_id", *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)):
                 found.entries.setdefault(document["word_id"], []).append(document)
         await self._learn_stamps(found)
         return found

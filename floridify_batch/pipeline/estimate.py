@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import ceil
 
 from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import recipe_of
 from floridify_batch.costs.answer_length import Length, Origin, prior
 from floridify_batch.costs.price import Price, Rates, rates
 from floridify_batch.costs.usage import Forecast, Usage
@@ -115,7 +116,8 @@ class Estimate:
         if known is not None:
             return known
         both = self.whole(component)
-        return prior(component, both.output_tokens // both.requests if both.requests else 0)
+        mean = both.output_tokens // both.requests if both.requests else 0
+        return prior(mean, recipe_of(component).spread)
 
     def output(self) -> tuple[int, int, int]:
         """All output tokens: low, expected, high."""

@@ -12,9 +12,10 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import Change, Writes, writes_of
+from floridify_batch.components.change import Change, Provenance, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.recipe import Provenance, SynthesisComponent, Target
+from floridify_batch.components.recipe import Target
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.request import AnswerError, parse_answer
 from floridify_batch.pipeline.chunk import failure_line, parsed_expected
 from floridify_batch.pipeline.plan import Brief, Question

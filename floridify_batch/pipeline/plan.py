@@ -12,9 +12,9 @@ from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 from floridify_batch.components.change import Collection, Update
-from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.recipe import Recipe, Scope, SynthesisComponent, Target
+from floridify_batch.components.recipe import Recipe, Scope, Target
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.request import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
@@ -123,7 +123,7 @@ _TOGETHER = frozenset({SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponen
 def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: int, templates: Path | None) -> Question:
     # No `previous_words`: a request must not depend on the requests before it.
     constants = {"language": language_name, "language_name": language_name, "count": count, "previous_words": ()}
-    template = load_template(recipe.component, constants, frozenset(recipe.given_names()), templates)
+    template = load_template(recipe, constants, templates)
     envelope = Envelope(
         recipe.component,
         recipe.answer,
@@ -178,7 +178,7 @@ def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
     """
     askable: list[Sequence[_Open]] = []
     waiting: list[Question] = []
-    pending: set[SynthesisComponent] = set()
+    pending: set[str] = set()
     for question in asked.questions:
         if not pending.isdisjoint(question.recipe.needs):
             pending.add(question.recipe.component)

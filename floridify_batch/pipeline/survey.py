@@ -24,7 +24,7 @@ from floridify_batch.costs.usage import Spent
 from floridify_batch.pipeline.chunk import ChunkSize, Limits, group
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined
-from floridify_batch.words.entry import Entry
+from floridify_batch.words.entry import Definition, Entry
 
 EXACT_REQUESTS = 50_000
 """Requests whose tokens are counted exactly: some two seconds."""
@@ -96,13 +96,13 @@ def lengths_known(
 
 
 def _length(question: Question, observed: Mapping[tuple[str, str], Observed], spent: Spent | None) -> Length:
-    component = question.recipe.component
+    recipe = question.recipe
     if spent is not None and spent.billed:
-        return measured(component, Observed(spent.billed, spent.usage.output), Origin.RUN)
-    seen = observed.get((component, question.template.fingerprint))
+        return measured(Observed(spent.billed, spent.usage.output), Origin.RUN, recipe.spread)
+    seen = observed.get((recipe.component, question.template.fingerprint))
     if seen is not None:
-        return measured(component, seen, Origin.DATABASE)
-    return prior(component, question.envelope.output_tokens)
+        return measured(seen, Origin.DATABASE, recipe.spread)
+    return prior(question.envelope.output_tokens, recipe.spread)
 
 
 class _Shape(NamedTuple):
@@ -135,10 +135,11 @@ class _Kinds:
 
     def __init__(self, asked: Brief) -> None:
         recipes = [question.recipe for question in asked.questions if not question.recipe.structural]
-        of_definition = (recipe.field for recipe in recipes if recipe.scope is Scope.DEFINITION)
-        of_word = (recipe.field for recipe in recipes if recipe.scope is Scope.WORD)
-        self._made_of_definition = attrgetter("stamps", "meaning_cluster", "synonyms", *of_definition)
-        self._made_of_word = attrgetter("stamps", "synthesised", *of_word)
+        of_definition = {recipe.field for recipe in recipes if recipe.scope is Scope.DEFINITION}
+        of_word = {recipe.field for recipe in recipes if recipe.scope is Scope.WORD}
+        attributes = of_definition.intersection(Definition.__slots__)
+        self._made_of_definition = attrgetter("stamps", "meaning_cluster", "synonyms", "extra", *attributes)
+        self._made_of_word = attrgetter("stamps", "synthesised", "extra", *of_word.intersection(Entry.__slots__))
 
     def kind(self, word: _Word) -> _Kind | None:
         """The kind of a word; None if anything is stored for it, so that it needs a plan of its own."""
@@ -148,7 +149,7 @@ class _Kinds:
             return None
         if any(any(self._made_of_definition(each)) for each in definitions):
             return None
-        return len(definitions), sum(1 for each in definitions if each.text.strip()), len(entry.sources)
+        return len(definitions), sum(1 for each in definitions if each.has_text), len(entry.sources)
 
 
 class _Sums:

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain
-from itertools import count as count_from
+from itertools import chain, count as count_from
 from math import inf
 from pathlib import Path
 from typing import Any

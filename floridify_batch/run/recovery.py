@@ -16,9 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from floridify_batch.components.change import Update, Writes, writes_of
-from floridify_batch.components.definition_recipes import RECIPES, counts_named
 from floridify_batch.components.failure import Failure
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import SynthesisComponent, counts_named, recipe_of
 from floridify_batch.components.request import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
@@ -197,7 +196,7 @@ def _request(line: bytes) -> _Request:
 
 
 def _goes_by_places(component: str) -> bool:
-    return component in SynthesisComponent and RECIPES[SynthesisComponent(component)].positional
+    return component in SynthesisComponent and recipe_of(component).positional
 
 
 def _known(names: Sequence[str]) -> list[SynthesisComponent]:

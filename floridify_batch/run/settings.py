@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from floridify_batch.components.definition_recipes import components_named
 from floridify_batch.components.entry_store import is_sandbox_database
+from floridify_batch.components.registry import components_named
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Dollars
 from floridify_batch.database.connection import DATABASE_PATIENCE

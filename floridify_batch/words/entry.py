@@ -89,6 +89,13 @@ class Definition(Handed):
     providers: list[str] = field(default_factory=list)
     meaning_cluster: dict[str, Any] | None = None
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of components that have no attribute here."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the definition can be asked about."""
+        return bool(self.text.strip())
 
 
 def blank_definition() -> dict[str, Any]:
@@ -129,11 +136,22 @@ class Entry(Handed):
     fact_ids: tuple[DocId, ...] = ()
     phrases: tuple[Mapping[str, Any], ...] = ()
     synonym_chooser: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of components that have no attribute here."""
 
     @property
     def id(self) -> DocId:
         """The id of the word's document."""
         return self.word.id
+
+
+def value_of(target: object, field: str) -> Any:
+    """The value of a component's field in a definition or an entry: an attribute, or one of its extra fields."""
+    try:
+        return getattr(target, field)
+    except AttributeError:
+        extra: Mapping[str, Any] = getattr(target, "extra", {})
+        return extra.get(field)
 
 
 def unknown_entry(text: str, language: str) -> Entry:
@@ -167,7 +185,7 @@ def clusters_of(entry: Entry) -> list[Cluster]:
     """Group a word's source definitions by meaning; one outside every cluster forms its own."""
     groups: dict[str, list[Definition]] = {}
     for definition in entry.sources:
-        if definition.text.strip():
+        if definition.has_text:
             groups.setdefault(_slug(definition), []).append(definition)
     ordered = sorted(groups.items(), key=lambda group: order_of(group[1][0]))
     return [

@@ -16,9 +16,7 @@ from typing import Any
 
 from floridify_batch.database.server import local_mongod
 from floridify_batch.sandbox.process import running_sandbox
-from scripts.benchmarks import ledger as benchmark_ledger
-from scripts.benchmarks import run as benchmark_run
-from scripts.benchmarks import workers as benchmark_workers
+from scripts.benchmarks import ledger as benchmark_ledger, run as benchmark_run, workers as benchmark_workers
 from scripts.benchmarks.data import REQUESTS_PER_WORD
 from scripts.benchmarks.floor import Floors, floors
 from scripts.benchmarks.immediate import race, race_report

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from floridify_batch.cli.import_ import import_file
-from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS
+from floridify_batch.components.registry import DEFAULT_COMPONENTS
 from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
 from floridify_batch.display.live_screen import render

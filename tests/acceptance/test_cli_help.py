@@ -16,7 +16,7 @@ import pytest
 
 from floridify_batch.cli.help import GROUPS
 from floridify_batch.cli.main import app
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.display.output import Output
 from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow
 from tests.acceptance.command import COMMAND, Terminal
@@ -234,7 +234,7 @@ def test_nothing_heavy_is_loaded_to_help() -> None:
         "rich",
         "tiktoken",
         "genai_prices",
-        "floridify_batch.components.definition_recipes",
+        "floridify_batch.components.registry",
     }
     heavy |= {"jinja2", "pydantic", "starlette"}
     code = "import sys; from floridify_batch.cli.main import app; print(*sys.modules)"

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.cli.main import app
-from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState
 

@@ -18,8 +18,8 @@ from floridify_batch import (
     UnknownBatch,
     UsageError,
 )
-from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import RECIPES
 from floridify_batch.components.request import parse_custom_id
 from floridify_batch.providers.interface import TERMINAL, BatchJob
 from floridify_batch.sandbox.process import running_sandbox

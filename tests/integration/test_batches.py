@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch.components import answer as answers
+from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
@@ -25,11 +25,11 @@ from tests.sandbox import Sandbox
 SECONDS = 3600.0
 """How long a batch takes here: time passes only when the sandbox is told so."""
 LINES = 12
-type Request = SynthesisRequest[answers.DomainIdentificationResponse]
+type Request = SynthesisRequest[DomainIdentificationResponse]
 
 
 def request(text: str, model: str = "gpt-5.4-nano") -> Request:
-    envelope = Envelope("domain", answers.DomainIdentificationResponse, model, "Name the field.", 600)
+    envelope = Envelope("domain", DomainIdentificationResponse, model, "Name the field.", 600)
     return SynthesisRequest(CustomId(f"{text}-{derived_id(text)}-domain"), envelope, f"Definition: {text}")
 
 
@@ -453,7 +453,7 @@ async def connector(sandbox: Sandbox) -> AsyncIterator[OpenAIConnector]:
 async def test_complete(connector: OpenAIConnector) -> None:
     """A request is answered by a value of its own type."""
     answer = await connector.complete(REQUESTS[0])
-    assert isinstance(answer, answers.DomainIdentificationResponse)
+    assert isinstance(answer, DomainIdentificationResponse)
     assert 0 <= answer.confidence <= 1
 
 

@@ -26,8 +26,8 @@ from floridify_batch import (
     generate_definitions,
     generate_examples,
 )
-from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import RECIPES
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
 from tests.sandbox import Sandbox

@@ -6,8 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from genai_prices import Usage as Priced
-from genai_prices import calc_price
+from genai_prices import Usage as Priced, calc_price
 from openai import AsyncOpenAI
 from pymongo.database import Database
 

@@ -8,10 +8,11 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components.change import Change, writes_of
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.recipe import Provenance, SynthesisComponent
+from floridify_batch.components.change import Change, Provenance, writes_of
+from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.facts import FactGenerationResponse
+from floridify_batch.components.pronunciation import PronunciationResponse
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import Entry, Stamp, derived_id
@@ -21,9 +22,9 @@ type Found = Database[dict[str, Any]]
 C = SynthesisComponent
 CREATED = datetime(2026, 5, 1, 8, tzinfo=UTC)
 ANSWERS: dict[SynthesisComponent, Any] = {
-    C.EXAMPLES: answers.ExampleGenerationResponse(example_sentences=["New and calm."], confidence=1),
-    C.FACTS: answers.FactGenerationResponse(facts=["A new fact."], categories=["usage"], confidence=1),
-    C.PRONUNCIATION: answers.PronunciationResponse(phonetic="kahm", ipa="kam", confidence=1),
+    C.EXAMPLES: ExampleGenerationResponse(example_sentences=["New and calm."], confidence=1),
+    C.FACTS: FactGenerationResponse(facts=["A new fact."], categories=["usage"], confidence=1),
+    C.PRONUNCIATION: PronunciationResponse(phonetic="kahm", ipa="kam", confidence=1),
 }
 COLLECTIONS = ("examples", "facts", "pronunciations")
 

@@ -16,13 +16,13 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components import shape as shapes
+from floridify_batch.components.answer import wire_schema
+from floridify_batch.components.synonyms import SynonymGenerationResponse
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.sandbox.process import SandboxProcess, running_sandbox, serve
 from floridify_batch.sandbox.settings import SandboxSettings
 
-SCHEMA = shapes.wire_schema(answers.SynonymGenerationResponse)
+SCHEMA = wire_schema(SynonymGenerationResponse)
 HOUR = 3600.0
 
 
@@ -127,7 +127,7 @@ async def test_a_batch_lives_from_validating_to_completed(client: AsyncOpenAI) -
     assert {row["custom_id"] for row in good} == {f"word-{number}" for number in range(5)}
     for row in good:
         choice = row["response"]["body"]["choices"][0]
-        answers.SynonymGenerationResponse.model_validate_json(choice["message"]["content"])
+        SynonymGenerationResponse.model_validate_json(choice["message"]["content"])
     usages = [row["response"]["body"]["usage"] for row in good]
     assert batch.usage is not None
     assert batch.usage.input_tokens == sum(usage["prompt_tokens"] for usage in usages)
@@ -242,7 +242,7 @@ async def test_immediate_answers_are_those_of_the_batch(client: AsyncOpenAI) -> 
     chat = await client.chat.completions.create(**asked["body"])
     content = chat.choices[0].message.content
     assert content is not None
-    answers.SynonymGenerationResponse.model_validate_json(content)
+    SynonymGenerationResponse.model_validate_json(content)
     rows = await read(client, done.output_file_id)
     assert rows[0]["response"]["body"]["choices"][0]["message"]["content"] == content
     assert (await own(client, "stats"))["bodies_answered_more_than_once"] == before + 1

@@ -11,12 +11,12 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components import shape as shapes
+from floridify_batch.components.answer import wire_schema
+from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.sandbox.process import running_sandbox
 
 HOUR = 3600.0
-SCHEMA = shapes.wire_schema(answers.DomainIdentificationResponse)
+SCHEMA = wire_schema(DomainIdentificationResponse)
 BODY: dict[str, Any] = {
     "model": "gpt-4o-mini",
     "messages": [{"role": "user", "content": "Word: calm"}],
@@ -138,7 +138,7 @@ async def test_truncate(client: AsyncOpenAI) -> None:
     assert {choice["finish_reason"] for choice in choices} == {"length"}
     for choice in choices:
         with pytest.raises(ValueError, match="JSON"):
-            answers.DomainIdentificationResponse.model_validate_json(choice["message"]["content"])
+            DomainIdentificationResponse.model_validate_json(choice["message"]["content"])
 
 
 async def test_malformed(client: AsyncOpenAI) -> None:
@@ -146,7 +146,7 @@ async def test_malformed(client: AsyncOpenAI) -> None:
     for row in await rows(client, (await run(client, "malformed=1")).output_file_id):
         assert choice_of(row)["finish_reason"] == "stop"
         with pytest.raises(ValueError, match="DomainIdentificationResponse"):
-            answers.DomainIdentificationResponse.model_validate_json(choice_of(row)["message"]["content"])
+            DomainIdentificationResponse.model_validate_json(choice_of(row)["message"]["content"])
 
 
 async def test_not_json(client: AsyncOpenAI) -> None:

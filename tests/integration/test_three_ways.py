@@ -24,8 +24,8 @@ from floridify_batch import (
     synthesize_pronunciation,
 )
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.recipe import Scope, SynthesisComponent
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.database.document import upsert
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.words.entry import Definition, DocId, derived_id

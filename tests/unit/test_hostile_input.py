@@ -9,13 +9,11 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.request import custom_id, parse_answer
 from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import CheckpointError

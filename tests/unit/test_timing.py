@@ -3,8 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from floridify_batch.timing import PROGRESS_INTERVAL, CountedFile, ThrottledProgress
 

@@ -8,9 +8,20 @@ import pytest
 from openai import pydantic_function_tool
 from pydantic import BaseModel, Field, ValidationError
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.shape import wire_schema
+from floridify_batch.components.answer import wire_schema
+from floridify_batch.components.antonyms import AntonymResponse
+from floridify_batch.components.cefr_level import CEFRLevelResponse
+from floridify_batch.components.definitions import FallbackDefinitionsResponse
+from floridify_batch.components.domain import DomainIdentificationResponse
+from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.frequency_band import FrequencyBandResponse
+from floridify_batch.components.grammar_patterns import GrammarPatternResponse
+from floridify_batch.components.regional_variants import RegionalVariantResponse
+from floridify_batch.components.register import RegisterClassificationResponse
+from floridify_batch.components.registry import RECIPES
+from floridify_batch.components.synonyms import SynonymGenerationResponse
+from floridify_batch.components.usage_notes import UsageNoteResponse
+from floridify_batch.components.word_forms import WordFormResponse
 
 ANSWERS: list[type[BaseModel]] = [recipe.answer for recipe in RECIPES.values()]
 
@@ -112,8 +123,8 @@ def synonym(word: str = "glad", **more: Any) -> dict[str, Any]:
     return {"word": word, "language": "en", "relevance": 0.9, "efflorescence": 0.5, "explanation": "warmer"} | more
 
 
-def sentences(*texts: str) -> answers.ExampleGenerationResponse:
-    return read(answers.ExampleGenerationResponse, example_sentences=list(texts))
+def sentences(*texts: str) -> ExampleGenerationResponse:
+    return read(ExampleGenerationResponse, example_sentences=list(texts))
 
 
 def read[A: BaseModel](answer: type[A], **fields: Any) -> A:
@@ -123,9 +134,9 @@ def read[A: BaseModel](answer: type[A], **fields: Any) -> A:
 def test_long_lists_are_clipped() -> None:
     """A model that gives more than was asked for costs nothing but the surplus."""
     words = [f"word{number}" for number in range(20)]
-    found = read(answers.SynonymGenerationResponse, synonyms=[synonym(word) for word in words])
+    found = read(SynonymGenerationResponse, synonyms=[synonym(word) for word in words])
     assert [each.word for each in found.synonyms] == words[:15]
-    assert len(read(answers.AntonymResponse, antonyms=[synonym(word) for word in words]).antonyms) == 10
+    assert len(read(AntonymResponse, antonyms=[synonym(word) for word in words]).antonyms) == 10
     assert sentences(*"abcdefg").example_sentences == list("abcde")
 
 
@@ -136,38 +147,38 @@ def test_a_fault_behind_the_limit_does_not_matter() -> None:
 
 def test_long_texts_are_clipped() -> None:
     """Texts keep the lengths that the database allows."""
-    found = read(answers.SynonymGenerationResponse, synonyms=[synonym(explanation="x" * 300)])
+    found = read(SynonymGenerationResponse, synonyms=[synonym(explanation="x" * 300)])
     assert len(found.synonyms[0].explanation) == 100
     senses = [{"part_of_speech": "noun", "definition": "y" * 900, "relevancy": 1}]
-    assert len(read(answers.FallbackDefinitionsResponse, definitions=senses).definitions[0].definition) == 500
+    assert len(read(FallbackDefinitionsResponse, definitions=senses).definitions[0].definition) == 500
 
 
 @pytest.mark.parametrize(("stated", "kept"), [(-1, 0.0), (0, 0.0), (0.25, 0.25), (1, 1.0), (95, 1.0), (1e308, 1.0)])
 def test_shares_are_clamped(stated: float, kept: float) -> None:
     """A confidence of 95 is one of 1: the scale was mistaken, not the answer."""
-    assert read(answers.RegionalVariantResponse, regions=[], confidence=stated).confidence == kept
+    assert read(RegionalVariantResponse, regions=[], confidence=stated).confidence == kept
 
 
 def test_not_a_number() -> None:
     """A confidence that is no number is refused rather than invented."""
     with pytest.raises(ValidationError, match="not a number"):
-        read(answers.RegionalVariantResponse, regions=[], confidence=float("nan"))
+        read(RegionalVariantResponse, regions=[], confidence=float("nan"))
 
 
 @pytest.mark.parametrize(
     ("answer", "fields"),
     [
-        (answers.CEFRLevelResponse, {"reasoning": "", "level": "D3"}),
-        (answers.CEFRLevelResponse, {"reasoning": "", "level": "a1"}),
-        (answers.FrequencyBandResponse, {"reasoning": "", "band": 0}),
-        (answers.FrequencyBandResponse, {"reasoning": "", "band": 6}),
-        (answers.RegisterClassificationResponse, {"reasoning": "", "register": "posh"}),
-        (answers.UsageNoteResponse, {"notes": [{"type": "style", "text": "x"}]}),
-        (answers.WordFormResponse, {"forms": [{"type": "dual", "text": "x"}]}),
-        (answers.GrammarPatternResponse, {"patterns": ["a", "b"], "descriptions": ["c"]}),
-        (answers.ExampleGenerationResponse, {"example_sentences": ["  "]}),
-        (answers.DomainIdentificationResponse, {"reasoning": "", "domain": ""}),
-        (answers.RegionalVariantResponse, {"regions": [], "surprise": 1}),
+        (CEFRLevelResponse, {"reasoning": "", "level": "D3"}),
+        (CEFRLevelResponse, {"reasoning": "", "level": "a1"}),
+        (FrequencyBandResponse, {"reasoning": "", "band": 0}),
+        (FrequencyBandResponse, {"reasoning": "", "band": 6}),
+        (RegisterClassificationResponse, {"reasoning": "", "register": "posh"}),
+        (UsageNoteResponse, {"notes": [{"type": "style", "text": "x"}]}),
+        (WordFormResponse, {"forms": [{"type": "dual", "text": "x"}]}),
+        (GrammarPatternResponse, {"patterns": ["a", "b"], "descriptions": ["c"]}),
+        (ExampleGenerationResponse, {"example_sentences": ["  "]}),
+        (DomainIdentificationResponse, {"reasoning": "", "domain": ""}),
+        (RegionalVariantResponse, {"regions": [], "surprise": 1}),
     ],
 )
 def test_values_that_the_database_could_not_read(answer: type[BaseModel], fields: dict[str, Any]) -> None:
@@ -178,9 +189,9 @@ def test_values_that_the_database_could_not_read(answer: type[BaseModel], fields
 
 def test_empty_answers() -> None:
     """Nothing is a good answer wherever there may be nothing."""
-    assert read(answers.DomainIdentificationResponse, reasoning="", domain=None).domain is None
-    assert read(answers.AntonymResponse, antonyms=[]).antonyms == []
-    assert read(answers.FallbackDefinitionsResponse, definitions=[]).definitions == []
+    assert read(DomainIdentificationResponse, reasoning="", domain=None).domain is None
+    assert read(AntonymResponse, antonyms=[]).antonyms == []
+    assert read(FallbackDefinitionsResponse, definitions=[]).definitions == []
 
 
 def test_texts_are_stripped() -> None:

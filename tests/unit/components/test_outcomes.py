@@ -6,11 +6,22 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update
-from floridify_batch.components.definition_outcomes import merged
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.recipe import Provenance, Scope, SynthesisComponent
+from floridify_batch.components.antonyms import AntonymResponse
+from floridify_batch.components.cefr_level import CEFRLevelResponse
+from floridify_batch.components.change import Change, Collection, Insert, Provenance, Replaced, Update
+from floridify_batch.components.collocations import CollocationItem, CollocationResponse
+from floridify_batch.components.definitions import FallbackDefinition, FallbackDefinitionsResponse
+from floridify_batch.components.domain import DomainIdentificationResponse
+from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.frequency_band import FrequencyBandResponse
+from floridify_batch.components.grammar_patterns import GrammarPatternResponse
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.regional_variants import RegionalVariantResponse
+from floridify_batch.components.register import RegisterClassificationResponse
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
+from floridify_batch.components.synonyms import SynonymCandidate, SynonymGenerationResponse, merged_words
+from floridify_batch.components.usage_notes import UsageNoteItem, UsageNoteResponse
+from floridify_batch.components.word_forms import WordFormItem, WordFormResponse
 from floridify_batch.costs.usage import Usage
 from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
 
@@ -50,15 +61,14 @@ def changed(
     return change
 
 
-def candidates(*words: str, language: str = "en") -> list[answers.SynonymCandidate]:
+def candidates(*words: str, language: str = "en") -> list[SynonymCandidate]:
     return [
-        answers.SynonymCandidate(word=word, language=language, relevance=1, efflorescence=1, explanation="")
-        for word in words
+        SynonymCandidate(word=word, language=language, relevance=1, efflorescence=1, explanation="") for word in words
     ]
 
 
-def synonyms(*words: str, language: str = "en") -> answers.SynonymGenerationResponse:
-    return answers.SynonymGenerationResponse(synonyms=candidates(*words, language=language), confidence=0.9)
+def synonyms(*words: str, language: str = "en") -> SynonymGenerationResponse:
+    return SynonymGenerationResponse(synonyms=candidates(*words, language=language), confidence=0.9)
 
 
 # ── lists of words ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,8 +76,8 @@ def synonyms(*words: str, language: str = "en") -> answers.SynonymGenerationResp
 
 def test_merged() -> None:
     """What the entry had stays first, nothing stands twice in any capitals, and the limit holds."""
-    assert merged(["Shore", "edge"], ["shore", "side", "Side", "rim"], 3) == ["Shore", "edge", "side"]
-    assert merged([], [], 3) == []
+    assert merged_words(["Shore", "edge"], ["shore", "side", "Side", "rim"], 3) == ["Shore", "edge", "side"]
+    assert merged_words([], [], 3) == []
 
 
 def test_synonyms_join() -> None:
@@ -96,7 +106,7 @@ def test_words_of_other_languages_are_cognates() -> None:
     """A word of another language goes to the cognates, and as an antonym nowhere."""
     fields = changed(C.SYNONYMS, synonyms("rive", language="fr"), sense(synonyms=["shore"])).target.fields
     assert fields == {"synonyms": ["shore"], "cognates": ["rive"]}
-    opposite = answers.AntonymResponse(antonyms=candidates("lit", language="fr"), confidence=1)
+    opposite = AntonymResponse(antonyms=candidates("lit", language="fr"), confidence=1)
     assert changed(C.ANTONYMS, opposite).target.fields == {"antonyms": []}
 
 
@@ -104,7 +114,7 @@ def test_never_its_own_synonym() -> None:
     """The word itself is neither its synonym nor its antonym nor its cognate, in any capitals."""
     assert changed(C.SYNONYMS, synonyms("Bank", "side")).target.fields == {"synonyms": ["side"]}
     assert changed(C.SYNONYMS, synonyms("BANK", language="de")).target.fields == {"synonyms": []}
-    opposite = answers.AntonymResponse(antonyms=candidates("bank", "bed"), confidence=1)
+    opposite = AntonymResponse(antonyms=candidates("bank", "bed"), confidence=1)
     assert changed(C.ANTONYMS, opposite).target.fields == {"antonyms": ["bed"]}
 
 
@@ -113,13 +123,13 @@ def test_force_replaces_lists() -> None:
     before = sense(synonyms=["shore"], cognates=["rive"], antonyms=["bed"])
     fields = changed(C.SYNONYMS, synonyms("side"), before, provenance(replaces=True)).target.fields
     assert fields == {"synonyms": ["side"], "cognates": []}
-    opposite = answers.AntonymResponse(antonyms=candidates("midstream"), confidence=1)
+    opposite = AntonymResponse(antonyms=candidates("midstream"), confidence=1)
     assert changed(C.ANTONYMS, opposite, before, provenance(replaces=True)).target.fields == {"antonyms": ["midstream"]}
 
 
 # ── examples ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-SENTENCES = answers.ExampleGenerationResponse(example_sentences=["We sat there.", "It flooded."], confidence=0.7)
+SENTENCES = ExampleGenerationResponse(example_sentences=["We sat there.", "It flooded."], confidence=0.7)
 
 
 def test_examples_are_documents() -> None:
@@ -159,37 +169,37 @@ def test_the_model_is_on_record() -> None:
 # ── single values ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 ANSWERED: list[tuple[SynthesisComponent, Any, dict[str, Any]]] = [
-    (C.CEFR_LEVEL, answers.CEFRLevelResponse(reasoning="", level="B1", confidence=1), {"cefr_level": "B1"}),
-    (C.FREQUENCY_BAND, answers.FrequencyBandResponse(reasoning="", band=2, confidence=1), {"frequency_band": 2}),
+    (C.CEFR_LEVEL, CEFRLevelResponse(reasoning="", level="B1", confidence=1), {"cefr_level": "B1"}),
+    (C.FREQUENCY_BAND, FrequencyBandResponse(reasoning="", band=2, confidence=1), {"frequency_band": 2}),
     (
         C.REGISTER,
-        answers.RegisterClassificationResponse(reasoning="", register="formal", confidence=1),
+        RegisterClassificationResponse(reasoning="", register="formal", confidence=1),
         {"language_register": "formal"},
     ),
-    (C.DOMAIN, answers.DomainIdentificationResponse(reasoning="", domain=None, confidence=1), {"domain": None}),
-    (C.REGIONAL_VARIANTS, answers.RegionalVariantResponse(regions=[], confidence=1), {"region": None}),
-    (C.REGIONAL_VARIANTS, answers.RegionalVariantResponse(regions=["UK", "US"], confidence=1), {"region": "UK"}),
+    (C.DOMAIN, DomainIdentificationResponse(reasoning="", domain=None, confidence=1), {"domain": None}),
+    (C.REGIONAL_VARIANTS, RegionalVariantResponse(regions=[], confidence=1), {"region": None}),
+    (C.REGIONAL_VARIANTS, RegionalVariantResponse(regions=["UK", "US"], confidence=1), {"region": "UK"}),
     (
         C.GRAMMAR_PATTERNS,
-        answers.GrammarPatternResponse(patterns=["on the ~"], descriptions=["beside it"], confidence=1),
+        GrammarPatternResponse(patterns=["on the ~"], descriptions=["beside it"], confidence=1),
         {"grammar_patterns": [{"pattern": "on the ~", "description": "beside it"}]},
     ),
     (
         C.COLLOCATIONS,
-        answers.CollocationResponse(
-            collocations=[answers.CollocationItem(type="adjective + noun", phrase="steep bank", frequency=0.4)],
+        CollocationResponse(
+            collocations=[CollocationItem(type="adjective + noun", phrase="steep bank", frequency=0.4)],
             confidence=1,
         ),
         {"collocations": [{"text": "steep bank", "type": "adjective + noun", "frequency": 0.4}]},
     ),
     (
         C.USAGE_NOTES,
-        answers.UsageNoteResponse(notes=[answers.UsageNoteItem(type="error", text="Not 'banck'.")], confidence=1),
+        UsageNoteResponse(notes=[UsageNoteItem(type="error", text="Not 'banck'.")], confidence=1),
         {"usage_notes": [{"type": "error", "text": "Not 'banck'."}]},
     ),
     (
         C.WORD_FORMS,
-        answers.WordFormResponse(forms=[answers.WordFormItem(type="plural", text="banks")] * 2, confidence=1),
+        WordFormResponse(forms=[WordFormItem(type="plural", text="banks")] * 2, confidence=1),
         {"word_forms": [{"form_type": "plural", "text": "banks"}]},
     ),
 ]
@@ -211,10 +221,10 @@ def test_values(component: SynthesisComponent, answer: Any, fields: dict[str, An
 
 # ── definitions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-SENSES = answers.FallbackDefinitionsResponse(
+SENSES = FallbackDefinitionsResponse(
     definitions=[
-        answers.FallbackDefinition(part_of_speech="noun", definition="land by a river", relevancy=1),
-        answers.FallbackDefinition(part_of_speech="verb", definition="to lean in a turn", relevancy=0.2),
+        FallbackDefinition(part_of_speech="noun", definition="land by a river", relevancy=1),
+        FallbackDefinition(part_of_speech="verb", definition="to lean in a turn", relevancy=0.2),
     ],
     confidence=0.8,
 )
@@ -249,7 +259,7 @@ def test_definitions_go_into_the_entry_that_is_there() -> None:
 
 def test_no_word_of_the_language() -> None:
     """A word that the model does not know gets a stamp and nothing else."""
-    none = answers.FallbackDefinitionsResponse(definitions=[], confidence=1)
+    none = FallbackDefinitionsResponse(definitions=[], confidence=1)
     change = changed(C.DEFINITIONS, none, entry=Entry(BANK))
     assert (change.target.fields, change.inserts, change.updates) == ({}, (), ())
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES, components_named
-from floridify_batch.components.recipe import Scope, SynthesisComponent
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent, components_named
 from floridify_batch.database.document import DEFINITION_FIELDS
 from floridify_batch.errors import UsageError
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
@@ -12,9 +12,11 @@ C = SynthesisComponent
 
 
 def test_every_component_has_a_recipe() -> None:
-    """Whatever can be named can be asked for, under its own name."""
-    assert set(RECIPES) == set(SynthesisComponent)
-    assert all(recipe.component is component for component, recipe in RECIPES.items())
+    """Every name of the registry has a recipe, under its own name, behind all that it needs."""
+    assert list(RECIPES) == list(SynthesisComponent)
+    for position, (component, recipe) in enumerate(RECIPES.items()):
+        assert recipe.component == component
+        assert set(recipe.needs) <= set(list(RECIPES)[:position])
 
 
 @pytest.mark.parametrize("component", [name for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION])
@@ -70,7 +72,7 @@ def test_default_and_more() -> None:
     [
         ("synonims", "Did you mean synonyms?"),
         ("cefr", r"Did you mean|Components: "),
-        ("xyzzy", "Components: definitions, synonyms"),
+        ("xyzzy", "Components: definitions, cluster_definitions"),
         ("", "No component is named"),
         (" , ", "No component is named"),
     ],

@@ -6,14 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pydantic import BaseModel
 
-from floridify_batch.components.answer import CEFRLevelResponse, RegionalVariantResponse, SynonymGenerationResponse
-from floridify_batch.components.definition_recipes import RECIPES
+from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.regional_variants import RegionalVariantResponse
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.request import (
     AnswerError,
     CustomId,
@@ -25,6 +24,7 @@ from floridify_batch.components.request import (
     parse_answer,
     parse_custom_id,
 )
+from floridify_batch.components.synonyms import SynonymGenerationResponse
 from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
 from floridify_batch.sandbox.reply import prompt_tokens
 from floridify_batch.words.entry import DocId, derived_id

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.recipe import SynthesisComponent
+from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.errors import UsageError
 from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
@@ -36,7 +35,7 @@ BANK = entry_of(SENSE)
 
 def template(component: str, language: str = "English", count: int = 5) -> Template:
     constants = {"language": language, "language_name": language, "count": count, "previous_words": ()}
-    return load_template(component, constants, frozenset(RECIPES[SynthesisComponent(component)].given_names()))
+    return load_template(recipe_of(component), constants)
 
 
 def prompt(component: SynthesisComponent, sense: Definition = SENSE) -> str:

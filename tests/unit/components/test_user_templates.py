@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.recipe import SynthesisComponent
-from floridify_batch.components.template import FLORIDIFY_NAMES
+from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.plan import brief
 from tests.unit.components.test_template import BANK
@@ -42,7 +40,7 @@ TEMPLATES = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for component, text in TEMPLATES.items():
-        path = tmp_path / FLORIDIFY_NAMES[component]
+        path = tmp_path / recipe_of(component).floridify_template
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return tmp_path
@@ -91,7 +89,7 @@ def test_our_names_win(folder: Path) -> None:
 )
 def test_wrong_templates(folder: Path, text: str, said: str) -> None:
     """A template that cannot work is named with file and line before anything is planned."""
-    path = folder / FLORIDIFY_NAMES["domain"]
+    path = folder / recipe_of("domain").floridify_template
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=said) as caught:
         prompt(folder, SynthesisComponent.DOMAIN)
@@ -111,16 +109,16 @@ def test_what_a_folder_must_hold(folder: Path, component: SynthesisComponent, ne
     together = {SynthesisComponent.DEFINITIONS, component, needed}
     for other in SynthesisComponent:
         if other not in together:
-            (folder / FLORIDIFY_NAMES[other]).unlink()
+            (folder / recipe_of(other).floridify_template).unlink()
     assert brief([component], model="gpt-6-luna", language_name="English", templates=folder)
-    (folder / FLORIDIFY_NAMES[needed]).unlink()
+    (folder / recipe_of(needed).floridify_template).unlink()
     with pytest.raises(UsageError, match=f"There is no template for {needed} in "):
         brief([component], model="gpt-6-luna", language_name="English", templates=folder)
 
 
 def test_missing_templates(folder: Path) -> None:
     """A missing file is named under both of its names, and a missing folder as such."""
-    (folder / FLORIDIFY_NAMES["facts"]).unlink()
+    (folder / recipe_of("facts").floridify_template).unlink()
     with pytest.raises(UsageError, match=r"neither facts\.md nor generate/facts\.md"):
         prompt(folder, SynthesisComponent.FACTS)
     with pytest.raises(UsageError, match="There is no folder"):

@@ -1,39 +1,36 @@
 """How long answers are expected to be: by the table, then by what was answered."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from floridify_batch.components.definition_recipes import RECIPES
-from floridify_batch.components.recipe import SynthesisComponent
-from floridify_batch.costs.answer_length import SPREADS, Observed, Origin, measured, prior
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
+from floridify_batch.costs.answer_length import Observed, Origin, measured, prior
 from floridify_batch.display.estimate_panel import CACHED_FROM
 from floridify_batch.pipeline.plan import brief
 
 
 def test_every_component_has_a_spread() -> None:
-    """The table leaves no component out, and invents none."""
-    assert set(SPREADS) == set(SynthesisComponent)
-    assert all(0 < low < 1 < high for low, high in SPREADS.values())
+    """The expected length of each component lies within its spread."""
+    assert all(0 < recipe.spread.low < 1 < recipe.spread.high for recipe in RECIPES.values())
 
 
 def test_the_table() -> None:
     """Without answers, the recipe's length is expected, between the table's least and most."""
-    length = prior("examples", 100)
+    length = prior(100, RECIPES[SynthesisComponent.EXAMPLES].spread)
     assert length.of(10) == (700, 1000, 1400)
     assert length.origin is Origin.PRIOR
 
 
-@given(st.integers(1, 10**6), st.integers(1, 2000), st.sampled_from(sorted(SPREADS)))
-def test_measured(answers: int, tokens: int, component: str) -> None:
+@given(st.integers(1, 10**6), st.integers(1, 2000), st.sampled_from(SynthesisComponent))
+def test_measured(answers: int, tokens: int, component: SynthesisComponent) -> None:
     """What was answered replaces the table; more answers make it surer, and no number of them makes it certain."""
-    length = measured(component, Observed(answers, answers * tokens), Origin.RUN)
-    more = measured(component, Observed(answers * 4, answers * 4 * tokens), Origin.RUN)
+    spread = RECIPES[component].spread
+    length = measured(Observed(answers, answers * tokens), Origin.RUN, spread)
+    more = measured(Observed(answers * 4, answers * 4 * tokens), Origin.RUN, spread)
     assert length.expected == tokens
     assert length.low <= more.low < tokens < more.high <= length.high
-    low, high = SPREADS[component]
-    assert tokens * low <= length.low
-    assert length.high <= tokens * high
+    assert tokens * spread.low <= length.low
+    assert length.high <= tokens * spread.high
 
 
 def test_observed_adds_up() -> None:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
-from genai_prices import Usage as Priced
-from genai_prices import calc_price
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from genai_prices import Usage as Priced, calc_price
+from hypothesis import given, settings, strategies as st
 
 from floridify_batch.costs.price import (
     BATCH_DISCOUNT,

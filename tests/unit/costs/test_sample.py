@@ -3,8 +3,7 @@
 from collections import Counter
 from random import Random
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from floridify_batch.costs.sample import Reservoir, projected
 

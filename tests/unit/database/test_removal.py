@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from floridify_batch.components.change import Change, Collection, Replaced, Update, writes_of
-from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.database.removal import BONDS, candidates, generated, keeping, unreferred
 from floridify_batch.run.driver import Driver
 from floridify_batch.words.entry import DocId, Stamp, derived_id

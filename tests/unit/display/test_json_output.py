@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.costs.answer_length import Observed, Origin, measured
+from floridify_batch.costs.answer_length import LIST_SPREAD, Observed, Origin, measured
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Usage
 from floridify_batch.display.json_output import JsonDisplay, event_name, event_object, write_event
@@ -102,7 +102,7 @@ def test_an_estimate_for_programs() -> None:
             now={"synonyms": Expectation(4, 400, 80), "domain": Expectation(4, 200, 40)},
             later={"synonyms": Expectation(2, 200, 40)},
             chunks=[ChunkSize(2, 8, 900, 600, 120)],
-            lengths={"synonyms": measured("synonyms", Observed(50, 1000), Origin.DATABASE)},
+            lengths={"synonyms": measured(Observed(50, 1000), Origin.DATABASE, LIST_SPREAD)},
             sampled=Sampled(6, 2, 30),
         ),
         Decimal(5),

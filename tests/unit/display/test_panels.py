@@ -9,14 +9,13 @@ from decimal import Decimal
 
 import pytest
 import typer
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.costs.answer_length import Observed, Origin, measured
+from floridify_batch.costs.answer_length import LIST_SPREAD, Observed, Origin, measured
 from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import JsonDisplay
@@ -311,7 +310,7 @@ def test_long_prompts_are_named() -> None:
 def test_an_estimate_says_what_it_is_drawn_from() -> None:
     """Lengths by the table and lengths by answers are told apart, and so is what a sample leaves open."""
     now = {"synonyms": Expectation(9_000_000, 10**10, 10**9), "domain": Expectation(10, 10, 50)}
-    lengths = {"synonyms": measured("synonyms", Observed(1234, 123_400), Origin.DATABASE)}
+    lengths = {"synonyms": measured(Observed(1234, 123_400), Origin.DATABASE, LIST_SPREAD)}
     estimate = Estimate("gpt-6-luna", 10**6, now=now, lengths=lengths, sampled=Sampled(8_950_000, 2_000, 20_000_000))
     for width in (80, 120):
         screen = seen(estimate_panel(estimate, width=width), width)
@@ -325,7 +324,7 @@ def test_an_estimate_says_what_it_is_drawn_from() -> None:
 
 def test_an_estimate_that_is_drawn_from_one_answer() -> None:
     """One answer is one."""
-    lengths = {"synonyms": measured("synonyms", Observed(1, 100), Origin.RUN)}
+    lengths = {"synonyms": measured(Observed(1, 100), Origin.RUN, LIST_SPREAD)}
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10, 50)}, lengths=lengths)
     assert "measured on 1 answer of this run" in seen(estimate_panel(estimate), 80)
 

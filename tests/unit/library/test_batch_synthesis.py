@@ -15,7 +15,7 @@ import pytest
 
 from floridify_batch._transport import REMEMBERED
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.components import answer as answers
+from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatch
@@ -24,7 +24,7 @@ from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.words.entry import derived_id
 from tests.fakes import REJECTED, End, Fault, Service
 
-type Level = answers.CEFRLevelResponse
+type Level = CEFRLevelResponse
 type Request = SynthesisRequest[Level]
 
 MODEL = "gpt-6-luna"
@@ -32,7 +32,7 @@ MODEL = "gpt-6-luna"
 
 @cache
 def envelope(model: str) -> Envelope[Level]:
-    return Envelope("cefr_level", answers.CEFRLevelResponse, model, "Say the level.", 600)
+    return Envelope("cefr_level", CEFRLevelResponse, model, "Say the level.", 600)
 
 
 def request(text: str, model: str = MODEL) -> Request:

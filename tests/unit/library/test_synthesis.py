@@ -16,17 +16,35 @@ from typing import Any, Literal
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import BaseModel, ConfigDict
 
 import floridify_batch as library
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
-from floridify_batch.components import answer as answers
-from floridify_batch.components.definition_recipes import DEFAULT_COMPONENTS, RECIPES
+from floridify_batch.components.antonyms import AntonymResponse
+from floridify_batch.components.cefr_level import CEFRLevelResponse
+from floridify_batch.components.cluster_definitions import ClusterMappingResponse
+from floridify_batch.components.collocations import CollocationResponse
+from floridify_batch.components.definition_text import SynthesisResponse
+from floridify_batch.components.definitions import FallbackDefinitionsResponse
+from floridify_batch.components.domain import DomainIdentificationResponse
+from floridify_batch.components.etymology import EtymologyResponse
+from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.facts import FactGenerationResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.recipe import Scope, SynthesisComponent
+from floridify_batch.components.frequency_band import FrequencyBandResponse
+from floridify_batch.components.grammar_patterns import GrammarPatternResponse
+from floridify_batch.components.phrases import PhraseResponse
+from floridify_batch.components.pronunciation import PronunciationResponse
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.regional_variants import RegionalVariantResponse
+from floridify_batch.components.register import RegisterClassificationResponse
+from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent
 from floridify_batch.components.request import AnswerError, SynthesisRequest
+from floridify_batch.components.synonym_chooser import SynonymChooserResponse
+from floridify_batch.components.synonyms import SynonymGenerationResponse
+from floridify_batch.components.usage_notes import UsageNoteResponse
+from floridify_batch.components.word_forms import WordFormResponse
 from floridify_batch.enhancement import Enhancement, enhance_definitions_parallel
 from floridify_batch.errors import ServiceRefused, UsageError
 from floridify_batch.pipeline.plan import brief, plan
@@ -130,49 +148,49 @@ def sense(text: str = "a feeling of pleasure", **more: Any) -> SimpleNamespace:
 type Ask = Callable[[str, SimpleNamespace, Connector], Awaitable[BaseModel]]
 
 FUNCTIONS: dict[SynthesisComponent, tuple[Ask, type[BaseModel]]] = {
-    C.SYNONYMS: (lambda w, d, ai: library.synthesize_synonyms(w, d, ai, 4), answers.SynonymGenerationResponse),
-    C.ANTONYMS: (library.synthesize_antonyms, answers.AntonymResponse),
-    C.EXAMPLES: (library.generate_examples, answers.ExampleGenerationResponse),
-    C.CEFR_LEVEL: (lambda w, d, ai: library.assess_definition_cefr(d, w, ai), answers.CEFRLevelResponse),
-    C.FREQUENCY_BAND: (lambda w, d, ai: library.assess_definition_frequency(d, w, ai), answers.FrequencyBandResponse),
+    C.SYNONYMS: (lambda w, d, ai: library.synthesize_synonyms(w, d, ai, 4), SynonymGenerationResponse),
+    C.ANTONYMS: (library.synthesize_antonyms, AntonymResponse),
+    C.EXAMPLES: (library.generate_examples, ExampleGenerationResponse),
+    C.CEFR_LEVEL: (lambda w, d, ai: library.assess_definition_cefr(d, w, ai), CEFRLevelResponse),
+    C.FREQUENCY_BAND: (lambda w, d, ai: library.assess_definition_frequency(d, w, ai), FrequencyBandResponse),
     C.REGISTER: (
         lambda w, d, ai: library.classify_definition_register(d, ai, word=w),
-        answers.RegisterClassificationResponse,
+        RegisterClassificationResponse,
     ),
-    C.DOMAIN: (lambda _, d, ai: library.assess_definition_domain(d, ai), answers.DomainIdentificationResponse),
+    C.DOMAIN: (lambda _, d, ai: library.assess_definition_domain(d, ai), DomainIdentificationResponse),
     C.GRAMMAR_PATTERNS: (
         lambda w, d, ai: library.assess_grammar_patterns(d, ai, word=w),
-        answers.GrammarPatternResponse,
+        GrammarPatternResponse,
     ),
-    C.COLLOCATIONS: (lambda w, d, ai: library.assess_collocations(d, w, ai), answers.CollocationResponse),
-    C.USAGE_NOTES: (lambda w, d, ai: library.usage_note_generation(d, w, ai), answers.UsageNoteResponse),
+    C.COLLOCATIONS: (lambda w, d, ai: library.assess_collocations(d, w, ai), CollocationResponse),
+    C.USAGE_NOTES: (lambda w, d, ai: library.usage_note_generation(d, w, ai), UsageNoteResponse),
     C.REGIONAL_VARIANTS: (
         lambda _, d, ai: library.assess_regional_variants(d, ai),
-        answers.RegionalVariantResponse,
+        RegionalVariantResponse,
     ),
     C.WORD_FORMS: (
         lambda w, d, ai: library.synthesize_word_forms(w, d.part_of_speech, ai),
-        answers.WordFormResponse,
+        WordFormResponse,
     ),
-    C.DEFINITIONS: (lambda w, _, ai: library.generate_definitions(w, ai), answers.FallbackDefinitionsResponse),
-    C.PRONUNCIATION: (lambda w, _, ai: library.synthesize_pronunciation(w, [], ai), answers.PronunciationResponse),
+    C.DEFINITIONS: (lambda w, _, ai: library.generate_definitions(w, ai), FallbackDefinitionsResponse),
+    C.PRONUNCIATION: (lambda w, _, ai: library.synthesize_pronunciation(w, [], ai), PronunciationResponse),
     C.ETYMOLOGY: (
         lambda w, d, ai: library.synthesize_etymology(w, [{"name": "wiktionary", "etymology": d.text}], ai),
-        answers.EtymologyResponse,
+        EtymologyResponse,
     ),
-    C.FACTS: (lambda w, d, ai: library.generate_facts(w, [d], ai, 2), answers.FactGenerationResponse),
-    C.PHRASES: (lambda w, _, ai: library.generate_phrases(w, ai), answers.PhraseResponse),
+    C.FACTS: (lambda w, d, ai: library.generate_facts(w, [d], ai, 2), FactGenerationResponse),
+    C.PHRASES: (lambda w, _, ai: library.generate_phrases(w, ai), PhraseResponse),
     C.SYNONYM_CHOOSER: (
         lambda w, d, ai: library.synthesize_synonym_chooser(w, ["glad 1", d.text], ai),
-        answers.SynonymChooserResponse,
+        SynonymChooserResponse,
     ),
     C.CLUSTER_DEFINITIONS: (
         lambda w, d, ai: library.cluster_definitions(w, [d, sense("luck", provider="wordnet")], ai),
-        answers.ClusterMappingResponse,
+        ClusterMappingResponse,
     ),
     C.DEFINITION_TEXT: (
         lambda w, d, ai: library.synthesize_definition_text([{"definition": d.text, "part_of_speech": "noun"}], w, ai),
-        answers.SynthesisResponse,
+        SynthesisResponse,
     ),
 }
 """A call of each function, by its component, and the type of its answer."""
@@ -332,7 +350,7 @@ async def test_all_components() -> None:
     assert enhancement.components_of(0) == set(OF_DEFINITIONS)
     assert enhancement.components_of(1) == set(OF_DEFINITIONS) - {C.SYNONYMS, C.CEFR_LEVEL}
     level = enhancement.answer_of(0, "cefr_level")
-    assert isinstance(level, answers.CEFRLevelResponse)
+    assert isinstance(level, CEFRLevelResponse)
     assert senses[0].cefr_level == level.level
     assert senses[1].synonyms == ["delight"]
     assert {*senses[0].collocations[0]} == {"text", "type", "frequency"}
@@ -384,7 +402,7 @@ async def test_examples_as_texts() -> None:
     plain, other = Plain("a feeling", "noun"), sense("a person", examples=[{"text": "old"}])
     enhancement = await enhance_definitions_parallel([plain, other], "joy", Immediate(), {"examples"}, True)
     answer = enhancement.answer_of(0, "examples")
-    assert isinstance(answer, answers.ExampleGenerationResponse)
+    assert isinstance(answer, ExampleGenerationResponse)
     assert plain.examples == answer.example_sentences
     assert other.examples == [{"text": "old"}]
     assert enhancement.components_of(1) == {C.EXAMPLES}

@@ -5,12 +5,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
-from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Spent, Usage

@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from floridify_batch.components.definition_recipes import RECIPES
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.request import SynthesisRequest, custom_id, parse_custom_id
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry

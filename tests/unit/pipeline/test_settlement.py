@@ -6,10 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from floridify_batch.components.answer import CEFRLevelResponse
+from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.request import custom_id, parse_answer
 from floridify_batch.costs.usage import Usage

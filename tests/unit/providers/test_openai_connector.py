@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from floridify_batch.components import answer as answers
+from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from tests.http_services import fixed_response
 
-ENVELOPE = Envelope("domain", answers.DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
+ENVELOPE = Envelope("domain", DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
 REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
 
 

@@ -1,8 +1,7 @@
 """How many requests the service still takes, as its answers state it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from floridify_batch.providers.rate_limit import Throttle, duration
 from floridify_batch.retry import LONGEST_THROTTLE

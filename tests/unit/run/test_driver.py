@@ -10,12 +10,11 @@ from threading import Thread
 from typing import Any, override
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from floridify_batch.components.change import Collection, Writes
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.errors import ServiceRefused
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import failures_by_word, read_failures, read_ordinals

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import override
 
 from floridify_batch.components.change import Collection
-from floridify_batch.components.recipe import SynthesisComponent as C
+from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.outcome import Fate as Became

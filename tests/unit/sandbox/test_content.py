@@ -6,26 +6,38 @@ import orjson
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from floridify_batch.components import answer as answers
-from floridify_batch.components import shape as shapes
+from floridify_batch.components.answer import Answer, wire_schema
+from floridify_batch.components.antonyms import AntonymResponse
+from floridify_batch.components.cefr_level import CEFRLevelResponse
+from floridify_batch.components.collocations import CollocationResponse
+from floridify_batch.components.definitions import FallbackDefinitionsResponse
+from floridify_batch.components.domain import DomainIdentificationResponse
+from floridify_batch.components.examples import ExampleGenerationResponse
+from floridify_batch.components.frequency_band import FrequencyBandResponse
+from floridify_batch.components.grammar_patterns import GrammarPatternResponse
+from floridify_batch.components.regional_variants import RegionalVariantResponse
+from floridify_batch.components.register import RegisterClassificationResponse
+from floridify_batch.components.synonyms import SynonymGenerationResponse
+from floridify_batch.components.usage_notes import UsageNoteResponse
+from floridify_batch.components.word_forms import WordFormResponse
 from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
 from floridify_batch.sandbox.content import COMPONENTS
 from floridify_batch.sandbox.reply import prompt_tokens, reply
 
-MODELS: dict[str, type[answers.Answer]] = {
-    "synonyms": answers.SynonymGenerationResponse,
-    "antonyms": answers.AntonymResponse,
-    "examples": answers.ExampleGenerationResponse,
-    "cefr_level": answers.CEFRLevelResponse,
-    "frequency_band": answers.FrequencyBandResponse,
-    "register": answers.RegisterClassificationResponse,
-    "domain": answers.DomainIdentificationResponse,
-    "grammar_patterns": answers.GrammarPatternResponse,
-    "collocations": answers.CollocationResponse,
-    "usage_notes": answers.UsageNoteResponse,
-    "regional_variants": answers.RegionalVariantResponse,
-    "word_forms": answers.WordFormResponse,
-    "definitions": answers.FallbackDefinitionsResponse,
+MODELS: dict[str, type[Answer]] = {
+    "synonyms": SynonymGenerationResponse,
+    "antonyms": AntonymResponse,
+    "examples": ExampleGenerationResponse,
+    "cefr_level": CEFRLevelResponse,
+    "frequency_band": FrequencyBandResponse,
+    "register": RegisterClassificationResponse,
+    "domain": DomainIdentificationResponse,
+    "grammar_patterns": GrammarPatternResponse,
+    "collocations": CollocationResponse,
+    "usage_notes": UsageNoteResponse,
+    "regional_variants": RegionalVariantResponse,
+    "word_forms": WordFormResponse,
+    "definitions": FallbackDefinitionsResponse,
 }
 PROMPT = "Word: happy\nPart of speech: adjective\nDefinition: feeling pleasure"
 
@@ -40,7 +52,7 @@ def request(name: str, schema: dict[str, Any], *texts: str, **more: Any) -> dict
 
 
 def answer(name: str, model: type[BaseModel], *texts: str) -> Any:
-    content = reply(request(name, shapes.wire_schema(model), *texts), 10).content
+    content = reply(request(name, wire_schema(model), *texts), 10).content
     return orjson.loads(content or "null")
 
 
@@ -102,7 +114,7 @@ def test_the_answer_depends_on_model_component_and_prompt_only() -> None:
 
 def test_answers_end_at_the_cap() -> None:
     """A cap below the answer's length cuts it there, and says so."""
-    schema = shapes.wire_schema(MODELS["synonyms"])
+    schema = wire_schema(MODELS["synonyms"])
     cut = reply(request("synonyms", schema, PROMPT, max_completion_tokens=20), 10)
     assert cut.finish_reason == "length"
     assert cut.completion_tokens == 20
@@ -111,7 +123,7 @@ def test_answers_end_at_the_cap() -> None:
 
 def test_the_schema_is_billed_with_the_messages() -> None:
     """Input tokens are those of the messages, the schema and the separators."""
-    schema = shapes.wire_schema(MODELS["domain"])
+    schema = wire_schema(MODELS["domain"])
     sent = request("domain", schema, "Be brief.", PROMPT)
     name = sent["response_format"]["json_schema"]["name"]
     texts = count_tokens("Be brief.") + count_tokens(PROMPT) + schema_tokens(name, schema, system=True)

@@ -4,8 +4,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from floridify_batch.errors import UsageError
 from floridify_batch.words.entry import MAX_WORD_LENGTH, clean_word, derived_id, unknown_entry

@@ -1,0 +1,40 @@
+"""The component `antonyms`: words of the opposite meaning."""
+
+from typing import Annotated
+
+from floridify_batch.components.answer import Answer, clip, kept
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.components.synonyms import SynonymCandidate, divided_by_language, merged_words
+from floridify_batch.costs.answer_length import Spread
+from floridify_batch.words.entry import Definition, Entry
+
+MAX_ANTONYMS = 50
+
+
+class AntonymResponse(Answer):
+    """The antonyms of a sense, best first."""
+
+    antonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(10)]
+
+
+def outcome(entry: Entry, definition: Definition, answer: AntonymResponse, provenance: Provenance) -> Outcome:
+    """Antonyms of the entry's language join the definition's list; those of other languages are dropped."""
+    own, _ = divided_by_language(entry, answer.antonyms, provenance)
+    before = [] if provenance.replace else definition.antonyms
+    return Outcome({"antonyms": merged_words(before, own, MAX_ANTONYMS)})
+
+
+RECIPE = DefinitionRecipe(
+    "antonyms",
+    AntonymResponse,
+    field="antonyms",
+    variables=("word", "part_of_speech", "definition", "existing_antonyms"),
+    outcome=outcome,
+    output_tokens=120,
+    spread=Spread(0.5, 1.6),
+    output_cap=2000,
+    count=3,
+    needs=DEFINED,
+    floridify_template="synthesize/antonyms.md",
+)

@@ -1,0 +1,35 @@
+"""The component `cefr_level`: the level at which learners meet a sense."""
+
+from typing import Literal
+
+from floridify_batch.components.answer import Answer
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.costs.answer_length import LABEL_SPREAD
+from floridify_batch.words.entry import Definition, Entry
+
+
+class CEFRLevelResponse(Answer):
+    """The CEFR level of a sense, with the reason for it."""
+
+    reasoning: str
+    level: Literal["A1", "A2", "B1", "B2", "C1", "C2"]
+
+
+def outcome(_: Entry, __: Definition, answer: CEFRLevelResponse, ___: Provenance) -> Outcome:
+    """The level, as a label."""
+    return Outcome({"cefr_level": answer.level})
+
+
+RECIPE = DefinitionRecipe(
+    "cefr_level",
+    CEFRLevelResponse,
+    field="cefr_level",
+    variables=("word", "definition"),
+    outcome=outcome,
+    output_tokens=45,
+    spread=LABEL_SPREAD,
+    output_cap=600,
+    needs=DEFINED,
+    floridify_template="assess/cefr.md",
+)

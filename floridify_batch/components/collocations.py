@@ -1,0 +1,44 @@
+"""The component `collocations`: the habitual word combinations of a sense."""
+
+from typing import Annotated
+
+from floridify_batch.components.answer import Answer, Item, Share, Text, clip, kept
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.costs.answer_length import LIST_SPREAD
+from floridify_batch.words.entry import Definition, Entry
+
+
+class CollocationItem(Item):
+    """A collocation; `frequency` is its share among the collocations of the word."""
+
+    type: Text
+    phrase: Text
+    frequency: Share
+
+
+class CollocationResponse(Answer):
+    """The collocations of a sense."""
+
+    collocations: Annotated[list[CollocationItem], kept(CollocationItem), clip(10)]
+
+
+def outcome(_: Entry, __: Definition, answer: CollocationResponse, ___: Provenance) -> Outcome:
+    """Collocations, under the database's names."""
+    items = [{"text": item.phrase, "type": item.type, "frequency": item.frequency} for item in answer.collocations]
+    return Outcome({"collocations": items})
+
+
+RECIPE = DefinitionRecipe(
+    "collocations",
+    CollocationResponse,
+    field="collocations",
+    variables=("word", "part_of_speech", "definition"),
+    outcome=outcome,
+    output_tokens=110,
+    spread=LIST_SPREAD,
+    output_cap=1000,
+    count=4,
+    needs=DEFINED,
+    floridify_template="assess/collocations.md",
+)

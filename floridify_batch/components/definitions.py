@@ -1,0 +1,55 @@
+"""The component `definitions`: the senses of a word that no dictionary at hand defines."""
+
+from typing import Annotated
+
+from floridify_batch.components.answer import Answer, Item, Share, Text, clip, kept
+from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
+from floridify_batch.components.recipe import WordRecipe
+from floridify_batch.components.synthesis_entry import in_entry, new_definition
+from floridify_batch.costs.answer_length import Spread
+from floridify_batch.words.entry import Entry
+
+
+class FallbackDefinition(Item):
+    """The definition of a sense."""
+
+    part_of_speech: Text
+    definition: Annotated[Text, clip(500)]
+    relevancy: Share
+
+
+class FallbackDefinitionsResponse(Answer):
+    """The definitions of a word, commonest sense first; none for a word that the language does not have."""
+
+    definitions: Annotated[list[FallbackDefinition], kept(FallbackDefinition), clip(10)]
+
+
+def outcome(entry: Entry, _: Entry, answer: FallbackDefinitionsResponse, provenance: Provenance) -> Outcome:
+    """New definitions, in the synthesis entry."""
+    if not answer.definitions:
+        return Outcome({})
+    info = {"model_info": provenance.model_info(answer.confidence)}
+    inserts = tuple(
+        Insert(
+            Collection.DEFINITIONS,
+            provenance.derived_id(index),
+            new_definition(entry, item.part_of_speech, item.definition) | info,
+        )
+        for index, item in enumerate(answer.definitions)
+    )
+    return in_entry(entry, provenance, {"definition_ids": [insert.id for insert in inserts]}, inserts=inserts)
+
+
+RECIPE = WordRecipe(
+    "definitions",
+    FallbackDefinitionsResponse,
+    field="definitions",
+    variables=("word",),
+    outcome=outcome,
+    output_tokens=160,
+    spread=Spread(0.5, 2.0),
+    output_cap=3000,
+    count=6,
+    structural=True,
+    floridify_template="misc/lookup.md",
+)

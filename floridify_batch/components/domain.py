@@ -1,0 +1,33 @@
+"""The component `domain`: the subject field of a sense."""
+
+from floridify_batch.components.answer import Answer, Text
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.costs.answer_length import LABEL_SPREAD
+from floridify_batch.words.entry import Definition, Entry
+
+
+class DomainIdentificationResponse(Answer):
+    """The subject field of a sense; None for general language."""
+
+    reasoning: str
+    domain: Text | None
+
+
+def outcome(_: Entry, __: Definition, answer: DomainIdentificationResponse, ___: Provenance) -> Outcome:
+    """The domain, as a label."""
+    return Outcome({"domain": answer.domain})
+
+
+RECIPE = DefinitionRecipe(
+    "domain",
+    DomainIdentificationResponse,
+    field="domain",
+    variables=("definition",),
+    outcome=outcome,
+    output_tokens=45,
+    spread=LABEL_SPREAD,
+    output_cap=600,
+    needs=DEFINED,
+    floridify_template="assess/domain.md",
+)

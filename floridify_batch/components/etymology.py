@@ -1,0 +1,37 @@
+"""The component `etymology`: the origin of a word."""
+
+from floridify_batch.components.answer import Answer, Text
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import WordRecipe, is_defined
+from floridify_batch.components.synthesis_entry import in_entry
+from floridify_batch.costs.answer_length import PROSE_SPREAD
+from floridify_batch.words.entry import Entry
+
+
+class EtymologyResponse(Answer):
+    """The etymology of a word."""
+
+    text: Text
+    origin_language: str | None
+    root_words: list[Text]
+    first_known_use: str | None
+
+
+def outcome(entry: Entry, _: Entry, answer: EtymologyResponse, provenance: Provenance) -> Outcome:
+    """The etymology, in the synthesis entry."""
+    return in_entry(entry, provenance, {"etymology": answer.model_dump(exclude={"confidence"})})
+
+
+RECIPE = WordRecipe(
+    "etymology",
+    EtymologyResponse,
+    field="etymology",
+    variables=("word", "provider_data"),
+    outcome=outcome,
+    output_tokens=100,
+    spread=PROSE_SPREAD,
+    output_cap=1500,
+    needs=("definitions",),
+    condition=is_defined,
+    floridify_template="synthesize/etymology.md",
+)

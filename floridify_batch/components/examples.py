@@ -1,0 +1,56 @@
+"""The component `examples`: example sentences of a sense, each a document of its own."""
+
+from typing import Annotated
+
+from floridify_batch.components.answer import Answer, Text, clip
+from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.costs.answer_length import Spread
+from floridify_batch.words.entry import Definition, Entry
+
+MAX_EXAMPLES = 50
+
+
+class ExampleGenerationResponse(Answer):
+    """Example sentences of a sense."""
+
+    example_sentences: Annotated[list[Text], clip(5)]
+
+
+def outcome(_: Entry, definition: Definition, answer: ExampleGenerationResponse, provenance: Provenance) -> Outcome:
+    """A document for each sentence, and their ids in the definition."""
+    inserts = tuple(
+        Insert(
+            Collection.EXAMPLES,
+            provenance.derived_id(index),
+            {
+                "definition_id": definition.id,
+                "text": sentence,
+                "type": "generated",
+                "model_info": provenance.model_info(answer.confidence),
+            },
+        )
+        for index, sentence in enumerate(answer.example_sentences)
+    )
+    new = [insert.id for insert in inserts]
+    if not provenance.replace:
+        room = max(0, MAX_EXAMPLES - len(definition.example_ids))
+        return Outcome({"example_ids": [*definition.example_ids, *new[:room]]}, inserts[:room])
+    before = tuple(old for old in definition.example_ids if old not in new)
+    return Outcome({"example_ids": new}, inserts, replaces=(Replaced(Collection.EXAMPLES, definition.id, before),))
+
+
+RECIPE = DefinitionRecipe(
+    "examples",
+    ExampleGenerationResponse,
+    field="example_ids",
+    variables=("word", "part_of_speech", "definition"),
+    outcome=outcome,
+    output_tokens=55,
+    spread=Spread(0.7, 1.4),
+    output_cap=1000,
+    count=2,
+    needs=DEFINED,
+    makes=Collection.EXAMPLES,
+    floridify_template="generate/examples.md",
+)

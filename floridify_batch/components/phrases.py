@@ -1,0 +1,53 @@
+"""The component `phrases`: the fixed expressions that contain a word."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from floridify_batch.components.answer import Answer, Item, Text, clip, field_named_register, kept
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import WordRecipe, is_defined
+from floridify_batch.components.synthesis_entry import in_entry
+from floridify_batch.costs.answer_length import Spread
+from floridify_batch.words.entry import Entry
+
+with field_named_register():
+
+    class PhraseItem(Item):
+        """A fixed expression that contains the word."""
+
+        phrase: Text
+        meaning: Annotated[Text, clip(300)]
+        example: str | None
+        register: str | None = Field()
+
+
+class PhraseResponse(Answer):
+    """The fixed expressions that contain a word."""
+
+    phrases: Annotated[list[PhraseItem], kept(PhraseItem), clip(30)]
+
+
+def outcome(entry: Entry, _: Entry, answer: PhraseResponse, provenance: Provenance) -> Outcome:
+    """The phrases, in the synthesis entry, under the database's names."""
+    phrases = [
+        {"phrase": item.phrase, "meaning": item.meaning, "example": item.example, "usage_register": item.register}
+        for item in answer.phrases
+    ]
+    return in_entry(entry, provenance, {"phrases": phrases})
+
+
+RECIPE = WordRecipe(
+    "phrases",
+    PhraseResponse,
+    field="phrases",
+    variables=("word",),
+    outcome=outcome,
+    output_tokens=250,
+    spread=Spread(0.4, 1.6),
+    output_cap=3000,
+    count=8,
+    needs=("definitions",),
+    condition=is_defined,
+    floridify_template="synthesize/phrases.md",
+)

@@ -1,0 +1,44 @@
+"""The component `pronunciation`: a respelling and the IPA transcription of a word."""
+
+from floridify_batch.components.answer import Answer, Text
+from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
+from floridify_batch.components.recipe import WordRecipe, is_defined
+from floridify_batch.components.synthesis_entry import in_entry
+from floridify_batch.costs.answer_length import Spread
+from floridify_batch.words.entry import Entry
+
+
+class PronunciationResponse(Answer):
+    """The pronunciation of a word: respelled for readers, and in IPA."""
+
+    phonetic: Text
+    ipa: Text
+
+
+def outcome(entry: Entry, _: Entry, answer: PronunciationResponse, provenance: Provenance) -> Outcome:
+    """A pronunciation document, and its id in the synthesis entry."""
+    identity = provenance.derived_id(0)
+    # A pronunciation has no field for a model's name, so its stamp records that a model made it.
+    stamp = {"pronunciation": provenance.stamp.id}
+    fields = {"word_id": entry.word.id, "phonetic": answer.phonetic, "ipa": answer.ipa, "synthesis": stamp}
+    insert = Insert(Collection.PRONUNCIATIONS, identity, fields)
+    before = entry.pronunciation_id
+    old = (before,) if before and before != identity else ()
+    replaces = (Replaced(Collection.PRONUNCIATIONS, entry.id, old),) if old or provenance.replace else ()
+    return in_entry(entry, provenance, {"pronunciation_id": identity}, inserts=(insert,), replaces=replaces)
+
+
+RECIPE = WordRecipe(
+    "pronunciation",
+    PronunciationResponse,
+    field="pronunciation_id",
+    variables=("word", "language=language_code"),
+    outcome=outcome,
+    output_tokens=25,
+    spread=Spread(0.8, 1.3),
+    output_cap=400,
+    needs=("definitions",),
+    makes=Collection.PRONUNCIATIONS,
+    condition=is_defined,
+    floridify_template="synthesize/pronunciation.md",
+)

@@ -1,0 +1,116 @@
+"""The registry of components: their names in order, their recipes, and the parsing of `--components` and `--count`."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from importlib import import_module
+from typing import Any
+
+from floridify_batch.components.recipe import Recipe
+from floridify_batch.errors import UsageError
+
+
+class SynthesisComponent(StrEnum):
+    """The name of a component: of its module and prompt, in `--components`, in custom ids and in stamps.
+
+    Each stands behind the components that it needs; a word's requests are made in this order.
+    """
+
+    DEFINITIONS = "definitions"
+    CLUSTER_DEFINITIONS = "cluster_definitions"
+    DEFINITION_TEXT = "definition_text"
+    PRONUNCIATION = "pronunciation"
+    ETYMOLOGY = "etymology"
+    PHRASES = "phrases"
+    SYNONYMS = "synonyms"
+    ANTONYMS = "antonyms"
+    EXAMPLES = "examples"
+    CEFR_LEVEL = "cefr_level"
+    FREQUENCY_BAND = "frequency_band"
+    REGISTER = "register"
+    DOMAIN = "domain"
+    GRAMMAR_PATTERNS = "grammar_patterns"
+    COLLOCATIONS = "collocations"
+    USAGE_NOTES = "usage_notes"
+    REGIONAL_VARIANTS = "regional_variants"
+    WORD_FORMS = "word_forms"
+    FACTS = "facts"
+    SYNONYM_CHOOSER = "synonym_chooser"
+
+
+def _recipe(component: SynthesisComponent) -> Recipe[Any, Any]:
+    recipe: Recipe[Any, Any] = import_module(f"{__package__}.{component}").RECIPE
+    return recipe
+
+
+RECIPES: Mapping[SynthesisComponent, Recipe[Any, Any]] = {each: _recipe(each) for each in SynthesisComponent}
+"""The recipe of each component, from the module of its name."""
+
+DEFAULT_COMPONENTS = (
+    SynthesisComponent.SYNONYMS,
+    SynthesisComponent.EXAMPLES,
+    SynthesisComponent.ANTONYMS,
+    SynthesisComponent.CEFR_LEVEL,
+    SynthesisComponent.FREQUENCY_BAND,
+    SynthesisComponent.REGISTER,
+    SynthesisComponent.DOMAIN,
+    SynthesisComponent.REGIONAL_VARIANTS,
+    SynthesisComponent.PRONUNCIATION,
+    SynthesisComponent.ETYMOLOGY,
+)
+"""Floridify's default set."""
+
+MAX_COUNT = 30
+"""The most items that an answer of any component can hold."""
+
+
+def recipe_of(component: str) -> Recipe[Any, Any]:
+    """The recipe of a component by its name. Raises `ValueError` for an unknown one."""
+    return RECIPES[SynthesisComponent(component)]
+
+
+def components_named(text: str) -> tuple[SynthesisComponent, ...]:
+    """The components of `default`, `all` or a comma-separated list, in the registry's order. Raises `UsageError`."""
+    everything = tuple(SynthesisComponent)
+    names = [name.strip().casefold() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("No component is named; give default, all, or names such as synonyms,examples.")
+    sets = {"all": everything, "default": DEFAULT_COMPONENTS}
+    if unknown := [name for name in dict.fromkeys(names) if name not in sets and name not in everything]:
+        raise UsageError(_unknown_components(unknown))
+    chosen = {component for name in names for component in sets.get(name) or (SynthesisComponent(name),)}
+    return tuple(component for component in everything if component in chosen)
+
+
+def counts_named(texts: Iterable[str]) -> dict[str, int]:
+    """Items per answer by component, from texts such as `synonyms=8`. Raises `UsageError`."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        component = _component(name.strip().casefold())
+        if not RECIPES[component].count:
+            raise UsageError(f"{component} has no count: it is one answer, or as many as there are.")
+        if not number.strip().isdecimal() or not 1 <= int(number) <= MAX_COUNT:
+            raise UsageError(f"--count {text}: give a number from 1 to {MAX_COUNT}, such as {component}=4.")
+        counts[component] = int(number)
+    return counts
+
+
+def _component(name: str) -> SynthesisComponent:
+    try:
+        return SynthesisComponent(name)
+    except ValueError:
+        raise UsageError(_unknown_components([name])) from None
+
+
+def _unknown_components(names: Iterable[str]) -> str:
+    """The error about unknown names, with the nearest component of each; without one, with all components."""
+    from difflib import get_close_matches
+
+    sentences, known = [], ""
+    for name in names:
+        sentences.append(f"There is no component {name!r}.")
+        if near := get_close_matches(name, list(SynthesisComponent), 1):
+            sentences.append(f"Did you mean {near[0]}?")
+        else:
+            known = f" Components: {', '.join(SynthesisComponent)}."
+    return " ".join(sentences) + known

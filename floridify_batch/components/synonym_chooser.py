@@ -1,0 +1,48 @@
+"""The component `synonym_chooser`: an essay on choosing among the synonyms of a word."""
+
+from typing import Annotated
+
+from floridify_batch.components.answer import Answer, Item, Text, clip, kept
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, WordRecipe, synonyms_of
+from floridify_batch.components.synthesis_entry import in_entry
+from floridify_batch.costs.answer_length import Spread
+from floridify_batch.words.entry import Entry
+
+
+class ComparedSynonym(Item):
+    """A synonym, and its distinction from the others."""
+
+    word: Text
+    distinction: Annotated[Text, clip(200)]
+
+
+class SynonymChooserResponse(Answer):
+    """An essay on choosing among synonyms, and the distinction of each."""
+
+    essay: Annotated[Text, clip(2000)]
+    synonyms_compared: Annotated[list[ComparedSynonym], kept(ComparedSynonym), clip(8)]
+
+
+def outcome(entry: Entry, _: Entry, answer: SynonymChooserResponse, provenance: Provenance) -> Outcome:
+    """The essay and the distinctions, in the synthesis entry."""
+    return in_entry(entry, provenance, {"synonym_chooser": answer.model_dump(exclude={"confidence"})})
+
+
+def _has_a_choice(entry: Entry) -> bool:
+    return len(synonyms_of(entry)) > 1
+
+
+RECIPE = WordRecipe(
+    "synonym_chooser",
+    SynonymChooserResponse,
+    field="synonym_chooser",
+    variables=("word", "synonyms"),
+    outcome=outcome,
+    output_tokens=400,
+    spread=Spread(0.6, 1.7),
+    output_cap=3000,
+    needs=(*DEFINED, "synonyms"),
+    condition=_has_a_choice,
+    floridify_template="synthesize/synonym_chooser.md",
+)

@@ -1,0 +1,80 @@
+"""The component `synonyms`: words of the same meaning, and the cognates of other languages among them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+from floridify_batch.components.answer import Answer, Item, Share, Text, clip, kept
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.costs.answer_length import LIST_SPREAD
+from floridify_batch.words.entry import Definition, Entry
+
+MAX_SYNONYMS = 50
+MAX_COGNATES = 20
+
+
+class SynonymCandidate(Item):
+    """A synonym or an antonym, possibly of another language."""
+
+    word: Text
+    language: str
+    relevance: Share
+    efflorescence: Share
+    explanation: Annotated[str, clip(100)]
+
+
+class SynonymGenerationResponse(Answer):
+    """The synonyms of a sense, best first."""
+
+    synonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(15)]
+
+
+def outcome(entry: Entry, definition: Definition, answer: SynonymGenerationResponse, provenance: Provenance) -> Outcome:
+    """Synonyms of the entry's language join the definition's list; those of other languages are its cognates."""
+    own, foreign = divided_by_language(entry, answer.synonyms, provenance)
+    before = ([], []) if provenance.replace else (definition.synonyms, definition.cognates)
+    fields: dict[str, Any] = {"synonyms": merged_words(before[0], own, MAX_SYNONYMS)}
+    if foreign or provenance.replace:
+        fields["cognates"] = merged_words(before[1], foreign, MAX_COGNATES)
+    return Outcome(fields)
+
+
+def divided_by_language(
+    entry: Entry, candidates: Sequence[SynonymCandidate], provenance: Provenance
+) -> tuple[list[str], list[str]]:
+    """The candidates of the entry's language and those of other languages, without the headword."""
+    headword = entry.word.text.casefold()
+    own: list[str] = []
+    foreign: list[str] = []
+    for candidate in candidates:
+        if candidate.word.casefold() != headword:
+            (own if _is_own_language(candidate, provenance) else foreign).append(candidate.word)
+    return own, foreign
+
+
+def _is_own_language(candidate: SynonymCandidate, provenance: Provenance) -> bool:
+    stated = candidate.language.strip().casefold()
+    return not stated or stated.split("-")[0] in (provenance.language, provenance.language_name.casefold())
+
+
+def merged_words(before: Iterable[str], new: Iterable[str], limit: int) -> list[str]:
+    """The first `limit` of the old and the new words, without duplicates (in any capitalisation)."""
+    distinct: dict[str, str] = {}
+    for text in (*before, *new):
+        distinct.setdefault(text.casefold(), text)
+    return list(distinct.values())[:limit]
+
+
+RECIPE = DefinitionRecipe(
+    "synonyms",
+    SynonymGenerationResponse,
+    field="synonyms",
+    variables=("word", "part_of_speech", "definition", "existing_synonyms"),
+    outcome=outcome,
+    output_tokens=230,
+    spread=LIST_SPREAD,
+    output_cap=2000,
+    count=5,
+    needs=DEFINED,
+    floridify_template="synthesize/synonyms.md",
+)

@@ -1,0 +1,42 @@
+"""The component `usage_notes`: advice on the use of a sense."""
+
+from typing import Annotated, Literal
+
+from floridify_batch.components.answer import Answer, Item, Text, clip, kept
+from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
+from floridify_batch.costs.answer_length import LIST_SPREAD
+from floridify_batch.words.entry import Definition, Entry
+
+
+class UsageNoteItem(Item):
+    """A usage note."""
+
+    type: Literal["grammar", "confusion", "regional", "register", "error"]
+    text: Text
+
+
+class UsageNoteResponse(Answer):
+    """The usage notes of a sense."""
+
+    notes: Annotated[list[UsageNoteItem], kept(UsageNoteItem), clip(5)]
+
+
+def outcome(_: Entry, __: Definition, answer: UsageNoteResponse, ___: Provenance) -> Outcome:
+    """The notes, as they are."""
+    return Outcome({"usage_notes": [note.model_dump() for note in answer.notes]})
+
+
+RECIPE = DefinitionRecipe(
+    "usage_notes",
+    UsageNoteResponse,
+    field="usage_notes",
+    variables=("word", "definition"),
+    outcome=outcome,
+    output_tokens=90,
+    spread=LIST_SPREAD,
+    output_cap=1000,
+    count=2,
+    needs=DEFINED,
+    floridify_template="misc/usage_note_generation.md",
+)
