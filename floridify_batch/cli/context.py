@@ -119,8 +119,18 @@ def place_of(
     from floridify_batch.components.entry_store import sandbox_database
     from floridify_batch.database.connection import Place
 
-    name = database or config.database or DEFAULT_DATABASE
+    name = database_named(database, mongo_url, config)
     return Place(mongo_url or config.mongo_url, sandbox_database(name) if sandbox else name)
+
+
+def database_named(database: str | None, mongo_url: str | None, config: "FloridifyConfig") -> str:
+    """The name of the database: of --database, else of the address, else of Floridify's configuration, else its usual
+    one.
+    """
+    from floridify_batch.database.connection import database_in
+
+    names = (database, database_in(mongo_url), config.database, database_in(config.mongo_url))
+    return next(filter(None, names), DEFAULT_DATABASE)
 
 
 def poll_interval_of(given: float | None, *, local: bool) -> float:

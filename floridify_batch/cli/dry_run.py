@@ -102,8 +102,7 @@ async def _estimate(
             store = await stack.enter_async_context(resources.opened_store())
         tune_garbage_collection()
         estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
-    if not has_database:
-        notes.append("No database yet: every word counts as new.")
+    notes.append(f"Database: {resources.place}." if has_database else "No database yet: every word counts as new.")
     return estimate
 
 

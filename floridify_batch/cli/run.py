@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from floridify_batch.cli.context import (
-    DEFAULT_DATABASE,
     checkpoint_at,
     crash_point,
+    database_named,
     exit_with,
     output_named,
     poll_interval_of,
@@ -76,7 +76,7 @@ def run(
     config = read_config(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
     cost = options.cost_settings()
-    name = database or config.database or DEFAULT_DATABASE
+    name = database_named(database, options.mongo_url, config)
     settings = RunSettings(
         words_file=str(words),
         components=tuple(components_named(components)),

@@ -89,6 +89,7 @@ async def opened_resources(
             resources.opened_batches(key, base_url, notify.transferred) as batches,
             resources.opened_store() as store,
         ):
+            await store.check_writable()
             if store.layout.describe():
                 say(store.layout.describe())
             tune_garbage_collection()
@@ -150,7 +151,8 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
     checkpoint.create_folder()
     async with opened_resources(settings, session, notify) as (store, batches):
         estimate = await estimate_cost(settings, spec.brief, words, store, console)
-        notes = [*notes_on(listed, settings), *adopted.notes]
+        place = Resources(settings, session.secrets, checkpoint).place
+        notes = [*notes_on(listed, settings), *adopted.notes, f"Database: {place}."]
         console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
         if not confirmed(estimate, yes=session.yes):
             return _declined(checkpoint, before)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from floridify_batch.database.store import MongoStore
 from floridify_batch.timing import Notify, ignore
@@ -12,6 +13,18 @@ DATABASE_PATIENCE = 600.0
 """Seconds for which operations on an unreachable database are retried, by default."""
 
 _DATA_FOLDER = "batch-synth-mongodb"
+
+_SYSTEM_DATABASES = ("admin", "config", "local")
+
+
+def database_in(url: str | None) -> str | None:
+    """The database that an address names in its path, as hosters' addresses do; None if it names none.
+
+    A system's database in that place names where the user is authenticated.
+    """
+    path = (url or "").partition("://")[2].partition("/")[2]
+    name = unquote(path.partition("?")[0])
+    return name if name and name not in _SYSTEM_DATABASES else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,13 @@ class Place:
     def exists(self) -> bool:
         """Whether there can be a database; of one at an address, only its server knows."""
         return bool(self.mongo_url) or self.data_folder.exists()
+
+    def __str__(self) -> str:
+        """The database and its server, without credentials or options."""
+        if not self.mongo_url:
+            return f"{self.database} in {self.data_folder}"
+        hosts = self.mongo_url.partition("://")[2].partition("?")[0].rpartition("@")[2]
+        return f"{self.database} at {hosts.partition('/')[0]}"
 
     @property
     def data_folder(self) -> Path:

@@ -103,6 +103,32 @@ class MongoStore:
         except PyMongoError as error:
             raise _unreachable(error) from None
 
+    async def check_writable(self) -> None:
+        """Check that the user may write, by the privileges that the server states. Raises `DatabaseError`."""
+        try:
+            status = await self._patiently(partial(self._database.command, "connectionStatus", showPrivileges=True))
+        except DatabaseError:
+            return  # a compatible server without that command
+        auth = status.get("authInfo") or {}
+        needed = (*(self.layout.home(each) for each in Collection), STAMPS)
+        privileges = auth.get("authenticatedUserPrivileges") or []
+        if auth.get("authenticatedUsers") and not all(self._may_write(each, privileges) for each in needed):
+            users = ", ".join(str(each.get("user")) for each in auth["authenticatedUsers"])
+            raise DatabaseError(
+                f"The user {users} may not write to the database {self._database.name}, so no answer could be stored. "
+                'Nothing was sent. Grant the role "readWrite", or pass the address of another user with --mongo-url.'
+            )
+
+    def _may_write(self, collection: str, privileges: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether privileges allow to insert and update documents of a collection."""
+        allowed: set[str] = set()
+        for privilege in privileges:
+            resource = privilege.get("resource") or {}
+            here = resource.get("db") in ("", self._database.name) and resource.get("collection") in ("", collection)
+            if here or resource.get("anyResource"):
+                allowed.update(privilege.get("actions") or ())
+        return {"insert", "update"} <= allowed or "anyAction" in allowed
+
     async def ensure_indexes(self) -> None:
         """Create the indexes of the look-ups, unless an index has these keys as its prefix. Raises `DatabaseError`."""
         layout = await self._known_layout()

@@ -32,7 +32,7 @@ async def test_a_refused_write(workspace: Workspace, sandbox: Sandbox) -> None:
     for text in WORDS:
         add_sourced(database, text)
     database.command("collMod", "dictionary_entries", validator={"provider": {"$ne": "synthesis"}})
-    settings = {"components": "cluster_definitions,definition_text", "batch_size": 2}
+    settings: dict[str, Any] = {"components": "cluster_definitions,definition_text", "batch_size": 2}
     with pytest.raises(DatabaseError, match="dictionary_entries"):
         await workspace.run(WORDS, **settings)
     assert database.definitions.count_documents({}) > 3 * len(WORDS)
