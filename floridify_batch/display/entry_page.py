@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
 from floridify_batch.database.lookup import Headword, ids_in
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
@@ -102,8 +103,9 @@ def _details(sense: Document, examples: Mapping[Any, str], mixed: bool) -> Itera
         ("patterns", _texts(sense, "grammar_patterns", "{pattern} ({description})")),
         ("forms", _texts(sense, "word_forms", "{text} ({form_type})")),
         ("source", _texts(sense, "providers") if mixed else ()),
+        *((name.replace("_", " "), _texts(sense, name) or [_text(sense, name)]) for name in EXTRA_DEFINITION_FIELDS),
     )
-    yield from (_named(name, ", ".join(words)) for name, words in named if words)
+    yield from (_named(name, ", ".join(words)) for name, words in named if any(words))
     yield from (_named("usage", note) for note in _texts(sense, "usage_notes", "{text} ({type})"))
 
 
