@@ -159,12 +159,45 @@ def unknown_entry(text: str, language: str) -> Entry:
     return Entry(Word(derived_id("word", language, text), text, language, stored=False))
 
 
+_FOLDED = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'", "\u2010": "-", "\u2011": "-"})
+"""Typographic apostrophes and hyphens, as the characters that are typed and looked up."""
+
+_JOINERS = "\u200c\u200d"
+_JOINED_SCRIPTS = (
+    *("ARABIC", "SYRIAC", "MONGOLIAN", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA"),
+    *("TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "MYANMAR", "KHMER", "TIBETAN"),
+)
+_VISIBLE_FORMATS = frozenset("\u06dd\u070f\u08e2\U000110bd\U000110cd") | frozenset(map(chr, range(0x600, 0x606)))
+
+
+def _without_invisible(word: str) -> str:
+    """Remove format characters (category Cf), such as zero-width spaces, soft hyphens and direction marks.
+
+    Joiners stay between letters of scripts in which they make a difference.
+    """
+    if word.isascii() or word.isalpha():
+        return word
+    kept = [each for at, each in enumerate(word) if unicodedata.category(each) != "Cf" or _belongs(word, at)]
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+
+
+def _belongs(word: str, at: int) -> bool:
+    if word[at] in _VISIBLE_FORMATS:
+        return True
+    inside = 0 < at < len(word) - 1
+    return word[at] in _JOINERS and inside and all(_joins(each) for each in (word[at - 1], word[at + 1]))
+
+
+def _joins(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_JOINED_SCRIPTS)
+
+
 def clean_word(text: str) -> tuple[str, str]:
     """Normalise a word (NFC, single spaces): returns it and "", or "" and the reason why it is invalid."""
     word = " ".join(text.split())
     if word.isascii() and word.isalpha() and len(word) <= MAX_WORD_LENGTH:
         return word, ""  # most words of most lists
-    word = unicodedata.normalize("NFC", word)
+    word = _without_invisible(unicodedata.normalize("NFC", word.translate(_FOLDED)))
     if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in word):
         return "", "control or unassigned characters"
     if len(word) > MAX_WORD_LENGTH:

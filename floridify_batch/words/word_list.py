@@ -1,30 +1,34 @@
-"""Word lists: their reader, and the form in which a run keeps the words of one."""
+"""Word lists: the reader, and the form in which a run keeps the words."""
 
-import csv
 import re
+import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import chain, islice
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import overload
 
 from floridify_batch.errors import UsageError
 from floridify_batch.files import replacing
+from floridify_batch.formatting import count, counted
 from floridify_batch.words.entry import clean_word
+from floridify_batch.words.list_format import parse
+from floridify_batch.words.table import Listing, Row, Source, read_columns
 
 LIST_MAX_BYTES = 500_000_000
-"""A larger file is no word list: the largest in use has 1.7 million lines, some 25 MB."""
+"""Maximum size of a word list; the largest in use, with 1.7 million lines, has 25 MB."""
 
-_MAX_LINE = 100_000
+STANDARD_INPUT = Path("-")
 
-_SAMPLE_LINES = 1000
-"""How many lines are looked at to tell whether a list has a count column."""
+_UTF16_SAMPLE = 4
 
 
 class Words(Sequence[str]):
-    """Words in a row, as one text and the places where they begin: a tenth of the memory that a list would take."""
+    """A compact sequence of words: one text and its offsets, in a tenth of the memory of a list."""
 
     def __init__(self, words: Iterable[str]) -> None:
         ends, parts = array("Q", [0]), bytearray()
@@ -34,7 +38,7 @@ class Words(Sequence[str]):
         self._text, self._ends = bytes(parts), ends
 
     def __len__(self) -> int:
-        """How many words there are."""
+        """The number of words."""
         return len(self._ends) - 1
 
     @overload
@@ -44,7 +48,7 @@ class Words(Sequence[str]):
     def __getitem__(self, place: slice) -> list[str]: ...
 
     def __getitem__(self, place: int | slice) -> str | list[str]:
-        """A word by its place, or the words of some places."""
+        """A word, or a slice."""
         if isinstance(place, slice):
             return [self[each] for each in range(*place.indices(len(self)))]
         if not -len(self) <= place < len(self):
@@ -53,14 +57,14 @@ class Words(Sequence[str]):
         return self._text[self._ends[place] : self._ends[place + 1]].decode()
 
     def __iter__(self) -> Iterator[str]:
-        """The words in their order."""
+        """Iterate in order."""
         start, text = 0, self._text
         for end in islice(self._ends, 1, None):
             yield text[start:end].decode()
             start = end
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other sequence has the same words."""
+        """Equal to any sequence of the same words."""
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(str.__eq__, self, other))
 
     def __hash__(self) -> int:
@@ -70,7 +74,7 @@ class Words(Sequence[str]):
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that holds no word, and why."""
+    """A line without a valid word, and the reason."""
 
     number: int
     reason: str
@@ -81,162 +85,262 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class WordList:
-    """The distinct words of a list in their order, what was left out, and how the list was read."""
+    """The distinct words of a list in their order, what was skipped, and notes on how it was read."""
 
     words: Words
     digest: str
     bad_lines: tuple[BadLine, ...] = ()
     duplicates: int = 0
     readings: tuple[str, ...] = ()
+    name: str = ""
+    column: str = ""
 
     def without(self, done: Container[str]) -> Words:
-        """The words but those that are done."""
+        """The words except those that are done."""
         return Words(word for word in self.words if word not in done) if done else self.words
 
+    @property
+    def summary(self) -> str:
+        """What was read and what was skipped, with the first and the last words."""
+        source = f" from {self.name}" if self.name else ""
+        column = f", column “{self.column}”" if self.column else ""
+        return " ".join(
+            [f"Read {counted(len(self.words), 'word')}{source}{column}: {self._shown()}.", *self._skipped()]
+        )
 
-class _Line(NamedTuple):
-    number: int
-    text: str
+    def _shown(self) -> str:
+        first, last = self.words[:_SHOWN_FIRST], self.words[-_SHOWN_LAST:]
+        if len(self.words) <= _SHOWN_FIRST + _SHOWN_LAST:
+            return ", ".join(self.words)
+        return f"{', '.join(first)} … {', '.join(last)}"
+
+    def _skipped(self) -> Iterator[str]:
+        parts = [counted(self.duplicates, "duplicate")] if self.duplicates else []
+        reasons: defaultdict[str, list[int]] = defaultdict(list)
+        for bad in self.bad_lines:
+            reasons[bad.reason].append(bad.number)
+        for reason, numbers in islice(reasons.items(), _REASONS_SHOWN):
+            shown = ", ".join(map(str, numbers[:_LINES_SHOWN])) + (" …" if len(numbers) > _LINES_SHOWN else "")
+            parts.append(f"{counted(len(numbers), 'line')} with {reason} ({shown})")
+        rest = sum(map(len, list(reasons.values())[_REASONS_SHOWN:]))
+        if rest:
+            parts.append(f"{counted(rest, 'other line')}")
+        if parts:
+            yield f"Skipped {', '.join(parts)}."
 
 
-def read_word_list(path: Path) -> WordList:
-    """Read a list: one entry a line, `#` comments, an optional count column, or CSV with a `word` header.
+_SHOWN_FIRST, _SHOWN_LAST = 3, 2
+_REASONS_SHOWN, _LINES_SHOWN = 3, 5
 
-    A line that cannot be a word is left out and reported by its number; a file in which no word is left, that is
-    binary or cannot be read, raises `UsageError`.
+
+# ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_word_list(path: Path, column: str | None = None) -> WordList:
+    """Read a list in any usual format; `-` is standard input. `column`: the name or number of a table's column.
+
+    A line without a valid word is skipped and reported by its number. Raises `UsageError` where the file cannot be
+    read, holds no word, or leaves open which of its columns has the words.
     """
-    raw = _read(path)
-    bad: list[BadLine] = []
-    words: dict[str, None] = {}
-    readings: list[str] = []
-    duplicates = 0
-    for line in _cells(_lines(raw, bad), path.suffix.lower() == ".csv", readings):
-        word, reason = clean_word(line.text)
+    collected = _Collected()
+    listing = _listing(path, column)
+    for row in listing.rows:
+        collected.add(row)
+    name = "standard input" if path == STANDARD_INPUT else str(path)
+    if not collected.words:
+        because = f" ({min(collected.bad, key=lambda bad: bad.number)})" if collected.bad else ""
+        raise UsageError(f"No word in {name}{because}. Pass a text file with one word per line.")
+    return collected.result(name, listing)
+
+
+def list_of(words: Iterable[str]) -> WordList:
+    """A list of words from the command line. Raises `UsageError` for an invalid one."""
+    collected = _Collected()
+    for text in words:
+        collected.add(Row(0, text))
+        if collected.bad:
+            raise UsageError(f"--word {text!r}: {collected.bad[0].reason}.")
+    return collected.result("", Listing(()))
+
+
+def joined(lists: Sequence[WordList]) -> WordList:
+    """Several lists as one, without the words that are in an earlier one, too."""
+    if len(lists) == 1:
+        return lists[0]
+    words = dict.fromkeys(word for each in lists for word in each.words)
+    repeated = sum(len(each.words) for each in lists) - len(words)
+    return WordList(
+        Words(words),
+        digest_of(words),
+        tuple(bad for each in lists for bad in each.bad_lines),
+        repeated + sum(each.duplicates for each in lists),
+        tuple(note for each in lists for note in each.readings),
+        ", ".join(each.name for each in lists if each.name),
+    )
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The words of a list while it is read."""
+
+    words: dict[str, None] = field(default_factory=dict)
+    bad: list[BadLine] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    duplicates: int = 0
+
+    def add(self, row: Row) -> None:
+        word, reason = ("", row.reason) if row.reason else clean_word(row.text)
         if reason:
-            bad.append(BadLine(line.number, reason))
-        elif word in words:
-            duplicates += 1
+            self.bad.append(BadLine(row.line, _NOT_UTF8 if _SURROGATE.search(row.text) else reason))
+        elif word in self.words:
+            self.duplicates += 1
         else:
-            words[word] = None
-    bad.sort(key=lambda line: line.number)
-    if not words:
-        because = f" ({bad[0]})" if bad else ""
-        raise UsageError(f"There is no word in {path}{because}. Give a text file with one word a line.")
-    return WordList(Words(words), digest_of(words), tuple(bad), duplicates, tuple(readings))
+            self.words[word] = None
+            if not word.isalpha() and _ODD.search(word):
+                self.odd.append(word)
+
+    def result(self, name: str, listing: Listing) -> WordList:
+        bad = tuple(sorted(self.bad, key=lambda line: line.number))
+        notes = [*listing.notes, *self._odd_entries()]
+        return WordList(
+            Words(self.words), digest_of(self.words), bad, self.duplicates, tuple(notes), name, listing.column
+        )
+
+    def _odd_entries(self) -> Iterator[str]:
+        if self.odd:
+            shown = ", ".join(each if len(each) <= _ODD_LENGTH else f"{each[:_ODD_LENGTH]}…" for each in self.odd[:3])
+            entries = counted(len(self.odd), "entry looks", "entries look")
+            yield f"{entries} unlike a word: {shown}{' …' if len(self.odd) > 3 else ''}."  # noqa: PLR2004
+
+
+_NOT_UTF8 = "bytes that are not UTF-8"
+_SURROGATE = re.compile(r"[\udc80-\udcff]")
+_ODD_LENGTH = 40
+_ODD = re.compile(
+    r"""^[a-z]+://|^www\.|@\w+\.        # addresses
+    |^[=+@]\w+[(:]                      # formulas of a spreadsheet
+    |^[\d.,\s%$€£/:-]+$                 # numbers, dates
+    |^(?:\S+\s+){7}                     # sentences
+    |^(?:\S+\s+){3,}\S+[.?!]$
+    |[<>{}\\]|,.*,                      # markup, rows of a table
+    """,
+    re.VERBOSE,
+)
+
+
+def _listing(path: Path, column: str | None) -> Listing:
+    raw, name = _read(path), "standard input" if path == STANDARD_INPUT else str(path)
+    if raw.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm"):
+        return read_columns(Source(name, "", column=column), _sheet(path))
+    text, note = decode(raw, name)
+    listing = parse(Source(name, text, path.suffix.lower(), column))
+    return Listing(listing.rows, listing.column, (*filter(None, [note]), *listing.notes))
+
+
+def _read(path: Path) -> bytes:
+    if path == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder. Pass a text file with one word per line.")
+        if path.is_file() and path.stat().st_size > LIST_MAX_BYTES:
+            raise UsageError(f"{path} has over {count(LIST_MAX_BYTES // 10**6)} MB, too much for a word list.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"File not found: {path}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a spreadsheet's first sheet."""
+    try:
+        openpyxl = import_module("openpyxl")
+    except ImportError:
+        raise UsageError(f"Reading {path} needs openpyxl (pip install openpyxl); or save the sheet as CSV.") from None
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
+    except Exception as error:
+        raise UsageError(f"{path} cannot be read as a spreadsheet: {error}.") from None
+    return ((number, ["" if cell is None else str(cell) for cell in row]) for number, row in enumerate(rows, 1) if row)
+
+
+# ── encodings ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decode(raw: bytes, name: str) -> tuple[str, str]:
+    """Decode a file: returns its text and a note on the encoding. Raises `UsageError`.
+
+    A line that is not UTF-8 in a file that otherwise is keeps its bytes as surrogates, so that only it is skipped.
+    """
+    encoding = _marked(raw)
+    if encoding:
+        try:
+            return raw.decode(encoding).removeprefix("\ufeff"), ""
+        except UnicodeError:
+            raise UsageError(f"{name} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
+    if b"\0" in raw:
+        raise UsageError(f"{name} is a binary file. Pass a text file with one word per line.")
+    try:
+        return raw.decode(), ""
+    except UnicodeDecodeError:
+        return _western(raw, name)
+
+
+def _marked(raw: bytes) -> str:
+    """The encoding by a byte order mark, or by the zero bytes of UTF-16."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return "utf-8" if _is_utf8(raw) else ""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    start = raw[:200]
+    if len(start) >= 4 and len(start) % 2 == 0:  # noqa: PLR2004
+        for zeros, encoding in ((start[1::2], "utf-16-le"), (start[::2], "utf-16-be")):
+            if not any(zeros) and start.count(0) == len(zeros):
+                return encoding
+    return ""
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _western(raw: bytes, name: str) -> tuple[str, str]:
+    """Decode text that is not UTF-8: as Windows-1252 if it is Western European throughout."""
+    text = raw.decode(errors="surrogateescape")
+    if any(character.isalpha() and not character.isascii() for character in text):
+        return text, ""  # some lines are UTF-8, so the others are damaged
+    try:
+        western = raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return text, ""
+    letters = sum(map(str.isalpha, western))
+    foreign = sum(character.isalpha() and not character.isascii() for character in western)
+    if not foreign or foreign * 3 > letters:
+        return text, ""
+    return western, f"{name} is not UTF-8; it was read as Windows-1252."
+
+
+# ── the form in which a run keeps a list ───────────────────────────────────────────────────────────────────────────
 
 
 def read_normalised(path: Path) -> Words:
-    """Read back a list that `write_normalised` wrote. Raises `OSError`."""
+    """Read a list written by `write_normalised`. Raises `OSError`."""
     with path.open(encoding="utf-8", newline="\n") as lines:
         return Words(line.removesuffix("\n") for line in lines)
 
 
 def digest_of(words: Iterable[str]) -> str:
-    """What two equal lists share: 16 bytes of BLAKE2b, in hex, over the words as they are written down."""
+    """The digest of a list: BLAKE2b, 16 bytes, in hex."""
     state = blake2b(digest_size=16)
     for word in words:
         state.update(word.encode() + b"\n")
     return state.hexdigest()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder; give a text file with one word a line.")
-        if path.stat().st_size > LIST_MAX_BYTES:
-            raise UsageError(f"{path} has over {LIST_MAX_BYTES // 10**6} MB and is hardly a word list.")
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {path}; give a text file with one word a line.") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _from_utf16(raw, path)
-    if b"\0" in raw:
-        raise UsageError(f"{path} is a binary file; give a text file (UTF-8) with one word a line.")
-    return raw
-
-
-def _from_utf16(raw: bytes, path: Path) -> bytes:
-    try:
-        return raw.decode("utf-16").encode()
-    except UnicodeError:
-        raise UsageError(f"{path} is neither UTF-8 nor UTF-16 text; save it as UTF-8.") from None
-
-
-def _lines(raw: bytes, bad: list[BadLine]) -> Iterator[_Line]:
-    """The lines that say something; those that are no UTF-8 go to `bad`."""
-    for number, found in enumerate(_LINE.finditer(raw.removeprefix(b"\xef\xbb\xbf")), 1):
-        line = found[0]
-        if len(line) > _MAX_LINE:
-            bad.append(BadLine(number, f"it has {len(line):,} bytes, more than a line with a word can have"))
-            continue
-        try:
-            text = line.decode().strip()
-        except UnicodeDecodeError:
-            bad.append(BadLine(number, "it is not UTF-8; save the list as UTF-8"))
-            continue
-        if "#" in text:
-            text = _COMMENT.sub("", text)
-        if text:
-            yield _Line(number, text)
-
-
-def _cells(lines: Iterator[_Line], is_csv: bool, readings: list[str]) -> Iterator[_Line]:
-    """The words' own cells: of the `word` column, or of lines without their counts; `readings` gets what is assumed."""
-    sample = list(islice(lines, _SAMPLE_LINES))
-    lines = chain(sample, lines)
-    header = _header(sample[0].text, is_csv) if sample else None
-    readings += _readings(sample, header, is_csv)
-    if header:
-        delimiter, column = header
-        for line in islice(lines, 1, None):
-            row = next(csv.reader([line.text], delimiter=delimiter))
-            yield _Line(line.number, row[column] if column < len(row) else "")
-        return
-    pattern = _COUNT if _has_counts(sample) else _TAB_COUNT
-    for line in lines:
-        counted = line.text[-1].isdecimal() or line.text[-1] in ".,"
-        yield _Line(line.number, pattern.sub("", line.text)) if counted else line
-
-
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
-_COMMENT = re.compile(r"(?:^|\s+)#.*$")  # "C#" is a word, "wind # air" is one with a comment
-_COUNT = re.compile(r"\s+\d[\d.,]*$")
-_TAB_COUNT = re.compile(r"\t+\d[\d.,]*$")
-
-
-def _readings(sample: Sequence[_Line], header: tuple[str, int] | None, is_csv: bool) -> Iterator[str]:
-    """How the list is read where that is not plain, so that a wrong guess is seen before it is paid for."""
-    if header:
-        yield f"Read the column {header[1] + 1} of the list, which its first line calls `word`."
-        return
-    numbered = sum(_COUNT.search(line.text) is not None for line in sample)
-    if _has_counts(sample):
-        yield "Every line ends with a number: it was read as a count, and left out."
-    elif numbered * 2 >= len(sample) > 1:
-        yield (
-            f"{numbered:,} of the first {len(sample):,} lines end with a number, but not all: these were read as parts "
-            "of words. Give every line a count, or a tab before each."
-        )
-    for name, delimiter in (("commas", ","), ("semicolons", ";"), ("tabs", "\t")):
-        parted = sum(delimiter in _TAB_COUNT.sub("", line.text) for line in sample)
-        if parted * 2 > len(sample) or (is_csv and parted):
-            yield f"Lines have {name}, but no column is called `word`: each line was read as one entry."
-
-
-def _has_counts(sample: Sequence[_Line]) -> bool:
-    """Whether a number ends every line looked at. "catch 22" alone is a word; among counts it is one with a count."""
-    return len(sample) > 1 and all(_COUNT.search(line.text) for line in sample)
-
-
-def _header(text: str, is_csv: bool) -> tuple[str, int] | None:
-    """The delimiter and the position of the `word` column, if the first line is such a header."""
-    for delimiter in ",;\t":
-        names = [name.strip().casefold() for name in next(csv.reader([text], delimiter=delimiter))]
-        if "word" in names and (is_csv or len(names) > 1):
-            return delimiter, names.index("word")
-    return None
 
 
 def write_normalised(words: Iterable[str], path: Path) -> None:

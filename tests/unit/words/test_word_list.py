@@ -8,7 +8,15 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from floridify_batch.errors import UsageError
 from floridify_batch.words.entry import MAX_WORD_LENGTH, clean_word, derived_id, unknown_entry
-from floridify_batch.words.word_list import WordList, digest_of, read_normalised, read_word_list, write_normalised
+from floridify_batch.words.word_list import (
+    WordList,
+    digest_of,
+    joined,
+    list_of,
+    read_normalised,
+    read_word_list,
+    write_normalised,
+)
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -41,12 +49,57 @@ def refusal(folder: Path, content: bytes) -> str:
         pytest.param("don't\nrock 'n' roll\n", ["don't", "rock 'n' roll"], id="apostrophes"),
         pytest.param("日本\nगाँव\nไทย\n", ["日本", "गाँव", "ไทย"], id="other scripts"),
         pytest.param("the 23135851162\nof 13,151,942\nand 1.2\n", ["the", "of", "and"], id="every line has a count"),
-        pytest.param("en coulisse 12\nad hoc\t7\n", ["en coulisse", "ad hoc"], id="counts behind several words"),
-        pytest.param("the 100\ncatch 22 90\nof 80\n", ["the", "catch 22", "of"], id="a number and a count"),
+        pytest.param("en coulisse 1200\nad hoc 700\n", ["en coulisse", "ad hoc"], id="counts behind several words"),
+        pytest.param("the 10000\ncatch 22 9000\nof 8000\n", ["the", "catch 22", "of"], id="a number and a count"),
         pytest.param("happy\ncatch 22\nsad\n", ["happy", "catch 22", "sad"], id="a number in a plain list stays"),
         pytest.param("catch 22\n", ["catch 22"], id="one line with a number is a word"),
         pytest.param("happy\t12\nsad\n", ["happy", "sad"], id="a number behind a tab is a count in any list"),
         pytest.param("7\n42\n", ["7", "42"], id="numbers alone are words"),
+        pytest.param("route 66\ncatch 22\nformula 1\n", ["route 66", "catch 22", "formula 1"], id="names with numbers"),
+        pytest.param(
+            "39 steps\n7 wonders\n12 apostles\n", ["39 steps", "7 wonders", "12 apostles"], id="numbers first"
+        ),
+        pytest.param("    412 the\n     17 catch\n", ["the", "catch"], id="uniq -c"),
+        pytest.param("1 one\n2 two\n3 three\n", ["one", "two", "three"], id="ranks"),
+        pytest.param("9021\tthe\n300\tof\n", ["the", "of"], id="counts before, with tabs"),
+        pytest.param("the\t9021\nof\t300\n", ["the", "of"], id="counts after, with tabs"),
+        pytest.param("1. one\n2. two\n10) ten\n", ["one", "two", "ten"], id="numbering"),
+        pytest.param("- one\n* two\n+ three\n• four\n", ["one", "two", "three", "four"], id="bullets"),
+        pytest.param("- [ ] one\n- [x] two\n", ["one", "two"], id="checkboxes"),
+        pytest.param("- **one** \u2013 a number\n- __two__: two\n- `three`\n", ["one", "two", "three"], id="bold"),
+        pytest.param("# Title\n\n## Part\n- one\n", ["one"], id="headings"),
+        pytest.param("-ness\n-able\n", ["-ness", "-able"], id="suffixes are no bullets"),
+        pytest.param("| word | pos |\n|---|:--|\n| one | n |\n| two | n |\n", ["one", "two"], id="a Markdown table"),
+        pytest.param('["one", "two"]', ["one", "two"], id="a JSON array"),
+        pytest.param('[{"lemma": "one", "n": 1}, {"lemma": "two"}]', ["one", "two"], id="JSON objects"),
+        pytest.param('{"word": "one"}\n{"word": "two"}\n', ["one", "two"], id="JSON lines"),
+        pytest.param('{"words": ["one", "two"], "made": "today"}', ["one", "two"], id="a list in an object"),
+        pytest.param('{"one": 3, "two": 2}', ["one", "two"], id="counts in an object"),
+        pytest.param("[sic]\none\n", ["[sic]", "one"], id="a bracket is no JSON"),
+        pytest.param(
+            "#separator:tab\n#html:true\n#guid column:1\nx1\t<b>one</b>\tuno\nx2\tsalt &amp; pepper\tdue\n",
+            ["one", "salt & pepper"],
+            id="an Anki export",
+        ),
+        pytest.param("3\none/MS\ntwo\nand\\/or/X po:conj\n", ["one", "two", "and/or"], id="a hunspell dictionary"),
+        pytest.param(
+            "don\u02bct\ncan\u2019t\ncan't\nco\u2010op\nco-op\n",
+            ["don\u02bct", "can't", "co-op"],
+            id="typographic signs",
+        ),
+        pytest.param("shoe\u00adlace\ncat\u200b\n\u200edog\n", ["shoelace", "cat", "dog"], id="invisible characters"),
+        pytest.param(
+            "می\u200cخو\u0627\u0647م\nक्\u200dष\na\u200cb\n", ["می\u200cخو\u0627\u0647م", "क्\u200dष", "ab"], id="joiners"
+        ),
+        pytest.param(
+            'word,definition\nbank,"an institution\nthat lends money"\nowl,"a bird\n\nof the night"\n',
+            ["bank", "owl"],
+            id="line breaks in cells",
+        ),
+        pytest.param('word,note\n"bank,x\nbark,y\n' + "bat,z\n" * 300, ["bank,x", "bark", "bat"], id="an open quote"),
+        pytest.param("Headword;POS;Freq\nbank;n;120\n", ["bank"], id="another name of the column"),
+        pytest.param("Wort\tWortart\nBank\tSubstantiv\n", ["Bank"], id="a German header"),
+        pytest.param("red, white and blue\nhello\nbank\n", ["red, white and blue", "hello", "bank"], id="commas"),
         pytest.param("word\nlexeme\n", ["word", "lexeme"], id="the word 'word' in a plain list"),
         pytest.param("word,count\nhappy,12\nsad,3\n", ["happy", "sad"], id="a header with counts"),
         pytest.param("rank;Word;count\n1;happy;12\n", ["happy"], id="the column may stand anywhere, spelled anyhow"),
@@ -84,11 +137,11 @@ def test_duplicates_are_counted(tmp_path: Path) -> None:
 
 def test_bad_lines_by_number(tmp_path: Path) -> None:
     """A line that cannot be a word is left out, and is named by the number that an editor shows for it."""
-    lines = [b"good", b"# note", b"caf\xe9", b"", b"---", b"x" * 201, b"bell\x07", b"fine"]
+    lines = [b"good", b"# note", b"caf\xe9", b"", b"---", b"x" * 201, b"bell\x07", "übel".encode()]
     found = read(tmp_path, b"\n".join(lines))
-    assert found.words == ["good", "fine"]
+    assert found.words == ["good", "übel"]
     assert [bad.number for bad in found.bad_lines] == [3, 5, 6, 7]
-    assert str(found.bad_lines[0]) == "line 3: it is not UTF-8; save the list as UTF-8"
+    assert str(found.bad_lines[0]) == "line 3: bytes that are not UTF-8"
     assert str(found.bad_lines[2]) == "line 6: 201 characters, more than 200"
 
 
@@ -101,7 +154,7 @@ def test_short_csv_rows_are_bad(tmp_path: Path) -> None:
 
 def test_a_first_line_beyond_all_measure(tmp_path: Path) -> None:
     """A file that is one endless line is refused in a sentence."""
-    assert "no word in" in refusal(tmp_path, b"x" * 200_000)
+    assert "No word in" in refusal(tmp_path, b"x" * 200_000)
 
 
 def test_an_endless_cell(tmp_path: Path) -> None:
@@ -113,7 +166,7 @@ def test_an_endless_cell(tmp_path: Path) -> None:
 def test_no_word(tmp_path: Path, content: bytes) -> None:
     """A list without a word is refused with its path, before anything is begun."""
     said = refusal(tmp_path, content)
-    assert "There is no word in" in said
+    assert "No word in" in said
     assert str(tmp_path / "words.txt") in said
 
 
@@ -130,7 +183,7 @@ def test_broken_utf16(tmp_path: Path) -> None:
 
 def test_missing_and_folder(tmp_path: Path) -> None:
     """A path that leads nowhere, and one that leads to a folder, are told apart."""
-    with pytest.raises(UsageError, match="There is no file"):
+    with pytest.raises(UsageError, match="File not found"):
         read_word_list(tmp_path / "absent.txt")
     with pytest.raises(UsageError, match="is a folder"):
         read_word_list(tmp_path)
@@ -210,16 +263,101 @@ def test_comments_behind_words(tmp_path: Path) -> None:
         pytest.param("one\ntwo\n", "words.txt", None, id="a plain list"),
         pytest.param("catch 22\nhappy\nsad\n", "words.txt", None, id="a number here and there"),
         pytest.param("hello, world\none\ntwo\nthree\n", "words.txt", None, id="a comma here and there"),
-        pytest.param("one 1\ntwo 2\n", "words.txt", "Every line ends with a number", id="counts"),
+        pytest.param("one 2000\ntwo 10\n", "words.txt", "removed as counts", id="counts"),
         pytest.param(
             "one 1\ntwo 2\nthree\n", "words.txt", "2 of the first 3 lines end with a number", id="half counted"
         ),
-        pytest.param("rank,word\n1,one\n", "words.txt", "column 2 of the list", id="a header"),
-        pytest.param("lexeme,count\none,1\ntwo,2\n", "words.txt", "Lines have commas", id="another header"),
+        pytest.param("bank,noun\nbark,verb\n", "words.txt", "Lines have commas", id="two cells"),
+        pytest.param("route 66\ncatch 22\nformula 1\n", "words.txt", "part of the entry", id="numbers in entries"),
+        pytest.param("https://example.com\nbank\n", "words.txt", "1 entry looks unlike a word: https", id="an address"),
+        pytest.param("=SUM(A1)\n1,234\nbank\n", "words.txt", "2 entries look unlike a word: =SUM", id="a formula"),
+        pytest.param("The bank lends money to us.\nbank\n", "words.txt", "unlike a word: The bank", id="a sentence"),
+        pytest.param("caf\xe9\nbank\n", "latin.txt", "read as Windows-1252", id="an old encoding"),
         pytest.param("one;1\ntwo\nthree\nfour\n", "words.csv", "Lines have semicolons", id="called CSV"),
     ],
 )
 def test_how_a_list_was_read(tmp_path: Path, content: str, name: str, said: str | None) -> None:
     """Whatever is assumed of a list that is not a word a line is said; of a plain list there is nothing to say."""
-    readings = read(tmp_path, content, name).readings
+    encoded = content.encode("latin-1" if name == "latin.txt" else "utf-8")
+    readings = read(tmp_path, encoded, name).readings
     assert (not readings) if said is None else any(said in each for each in readings)
+
+
+TABLE = "bank,noun,120\nbark,verb,3\nbat,noun,7\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "column", "words"),
+    [
+        (TABLE, "words.csv", "1", ["bank", "bark", "bat"]),
+        (TABLE, "words.txt", "2", ["noun", "verb"]),
+        ("Form,Class\nbank,noun\n", "words.csv", "form", ["bank"]),
+        ("Form,Count\nbank,3\n", "words.csv", "1", ["bank"]),
+        ('[{"text": "bank", "n": 1}]', "words.json", "text", ["bank"]),
+        ("route 2000\ncatch 22\n", "words.txt", "1", ["route 2000", "catch 22"]),
+        ("#separator:semicolon\n#columns:Vorne;Hinten\nBank;bench\n", "deck.txt", "Hinten", ["bench"]),
+    ],
+)
+def test_a_column_by_name_or_number(tmp_path: Path, content: str, name: str, column: str, words: list[str]) -> None:
+    """`--column` names the words' column; in a plain list, column 1 is the whole line."""
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert read_word_list(path, column).words == words
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "column", "parts"),
+    [
+        (TABLE, "words.txt", None, ["columns bank, noun, 120", "a row: bark, verb, 3", "--column bank"]),
+        ("Form,Class\nbank,noun\n", "words.csv", None, ["columns Form, Class", "a row: bank, noun", "--column Form"]),
+        ("a b\tc\nd\te\n", "words.txt", None, ['--column "a b"']),
+        ("Form,Class\nbank,noun\n", "words.csv", "Word", ["no column Word", "Form, Class"]),
+        ("Form,Class\nbank,noun\n", "words.csv", "3", ["no column 3"]),
+        ("bank\nbark\n", "words.txt", "2", ["is not a table"]),
+        ('[{"text": "bank", "n": 1}]', "words.json", None, ["columns text, n", "--column text"]),
+        ('{"processed_words": [], "failed_words": {}}', "words.checkpoint.json", None, ["a checkpoint", "resume -c"]),
+        ('{"name": "x", "version": "1"}', "package.json", None, ["no word list", "name, version"]),
+        ("[[1, 2]]", "pairs.json", None, ["no word list"]),
+        ("not json", "words.json", None, ["No word"]),
+    ],
+)
+def test_what_is_no_list_is_refused(
+    tmp_path: Path, content: str, name: str, column: str | None, parts: list[str]
+) -> None:
+    """Where it is open which part of a file holds the words, it is refused with its columns and the option to type."""
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError) as refused:
+        read_word_list(path, column)
+    for part in parts:
+        assert part in str(refused.value)
+
+
+def test_the_summary_shows_what_was_read(tmp_path: Path) -> None:
+    """A list's summary names its source, its column, the first and last words, and what was skipped."""
+    found = read(tmp_path, "Lemma,n\na,1\nb,1\na,2\nc,1\nd,1\n---,1\ne,1\nf,1\n", "words.csv")
+    assert found.summary == (
+        f"Read 6 words from {tmp_path / 'words.csv'}, column “Lemma”: a, b, c … e, f. "
+        "Skipped 1 duplicate, 1 line with no letters or digits (7)."
+    )
+    assert read(tmp_path, "one\n").summary == f"Read 1 word from {tmp_path / 'words.txt'}: one."
+
+
+def test_several_lists_are_one(tmp_path: Path) -> None:
+    """Several lists and single words are joined in their order, without repetitions; their figures add up."""
+    first = read(tmp_path, "a\nb\na\n", "first.txt")
+    second = read(tmp_path, "b\nc\n---\n", "second.txt")
+    found = joined([first, second, list_of(["d", "a"])])
+    assert (list(found.words), found.duplicates, len(found.bad_lines)) == (["a", "b", "c", "d"], 3, 1)
+    assert found.digest == digest_of(["a", "b", "c", "d"])
+    assert "first.txt" in found.name
+    with pytest.raises(UsageError, match="--word '---'"):
+        list_of(["---"])
+
+
+def test_a_spreadsheet(tmp_path: Path) -> None:
+    """An Excel sheet is read like a table; without openpyxl, the error says what to install."""
+    path = tmp_path / "words.xlsx"
+    path.write_bytes(b"PK not a workbook")
+    with pytest.raises(UsageError, match=r"openpyxl|cannot be read as a spreadsheet"):
+        read_word_list(path)
