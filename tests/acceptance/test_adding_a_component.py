@@ -16,7 +16,9 @@ from tests.sandbox import Sandbox
 
 TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 SECTION = TEXT.split("## Adding a component\n")[1].split("\n## ")[0]
-STEP = re.compile(r"^ +`(?P<file>[\w/.]+)`[^\n]*\n\n(?P<indent> +)```\w+\n(?P<text>.*?)\n(?P=indent)```$", re.M | re.S)
+STEP = re.compile(
+    r"^ +`(?P<file>[\w/.]+)`[^\n]*\n\n(?P<indent> +)```\w+\n(?P<text>.*?)\n(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 
 
 def extended_package(folder: Path) -> Path:
@@ -29,7 +31,9 @@ def extended_package(folder: Path) -> Path:
         path.write_text(f"{text}\n", encoding="utf-8")
     path, line = registry
     before = path.read_text(encoding="utf-8")
-    after = re.sub(r"(class SynthesisComponent.*?)(\n\n\n)", rf"\1\n    {line.strip()}\2", before, count=1, flags=re.S)
+    after = re.sub(
+        r"(class SynthesisComponent.*?)(\n\n\n)", rf"\1\n    {line.strip()}\2", before, count=1, flags=re.DOTALL
+    )
     assert len(after.splitlines()) == len(before.splitlines()) + 1
     path.write_text(after, encoding="utf-8")
     return folder
