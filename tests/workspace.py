@@ -102,7 +102,7 @@ class Workspace:
 
     def beside(self, name: str) -> "Workspace":
         """The same with another database."""
-        other = self.database.client[f"{self.database.name}_{name}"]
+        other = self.database.client[f"{self.database.name.removesuffix('_sandbox')}_{name}_sandbox"]
         return Workspace(self.folder, self.sandbox, self.mongo_url, other)
 
     async def billed(self, batch_ids: Iterable[str]) -> Decimal:

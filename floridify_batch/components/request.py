@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.repair import is_corrupt, repaired
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.words.entry import DocId
 
@@ -209,10 +210,10 @@ def mark_of(prompt: str) -> str:
     return blake2b(prompt.encode(), digest_size=6).hexdigest()
 
 
-def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], dropped: Counter[str] | None = None) -> R:
-    """The answer in a chat completion's body, validated. Raises `AnswerError` with the reason where it is unfit.
+def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs: Counter[str] | None = None) -> R:
+    """The validated answer in the body of a chat completion. Raises `AnswerError` with the reason for a bad one.
 
-    `dropped` counts, under "dropped", the items of lists that were left out because only they were bad.
+    `repairs` counts invalid list items that were "dropped" and answers that were "repaired".
     """
     try:
         choice = body["choices"][0]
@@ -224,14 +225,42 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], dropped
         raise AnswerError(FailureReason.REFUSED, str(refusal))
     if finish == "content_filter":
         raise AnswerError(FailureReason.REFUSED, "the service's content filter held the answer back")
-    if finish == "length":
-        raise AnswerError(FailureReason.TRUNCATED, "the answer was cut at its token limit")
     if not isinstance(content, str):
-        raise AnswerError(FailureReason.MALFORMED, "the answer has no content")
+        raise _unusable("the answer has no content", cut=finish == "length")
+    return _validated(answer, content, Counter() if repairs is None else repairs, cut=finish == "length")
+
+
+def _validated[R: BaseModel](answer: type[R], content: str, repairs: Counter[str], *, cut: bool) -> R:
+    """The answer in a text, repaired if need be; `cut`: it ended at the token limit."""
+    if is_corrupt(content):
+        raise _unusable("the answer holds control characters or lone surrogates", cut=cut)
+    dropped = Counter[str]()
     try:
-        return answer.model_validate_json(content, context=dropped)
+        found = answer.model_validate_json(content, context=dropped)
     except ValidationError as error:
-        raise AnswerError(FailureReason.MALFORMED, _why(error)) from None
+        dropped.clear()
+        mended = repaired(answer, content, dropped)
+        if mended is None:
+            if _is_padding(content):
+                raise AnswerError(FailureReason.MALFORMED, "the answer is white space up to its token limit") from None
+            raise _unusable(_why(error), cut=cut) from None
+        repairs["repaired"] += 1
+        found = mended
+    else:
+        repairs.update(["repaired"] * cut)
+    repairs.update(dropped)
+    return found
+
+
+def _unusable(detail: str, *, cut: bool) -> AnswerError:
+    if cut:
+        return AnswerError(FailureReason.TRUNCATED, "the answer was cut at its token limit")
+    return AnswerError(FailureReason.MALFORMED, detail)
+
+
+def _is_padding(content: str) -> bool:
+    """Whether most of a text is trailing white space, so that a larger output cap would be filled with more of it."""
+    return len(content) > 2 * len(content.rstrip())
 
 
 def _why(error: ValidationError) -> str:

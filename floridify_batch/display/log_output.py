@@ -130,7 +130,8 @@ def _settled(event: ChunkSettled) -> str:
     kinds = ", ".join(f"{count(number)} {kind}" for kind, number in event.failures.items())
     failed = f"{count(sum(event.failures.values()))} failed{f' ({kinds})' if kinds else ''}"
     dropped = f", {counted(event.dropped, 'invalid list item')} discarded" if event.dropped else ""
-    return f"Batch {event.chunk}: {count(event.answered)} succeeded, {failed}{dropped}, {dollars(event.cost)}"
+    repaired = f", {counted(event.repaired, 'answer')} repaired" if event.repaired else ""
+    return f"Batch {event.chunk}: {count(event.answered)} succeeded, {failed}{dropped}{repaired}, {dollars(event.cost)}"
 
 
 def _counts(totals: Totals) -> str:

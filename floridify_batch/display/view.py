@@ -141,6 +141,7 @@ class RunView:
     failures: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, Failure] = field(default_factory=dict)
     dropped: int = 0
+    repaired: int = 0
     failed_words: tuple[WordFailed, ...] = ()
 
     def apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
@@ -223,9 +224,15 @@ class RunView:
         finished = tuple(
             replace(each, outcome=outcome) if each.chunk == event.chunk else each for each in self.finished
         )
-        dropped = self.dropped + event.dropped
         settled = self.doing(f"Batch {event.chunk} stored")
-        return replace(settled, failures=failures, examples=examples, dropped=dropped, finished=finished)
+        return replace(
+            settled,
+            failures=failures,
+            examples=examples,
+            dropped=self.dropped + event.dropped,
+            repaired=self.repaired + event.repaired,
+            finished=finished,
+        )
 
     @property
     def ended_requests(self) -> int:

@@ -96,13 +96,13 @@ def applied(page: Iterable[tuple[WordOutcome, Iterable[Entry]]], asked: Brief, o
     return [_applied(outcome, _targets(entries), frame) for outcome, entries in page]
 
 
-def parser(questions: Mapping[str, Question], dropped: Counter[str]) -> Parse:
-    """A parser for the answers to these questions; `dropped` counts invalid list items, which are left out."""
+def parser(questions: Mapping[str, Question], repairs: Counter[str]) -> Parse:
+    """A parser for the answers to these questions; `repairs` counts dropped list items and repaired answers."""
 
     def parse(component: str, body: Mapping[str, Any]) -> Any:
         if component not in questions:
             raise AnswerError(FailureReason.MALFORMED, f"{component} is no component of this run")
-        return parse_answer(questions[component].recipe.answer, body, dropped)
+        return parse_answer(questions[component].recipe.answer, body, repairs)
 
     return parse
 
@@ -202,7 +202,7 @@ class Tally:
         self.failed: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.samples: list[Failure] = []
-        self.dropped: Counter[str] = Counter()
+        self.repairs: Counter[str] = Counter()
 
     @property
     def settled(self) -> int:
@@ -226,7 +226,7 @@ class Tally:
         self.failed.update(other.failed)
         self.failures.update(other.failures)
         self.samples += other.samples[: SAMPLES - len(self.samples)]
-        self.dropped.update(other.dropped)
+        self.repairs.update(other.repairs)
 
 
 class PageToSettle(NamedTuple):
@@ -258,7 +258,7 @@ def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     places = {each.custom_id: place for each, place in zip(expected, page.places, strict=True) if place}
     with opened_answers(map(Path, page.paths)) as files:
         index = AnswerIndex(files, places)
-        outcomes = list(settle(expected, index, parser(brief.by_component(), tally.dropped), page.unanswered))
+        outcomes = list(settle(expected, index, parser(brief.by_component(), tally.repairs), page.unanswered))
     changes: list[Change] = []
     failures: list[bytes] = []
     made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)

@@ -136,7 +136,8 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             tuple(tally.samples),
             usage,
             cost,
-            tally.dropped.total(),
+            tally.repairs["dropped"],
+            tally.repairs["repaired"],
         )
     )
     return record

@@ -125,7 +125,8 @@ class BatchPolled:
 class ChunkSettled:
     """All results of a chunk are processed and stored. `samples`: examples of its failures.
 
-    `dropped`: invalid list items that were discarded from otherwise valid answers.
+    `dropped`: invalid list items that were discarded from otherwise valid answers; `repaired`: answers that are used
+    although they are not plain JSON.
     """
 
     chunk: int
@@ -135,6 +136,7 @@ class ChunkSettled:
     usage: Usage
     cost: Decimal | None
     dropped: int = 0
+    repaired: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,7 @@ def test_an_empty_list() -> None:
         (completion(None, refusal="No."), FailureReason.REFUSED, "No."),
         (completion(finish="content_filter"), FailureReason.REFUSED, "content filter"),
         (completion('{"reasoning":"Comm', finish="length"), FailureReason.TRUNCATED, "cut at its token limit"),
-        (completion(GOOD, finish="length"), FailureReason.TRUNCATED, "cut at its token limit"),
+        (completion(GOOD[:-1], finish="length"), FailureReason.TRUNCATED, "cut at its token limit"),
         (completion(None), FailureReason.MALFORMED, "no content"),
         (completion([{"type": "text"}]), FailureReason.MALFORMED, "no content"),
         (completion(""), FailureReason.MALFORMED, "JSON"),

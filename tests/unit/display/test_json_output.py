@@ -71,6 +71,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
         "usage": {"input": 5, "cached": 1, "output": 4, "reasoning": 2, "cache_write": 0},
         "cost": "0.1000000000000000055",
         "dropped": 0,
+        "repaired": 0,
     }
     assert (other["created_at"], other["expires_at"]) == ("2026-11-20T12:00:00.000Z", None)
 
