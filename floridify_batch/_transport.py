@@ -9,7 +9,7 @@ them for as long as the service lists it.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
 from itertools import batched, count
 from pathlib import Path
@@ -21,11 +21,10 @@ from floridify_batch.costs.usage import Usage
 from floridify_batch.files import ChunkFolder, private_file, private_folder
 from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, settle
-from floridify_batch.providers.interface import Batches, BatchJob
+from floridify_batch.providers.interface import Batches, BatchJob, Submission
 from floridify_batch.providers.transfer import (
     LIBRARY,
     METADATA_LENGTH,
-    Submission,
     create_once,
     download,
     refusal,
@@ -111,13 +110,13 @@ class BatchTransport:
 
     async def send(self, file: RequestFile, deliver: Deliver) -> None:
         """Submit or adopt the batch of a file, and deliver one result per request. Raises `ServiceError`."""
-        since = self.clock() - REMEMBERED
         for number in count(1):
             label = file.digest if number == 1 else f"{file.digest}-{number}"
-            job = await self.batches.find(label, since)
+            submission = Submission(label, "", _metadata(file), look_back=REMEMBERED)
+            job = (await self.batches.find(submission)).job
             # Unanswered requests of a batch that this call waits for have failed; those of a finished one are retried.
             adopted = job is not None and job.terminal
-            job = await self._wait(job or await self._submit(file, label, since))
+            job = await self._wait(job or await self._submit(file, submission))
             refused = refusal(job)
             if refused and not adopted:
                 raise refused  # the next call adopts this batch, uses its answers and retries the rest
@@ -126,19 +125,19 @@ class BatchTransport:
                 return
             file = _write(file.folder / "again", again)
 
-    async def _submit(self, file: RequestFile, label: str, since: datetime) -> BatchJob:
+    async def _submit(self, file: RequestFile, submission: Submission) -> BatchJob:
         """Return the batch of a label. The list may lag behind a process that just ended, so it is read twice."""
-        file_id = await upload(self.batches, file.path, self.sleep)
-        job = await self._find_later(label, since)
+        submission = replace(submission, file_id=await upload(self.batches, file.path, self.sleep))
+        job = await self._find_later(submission)
         if job is not None:
             return job
-        job, doubtful = await create_once(self.batches, file_id, Submission(label, since, _metadata(file)), self.sleep)
+        job, doubtful = await create_once(self.batches, submission, self.sleep)
         # If an earlier batch appears after all, the look-up adopts it and cancels the later one.
-        return (doubtful and await self._find_later(label, since)) or job
+        return (doubtful and await self._find_later(submission)) or job
 
-    async def _find_later(self, label: str, since: datetime) -> BatchJob | None:
+    async def _find_later(self, submission: Submission) -> BatchJob | None:
         await self.sleep(LIST_LAG)
-        return await self.batches.find(label, since)
+        return (await self.batches.find(submission)).job
 
     async def _wait(self, job: BatchJob) -> BatchJob:
         pause = FIRST_PAUSE

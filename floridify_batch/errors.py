@@ -9,6 +9,7 @@
     4          ServiceError           the service: unreachable, or an unusable reply
     4          ServiceRefused         the service refuses the account: key, quota, billing
     4          ServiceUncertain       the service may or may not have carried out a request
+    4          ServiceBusy            the service did not accept a call, for now
     4          UnknownBatch           the service does not know the batch
     5          DatabaseError          the database: unreachable, or a write was refused
     6          (none)                 the cost limit was reached; words remain
@@ -62,6 +63,10 @@ class ServiceUncertain(ServiceError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ServiceBusy(ServiceUncertain):
+    """The service did not accept a call, for now: a rate limit, or no connection. Nothing was done."""
 
 
 class UnknownBatch(ServiceError):

@@ -4,7 +4,6 @@ The service's connector, its batches, uploads, downloads and look-ups, the datab
 policies from here, so that a change of policy is a change of this module alone.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from math import inf
@@ -36,7 +35,8 @@ def is_transient(status: int | None) -> bool:
 class Backoff:
     """An exponential backoff: pauses in seconds, doubled from `first` up to `longest`.
 
-    It ends after `attempts`, or after `patience` seconds. `jitter` draws each pause at random below its value.
+    It ends after `attempts`, or after `patience` seconds. `jitter` draws each pause at random below its value. A pause
+    that the service asks for takes its place, up to `longest_asked`.
     """
 
     first: float
@@ -44,6 +44,7 @@ class Backoff:
     attempts: float = inf
     patience: float = inf
     jitter: bool = False
+    longest_asked: float = 600.0
 
     def pause(self, attempt: int) -> float:
         """Return the seconds to wait after an attempt, counted from 1."""
@@ -58,7 +59,7 @@ class Backoff:
         return replace(self, attempts=inf)
 
 
-REQUEST = Backoff(0.5, attempts=7, jitter=True)
+REQUEST = Backoff(0.5, attempts=7, jitter=True, longest_asked=60.0)
 """One immediate request."""
 
 QUERY = Backoff(1.0, jitter=True)
@@ -83,17 +84,31 @@ LONGEST_THROTTLE = 60.0
 """Longest pause, in seconds, that a rate limit imposes on immediate requests, whatever its headers state."""
 
 
+LOOKUP_SECONDS = 60.0
+"""Default seconds for which a batch is searched before it counts as absent."""
+
+_LOOKS = (0.0, 1 / 30, 1 / 10, 1 / 4, 1 / 2, 1.0)
+"""When the looks of a search take place, as shares of its length."""
+
+
+def lookup_pauses(seconds: float) -> tuple[float, ...]:
+    """Return the pause before each of the six looks after which a batch counts as absent."""
+    return tuple((then - before) * seconds for before, then in zip((0.0, *_LOOKS), _LOOKS, strict=False))
+
+
 async def retrying[T](
     call: Callable[[], Awaitable[T]],
     backoff: Backoff,
     transient: type[Exception],
     notify: Notify = ignore,
-    sleep: Sleep = asyncio.sleep,
+    sleep: Sleep | None = None,
 ) -> T:
     """Call, and retry transient errors by a backoff; raise the last error when it ends.
 
     `notify` gets each error that is retried. An error's `retry_after` takes the place of the pause.
     """
+    import asyncio  # not at the top: failures read this module, and asyncio takes long to import
+
     from tenacity import AsyncRetrying, retry_if_exception_type
 
     def report(state: "RetryCallState") -> None:
@@ -105,7 +120,7 @@ async def retrying[T](
         stop=lambda state: _is_over(backoff, state),
         before_sleep=report,
         reraise=True,
-        sleep=sleep,
+        sleep=sleep or asyncio.sleep,
     )
     return await retries(_awaited, call)
 
@@ -123,7 +138,7 @@ def _pause(backoff: Backoff, state: "RetryCallState") -> float:
 
     asked: float | None = getattr(_error(state), "retry_after", None)
     if asked is not None:
-        return min(asked, backoff.longest)
+        return min(asked, backoff.longest_asked)
     if backoff.jitter:
         return float(wait_random_exponential(multiplier=backoff.first, max=backoff.longest)(state))
     return backoff.pause(state.attempt_number)

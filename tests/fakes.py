@@ -22,9 +22,9 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.removal import BONDS, candidates, generated, keeping, replaced_by, unreferred
-from floridify_batch.errors import ServiceUncertain, UnknownBatch
+from floridify_batch.errors import ServiceBusy, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.plan import Brief, brief
-from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities
+from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities, Found as FoundBatch, Submission
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import Event, Totals
 from floridify_batch.run.ledger import Ledger
@@ -184,8 +184,8 @@ class Service:
     So many batches as `crowd` says find it full of somebody else's.
 
     `ends` are taken one per batch, `creations` one per creation: "lost" makes no batch and "silent" makes one, both
-    without an answer, and "late" makes one that the list does not show at the first three looks. So many uploads as
-    `lost_uploads` says come to nothing.
+    without an answer, "busy" refuses for 7 seconds, and "late" makes one that the list does not show at the first six
+    looks. So many uploads as `lost_uploads` says come to nothing.
     """
 
     capabilities = Capabilities(BATCH_DISCOUNT)
@@ -216,20 +216,22 @@ class Service:
         """How many requests each batch holds."""
         return [len(held.ids) for held in self.batches.values()]
 
-    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+    async def find(self, submission: Submission, *, keep: str | None = None) -> FoundBatch:
         """The batch of a label that is to be kept, or the first one that the list shows; the others are cancelled."""
-        assert since <= self.clock.now
-        found = []
+        found: list[Any] = []
         for held in self.batches.values():
-            if held.job.label == label:
+            if held.job.label == submission.label:
                 held.hidden -= 1
                 if held.hidden < 0:
                     found.append(held)
         found.sort(key=lambda held: held.job.id != keep)
-        for held in found[1:]:
+        kept = keep or (found[0].job.id if found else None)
+        duplicates = [held for held in found if held.job.id != kept]
+        for held in duplicates:
             if not held.job.terminal:
                 await self.cancel(held.job.id)
-        return found[0].job if found else None
+        job = next((held.job for held in found if held.job.id == kept), None)
+        return FoundBatch(job, tuple(held.job for held in duplicates))
 
     async def others(self, _: str) -> bool:
         """Whether somebody else's batches are in the queue."""
@@ -246,16 +248,18 @@ class Service:
         self.crash.step()
         return identity
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+    async def create(self, submission: Submission) -> BatchJob:
         """Make a batch, or seem not to."""
         self.crash.step()
-        assert all(len(key) <= 64 and len(value) <= 512 for key, value in metadata.items())
+        assert all(len(key) <= 64 and len(value) <= 512 for key, value in submission.metadata.items())
         how = self.creations.popleft() if self.creations else "made"
         if how == "lost":
             raise ServiceUncertain("No answer.")
-        held = self._made(file_id, label)
+        if how == "busy":
+            raise ServiceBusy("Too many requests.", 7.0)
+        held = self._made(submission.file_id, submission.label)
         if how in ("silent", "late"):
-            held.hidden = 3 if how == "late" else 0
+            held.hidden = 6 if how == "late" else 0
             raise ServiceUncertain("No answer.")
         self.crash.step()
         return held.job
@@ -584,6 +588,7 @@ class Scenario:
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
+        self.service.clock.now += timedelta(seconds=seconds)
         assert len(self.sleeps) < 2_000, "the driver goes round in circles"
 
 

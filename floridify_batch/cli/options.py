@@ -164,6 +164,15 @@ PatienceOption = Annotated[
     float | None,
     _advanced(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="How long to wait for MongoDB (600)."),
 ]
+LookupOption = Annotated[
+    float | None,
+    _advanced(
+        min=0.0,
+        envvar=_env("LOOKUP_SECONDS"),
+        metavar="SECONDS",
+        help="How long to look for a batch whose creation is in doubt (60).",
+    ),
+]
 ConcurrencyOption = Annotated[
     int | None, _advanced(min=1, max=1000, envvar=_env("CONCURRENCY"), metavar="N", help="Requests in flight (32).")
 ]

@@ -150,7 +150,7 @@ class Recovery:
         """List, ask, store; with `--wait`, follow the batches in progress."""
         from floridify_batch.display.console import say
 
-        found = await self._archive.kept(utc_now() - LOOK_BACK, self._search.run)
+        found = await self._archive.kept(self._search.run, LOOK_BACK)
         if not found:
             of_run = f"of run {self._search.run} " if self._search.run else ""
             say(f"The service has no batch {of_run}from the last {LOOK_BACK.days} days.")

@@ -11,6 +11,7 @@ from floridify_batch.cli.options import (
     ClusterOption,
     ConcurrencyOption,
     ConfigOption,
+    LookupOption,
     MaxBatchesOption,
     MaxCostOption,
     MongoOption,
@@ -36,6 +37,7 @@ class RunOptions:
     price: PriceOption = None
     poll_interval: PollOption = None
     patience: PatienceOption = None
+    lookup_seconds: LookupOption = None
     concurrency: ConcurrencyOption = None
     workers: WorkersOption = None
     cluster: ClusterOption = None
@@ -46,7 +48,7 @@ class RunOptions:
 
     def execution_settings(self) -> dict[str, Any]:
         """The settings of limits and concurrency that were given, by their names in `RunSettings`."""
-        names = ("max_batches", "max_queued_tokens", "patience", "concurrency", "workers", "cluster")
+        names = ("max_batches", "max_queued_tokens", "patience", "lookup_seconds", "concurrency", "workers", "cluster")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def cost_settings(self) -> dict[str, Any]:

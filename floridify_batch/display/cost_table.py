@@ -11,7 +11,7 @@ from floridify_batch.costs.price import unknown_price
 from floridify_batch.costs.usage import Usage
 from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain, shorten
 from floridify_batch.formatting import count, counted, dollars
-from floridify_batch.run.bill import BatchCost, ComponentCost, Costs
+from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, DuplicateCost
 
 _ID_CELLS = 26
 """Width of a truncated batch id."""
@@ -29,6 +29,7 @@ def costs_panel(costs: Costs, width: int, most: int | None = None) -> Renderable
         parts += [Text(), _components(costs.components, wide=wide)]
     if costs.batches:
         parts += [Text(), *_batches(costs.batches, wide=wide, most=most)]
+    parts += map(_duplicate, costs.duplicates)
     if costs.cost is None:
         parts += [Text(), Text(_why_unknown(costs))]
     mode = "immediate" if costs.immediate else "batch"
@@ -131,3 +132,8 @@ def _batches(rows: Sequence[BatchCost], *, wide: bool, most: int | None) -> Iter
                 f"Batch {row.chunk}: the service reports {count(row.billed.input)} input and "
                 f"{count(row.billed.output)} output tokens, which differ from the sum over its answers."
             )
+
+
+def _duplicate(row: DuplicateCost) -> Text:
+    """A duplicate of a batch, which the service may bill."""
+    return Text(f"Batch {row.chunk}: {plain(row.batch_id)} is a duplicate ({row.status}); cost {dollars(row.cost)}.")

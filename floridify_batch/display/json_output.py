@@ -16,7 +16,7 @@ from floridify_batch.display.log_output import write_line
 from floridify_batch.display.view import RunView
 from floridify_batch.formatting import exact
 from floridify_batch.pipeline.estimate import Estimated
-from floridify_batch.run.bill import BatchCost, ComponentCost, Costs
+from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, DuplicateCost
 from floridify_batch.run.event import Event
 from floridify_batch.timing import Clock
 
@@ -115,11 +115,23 @@ def costs_object(costs: Costs) -> dict[str, Any]:
         "estimate": json_value(costs.estimate.model_dump()) if costs.estimate else None,
         "components": {each.component: _component_cost(each) for each in costs.components},
         "batches": [_batch_cost(each) for each in costs.batches],
+        "duplicates": [_duplicate_cost(each) for each in costs.duplicates],
     }
 
 
 def _component_cost(each: ComponentCost) -> dict[str, Any]:
     return {name: value for name, value in object_of(each).items() if name != "component"}
+
+
+def _duplicate_cost(each: DuplicateCost) -> dict[str, Any]:
+    usage = None if each.usage is None else json_value(each.usage)
+    return {
+        "chunk": each.chunk,
+        "batch_id": each.batch_id,
+        "status": each.status,
+        "usage": usage,
+        "cost": json_value(each.cost),
+    }
 
 
 def _batch_cost(each: BatchCost) -> dict[str, Any]:

@@ -1,35 +1,82 @@
 """Cache of the service's list of batches, which has pages, newest first, and no filter by label.
 
-A run searches for a label before each submission, and may have sent thousands of batches before. So what was listed
+A run searches for a batch before each submission, and may have sent thousands of batches before. So what was listed
 once is cached, and later searches read only what is newer, and an hour before it: a batch may appear in the list after
-younger ones.
+younger ones. All times are the service's; this machine's clock is never compared with them.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from floridify_batch.providers.batch_object import Page
+from floridify_batch.providers.interface import BatchJob, Submission
 
 LAG = timedelta(hours=1)
 """How much later than a younger one a batch may appear in the list."""
 
+type FetchPage = Callable[[str | None], Awaitable[Page]]
+"""Callback: fetch the page after the batch with an id, or the first page."""
+
 
 class Listed(NamedTuple):
-    """A batch in the list, as far as the search for a label needs it."""
+    """A batch in the list, as far as the search needs it."""
 
     id: str
     label: str | None
+    file_id: str
     created_at: datetime
 
+    @classmethod
+    def of(cls, job: BatchJob) -> "Listed":
+        """Return the part of a batch that the search needs."""
+        return cls(job.id, job.label, job.input_file_id, job.created_at)
 
-class Page(NamedTuple):
-    """A page of the list, and whether more follow."""
+    def is_of(self, submission: Submission) -> bool:
+        """Whether this is a batch of a submission: it has its label, or none and its input file."""
+        if self.label is not None:
+            return self.label == submission.label
+        return self.file_id != "" and self.file_id == submission.file_id and self.id not in submission.former
 
-    batches: Sequence[Listed]
-    has_more: bool
+
+async def read_pages(fetch: FetchPage, after: str | None = None) -> AsyncIterator[Page]:
+    """Read the list page by page; it ends with the last page, or with one that brings nothing new."""
+    seen: set[str] = set()
+    while True:
+        page = await fetch(after)
+        new = [each for each in page.batches if each.id not in seen]
+        seen.update(each.id for each in new)
+        yield page._replace(batches=new)
+        if not page.has_more or not new:  # nothing new: a service that ignores `after`
+            return
+        after = page.batches[-1].id
 
 
-type FetchPage = Callable[[str | None], Awaitable[Page]]
-"""Callback: fetch the page after the batch with an id, or the first page."""
+async def read_back(fetch: FetchPage, look_back: timedelta) -> list[BatchJob]:
+    """Return the batches of a period that ends with the service's present, newest first."""
+    found: list[BatchJob] = []
+    since: datetime | None = None
+    async for page in read_pages(fetch):
+        since = since or _present(page, look_back)
+        found += [each for each in page.batches if since is None or each.created_at >= since]
+        if _is_older(page, since):
+            break
+    return found
+
+
+def _present(page: Page, look_back: timedelta) -> datetime | None:
+    """Return the beginning of the period, by the service's clock or by its newest batch."""
+    newest = max((each.created_at for each in page.batches), default=None)
+    known = [each for each in (page.now, newest) if each is not None]
+    return max(known) - look_back if known else None
+
+
+def _is_older(page: Page, since: datetime | None) -> bool:
+    """Whether what follows a page is older than a time, in a list that begins with the newest."""
+    if since is None or not page.batches:
+        return False
+    first, last = page.batches[0].created_at, page.batches[-1].created_at
+    return last <= first and last < since
 
 
 class Listing:
@@ -38,33 +85,47 @@ class Listing:
     def __init__(self, fetch: FetchPage) -> None:
         self._fetch = fetch
         self._known: dict[str, Listed] = {}
-        self._whole = False
+        self._reached: timedelta | None = None
+        self._since: datetime | None = None
 
-    async def labelled(self, label: str, since: datetime) -> list[Listed]:
-        """Return the batches with a label that were created after a time, newest first."""
-        newest = next(iter(self._known.values()), None)
-        fresh, whole = await self._read(None, newest.created_at - LAG if newest else since)
-        self._known = fresh | self._known
-        self._whole = self._whole or whole
-        await self._reach(since)
-        return [each for each in self._known.values() if each.label == label and each.created_at >= since]
+    async def matching(self, submission: Submission) -> list[Listed]:
+        """Return the batches of a submission, newest first."""
+        if self._reached is None or submission.look_back > self._reached:
+            await self._read_all(submission.look_back)
+        else:
+            await self._read_new()
+        since = self._since_of(submission.look_back)
+        matching = [each for each in self._known.values() if each.is_of(submission)]
+        return [each for each in matching if since is None or each.created_at >= since]
 
-    async def _reach(self, since: datetime) -> None:
-        """Read on after the cached part, unless that goes back far enough."""
-        oldest = next(reversed(self._known.values()), None)
-        if oldest and not self._whole and oldest.created_at >= since:
-            older, self._whole = await self._read(oldest.id, since)
-            self._known |= older
+    def _since_of(self, look_back: timedelta) -> datetime | None:
+        """Return the beginning of a period that is shorter than the cached one."""
+        if self._since is None or self._reached is None:
+            return None
+        return self._since + (self._reached - look_back)
 
-    async def _read(self, after: str | None, until: datetime) -> tuple[dict[str, Listed], bool]:
-        """Read the batches after one, back to a time or to the end of the list; and return whether it is the end."""
+    async def _read_all(self, look_back: timedelta) -> None:
+        """Fill the cache with the batches of a period."""
         found: dict[str, Listed] = {}
-        while True:
-            page = await self._fetch(after)
-            new = {each.id: each for each in page.batches if each.id not in found}
-            found |= new
-            if not page.has_more or not new:  # nothing new: a service that ignores `after`
-                return found, True
-            after = page.batches[-1].id
-            if page.batches[-1].created_at < until:
-                return found, False
+        since: datetime | None = None
+        async for page in read_pages(self._fetch):
+            since = since or _present(page, look_back)
+            found |= _listed(page)
+            if _is_older(page, since):
+                break
+        self._known, self._since, self._reached = found, since, look_back
+
+    async def _read_new(self) -> None:
+        """Add what is newer than the cache, and what may have appeared late."""
+        newest = max((each.created_at for each in self._known.values()), default=None)
+        until = newest - LAG if newest else None
+        found: dict[str, Listed] = {}
+        async for page in read_pages(self._fetch):
+            found |= _listed(page)
+            if _is_older(page, until):
+                break
+        self._known = found | self._known
+
+
+def _listed(page: Page) -> Mapping[str, Listed]:
+    return {each.id: Listed.of(each) for each in page.batches}

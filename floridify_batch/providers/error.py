@@ -7,8 +7,8 @@ fails on them somewhere; here they are a `ServiceUncertain`, so that the caller 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
-from floridify_batch.retry import ACCOUNT_CODES, is_transient
+from floridify_batch.errors import ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.retry import ACCOUNT_CODES, TOO_MANY_REQUESTS, is_transient
 
 if TYPE_CHECKING:
     from openai import APIError
@@ -48,10 +48,16 @@ def translated(error: "APIError") -> ServiceError:
     if isinstance(error, APIConnectionError):
         where = error.request.url.host
         cause = error.__cause__ or error
-        return ServiceUncertain(
-            f"The service at {where} cannot be reached ({cause}); check the address and the network."
-        )
+        sentence = f"The service at {where} cannot be reached ({cause}); check the address and the network."
+        return ServiceBusy(sentence) if _was_not_sent(cause) else ServiceUncertain(sentence)
     return ServiceUncertain(f"The service's reply could not be read: {error.message}")
+
+
+def _was_not_sent(cause: BaseException) -> bool:
+    """Whether a connection failed before a request could be sent."""
+    import httpx2
+
+    return isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError)
 
 
 def from_status(error: Any) -> ServiceError:
@@ -63,7 +69,8 @@ def from_status(error: Any) -> ServiceError:
         return UnknownBatch(f"The service does not know it: {message}")
     if is_transient(status):
         sentence = f"The service is temporarily unavailable (HTTP {status}): {message}"
-        return ServiceUncertain(sentence, retry_after(error))
+        kind = ServiceBusy if status == TOO_MANY_REQUESTS else ServiceUncertain
+        return kind(sentence, retry_after(error))
     return ServiceError(f"The service refused the request (HTTP {status}): {message}")
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file, replace_file, sync
-from floridify_batch.providers.interface import HTTP_OK, BatchJob, Capabilities, Reply
+from floridify_batch.providers.interface import HTTP_OK, BatchJob, Capabilities, Found, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.timing import Clock, utc_now
 
@@ -60,16 +60,15 @@ class ImmediateBatches:
 
     async def find(
         self,
-        label: str,
-        since: datetime,  # noqa: ARG002  a folder keeps one label
+        submission: Submission,
         *,
-        keep: str | None = None,  # noqa: ARG002
-    ) -> BatchJob | None:
+        keep: str | None = None,  # noqa: ARG002  a folder keeps one label
+    ) -> Found:
         """Return the batch with a label: the chunk's folder if it was begun with this label."""
         for path in self._run_folder.glob("*/immediate.json"):
-            if orjson.loads(path.read_bytes() or b"{}").get("label") == label:
-                return self._begun(path.parent).job
-        return None
+            if orjson.loads(path.read_bytes() or b"{}").get("label") == submission.label:
+                return Found(self._begun(path.parent).job)
+        return Found(None)
 
     async def others(self, _: str) -> bool:
         """There is no queue to share."""
@@ -79,10 +78,10 @@ class ImmediateBatches:
         """Upload nothing: the name of the file's folder is its id."""
         return requests.parent.name
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
+    async def create(self, submission: Submission) -> BatchJob:
         """Start answering a file of requests."""
-        folder = self._run_folder / file_id
-        intent = orjson.dumps({"label": label, "created_at": int(self._clock().timestamp())})
+        folder = self._run_folder / submission.file_id
+        intent = orjson.dumps({"label": submission.label, "created_at": int(self._clock().timestamp())})
         replace_file(folder / "immediate.json", intent)
         return self._begun(folder).job
 

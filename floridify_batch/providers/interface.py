@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -23,6 +23,9 @@ HTTP_OK = 200
 
 TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 """The final statuses of a batch."""
+
+ACTIVE = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
+"""The other statuses of a batch."""
 
 
 class Connector(Protocol):
@@ -99,6 +102,11 @@ class BatchJob:
         return self.status in TERMINAL
 
     @property
+    def known(self) -> bool:
+        """Whether the status is one of those that the Batch API documents."""
+        return self.terminal or self.status in ACTIVE
+
+    @property
     def run(self) -> str:
         """The run that the metadata name; empty where they name none."""
         return self.metadata.get("run", "")
@@ -109,6 +117,32 @@ class BatchJob:
         return bool(self.output_file_id or self.error_file_id)
 
 
+LOOK_BACK = timedelta(days=35)
+"""Period in which batches are searched for: answers are kept for 30 days after the end of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Identity of a batch before its creation, by which it is found again.
+
+    A batch of a submission has its label or, where the service keeps no labels, its input file, which may have been
+    used by `former` batches. It was created within `look_back` before the service's present.
+    """
+
+    label: str
+    file_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    former: frozenset[str] = frozenset()
+    look_back: timedelta = LOOK_BACK
+
+
+class Found(NamedTuple):
+    """The batch of a submission, if any, and its duplicates, which are cancelled unless they have ended."""
+
+    job: BatchJob | None
+    duplicates: tuple[BatchJob, ...] = ()
+
+
 class Batches(Protocol):
     """A service that answers files of requests."""
 
@@ -117,10 +151,10 @@ class Batches(Protocol):
         """Limits and features of the service."""
         ...
 
-    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
-        """Return the batch with a label that was created after a time; None if the service lists none.
+    async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
+        """Search the service's list for the batch of a submission.
 
-        Of several, the batch `keep` is kept, or the first; the others are cancelled.
+        Of several, the batch `keep` is kept, or the first; the others are duplicates, and are cancelled.
         """
         ...
 
@@ -132,8 +166,8 @@ class Batches(Protocol):
         """Upload a file of requests; return its id at the service."""
         ...
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
-        """Create a batch. Raises `ServiceUncertain` if it is unknown whether the batch was created."""
+    async def create(self, submission: Submission) -> BatchJob:
+        """Create a batch. Raises `ServiceBusy` if none was created, `ServiceUncertain` if that is unknown."""
         ...
 
     async def retrieve(self, batch_id: str) -> BatchJob:

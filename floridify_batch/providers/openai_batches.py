@@ -5,41 +5,39 @@ batch that is billed. The caller searches for the label first, and adopts the ba
 """
 
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate
+from typing import Any, Concatenate
 
 from floridify_batch.components.request import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT
-from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing
-from floridify_batch.providers.batch_list import Listed, Listing, Page
+from floridify_batch.providers.batch_list import Listed, Listing, read_back
+from floridify_batch.providers.batch_object import LABEL, Page, job_of, parsed_object, parsed_page
 from floridify_batch.providers.error import Unreadable, identity_of, translating
 from floridify_batch.providers.interface import (
-    BatchError,
+    LOOK_BACK,
+    Batches,
     BatchJob,
     Capabilities,
+    Found,
+    Submission,
     TransferProgress,
     ignore_transfer,
 )
 from floridify_batch.providers.openai_connector import new_client
 from floridify_batch.providers.transfer import LIBRARY
 from floridify_batch.retry import QUERY, retrying
-from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore, utc_now
-
-if TYPE_CHECKING:
-    from openai.types import Batch
+from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(
     discount=BATCH_DISCOUNT, max_requests=50_000, max_bytes=200_000_000, retention=timedelta(days=30)
 )
 
-_LABEL = "label"
 _PAGE = 100
-_CLOCK_SLACK = timedelta(hours=1)
+_ENDING = ("cancelling", "finalizing")
 _LONGEST_LIFE = timedelta(days=2)
 _CONNECTIONS = 8
 _DOWNLOAD_BLOCK = 1 << 16
@@ -95,75 +93,53 @@ class OpenAIBatches:
     async def check(self) -> None:
         """Check the connection once. Raises `ServiceRefused` for a bad key, `ServiceError` without a usable reply."""
         try:
-            page = await translating(partial(self._client.batches.list, limit=1))
-            listed = page.data
-        except (UnknownBatch, Unreadable, AttributeError):  # a web page, or another kind of service
-            listed = None
-        if not isinstance(listed, list):
+            reply = await translating(partial(self._client.batches.with_raw_response.list, limit=1))
+            parsed_page(reply.content, 1, reply.headers)
+        except (UnknownBatch, Unreadable):  # a web page, or another kind of service
             raise ServiceError(
                 f"The server at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
                 "which usually ends in /v1."
-            )
+            ) from None
 
     # ── the list of batches ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
-        """Return the batch with a label; cancel others with the same label, which nobody will collect."""
-        listed = await self._listing.labelled(label, since - _CLOCK_SLACK)
-        found = [await self._standing(each) for each in listed]
-        found.reverse()  # the list begins with the newest; of batches of the same second, the last one is the oldest
-        found.sort(key=lambda job: (job.id != keep, job.created_at))
-        wanted = keep or (found[0].id if found else None)  # the one that is kept may not be in the list yet
-        for job in found:
-            with suppress(UnknownBatch):
-                if job.id != wanted and not job.terminal:
-                    await self.cancel(job.id)
-        return next(iter(found), None)
+    async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
+        """Search for the batch of a submission, and cancel its duplicates, which nobody will collect."""
+        jobs = [await self._standing(each) for each in await self._listing.matching(submission)]
+        jobs.reverse()  # the list begins with the newest; of batches of the same second, the last one is the oldest
+        jobs.sort(key=lambda job: (job.id != keep, job.status == "failed", job.created_at))
+        kept = keep or (jobs[0].id if jobs else None)  # the one that is kept may not be in the list yet
+        duplicates = [await _cancelled(self, job) for job in jobs if job.id != kept]
+        return Found(next((job for job in jobs if job.id == kept), None), tuple(duplicates))
 
     async def _standing(self, listed: Listed) -> BatchJob:
         """Return the state of a listed batch. One that the service then denies was created all the same."""
         try:
             return await self.retrieve(listed.id)
         except UnknownBatch:
-            return BatchJob(listed.id, "in_progress", listed.label, listed.created_at)
+            return BatchJob(listed.id, "in_progress", listed.label, listed.created_at, input_file_id=listed.file_id)
 
     @_retried
     async def _page(self, after: str | None) -> Page:
         from openai import omit
 
-        page = await self._client.batches.list(limit=_PAGE, after=after or omit)
-        jobs = [job_of(batch) for batch in page.data]
-        return Page([Listed(job.id, job.label, job.created_at) for job in jobs], bool(page.has_more))
+        reply = await self._client.batches.with_raw_response.list(limit=_PAGE, after=after or omit)
+        return parsed_page(reply.content, _PAGE, reply.headers)
 
-    @_retried
     async def others(self, run: str) -> bool:
         """Whether batches of other runs or clients are unfinished and occupy the account's queue."""
-        since = utc_now() - _LONGEST_LIFE
-        async for batch in self._client.batches.list(limit=_PAGE):
-            job = job_of(batch)
-            if not job.terminal and not (job.label or "").startswith(f"{run}/"):
-                return True
-            if job.created_at < since:
-                break
-        return False
+        return any(
+            not job.terminal and not (job.label or "").startswith(f"{run}/")
+            for job in await read_back(self._page, _LONGEST_LIFE)
+        )
 
-    async def kept(self, since: datetime, run: str | None = None) -> list[BatchJob]:
-        """Return the batches of all runs, or of one, that were created after a time, oldest first.
+    async def kept(self, run: str | None = None, look_back: timedelta = LOOK_BACK) -> list[BatchJob]:
+        """Return the batches of all runs, or of one, that were created in a period, oldest first.
 
         A batch names its run in its metadata, and its input file lists what is expected: what was paid for does not
         depend on a checkpoint. Raises `ServiceError`.
         """
-        return [job for job in reversed(await self._created_since(since)) if _is_of_a_run(job, run)]
-
-    @_retried
-    async def _created_since(self, since: datetime) -> list[BatchJob]:
-        found: list[BatchJob] = []
-        async for batch in self._client.batches.list(limit=_PAGE):
-            job = job_of(batch)
-            if job.created_at < since:
-                break
-            found.append(job)
-        return found
+        return [job for job in reversed(await read_back(self._page, look_back)) if _is_of_a_run(job, run)]
 
     # ── one batch ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -174,17 +150,21 @@ class OpenAIBatches:
             return identity_of(await self._client.files.create(file=content, purpose="batch"))
 
     @_once
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
-        """Create a batch. Raises `ServiceUncertain` if it is unknown whether the batch was created."""
-        batch = await self._client.batches.create(
-            input_file_id=file_id, endpoint=ENDPOINT, completion_window="24h", metadata={_LABEL: label, **metadata}
+    async def create(self, submission: Submission) -> BatchJob:
+        """Create a batch. Raises `ServiceBusy` if none was created, `ServiceUncertain` if that is unknown."""
+        reply = await self._client.batches.with_raw_response.create(
+            input_file_id=submission.file_id,
+            endpoint=ENDPOINT,
+            completion_window="24h",
+            metadata={LABEL: submission.label, **submission.metadata},
         )
-        return job_of(batch)
+        return job_of(parsed_object(reply.content))
 
     @_retried
     async def retrieve(self, batch_id: str) -> BatchJob:
         """Return the state of a batch. Raises `UnknownBatch`."""
-        return job_of(await self._client.batches.retrieve(batch_id))
+        reply = await self._client.batches.with_raw_response.retrieve(batch_id)
+        return job_of(parsed_object(reply.content))
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
@@ -212,16 +192,30 @@ class OpenAIBatches:
     @_retried
     async def cancel(self, batch_id: str) -> BatchJob:
         """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`."""
-        from openai import ConflictError
+        from openai import BadRequestError, ConflictError
 
         try:
-            return job_of(await self._client.batches.cancel(batch_id))
-        except ConflictError:  # it has ended in the meantime
-            return job_of(await self._client.batches.retrieve(batch_id))
+            reply = await self._client.batches.with_raw_response.cancel(batch_id)
+        except (BadRequestError, ConflictError):  # it may have ended in the meantime
+            job = job_of(parsed_object((await self._client.batches.with_raw_response.retrieve(batch_id)).content))
+            if job.terminal or job.status in _ENDING:
+                return job
+            raise
+        return job_of(parsed_object(reply.content))
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.close()
+
+
+async def _cancelled(batches: Batches, job: BatchJob) -> BatchJob:
+    """Cancel a duplicate unless it has ended or is being cancelled."""
+    if job.terminal or job.status == "cancelling":
+        return job
+    try:
+        return await batches.cancel(job.id)
+    except UnknownBatch:
+        return job
 
 
 def _is_of_a_run(job: BatchJob, run: str | None) -> bool:
@@ -234,44 +228,3 @@ def _size(headers: Mapping[str, str]) -> int:
     """Return the length of a body; 0 if the service does not state it, or compresses the body."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() and "content-encoding" not in headers else 0
-
-
-def job_of(batch: "Batch") -> BatchJob:
-    """Return the service's batch object as a `BatchJob`. Raises `Unreadable` for another object."""
-    counts = batch.request_counts
-    ended = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at
-    errors = (batch.errors.data or []) if batch.errors else []
-    metadata = batch.metadata or {}
-    return BatchJob(
-        id=identity_of(batch),
-        status=batch.status,
-        label=metadata.get(_LABEL),
-        created_at=_time(batch.created_at),
-        expires_at=_time(batch.expires_at) if batch.expires_at else None,
-        completed_at=_time(ended) if ended else None,
-        total=counts.total if counts else 0,
-        done=counts.completed if counts else 0,
-        failed=counts.failed if counts else 0,
-        output_file_id=batch.output_file_id,
-        error_file_id=batch.error_file_id,
-        errors=tuple(BatchError(each.code or "", each.message or "", each.line) for each in errors),
-        usage=_usage(batch.usage),
-        model=batch.model,
-        input_file_id=batch.input_file_id,
-        metadata=metadata,
-    )
-
-
-def _usage(usage: Any) -> Usage | None:
-    if usage is None:
-        return None
-    return Usage(
-        usage.input_tokens,
-        usage.input_tokens_details.cached_tokens,
-        usage.output_tokens,
-        usage.output_tokens_details.reasoning_tokens,
-    )
-
-
-def _time(epoch: int) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)

@@ -1,8 +1,7 @@
 """Idempotent transfer of a batch: upload, creation and download happen once and completely.
 
-*Creation.* Whenever it is uncertain whether a batch was created, the service's list is searched for its label: at once,
-after the usual lag of the list, and after a longer pause. Only then is it created again, under the same label, so that
-a duplicate that appears later is recognised and cancelled.
+*Creation.* After an ambiguous reply the service's list is searched for the batch, six times over a minute. Only then is
+it created again, under the same label, so that a duplicate that appears later is recognised and cancelled.
 
 *Download.* Answer files decide what is bought again, and a download may be a gateway's page or end half way, without
 any error. A file is *foreign* if none of its lines can be an answer; the files are *short* if they have fewer lines
@@ -10,9 +9,7 @@ than the service counts, or end within a line. A foreign file is never accepted.
 downloads in a row are the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from functools import partial
 from itertools import count
@@ -21,9 +18,9 @@ from pathlib import Path
 import orjson
 
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
-from floridify_batch.providers.interface import BatchError, Batches, BatchJob
-from floridify_batch.retry import ACCOUNT_CODES, DOWNLOAD, LIST_LAG, SUBMISSION, Backoff, retrying
+from floridify_batch.errors import ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain
+from floridify_batch.providers.interface import BatchError, Batches, BatchJob, Found, Submission
+from floridify_batch.retry import ACCOUNT_CODES, DOWNLOAD, LOOKUP_SECONDS, SUBMISSION, Backoff, lookup_pauses, retrying
 from floridify_batch.timing import Notify, Sleep, ignore
 
 LIBRARY = "library"
@@ -38,22 +35,16 @@ _ERRORS_SHOWN = 5
 # ── upload and creation ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """Identity of a batch: its label, its metadata, and the time before which it cannot have been created."""
-
-    label: str
-    since: datetime
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-async def look_twice(batches: Batches, submission: Submission, sleep: Sleep) -> BatchJob | None:
-    """Return the batch of a submission if the list shows it now or after its usual lag."""
-    job = await batches.find(submission.label, submission.since)
-    if job is None:
-        await sleep(LIST_LAG)
-        job = await batches.find(submission.label, submission.since)
-    return job
+async def look_up(batches: Batches, submission: Submission, sleep: Sleep, seconds: float = LOOKUP_SECONDS) -> Found:
+    """Search for the batch of a submission until it is found, or counts as absent."""
+    found = Found(None)
+    for pause in lookup_pauses(seconds):
+        if pause:
+            await sleep(pause)
+        found = await batches.find(submission)
+        if found.job is not None:
+            break
+    return found
 
 
 async def upload(
@@ -68,30 +59,29 @@ async def upload(
 
 
 async def create_once(
-    batches: Batches,
-    file_id: str,
-    submission: Submission,
-    sleep: Sleep,
-    notify: Notify = ignore,
-    backoff: Backoff = SUBMISSION,
+    batches: Batches, submission: Submission, sleep: Sleep, notify: Notify = ignore, backoff: Backoff = SUBMISSION
 ) -> tuple[BatchJob, bool]:
     """Create the batch of a submission unless it exists; also return whether a duplicate may still appear.
 
     Raises `ServiceUncertain` if it is unknown after the last attempt whether there is a batch.
     """
+    in_doubt = False
     for attempt in count(1):
         try:
-            return await batches.create(file_id, submission.label, submission.metadata), attempt > 1
-        except ServiceUncertain as error:
-            notify(f"{error} Checking whether the batch was created.")
-            job = await look_twice(batches, submission, sleep)
-            if job is None and attempt < backoff.attempts:
-                await sleep(backoff.pause(attempt))
-                job = await batches.find(submission.label, submission.since)
-            if job is not None:
-                return job, attempt > 1
+            return await batches.create(submission), in_doubt
+        except ServiceBusy as error:
             if attempt >= backoff.attempts:
                 raise
+            notify(f"{error} Retrying.")
+            await sleep(backoff.pause(attempt) if error.retry_after is None else error.retry_after)
+        except ServiceUncertain as error:
+            notify(f"{error} Checking whether the batch was created.")
+            found = await look_up(batches, submission, sleep)
+            if found.job is not None:
+                return found.job, in_doubt
+            if attempt >= backoff.attempts:
+                raise
+            in_doubt = True
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

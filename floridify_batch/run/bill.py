@@ -43,6 +43,17 @@ class BatchCost:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateCost:
+    """The usage and cost of a duplicate of a chunk's batch, as far as the service states them; None where unknown."""
+
+    chunk: int
+    batch_id: str
+    status: str
+    usage: Usage | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """A run's bill, in US dollars; None for what nobody knows.
 
@@ -64,6 +75,7 @@ class Costs:
     estimate: Forecast | None
     max_cost: Decimal | None
     unmetered: int = 0
+    duplicates: tuple[DuplicateCost, ...] = ()
 
     @property
     def own(self) -> Decimal | None:
@@ -93,6 +105,10 @@ def costs_of(ledger: Ledger) -> Costs:
         estimate=ledger.estimate,
         max_cost=settings.max_cost,
         unmetered=sum(record.unmetered for record in ledger.chunks),
+        duplicates=tuple(
+            DuplicateCost(record.number, each.batch_id, each.status, each.usage, each.cost)
+            for record, each in ledger.duplicates()
+        ),
     )
 
 

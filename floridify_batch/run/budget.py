@@ -113,7 +113,8 @@ def expected_in_flight(ledger: Ledger) -> Decimal | None:
 
 def _committed(ledger: Ledger, rate: Rates) -> Decimal:
     stretch = stretched(ledger)
-    return sum((_cost(each, rate, stretch) for each in ledger.in_state(*COMMITTED)), Decimal(0))
+    in_flight = [*ledger.in_state(*COMMITTED), *(record for record, each in ledger.duplicates() if each.cost is None)]
+    return sum((_cost(each, rate, stretch) for each in in_flight), Decimal(0))
 
 
 def required_rate(settings: RunSettings) -> Rates:

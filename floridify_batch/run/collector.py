@@ -277,7 +277,14 @@ def split(run: Run, record: ChunkRecord) -> ChunkRecord:
 
 def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
     """A chunk of which nothing was answered: it goes up again, under another label, from the file that is there."""
-    return run.move(record, ChunkState.PLANNED, submission=record.submission + 1, batch_id=None, created_at=None)
+    return run.move(
+        record,
+        ChunkState.PLANNED,
+        submission=record.submission + 1,
+        batch_id=None,
+        created_at=None,
+        former_batches=(*record.former_batches, *filter(None, [record.batch_id])),
+    )
 
 
 def _keep_attempts(folder: ChunkFolder) -> None:

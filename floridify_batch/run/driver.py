@@ -18,7 +18,7 @@ from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
-from floridify_batch.run.submission import adopt, look_again, submit
+from floridify_batch.run.submission import Submitter, look_for_duplicates, submission_of
 
 GRACE = 10.0
 """Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
@@ -44,6 +44,7 @@ class Driver:
 
     def __init__(self, run: Run, *, grace: float = GRACE) -> None:
         self._run = run
+        self._submitter = Submitter(run)
         self._grace = grace
         settings = run.ledger.run.settings
         # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
@@ -122,7 +123,7 @@ class Driver:
         self._winding_up = True
         await self._store_answered(feeder)
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
-            await self._unless_stopped(adopt(self._run, record))
+            await self._unless_stopped(self._submitter.adopt(record))
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             await self._unless_stopped(self._cancel(record))
         await self._poll(feeder)
@@ -153,8 +154,10 @@ class Driver:
         """Submit chunk after chunk while there is room in flight and something to ask."""
         run = self._run
         while not self._stop.is_set():
-            begun = next(run.ledger.in_state(ChunkState.SUBMITTING), None)
-            if begun is None and (self._queue_is_full or run.in_flight() >= self._max_batches):
+            begun = self._submitter.due()
+            if begun is None and (
+                self._queue_is_full or run.in_flight() + self._submitter.waiting >= self._max_batches
+            ):
                 return
             record = begun or await self._next(feeder)
             if record is None:
@@ -163,7 +166,7 @@ class Driver:
 
     async def _submit(self, record: ChunkRecord) -> None:
         """Submit a chunk, however long the service is out; a driver that is stopped leaves it as it is on the disk."""
-        await self._unless_stopped(submit(self._run, record), self._grace)
+        await self._unless_stopped(self._submitter.submit(record), self._grace)
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
         """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""
@@ -194,8 +197,7 @@ class Driver:
         if record.words == 1 or not (too_long or dear):
             return False
         # Whoever restored an older checkpoint may have sent this chunk before.
-        label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
-        return await run.batches.find(label, run.started) is None
+        return (await run.batches.find(submission_of(run, record))).job is None
 
     def _tell_of_wall(self) -> None:
         sentence = limit_reached(self._run.ledger)
@@ -224,7 +226,7 @@ class Driver:
                 return
             self._run.observer.notify(polled(record, job))
             if record.creation_in_doubt:
-                await self._unless_stopped(look_again(self._run, record))
+                await self._unless_stopped(look_for_duplicates(self._run, record))
             if job.terminal:
                 await self._take_in(feeder, record, job)
                 # Not only after the round: many batches may end together, and each takes a while to store.
@@ -250,7 +252,8 @@ class Driver:
 
     async def _pause(self) -> None:
         """Let the poll interval pass, or less if told to stop."""
-        await self._unless_stopped(self._run.sleep(self._run.ledger.run.settings.poll_interval))
+        interval, due = self._run.ledger.run.settings.poll_interval, self._submitter.next_due()
+        await self._unless_stopped(self._run.sleep(interval if due is None else min(interval, due)))
 
     async def _unless_stopped[T](self, deed: Awaitable[T], grace: float = 0.0) -> T | None:
         """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped.

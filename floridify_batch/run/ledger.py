@@ -78,6 +78,21 @@ class IllegalMove(RuntimeError):
     """A transition that the state machine does not allow; nothing was changed."""
 
 
+class Duplicate(BaseModel):
+    """A batch with the same requests as a chunk's batch, created after an ambiguous reply; its answers are not used.
+
+    `usage` is what the service states for it, None where it states none; then its cost is unknown, too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    batch_id: str
+    status: str
+    ended: bool
+    usage: Usage | None = None
+    cost: Dollars | None = None
+
+
 class ChunkRecord(BaseModel):
     """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
@@ -87,6 +102,7 @@ class ChunkRecord(BaseModel):
     which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's
     own figure for the batch, if it states one.
     `unanswered_reason` and `unanswered_detail` are the failure of requests that came back without a line.
+    `former_batches`: batches of earlier submissions, which found the queue full and had the same input file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -116,6 +132,8 @@ class ChunkRecord(BaseModel):
     usage: Usage = Usage()
     service_usage: Usage | None = None
     cost: Dollars | None = Decimal(0)
+    former_batches: tuple[str, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -248,6 +266,14 @@ class Ledger(BaseModel):
             counted.update(record.failures)
         return dict(counted)
 
+    def duplicates(self) -> Iterator[tuple[ChunkRecord, Duplicate]]:
+        """Iterate over the duplicates of all chunks' batches."""
+        return ((record, each) for record in self.chunks for each in record.duplicates)
+
+    def known_cost_of_duplicates(self) -> Decimal:
+        """Return the cost of duplicates whose usage the service states; the others are listed as unknown."""
+        return sum((each.cost for _, each in self.duplicates() if each.cost is not None), Decimal(0))
+
     def totals(self) -> Totals:
         """Return the figures of the whole run. A split chunk's requests count in the chunks that replace it.
 
@@ -262,7 +288,7 @@ class Ledger(BaseModel):
             answered=sum(record.answered for record in counted),
             failed_requests=sum(record.failed for record in counted),
             usage=sum((record.usage for record in counted), Usage()),
-            cost=cost_of(counted, self.carried_cost),
+            cost=cost_of(counted, self.carried_cost + self.known_cost_of_duplicates()),
             retried=sum(record.retried for record in counted),
         )
 

@@ -15,6 +15,7 @@ from floridify_batch.costs.usage import Dollars
 from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import CONCURRENCY
+from floridify_batch.retry import LOOKUP_SECONDS
 from floridify_batch.words.language import language_name
 from floridify_batch.words.word_list import digest_of
 
@@ -47,6 +48,7 @@ class RunSettings(BaseModel):
     max_batches: int = MAX_BATCHES
     max_queued_tokens: int | None = None
     patience: float = DATABASE_PATIENCE
+    lookup_seconds: float = LOOKUP_SECONDS
     concurrency: int = CONCURRENCY
     workers: int = 1
     cluster: str | None = None

@@ -1,87 +1,254 @@
-"""Stations 6 to 8: a chunk becomes a batch, and is paid for once: the intent is on disk before the deed."""
+"""Submission: a chunk becomes a batch exactly once. The intent is on disk before the call, the batch is found again.
 
-from floridify_batch.errors import UnknownBatch
+After an ambiguous reply the service's list is searched, several times over a while, before the batch is created again;
+meanwhile other chunks are submitted. A batch that appears after that is a duplicate: it is cancelled, and stays on the
+bill.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from floridify_batch.costs.usage import Usage
+from floridify_batch.errors import ServiceBusy, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.chunk import whole_requests
-from floridify_batch.providers.interface import BatchJob
-from floridify_batch.providers.transfer import METADATA_LENGTH, Submission, create_once, look_twice, upload
-from floridify_batch.retry import SUBMISSION
-from floridify_batch.run.event import Waiting
-from floridify_batch.run.ledger import ChunkRecord, ChunkState
+from floridify_batch.providers.interface import BatchJob, Submission
+from floridify_batch.providers.transfer import METADATA_LENGTH, look_up, upload
+from floridify_batch.retry import SUBMISSION, lookup_pauses
+from floridify_batch.run.budget import rate_of
+from floridify_batch.run.event import Notice, Waiting
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Duplicate
 from floridify_batch.run.state import Run
-from floridify_batch.timing import Notify
 
 
-async def submit(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Bring a PLANNED or SUBMITTING chunk to SUBMITTED. Raises `ServiceError`, leaving a state to resume from."""
-    doubtful = record.creation_in_doubt
-    if record.state is ChunkState.SUBMITTING:
-        job = await look_twice(run.batches, _submission(run, record), run.sleep)
-        doubtful = True  # a process that ended may have created more than the one that shows
-    else:
-        record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission))
-        # Whoever restored an older checkpoint may have sent this chunk before.
-        job = await run.batches.find(record.label(run.ledger.run.id), run.started)
-    if job is None:
-        job, again = await _made(run, record)
-        doubtful = doubtful or again
-    return run.move(
-        record,
-        ChunkState.SUBMITTED,
-        batch_id=job.id,
-        created_at=job.created_at.timestamp(),
-        queue_was_empty=not run.in_flight(),
-        creation_in_doubt=doubtful,
-    )
+@dataclass(slots=True)
+class _Lookup:
+    """The search for a batch after a creation without a clear reply: the pauses between looks, and the next one.
+
+    `in_doubt`: the batch may exist; without it, the service did not accept the creation.
+    """
+
+    in_doubt: bool
+    due: float
+    pauses: deque[float] = field(default_factory=deque)
+    attempts: int = 0
 
 
-async def adopt(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Bring a SUBMITTING chunk to SUBMITTED if its batch shows itself; nothing is made."""
-    job = await look_twice(run.batches, _submission(run, record), run.sleep)
-    if job is None:
-        return record
-    return run.move(
-        record, ChunkState.SUBMITTED, batch_id=job.id, created_at=job.created_at.timestamp(), creation_in_doubt=True
-    )
+class Submitter:
+    """Submits the chunks of a run, and remembers those whose creation has no clear outcome yet."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lookups: dict[int, _Lookup] = {}
+        self._unlabelled = False
+
+    @property
+    def waiting(self) -> int:
+        """The number of chunks whose creation has no clear outcome yet."""
+        return len(self._lookups)
+
+    def due(self) -> ChunkRecord | None:
+        """Return a SUBMITTING chunk that is new to this session, or whose next look is due."""
+        return next((each for each in self._run.ledger.in_state(ChunkState.SUBMITTING) if self._is_due(each)), None)
+
+    def _is_due(self, record: ChunkRecord) -> bool:
+        lookup = self._lookups.get(record.number)
+        return lookup is None or lookup.due <= self._now()
+
+    def next_due(self) -> float | None:
+        """Return the seconds until the next look is due; None if none is planned."""
+        return min((max(0.0, each.due - self._now()) for each in self._lookups.values()), default=None)
+
+    def _now(self) -> float:
+        return self._run.clock().timestamp()
+
+    async def submit(self, record: ChunkRecord) -> None:
+        """Bring a PLANNED or SUBMITTING chunk a step further: to SUBMITTED, or to its next look.
+
+        Raises `ServiceError`, leaving a state to resume from.
+        """
+        run = self._run
+        if record.state is ChunkState.PLANNED:
+            record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission))
+            # An older checkpoint that was restored does not know that this chunk was sent.
+            if not await self._find(record):
+                await self._create(record)
+        elif record.number not in self._lookups:  # a process that died may have created the batch
+            self._wait(record, in_doubt=True, pauses=lookup_pauses(run.ledger.run.settings.lookup_seconds))
+        elif not await self._find(record):
+            await self._look_again(record)
+
+    async def _look_again(self, record: ChunkRecord) -> None:
+        lookup = self._lookups[record.number]
+        if lookup.pauses:
+            lookup.due = self._now() + lookup.pauses.popleft()
+            return
+        if lookup.in_doubt:
+            record = self._run.ledger.note(record.number, creation_in_doubt=True)
+        await self._create(record)
+
+    def _wait(self, record: ChunkRecord, *, in_doubt: bool, pauses: tuple[float, ...]) -> None:
+        """Plan the looks for a batch."""
+        before = self._lookups.get(record.number)
+        attempts = before.attempts if before else 0
+        rest = deque(pauses)
+        self._lookups[record.number] = _Lookup(in_doubt, self._now() + rest.popleft(), rest, attempts + 1)
+
+    async def _find(self, record: ChunkRecord) -> bool:
+        """Adopt the batch of a chunk if the service lists it."""
+        found = await self._run.batches.find(self._submission(record))
+        if found.job is None:
+            return False
+        record = self._submitted(record, found.job)
+        note_duplicates(self._run, record, found.duplicates)
+        return True
+
+    async def _create(self, record: ChunkRecord) -> None:
+        run = self._run
+        seconds = run.ledger.run.settings.lookup_seconds
+        try:
+            job = await self._created(record)
+        except ServiceBusy as error:
+            pause = SUBMISSION.pause(self._attempts(record)) if error.retry_after is None else error.retry_after
+            self._report(record, f"{error} Retrying in {pause:,.0f} s.")
+            self._wait(record, in_doubt=self._is_in_doubt(record), pauses=(pause,))
+        except ServiceUncertain as error:
+            self._report(record, f"{error} Checking whether the batch was created.")
+            self._wait(record, in_doubt=True, pauses=lookup_pauses(seconds))
+        else:
+            self._submitted(run.ledger.chunk(record.number), job)
+
+    def _attempts(self, record: ChunkRecord) -> int:
+        lookup = self._lookups.get(record.number)
+        return lookup.attempts + 1 if lookup else 1
+
+    def _is_in_doubt(self, record: ChunkRecord) -> bool:
+        lookup = self._lookups.get(record.number)
+        return lookup is not None and lookup.in_doubt
+
+    async def _created(self, record: ChunkRecord) -> BatchJob:
+        if record.file_id is not None:
+            try:
+                return await self._run.batches.create(self._submission(record))
+            except UnknownBatch:  # the file is gone: it has expired, or was deleted
+                pass
+        return await self._run.batches.create(self._submission(await self._uploaded(record)))
+
+    async def _uploaded(self, record: ChunkRecord) -> ChunkRecord:
+        run = self._run
+        requests = whole_requests(run.folder(record), record.bytes)
+        backoff = SUBMISSION.endless()
+        file_id = await upload(run.batches, requests, run.sleep, lambda reason: self._report(record, reason), backoff)
+        return run.record(record, file_id=file_id)
+
+    def _submitted(self, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
+        """Enter a chunk's batch into the ledger."""
+        self._lookups.pop(record.number, None)
+        self._notice_label(job)
+        run = self._run
+        return run.move(
+            record,
+            ChunkState.SUBMITTED,
+            batch_id=job.id,
+            created_at=job.created_at.timestamp(),
+            queue_was_empty=not run.in_flight(),
+            creation_in_doubt=record.creation_in_doubt,
+        )
+
+    def _notice_label(self, job: BatchJob) -> None:
+        """Report once that the service keeps no labels."""
+        if job.label is None and self._run.batches.capabilities.labels and not self._unlabelled:
+            self._unlabelled = True
+            self._run.observer.notify(
+                Notice(
+                    f"The service returned batch {job.id} without its label: batches of this run are recognised by "
+                    "their input files instead."
+                )
+            )
+
+    def _report(self, record: ChunkRecord, reason: str) -> None:
+        self._run.observer.notify(Waiting(f"Batch {record.number}: {reason}"))
+
+    def _submission(self, record: ChunkRecord) -> Submission:
+        return submission_of(self._run, record)
+
+    async def adopt(self, record: ChunkRecord) -> None:
+        """Bring a SUBMITTING chunk to SUBMITTED if its batch exists; nothing is created."""
+        run = self._run
+        seconds = run.ledger.run.settings.lookup_seconds
+        found = await look_up(run.batches, self._submission(record), run.sleep, seconds)
+        if found.job is not None:
+            record = run.ledger.note(record.number, creation_in_doubt=True)
+            note_duplicates(run, self._submitted(record, found.job), found.duplicates)
 
 
-async def look_again(run: Run, record: ChunkRecord) -> None:
-    """Cancel what shows itself late under the label of a chunk that was created more than once."""
-    await run.batches.find(record.label(run.ledger.run.id), run.started, keep=record.batch_id)
+def submission_of(run: Run, record: ChunkRecord) -> Submission:
+    """Return the identity of a chunk's batch at the service."""
+    label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
+    former = (*record.former_batches, *(each.batch_id for each in record.duplicates))
+    return Submission(label, record.file_id or "", _metadata(run), frozenset(former) - {record.batch_id})
 
 
-async def _made(run: Run, record: ChunkRecord) -> tuple[BatchJob, bool]:
+# ── duplicates ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def look_for_duplicates(run: Run, record: ChunkRecord) -> None:
+    """Cancel a batch that appears late beside the one of a chunk, and enter it into the ledger."""
+    found = await run.batches.find(submission_of(run, record), keep=record.batch_id)
+    note_duplicates(run, run.ledger.chunk(record.number), found.duplicates)
+
+
+async def follow_duplicates(run: Run) -> None:
+    """Retrieve the usage of duplicates that had not ended."""
+    for record in run.ledger.chunks:
+        for each in record.duplicates:
+            if not each.ended:
+                await _follow(run, record, each)
+
+
+async def _follow(run: Run, record: ChunkRecord, duplicate: Duplicate) -> None:
     try:
-        return await _created(run, record, record.file_id or await _uploaded(run, record))
-    except UnknownBatch:  # the file that was uploaded is gone: a month has passed, or somebody deleted it
-        return await _created(run, record, await _uploaded(run, record))
+        job = await run.batches.retrieve(duplicate.batch_id)
+    except UnknownBatch:  # its usage stays unknown
+        return
+    if job.terminal:
+        note_duplicates(run, run.ledger.chunk(record.number), (job,))
 
 
-async def _created(run: Run, record: ChunkRecord, file_id: str) -> tuple[BatchJob, bool]:
-    submission, notify = _submission(run, record), _teller(run, record)
-    return await create_once(run.batches, file_id, submission, run.sleep, notify, SUBMISSION.endless())
+def note_duplicates(run: Run, record: ChunkRecord, jobs: tuple[BatchJob, ...]) -> None:
+    """Enter the duplicates of a chunk's batch into the ledger, and report those that are new."""
+    known = {each.batch_id: each for each in record.duplicates}
+    for job in jobs:
+        if job.id not in known:
+            outcome = f"has ended ({job.status})" if job.terminal else "was cancelled"
+            run.observer.notify(
+                Notice(
+                    f"Batch {record.number}: {job.id} is a duplicate of {record.batch_id} and {outcome}; "
+                    "what the service bills for it is on the bill."
+                )
+            )
+        known[job.id] = _duplicate(run, job)
+    if tuple(known.values()) != record.duplicates:
+        run.record(record, duplicates=tuple(known.values()))
 
 
-def _submission(run: Run, record: ChunkRecord) -> Submission:
-    return Submission(record.label(run.ledger.run.id), run.started, _metadata(run))
-
-
-async def _uploaded(run: Run, record: ChunkRecord) -> str:
-    requests = whole_requests(run.folder(record), record.bytes)
-    file_id = await upload(run.batches, requests, run.sleep, _teller(run, record), SUBMISSION.endless())
-    run.record(record, file_id=file_id)
-    return file_id
-
-
-def _teller(run: Run, record: ChunkRecord) -> Notify:
-    """Tells whoever watches why a chunk has to wait."""
-    return lambda why: run.observer.notify(Waiting(f"Chunk {record.number}: {why}"))
+def _duplicate(run: Run, job: BatchJob) -> Duplicate:
+    """Return the ledger's entry for a duplicate; its cost is unknown while its usage is."""
+    rate = rate_of(run.ledger.run.settings)
+    usage = job.usage or (Usage() if job.terminal and not job.done + job.failed else None)
+    return Duplicate(
+        batch_id=job.id,
+        status=job.status,
+        ended=job.terminal,
+        usage=usage,
+        cost=rate.cost(usage) if rate and usage is not None and job.terminal else None,
+    )
 
 
 def _metadata(run: Run) -> dict[str, str]:
-    """What a look at the service's own list should tell: the run, and all that its answers need to be stored."""
+    """Return a batch's metadata: the run, and all that `recover` needs to store its answers."""
     settings = run.ledger.run.settings
     counts = ",".join(f"{component}={count}" for component, count in settings.counts.items())
-    told = {
+    values = {
         "run": run.ledger.run.id,
         "templates": run.ledger.run.template_digest,
         "components": ",".join(settings.components)[:METADATA_LENGTH],
@@ -90,4 +257,4 @@ def _metadata(run: Run) -> dict[str, str]:
         "counts": counts[:METADATA_LENGTH],
         "replaces": "all" if settings.force else "stale" if settings.stale else "",
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in values.items() if value}

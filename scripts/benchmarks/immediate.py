@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.interface import Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
 
 _PAUSE, _LOOKS = 0.02, 30_000
@@ -79,7 +80,7 @@ async def _plain(lines: list[bytes], output: Path, service_url: str, concurrency
 
 async def _ours(chunk: Path, service_url: str, concurrency: int) -> None:
     batches = ImmediateBatches(OpenAIConnector("any", base_url=service_url, concurrency=concurrency), chunk.parent)
-    job = await batches.create(chunk.name, "race", {})
+    job = await batches.create(Submission("race", chunk.name))
     for _ in range(_LOOKS):
         if (job := await batches.retrieve(job.id)).terminal:
             break

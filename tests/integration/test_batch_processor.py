@@ -1,7 +1,7 @@
 """The class over batches, used over HTTP as existing programs use it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import override
@@ -21,7 +21,7 @@ from floridify_batch import (
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.components.request import parse_custom_id
-from floridify_batch.providers.interface import TERMINAL, BatchJob
+from floridify_batch.providers.interface import TERMINAL, BatchJob, Submission
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until
 from tests.sandbox import Sandbox
@@ -40,10 +40,10 @@ class Watched(OpenAIBatches):
         self.going: list[int] = []
 
     @override
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+    async def create(self, submission: Submission) -> BatchJob:
         """Begin a batch."""
         self.going.append(sum(batch["status"] not in TERMINAL for batch in self._sandbox.stats()["batches"]))
-        return await super().create(file_id, label, metadata)
+        return await super().create(submission)
 
 
 class BehindAGateway(OpenAIBatches):

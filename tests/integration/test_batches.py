@@ -16,7 +16,7 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.interface import Batches, BatchJob
+from floridify_batch.providers.interface import Batches, BatchJob, Submission
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.words.entry import derived_id
@@ -44,6 +44,11 @@ async def batches(sandbox: Sandbox) -> AsyncIterator[OpenAIBatches]:
     await batches.close()
 
 
+async def found_by(batches: Batches, label: str) -> BatchJob | None:
+    """The batch of a label, if the service lists it."""
+    return (await batches.find(Submission(label))).job
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A file of requests, in a folder as a chunk has it."""
@@ -69,7 +74,7 @@ def long_ago() -> datetime:
 
 
 async def begun(batches: OpenAIBatches, file: Path, label: str) -> BatchJob:
-    return await batches.create(await batches.upload(file), label, {"run": "test"})
+    return await batches.create(Submission(label, await batches.upload(file), {"run": "test"}))
 
 
 async def counted(batches: Batches, job: BatchJob) -> BatchJob | None:
@@ -167,9 +172,9 @@ async def test_created_once(batches: OpenAIBatches, sandbox: Sandbox, file: Path
     """A creation whose answer is lost is not repeated behind our back, and the batch it made is found by its label."""
     held = await batches.upload(file)
     with sandbox.faults(fault), pytest.raises(ServiceUncertain):
-        await batches.create(held, label, {})
+        await batches.create(Submission(label, held))
     (made,) = labelled(sandbox, label)
-    found = await batches.find(label, long_ago())
+    found = (await batches.find(Submission(label))).job
     assert found is not None
     assert found.id == made["id"]
 
@@ -178,8 +183,8 @@ async def test_not_created(batches: OpenAIBatches, sandbox: Sandbox, file: Path,
     """A creation that the service puts off has made nothing: there is nothing to find."""
     held = await batches.upload(file)
     with sandbox.faults("create_429=1"), pytest.raises(ServiceUncertain):
-        await batches.create(held, label, {})
-    assert await batches.find(label, long_ago()) is None
+        await batches.create(Submission(label, held))
+    assert (await batches.find(Submission(label))).job is None
     assert labelled(sandbox, label) == []
 
 
@@ -191,7 +196,7 @@ async def test_shown_before_the_one_that_is_kept(
     with sandbox.faults("list_lag=0.3"):
         await asyncio.sleep(0.4)
         kept = await begun(batches, file, label)
-        await batches.find(label, long_ago(), keep=kept.id)
+        await batches.find(Submission(label), keep=kept.id)
     assert (await batches.retrieve(other.id)).status in ("cancelling", "cancelled")
     assert (await batches.retrieve(kept.id)).status not in ("cancelling", "cancelled")
 
@@ -209,8 +214,8 @@ async def test_list_lags(batches: OpenAIBatches, sandbox: Sandbox, file: Path, l
     """A batch that the service's list does not show yet is not found, and is found once it does."""
     with sandbox.faults("list_lag=0.3"):
         job = await begun(batches, file, label)
-        assert await batches.find(label, long_ago()) is None
-        found = await eventually(lambda: batches.find(label, long_ago()))
+        assert (await batches.find(Submission(label))).job is None
+        found = await eventually(lambda: found_by(batches, label))
     assert found.id == job.id
 
 
@@ -222,12 +227,12 @@ async def test_second_is_cancelled(
     held = await batches.upload(file)
     for number in range(3):  # two creations are seldom in two seconds of the clock
         label = f"{label}-{number}"
-        jobs = [await batches.create(held, label, {})]
+        jobs = [await batches.create(Submission(label, held))]
         await asyncio.sleep(0 if tied else 1 - time.time() % 1)
-        jobs.append(await batches.create(held, label, {}))
+        jobs.append(await batches.create(Submission(label, held)))
         if tied == (jobs[0].created_at == jobs[1].created_at):
             break
-    found = await batches.find(label, long_ago())
+    found = (await batches.find(Submission(label))).job
     assert found is not None
     first, second = labelled(sandbox, label)
     assert found.id == jobs[0].id == first["id"]
@@ -238,12 +243,11 @@ async def test_second_is_cancelled(
 async def test_far_back(batches: OpenAIBatches, file: Path, label: str) -> None:
     """A batch is found though the service lists more than a page of newer ones before it, but not before its time."""
     held = await batches.upload(file)
-    job = await batches.create(held, label, {})
-    await asyncio.gather(*(batches.create(held, f"{label}-{number}", {}) for number in range(101)))
-    found = await batches.find(label, long_ago())
+    job = await batches.create(Submission(label, held))
+    await asyncio.gather(*(batches.create(Submission(f"{label}-{number}", held)) for number in range(101)))
+    found = (await batches.find(Submission(label))).job
     assert found is not None
     assert found.id == job.id
-    assert await batches.find(label, datetime.now(UTC) + timedelta(days=1)) is None
 
 
 # ── asked again ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,9 +294,9 @@ async def test_wrong_key(sandbox: Sandbox, file: Path) -> None:
     refused = OpenAIBatches("bad-key", base_url=sandbox.url)
     for asked in (
         refused.check(),
-        refused.find("label", long_ago()),
+        refused.find(Submission("label")),
         refused.upload(file),
-        refused.create("file-1", "label", {}),
+        refused.create(Submission("label", "file-1")),
         refused.retrieve("batch_1"),
     ):
         with pytest.raises(ServiceRefused, match="refuses this key"):
@@ -304,7 +308,7 @@ async def test_quota(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label
     """An account without money stops the run instead of being asked again, and no batch is made."""
     held = await batches.upload(file)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="exceeded your current quota"):
-        await batches.create(held, label, {})
+        await batches.create(Submission(label, held))
     assert labelled(sandbox, label) == []
 
 
@@ -332,7 +336,7 @@ async def test_listed_and_denied(batches: OpenAIBatches, sandbox: Sandbox, file:
     """A batch that the list shows is found, also where the service denies it when it is asked for."""
     job = await begun(batches, file, label)
     with sandbox.faults("poll_404=1"):
-        found = await batches.find(label, long_ago())
+        found = (await batches.find(Submission(label))).job
     assert found is not None
     assert (found.id, found.label, found.created_at) == (job.id, label, job.created_at)
 
@@ -348,7 +352,7 @@ async def completed(batches: ImmediateBatches, job: BatchJob) -> BatchJob:
 async def test_immediate(immediate: ImmediateBatches, sandbox: Sandbox, file: Path) -> None:
     """Each line is asked once, and its answer is in the chunk's output file."""
     before = sandbox.stats()["chat_requests"]
-    job = await completed(immediate, await immediate.create(await immediate.upload(file), "label", {}))
+    job = await completed(immediate, await immediate.create(Submission("label", await immediate.upload(file))))
     assert (job.status, job.total, job.done, job.failed) == ("completed", LINES, LINES, 0)
     assert sorted(ids_in(file.with_name("output.jsonl"))) == sorted(IDS)
     assert sandbox.stats()["chat_requests"] == before + LINES
@@ -356,21 +360,21 @@ async def test_immediate(immediate: ImmediateBatches, sandbox: Sandbox, file: Pa
 
 async def test_immediate_goes_on(immediate: ImmediateBatches, sandbox: Sandbox, file: Path, label: str) -> None:
     """After a crash that left a half-written line, what was answered is not asked again, and nothing is left out."""
-    job = await completed(immediate, await immediate.create("0001", label, {}))
+    job = await completed(immediate, await immediate.create(Submission(label, "0001")))
     output, partial = file.with_name("output.jsonl"), file.with_name("output.jsonl.partial")
     whole = output.read_bytes().splitlines(keepends=True)
     output.unlink()
     partial.write_bytes(b"".join(whole[:5]) + whole[5][: len(whole[5]) // 2])
     before = sandbox.stats()["chat_requests"]
     another = ImmediateBatches(OpenAIConnector("any", base_url=sandbox.url), file.parent.parent)
-    found = await another.find(label, long_ago())
+    found = (await another.find(Submission(label))).job
     assert found is not None
     assert found.id == job.id
     assert (await completed(another, found)).done == LINES
     assert sandbox.stats()["chat_requests"] == before + LINES - 5
     assert output.read_bytes().splitlines(keepends=True)[:5] == whole[:5]
     assert sorted(ids_in(output)) == sorted(IDS)
-    assert await another.find("another label", long_ago()) is None
+    assert (await another.find(Submission("another label"))).job is None
     await another.close()
 
 
@@ -380,7 +384,7 @@ async def test_immediate_within_limits(sandbox: Sandbox, file: Path, label: str)
         before = sandbox.stats()["chat_requests"]
         connector = OpenAIConnector("any", base_url=sandbox.url, concurrency=3)
         batches = ImmediateBatches(connector, file.parent.parent)
-        job = await completed(batches, await batches.create("0001", label, {}))
+        job = await completed(batches, await batches.create(Submission(label, "0001")))
         await batches.close()
         asked = sandbox.stats()["chat_requests"] - before
     assert (job.done, job.failed) == (LINES, 0)
@@ -390,7 +394,7 @@ async def test_immediate_within_limits(sandbox: Sandbox, file: Path, label: str)
 async def test_immediate_refused_line(immediate: ImmediateBatches, file: Path) -> None:
     """A line that the service refuses becomes an answer line with its status; the others are answered."""
     write(file, [*REQUESTS, request("odd", model="nonsense-1")])
-    job = await completed(immediate, await immediate.create("0001", "label", {}))
+    job = await completed(immediate, await immediate.create(Submission("label", "0001")))
     assert (job.done, job.failed) == (LINES, 1)
     lines = map(orjson.loads, file.with_name("output.jsonl").read_bytes().splitlines())
     (refused,) = [line["response"] for line in lines if line["response"]["status_code"] != 200]
@@ -400,7 +404,7 @@ async def test_immediate_refused_line(immediate: ImmediateBatches, file: Path) -
 async def test_immediate_wrong_key(sandbox: Sandbox, immediate: ImmediateBatches, file: Path) -> None:
     """A key that the service does not take stops the answering; with another one, all is answered."""
     refused = ImmediateBatches(OpenAIConnector("bad-key", base_url=sandbox.url), file.parent.parent)
-    job = await refused.create("0001", "label", {})
+    job = await refused.create(Submission("label", "0001"))
     with pytest.raises(ServiceRefused, match="refuses this key"):
         await completed(refused, job)
     await refused.close()
@@ -410,7 +414,7 @@ async def test_immediate_wrong_key(sandbox: Sandbox, immediate: ImmediateBatches
 async def test_immediate_no_noise(sandbox: Sandbox, file: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When all requests in flight fail alike, one error is raised and nothing else is said."""
     refused = ImmediateBatches(OpenAIConnector("bad-key", base_url=sandbox.url), file.parent.parent)
-    job = await refused.create("0001", "label", {})
+    job = await refused.create(Submission("label", "0001"))
     with pytest.raises(ServiceRefused):
         await completed(refused, job)
     await refused.close()
@@ -425,13 +429,13 @@ async def test_immediate_quota(immediate: ImmediateBatches, sandbox: Sandbox) ->
     """An account without money is known by the first answer that says so."""
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="quota"):
         async with asyncio.timeout(1):
-            await completed(immediate, await immediate.create("0001", "label", {}))
+            await completed(immediate, await immediate.create(Submission("label", "0001")))
 
 
 async def test_immediate_cancelled(immediate: ImmediateBatches, file: Path) -> None:
     """What was answered before a cancel stays, and nothing is asked after it."""
     write(file, (request(f"sense{number}") for number in range(200)))
-    job = await immediate.create("0001", "label", {})
+    job = await immediate.create(Submission("label", "0001"))
     await eventually(lambda: counted(immediate, job))
     job = await immediate.cancel(job.id)
     assert (job.status, job.done < 200) == ("cancelled", True)

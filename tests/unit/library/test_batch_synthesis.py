@@ -6,10 +6,9 @@ import stat
 import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +19,12 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.chunk import Limits
-from floridify_batch.providers.interface import BatchError, BatchJob
+from floridify_batch.providers.interface import BatchError, Found, Submission
 from floridify_batch.words.entry import derived_id
 from tests.fakes import REJECTED, End, Fault, Service
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 type Level = CEFRLevelResponse
 type Request = SynthesisRequest[Level]
@@ -430,7 +432,7 @@ async def test_what_failed_is_mended_where_that_can_help(service: Service, ai: I
 
 @pytest.mark.parametrize(("how", "cancelled"), [("lost", []), ("silent", []), ("late", ["batch_2"])])
 async def test_uncertain_creation(service: Service, ai: InterceptingConnector, how: str, cancelled: list[str]) -> None:
-    """Where the service does not say whether it made a batch, it is looked for twice before it is made again.
+    """Where the service does not say whether it made a batch, it is searched for before it is made again.
 
     If the first one shows itself even later, it is the one that is used, and the second is cancelled.
     """
@@ -464,16 +466,16 @@ async def test_just_died(service: Service) -> None:
 
 async def test_how_far_back(collector: BatchSynthesisCollector, service: Service) -> None:
     """A batch is looked for among those of the last two days, which is longer than any batch lives."""
-    seen: list[datetime] = []
+    seen: list[timedelta] = []
 
-    async def find(_: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
+    async def find(submission: Submission, *, keep: str | None = None) -> Found:
         assert keep is None
-        seen.append(since)
-        return None
+        seen.append(submission.look_back)
+        return Found(None)
 
-    service.find = find  # type: ignore[method-assign,assignment]
+    service.find = find  # type: ignore[method-assign]
     await ask(InterceptingConnector(collector), "a")
-    assert all(abs(service.clock.now - since - REMEMBERED) < timedelta(minutes=1) for since in seen)
+    assert set(seen) == {REMEMBERED}
     assert len(seen) == 2
 
 

@@ -48,7 +48,7 @@ from floridify_batch.components.word_forms import WordFormResponse
 from floridify_batch.enhancement import Enhancement, enhance_definitions_parallel
 from floridify_batch.errors import ServiceRefused, UsageError
 from floridify_batch.pipeline.plan import brief, plan
-from floridify_batch.providers.interface import BatchJob, Capabilities, Connector
+from floridify_batch.providers.interface import BatchJob, Capabilities, Connector, Found, Submission
 from floridify_batch.sandbox.reply import completion, reply
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
@@ -93,10 +93,9 @@ class Instant:
         self.jobs: dict[str, BatchJob] = {}
         self.closed = False
 
-    async def find(self, label: str, since: datetime, *, keep: str | None = None) -> BatchJob | None:
-        assert since < datetime.now(UTC)
+    async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
         assert keep is None
-        return next((job for job in self.jobs.values() if job.label == label), None)
+        return Found(next((job for job in self.jobs.values() if job.label == submission.label), None))
 
     async def others(self, _: str) -> bool:
         return False
@@ -105,9 +104,15 @@ class Instant:
         self.files.append(requests.read_bytes())  # noqa: ASYNC240  nobody waits for a few lines
         return str(len(self.files) - 1)
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
-        assert set(metadata) == {"run", "components"}
-        job = BatchJob(f"batch_{file_id}", "completed", label, datetime.now(UTC), output_file_id=file_id)
+    async def create(self, submission: Submission) -> BatchJob:
+        assert set(submission.metadata) == {"run", "components"}
+        job = BatchJob(
+            f"batch_{submission.file_id}",
+            "completed",
+            submission.label,
+            datetime.now(UTC),
+            output_file_id=submission.file_id,
+        )
         self.jobs[job.id] = job
         return job
 

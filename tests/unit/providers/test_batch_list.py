@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from floridify_batch.providers.batch_list import LAG, Listed, Listing, Page
+from floridify_batch.providers.batch_list import LAG, Listed, Listing
+from floridify_batch.providers.batch_object import Page
+from floridify_batch.providers.interface import BatchJob, Submission
 from tests.fakes import NOON
 
 PAGE = 100
@@ -27,9 +29,9 @@ class Account:
         return Page(newest[begin : begin + PAGE], begin + PAGE < len(newest))
 
 
-def listed(number: int) -> Listed:
+def listed(number: int) -> BatchJob:
     """The batch of a number: one is made every minute."""
-    return Listed(f"batch_{number}", f"run/{number:04d}/1", created(number))
+    return BatchJob(f"batch_{number}", "completed", f"run/{number:04d}/1", created(number))
 
 
 def created(number: int) -> datetime:
@@ -44,20 +46,20 @@ def ids(listed: list[Listed]) -> list[str]:
 async def test_far_back() -> None:
     """A label is found behind thousands of newer batches, and a label that is not there is not."""
     listing = Listing(Account(5_000).turn)
-    assert ids(await listing.labelled("run/0003/1", NOON)) == ["batch_3"]
-    assert ids(await listing.labelled("run/9999/1", NOON)) == []
+    assert ids(await listing.matching(Submission("run/0003/1"))) == ["batch_3"]
+    assert ids(await listing.matching(Submission("run/9999/1"))) == []
 
 
 async def test_a_long_run_reads_little() -> None:
     """Looking before each of a thousand submissions reads the old list once, and a page or two each time after."""
     account = Account(3_000)
     listing = Listing(account.turn)
-    await listing.labelled("run/3000/1", NOON)
+    await listing.matching(Submission("run/3000/1"))
     before = account.pages
     for number in range(3_000, 4_000):
-        assert ids(await listing.labelled(f"run/{number:04d}/1", NOON)) == []
+        assert ids(await listing.matching(Submission(f"run/{number:04d}/1"))) == []
         account.batches.append(listed(number))
-        assert ids(await listing.labelled(f"run/{number:04d}/1", NOON)) == [f"batch_{number}"]
+        assert ids(await listing.matching(Submission(f"run/{number:04d}/1"))) == [f"batch_{number}"]
     assert account.pages - before == 2_000
 
 
@@ -65,10 +67,10 @@ async def test_an_account_without_batches() -> None:
     """The first batches of an account are found, though its list was empty when it was first looked at."""
     account = Account(0)
     listing = Listing(account.turn)
-    assert ids(await listing.labelled("run/0000/1", NOON)) == []
+    assert ids(await listing.matching(Submission("run/0000/1"))) == []
     for number in range(3):
         account.batches.append(listed(number))
-        assert ids(await listing.labelled(f"run/{number:04d}/1", NOON)) == [f"batch_{number}"]
+        assert ids(await listing.matching(Submission(f"run/{number:04d}/1"))) == [f"batch_{number}"]
 
 
 async def test_shown_late() -> None:
@@ -76,35 +78,47 @@ async def test_shown_late() -> None:
     account = Account(300)
     late = account.batches.pop(290)
     listing = Listing(account.turn)
-    assert ids(await listing.labelled("run/0290/1", NOON)) == []
+    assert ids(await listing.matching(Submission("run/0290/1"))) == []
     account.batches.insert(290, late)
-    account.batches.append(Listed("batch_again", late.label, created(300)))
-    assert ids(await listing.labelled("run/0290/1", NOON)) == ["batch_again", "batch_290"]
+    account.batches.append(BatchJob("batch_again", "completed", late.label, created(300)))
+    assert ids(await listing.matching(Submission("run/0290/1"))) == ["batch_again", "batch_290"]
 
 
 async def test_back_by_steps() -> None:
-    """A look that goes back further than those before it reads on where they ended, and misses nothing between."""
+    """A search that goes back further than those before it misses nothing between."""
     account = Account(1_000)
     listing = Listing(account.turn)
-    assert ids(await listing.labelled("run/0500/1", created(900))) == []
+    assert ids(await listing.matching(Submission("run/0500/1", look_back=timedelta(minutes=100)))) == []
     account.batches += [listed(number) for number in range(1_000, 1_400)]
-    assert ids(await listing.labelled("run/1399/1", created(1_390))) == ["batch_1399"]
+    assert ids(await listing.matching(Submission("run/1399/1"))) == ["batch_1399"]
     for number in (1_010, 999, 500, 0):
-        assert ids(await listing.labelled(f"run/{number:04d}/1", NOON)) == [f"batch_{number}"]
-    assert account.pages < 20
+        assert ids(await listing.matching(Submission(f"run/{number:04d}/1"))) == [f"batch_{number}"]
+    assert account.pages < 30
 
 
 async def test_not_before_its_time() -> None:
-    """A batch of the same label that is older than the run is another's."""
+    """A batch with the same label that is older than the period of the search is not adopted."""
     listing = Listing(Account(10).turn)
-    assert ids(await listing.labelled("run/0003/1", created(4))) == []
+    assert ids(await listing.matching(Submission("run/0003/1", look_back=timedelta(minutes=5)))) == []
+    assert ids(await listing.matching(Submission("run/0003/1", look_back=timedelta(minutes=6)))) == ["batch_3"]
+
+
+async def test_without_labels() -> None:
+    """Where the service keeps no labels, a batch is found by its input file, unless an earlier submission used it."""
+    account = Account(3)
+    account.batches += [
+        BatchJob(f"batch_{each}", "failed", None, created(each), input_file_id="file-1") for each in (3, 4)
+    ]
+    submission = Submission("run/0001/2", "file-1", former=frozenset({"batch_3"}))
+    assert ids(await Listing(account.turn).matching(submission)) == ["batch_4"]
+    assert ids(await Listing(account.turn).matching(Submission("run/0009/1"))) == []
 
 
 async def test_pages_that_do_not_turn() -> None:
     """A service that brings the first page for ever is not asked for ever."""
     account = Account(500)
     account.turns = False
-    assert await Listing(account.turn).labelled("run/0001/1", NOON) == []
+    assert await Listing(account.turn).matching(Submission("run/0001/1")) == []
     assert account.pages == 2
 
 
@@ -112,7 +126,7 @@ async def test_a_look_that_breaks_off() -> None:
     """A look that an error ends leaves no gap: the next one reads again what this one had not finished."""
     account = Account(400)
     listing = Listing(account.turn)
-    await listing.labelled("run/0399/1", NOON)
+    await listing.matching(Submission("run/0399/1"))
     account.batches += [listed(number) for number in range(400, 800)]
     turn, left = account.turn, 2
 
@@ -125,6 +139,6 @@ async def test_a_look_that_breaks_off() -> None:
 
     listing._fetch = breaking
     with pytest.raises(ConnectionError):
-        await listing.labelled("run/0450/1", NOON)
-    assert ids(await listing.labelled("run/0450/1", NOON)) == ["batch_450"]
+        await listing.matching(Submission("run/0450/1"))
+    assert ids(await listing.matching(Submission("run/0450/1"))) == ["batch_450"]
     assert timedelta(minutes=PAGE) > LAG

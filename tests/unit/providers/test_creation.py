@@ -1,16 +1,14 @@
 """How a batch is made once, where the service says nothing and its list lags."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
 import pytest
 
 from floridify_batch.errors import ServiceUncertain
-from floridify_batch.providers.interface import BatchJob
-from floridify_batch.providers.transfer import Submission, create_once
-from floridify_batch.retry import LIST_LAG
-from tests.fakes import NOON, Service
+from floridify_batch.providers.interface import BatchJob, Submission
+from floridify_batch.providers.transfer import create_once
+from tests.fakes import Service
 
 LABEL = "run/0001/1"
 LINE = {"custom_id": "bank", "body": {"model": "gpt-6-luna", "messages": [{"content": "What is a bank?"}]}}
@@ -24,26 +22,40 @@ class Lagging(Service):
         self.creations.append("silent")
         self.looks = looks
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+    async def create(self, submission: Submission) -> BatchJob:
         """Make a batch; of the first one, neither the reply nor the list tells."""
         try:
-            return await super().create(file_id, label, metadata)
+            return await super().create(submission)
         except ServiceUncertain:
             self.batches["batch_1"].hidden = self.looks
             raise
 
 
-@pytest.mark.parametrize(("looks", "made"), [(0, 1), (1, 1), (2, 1), (3, 2)])
-async def test_looked_for_before_it_is_made_again(tmp_path: Path, looks: int, made: int) -> None:
-    """The list is looked through at once, after its usual lag, and a last time before the batch is made again."""
-    service, sleeps = Lagging(looks), list[float]()
+@pytest.mark.parametrize(("looks", "created"), [(0, 1), (1, 1), (5, 1), (6, 2)])
+async def test_found_before_it_is_created_again(tmp_path: Path, looks: int, created: int) -> None:
+    """A batch counts as absent after six looks at the list over a minute, and only then is it created again."""
+    service, pauses = Lagging(looks), list[float]()
     (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(LINE))
 
-    async def nap(seconds: float) -> None:
-        sleeps.append(seconds)
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
 
     file_id = await service.upload(tmp_path / "requests.jsonl")
-    job, again = await create_once(service, file_id, Submission(LABEL, NOON), nap)
-    assert (job.label, again) == (LABEL, made > 1)
-    assert len(service.batches) == made
-    assert sleeps == [LIST_LAG, LIST_LAG][:looks]
+    job, again = await create_once(service, Submission(LABEL, file_id), sleep)
+    assert (job.label, again) == (LABEL, created > 1)
+    assert len(service.batches) == created
+    assert pauses == pytest.approx([2, 4, 9, 15, 30][: min(looks, 5)])
+
+
+async def test_a_refused_creation_needs_no_search(tmp_path: Path) -> None:
+    """A creation that a rate limit refuses is repeated after the pause that the service asks for."""
+    service, pauses = Service(), list[float]()
+    service.creations.append("busy")
+    (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(LINE))
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    file_id = await service.upload(tmp_path / "requests.jsonl")
+    _, again = await create_once(service, Submission(LABEL, file_id), sleep)
+    assert (len(service.batches), again, pauses) == (1, False, [7.0])

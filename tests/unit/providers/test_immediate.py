@@ -14,7 +14,7 @@ import pytest
 
 from floridify_batch.errors import ServiceRefused, UnknownBatch
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.interface import BatchJob, Reply
+from floridify_batch.providers.interface import BatchJob, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -76,7 +76,7 @@ async def opened(connector: Answering, run_folder: Path, patience: float = 0) ->
 
 
 async def begun(batches: ImmediateBatches, chunk: Path) -> BatchJob:
-    return await batches.create(await batches.upload(chunk / "requests.jsonl"), LABEL, {})
+    return await batches.create(Submission(LABEL, await batches.upload(chunk / "requests.jsonl")))
 
 
 async def ended(batches: ImmediateBatches, job: BatchJob) -> BatchJob:
@@ -160,12 +160,12 @@ async def test_found_by_its_label(tmp_path: Path) -> None:
     """A process that does not know whether it had begun finds its work by its label, and begins nothing new."""
     chunk = folder(tmp_path)
     async with opened(Answering(), tmp_path) as batches:
-        assert await batches.find(LABEL, NOON) is None
+        assert (await batches.find(Submission(LABEL))).job is None
         job = await begun(batches, chunk)
-        assert await batches.find("run1/0001/2", NOON) is None
-        assert await batches.find(LABEL, NOON) == job
+        assert (await batches.find(Submission("run1/0001/2"))).job is None
+        assert (await batches.find(Submission(LABEL))).job == job
     async with opened(Answering(), tmp_path) as batches:
-        again = await batches.find(LABEL, NOON)
+        again = (await batches.find(Submission(LABEL))).job
     assert again == job
 
 

@@ -19,7 +19,7 @@ from floridify_batch.errors import ServiceRefused
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import failures_by_word, read_failures, read_ordinals
 from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
-from floridify_batch.providers.interface import BatchError, BatchJob
+from floridify_batch.providers.interface import BatchError, BatchJob, Submission
 from floridify_batch.retry import SUBMISSION
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import ChunkSettled, Notice, Progressed, RunEnded, RunStarted, Waiting, WordFailed
@@ -463,8 +463,8 @@ async def test_an_outage(tmp_path: Path, what: str) -> None:
     ending, ledger = await drive(scene, recorder=recorder)
     assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
     assert len(scene.service.files) == 1
-    assert sum(scene.sleeps) > 3_600
-    assert max(scene.sleeps) == SUBMISSION.longest
+    assert sum(scene.sleeps) > 3_500
+    assert max(scene.sleeps) <= SUBMISSION.longest
     assert len(recorder.of(Waiting)) >= 70
 
 
@@ -497,9 +497,9 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
             self._guard("upload")
             return await super().upload(requests)
 
-        async def create(self, file_id: str, label: str, metadata: Any) -> Any:
+        async def create(self, submission: Submission) -> Any:
             self._guard("create")
-            return await super().create(file_id, label, metadata)
+            return await super().create(submission)
 
         async def retrieve(self, batch_id: str) -> Any:
             self._guard("retrieve")

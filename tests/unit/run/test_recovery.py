@@ -13,7 +13,7 @@ from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.outcome import Fate as Became
-from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.recovery import Recovered, recover
 from floridify_batch.words.entry import DocId, Entry
@@ -30,9 +30,9 @@ class Attic(Service):
         self.kept: list[tuple[str, str, Mapping[str, str]]] = []
 
     @override
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
-        job = await super().create(file_id, label, metadata)
-        self.kept.append((job.id, file_id, metadata))
+    async def create(self, submission: Submission) -> BatchJob:
+        job = await super().create(submission)
+        self.kept.append((job.id, submission.file_id, submission.metadata))
         return job
 
     def found(self) -> list[BatchJob]:

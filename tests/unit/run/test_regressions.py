@@ -24,7 +24,7 @@ from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
 from floridify_batch.providers.error import translated
 from floridify_batch.providers.immediate import ImmediateBatches
-from floridify_batch.providers.interface import BatchJob, Reply
+from floridify_batch.providers.interface import BatchJob, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -84,9 +84,9 @@ class Answering(OpenAIConnector):
 class DyingAtOnce(ImmediateBatches):
     """A process that the power leaves when a file has its name and not yet its content."""
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:  # noqa: ARG002
+    async def create(self, submission: Submission) -> BatchJob:
         """Leave an empty file behind."""
-        (self._run_folder / file_id / "immediate.json").write_bytes(b"")
+        (self._run_folder / submission.file_id / "immediate.json").write_bytes(b"")
         raise Crashed
 
 
@@ -226,9 +226,9 @@ class Dying(Service):
 
     dies_at, hidden = 1, 0
 
-    async def create(self, file_id: str, label: str, metadata: Mapping[str, str]) -> BatchJob:
+    async def create(self, submission: Submission) -> BatchJob:
         """Make a batch, which the asker may not live to see."""
-        job = await super().create(file_id, label, metadata)
+        job = await super().create(submission)
         if len(self.batches) == self.dies_at:
             self.batches[job.id].hidden = self.hidden
             raise Crashed
@@ -238,7 +238,7 @@ class Dying(Service):
 async def test_a_batch_that_shows_itself_late(tmp_path: Path) -> None:
     """A run that died while a batch was made pays for it once: when resumed, it cancels the one that comes late."""
     service = Dying(End(polls=5), End(polls=5))
-    service.hidden = 2
+    service.hidden = 6
     scene = Scenario(tmp_path, ["happy"], service)
     scene.store.know("happy", "glad")
     with pytest.raises(Crashed):

@@ -1,0 +1,176 @@
+"""Lenient parser for the service's batch object and for lists of them: whatever is missing or odd costs itself alone.
+
+Services with OpenAI's API differ in details: statuses in capitals, ISO times, usage without details, lists without
+`has_more`. A second count, such as the usage, is absent if it cannot be read; only a batch without an id is unreadable.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from floridify_batch.costs.usage import Usage
+from floridify_batch.providers.error import Unreadable
+from floridify_batch.providers.interface import BatchError, BatchJob
+from floridify_batch.timing import utc_now
+
+LABEL = "label"
+"""Metadata key of the label."""
+
+_SYNONYMS = {
+    "canceled": "cancelled",
+    "canceling": "cancelling",
+    "timeout": "expired",
+    "timeout_exceeded": "expired",
+    "error": "failed",
+    "success": "completed",
+    "succeeded": "completed",
+    "complete": "completed",
+    "done": "completed",
+    "ended": "completed",
+    "queued": "validating",
+    "pending": "validating",
+    "running": "in_progress",
+    "processing": "in_progress",
+}
+"""Other services' words for OpenAI's statuses."""
+
+_MILLISECONDS = 10**11
+"""Epoch times from here on are in milliseconds."""
+
+_ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at")
+
+
+class Page(NamedTuple):
+    """A page of the list of batches, whether more follow, and the service's time."""
+
+    batches: Sequence[BatchJob]
+    has_more: bool
+    now: datetime | None = None
+
+
+def parsed_object(content: bytes) -> Mapping[str, Any]:
+    """Parse a reply that must be a JSON object. Raises `Unreadable`."""
+    parsed = _parsed(content)
+    if not isinstance(parsed, dict):
+        raise Unreadable("The service's reply is no JSON object.")
+    return parsed
+
+
+def parsed_page(content: bytes, limit: int, headers: Mapping[str, str]) -> Page:
+    """Parse a page of a list, or a bare array; entries that are no batches are left out. Raises `Unreadable`."""
+    parsed = _parsed(content)
+    listed = parsed.get("data") if isinstance(parsed, dict) else parsed
+    if not isinstance(listed, list):
+        raise Unreadable("The service's reply is no list of batches.")
+    more = parsed.get("has_more") if isinstance(parsed, dict) else None
+    jobs = []
+    for each in listed:
+        with suppress(Unreadable):
+            jobs.append(job_of(each))
+    return Page(jobs, more if isinstance(more, bool) else len(listed) >= limit, _date(headers))
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"The service's reply is no JSON ({error}).") from None
+
+
+def job_of(batch: Any) -> BatchJob:
+    """Parse a batch object. Raises `Unreadable` for an object without an id."""
+    if not isinstance(batch, dict) or not isinstance(batch.get("id"), str) or not batch["id"]:
+        raise Unreadable("The service's reply contains no batch.")
+    metadata = {key: str(value) for key, value in _object(batch.get("metadata")).items() if value is not None}
+    counts = _object(batch.get("request_counts"))
+    ends = (_time(batch.get(name)) for name in _ENDS)
+    return BatchJob(
+        id=batch["id"],
+        status=_status(batch.get("status")),
+        label=metadata.get(LABEL),
+        created_at=_time(batch.get("created_at")) or utc_now(),
+        expires_at=_time(batch.get("expires_at")),
+        completed_at=next((each for each in ends if each), None),
+        total=_count(counts.get("total")),
+        done=_count(counts.get("completed")),
+        failed=_count(counts.get("failed")),
+        output_file_id=_text(batch.get("output_file_id")),
+        error_file_id=_text(batch.get("error_file_id")),
+        errors=_errors(batch.get("errors")),
+        usage=_usage(batch.get("usage")),
+        model=_text(batch.get("model")),
+        input_file_id=_text(batch.get("input_file_id")) or "",
+        metadata=metadata,
+    )
+
+
+def _status(value: Any) -> str:
+    status = str(value or "").strip().lower().replace("-", "_").replace(" ", "_")
+    return _SYNONYMS.get(status, status)
+
+
+def _errors(value: Any) -> tuple[BatchError, ...]:
+    """Parse the reasons of a rejection: a list, an object with a list, or a single object."""
+    listed = value.get("data", [value]) if isinstance(value, dict) else value
+    errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return tuple(
+        BatchError(str(each.get("code") or ""), str(each.get("message") or ""), _whole(each.get("line")))
+        for each in errors
+    )
+
+
+def _usage(value: Any) -> Usage | None:
+    """Parse a usage by either endpoint's names; None unless both totals are whole numbers."""
+    usage = _object(value)
+    read = _whole(usage.get("input_tokens", usage.get("prompt_tokens")))
+    written = _whole(usage.get("output_tokens", usage.get("completion_tokens")))
+    if read is None or written is None:
+        return None
+    read_details = _object(usage.get("input_tokens_details") or usage.get("prompt_tokens_details"))
+    written_details = _object(usage.get("output_tokens_details") or usage.get("completion_tokens_details"))
+    cached = min(_count(read_details.get("cached_tokens")), read)
+    return Usage(read, cached, written, min(_count(written_details.get("reasoning_tokens")), written))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number that is not negative; it may be a string."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _count(value: Any) -> int:
+    return _whole(value) or 0
+
+
+def _time(value: Any) -> datetime | None:
+    """Parse a time: epoch seconds or milliseconds, as a number or a string, or ISO 8601; None for anything else."""
+    if isinstance(value, bool) or not value:
+        return None
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
+            parsed = datetime.fromisoformat(value)
+            return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        if isinstance(value, str | int | float):
+            seconds = float(value)
+            return datetime.fromtimestamp(seconds / 1000 if seconds >= _MILLISECONDS else seconds, UTC)
+    return None
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    """Parse the Date header: the service's clock."""
+    with suppress(ValueError, TypeError):
+        return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
+    return None
