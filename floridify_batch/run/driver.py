@@ -109,7 +109,7 @@ class Driver:
                 break
             if not self._under_way():
                 return Ending.FINISHED
-            if self._walled and not self._run.in_flight():
+            if self._walled and not self._run.in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
                 return Ending.COST_LIMIT
             if not wait:
