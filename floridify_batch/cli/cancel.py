@@ -1,12 +1,14 @@
 """The `cancel` command: cancel one batch, or all batches of a run, and store what they finished."""
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import typer
 
 from floridify_batch.cli.context import (
     ExitCode,
     checkpoint_or_only,
+    config_at,
     crash_point,
     exit_with,
     given,
@@ -24,13 +26,17 @@ from floridify_batch.cli.options import (
     OutputOption,
     PollOption,
     QuietOption,
+    YesOption,
 )
-from floridify_batch.errors import CheckpointLocked, UnknownBatch, UsageError
+from floridify_batch.errors import CheckpointLocked, UsageError
+from floridify_batch.formatting import counted
 
 if TYPE_CHECKING:
+    from floridify_batch.cli.service import FoundBatch
     from floridify_batch.cli.session import Session
-    from floridify_batch.providers.interface import Batches, BatchJob
-    from floridify_batch.run.ledger import Ledger
+    from floridify_batch.providers.interface import BatchJob
+    from floridify_batch.run.checkpoint import Checkpoint
+    from floridify_batch.run.ledger import ChunkRecord, Ledger
     from floridify_batch.run.resources import Secrets
 
 
@@ -41,90 +47,95 @@ def cancel(
     mongo_url: MongoOption = None,
     base_url: BaseUrlOption = None,
     floridify_config: ConfigOption = None,
+    yes: YesOption = False,
     output: OutputOption = "auto",
     quiet: QuietOption = False,
 ) -> None:
     """Cancel a run's batches and store what they finished."""
-    from floridify_batch.cli.floridify_config import read_config
+    from floridify_batch.cli.service import find_batch
     from floridify_batch.cli.session import Session
 
-    if batch_id and checkpoint:
-        raise UsageError("Pass either a batch ID or --checkpoint, not both.")
     shown = output_named(output, quiet=quiet)
-    secrets = secrets_of(mongo_url, read_config(floridify_config))
+    config = config_at(floridify_config)
+    secrets = secrets_of(mongo_url, config)
     if batch_id:
-        asyncio.run(_cancel_batch(batch_id, secrets, base_url))
+        found = find_batch(batch_id, checkpoint)
+        asyncio.run(_cancel_batch(found, secrets, base_url or config.base_url, yes=yes))
         return
     place = checkpoint_or_only(checkpoint)
     session = Session(
         place,
         secrets,
         sandbox_seconds(),
-        yes=True,
+        yes=yes,
         wait=True,
         changes=given(poll_interval=poll_interval),
+        cancels=True,
         crash_point=crash_point(),
         output=shown,
     )
-    exit_with(lambda: asyncio.run(_cancel_run(session)), place)
+    exit_with(lambda: _cancel_run(session), place)
 
 
-async def _cancel_batch(batch_id: str, secrets: "Secrets", base_url: str | None) -> None:
+async def _cancel_batch(found: "FoundBatch", secrets: "Secrets", base_url: str | None, *, yes: bool) -> None:
     """Cancel one batch, of any run. Raises `UnknownBatch`."""
+    from floridify_batch.cli.confirmation import agreed
     from floridify_batch.cli.service import opened_batches_of
     from floridify_batch.display.console import say, say_aside
 
-    async with opened_batches_of(None, None, secrets, base_url, 0.0, say_aside) as batches:
-        job = await batches.cancel(batch_id)
-    say(f"{batch_id}: {_outcome(job)}")
+    if found.checkpoint:
+        _refuse_beside(found.checkpoint)
+    service = opened_batches_of(found.ledger, found.checkpoint, secrets, base_url, sandbox_seconds(), say_aside)
+    async with service as batches:
+        job = await batches.retrieve(found.id)
+        if not agreed(f"Cancel batch {found.id} ({_progress(job)})?", yes=yes):
+            say("Nothing was cancelled.")
+            raise typer.Exit(ExitCode.STOPPED)
+        job = await batches.cancel(found.id)
+    say(f"{found.id}: {job.status}, {_progress(job)}")
 
 
-async def _cancel_run(session: "Session") -> int:
+def _cancel_run(session: "Session") -> int:
     """Cancel a run's batches in flight, wait until they have ended, and store what was finished; submit nothing.
 
-    While another process works on the run, that process stores it. Raises `ServiceError`, `DatabaseError` or
-    `CheckpointError`, each with a checkpoint that can be resumed.
+    Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a checkpoint that can be resumed.
     """
+    from floridify_batch.cli.confirmation import agreed
     from floridify_batch.cli.session import resume
     from floridify_batch.display.console import say
-    from floridify_batch.run.ledger import ChunkState
 
-    ledger = ledger_of(session.checkpoint)
+    checkpoint = session.checkpoint
+    ledger = ledger_of(checkpoint)
     if ledger.run.settings.immediate:
         raise UsageError("This run uses --immediate; it has no batches at the service.")
-    unstored = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED, ChunkState.LOST)
-    if not any(ledger.in_state(*unstored)):
+    unstored = _unstored(ledger)
+    if not unstored:
         say("No batch is in flight; nothing to cancel.")
         return ExitCode.SUCCESS
-    try:
-        return await resume(replace(session, cancels=True))
-    except CheckpointLocked as error:
-        return await _cancel_beside(session, ledger, str(error))
+    _refuse_beside(checkpoint)
+    batches = counted(len(unstored), "batch", "batches")
+    requests = counted(sum(record.requests for record in unstored), "request")
+    if not agreed(f"Cancel {batches} ({requests})?", yes=session.yes):
+        say("Nothing was cancelled.")
+        return ExitCode.STOPPED
+    return asyncio.run(resume(session))
 
 
-async def _cancel_beside(session: "Session", ledger: "Ledger", lock_message: str) -> int:
-    """Cancel the batches of a run that another process works on; that process collects what they finished."""
-    from floridify_batch.cli.service import batches_in_flight, opened_batches_of
-    from floridify_batch.display.console import say, say_aside
+def _unstored(ledger: "Ledger") -> "list[ChunkRecord]":
+    """The chunks that may have something at the service, or results that are not in the database yet."""
+    from floridify_batch.run.ledger import ChunkState
 
-    service = opened_batches_of(ledger, session.checkpoint, session.secrets, None, session.sandbox_seconds, say_aside)
-    async with service as batches:
-        for batch_id in batches_in_flight(ledger):
-            say(f"{batch_id}: {await cancelled(batches, batch_id)}")
-    say(
-        f"{lock_message.split(';', maxsplit=1)[0]}: that process stores what is finished, and retries the rest. "
-        "To end the run, stop it (Ctrl-C) and cancel again."
-    )
-    return ExitCode.SUCCESS
+    return list(ledger.in_state(ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED, ChunkState.LOST))
 
 
-async def cancelled(batches: "Batches", batch_id: str) -> str:
-    """Cancel a batch and describe its status; a batch that the service no longer knows is not an error here."""
-    try:
-        return _outcome(await batches.cancel(batch_id))
-    except UnknownBatch as error:
-        return str(error)
+def _refuse_beside(checkpoint: "Checkpoint") -> None:
+    """Raise `CheckpointLocked` while a process works on a run: it would request again what is cancelled."""
+    if checkpoint.is_held():
+        raise CheckpointLocked(
+            f"A process is working on {checkpoint.path} and would send the requests again. "
+            "Stop it first (Ctrl-C), then cancel."
+        )
 
 
-def _outcome(job: "BatchJob") -> str:
-    return f"{job.status}, {job.done:,} of {job.total:,} requests done"
+def _progress(job: "BatchJob") -> str:
+    return f"{job.done:,} of {counted(job.total, 'request')} done"

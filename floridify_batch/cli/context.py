@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from floridify_batch.cli.completion import CHECKPOINTS
 from floridify_batch.errors import CheckpointError, DatabaseError, ServiceError, UsageError
 from floridify_batch.formatting import to_type
 
@@ -32,6 +33,10 @@ _USUAL_WIDTH, _FILE_WIDTH = 80, 200
 
 SANDBOX_CHECKPOINT = ".sandbox.checkpoint.json"
 """The end of a sandbox checkpoint's name; such a checkpoint is the only one here where there is no other."""
+
+
+_START = 100
+"""Bytes of a file that show whether it can be JSON."""
 
 
 class ExitCode(IntEnum):
@@ -56,14 +61,27 @@ def checkpoint_at(path: Path) -> "Checkpoint":
 
     if not path.name or path.is_dir():
         raise CheckpointError(f"{path} is a folder; name a file for the checkpoint.")
+    check_name(path)
     return Checkpoint(path)
 
 
+def check_name(path: Path) -> None:
+    """Raise `UsageError` for a file name that is not valid UTF-8, which neither JSON nor a message can hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="replace").decode()
+        raise UsageError(f"The file name {shown} is not valid UTF-8; rename the file.") from None
+
+
 def checkpoint_or_only(path: Path | None) -> "Checkpoint":
-    """The checkpoint given as an option, or the only one in the current folder. Raises `UsageError`."""
+    """The existing checkpoint of a path, or the only one in the current folder. Raises `UsageError`.
+
+    The path may be that of a word list.
+    """
     if path:
-        return checkpoint_at(path)
-    every = sorted(Path().glob("*.checkpoint.json"))
+        return _existing_checkpoint(path)
+    every = checkpoints_here()
     found = [each for each in every if not each.name.endswith(SANDBOX_CHECKPOINT)] or every
     if not found:
         raise UsageError("No checkpoint in this folder; pass --checkpoint FILE.")
@@ -71,6 +89,28 @@ def checkpoint_or_only(path: Path | None) -> "Checkpoint":
         names = ", ".join(quote(str(each)) for each in found)
         raise UsageError(f"Several checkpoints in this folder; pass --checkpoint FILE ({names}).")
     return checkpoint_at(found[0])
+
+
+def checkpoints_here() -> list[Path]:
+    """The checkpoints in the current folder."""
+    return sorted(Path().glob(CHECKPOINTS))
+
+
+def _existing_checkpoint(path: Path) -> "Checkpoint":
+    """The checkpoint of a path, which may be that of its word list. Raises `CheckpointError` for any other file."""
+    if path.suffix == ".json":
+        return checkpoint_at(path)
+    beside = path.with_name(f"{path.stem}.checkpoint.json")
+    for each in (beside, Path(beside.name)):
+        if each.exists():
+            return checkpoint_at(each)
+    place = checkpoint_at(path)
+    if path.exists() and not path.read_bytes()[:_START].lstrip().startswith(b"{"):
+        raise CheckpointError(
+            f"{path} is not a checkpoint, and there is no {beside.name} beside it. "
+            f"Start a run with: batch-synth run {quote(str(path))}"
+        )
+    return place
 
 
 def ledger_of(checkpoint: "Checkpoint") -> "Ledger":
@@ -105,11 +145,51 @@ def exit_with(command: Callable[[], int], checkpoint: "Checkpoint") -> None:
 
 
 def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = None) -> "Secrets":
-    """API key and database address: from options and environment, else from Floridify's configuration."""
+    """API key and database address: from options and environment, else from Floridify's configuration.
+
+    Raises `UsageError` for a key that no service can accept, without showing it.
+    """
     from floridify_batch.run.resources import Secrets
 
-    key, url = (config.api_key, config.mongo_url) if config else (None, None)
-    return Secrets(os.environ.get("OPENAI_API_KEY") or key, mongo_url or url)
+    _check_certificates()
+    url = config.mongo_url_or(mongo_url) if config else mongo_url
+    key = _clean_key(os.environ.get("OPENAI_API_KEY"), "OPENAI_API_KEY")
+    if key is None and config:
+        key = _clean_key(config.api_key, "The api_key of --floridify-config")
+    return Secrets(key, url)
+
+
+def service_secrets(config: Path | None) -> "Secrets":
+    """The API key of a command that needs no database."""
+    from dataclasses import replace
+
+    return secrets_of(None, replace(config_at(config), unusable=None))
+
+
+def _clean_key(key: str | None, name: str) -> str | None:
+    """A key without white space around it; None for an empty one. Raises `UsageError`."""
+    key = (key or "").strip()
+    if any(character.isspace() or not character.isprintable() for character in key):
+        raise UsageError(f"{name} contains a space or a line break; set it to the key alone.")
+    if not key.isascii():
+        raise UsageError(f"{name} contains a non-ASCII character, such as a curly quote; set it to the key alone.")
+    return key or None
+
+
+def _check_certificates() -> None:
+    """Raise `UsageError` where the environment names certificates that do not exist: no connection would work."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(name)
+        if path and not Path(path).exists():
+            raise UsageError(f"{name} is set to {path}, which does not exist. Correct or unset it.")
+
+
+def config_at(path: Path | None) -> "FloridifyConfig":
+    """Floridify's configuration as it applies on this machine. Raises `UsageError`."""
+    from floridify_batch.cli.floridify_config import Deployment, read_config
+
+    production = os.environ.get("ENVIRONMENT") == "production" or Path("/var/lib/cloud").exists()
+    return read_config(path, Deployment(production, docker=Path("/.dockerenv").exists()))
 
 
 def place_of(
@@ -120,7 +200,7 @@ def place_of(
     from floridify_batch.database.connection import Place
 
     name = database_named(database, mongo_url, config)
-    return Place(mongo_url or config.mongo_url, sandbox_database(name) if sandbox else name)
+    return Place(config.mongo_url_or(mongo_url), sandbox_database(name) if sandbox else name)
 
 
 def database_named(database: str | None, mongo_url: str | None, config: "FloridifyConfig") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import place_of
+from floridify_batch.cli.context import config_at, place_of
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, LanguageOption, MongoOption
 from floridify_batch.errors import UsageError
 
@@ -33,9 +33,8 @@ def import_(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Import definitions from a dictionary file."""
-    from floridify_batch.cli.floridify_config import read_config
 
-    place = place_of(mongo_url, database, read_config(floridify_config))
+    place = place_of(mongo_url, database, config_at(floridify_config))
     asyncio.run(import_file(file, place, language=language, provider=provider))
 
 

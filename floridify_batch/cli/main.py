@@ -56,7 +56,7 @@ def options(
         bool, typer.Option("--debug", envvar="BATCH_SYNTH_DEBUG", help="Print tracebacks of errors.")
     ] = False,
     version: Annotated[  # noqa: ARG001  its callback has printed it
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Options before the command's name."""

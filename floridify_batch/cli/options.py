@@ -42,6 +42,15 @@ WordsArgument = Annotated[
     typer.Argument(metavar="WORDS", help="Word list: one per line, or CSV.", rich_help_panel="Content"),
 ]
 _batch = partial(typer.Argument, metavar="BATCH", help="Batch ID (all of the run).", rich_help_panel="Content")
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Checkpoint or word list (the only run here).",
+        rich_help_panel="Content",
+        autocompletion=completion.checkpoints,
+    ),
+]
 BatchArgument = Annotated[str | None, _batch(autocompletion=completion.batches)]
 CancelledArgument = Annotated[str | None, _batch(autocompletion=completion.batches_in_flight)]
 ComponentsOption = Annotated[
@@ -97,7 +106,6 @@ _checkpoint = partial(
 )
 CheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint file (WORDS.checkpoint.json).")]
 OnlyCheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint file (the only one here).")]
-RequiredCheckpointOption = Annotated[Path, _checkpoint(help="Checkpoint file.")]
 MongoOption = Annotated[
     str | None,
     _location(envvar=_env("MONGO_URL", "MONGODB_URL"), metavar="URL", help="MongoDB address (a local server)."),

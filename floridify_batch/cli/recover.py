@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import ExitCode, place_of, poll_interval_of, sandbox_seconds, secrets_of
+from floridify_batch.cli.context import ExitCode, config_at, place_of, poll_interval_of, sandbox_seconds, secrets_of
 from floridify_batch.cli.options import (
     BaseUrlOption,
     ConfigOption,
@@ -58,15 +58,16 @@ def recover(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Recover results from OpenAI after losing the checkpoint."""
-    from floridify_batch.cli.floridify_config import read_config
     from floridify_batch.costs.price import price_named
 
-    config = read_config(floridify_config)
+    config = config_at(floridify_config)
     interval = poll_interval_of(poll_interval, local=sandbox)
     rates = price_named(price) if price is not None else None
     search = Search(run, yes=yes, wait=interval if wait else None, templates=templates, price=rates)
     place = place_of(mongo_url, database, config, sandbox=sandbox)
-    source = Source(secrets_of(mongo_url, config), base_url, Path() if sandbox else None, sandbox_seconds())
+    source = Source(
+        secrets_of(mongo_url, config), base_url or config.base_url, Path() if sandbox else None, sandbox_seconds()
+    )
     try:
         code = asyncio.run(_recover_batches(place, search, source))
     except KeyboardInterrupt:

@@ -3,7 +3,8 @@
 import asyncio
 
 from floridify_batch.cli.context import (
-    checkpoint_at,
+    checkpoint_or_only,
+    config_at,
     crash_point,
     exit_with,
     given,
@@ -11,19 +12,27 @@ from floridify_batch.cli.context import (
     sandbox_seconds,
     secrets_of,
 )
-from floridify_batch.cli.options import RequiredCheckpointOption, RetryFailedOption
+from floridify_batch.cli.options import OnlyCheckpointOption, RetryFailedOption, RunArgument
 from floridify_batch.cli.run_options import RunOptions, with_run_options
+from floridify_batch.errors import UsageError
 
 
 @with_run_options
-def resume(checkpoint: RequiredCheckpointOption, options: RunOptions, retry_failed: RetryFailedOption = False) -> None:
+def resume(
+    run: RunArgument = None,
+    checkpoint: OnlyCheckpointOption = None,
+    retry_failed: RetryFailedOption = False,
+    *,
+    options: RunOptions,
+) -> None:
     """Resume a run from its checkpoint."""
     from floridify_batch.cli import session
-    from floridify_batch.cli.floridify_config import read_config
 
     output = output_named(options.output, quiet=options.quiet)
-    config = read_config(options.floridify_config)
-    place = checkpoint_at(checkpoint)
+    config = config_at(options.floridify_config)
+    if run and checkpoint:
+        raise UsageError("Pass either a run or --checkpoint, not both.")
+    place = checkpoint_or_only(run or checkpoint)
     changes = options.execution_settings() | given(poll_interval=options.poll_interval) | options.cost_settings()
     present = session.Session(
         place,

@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 from floridify_batch.cli.context import (
+    check_name,
     checkpoint_at,
+    config_at,
     crash_point,
     database_named,
     exit_with,
@@ -36,6 +38,7 @@ from floridify_batch.cli.options import (
 )
 from floridify_batch.cli.run_options import RunOptions, with_run_options
 from floridify_batch.errors import UsageError
+from floridify_batch.formatting import to_type
 
 
 @with_run_options
@@ -63,17 +66,21 @@ def run(
 ) -> None:
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
-    from floridify_batch.cli.floridify_config import read_config
     from floridify_batch.components.entry_store import sandbox_database
     from floridify_batch.components.registry import components_named, counts_named
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
 
+    check_name(words)
+    if words.name.endswith(".checkpoint.json"):
+        raise UsageError(f"{words} is a checkpoint, not a word list. Resume it with: {to_type('resume', words)}")
     if immediate and options.no_wait:
         raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
+    if templates:
+        check_name(templates)
     output = output_named(options.output, quiet=options.quiet)
-    config = read_config(options.floridify_config)
+    config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
     cost = options.cost_settings()
     name = database_named(database, options.mongo_url, config)
@@ -89,7 +96,7 @@ def run(
         poll_interval=poll_interval_of(options.poll_interval, local=sandbox or immediate),
         database=sandbox_database(name) if sandbox else name,
         mongo_url=redacted_url(secrets.mongo_url),
-        base_url=None if sandbox else base_url,
+        base_url=None if sandbox else base_url or config.base_url,
         sandbox=sandbox,
         stale=stale,
         counts=counts_named(count or ()),

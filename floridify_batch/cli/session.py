@@ -107,8 +107,20 @@ async def run(settings: RunSettings, session: Session, *, dry_run: bool) -> int:
         if dry_run:
             stream = session.stream if session.output == Output.JSON else None
             return await dry_run_of(spec, session.secrets, session.checkpoint, listed, stream)
-        with session.checkpoint.locked():
+        with session.checkpoint.locked(), _no_leftovers(session.checkpoint):
             return await _start_or_resume(spec, session, listed)
+
+
+@contextmanager
+def _no_leftovers(checkpoint: Checkpoint) -> Iterator[None]:
+    """Remove the empty folder of a run that was refused or declined before it had a checkpoint."""
+    existed = checkpoint.folder.exists()
+    try:
+        yield
+    finally:
+        if not existed and not checkpoint.path.exists():
+            with suppress(OSError):  # not there, or not empty
+                checkpoint.folder.rmdir()
 
 
 async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) -> int:
@@ -154,21 +166,16 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
         place = Resources(settings, session.secrets, checkpoint).place
         notes = [*notes_on(listed, settings), *adopted.notes, f"Database: {place}."]
         console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
+        if before is not None and not estimate.total_now.requests:
+            say(f"Nothing to do: nothing is missing or due to be regenerated. {checkpoint.path} is unchanged.")
+            return ExitCode.SUCCESS
         if not confirmed(estimate, yes=session.yes):
-            return _declined(checkpoint, before)
+            say("Nothing was sent, nothing was spent.")
+            return ExitCode.STOPPED
         if before is not None:
             say(f"Previous run kept as {checkpoint.rotate(before)}.")
         run_ = await begin_run(spec, checkpoint, batches, store, adopted=adopted, estimate=estimate.forecast())
         return await _drive(run_, session, console, notify)
-
-
-def _declined(checkpoint: Checkpoint, before: Ledger | None) -> ExitCode:
-    """Leave the folder as it was after a no."""
-    say("Nothing was sent, nothing was spent.")
-    if before is None:
-        with suppress(OSError):  # not empty: it existed before
-            checkpoint.folder.rmdir()
-    return ExitCode.STOPPED
 
 
 async def _resume(ledger: Ledger, session: Session) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import place_of
+from floridify_batch.cli.context import config_at, place_of
 from floridify_batch.cli.options import ConfigOption, DatabaseOption, JsonOption, LanguageOption, MongoOption
 
 if TYPE_CHECKING:
@@ -24,11 +24,10 @@ def show(
     floridify_config: ConfigOption = None,
 ) -> None:
     """Print a dictionary entry."""
-    from floridify_batch.cli.floridify_config import read_config
     from floridify_batch.components.entry_store import is_sandbox_database
     from floridify_batch.display.console import say_aside
 
-    place = place_of(mongo_url, database, read_config(floridify_config))
+    place = place_of(mongo_url, database, config_at(floridify_config))
     if is_sandbox_database(place.database):
         say_aside(f"Sandbox: entries of the database {place.database} are invented.")
     raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))

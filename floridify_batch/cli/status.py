@@ -3,21 +3,22 @@
 import asyncio
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from floridify_batch.cli.context import (
     ExitCode,
-    checkpoint_at,
     checkpoint_or_only,
+    config_at,
     ledger_of,
     sandbox_seconds,
     say_if_sandbox,
-    secrets_of,
+    service_secrets,
     table_console,
 )
-from floridify_batch.cli.options import BaseUrlOption, BatchArgument, JsonOption, OnlyCheckpointOption
+from floridify_batch.cli.options import BaseUrlOption, BatchArgument, ConfigOption, JsonOption, OnlyCheckpointOption
 from floridify_batch.errors import BatchSynthError, UsageError
 from floridify_batch.formatting import count, counted, dollars, to_type
 
@@ -32,6 +33,7 @@ def status(
     batch_id: BatchArgument = None,
     checkpoint: OnlyCheckpointOption = None,
     base_url: BaseUrlOption = None,
+    floridify_config: ConfigOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Show the live screen until the run ends.", rich_help_panel="Output")
     ] = False,
@@ -41,22 +43,21 @@ def status(
     if watch:
         if json:
             raise UsageError("--watch and --json exclude each other; pass one of them.")
-        _watch(batch_id, checkpoint_or_only(checkpoint), base_url)
+        if batch_id:
+            raise UsageError("--watch shows a run; leave out the batch ID.")
+        _watch(checkpoint_or_only(checkpoint), floridify_config)
     elif batch_id:
-        place = checkpoint_at(checkpoint) if checkpoint else None
-        asyncio.run(_show_batch(batch_id, place, base_url, as_json=json))
+        asyncio.run(_show_batch(batch_id, checkpoint, base_url, floridify_config, as_json=json))
     else:
-        asyncio.run(_show_run(checkpoint_or_only(checkpoint), as_json=json))
+        asyncio.run(_show_run(checkpoint_or_only(checkpoint), floridify_config, as_json=json))
 
 
-def _watch(batch_id: str | None, checkpoint: "Checkpoint", base_url: str | None) -> None:
+def _watch(checkpoint: "Checkpoint", config: Path | None) -> None:
     """Show the live screen until the run ends or Ctrl-C is pressed."""
     from floridify_batch.cli.watch import watch
 
-    if batch_id:
-        raise UsageError("--watch shows a run; leave out the batch ID.")
     try:
-        asyncio.run(watch(checkpoint, secrets_of(), base_url, sandbox_seconds()))
+        asyncio.run(watch(checkpoint, service_secrets(config), sandbox_seconds()))
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.SUCCESS) from None
 
@@ -71,7 +72,7 @@ def _json_aside(as_json: bool) -> AbstractContextManager[None]:
 # ── a run ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _show_run(checkpoint: "Checkpoint", *, as_json: bool) -> None:
+async def _show_run(checkpoint: "Checkpoint", config: Path | None, *, as_json: bool) -> None:
     """Print the chunks of a run with their batches: a table, or one JSON object."""
     from floridify_batch.display.console import say, say_json
     from floridify_batch.display.json_output import object_of
@@ -80,7 +81,7 @@ async def _show_run(checkpoint: "Checkpoint", *, as_json: bool) -> None:
 
     ledger = ledger_of(checkpoint)
     with _json_aside(as_json):
-        jobs = await _jobs_in_flight(ledger, checkpoint)
+        jobs = await _jobs_in_flight(ledger, checkpoint, config)
     rows = [_row(record, jobs.get(record.batch_id or "")) for record in ledger.chunks]
     if as_json:
         say_json({"chunks": [object_of(row) for row in rows]})
@@ -106,7 +107,7 @@ def _summary(ledger: "Ledger", checkpoint: "Checkpoint") -> str:
     return f"{progress} The run is finished.{failed}"
 
 
-async def _jobs_in_flight(ledger: "Ledger", checkpoint: "Checkpoint") -> "dict[str, BatchJob]":
+async def _jobs_in_flight(ledger: "Ledger", checkpoint: "Checkpoint", config: Path | None) -> "dict[str, BatchJob]":
     """The batches in flight by ID, as the service reports them; none where it cannot be reached."""
     from floridify_batch.cli.service import batches_in_flight, opened_batches_of
     from floridify_batch.display.console import say, say_aside
@@ -115,7 +116,7 @@ async def _jobs_in_flight(ledger: "Ledger", checkpoint: "Checkpoint") -> "dict[s
     if not ids or ledger.run.settings.immediate:
         return {}
     try:
-        service = opened_batches_of(ledger, checkpoint, secrets_of(), None, sandbox_seconds(), say_aside)
+        service = opened_batches_of(ledger, checkpoint, service_secrets(config), None, sandbox_seconds(), say_aside)
         async with service as batches:
             return {each: await batches.retrieve(each) for each in ids}
     except BatchSynthError as error:
@@ -146,21 +147,26 @@ def _row(record: "ChunkRecord", job: "BatchJob | None") -> "BatchRow":
 # ── one batch ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _show_batch(batch_id: str, checkpoint: "Checkpoint | None", base_url: str | None, *, as_json: bool) -> None:
+async def _show_batch(
+    given: str, checkpoint: Path | None, base_url: str | None, config: Path | None, *, as_json: bool
+) -> None:
     """Print one batch, of any run: a panel, or one JSON object. Raises `UnknownBatch`."""
     from rich.console import Console
 
-    from floridify_batch.cli.service import opened_batches_of
+    from floridify_batch.cli.service import find_batch, opened_batches_of
     from floridify_batch.display.console import say_aside, say_json
     from floridify_batch.display.json_output import object_of
     from floridify_batch.display.table import batch_panel
     from floridify_batch.timing import utc_now
 
-    ledger = checkpoint.load() if checkpoint else None
+    batch = find_batch(given, checkpoint)
+    url = base_url or config_at(config).base_url
     with _json_aside(as_json):
-        service = opened_batches_of(ledger, checkpoint, secrets_of(), base_url, sandbox_seconds(), say_aside)
+        service = opened_batches_of(
+            batch.ledger, batch.checkpoint, service_secrets(config), url, sandbox_seconds(), say_aside
+        )
         async with service as batches:
-            facts = _facts(await batches.retrieve(batch_id), ledger)
+            facts = _facts(await batches.retrieve(batch.id), batch.ledger)
     if as_json:
         say_json(object_of(facts))
     else:

@@ -155,15 +155,13 @@ class Watch:
             self._jobs = {}
 
 
-async def watch(
-    checkpoint: Checkpoint, secrets: Secrets, base_url: str | None, seconds: float, *, sleep: Sleep = asyncio.sleep
-) -> None:
+async def watch(checkpoint: Checkpoint, secrets: Secrets, seconds: float, *, sleep: Sleep = asyncio.sleep) -> None:
     """Show the live screen of a run until it ends. Raises `UsageError` outside a terminal."""
     console = Console()
     if not console.is_terminal:
         raise UsageError("--watch needs a terminal; run batch-synth status without it.")
     watched = Watch(checkpoint)
-    async with _service(watched.ledger, checkpoint, secrets, base_url, seconds) as (batches, unavailable):
+    async with _service(watched.ledger, checkpoint, secrets, seconds) as (batches, unavailable):
         view = await watched.poll(batches)
         with LiveDisplay(console, utc_now, view) as display:
             if unavailable:
@@ -176,7 +174,7 @@ async def watch(
 
 @asynccontextmanager
 async def _service(
-    ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, base_url: str | None, seconds: float
+    ledger: Ledger, checkpoint: Checkpoint, secrets: Secrets, seconds: float
 ) -> AsyncIterator[tuple[OpenAIBatches | None, str | None]]:
     """The service, where the run uses one and it is reachable; else None, and the reason."""
     async with AsyncExitStack() as stack:
@@ -184,7 +182,7 @@ async def _service(
             yield None, None
             return
         try:
-            service = opened_batches_of(ledger, checkpoint, secrets, base_url, seconds)
+            service = opened_batches_of(ledger, checkpoint, secrets, None, seconds)
             batches = await stack.enter_async_context(service)
         except BatchSynthError as error:
             yield None, str(error)

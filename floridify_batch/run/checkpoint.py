@@ -243,6 +243,8 @@ class Checkpoint:
             yield
         finally:
             self._holder_path.unlink(missing_ok=True)
+            if not self.path.exists():  # a refused command leaves nothing behind
+                self._lock_path.unlink(missing_ok=True)
             lock.release()
 
     def is_held(self) -> bool:

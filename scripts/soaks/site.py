@@ -95,7 +95,7 @@ class Site:
     @contextmanager
     def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator["subprocess.Popen[bytes]"]:
         """`run`, or another command where there is a checkpoint; killed in the end if it is not through."""
-        command = [verb, "--checkpoint", self.checkpoint.path.name]
+        command = [verb, "--checkpoint", self.checkpoint.path.name, *(["--yes"] if verb == "cancel" else [])]
         if not self.checkpoint.path.exists():
             command = ["run", LIST, "--yes", *self.options]
         environment = self._environment() | ({"BATCH_SYNTH_DIE_AT": dies_at} if dies_at else {})

@@ -66,6 +66,7 @@ def content(text: bytes | str, name: str = "words.checkpoint.json") -> Callable[
     return lambda folder: (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
 
 
+SPACED = f"{KEY[:9]} {KEY[9:]}"
 RUN = "run words.txt --yes"
 RESUME = "resume -c words.checkpoint.json"
 CASES = {
@@ -83,7 +84,7 @@ CASES = {
     "scale": Case(f"{RUN} --frequency-scale rare", 2, "'--frequency-scale': 'rare' is not one of 'common-first', "),
     "counted": Case(f"{RUN} --count synonms=3", 2, "There is no component 'synonms'. Did you mean synonyms?\n"),
     "poll interval": Case(f"{RUN} --poll-interval 0", 2, "poll-interval"),
-    "component": Case(f"{RUN} --components colour", 2, "There is no component 'colour'. Components: definitions, syn"),
+    "component": Case(f"{RUN} --components colour", 2, "There is no component 'colour'. Components: definitions, clu"),
     "misspelt": Case(f"{RUN} --components synonims", 2, "Did you mean synonyms?\n"),
     "all misspelt": Case(
         f"{RUN} --components synonims,domain,exampels",
@@ -93,19 +94,36 @@ CASES = {
     "some misspelt": Case(
         f"{RUN} --components synonims,colour",
         2,
-        "'synonims'. Did you mean synonyms? There is no component 'colour'. Components: definitions, syn",
+        "'synonims'. Did you mean synonyms? There is no component 'colour'. Components: definitions, clu",
     ),
     "no component": Case(f"{RUN} --components ,", 2, "No component is named"),
     "seconds": Case(RUN, 2, "must be a number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
     "no yes": Case("run words.txt", 2, "Not running in a terminal; pass --yes to confirm"),
     "nothing named": Case("cancel", 2, "No checkpoint in this folder; pass --checkpoint FILE."),
-    "both named": Case(
-        "cancel batch_1 -c words.checkpoint.json", 2, "Pass either a batch ID or --checkpoint, not both."
-    ),
     "nothing here": Case("status", 2, "No checkpoint in this folder; pass --checkpoint FILE."),
     "fault": Case("sandbox --data box --port 0 --fault nonsense=1", 2, 'Unknown fault "nonsense"; the faults are exp'),
     "near fault": Case(
         "sandbox --data box --port 0 --fault expyre=1", 2, 'Unknown fault "expyre". Did you mean expire?\n'
+    ),
+    "checkpoint as list": Case(
+        "run words.checkpoint.json", 2, "is a checkpoint, not a word list. Resume it with: ", prepare=unfinished
+    ),
+    "list without a checkpoint": Case(
+        "resume words.txt", 3, "words.txt is not a checkpoint, and there is no words.checkpoint.json beside it. Start"
+    ),
+    "two runs": Case("resume words.txt -c words.checkpoint.json", 2, "Pass either a run or --checkpoint, not both."),
+    # the environment
+    "space in the key": Case(RUN, 2, "OPENAI_API_KEY contains a space or a line break", env={"OPENAI_API_KEY": SPACED}),
+    "quote in the key": Case(RUN, 2, "contains a non-ASCII character", env={"OPENAI_API_KEY": f"\u201c{KEY}\u201d"}),
+    "no certificates": Case(
+        RUN, 2, "SSL_CERT_FILE is set to /none/ca.pem, which does not exist", env={"SSL_CERT_FILE": "/none/ca.pem"}
+    ),
+    "no address in the config": Case(
+        f"{RUN} --floridify-config config.toml",
+        2,
+        "The section [database] of config.toml has neither runtime_url nor development_url.",
+        env={"BATCH_SYNTH_MONGO_URL": ""},
+        prepare=content('[database]\nname = "f"\n', "config.toml"),
     ),
     # the service
     "no key": Case(RUN, 2, "set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),

@@ -153,7 +153,7 @@ def test_cancel(paused: Shell) -> None:
     paused.sandbox.control(faults=["partial_output=0.5"])
     assert paused.run(*RUN, "--no-wait").code == 0
     (batch,) = paused.batches()
-    cancelled = paused.run("cancel", "--checkpoint", "words.checkpoint.json")
+    cancelled = paused.run("cancel", "--yes", "--checkpoint", "words.checkpoint.json")
     assert (cancelled.code, batch["id"] in cancelled.out, "resume --checkpoint" in cancelled.out) == (0, True, True)
     assert paused.database.definitions.count_documents({"synthesis": {"$exists": True}}) > 0
     assert (len(paused.batches()), paused.ledger.totals().answered) == (1, 4)

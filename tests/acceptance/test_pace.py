@@ -13,7 +13,7 @@ from tests.http_services import Handler, served
 
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,cefr_level")
 RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
-CANCEL = ("cancel", "--checkpoint", "words.checkpoint.json", "--poll-interval", "0.2")
+CANCEL = ("cancel", "--yes", "--checkpoint", "words.checkpoint.json", "--poll-interval", "0.2")
 
 
 def in_flight(shell: Shell) -> list[ChunkRecord]:
@@ -135,16 +135,15 @@ def test_concurrency(shell: Shell) -> None:
 
 
 def test_cancel_beside_a_running_process(paused: Shell) -> None:
-    """While a process works on the run, its batches are cancelled, and that process is said to store the answers."""
+    """While a process works on the run, cancelling is refused: that process would send the requests again."""
     paused.known("beside", 3)
     with paused.start(*RUN) as running:
         paused.under_way(running)
-        cancelled = paused.run(*CANCEL)
         (batch, *_) = paused.batches()
-        assert (cancelled.code, batch["id"] in cancelled.out) == (0, True)
-        assert f"process {running.pid}" in cancelled.out
-        assert "that process stores what is finished" in cancelled.out
-    assert batch["status"] in ("cancelling", "cancelled")
+        refused, one = paused.each(CANCEL, ("cancel", "--yes", batch["id"]))
+    for each in (refused, one):
+        assert (each.code, "Stop it first (Ctrl-C), then cancel" in each.err) == (3, True)
+    assert paused.batches()[0]["status"] == "in_progress"
 
 
 def test_cancel_before_anything_is_known(paused: Shell) -> None:

@@ -106,7 +106,7 @@ def test_the_finished_part(paused: Shell, fault: str) -> None:
     assert paused.run(*command, "--no-wait").code == 0
     (batch,) = paused.batches()
     if fault.startswith("partial"):
-        assert paused.run("cancel", batch["id"]).code == 0
+        assert paused.run("cancel", "--yes", batch["id"]).code == 0
     paused.sandbox.control(finish=True)
     run = lose_checkpoint(paused)
     paused.sandbox.control(faults=[])

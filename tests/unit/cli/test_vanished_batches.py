@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from floridify_batch.cli.cancel import cancelled
 from floridify_batch.cli.recover import Recovery, Search
 from floridify_batch.cli.service import opened_batches_of
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.resources import Secrets
-from tests.fakes import NOON, Service
+from tests.fakes import NOON
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
@@ -41,11 +40,6 @@ async def test_a_lost_batch_does_not_end_the_wait(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert "batch_1: not stored: No such batch." in said
     assert "batch_2: expired, without results" in said
-
-
-async def test_a_lost_batch_does_not_end_cancelling() -> None:
-    """A lost batch is reported like any other of a run's batches."""
-    assert await cancelled(Service(), "batch_1") == "No such batch."
 
 
 async def test_a_retry_is_reported() -> None:
