@@ -1,9 +1,10 @@
-"""What the README shows is what there is."""
+"""README and CONTRIBUTING match the package: help, commands, options, components, modules, scripts."""
 
 import os
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from floridify_batch.cli.main import app
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState
+from tests.unit.test_imports import FOUNDATIONS, LIBRARY, ORDER
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COMMAND = Path(sys.executable).with_name("batch-synth")
 COMMANDS = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
 PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["PATH"]}
@@ -43,7 +46,7 @@ def test_every_command_and_none_other_is_in_the_readme(command: str) -> None:
 def test_every_option_that_the_readme_names_exists() -> None:
     """No option in the README is one that no command has."""
     everything = "\n".join(help_of(*([name] if name else [])) for name in ("", *COMMANDS))
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--strict"}  # mypy's
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--wheel", "--no-deps"}  # of uv and pip
     assert {option for option in named if option not in everything} == set()
 
 
@@ -57,21 +60,41 @@ def test_the_components_that_the_readme_names_are_those_there_are() -> None:
     assert {*default[1].split(", "), *more[1].split(", "), "definitions"} == set(SynthesisComponent)
 
 
-def test_every_module_is_in_the_readmes_table() -> None:
-    """The table of modules leaves none out and invents none."""
-    section = README.split("## How it is built")[1].split("## Working on it")[0]
-    named = {
-        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)/?`", row)
-    }
+def test_every_module_is_in_the_table_of_rooms() -> None:
+    """The table in CONTRIBUTING lists every room in the order of imports, with all its modules."""
+    section = CONTRIBUTING.split("<!-- rooms -->")[1].split("<!-- /rooms -->")[0]
+    table = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.strip().splitlines()[2:]]
+    stated = {row[0].strip("`/"): set(re.findall(r"`(\w+)`", row[2])) for row in table}
     package = ROOT / "floridify_batch"
-    present = {path.stem for path in package.glob("*.py") if path.stem != "__init__"} | {"sandbox"}
+    present = {"foundations": set(FOUNDATIONS), "library": set(LIBRARY)}
+    present |= {name: modules_of(package / name) for name in chain(*ORDER) if (package / name).is_dir()}
+    stated_top = stated["foundations"] | stated["library"]
+    assert stated == present | {"foundations": stated["foundations"], "library": stated["library"]}
+    assert stated["foundations"] <= set(FOUNDATIONS)
+    assert stated["library"] <= set(LIBRARY)
+    assert stated_top == modules_of(package)
+    assert list(stated) == [*chain(*(_names(line) for line in ORDER))]
+
+
+def _names(line: tuple[str, ...]) -> tuple[str, ...]:
+    return {FOUNDATIONS: ("foundations",), LIBRARY: ("library",)}.get(line, line)
+
+
+def modules_of(folder: Path) -> set[str]:
+    """Return the modules of a folder, without `__init__` and `__main__`."""
+    return {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
+
+
+def test_every_script_exists() -> None:
+    """Every script that README and CONTRIBUTING name is there and executable, and none is left out."""
+    named = set(re.findall(r"scripts/([a-z]+)\b", README + CONTRIBUTING))
+    present = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and os.access(path, os.X_OK)}
     assert named == present
 
 
-def test_every_script_that_the_readme_names_exists() -> None:
-    """The scripts can be started by the names that the README gives them."""
-    for name in set(re.findall(r"scripts/([a-z]+)\b", README)):
-        assert os.access(ROOT / "scripts" / name, os.X_OK)
+def test_the_readme_is_a_short_manual() -> None:
+    """The README has at most 250 lines."""
+    assert len(README.splitlines()) <= 250
 
 
 def test_the_example_checkpoint_is_a_real_one() -> None:
