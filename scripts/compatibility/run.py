@@ -42,12 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.cases) - CASES.keys():
         parser.error(f"unknown server {', '.join(sorted(unknown))}")
-    complete = [_run(name, options.folder) for name in options.cases or CASES]
+    complete = [_tried(name, options.folder) for name in options.cases or CASES]
     return 0 if all(complete) else 1
 
 
-def _run(name: str, kept: Path | None) -> bool:
+def _tried(name: str, kept: Path | None) -> bool:
     print(f"── {name}", flush=True)
+    try:
+        return _run(name, kept)
+    except (RuntimeError, subprocess.CalledProcessError) as problem:
+        print(f"   {problem}")
+        return False
+
+
+def _run(name: str, kept: Path | None) -> bool:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="servers-")))
         backend = stack.enter_context(running_sandbox(folder / "sandbox", seconds=0.2)).removesuffix("/v1")
@@ -63,7 +71,7 @@ def _run(name: str, kept: Path | None) -> bool:
 
 def _batch_synth(folder: Path, base_url: str, model: str, mongo: str) -> bool:
     (folder / "words.txt").write_text("\n".join(WORDS))
-    command = [Path(sys.executable).with_name("batch-synth"), "run", "words.txt", "--yes", "--poll-interval", "1"]
+    command = [str(Path(sys.executable).with_name("batch-synth")), "run", "words.txt", "--yes", "--poll-interval", "1"]
     command += ["--components", "definitions,synonyms,cefr_level", "--base-url", base_url, "--model", model]
     environment = {**os.environ, "OPENAI_API_KEY": KEY, "MONGODB_URL": mongo}
     try:

@@ -34,20 +34,20 @@ providers:
     provider_type: inline::localfs
     config:
       storage_dir: {folder}/files
-      metadata_store: {{backend: sql, table_name: files}}
+      metadata_store: {{backend: sql_default, table_name: files}}
   batches:
   - provider_id: reference
     provider_type: inline::reference
-    config: {{sqlstore: {{backend: sql, table_name: batches}}, max_concurrent_requests_per_batch: 8}}
+    config: {{sqlstore: {{backend: sql_default, table_name: batches}}, max_concurrent_requests_per_batch: 8}}
 storage:
   backends:
-    kv: {{type: kv_sqlite, db_path: {folder}/kv.db}}
-    sql: {{type: sql_sqlite, db_path: {folder}/sql.db}}
+    kv_default: {{type: kv_sqlite, db_path: {folder}/kv.db}}
+    sql_default: {{type: sql_sqlite, db_path: {folder}/sql.db}}
   stores:
-    metadata: {{namespace: registry, backend: kv}}
-    inference: {{table_name: inference, backend: sql}}
-    conversations: {{table_name: conversations, backend: sql}}
-    prompts: {{table_name: prompts, backend: sql}}
+    metadata: {{namespace: registry, backend: kv_default}}
+    inference: {{table_name: inference, backend: sql_default}}
+    conversations: {{table_name: conversations, backend: sql_default}}
+    prompts: {{table_name: prompts, backend: sql_default}}
 registered_resources:
   models:
   - {{model_id: {model}, provider_id: openai, provider_model_id: {model}, model_type: llm, metadata: {{}}}}
@@ -111,8 +111,8 @@ class Server:
             (folder / "aibrix_server.py").write_text(_AIBRIX)
             return [commands / "python", folder / "aibrix_server.py", KEY, backend, str(port)]
         (folder / "litellm.yaml").write_text(_LITELLM.format(**values))
-        options = ["--config", folder / "litellm.yaml", "--port", str(port), "--host", "127.0.0.1"]
-        return [commands / "litellm", *options]
+        configuration = str(folder / "litellm.yaml")
+        return [commands / "litellm", "--config", configuration, "--port", str(port), "--host", "127.0.0.1"]
 
 
 OGX = Server("ogx", "ogx", f"openai/{MODEL}")
@@ -151,7 +151,7 @@ def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
             time.sleep(0.5)
         else:
             return
-    raise RuntimeError(f"The server did not start; see {log}.")
+    raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-1000:]}")
 
 
 def states(checkpoint: Path) -> str:
