@@ -81,7 +81,7 @@ def _batch_synth(folder: Path, base_url: str, model: str, mongo: str) -> bool:
     except subprocess.TimeoutExpired:
         print(f"   not finished after {_TIMEOUT} s")
         return False
-    for line in (done.stderr + done.stdout).splitlines()[-3:]:
+    for line in (*done.stdout.splitlines()[-3:], *done.stderr.splitlines()[-3:]):
         print(f"   {line[:200]}")
     checkpoint = folder / "words.checkpoint.json"
     if checkpoint.exists():
