@@ -1,12 +1,22 @@
 """The `show` command: print a dictionary entry."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import config_at, place_of
-from floridify_batch.cli.options import ConfigOption, DatabaseOption, JsonOption, LanguageOption, MongoOption
+from floridify_batch.cli.context import checkpoint_or_only, checkpoints_here, config_at, ledger_of, place_of
+from floridify_batch.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    LanguageOption,
+    MongoOption,
+    OnlyCheckpointOption,
+)
+from floridify_batch.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.database.connection import Place
@@ -16,9 +26,10 @@ FOUND, NOT_FOUND = 0, 1
 
 
 def show(
-    word: Annotated[str, typer.Argument(metavar="WORD", help="The headword.", rich_help_panel="Content")],
+    word: Annotated[list[str], typer.Argument(metavar="WORD", help="The headword.", rich_help_panel="Content")],
     language: LanguageOption = "en",
     as_json: JsonOption = False,
+    checkpoint: OnlyCheckpointOption = None,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
@@ -27,18 +38,40 @@ def show(
     from floridify_batch.components.entry_store import is_sandbox_database
     from floridify_batch.display.console import say_aside
 
-    place = place_of(mongo_url, database, config_at(floridify_config))
+    config = config_at(floridify_config)
+    place = _place_of_run(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
+    place = place or place_of(mongo_url, database, config)
     if is_sandbox_database(place.database):
         say_aside(f"Sandbox: entries of the database {place.database} are invented.")
-    raise typer.Exit(asyncio.run(show_word(word, place, language=language, as_json=as_json)))
+    raise typer.Exit(asyncio.run(show_word(" ".join(word), place, language=language, as_json=as_json)))
+
+
+def _place_of_run(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "Place | None":
+    """The database of a run: of the given checkpoint, or of the only one here where no database is named."""
+    from floridify_batch.run.resources import Secrets, redacted_url
+
+    if checkpoint is None and (database or len(checkpoints_here()) == 0):
+        return None
+    try:
+        place = checkpoint_or_only(checkpoint)
+        ledger = ledger_of(place)
+    except (UsageError, CheckpointError):
+        if checkpoint is not None:
+            raise
+        return None  # several checkpoints, or a damaged one: the database is the usual one
+    settings = ledger.run.settings
+    if checkpoint is None and mongo_url and redacted_url(mongo_url) != settings.mongo_url:
+        return None
+    found = Resources(settings, Secrets(None, mongo_url), place).place
+    return replace(found, database=database or found.database)
 
 
 async def show_word(word: str, place: "Place", *, language: str = "en", as_json: bool = False) -> int:
-    """Print every homograph of a word; if there is none, suggest other languages and similar spellings."""
+    """Print every homograph of a word, else words that differ in case and diacritics, else suggest others."""
     from rich.console import Console
 
     from floridify_batch.database.connection import opened
-    from floridify_batch.database.lookup import headwords
+    from floridify_batch.database.lookup import folded_spellings, headwords
     from floridify_batch.display.console import say_aside, say_json
     from floridify_batch.display.entry_page import page, print_page
     from floridify_batch.display.json_output import object_of
@@ -53,6 +86,9 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
     text = clean_word(word)[0] or " ".join(word.split())
     async with opened(place, say_aside) as store:
         found = await headwords(store, text, language)
+        if not found:
+            for spelling in await folded_spellings(store, text, language):
+                found += await headwords(store, spelling, language)
         if not found:
             say_aside(await _suggestions(store, text, language))
             return NOT_FOUND

@@ -109,7 +109,8 @@ def _unknown_components(names: Iterable[str]) -> str:
     sentences, known = [], ""
     for name in names:
         sentences.append(f"There is no component {name!r}.")
-        if near := get_close_matches(name, list(SynthesisComponent), 1):
+        begun = [each for each in SynthesisComponent if each.startswith(name)]
+        if near := begun or get_close_matches(name, list(SynthesisComponent), 1):
             sentences.append(f"Did you mean {near[0]}?")
         else:
             known = f" Components: {', '.join(SynthesisComponent)}."

@@ -4,9 +4,12 @@ All fields and collections of all layouts are searched: a single word may be spe
 database's layout was detected.
 """
 
+import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from floridify_batch.components.change import Collection
@@ -108,6 +111,42 @@ async def other_languages(store: MongoStore, text: str) -> list[str]:
     """The languages in which the database has this spelling."""
     words = await store.find(Collection.WORDS, {"text": text}, ["languages", "language"], limit=_MAX_CANDIDATES)
     return sorted({str(each) for word in words for each in word.get("languages") or [word.get("language")] if each})
+
+
+async def folded_spellings(store: MongoStore, text: str, language: str) -> list[str]:
+    """The words that differ from a text in case and diacritics only, by a scan of the index."""
+    if not text or len(text) > _LONGEST_MISSPELLED:
+        return []
+    pattern = "".join(map(_folded_pattern, _folded(text)))
+    query = {"text": {"$regex": f"^{pattern}$", "$options": "i"}} | in_language(language)
+    words = await store.find(Collection.WORDS, query, ["text"], limit=_MAX_CANDIDATES)
+    return sorted({str(word["text"]) for word in words if _folded(str(word["text"])) == _folded(text)})
+
+
+def _folded(text: str) -> str:
+    """A text without case and diacritics."""
+    parts = unicodedata.normalize("NFD", text.casefold())
+    return "".join(character for character in parts if not unicodedata.combining(character))
+
+
+def _folded_pattern(character: str) -> str:
+    """A pattern for a letter with any diacritics, composed or not."""
+    if not character.isalpha():
+        return re.escape(character)
+    composed = "".join(_composed().get(character, ()))
+    return f"[{character}{composed}][\u0300-\u036f]*"
+
+
+@cache
+def _composed() -> Mapping[str, list[str]]:
+    """The letters with diacritics of Unicode's Latin, Greek and Cyrillic blocks, by their base letter."""
+    found: dict[str, list[str]] = {}
+    for code in (*range(0xC0, 0x530), *range(0x1E00, 0x2000)):
+        letter = chr(code)
+        base = _folded(letter)
+        if base != letter and len(base) == 1:
+            found.setdefault(base, []).append(letter)
+    return found
 
 
 async def near_spellings(store: MongoStore, text: str, language: str) -> list[str]:

@@ -101,6 +101,8 @@ def test_run(shell: Shell) -> None:
     assert_finished(shell, words)
     assert set(shell.database.words.distinct("text")) == set(words)
     assert shell.ledger.run.settings.model == "gpt-5.4-nano"
+    shown = bare.run("show", "EN", "coulisse")  # from the database of the only run here
+    assert (shown.code, shown.out.startswith("\nen coulisse")) == (0, True)
     before, first, examples = shell.sandbox.stats(), shell.ledger, set(shell.database.examples.distinct("_id"))
     again = bare.run(*command, **key)
     assert (again.code, again.err, "Nothing to do" in again.out) == (0, "", True)

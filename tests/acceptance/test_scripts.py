@@ -89,3 +89,26 @@ def test_half_of_the_words_have_definitions() -> None:
     assert (listed.bad_lines, listed.duplicates) == ((), 0)
     assert known < set(listed.words)
     assert {line.get("homograph_number") for line in lines if line["word"] == "bank"} == {1, 2}
+
+
+_PYTHON = """#!/usr/bin/env bash
+printf '%s\\n' "$*" >>"$0.calls"
+[[ $1 != -c ]] || echo "$0"
+[[ "$1 $2" != '-m venv' ]] || { mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; }
+"""
+"""A Python that notes how it is called, and makes environments with the same one in them."""
+
+
+def test_a_uv_that_does_not_run(bare_clone: Path) -> None:
+    """A uv on PATH that fails, such as a shim of pyenv, is not used: venv and pip do the same."""
+    folder = bare_clone.parent / "bin"
+    shim = "#!/usr/bin/env bash\necho 'pyenv: uv: command not found' >&2\nexit 127\n"
+    for name, text in (("uv", shim), ("python3.12", _PYTHON)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    for name in ("mkdir", "cp", "rm"):
+        (folder / name).symlink_to(shutil.which(name) or name)
+    done = _started(bare_clone, "scripts/setup")
+    assert (done.returncode, done.stderr) == (0, "Installing into .venv …\n")
+    assert "-m venv .venv" in (folder / "python3.12.calls").read_text()
+    assert "-m pip install" in (bare_clone / ".venv/bin/python.calls").read_text()

@@ -308,7 +308,7 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
     for text in ("receive", "receiver", "deceive", "recent", "café", "Bank", "reserve"):
         add_word(database, text)
     add_word(database, "recieve", language="fr")
-    for asked, near in (("recieve", "receive"), ("decieve", "deceive"), ("cafe", "café"), ("bank", "Bank")):
+    for asked, near in (("recieve", "receive"), ("decieve", "deceive"), ("cafés", "café"), ("banks", "Bank")):
         assert await show_word(asked, place) == 1
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
@@ -317,6 +317,22 @@ async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) 
     assert "add --language fr" in capsys.readouterr().err
     await show_word("zzzzz", place)
     assert capsys.readouterr().err == "No entry for 'zzzzz' in language en.\n"
+
+
+async def test_case_and_diacritics_are_folded(place: Place, database: Found, capsys: Captured) -> None:
+    """A word that differs in case and diacritics only is shown; an exact spelling has precedence."""
+    for text in ("crème brûlée", "Bank", "résumé", "resume", "cre\u0300me"):
+        add_word(database, text)
+    for asked, shown in (
+        ("creme brulee", ["crème brûlée"]),
+        ("CRÈME BRULEE", ["crème brûlée"]),
+        ("BANK", ["Bank"]),
+        ("resume", ["resume"]),
+        ("Résume", ["resume", "résumé"]),
+        ("creme", ["cre\u0300me"]),
+    ):
+        assert await show_word(asked, place) == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if line and line[0] != " "] == shown
 
 
 @pytest.mark.parametrize("word", ["", "$where", "\u001b[2J", "x" * 5000, ".*", "字"])

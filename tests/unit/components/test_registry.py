@@ -71,7 +71,7 @@ def test_default_and_more() -> None:
     ("text", "said"),
     [
         ("synonims", "Did you mean synonyms?"),
-        ("cefr", r"Did you mean|Components: "),
+        ("cefr", r"Did you mean cefr_level\?"),
         ("xyzzy", "Components: definitions, cluster_definitions"),
         ("", "No component is named"),
         (" , ", "No component is named"),
