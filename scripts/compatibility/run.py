@@ -72,7 +72,16 @@ def _run(name: str, kept: Path | None) -> bool:
 def _batch_synth(folder: Path, base_url: str, model: str, mongo: str) -> bool:
     (folder / "words.txt").write_text("\n".join(WORDS))
     command = [str(Path(sys.executable).with_name("batch-synth")), "run", "words.txt", "--yes", "--poll-interval", "1"]
-    command += ["--components", "definitions,synonyms,cefr_level", "--base-url", base_url, "--model", model]
+    command += [
+        "--components",
+        "definitions,synonyms,cefr_level",
+        "--database",
+        "servers_sandbox",
+        "--base-url",
+        base_url,
+        "--model",
+        model,
+    ]
     environment = {**os.environ, "OPENAI_API_KEY": KEY, "MONGODB_URL": mongo}
     try:
         done = subprocess.run(
