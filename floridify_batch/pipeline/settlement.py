@@ -176,8 +176,18 @@ def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
     response = line.get("response")
     if not isinstance(response, dict) or response.get("status_code") != HTTP_OK:
         return None
-    body = response.get("body")
+    body = _decoded(response.get("body"))
     return body if isinstance(body, dict) else None
+
+
+def _decoded(body: Any) -> Any:
+    """Return a body; some servers write it as a JSON string."""
+    if not isinstance(body, str):
+        return body
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
 
 
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -245,7 +255,7 @@ def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
     """The failure of a line without an answer, with the service's message."""
     response, error = line.get("response"), line.get("error")
     if isinstance(response, dict):
-        body = response.get("body")
+        body = _decoded(response.get("body"))
         status = response.get("status_code")
         error = body.get("error") if isinstance(body, dict) else body
         return _failure(request, FailureReason.HTTP, _text(error), status if isinstance(status, int) else 0)

@@ -164,6 +164,18 @@ def test_unusable_answers(tmp_path: Path, answer: bytes, reason: FailureReason) 
     assert alone(tmp_path, answer).reason is reason
 
 
+def test_bodies_as_strings(tmp_path: Path) -> None:
+    """A body that a server writes as a JSON string is read as an object, in answers and in errors."""
+    lines = [answered(IDS[0]), refused(IDS[1], 400, "no such model")]
+    as_strings = []
+    for parsed in map(orjson.loads, lines):
+        parsed["response"]["body"] = orjson.dumps(parsed["response"]["body"]).decode()
+        as_strings.append(orjson.dumps(parsed))
+    first, second = Settled(tmp_path, lines), Settled(tmp_path, as_strings)
+    assert first.outcomes == second.outcomes
+    assert first.usage == second.usage
+
+
 def test_long_reasons_are_cut(tmp_path: Path) -> None:
     """A service that answers with a page of text does not fill the disk with failures."""
     assert len(alone(tmp_path, refused(IDS[0], 500, "x" * 9_000)).detail) == 300
