@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from floridify_batch.components.entry_store import EntryReader
+from floridify_batch.components.model_profile import model_notes
+from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import Spent
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted
@@ -20,6 +22,7 @@ from floridify_batch.pipeline.plan import Brief
 from floridify_batch.pipeline.survey import Survey
 from floridify_batch.run.budget import price_note
 from floridify_batch.run.settings import RunSettings
+from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList
 
 BAD_LINES_SHOWN = 5
@@ -61,6 +64,7 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
 def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
     """Notes on a new run: the price it assumes, how its list was read, which lines were skipped."""
     notes = [*sandbox_notes(settings), *filter(None, [price_note(settings)]), *listed.readings]
+    notes += model_notes(settings.model, utc_now().date(), listed_models())
     if listed.duplicates:
         notes.append(f"Skipped {counted(listed.duplicates, 'duplicate')}.")
     notes += [f"Skipped {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]

@@ -181,6 +181,15 @@ LookupOption = Annotated[
         help="How long to look for a batch whose creation is in doubt (60).",
     ),
 ]
+RequestOption = Annotated[
+    list[str] | None,
+    _advanced(
+        "--request-option",
+        envvar=_env("REQUEST_OPTION"),
+        metavar="KEY=JSON",
+        help="Set a request field; null removes it.",
+    ),
+]
 ConcurrencyOption = Annotated[
     int | None, _advanced(min=1, max=1000, envvar=_env("CONCURRENCY"), metavar="N", help="Requests in flight (32).")
 ]

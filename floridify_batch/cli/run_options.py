@@ -22,6 +22,7 @@ from floridify_batch.cli.options import (
     PriceOption,
     QueuedTokensOption,
     QuietOption,
+    RequestOption,
     WorkersOption,
 )
 
@@ -41,15 +42,21 @@ class RunOptions:
     concurrency: ConcurrencyOption = None
     workers: WorkersOption = None
     cluster: ClusterOption = None
+    request_option: RequestOption = None
     mongo_url: MongoOption = None
     floridify_config: ConfigOption = None
     output: OutputOption = "auto"
     quiet: QuietOption = False
 
     def execution_settings(self) -> dict[str, Any]:
-        """The settings of limits and concurrency that were given, by their names in `RunSettings`."""
+        """The settings of limits, concurrency and requests that were given, by name. Raises `UsageError`."""
         names = ("max_batches", "max_queued_tokens", "patience", "lookup_seconds", "concurrency", "workers", "cluster")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        settings = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.request_option is None:
+            return settings
+        from floridify_batch.components.model_profile import request_options_named
+
+        return settings | {"request_options": request_options_named(self.request_option)}
 
     def cost_settings(self) -> dict[str, Any]:
         """The cost limit and the price that were given, by their names in `RunSettings`. Raises `UsageError`."""

@@ -31,5 +31,6 @@ RECIPE = DefinitionRecipe(
     spread=LABEL_SPREAD,
     output_cap=600,
     needs=DEFINED,
+    temperature=0.0,
     floridify_template="assess/cefr.md",
 )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from floridify_batch.components.change import Change, Collection, Outcome, Provenance, Replaced, Update
+from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Cluster, Definition, DocId, Entry, Stamp, clusters_of, value_of
 
@@ -77,6 +78,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     structural: bool = False
     positional: bool = False
     makes: Collection | None = None
+    temperature: float = DEFAULT_TEMPERATURE
+    """The sampling temperature, for models that take one; 0 for labels, so that they are reproducible."""
     floridify_template: str = ""
     """The name of Floridify's template for it."""
 

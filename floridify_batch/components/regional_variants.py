@@ -30,5 +30,6 @@ RECIPE = DefinitionRecipe(
     spread=Spread(0.8, 1.6),
     output_cap=600,
     needs=DEFINED,
+    temperature=0.0,
     floridify_template="assess/regional_variants.md",
 )

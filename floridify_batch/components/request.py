@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE, ModelProfile, profile_of
 from floridify_batch.components.repair import is_corrupt, repaired
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.words.entry import DocId
@@ -67,37 +68,6 @@ def parse_custom_id(text: str) -> CustomIdParts | None:
     )
 
 
-# ── what a model takes ─────────────────────────────────────────────────────────────────────────────────────────────
-
-_REASONING = re.compile(r"(?:o\d|gpt-(?P<major>\d+)(?:\.(?P<minor>\d+))?)")
-
-
-def lowest_effort(model: str) -> str | None:
-    """The least `reasoning_effort` that a model takes, or None where it does not reason.
-
-    Reasoning models reason by default and bill it as output. The o-series goes down to "low", gpt-5 to "minimal",
-    later ones to "none".
-    """
-    match = _REASONING.match(model)
-    if match is None:
-        return None
-    if match["major"] is None:
-        return "low"
-    version = (int(match["major"]), int(match["minor"] or 0))
-    if version < (5, 0):
-        return None
-    return "minimal" if version == (5, 0) else "none"
-
-
-def _settings_of(model: str) -> dict[str, Any]:
-    effort = lowest_effort(model)
-    return {"temperature": 0.7} if effort is None else {"reasoning_effort": effort}
-
-
-def _limit_name(model: str) -> str:
-    return "max_tokens" if lowest_effort(model) is None else "max_completion_tokens"
-
-
 # ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -111,10 +81,11 @@ class AnswerError(Exception):
 
 @dataclass(frozen=True)
 class Envelope[R: BaseModel]:
-    """What all requests of one component share, encoded and counted once.
+    """The part that all requests of one component share, encoded and counted once.
 
-    `output_cap` is the number of output tokens after which an answer is cut, `output_tokens` the number that it is
-    expected to have; `instructions` may be empty; `positional`: answers name things by their places in the prompt.
+    `output_cap`: the output tokens after which an answer is cut; `output_tokens`: the expected number; `instructions`
+    may be empty; `positional`: answers name things by their numbers in the prompt; `temperature` applies to models that
+    take one; `options`: fields of the body that replace the usual ones, None to remove one.
     """
 
     component: str
@@ -124,6 +95,16 @@ class Envelope[R: BaseModel]:
     output_cap: int
     output_tokens: int = 0
     positional: bool = False
+    temperature: float = DEFAULT_TEMPERATURE
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @cached_property
+    def _profile(self) -> ModelProfile:
+        return profile_of(self.model)
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        return {"model": self.model, **self._profile.settings(self.temperature)}
 
     @cached_property
     def response_format(self) -> dict[str, Any]:
@@ -139,18 +120,25 @@ class Envelope[R: BaseModel]:
         return schema + instructions + TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
 
     def body(self, prompt: str, cap_doublings: int = 0) -> dict[str, Any]:
-        """What the endpoint takes; `cap_doublings` doubles the output cap that many times."""
-        messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
-        return {
-            "model": self.model,
-            **_settings_of(self.model),
-            _limit_name(self.model): self.output_cap << cap_doublings,
+        """The body for the immediate endpoint; `cap_doublings` doubles the output cap that many times."""
+        body = self._settings | {
+            self._profile.cap: self.output_cap << cap_doublings,
             "response_format": self.response_format,
-            "messages": [*messages, {"role": "user", "content": prompt}],
+            "messages": [*self._instructions, {"role": "user", "content": prompt}],
         }
+        if not self.options:
+            return body
+        return {name: value for name, value in (body | dict(self.options)).items() if value is not None}
+
+    @property
+    def _instructions(self) -> list[dict[str, str]]:
+        return [{"role": self._profile.role, "content": self.instructions}] if self.instructions else []
 
     def line(self, identity: CustomId, prompt: str, cap_doublings: int = 0) -> bytes:
         """The request's line in a batch file, with its newline."""
+        if self.options:
+            line = {"custom_id": identity, "method": "POST", "url": ENDPOINT, "body": self.body(prompt, cap_doublings)}
+            return orjson.dumps(line) + b"\n"
         cap = self.output_cap << cap_doublings
         quoted = orjson.dumps(prompt)
         return b'{"custom_id":"%b",%b%d%b%b}]}}\n' % (identity.encode(), self._head, cap, self._middle, quoted)
@@ -158,15 +146,13 @@ class Envelope[R: BaseModel]:
     @cached_property
     def _head(self) -> bytes:
         """From the method to the cap's name: the same in every line of the component, so encoded once."""
-        start = orjson.dumps(
-            {"method": "POST", "url": ENDPOINT, "body": {"model": self.model} | _settings_of(self.model)}
-        )
-        return start[1:-2] + b',"%b":' % _limit_name(self.model).encode()
+        start = orjson.dumps({"method": "POST", "url": ENDPOINT, "body": self._settings})
+        return start[1:-2] + b',"%b":' % self._profile.cap.encode()
 
     @cached_property
     def _middle(self) -> bytes:
         """From behind the cap to before the prompt."""
-        messages = orjson.dumps(self.body("")["messages"])
+        messages = orjson.dumps([*self._instructions, {"role": "user", "content": ""}])
         return b',"response_format":%b,"messages":%b' % (orjson.dumps(self.response_format), messages[:-4])
 
 

@@ -108,6 +108,13 @@ def rates(model: str, *, batch: bool, price: Price | None = None) -> Rates | Non
         return None
 
 
+def listed_models() -> tuple[str, ...]:
+    """The names of OpenAI's models in the tables."""
+    from genai_prices.data import providers
+
+    return tuple(model.id for provider in providers if provider.id == "openai" for model in provider.models)
+
+
 def unknown_price(model: str, *, batch: bool) -> str:
     """The sentence for a model without rates."""
     if batch and rates(model, batch=False):

@@ -5,7 +5,7 @@ and the components that depend on them have become ready. A finished word is tid
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -28,6 +28,10 @@ class Question:
     recipe: Recipe[Any, Any]
     template: Template
     envelope: Envelope[Any]
+
+    def with_options(self, options: Mapping[str, Any]) -> "Question":
+        """The question with other fields in the bodies of its requests."""
+        return replace(self, envelope=replace(self.envelope, options=options))
 
     def identity(self, entry: Entry, target: Target) -> CustomId:
         """The custom id of the request about a target."""
@@ -100,6 +104,7 @@ def brief(
     language_name: str,
     counts: Mapping[str, int] | None = None,
     templates: Path | None = None,
+    request_options: Mapping[str, Any] | None = None,
 ) -> Brief:
     """The specification for these components, in the order of their dependencies. Raises `UsageError` for a template.
 
@@ -114,6 +119,8 @@ def brief(
         for component, recipe in RECIPES.items()
         if component in chosen
     )
+    if request_options:
+        questions = tuple(each.with_options(request_options) for each in questions)
     return Brief(questions)
 
 
@@ -132,6 +139,7 @@ def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: i
         recipe.output_cap,
         _expected_tokens(recipe, count),
         recipe.positional,
+        recipe.temperature,
     )
     return Question(recipe, template, envelope)
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.components.entry_store import is_sandbox_database
+from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.components.registry import components_named
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Dollars
@@ -44,6 +45,7 @@ class RunSettings(BaseModel):
     stale: bool = False
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
+    request_options: dict[str, Any] = Field(default_factory=dict)
     frequency_scale: Literal["common-first", "rare-first"] = "common-first"
     max_batches: int = MAX_BATCHES
     max_queued_tokens: int | None = None
@@ -90,6 +92,7 @@ class RunInfo(BaseModel):
             (f"other components ({components})", own.components != now.components),
             (f"another language ({own.language}, not {now.language})", own.language != now.language),
             (f"another model ({own.model}, not {now.model})", own.model != now.model),
+            ("other request options", own.request_options != now.request_options),
             (
                 f"another frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
                 own.frequency_scale != now.frequency_scale,
@@ -108,6 +111,7 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         language_name=language_name(settings.language),
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
+        request_options=settings.request_options,
     )
     forced_run = run_id if settings.force else None
     return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale)
@@ -124,6 +128,8 @@ class RunSpec:
     @classmethod
     def of(cls, settings: RunSettings, words: Sequence[str], *, run_id: str | None = None) -> "RunSpec":
         """Specify a run with these settings over these words. Raises `UsageError`."""
+        if settings.base_url is None:
+            check_chat_model(settings.model)
         run_id = run_id or token_hex(6)
         brief = brief_of(settings, run_id)
         info = RunInfo(

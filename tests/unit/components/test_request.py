@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.model_profile import profile_of
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.request import (
@@ -20,7 +21,6 @@ from floridify_batch.components.request import (
     Envelope,
     SynthesisRequest,
     custom_id,
-    lowest_effort,
     parse_answer,
     parse_custom_id,
 )
@@ -123,36 +123,6 @@ def test_a_line_is_its_body(model: str, prompt: str, instructions: str, cap_doub
     }
 
 
-@pytest.mark.parametrize(
-    ("model", "effort"),
-    [
-        ("gpt-6-luna", "none"),
-        ("gpt-5.6-luna", "none"),
-        ("gpt-5.4-nano", "none"),
-        ("gpt-5-mini", "minimal"),
-        ("gpt-5", "minimal"),
-        ("o3", "low"),
-        ("o4-mini", "low"),
-        ("gpt-4o-mini", None),
-        ("gpt-4.1", None),
-        ("gpt-3.5-turbo", None),
-        ("llama3.2:3b", None),
-    ],
-)
-def test_what_a_model_takes(model: str, effort: str | None) -> None:
-    """Reasoning models are told to reason least, which is billed; others get the fields that they know."""
-    body = request(model).body
-    assert lowest_effort(model) == effort
-    if effort is None:
-        assert body["max_tokens"] == 600
-        assert body["temperature"] == 0.7
-        assert not body.keys() & {"max_completion_tokens", "reasoning_effort"}
-    else:
-        assert body["max_completion_tokens"] == 600
-        assert body["reasoning_effort"] == effort
-        assert not body.keys() & {"max_tokens", "temperature"}
-
-
 def test_the_messages() -> None:
     """The instructions that all requests share come first, so that a prompt cache can hold them."""
     assert request().body["messages"] == [
@@ -165,7 +135,7 @@ def test_the_messages() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_cap_doublings(model: str) -> None:
     """Each doubling of the output cap gives a truncated answer twice the room, in the body and in the line alike."""
-    name = "max_tokens" if lowest_effort(model) is None else "max_completion_tokens"
+    name = profile_of(model).cap
     caps = [orjson.loads(request(model, cap_doublings=times).line)["body"][name] for times in range(4)]
     assert caps == [600, 1200, 2400, 4800]
 
