@@ -48,7 +48,7 @@ def show(
 
 def _place_of_run(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "Place | None":
     """The database of a run: of the given checkpoint, or of the only one here where no database is named."""
-    from floridify_batch.run.resources import Secrets, redacted_url
+    from floridify_batch.run.resources import Resources, Secrets, redacted_url
 
     if checkpoint is None and (database or len(checkpoints_here()) == 0):
         return None
