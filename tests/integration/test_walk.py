@@ -177,7 +177,7 @@ def troubled(
 ) -> Iterator[RunResult]:
     """A run in which the lines of each fault's own word have that fault every time, and one word is spared."""
     words = [*map(hit_by, (*FAULTS, *HARMLESS)), "spared"]
-    database = mongo_client["test_troubled"]
+    database = mongo_client["test_troubled_sandbox"]
     mongo_client.drop_database(database)
     add_known(database, *words)
     workspace = Workspace(tmp_path_factory.mktemp("troubled"), sandbox, mongo_url, database)
@@ -269,7 +269,7 @@ async def test_batch_fails(workspace: Workspace, sandbox: Sandbox) -> None:
     assert_settled(result)
     assert (result.code, len(sandbox.batches_of(result.run))) == (1, 1)
     reasons = set(result.ledger.failed_words.values())
-    assert reasons == {"definitions: rejected: mismatched_model: Rejected on request: mismatched_model."}
+    assert reasons == {"definitions: rejected: mismatched_model: Rejected by a fault: mismatched_model."}
     assert result.ledger.total_cost == 0
 
 
