@@ -18,6 +18,7 @@ from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import Secrets
 from floridify_batch.run.settings import RunSettings
+from floridify_batch.words.word_list import ListSource
 from tests.ledgers import run_settings
 from tests.sandbox import Sandbox
 
@@ -60,13 +61,13 @@ class Workspace:
         """Run a list from its beginning to its end."""
         asked = self.settings(words, name=name, **settings)
         here = self.session_of(name)
-        return self._result(await session.run(asked, here, dry_run=False), here)
+        return self._result(await session.run(asked, here, ListSource((Path(asked.words_file),)), dry_run=False), here)
 
     async def send(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> RunResult:
         """Run a list with --no-wait: its first batches are in flight when this returns."""
         asked = self.settings(words, name=name, **settings)
         here = self.session_of(name, wait=False)
-        return self._result(await session.run(asked, here, dry_run=False), here)
+        return self._result(await session.run(asked, here, ListSource((Path(asked.words_file),)), dry_run=False), here)
 
     async def resume(self, name: str = "words") -> RunResult:
         """Resume a run to its end."""

@@ -15,7 +15,6 @@ from floridify_batch.components.model_profile import model_notes
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import Spent
 from floridify_batch.errors import UsageError
-from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
 from floridify_batch.pipeline.plan import Brief
@@ -24,8 +23,6 @@ from floridify_batch.run.budget import price_note
 from floridify_batch.run.settings import RunSettings
 from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList
-
-BAD_LINES_SHOWN = 5
 
 
 async def estimate_cost(
@@ -62,15 +59,9 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
 
 
 def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
-    """Notes on a new run: the price it assumes, how its list was read, which lines were skipped."""
-    notes = [*sandbox_notes(settings), *filter(None, [price_note(settings)]), *listed.readings]
-    notes += model_notes(settings.model, utc_now().date(), listed_models())
-    if listed.duplicates:
-        notes.append(f"Skipped {counted(listed.duplicates, 'duplicate')}.")
-    notes += [f"Skipped {bad}." for bad in listed.bad_lines[:BAD_LINES_SHOWN]]
-    if len(listed.bad_lines) > BAD_LINES_SHOWN:
-        notes.append(f"Skipped {len(listed.bad_lines) - BAD_LINES_SHOWN:,} more invalid lines.")
-    return notes
+    """Notes on a new run: the price and the model it assumes, and how its list was read."""
+    models = model_notes(settings.model, utc_now().date(), listed_models())
+    return [*sandbox_notes(settings), *filter(None, [price_note(settings)]), *models, *listed.readings]
 
 
 def confirmed(estimate: Estimate, *, yes: bool) -> bool:

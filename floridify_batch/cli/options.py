@@ -38,9 +38,16 @@ class FrequencyScale(StrEnum):
 # ── content ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 WordsArgument = Annotated[
-    Path,
-    typer.Argument(metavar="WORDS", help="Word list: one per line, or CSV.", rich_help_panel="Content"),
+    list[Path] | None,
+    typer.Argument(
+        metavar="[WORDS]...",
+        help="Word lists (-: stdin), or --word WORD.",
+        rich_help_panel="Content",
+        show_default=False,
+    ),
 ]
+WordOption = Annotated[list[str] | None, _content("--word", metavar="WORD", help="A word (repeatable).", hidden=True)]
+ColumnOption = Annotated[str | None, _content("--column", metavar="NAME|N", help="Column of the words in a table.")]
 _batch = partial(typer.Argument, metavar="BATCH", help="Batch ID (all of the run).", rich_help_panel="Content")
 RunArgument = Annotated[
     Path | None,

@@ -20,6 +20,7 @@ from floridify_batch.cli.options import (
     BaseUrlOption,
     BatchSizeOption,
     CheckpointOption,
+    ColumnOption,
     ComponentsOption,
     CountOption,
     DatabaseOption,
@@ -33,6 +34,7 @@ from floridify_batch.cli.options import (
     ScaleOption,
     StaleOption,
     TemplatesOption,
+    WordOption,
     WordsArgument,
     YesOption,
 )
@@ -43,7 +45,7 @@ from floridify_batch.formatting import to_type
 
 @with_run_options
 def run(
-    words: WordsArgument,
+    words: WordsArgument = None,
     checkpoint: CheckpointOption = None,
     components: ComponentsOption = "default",
     model: ModelOption = None,
@@ -63,6 +65,8 @@ def run(
     database: DatabaseOption = None,
     base_url: BaseUrlOption = None,
     sandbox: SandboxOption = False,
+    word: WordOption = None,
+    column: ColumnOption = None,
 ) -> None:
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
@@ -71,21 +75,26 @@ def run(
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
+    from floridify_batch.words.word_list import ListSource
 
-    check_name(words)
-    if words.name.endswith(".checkpoint.json"):
-        raise UsageError(f"{words} is a checkpoint, not a word list. Resume it with: {to_type('resume', words)}")
+    for path in words or ():
+        check_name(path)
+        if path.name.endswith(".checkpoint.json"):
+            raise UsageError(f"{path} is a checkpoint, not a word list. Resume it with: {to_type('resume', path)}")
     if immediate and options.no_wait:
         raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
     if templates:
         check_name(templates)
+    source = ListSource(tuple(words or ()), tuple(word or ()), column)
+    if not source.name:
+        raise UsageError("Pass a word list, - for standard input, or --word WORD.")
     output = output_named(options.output, quiet=options.quiet)
     config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
     cost = options.cost_settings()
     name = database_named(database, options.mongo_url, config)
     settings = RunSettings(
-        words_file=str(words),
+        words_file=source.name,
         components=tuple(components_named(components)),
         model=model or config.model or DEFAULT_MODEL,
         language=language,
@@ -106,7 +115,7 @@ def run(
         **cost,
     )
     kind = "sandbox.checkpoint" if sandbox else "checkpoint"
-    place = checkpoint_at(checkpoint or Path(f"{words.stem}.{kind}.json"))
+    place = checkpoint_at(checkpoint or Path(f"{source.stem}.{kind}.json"))
     present = session.Session(
         place,
         secrets,
@@ -117,4 +126,4 @@ def run(
         crash_point=crash_point(),
         output=output,
     )
-    exit_with(lambda: asyncio.run(session.run(settings, present, dry_run=dry_run)), place)
+    exit_with(lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)), place)

@@ -37,7 +37,7 @@ from floridify_batch.run.settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.run.worker import opened_worker_pool, tune_garbage_collection
 from floridify_batch.timing import Direction, utc_now
-from floridify_batch.words.word_list import WordList, read_word_list
+from floridify_batch.words.word_list import ListSource, WordList
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,11 @@ async def opened_resources(
 # ── starting and resuming ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def run(settings: RunSettings, session: Session, *, dry_run: bool) -> int:
+async def run(settings: RunSettings, session: Session, source: ListSource, *, dry_run: bool) -> int:
     """Start a run, or resume the one of its checkpoint; the exit code."""
     with talk_aside(session.output, asks=dry_run or not session.yes):
-        listed = read_word_list(Path(settings.words_file))
+        listed = source.read()
+        say(listed.summary)
         spec = RunSpec.of(settings, listed.words)
         if dry_run:
             stream = session.stream if session.output == Output.JSON else None

@@ -153,6 +153,32 @@ def read_word_list(path: Path, column: str | None = None) -> WordList:
     return collected.result(name, listing)
 
 
+@dataclass(frozen=True, slots=True)
+class ListSource:
+    """The word lists and the single words that a run is started with."""
+
+    paths: tuple[Path, ...] = ()
+    words: tuple[str, ...] = ()
+    column: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the list in the checkpoint: its files, or its words."""
+        return ", ".join([*map(str, self.paths), *self.words])
+
+    @property
+    def stem(self) -> str:
+        """The default name of the run's files: that of the first list, or the first word."""
+        if self.paths:
+            return "stdin" if self.paths[0] == STANDARD_INPUT else self.paths[0].stem
+        return re.sub(r"\W+", "-", self.words[0]).strip("-") if self.words else ""
+
+    def read(self) -> WordList:
+        """Read all lists and words as one list. Raises `UsageError`."""
+        lists = [read_word_list(path, self.column) for path in self.paths]
+        return joined([*lists, list_of(self.words)] if self.words else lists)
+
+
 def list_of(words: Iterable[str]) -> WordList:
     """A list of words from the command line. Raises `UsageError` for an invalid one."""
     collected = _Collected()

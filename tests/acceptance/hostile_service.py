@@ -31,6 +31,9 @@ WORDS = (
 )
 """Entries of a list that are unusual and yet may be words."""
 
+READ = tuple(word.replace("\u202e", "") for word in WORDS)
+"""The words as they are read: without direction marks."""
+
 NO_WORDS = ("\x1b]0;pwned\x07owl", "x" * 300, "\u0301\u0301\u0301", "bell\x07", "\x9b31mred")
 """Lines that are none."""
 

@@ -71,12 +71,17 @@ RUN = "run words.txt --yes"
 RESUME = "resume -c words.checkpoint.json"
 CASES = {
     # the list
-    "no list": Case("run", 2, "Missing argument"),
-    "no file": Case("run nowhere.txt", 2, "There is no file nowhere.txt"),
+    "no list": Case("run", 2, "Pass a word list"),
+    "no file": Case("run nowhere.txt", 2, "File not found: nowhere.txt"),
     "folder": Case("run .", 2, ". is a folder"),
-    "empty": Case("run empty.txt", 2, "There is no word in empty.txt", prepare=content("", "empty.txt")),
+    "empty": Case("run empty.txt", 2, "No word in empty.txt", prepare=content("", "empty.txt")),
     "binary": Case("run list.bin", 2, "list.bin is a binary file", prepare=content(b"\x7fELF\0\1", "list.bin")),
-    "latin-1": Case("run old.txt", 2, "save the list as UTF-8", prepare=content(b"caf\xe9\n", "old.txt")),
+    "cp1251": Case(
+        "run old.txt", 2, "bytes that are not UTF-8", prepare=content("слово\n".encode("cp1251"), "old.txt")
+    ),
+    "table": Case(
+        "run table.csv --yes --quiet", 2, "--column Form", prepare=content("Form,Class\nbank,noun\n", "table.csv")
+    ),
     # options
     "unknown option": Case(f"{RUN} --bogus", 2, "No such option: --bogus. See: batch-synth run --help"),
     "near option": Case(f"{RUN} --componets x", 2, "No such option: --componets. Did you mean --components? See: "),
