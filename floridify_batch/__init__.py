@@ -36,6 +36,7 @@ _EXPORTS = {
     "components.registry": "SynthesisComponent",
     "providers.openai_connector": "OpenAIConnector get_openai_connector",
     "enhancement": "Enhancement Filled Unfilled enhance_definitions_parallel",
+    "entry_synthesis": "SynthesizedDefinition SynthesizedEntry synthesize_entry",
     "errors": "BatchSynthError ServiceError UnknownBatch UsageError",
     "components.failure": "FailureReason",
     "components.request": "AnswerError SynthesisRequest",

@@ -61,6 +61,11 @@ from floridify_batch.enhancement import (
     Unfilled as Unfilled,
     enhance_definitions_parallel as enhance_definitions_parallel,
 )
+from floridify_batch.entry_synthesis import (
+    SynthesizedDefinition as SynthesizedDefinition,
+    SynthesizedEntry as SynthesizedEntry,
+    synthesize_entry as synthesize_entry,
+)
 from floridify_batch.errors import (
     BatchSynthError as BatchSynthError,
     ServiceError as ServiceError,

@@ -102,7 +102,7 @@ async def enhance_definitions_parallel(
     """
     tasks = _tasks(definitions, word, _recipes(components), force=force_refresh)
     if batch_mode:
-        async with _intercepted(ai, batches, poll_interval) as intercepting:
+        async with intercepted(ai, batches, poll_interval) as intercepting:
             results = await intercepting.collector.gather(*(task.fill(intercepting) for task in tasks))
     else:
         results = await _concurrently([task.fill(ai) for task in tasks])
@@ -279,7 +279,7 @@ async def _concurrently[T](coroutines: Iterable[Coroutine[Any, Any, T]]) -> list
 
 
 @asynccontextmanager
-async def _intercepted(
+async def intercepted(
     ai: object, batches: Batches | None, poll_interval: float
 ) -> AsyncIterator[InterceptingConnector]:
     """Yield a connector whose requests go in a batch to the service of the given one."""

@@ -21,6 +21,9 @@ _ALONE = f"definition: DefinitionLike, {_AI}"
 _LAST = f"{_TRACKER}, *, {_LANGUAGE}"
 _NAMED = f"{_TRACKER}, *, word: {_WORD} =, {_LANGUAGE}"
 _SOURCES = "Sequence[DefinitionLike | Mapping[str, Any]]"
+_ENTRY = (
+    "components: Collection[Any] | None =, batch_mode: bool =, *, batches: Batches | None =, poll_interval: float ="
+)
 _ENHANCING = (
     "components: Collection[Any] | None =, force_refresh: bool =, state_tracker: object =, batch_mode: bool =, *, "
     "batches: Batches | None =, poll_interval: float ="
@@ -64,6 +67,10 @@ SIGNATURES = {
     "synthesize_definition_text": (
         f"clustered_definitions: {_SOURCES}, word: {_WORD}, {_AI}, {_TRACKER}, *, meaning_cluster: str =, {_LANGUAGE}",
         "SynthesisResponse",
+    ),
+    "synthesize_entry": (
+        f"word: {_WORD}, providers_data: Sequence[object], {_AI}, {_ENTRY}",
+        "SynthesizedEntry",
     ),
     "enhance_definitions_parallel": (
         f"definitions: Sequence[DefinitionLike], word: {_WORD}, {_AI}, {_ENHANCING}",

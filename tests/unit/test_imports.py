@@ -19,6 +19,7 @@ LIBRARY = (
     "conversion",
     "synthesis",
     "enhancement",
+    "entry_synthesis",
     "_transport",
     "batch_synthesis",
     "batch_processor",
