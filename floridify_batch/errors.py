@@ -13,6 +13,7 @@
     4          UnknownBatch           the service does not know the batch
     5          DatabaseError          the database: unreachable, or a write was refused
     6          (none)                 the cost limit was reached; words remain
+    6          AnswersOutdated        many subjects changed while their answers were under way
     7          WorkersLost            worker processes: terminated, not available, of another version
     130        (none)                 interrupted by Ctrl-C
 
@@ -77,6 +78,12 @@ class DatabaseError(BatchSynthError):
     """The database is unreachable, or refused a write."""
 
     exit_code = 5
+
+
+class AnswersOutdated(BatchSynthError):
+    """So many answers of a batch are outdated that the user decides whether their requests are repeated."""
+
+    exit_code = 6
 
 
 class WorkersLost(BatchSynthError):

@@ -71,7 +71,10 @@ class Workspace:
 
     async def resume(self, name: str = "words") -> RunResult:
         """Resume a run to its end."""
-        here = self.session_of(name)
+        return await self.resume_in(self.session_of(name))
+
+    async def resume_in(self, here: session.Session) -> RunResult:
+        """Resume a run in a session."""
         return self._result(await session.resume(here), here)
 
     def session_of(self, name: str, *, wait: bool = True) -> session.Session:

@@ -25,7 +25,7 @@ class Collection(StrEnum):
     PRONUNCIATIONS = "pronunciations"
 
 
-_NO_IDS: Mapping[str, DocId] = {}
+_NO_IDS: Mapping[str, tuple[DocId, ...]] = {}
 
 
 class Insert(NamedTuple):
@@ -42,7 +42,7 @@ class Update(NamedTuple):
     collection: Collection
     id: DocId
     fields: Mapping[str, Any]
-    adds: Mapping[str, DocId] = _NO_IDS
+    adds: Mapping[str, tuple[DocId, ...]] = _NO_IDS
 
 
 class Replaced(NamedTuple):
@@ -143,8 +143,8 @@ class Merged(Handed):
         self.at = max(self.at, at)
         self.fields |= update.fields
         self.version += 1
-        for name, identity in update.adds.items():
-            self.adds.setdefault(name, []).append(identity)
+        for name, ids in update.adds.items():
+            self.adds.setdefault(name, []).extend(ids)
 
 
 class Removal(NamedTuple):

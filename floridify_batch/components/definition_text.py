@@ -38,7 +38,7 @@ def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenanc
     }
     identity = provenance.derived_id(0)
     insert = Insert(Collection.DEFINITIONS, identity, fields)
-    return in_entry(entry, provenance, {}, inserts=(insert,), adds={"definition_ids": identity})
+    return in_entry(entry, provenance, {}, inserts=(insert,), adds={"definition_ids": (identity,)})
 
 
 RECIPE = ClusterRecipe(

@@ -37,7 +37,8 @@ def outcome(entry: Entry, _: Entry, answer: FallbackDefinitionsResponse, provena
         )
         for index, item in enumerate(answer.definitions)
     )
-    return in_entry(entry, provenance, {"definition_ids": [insert.id for insert in inserts]}, inserts=inserts)
+    ids = tuple(insert.id for insert in inserts)
+    return in_entry(entry, provenance, {}, inserts=inserts, adds={"definition_ids": ids})
 
 
 RECIPE = WordRecipe(

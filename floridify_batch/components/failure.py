@@ -27,6 +27,10 @@ class FailureReason(StrEnum):
     """No answer file holds it."""
     ORPHANED = "orphaned"
     """It was answered, but what it was about is no longer in the database."""
+    OUTDATED = "outdated"
+    """It was answered, but what it was about has changed since the request."""
+    KEPT = "kept"
+    """It was answered, but a value that was stored since the request was kept in its place."""
 
 
 _WORTH_REPEATING = frozenset(
@@ -36,6 +40,7 @@ _WORTH_REPEATING = frozenset(
         FailureReason.TRUNCATED,
         FailureReason.MALFORMED,
         FailureReason.MISSING,
+        FailureReason.OUTDATED,
     }
 )
 

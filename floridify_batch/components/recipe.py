@@ -104,6 +104,14 @@ class Recipe[T: Target, R: BaseModel](ABC):
         """The stamp of the target's earlier answer."""
         return target.stamps.get(self.stamped(target))
 
+    @abstractmethod
+    def subject(self, entry: Entry, target: T) -> Iterable[str]:
+        """The parts of speech and the texts of the definitions that a request is about, if it is about any."""
+
+    def subject_texts(self, entry: Entry, target: T) -> Iterable[str]:  # noqa: ARG002  for those that name texts
+        """The texts of the subject that every prompt of the component has."""
+        return ()
+
     def given(self, entry: Entry, target: T, *, replacing: bool = False) -> dict[str, Any]:
         """The values of the template's variables.
 
@@ -158,6 +166,14 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
         """Every definition that has a text."""
         return (definition for definition in entry.definitions if definition.has_text)
 
+    def subject(self, entry: Entry, target: Definition) -> Iterable[str]:  # noqa: ARG002  other senses do not matter
+        """The definition."""
+        return target.part_of_speech, target.text
+
+    def subject_texts(self, entry: Entry, target: Definition) -> Iterable[str]:  # noqa: ARG002  as above
+        """The definition's text."""
+        return (target.text,)
+
 
 @dataclass(frozen=True, slots=True)
 class WordRecipe[R: BaseModel](Recipe[Entry, R]):
@@ -171,6 +187,21 @@ class WordRecipe[R: BaseModel](Recipe[Entry, R]):
     def targets(self, entry: Entry) -> Iterable[Entry]:
         """The entry itself, where the condition holds."""
         return (entry,) if self.condition(entry) else ()
+
+    def subject(self, entry: Entry, target: Entry) -> Iterable[str]:  # noqa: ARG002  the entry is the target
+        """The definitions that the prompt is made from; of the request for definitions, that there are none."""
+        names = {name.partition("=")[2] or name for name in self.variables}
+        if "sources" in names:
+            about = entry.sources
+        elif "first_definition" in names:
+            about = entry.definitions[:1]
+        else:
+            about = entry.definitions if self.structural or "synonyms" in names else ()
+        return (text for each in about for text in (each.part_of_speech, each.text))
+
+    def subject_texts(self, entry: Entry, target: Entry) -> Iterable[str]:  # noqa: ARG002  as above
+        """The first definition's text, where the prompt has it."""
+        return [each.text for each in entry.definitions[:1]] if "first_definition" in self.variables else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +227,10 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
         if not entry.synthesised:
             return False
         return any((each.meaning_cluster or {}).get("slug") == target.slug for each in entry.definitions)
+
+    def subject(self, entry: Entry, target: Cluster) -> Iterable[str]:  # noqa: ARG002  other clusters do not matter
+        """The cluster's definitions."""
+        return (text for each in target.definitions for text in (each.part_of_speech, each.text))
 
     def number(self, target: Cluster) -> int:
         """The cluster's place among the word's clusters."""

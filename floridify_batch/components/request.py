@@ -165,6 +165,8 @@ class SynthesisRequest[R: BaseModel]:
     prompt: str
     attempt: int = 1
     cap_doublings: int = 0
+    mark: str = ""
+    """Of what the request is about, so that an outdated answer is recognised."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -177,11 +179,6 @@ class SynthesisRequest[R: BaseModel]:
         return self.envelope.line(self.custom_id, self.prompt, self.cap_doublings)
 
     @property
-    def mark(self) -> str:
-        """What tells whether an answer by places is still about the same things: a digest of the prompt, or ""."""
-        return mark_of(self.prompt) if self.envelope.positional else ""
-
-    @property
     def input_tokens(self) -> int:
         """What the request will be billed as input, before any caching."""
         return self.envelope.fixed_tokens + count_tokens(self.prompt)
@@ -191,8 +188,11 @@ class SynthesisRequest[R: BaseModel]:
         return parse_answer(self.envelope.answer, body)
 
 
+OLDER_MARK_LENGTH = 12
+
+
 def mark_of(prompt: str) -> str:
-    """What tells whether a prompt is still the one that was sent."""
+    """The mark of a numbered request by an earlier version, or of a recovered one: a digest of its prompt."""
     return blake2b(prompt.encode(), digest_size=6).hexdigest()
 
 

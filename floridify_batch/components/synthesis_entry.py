@@ -18,7 +18,7 @@ def in_entry(
     fields: Mapping[str, Any],
     *,
     inserts: tuple[Insert, ...] = (),
-    adds: Mapping[str, DocId] | None = None,
+    adds: Mapping[str, tuple[DocId, ...]] | None = None,
     replaces: tuple[Replaced, ...] = (),
 ) -> Outcome:
     """New values in the word's synthesis entry, which is created where there is none.

@@ -74,7 +74,9 @@ class Found:
 
     def borne_stamps(self) -> set[Any]:
         """The ids of all stamps on these documents."""
-        documents = [*self.words, *(each for group in self.definitions.values() for each in group.values())]
+        definitions = (each for group in self.definitions.values() for each in group.values())
+        entries = (each for group in self.entries.values() for each in group)
+        documents = [*self.words, *definitions, *entries]
         return {stamp for document in documents for stamp in (document.get(SYNTHESIS) or {}).values()}
 
 
@@ -92,6 +94,7 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
         word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
         definitions=tuple(_definition(each, stamps) for each in made) or sources,
         stamps=_stamps_of(document, stamps),
+        entry_stamps=_stamps_of(ours, stamps),
         synthesis_entry=doc_id(ours["_id"]) if ours else None,
         sources=sources,
         synthesised=bool(made),

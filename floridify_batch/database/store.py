@@ -200,7 +200,9 @@ class MongoStore:
         async for document in self._read(Collection.DEFINITIONS, of_words, shown):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for name in layout.entry_collections:
-            async for document in self._read(name, of_words, ("word_id", *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)):
+            async for document in self._read(
+                name, of_words, ("word_id", SYNTHESIS, *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
+            ):
                 found.entries.setdefault(document["word_id"], []).append(document)
         await self._learn_stamps(found)
         return found

@@ -14,11 +14,16 @@ from floridify_batch.run.recovery import Recovered
 _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
     ("stored now", lambda recovered: recovered.fates[Fate.FRESH]),
     ("already stored", lambda recovered: recovered.fates[Fate.STORED]),
-    ("replaced by newer", lambda recovered: recovered.fates[Fate.OUTDATED]),
-    ("target gone", lambda recovered: recovered.fates[Fate.ORPHANED]),
+    ("newer value kept", lambda recovered: recovered.fates[Fate.NEWER] + recovered.fates[Fate.KEPT]),
+    ("target changed or gone", lambda recovered: recovered.fates[Fate.CHANGED] + recovered.fates[Fate.ORPHANED]),
     ("of another database", lambda recovered: recovered.elsewhere),
-    ("without an answer", lambda recovered: recovered.failures.total() - recovered.fates[Fate.ORPHANED]),
+    ("without an answer", lambda recovered: recovered.failures.total() - _unstored(recovered)),
 )
+
+
+def _unstored(recovered: Recovered) -> int:
+    """The valid answers that were not stored."""
+    return sum(recovered.fates[each] for each in (Fate.CHANGED, Fate.ORPHANED))
 
 
 def found_batches(

@@ -16,8 +16,9 @@ from floridify_batch.components.change import Change, Provenance, Writes, writes
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.request import AnswerError, parse_answer
+from floridify_batch.components.request import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
 from floridify_batch.pipeline.chunk import failure_line, parsed_expected
+from floridify_batch.pipeline.mark import Mark
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.pipeline.settlement import (
     Answered,
@@ -40,8 +41,7 @@ SAMPLES = 5
 class Origin:
     """The run and the batch that answers come from, as far as stamps record them. Times are aware UTC.
 
-    `templates` stands for every template's fingerprint where the run's own templates are not available. `late`: the
-    answers are stored long after the request, so that any other stored value is newer.
+    `templates` stands for every template's fingerprint where the run's own templates are not available.
     """
 
     run: str
@@ -53,7 +53,6 @@ class Origin:
     language: str
     rare_first: bool = False
     templates: str | None = None
-    late: bool = False
 
     def stamp(self, question: Question) -> Stamp:
         """The stamp on every document that an answer of this batch changes."""
@@ -75,18 +74,22 @@ class Fate(Enum):
     """It is new and is stored."""
     STORED = auto()
     """It is stored already."""
-    OUTDATED = auto()
-    """A newer value is stored, and is kept."""
+    NEWER = auto()
+    """The answer of a newer batch is stored, and is kept."""
+    KEPT = auto()
+    """A value was stored since the request, and is kept."""
+    CHANGED = auto()
+    """Its subject has changed since the request."""
     ORPHANED = auto()
-    """Its subject no longer exists, or has changed."""
+    """Its subject no longer exists, or has changed twice."""
 
 
 @dataclass(slots=True)
 class Applied:
-    """The changes by the answers about one word, and the answers without a subject."""
+    """The changes by the answers about one word, and the failures of answers that are not stored."""
 
     changes: list[Change] = field(default_factory=list)
-    orphans: list[Failure] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     fates: Counter[Fate] = field(default_factory=Counter)
 
 
@@ -141,37 +144,64 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
     for answered in outcome.answers:
         question = frame.questions[answered.parts.component]
         place = targets.get((answered.parts.document, answered.parts.number))
-        misfit = _misfit(question, place, answered)
-        if misfit or place is None:
-            made.fates[Fate.ORPHANED] += 1
-            made.orphans.append(Failure(answered.custom_id, FailureReason.ORPHANED, misfit))
-            continue
-        fate = _fate(question, *place, frame)
+        fate = _fate(question, *place, answered, frame) if place else Fate.ORPHANED
         made.fates[fate] += 1
-        change = None if fate is Fate.OUTDATED else _change(question, *place, answered, frame)
-        if change is not None:
-            made.changes.append(change)
+        if fate in _UNSTORED:
+            made.failures.append(_unstored(answered, fate, gone=place is None))
+        elif place and fate is not Fate.NEWER:
+            change = _change(question, *place, answered, frame)
+            made.changes += [change] if change else []
     return made
 
 
-def _misfit(question: Question, place: tuple[Entry, Target] | None, answered: Answered) -> str:
-    """The reason why an answer no longer has a subject; "" if it has one."""
-    if place is None:
-        return "its subject is no longer in the database"
-    if answered.mark and question.request(*place).mark != answered.mark:
-        return "the word's definitions have changed since the request, and the answer refers to them by position"
-    return ""
+_UNSTORED = {
+    Fate.KEPT: (FailureReason.KEPT, "a value that was stored since the request was kept"),
+    Fate.CHANGED: (FailureReason.OUTDATED, "its subject has changed since the request"),
+    Fate.ORPHANED: (FailureReason.ORPHANED, "its subject changed twice while its answers were under way"),
+}
+"""The failures of valid answers that are not stored."""
 
 
-def _fate(question: Question, entry: Entry, target: Target, frame: _Frame) -> Fate:
-    recipe, stamp, origin = question.recipe, question.recipe.stamp(target), frame.origin
-    if stamp is None:
-        # It was requested because it was missing; a value that somebody has stored since is theirs.
-        taken = origin.late and not recipe.structural and recipe.stored(entry, target)
-        return Fate.OUTDATED if taken and not question.replaces(target, frame.asked) else Fate.FRESH
-    if stamp.id == frame.stamps[recipe.component].id:
+def _unstored(answered: Answered, fate: Fate, *, gone: bool) -> Failure:
+    """The failure of an answer that is not stored. One that is outdated does not count as an attempt."""
+    reason, detail = _UNSTORED[fate]
+    detail = "its subject is no longer in the database" if gone else detail
+    attempt = answered.attempt - (reason is FailureReason.OUTDATED)
+    return Failure(answered.custom_id, reason, detail, attempt)
+
+
+def _fate(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Fate:
+    recipe, stamp, ours = question.recipe, question.recipe.stamp(target), frame.stamps[question.recipe.component]
+    if stamp is not None and stamp.id == ours.id:
         return Fate.STORED
-    return Fate.OUTDATED if stamp.batch_created > origin.created else Fate.FRESH
+    if stamp is not None and stamp.batch_created > frame.origin.created:
+        return Fate.NEWER
+    half = entry.entry_stamps.get(recipe.stamped(target))
+    if half is not None and half.id == ours.id:  # a process died before it stamped the word
+        return Fate.FRESH
+    if _has_changed(question, entry, target, answered):
+        return Fate.ORPHANED if Mark.read(answered.mark).again else Fate.CHANGED
+    return Fate.KEPT if _is_taken(question, entry, target, answered, frame) else Fate.FRESH
+
+
+def _has_changed(question: Question, entry: Entry, target: Target, answered: Answered) -> bool:
+    """Whether the subject of an answer has changed since the request, as far as its mark tells."""
+    if len(answered.mark) == OLDER_MARK_LENGTH:  # by an earlier version, or recovered: of the whole prompt
+        return mark_of(question.request(entry, target).prompt) != answered.mark
+    return bool(answered.mark) and Mark.read(answered.mark).subject != Mark.of(question.recipe, entry, target).subject
+
+
+def _is_taken(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> bool:
+    """Whether another value was stored in the answer's place since the request.
+
+    Without the digest of a value, the place was empty, unless the run renews answers.
+    """
+    if question.recipe.structural:
+        return False
+    before = Mark.read(answered.mark).value
+    if before and len(answered.mark) != OLDER_MARK_LENGTH:
+        return before != Mark.of(question.recipe, entry, target).value
+    return bool(question.recipe.stored(entry, target)) and not question.replaces(target, frame.asked)
 
 
 def _change(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Change | None:
@@ -263,7 +293,7 @@ def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     failures: list[bytes] = []
     made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)
     for outcome, made in zip(outcomes, made_of, strict=True):
-        failed = (*outcome.failures, *made.orphans)
+        failed = (*outcome.failures, *made.failures)
         tally.count(outcome.answers, failed)
         changes += made.changes
         failures += [failure_line(outcome.ordinal, failure) for failure in failed]

@@ -18,6 +18,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.request import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
+from floridify_batch.pipeline.mark import Mark
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, order_of
 
 
@@ -69,9 +70,10 @@ class Question:
         """The request about a target; after a failure, its next attempt."""
         identity = self.identity(entry, target)
         prompt = self.template.render(self.recipe.given(entry, target, replacing=replacing))
-        if failure is None:
-            return SynthesisRequest(identity, self.envelope, prompt)
-        return SynthesisRequest(identity, self.envelope, prompt, failure.attempt + 1, failure.next_cap_doublings)
+        again = failure is not None and failure.reason is FailureReason.OUTDATED
+        mark = str(Mark.of(self.recipe, entry, target, again=again))
+        attempt, doublings = (failure.attempt + 1, failure.next_cap_doublings) if failure else (1, 0)
+        return SynthesisRequest(identity, self.envelope, prompt, attempt, doublings, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,9 @@ def _missing(question: Question, entry: Entry, asked: Brief, failures: Failures)
     for target in question.recipe.targets(entry):
         if question.missing(entry, target, asked):
             # Most words have no failures, and making the id is the expensive part of the look-up.
-            yield question, target, failures.get(question.identity(entry, target)) if failures else None
+            failure = failures.get(question.identity(entry, target)) if failures else None
+            if failure is None or failure.reason is not FailureReason.KEPT:
+                yield question, target, failure
 
 
 def _may_ask(missing: _Open, asked: Brief) -> bool:
@@ -327,7 +331,8 @@ def plan_words(brief: Brief, page: PageToPlan) -> PlannedPage:
 def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     failures = word.failures
     requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
-    vanished = {each.custom_id for each in requests if each.attempt == 1} & (word.asked or frozenset())
+    first = {each.custom_id for each in requests if each.attempt == 1 and each.custom_id not in failures}
+    vanished = first & (word.asked or frozenset())
     if vanished:
         failures = {**failures, **{identity: _vanished(identity) for identity in vanished}}
         requests = [request for entry in word.entries for request in plan(entry, brief, failures)]

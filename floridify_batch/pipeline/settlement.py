@@ -202,6 +202,7 @@ class Answered:
     answer: Any
     usage: Usage | None
     mark: str = ""
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,9 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
     if parts is None:
         return _failure(request, FailureReason.MALFORMED, "the request's id has an unknown form")
     try:
-        return Answered(request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark)
+        return Answered(
+            request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark, request.attempt
+        )
     except AnswerError as error:
         return _failure(request, error.reason, str(error))
 

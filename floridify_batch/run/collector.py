@@ -15,7 +15,7 @@ from floridify_batch.components.failure import Failure, FailureReason, Unanswere
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
-from floridify_batch.errors import UnknownBatch
+from floridify_batch.errors import AnswersOutdated, UnknownBatch
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
@@ -31,6 +31,9 @@ from floridify_batch.timing import ThrottledProgress
 from floridify_batch.words.entry import DocId
 
 TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
+OUTDATED_ANSWERS, OUTDATED_SHARE = 100, 0.05
+"""The outdated answers of a batch, and their share in it, above both of which a run stops before it repeats them."""
+
 STORE_PAGE_WORDS = 40
 """Words whose answers are in memory together: some 1,200 parsed answers, and what they change."""
 
@@ -140,7 +143,17 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             tally.repairs["repaired"],
         )
     )
+    _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
     return record
+
+
+def _stop_if_outdated(record: ChunkRecord, outdated: int) -> None:
+    if outdated > OUTDATED_ANSWERS and outdated > OUTDATED_SHARE * record.requests:
+        raise AnswersOutdated(
+            f"Of {record.requests:,} answers of chunk {record.number}, {outdated:,} are about definitions that have "
+            "changed since the request, and were not stored. Resuming requests them again, once, at their full price: "
+            "batch-synth resume."
+        )
 
 
 def _notify_unmetered(run: Run, record: ChunkRecord, answers: int) -> None:

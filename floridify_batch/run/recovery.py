@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from floridify_batch.components.change import Update, Writes, writes_of
-from floridify_batch.components.failure import Failure
+from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, counts_named, recipe_of
 from floridify_batch.components.request import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price
@@ -24,6 +24,7 @@ from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.chunk import Expected, read_expected
+from floridify_batch.pipeline.mark import Mark
 from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, parser
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
 from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, refuse_invented, settle
@@ -108,7 +109,8 @@ async def recover(
     its metadata or the templates are of no use.
     """
     await files.requests(batch, folder.requests)
-    sent = await _note_expected(folder, library, _language(batch))
+    renewed = bool(batch.metadata.get("replaces"))
+    sent = await _note_expected(folder, library, _language(batch), renewed=renewed)
     if not sent.is_of_here:
         return Recovered(sent.requests, sent.requests)
     await files.answers(batch, *folder.answers)
@@ -153,7 +155,7 @@ class _Sent:
         """Whether any request is about something that the database has."""
         return len(self.words) > 1
 
-    def note(self, request: _Request, entry: Entry | None) -> Expected:
+    def note(self, request: _Request, entry: Entry | None, *, renewed: bool) -> Expected:
         """Count a request in; what must come back for it. Which attempt it was, nobody knows any more."""
         word = entry.id if entry else _NOBODY
         if word == _NOBODY:
@@ -165,11 +167,22 @@ class _Sent:
         self.model = request.model
         self.components.add(request.component)
         self.requests += 1
-        mark = mark_of(request.prompt) if _goes_by_places(request.component) else ""
-        return Expected(ordinal, request.custom_id, 1, 0, mark)
+        return Expected(ordinal, request.custom_id, 1, 0, _mark(request, entry, renewed=renewed))
 
 
-async def _note_expected(folder: ChunkFolder, library: Library, language: str) -> _Sent:
+def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
+    """The mark that the request had, as far as its prompt tells."""
+    if entry is None or request.component not in SynthesisComponent:
+        return ""
+    recipe = recipe_of(request.component)
+    if recipe.positional:
+        return mark_of(request.prompt)
+    targets = (entry, *entry.sources, *entry.definitions)
+    target = next((each for each in targets if each.id == request.document), None)
+    return "" if target is None else str(Mark.sent(recipe, entry, target, request.prompt, renewed=renewed))
+
+
+async def _note_expected(folder: ChunkFolder, library: Library, language: str, *, renewed: bool) -> _Sent:
     """Write down what must come back, as the run had it written down."""
     sent = _Sent()
     with folder.requests.open("rb") as lines, private_file(folder.expected) as out:
@@ -178,7 +191,8 @@ async def _note_expected(folder: ChunkFolder, library: Library, language: str) -
             documents = list(dict.fromkeys(each.document for each in requests if each.document != _NOBODY))
             entries = await library.entries_of(documents, language)
             for request in requests:
-                out.write(orjson.dumps([*sent.note(request, entries.get(request.document))]) + b"\n")
+                noted = sent.note(request, entries.get(request.document), renewed=renewed)
+                out.write(orjson.dumps([*noted]) + b"\n")
     return sent
 
 
@@ -193,10 +207,6 @@ def _request(line: bytes) -> _Request:
     if parts is None:
         return _Request(identity, _NOBODY, "", model, prompt)
     return _Request(identity, parts.document, parts.component, model, prompt)
-
-
-def _goes_by_places(component: str) -> bool:
-    return component in SynthesisComponent and recipe_of(component).positional
 
 
 def _known(names: Sequence[str]) -> list[SynthesisComponent]:
@@ -237,7 +247,6 @@ def _origin(batch: BatchJob, asked: Brief, model: str) -> Origin:
         _language(batch),
         rare_first=batch.metadata.get("frequency_scale") == "rare-first",
         templates=None if asked.template_digest == digest else digest,
-        late=True,
     )
 
 
@@ -262,7 +271,8 @@ class _Shelving:
         stored = ([entries[word]] if word in entries else [] for word in words)
         made_of = applied(zip(page, stored, strict=True), self._asked, self._origin)
         for outcome, made in zip(page, made_of, strict=True):
-            self.tally.count(outcome.answers, (*outcome.failures, *made.orphans))
+            unstored = [each for each in made.failures if each.reason is not FailureReason.KEPT]
+            self.tally.count(outcome.answers, (*outcome.failures, *unstored))
             self.fates += made.fates
         if writes := writes_of(change for made in made_of for change in made.changes):
             await self._library.apply(writes)

@@ -138,6 +138,8 @@ class Entry(Handed):
     synonym_chooser: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The fields of components that have no attribute here."""
+    entry_stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    """The stamps on the synthesis entry, which is written before the word is stamped."""
 
     @property
     def id(self) -> DocId:

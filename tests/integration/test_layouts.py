@@ -247,7 +247,7 @@ def changes_of(seeded: Seeded) -> list[Change]:
         return Change(component, target, stamp(component), DONE, inserts, **more)
 
     def in_entry(fields: dict[str, Any], **adds: DocId) -> tuple[Update, ...]:
-        return (Update(Collection.ENTRIES, entry, fields, adds),)
+        return (Update(Collection.ENTRIES, entry, fields, {name: (each,) for name, each in adds.items()}),)
 
     cefr = Update(Collection.DEFINITIONS, sense, {"cefr_level": "B1"})
     replaced = Update(Collection.DEFINITIONS, sense, {"example_ids": [example]})

@@ -241,7 +241,7 @@ def test_definitions_make_an_entry() -> None:
     ]
     assert [each.fields["text"] for each in definitions] == ["land by a river", "to lean in a turn"]
     assert change.updates == (
-        Update(Collection.ENTRIES, entry.id, {"definition_ids": [each.id for each in definitions]}),
+        Update(Collection.ENTRIES, entry.id, {}, {"definition_ids": tuple(each.id for each in definitions)}),
     )
     assert (entry.fields["word_id"], entry.fields["provider"]) == (BANK.id, "synthesis")
     assert {each.fields["dictionary_entry_id"] for each in definitions} == {entry.id}
@@ -254,7 +254,7 @@ def test_definitions_go_into_the_entry_that_is_there() -> None:
     change = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK, synthesis_entry=there))
     ids = [insert.id for insert in change.inserts]
     assert {insert.collection for insert in change.inserts} == {Collection.DEFINITIONS}
-    assert change.updates == (Update(Collection.ENTRIES, there, {"definition_ids": ids}),)
+    assert change.updates == (Update(Collection.ENTRIES, there, {}, {"definition_ids": tuple(ids)}),)
 
 
 def test_no_word_of_the_language() -> None:

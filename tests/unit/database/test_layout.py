@@ -165,7 +165,7 @@ STAMP = Stamp(DocId("a" * 24), "run", "b1", NOON, "gpt-6-luna", "t", "batch")
 
 def change() -> Change:
     example = Insert(Collection.EXAMPLES, DocId(str(TWO)), {"definition_id": ID, "text": "x"})
-    target = Update(Collection.DEFINITIONS, ID, {"example_ids": [example.id]}, {"fact_ids": example.id})
+    target = Update(Collection.DEFINITIONS, ID, {"example_ids": [example.id]}, {"fact_ids": (example.id,)})
     return Change("examples", target, STAMP, NOON, (example,))
 
 

@@ -199,15 +199,17 @@ async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
 
 
 async def test_places_that_moved(tmp_path: Path) -> None:
-    """An answer that goes by the places of senses which have moved meanwhile is not stored at the wrong sense."""
+    """An answer that numbers senses is not stored once these have changed: it is requested again, about all of them."""
     scene, connector = bank(tmp_path, C.CLUSTER_DEFINITIONS, max_attempts=1), Answering()
     store = scene.store
     connector.meanwhile = lambda: new_source(store)
     ledger = await at_once(scene, connector)
     failures = ChunkFolder.of(scene.folder / "run.checkpoint.files", 1).failures
-    assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.ORPHANED]
-    assert ledger.failed_words["bank"].startswith("cluster_definitions: orphaned")
-    assert not any(each.get("meaning_cluster") for each in definitions(store).values())
+    assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.OUTDATED]
+    assert connector.asked[:2] == [C.CLUSTER_DEFINITIONS] * 2  # once more, about the senses as they are now
+    assert ledger.processed_words == ["bank"]
+    origins = [each.get("source_definitions") or () for each in definitions(store).values()]
+    assert sorted(origin["text"] for group in origins for origin in group) == ["money", "river", "row"]
 
 
 def test_more_than_a_hundred_clusters() -> None:

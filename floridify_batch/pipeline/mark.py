@@ -1,0 +1,80 @@
+"""Marks: short digests of a request's subject and of the value in its place, by which outdated answers are recognised.
+
+Between a request and its answer lies up to a day, in which editors work. A mark is kept with each expected request. Its
+digest of the subject ignores case, punctuation and white space, so that small corrections cost nothing.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple, Self
+
+import orjson
+
+from floridify_batch.components.recipe import Recipe, Target
+from floridify_batch.words.entry import Entry, value_of
+
+_EMPTY = "0" * 8
+_CHANGED = "x" * 8
+_AGAIN = "+"
+_DIGITS = len(_EMPTY)
+_IGNORED = "PZC"
+"""The categories of characters that make no difference: punctuation, separators, control characters."""
+
+_IGNORED_ASCII = {number: None for number in range(128) if unicodedata.category(chr(number))[0] in _IGNORED}
+_LINE = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+
+class Mark(NamedTuple):
+    """A mark. `value` is "" where there is no single value, or it is unknown; `again`: the request is repeated because
+    its subject had changed.
+    """
+
+    subject: str
+    value: str = ""
+    again: bool = False
+
+    @classmethod
+    def of(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, *, again: bool = False) -> Self:
+        """The mark of a request about a target as it is now."""
+        value = "" if recipe.structural else _value_digest(value_of(target, recipe.field))
+        return cls(_digest(map(squashed, recipe.subject(entry, target))), value, again)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """A mark in its written form."""
+        return cls(text[:_DIGITS], text[_DIGITS:].rstrip(_AGAIN), text.endswith(_AGAIN))
+
+    @classmethod
+    def sent(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, prompt: str, *, renewed: bool) -> Self:
+        """The mark of a request of which only the prompt is known.
+
+        Its subject has not changed if the prompt has its texts. The place was empty, unless answers are `renewed`.
+        """
+        now, squashed_prompt = cls.of(recipe, entry, target), squashed(prompt)
+        same = all(squashed(text) in squashed_prompt for text in recipe.subject_texts(entry, target))
+        return cls(now.subject if same else _CHANGED, "" if recipe.structural or renewed else _EMPTY)
+
+    def __str__(self) -> str:
+        """The written form."""
+        return self.subject + self.value + _AGAIN * self.again
+
+
+@lru_cache(maxsize=1024)  # a word's requests are made together, and most are about one definition
+def squashed(text: str) -> str:
+    """A text in NFC, case-folded, without punctuation and white space."""
+    folded = unicodedata.normalize("NFC", text).casefold()
+    if folded.isascii():
+        return folded.translate(_IGNORED_ASCII)
+    return "".join(each for each in folded if unicodedata.category(each)[0] not in _IGNORED)
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return blake2b("\x1f".join(texts).encode(), digest_size=_DIGITS // 2).hexdigest()
+
+
+def _value_digest(value: Any) -> str:
+    if not value:
+        return _EMPTY
+    return blake2b(orjson.dumps(value, default=str, option=_LINE), digest_size=_DIGITS // 2).hexdigest()

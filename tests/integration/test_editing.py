@@ -1,0 +1,136 @@
+"""An editor at work between requests and answers: nothing of theirs is lost, no answer is stored on another text."""
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from floridify_batch.components.failure import FailureReason
+from floridify_batch.errors import AnswersOutdated
+from tests.documents import add_definition, add_entry, add_known, add_word
+from tests.sandbox import Sandbox
+from tests.workspace import RunResult, Workspace
+
+type Found = Database[dict[str, Any]]
+
+
+def reasons(result: RunResult, chunk: int = 1) -> list[FailureReason]:
+    return [failure.reason for failures in result.failures(chunk).values() for failure in failures]
+
+
+async def test_a_definition_is_rewritten(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Answers about the old text are not stored on the new one: they are requested again, once, and then stored."""
+    word = add_word(workspace.database, "bank")
+    sense = add_definition(workspace.database, word, "sloping land beside a river")
+    sent = await workspace.send(["bank"], components="synonyms,cefr_level", max_attempts=1)
+    workspace.database.definitions.update_one({"_id": sense}, {"$set": {"text": "a company that lends money"}})
+    result = await workspace.resume()
+    assert reasons(result) == [FailureReason.OUTDATED] * 2
+    assert (result.code, result.ledger.processed_words) == (0, ["bank"])
+    first, second = sandbox.batches_of(sent.run)
+    found = workspace.database.definitions.find_one({"_id": sense})
+    assert found is not None
+    stamps = workspace.database.synthesis_stamps.find({"_id": {"$in": list(found["synthesis"].values())}})
+    assert {stamp["batch_id"] for stamp in stamps} == {second["id"]} != {first["id"]}
+
+
+async def test_a_full_stop_is_removed(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Capitals, punctuation and white space make no other definition, and cost nothing."""
+    sense = add_definition(workspace.database, add_word(workspace.database, "bank"), "Sloping land, beside a river.")
+    sent = await workspace.send(["bank"], components="synonyms")
+    workspace.database.definitions.update_one({"_id": sense}, {"$set": {"text": "sloping land  beside a river"}})
+    result = await workspace.resume()
+    assert (result.code, reasons(result), len(sandbox.batches_of(sent.run))) == (0, [], 1)
+
+
+async def test_a_definition_changes_twice(workspace: Workspace, sandbox: Sandbox) -> None:
+    """A definition that changes again is not requested a third time: the word fails, with the reason."""
+    sense = add_definition(workspace.database, add_word(workspace.database, "bank"), "sloping land beside a river")
+    sent = await workspace.send(["bank"], components="synonyms")
+    for text in ("a company that lends money", "a row of switches"):
+        workspace.database.definitions.update_one({"_id": sense}, {"$set": {"text": text}})
+        session = workspace.session_of("words", wait=text == "a row of switches")
+        await workspace.resume_in(session)
+    result = await workspace.resume()
+    assert (result.code, len(sandbox.batches_of(sent.run))) == (1, 2)
+    assert result.ledger.failed_words["bank"].startswith("synonyms: orphaned: its subject changed twice")
+
+
+async def test_values_are_filled_in(workspace: Workspace) -> None:
+    """A level, a synonym, an etymology and a pronunciation that an editor stores meanwhile are kept as they are."""
+    database = workspace.database
+    word = add_word(database, "bank")
+    sense = add_definition(database, word, "sloping land beside a river")
+    entry = add_entry(database, word, [sense])
+    await workspace.send(["bank"], components="synonyms,cefr_level,etymology,pronunciation,domain")
+    spoken, origin = ObjectId(), {"text": "From an editor.", "origin_language": None, "root_words": []}
+    database.definitions.update_one({"_id": sense}, {"$set": {"cefr_level": "A1", "synonyms": ["shore"]}})
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": {"etymology": origin, "pronunciation_id": spoken}})
+    result = await workspace.resume()
+    assert (result.code, reasons(result)) == (0, [FailureReason.KEPT] * 4)
+    found, listed = database.definitions.find_one({"_id": sense}), database.dictionary_entries.find_one({"_id": entry})
+    assert found is not None
+    assert listed is not None
+    assert (found["cefr_level"], found["synonyms"], bool(found["domain"])) == ("A1", ["shore"], True)
+    assert (listed["etymology"], listed["pronunciation_id"]) == (origin, spoken)
+
+
+async def test_a_forced_run_keeps_what_came_since(workspace: Workspace, sandbox: Sandbox) -> None:
+    """A run with --force replaces the value that it has seen, and not the one that an editor stores meanwhile."""
+    database = workspace.database
+    senses = [
+        add_definition(database, add_word(database, text), f"what {text} means", cefr_level="B2")
+        for text in ("seen", "edited")
+    ]
+    sent = await workspace.send(["seen", "edited"], components="cefr_level", force=True)
+    database.definitions.update_one({"_id": senses[1]}, {"$set": {"cefr_level": "A1"}})
+    result = await workspace.resume()
+    assert (result.code, reasons(result), len(sandbox.batches_of(sent.run))) == (0, [FailureReason.KEPT], 1)
+    seen, edited = (database.definitions.find_one({"_id": sense}) or {} for sense in senses)
+    assert edited["cefr_level"] == "A1"
+    assert "synthesis" not in edited
+    assert "cefr_level" in seen["synthesis"]
+
+
+async def test_definitions_are_imported(workspace: Workspace) -> None:
+    """Definitions that come in for a word without any are enhanced, and not hidden behind the model's inventions."""
+    await workspace.send(["bank"], components="synonyms")
+    word = workspace.database.words.find_one({"text": "bank"})
+    assert word is not None
+    sense = add_definition(workspace.database, word["_id"], "sloping land beside a river")
+    add_entry(workspace.database, word["_id"], [sense], "wiktionary")
+    result = await workspace.resume()
+    assert (result.code, reasons(result)) == (0, [FailureReason.OUTDATED])
+    (found,) = workspace.database.definitions.find()
+    assert (found["_id"], bool(found["synonyms"])) == (sense, True)
+
+
+async def test_an_entry_gets_a_definition(workspace: Workspace) -> None:
+    """An entry of ours keeps the definition that an editor adds to it meanwhile, and it is enhanced."""
+    database = workspace.database
+    word = add_word(database, "bank")
+    entry = add_entry(database, word, [])
+    await workspace.send(["bank"], components="synonyms")
+    sense = add_definition(database, word, "sloping land beside a river", providers=["synthesis"])
+    database.dictionary_entries.update_one({"_id": entry}, {"$push": {"definition_ids": sense}})
+    result = await workspace.resume()
+    listed = database.dictionary_entries.find_one({"_id": entry})
+    assert listed is not None
+    assert (result.code, listed["definition_ids"]) == (0, [sense])
+
+
+async def test_many_definitions_change(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Where much of a batch is outdated, the run stops before it pays again, and goes on when it is resumed."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [f"much{first}{second}" for first in letters[:5] for second in letters[:21]]
+    add_known(workspace.database, *words)
+    sent = await workspace.send(words, components="domain")
+    workspace.database.definitions.update_many({}, [{"$set": {"text": {"$concat": ["not ", "$text"]}}}])
+    with pytest.raises(AnswersOutdated, match="105 are about definitions that have changed") as stopped:
+        await workspace.resume()
+    assert stopped.value.exit_code == 6
+    assert len(sandbox.batches_of(sent.run)) == 1
+    result = await workspace.resume()
+    assert (result.code, len(result.ledger.processed_words)) == (0, 105)
+    assert len(sandbox.batches_of(sent.run)) == 2
