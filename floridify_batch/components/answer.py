@@ -6,6 +6,8 @@ input with every request. Where an answer has a `reasoning`, it comes first: it 
 is not yet written. A value that clipping cannot repair (a CEFR level "D3") is refused.
 """
 
+import re
+import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +20,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
+from pydantic_core import PydanticCustomError
 
 
 def clip(length: int) -> BeforeValidator:
@@ -39,25 +43,106 @@ def _within(low: float, high: float) -> AfterValidator:
     return AfterValidator(clamp)
 
 
-def _not_blank(value: str) -> str:
-    stripped = value.strip()
-    if not stripped:
+# ── texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MAX_TEXT = 5000
+MAX_TERM = 100
+"""The most characters of a text, and of a word or phrase in a list."""
+
+_INVISIBLE = frozenset("\u200b\u2060\ufeff")
+_JUNK = frozenset({"Cc", "Cs", "Co", "Cn"})
+_MARKS = " .()[]<>\"'“”"
+_PLACEHOLDERS = frozenset(
+    {"n/a", "n.a", "not applicable", "not available", "no data", "-", "\u2013", "\u2014", "?", "..."}
+)
+_VAGUE = frozenset({"none", "null", "unknown", "undefined"})
+"""Placeholders, but words as well: a synonym of *void* may be *null*."""
+
+
+def clean_text(value: str) -> str:
+    """A text in NFC on one line, without invisible and control characters."""
+    line = " ".join(value.split())
+    if line.isascii() and line.isprintable():
+        return line[:MAX_TEXT]
+    kept = (each for each in unicodedata.normalize("NFC", line) if each not in _INVISIBLE)
+    return "".join(each for each in kept if unicodedata.category(each) not in _JUNK).strip()[:MAX_TEXT]
+
+
+def _text(value: str) -> str:
+    text = clean_text(value)
+    if not text:
         raise ValueError("the text is empty")
-    return stripped
+    if text.casefold() in _PLACEHOLDERS or text.casefold().strip(_MARKS) in _PLACEHOLDERS:
+        raise PydanticCustomError("placeholder", "the text is a placeholder")
+    return text
 
 
-def kept(item: type[BaseModel]) -> WrapValidator:
+def _statement(value: str) -> str:
+    if value.casefold().strip(_MARKS) in _VAGUE:
+        raise PydanticCustomError("placeholder", "the text is a placeholder")
+    return value
+
+
+def _term(value: str) -> str:
+    if len(value) > MAX_TERM:
+        raise ValueError(f"the text has more than {MAX_TERM} characters")
+    return value
+
+
+def _paragraphs(value: str) -> str:
+    text = "\n".join(filter(None, map(clean_text, value.splitlines())))
+    _text(text)
+    return text
+
+
+def _none_if_absent(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = clean_text(value).casefold().strip(_MARKS)
+    return None if not text or text in _PLACEHOLDERS or text in _VAGUE else value
+
+
+def divided(field: str = "") -> BeforeValidator:
+    """Divide the items of a list that are lists in one string ("shore, side"), by their `field` or as they are."""
+
+    def divide(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [part for item in value for part in _parts(item, field)]
+
+    return BeforeValidator(divide)
+
+
+def _parts(item: Any, field: str) -> list[Any]:
+    text = item.get(field) if isinstance(item, dict) else item
+    texts = [each.strip() for each in _SEPARATORS.split(text)] if isinstance(text, str) else []
+    if len(texts) < 2 or not all(texts):  # noqa: PLR2004  a list has two items at least
+        return [item]
+    return [item | {field: each} for each in texts] if isinstance(item, dict) else list(texts)
+
+
+_SEPARATORS = re.compile(r"[,;\n]")
+
+
+# ── lists ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def kept(item: Any) -> WrapValidator:
     """Drop the invalid items of a list, and count them in the validation context under "dropped".
 
-    A list without any valid item is refused.
+    A list without any valid item is refused, unless its items are placeholders: then it is empty.
     """
+    fits = TypeAdapter(item)
 
     def keep(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         try:
             return validate(value)
         except ValidationError:
-            good = [each for each in value if _fits(item, each)] if isinstance(value, list) else []
-            if not good:
+            if not isinstance(value, list):
+                raise
+            faults = [_fault(fits, each) for each in value]
+            good = [each for each, fault in zip(value, faults, strict=True) if not fault]
+            if not good and set(faults) != {"placeholder"}:
                 raise
             if isinstance(info.context, Counter):
                 info.context["dropped"] += len(value) - len(good)
@@ -76,12 +161,13 @@ at_least_one = AfterValidator(_not_empty)
 """Refuses an empty list."""
 
 
-def _fits(item: type[BaseModel], value: Any) -> bool:
+def _fault(item: TypeAdapter[Any], value: Any) -> str:
+    """The type of a value's first error; empty for a valid one."""
     try:
-        item.model_validate(value)
-    except ValidationError:
-        return False
-    return True
+        item.validate_python(value)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_context=False)[0]["type"]
+    return ""
 
 
 def paired[A: BaseModel](answer: A, left: int, right: int) -> A:
@@ -94,8 +180,20 @@ def paired[A: BaseModel](answer: A, left: int, right: int) -> A:
 Share = Annotated[float, _within(0.0, 1.0)]
 """A number from 0 to 1; a number outside is clamped."""
 
-Text = Annotated[str, AfterValidator(_not_blank)]
-"""A text that is not blank: stripped, and refused when nothing is left."""
+Text = Annotated[str, AfterValidator(_text)]
+"""A text on one line, cleaned; a blank one and a placeholder such as "N/A" are refused."""
+
+Statement = Annotated[Text, AfterValidator(_statement)]
+"""A text that never consists of "none" or "unknown" alone."""
+
+Term = Annotated[Text, AfterValidator(_term)]
+"""A word or phrase in a list."""
+
+OptionalText = Annotated[Text | None, BeforeValidator(_none_if_absent)]
+"""A text, or None for a blank one and a placeholder."""
+
+Paragraphs = Annotated[str, AfterValidator(_paragraphs)]
+"""A text of several lines, each cleaned."""
 
 
 class Answer(BaseModel):

@@ -2,20 +2,21 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, clip, kept
+from floridify_batch.components.answer import Answer, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.components.synonyms import SynonymCandidate, divided_by_language, merged_words
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
 
+MAX_ITEMS = 10
 MAX_ANTONYMS = 50
 
 
 class AntonymResponse(Answer):
     """The antonyms of a sense, best first."""
 
-    antonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(10)]
+    antonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(MAX_ITEMS), divided("word")]
 
 
 def outcome(entry: Entry, definition: Definition, answer: AntonymResponse, provenance: Provenance) -> Outcome:
@@ -35,6 +36,7 @@ RECIPE = DefinitionRecipe(
     spread=Spread(0.5, 1.6),
     output_cap=2000,
     count=3,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     floridify_template="synthesize/antonyms.md",
 )

@@ -2,25 +2,27 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Share, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Term, Text, clip, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
+
+MAX_ITEMS = 10
 
 
 class CollocationItem(Item):
     """A collocation; `frequency` is its share among the collocations of the word."""
 
     type: Text
-    phrase: Text
+    phrase: Term
     frequency: Share
 
 
 class CollocationResponse(Answer):
     """The collocations of a sense."""
 
-    collocations: Annotated[list[CollocationItem], kept(CollocationItem), clip(10)]
+    collocations: Annotated[list[CollocationItem], kept(CollocationItem), clip(MAX_ITEMS)]
 
 
 def outcome(_: Entry, __: Definition, answer: CollocationResponse, ___: Provenance) -> Outcome:
@@ -39,6 +41,7 @@ RECIPE = DefinitionRecipe(
     spread=LIST_SPREAD,
     output_cap=1000,
     count=4,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     floridify_template="assess/collocations.md",
 )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Share, Text, at_least_one, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Statement, Text, at_least_one, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
 from floridify_batch.components.recipe import ClusterRecipe, provider_of
 from floridify_batch.components.synthesis_entry import in_entry, new_definition
@@ -14,7 +14,7 @@ class DefinitionResponse(Item):
     """A definition, written from those of several sources."""
 
     part_of_speech: Text
-    definition: Annotated[Text, clip(500)]
+    definition: Annotated[Statement, clip(500)]
     relevancy: Share
     source_providers: list[str]
 

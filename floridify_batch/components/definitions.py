@@ -2,26 +2,28 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Share, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Statement, Text, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
 from floridify_batch.components.recipe import WordRecipe
 from floridify_batch.components.synthesis_entry import in_entry, new_definition
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Entry
 
+MAX_ITEMS = 10
+
 
 class FallbackDefinition(Item):
     """The definition of a sense."""
 
     part_of_speech: Text
-    definition: Annotated[Text, clip(500)]
+    definition: Annotated[Statement, clip(500)]
     relevancy: Share
 
 
 class FallbackDefinitionsResponse(Answer):
     """The definitions of a word, commonest sense first; none for a word that the language does not have."""
 
-    definitions: Annotated[list[FallbackDefinition], kept(FallbackDefinition), clip(10)]
+    definitions: Annotated[list[FallbackDefinition], kept(FallbackDefinition), clip(MAX_ITEMS)]
 
 
 def outcome(entry: Entry, _: Entry, answer: FallbackDefinitionsResponse, provenance: Provenance) -> Outcome:
@@ -51,6 +53,7 @@ RECIPE = WordRecipe(
     spread=Spread(0.5, 2.0),
     output_cap=3000,
     count=6,
+    max_count=MAX_ITEMS,
     structural=True,
     floridify_template="misc/lookup.md",
 )

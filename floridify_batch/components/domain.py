@@ -1,6 +1,6 @@
 """The component `domain`: the subject field of a sense."""
 
-from floridify_batch.components.answer import Answer, Text
+from floridify_batch.components.answer import Answer, OptionalText
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LABEL_SPREAD
@@ -11,7 +11,7 @@ class DomainIdentificationResponse(Answer):
     """The subject field of a sense; None for general language."""
 
     reasoning: str
-    domain: Text | None
+    domain: OptionalText
 
 
 def outcome(_: Entry, __: Definition, answer: DomainIdentificationResponse, ___: Provenance) -> Outcome:

@@ -1,6 +1,8 @@
 """The component `etymology`: the origin of a word."""
 
-from floridify_batch.components.answer import Answer, Text
+from typing import Annotated
+
+from floridify_batch.components.answer import Answer, OptionalText, Statement, Term, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry
@@ -11,10 +13,10 @@ from floridify_batch.words.entry import Entry
 class EtymologyResponse(Answer):
     """The etymology of a word."""
 
-    text: Text
-    origin_language: str | None
-    root_words: list[Text]
-    first_known_use: str | None
+    text: Statement
+    origin_language: OptionalText
+    root_words: Annotated[list[Term], kept(Term)]
+    first_known_use: OptionalText
 
 
 def outcome(entry: Entry, _: Entry, answer: EtymologyResponse, provenance: Provenance) -> Outcome:

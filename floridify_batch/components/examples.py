@@ -2,19 +2,20 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Text, clip
+from floridify_batch.components.answer import Answer, Text, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
 
+MAX_ITEMS = 5
 MAX_EXAMPLES = 50
 
 
 class ExampleGenerationResponse(Answer):
     """Example sentences of a sense."""
 
-    example_sentences: Annotated[list[Text], clip(5)]
+    example_sentences: Annotated[list[Text], kept(Text), clip(MAX_ITEMS)]
 
 
 def outcome(_: Entry, definition: Definition, answer: ExampleGenerationResponse, provenance: Provenance) -> Outcome:
@@ -50,6 +51,7 @@ RECIPE = DefinitionRecipe(
     spread=Spread(0.7, 1.4),
     output_cap=1000,
     count=2,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     makes=Collection.EXAMPLES,
     floridify_template="generate/examples.md",

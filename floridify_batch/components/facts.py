@@ -11,12 +11,14 @@ from floridify_batch.components.synthesis_entry import in_entry
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Entry
 
+MAX_ITEMS = 5
+
 
 class FactGenerationResponse(Answer):
     """Facts about a word, each with its category at the same place of the second list."""
 
-    facts: Annotated[list[Text], clip(5)]
-    categories: Annotated[list[Literal["etymology", "usage", "cultural", "linguistic", "historical"]], clip(5)]
+    facts: Annotated[list[Text], clip(MAX_ITEMS)]
+    categories: Annotated[list[Literal["etymology", "usage", "cultural", "linguistic", "historical"]], clip(MAX_ITEMS)]
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -51,6 +53,7 @@ RECIPE = WordRecipe(
     spread=LIST_SPREAD,
     output_cap=1500,
     count=3,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     makes=Collection.FACTS,
     condition=is_defined,

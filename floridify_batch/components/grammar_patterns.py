@@ -10,12 +10,14 @@ from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
 
+MAX_ITEMS = 10
+
 
 class GrammarPatternResponse(Answer):
     """Patterns such as `[Tn]`, each with its description at the same place of the second list."""
 
-    patterns: Annotated[list[Text], clip(10)]
-    descriptions: Annotated[list[str], clip(10)]
+    patterns: Annotated[list[Text], clip(MAX_ITEMS)]
+    descriptions: Annotated[list[str], clip(MAX_ITEMS)]
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -39,6 +41,7 @@ RECIPE = DefinitionRecipe(
     spread=LIST_SPREAD,
     output_cap=1000,
     count=2,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     floridify_template="assess/grammar_patterns.md",
 )

@@ -4,28 +4,31 @@ from typing import Annotated
 
 from pydantic import Field
 
-from floridify_batch.components.answer import Answer, Item, Text, clip, field_named_register, kept
+from floridify_batch.components.answer import Answer, Item, OptionalText, Term, Text, clip, field_named_register, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Entry
 
+MAX_ITEMS = 30
+
+
 with field_named_register():
 
     class PhraseItem(Item):
         """A fixed expression that contains the word."""
 
-        phrase: Text
+        phrase: Term
         meaning: Annotated[Text, clip(300)]
-        example: str | None
-        register: str | None = Field()
+        example: OptionalText
+        register: OptionalText = Field()
 
 
 class PhraseResponse(Answer):
     """The fixed expressions that contain a word."""
 
-    phrases: Annotated[list[PhraseItem], kept(PhraseItem), clip(30)]
+    phrases: Annotated[list[PhraseItem], kept(PhraseItem), clip(MAX_ITEMS)]
 
 
 def outcome(entry: Entry, _: Entry, answer: PhraseResponse, provenance: Provenance) -> Outcome:
@@ -47,6 +50,7 @@ RECIPE = WordRecipe(
     spread=Spread(0.4, 1.6),
     output_cap=3000,
     count=8,
+    max_count=MAX_ITEMS,
     needs=("definitions",),
     condition=is_defined,
     floridify_template="synthesize/phrases.md",

@@ -1,6 +1,6 @@
 """The component `pronunciation`: a respelling and the IPA transcription of a word."""
 
-from floridify_batch.components.answer import Answer, Text
+from floridify_batch.components.answer import Answer, Statement, Text
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
 from floridify_batch.components.recipe import WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry
@@ -12,7 +12,7 @@ class PronunciationResponse(Answer):
     """The pronunciation of a word: respelled for readers, and in IPA."""
 
     phonetic: Text
-    ipa: Text
+    ipa: Statement
 
 
 def outcome(entry: Entry, _: Entry, answer: PronunciationResponse, provenance: Provenance) -> Outcome:

@@ -74,6 +74,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """The output tokens at which an answer is cut."""
     count: int = 0
     """The items that an answer is to have; 0 where it is one value, or as many items as there are."""
+    max_count: int = 0
+    """The most items that an answer holds."""
     needs: tuple[str, ...] = ()
     structural: bool = False
     positional: bool = False

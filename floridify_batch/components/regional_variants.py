@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Text, clip
+from floridify_batch.components.answer import Answer, Statement, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import Spread
@@ -12,7 +12,7 @@ from floridify_batch.words.entry import Definition, Entry
 class RegionalVariantResponse(Answer):
     """The regions that use a sense; none for a sense that is used everywhere."""
 
-    regions: Annotated[list[Text], clip(10)]
+    regions: Annotated[list[Statement], kept(Statement), clip(10), divided()]
 
 
 def outcome(_: Entry, __: Definition, answer: RegionalVariantResponse, ___: Provenance) -> Outcome:

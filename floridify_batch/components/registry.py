@@ -59,9 +59,6 @@ DEFAULT_COMPONENTS = (
 )
 """Floridify's default set."""
 
-MAX_COUNT = 30
-"""The most items that an answer of any component can hold."""
-
 
 def recipe_of(component: str) -> Recipe[Any, Any]:
     """The recipe of a component by its name. Raises `ValueError` for an unknown one."""
@@ -87,10 +84,11 @@ def counts_named(texts: Iterable[str]) -> dict[str, int]:
     for text in texts:
         name, _, number = text.partition("=")
         component = _component(name.strip().casefold())
-        if not RECIPES[component].count:
+        most = RECIPES[component].max_count
+        if not most:
             raise UsageError(f"{component} has no count: it is one answer, or as many as there are.")
-        if not number.strip().isdecimal() or not 1 <= int(number) <= MAX_COUNT:
-            raise UsageError(f"--count {text}: give a number from 1 to {MAX_COUNT}, such as {component}=4.")
+        if not number.strip().isdecimal() or not 1 <= int(number) <= most:
+            raise UsageError(f"--count {text}: give a number from 1 to {most}, such as {component}={most}.")
         counts[component] = int(number)
     return counts
 

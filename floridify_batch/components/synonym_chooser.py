@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Paragraphs, Text, clip, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, WordRecipe, synonyms_of
 from floridify_batch.components.synthesis_entry import in_entry
@@ -20,7 +20,7 @@ class ComparedSynonym(Item):
 class SynonymChooserResponse(Answer):
     """An essay on choosing among synonyms, and the distinction of each."""
 
-    essay: Annotated[Text, clip(2000)]
+    essay: Annotated[Paragraphs, clip(2000)]
     synonyms_compared: Annotated[list[ComparedSynonym], kept(ComparedSynonym), clip(8)]
 
 

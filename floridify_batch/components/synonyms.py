@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from floridify_batch.components.answer import Answer, Item, Share, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Term, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
 
+MAX_ITEMS = 15
 MAX_SYNONYMS = 50
 MAX_COGNATES = 20
 
@@ -16,7 +17,7 @@ MAX_COGNATES = 20
 class SynonymCandidate(Item):
     """A synonym or an antonym, possibly of another language."""
 
-    word: Text
+    word: Term
     language: str
     relevance: Share
     efflorescence: Share
@@ -26,7 +27,7 @@ class SynonymCandidate(Item):
 class SynonymGenerationResponse(Answer):
     """The synonyms of a sense, best first."""
 
-    synonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(15)]
+    synonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(MAX_ITEMS), divided("word")]
 
 
 def outcome(entry: Entry, definition: Definition, answer: SynonymGenerationResponse, provenance: Provenance) -> Outcome:
@@ -75,6 +76,7 @@ RECIPE = DefinitionRecipe(
     spread=LIST_SPREAD,
     output_cap=2000,
     count=5,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     floridify_template="synthesize/synonyms.md",
 )

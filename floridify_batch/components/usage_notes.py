@@ -8,6 +8,8 @@ from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
 
+MAX_ITEMS = 5
+
 
 class UsageNoteItem(Item):
     """A usage note."""
@@ -19,7 +21,7 @@ class UsageNoteItem(Item):
 class UsageNoteResponse(Answer):
     """The usage notes of a sense."""
 
-    notes: Annotated[list[UsageNoteItem], kept(UsageNoteItem), clip(5)]
+    notes: Annotated[list[UsageNoteItem], kept(UsageNoteItem), clip(MAX_ITEMS)]
 
 
 def outcome(_: Entry, __: Definition, answer: UsageNoteResponse, ___: Provenance) -> Outcome:
@@ -37,6 +39,7 @@ RECIPE = DefinitionRecipe(
     spread=LIST_SPREAD,
     output_cap=1000,
     count=2,
+    max_count=MAX_ITEMS,
     needs=DEFINED,
     floridify_template="misc/usage_note_generation.md",
 )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from floridify_batch.components.answer import Answer, Item, Text, kept
+from floridify_batch.components.answer import Answer, Item, Term, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
@@ -13,7 +13,7 @@ class WordFormItem(Item):
     """An inflected form."""
 
     type: Literal["plural", "past", "past_participle", "present_participle", "comparative", "superlative", "variant"]
-    text: Text
+    text: Term
 
 
 class WordFormResponse(Answer):

@@ -6,7 +6,7 @@ sent now: then whatever they count is still counted in the same way.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import batched
@@ -17,7 +17,7 @@ import orjson
 
 from floridify_batch.components.change import Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.registry import SynthesisComponent, counts_named, recipe_of
+from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.request import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
@@ -220,6 +220,13 @@ def _language(batch: BatchJob) -> str:
     return batch.metadata.get("language", "en")
 
 
+def _counts(text: str) -> Iterator[tuple[str, int]]:
+    """The counts in a batch's metadata, even those that `--count` no longer takes: fingerprints depend on them."""
+    for name, _, number in (each.partition("=") for each in text.split(",")):
+        if number.isdecimal():
+            yield name, int(number)
+
+
 def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
     """What the batch's run asked for, so far as its metadata tell. Raises `UsageError`."""
     told: Mapping[str, Any] = batch.metadata
@@ -228,7 +235,7 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
         _known(names),
         model=sent.model,
         language_name=language_name(_language(batch)),
-        counts=counts_named(filter(None, told.get("counts", "").split(","))),
+        counts=dict(_counts(told.get("counts", ""))),
         templates=templates,
     )
     renewed = told.get("replaces")

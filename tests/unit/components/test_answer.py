@@ -177,7 +177,6 @@ def test_not_a_number() -> None:
         (WordFormResponse, {"forms": [{"type": "dual", "text": "x"}]}),
         (GrammarPatternResponse, {"patterns": ["a", "b"], "descriptions": ["c"]}),
         (ExampleGenerationResponse, {"example_sentences": ["  "]}),
-        (DomainIdentificationResponse, {"reasoning": "", "domain": ""}),
         (RegionalVariantResponse, {"regions": [], "surprise": 1}),
     ],
 )
