@@ -31,7 +31,7 @@ CASES: dict[str, tuple[Server, ...]] = {
 }
 """By name, the servers from the backend to the front."""
 
-_TIMEOUT = 300
+_TIMEOUT = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,8 +87,10 @@ def _batch_synth(folder: Path, base_url: str, model: str, mongo: str) -> bool:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=_TIMEOUT
         )
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as expired:
         print(f"   not finished after {_TIMEOUT} s")
+        for line in bytes(expired.stdout or b"").decode(errors="replace").splitlines()[-3:]:
+            print(f"   {line[:200]}")
         return False
     for line in (*done.stdout.splitlines()[-3:], *done.stderr.splitlines()[-3:]):
         print(f"   {line[:200]}")

@@ -187,4 +187,4 @@ def test_examples(sandbox: Sandbox, tmp_path: Path, title: str, example: str) ->
 
 def test_examples_are_there() -> None:
     """Every way to use the library has an example."""
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
