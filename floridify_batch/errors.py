@@ -81,7 +81,7 @@ class DatabaseError(BatchSynthError):
 
 
 class AnswersOutdated(BatchSynthError):
-    """So many answers of a batch are outdated that the user decides whether their requests are repeated."""
+    """Too many answers of a batch are outdated: the user decides whether to repeat their requests."""
 
     exit_code = 6
 

@@ -42,7 +42,7 @@ from floridify_batch.words.word_list import ListSource, WordList
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where a session works, and what it may do without a question.
+    """The place of a session, and the questions that it may skip.
 
     `changes` are settings that replace those of the run: limits, concurrency, price, cost limit.
     """

@@ -22,19 +22,19 @@ def sandbox_database(name: str) -> str:
 
 
 class EntryReader(Protocol):
-    """Where entries are read."""
+    """A store that reads entries."""
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
         ...
 
     async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """How long a model's answers were that are stored here, by component and template."""
+        """Return the lengths of a model's stored answers, by component and template."""
         ...
 
 
 class EntryStore(EntryReader, Protocol):
-    """Where changes are written, too."""
+    """A store that also writes changes."""
 
     @property
     def name(self) -> str:

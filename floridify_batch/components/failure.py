@@ -77,7 +77,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """What a request without a line is to be called, given how its batch ended."""
+    """The failure of a request without a line, by the end of its batch."""
 
     reason: FailureReason
     detail: str

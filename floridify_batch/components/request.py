@@ -37,7 +37,7 @@ _SLUG_LENGTH = 18
 
 @dataclass(frozen=True, slots=True)
 class CustomIdParts:
-    """What a custom id names: a component of a document that exists, numbered where there are several."""
+    """The parts of a custom id: a document, a component, and a number for one of several."""
 
     document: DocId
     component: str
@@ -58,7 +58,7 @@ def _slug(word: str) -> str:
 
 
 def parse_custom_id(text: str) -> CustomIdParts | None:
-    """What an id names, or None where it is none of ours."""
+    """Parse a custom id; None for an id in another format."""
     match = _CUSTOM_ID.fullmatch(text)
     if match is None:
         return None
@@ -170,7 +170,7 @@ class SynthesisRequest[R: BaseModel]:
 
     @property
     def body(self) -> dict[str, Any]:
-        """What the immediate endpoint takes."""
+        """Return the body for the immediate endpoint."""
         return self.envelope.body(self.prompt, self.cap_doublings)
 
     @property
@@ -180,7 +180,7 @@ class SynthesisRequest[R: BaseModel]:
 
     @property
     def input_tokens(self) -> int:
-        """What the request will be billed as input, before any caching."""
+        """Return the input tokens, before any caching."""
         return self.envelope.fixed_tokens + count_tokens(self.prompt)
 
     def parse(self, body: Mapping[str, Any]) -> R:

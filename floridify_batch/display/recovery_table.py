@@ -47,7 +47,7 @@ def found_batches(
 
 
 def outcome_of(recovered: Recovered) -> str:
-    """What became of a batch's requests, in one line."""
+    """Return the results of a batch's requests in one line."""
     parts = (f"{count(of(recovered))} {name}" for name, of in _OUTCOMES if of(recovered))
     return f"{counted(recovered.requests, 'request')}: {', '.join(parts) or 'none'}; cost {dollars(recovered.cost)}"
 

@@ -1,4 +1,4 @@
-"""Translation of the SDK's exceptions, and of replies that nobody can read, into errors of ours.
+"""Translation of the SDK's exceptions, and of unreadable replies, into errors of ours.
 
 A gateway's page, an empty body or half of one come with status 200, too. The SDK takes them for what was requested and
 fails on them somewhere; here they are a `ServiceUncertain`, so that the caller looks up what has happened.

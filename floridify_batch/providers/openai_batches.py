@@ -104,7 +104,7 @@ class OpenAIBatches:
     # ── the list of batches ────────────────────────────────────────────────────────────────────────────────────────
 
     async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
-        """Search for the batch of a submission, and cancel its duplicates, which nobody will collect."""
+        """Search for the batch of a submission, and cancel its duplicates."""
         jobs = [await self._standing(each) for each in await self._listing.matching(submission)]
         jobs.reverse()  # the list begins with the newest; of batches of the same second, the last one is the oldest
         jobs.sort(key=lambda job: (job.id != keep, job.status == "failed", job.created_at))

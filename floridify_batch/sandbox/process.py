@@ -9,14 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, IPPROTO_TCP, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, create_connection, socket
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import orjson
 
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.files import PRIVATE_UMASK, private_file, private_folder
-from floridify_batch.sandbox.settings import DAY, HOST, SandboxSettings
+from floridify_batch.sandbox.settings import HOST, SandboxSettings
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -117,27 +117,22 @@ class SandboxProcess:
 @contextmanager
 def running_sandbox(
     data: Path,
-    *,
     seconds: float = 1.0,
-    faults: Sequence[str] = (),
+    *,
     validating_seconds: float = 0.05,
-    window_seconds: float = DAY,
-    seed: int = 0,
-    port: int = 0,
-    fast: bool = False,
+    faults: Sequence[str] = (),
+    **settings: Any,
 ) -> Iterator[str]:
-    """Run a sandbox in a child process on a free port and yield its base URL."""
-    settings = SandboxSettings(
-        data=data,
-        port=port,
-        validating_seconds=validating_seconds,
-        running_seconds=seconds,
-        window_seconds=window_seconds,
-        faults=tuple(faults),
-        seed=seed,
-        fast=fast,
+    """Run a sandbox in a child process on a free port and yield its base URL; `settings` are further settings of it."""
+    sandbox = SandboxProcess.start(
+        SandboxSettings(
+            data=data,
+            running_seconds=seconds,
+            validating_seconds=validating_seconds,
+            faults=tuple(faults),
+            **{"port": 0} | settings,
+        )
     )
-    sandbox = SandboxProcess.start(settings)
     with private_file(data / _ADDRESS) as address:
         address.write(sandbox.url.encode())
     try:

@@ -101,7 +101,7 @@ class WordList:
 
     @property
     def summary(self) -> str:
-        """What was read and what was skipped, with the first and the last words."""
+        """Return a summary of the entries read and skipped, with the first and the last words."""
         source = f" from {self.name}" if self.name else ""
         column = f", column “{self.column}”" if self.column else ""
         return " ".join(

@@ -24,6 +24,7 @@ MANY_PARAMETERS = (
     "cli",
     "synthesis",
     "enhancement",
+    "entry_synthesis",
     "batch_synthesis",
     "batch_processor",
     "providers/openai_connector",
