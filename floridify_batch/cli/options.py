@@ -71,10 +71,25 @@ ComponentsOption = Annotated[
     ),
 ]
 ModelOption = Annotated[str | None, _content(envvar=_env("MODEL"), metavar="NAME", help="OpenAI model (gpt-6-luna).")]
+
+
+def _language(text: str) -> str:
+    """Normalise a language; the default needs no import."""
+    if text == "en":
+        return text
+    from floridify_batch.words.language import language_named
+
+    return language_named(text)
+
+
 LanguageOption = Annotated[
     str,
     _content(
-        envvar=_env("LANGUAGE"), metavar="CODE", help="Language of the words.", autocompletion=completion.languages
+        callback=_language,
+        envvar=_env("LANGUAGE"),
+        metavar="CODE",
+        help="Language of the words.",
+        autocompletion=completion.languages,
     ),
 ]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate what is already stored.")]

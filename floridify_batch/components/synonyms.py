@@ -8,6 +8,7 @@ from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
+from floridify_batch.words.language import primary_language
 
 MAX_ITEMS = 15
 MAX_SYNONYMS = 50
@@ -54,8 +55,8 @@ def divided_by_language(
 
 
 def _is_own_language(candidate: SynonymCandidate, provenance: Provenance) -> bool:
-    stated = candidate.language.strip().casefold()
-    return not stated or stated.split("-")[0] in (provenance.language, provenance.language_name.casefold())
+    stated = candidate.language.strip()
+    return not stated or primary_language(stated) == primary_language(provenance.language)
 
 
 def merged_words(before: Iterable[str], new: Iterable[str], limit: int) -> list[str]:

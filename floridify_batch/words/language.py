@@ -1,6 +1,10 @@
-"""English names of languages by ISO 639-1 code, for prompts."""
+"""Languages: BCP 47 tags and English names, read into one form, compared, and named for prompts."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+
+from floridify_batch.errors import UsageError
 
 LANGUAGE_NAMES: Mapping[str, str] = {
     "ar": "Arabic",
@@ -62,6 +66,53 @@ LANGUAGE_NAMES: Mapping[str, str] = {
 }
 
 
-def language_name(code: str) -> str:
-    """A language's English name, or its code where the name is unknown."""
-    return LANGUAGE_NAMES.get(code, code)
+_CODES: Mapping[str, str] = {name.casefold(): code for code, name in LANGUAGE_NAMES.items()}
+
+
+def language_name(tag: str) -> str:
+    """A language's English name, with its region: "English", "Portuguese (BR)"; the tag where the name is unknown."""
+    primary, *rest = tag.split("-")
+    name = LANGUAGE_NAMES.get(primary)
+    if name is None:
+        return tag
+    return f"{name} ({', '.join(rest)})" if rest else name
+
+
+def language_named(text: str) -> str:
+    """Read a language: a tag (`EN`, `eng`, `en_GB`) or an English name, as a normal tag. Raises `UsageError`."""
+    tag = _tag(text)
+    if tag is None:
+        raise UsageError(f"--language {text!r} names no language{_suggestion(text)}. Pass a tag: en, de, pt-BR.")
+    return tag
+
+
+def primary_language(text: str) -> str:
+    """The language of a tag or name without its region; a text that is neither stands for itself."""
+    return (_tag(text) or text.strip().casefold()).split("-")[0]
+
+
+@lru_cache(maxsize=4096)
+def _tag(text: str) -> str | None:
+    """The normal form of a tag or of an English name; None for anything else."""
+    name = text.strip().casefold()
+    if name in LANGUAGE_NAMES:
+        return name
+    if name in _CODES:
+        return _CODES[name]
+    from langcodes import Language
+    from langcodes.tag_parser import LanguageTagError
+
+    try:
+        language = Language.get(text.strip())
+    except (LanguageTagError, ValueError):
+        return None
+    known = language.language not in (None, "und", "mul", "zxx", "mis") and language.is_valid()
+    return language.to_tag() if known else None
+
+
+def _suggestion(text: str) -> str:
+    close = get_close_matches(text.strip().casefold(), [*_CODES, *LANGUAGE_NAMES], n=1)
+    if not close:
+        return ""
+    code = _CODES.get(close[0], close[0])
+    return f"; did you mean {code} ({LANGUAGE_NAMES[code]})"

@@ -24,6 +24,7 @@ from floridify_batch.components.usage_notes import UsageNoteItem, UsageNoteRespo
 from floridify_batch.components.word_forms import WordFormItem, WordFormResponse
 from floridify_batch.costs.usage import Usage
 from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
+from floridify_batch.words.language import language_name
 
 C = SynthesisComponent
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -100,6 +101,16 @@ def test_own_language(language: str) -> None:
     """However a model spells the entry's language, the word is a synonym."""
     fields = changed(C.SYNONYMS, synonyms("side", language=language)).target.fields
     assert fields == {"synonyms": ["side"]}
+
+
+@pytest.mark.parametrize("tag", ["en-GB", "EN", "eng"])
+@pytest.mark.parametrize("stated", ["en", "en-GB", "en-US", "English", "eng"])
+def test_a_region_makes_no_other_language(tag: str, stated: str) -> None:
+    """A run with `--language en-GB` keeps its synonyms: words are compared by language, whatever the region."""
+    source = replace(provenance(), language=tag, language_name=language_name(tag))
+    assert changed(C.SYNONYMS, synonyms("side", language=stated), source=source).target.fields == {"synonyms": ["side"]}
+    foreign = changed(C.SYNONYMS, synonyms("rive", language="fr-CA"), source=source).target.fields
+    assert foreign["cognates"] == ["rive"]
 
 
 def test_words_of_other_languages_are_cognates() -> None:
