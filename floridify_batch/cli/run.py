@@ -1,7 +1,9 @@
 """The `run` command: start a run over a word list."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from floridify_batch.cli.context import (
     check_name,
@@ -42,6 +44,12 @@ from floridify_batch.cli.run_options import RunOptions, with_run_options
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import to_type
 
+if TYPE_CHECKING:
+    from floridify_batch.cli.session import Session
+    from floridify_batch.run.checkpoint import Checkpoint
+    from floridify_batch.run.resources import Secrets
+    from floridify_batch.words.word_list import ListSource
+
 
 @with_run_options
 def run(
@@ -75,23 +83,14 @@ def run(
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
-    from floridify_batch.words.word_list import ListSource
 
-    for path in words or ():
-        check_name(path)
-        if path.name.endswith(".checkpoint.json"):
-            raise UsageError(f"{path} is a checkpoint, not a word list. Resume it with: {to_type('resume', path)}")
     if immediate and options.no_wait:
         raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
     if templates:
         check_name(templates)
-    source = ListSource(tuple(words or ()), tuple(word or ()), column)
-    if not source.name:
-        raise UsageError("Pass a word list, - for standard input, or --word WORD.")
-    output = output_named(options.output, quiet=options.quiet)
+    source = _source(words or (), word or (), column)
     config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
-    cost = options.cost_settings()
     name = database_named(database, options.mongo_url, config)
     settings = RunSettings(
         words_file=source.name,
@@ -112,18 +111,38 @@ def run(
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale.value,
         **options.execution_settings(),
-        **cost,
+        **options.cost_settings(),
     )
     kind = "sandbox.checkpoint" if sandbox else "checkpoint"
     place = checkpoint_at(checkpoint or Path(f"{source.stem}.{kind}.json"))
-    present = session.Session(
+    present = _session(place, secrets, options, yes=yes)
+    exit_with(lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)), place)
+
+
+def _source(words: Sequence[Path], word: Sequence[str], column: str | None) -> "ListSource":
+    """Return the source of the word list. Raises `UsageError` for a checkpoint, and without a source."""
+    from floridify_batch.words.word_list import ListSource
+
+    for path in words:
+        check_name(path)
+        if path.name.endswith(".checkpoint.json"):
+            raise UsageError(f"{path} is a checkpoint, not a word list. Resume it with: {to_type('resume', path)}")
+    source = ListSource(tuple(words), tuple(word), column)
+    if not source.name:
+        raise UsageError("Pass a word list, - for standard input, or --word WORD.")
+    return source
+
+
+def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, yes: bool) -> "Session":
+    from floridify_batch.cli.session import Session
+
+    return Session(
         place,
         secrets,
         sandbox_seconds(),
         yes=yes,
         wait=not options.no_wait,
-        changes=cost,  # a cost limit holds for a run that is resumed, too
+        changes=options.cost_settings(),  # a cost limit holds for a run that is resumed, too
         crash_point=crash_point(),
-        output=output,
+        output=output_named(options.output, quiet=options.quiet),
     )
-    exit_with(lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)), place)
