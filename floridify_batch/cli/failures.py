@@ -1,6 +1,6 @@
 """The `failures` command: failed words and failed requests of a run."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from floridify_batch.run.ledger import Ledger
 
 
-def failures(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> None:
+def failures(
+    checkpoint: OnlyCheckpointOption = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Print the words alone, one per line.", rich_help_panel="Output")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """List failed words with their reasons."""
     from floridify_batch.display.console import say, say_json
     from floridify_batch.display.json_output import object_of
@@ -25,6 +31,10 @@ def failures(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) 
 
     place = checkpoint_or_only(checkpoint)
     ledger = ledger_of(place)
+    if words:
+        for word in ledger.failed_words:
+            say(word)
+        return
     rows = list(failure_rows(ledger, place))
     if json:
         say_json({"failed_words": ledger.failed_words, "failures": [object_of(row) for row in rows if row.custom_id]})

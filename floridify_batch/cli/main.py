@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from io import TextIOWrapper
 from traceback import format_exception
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
@@ -70,6 +71,23 @@ def _add(group: str, command: Callable[..., None], *examples: str, name: str | N
     """Register a command; its help ends with the examples."""
     lines = "\n".join(f"batch-synth {example}" for example in examples)
     app.command(name, cls=HelpfulCommand, rich_help_panel=group, epilog=lines)(command)
+
+
+@app.command("help", hidden=True, cls=HelpfulCommand)
+def print_help(
+    context: typer.Context, command: Annotated[str | None, typer.Argument(metavar="COMMAND")] = None
+) -> None:
+    """Print the help of a command."""
+    group: Any = context.parent
+    if group is None or command is None:
+        typer.echo((group or context).get_help())
+        return
+    found = group.command.get_command(group, command)
+    if found is None:
+        near = get_close_matches(command, group.command.list_commands(group), 1)
+        raise UsageError(f"No such command '{command}'.{f' Did you mean {near[0]}?' if near else ''}")
+    with type(context)(found, info_name=command, parent=group) as shown:
+        typer.echo(found.get_help(shown))
 
 
 _ITS = "--checkpoint words.checkpoint.json"

@@ -53,7 +53,7 @@ RunArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="RUN",
-        help="Checkpoint or word list (the only run here).",
+        help="Checkpoint or word list (the only run).",
         rich_help_panel="Content",
         autocompletion=completion.checkpoints,
     ),
@@ -199,8 +199,8 @@ LookupOption = Annotated[
     _advanced(
         min=0.0,
         envvar=_env("LOOKUP_SECONDS"),
-        metavar="SECONDS",
-        help="How long to look for a batch whose creation is in doubt (60).",
+        metavar="N",
+        help="Search time for a batch in doubt (60).",
     ),
 ]
 RequestOption = Annotated[
@@ -208,7 +208,7 @@ RequestOption = Annotated[
     _advanced(
         "--request-option",
         envvar=_env("REQUEST_OPTION"),
-        metavar="KEY=JSON",
+        metavar="K=JSON",
         help="Set a request field; null removes it.",
     ),
 ]

@@ -176,20 +176,22 @@ def test_failures(shell: Shell) -> None:
         run = shell.run(*RUN)
     assert (run.code, shell.ledger.processed_words) == (1, ["fineword"])
     (mine,), its = shell.batches(), ("--checkpoint", "words.checkpoint.json")
-    listed, one, other, nothing = shell.each(
+    listed, words_alone, one, other, nothing = shell.each(
         ("failures", *its),
+        ("failures", *its, "--words"),
         ("status", mine["id"], *its),
         ("status", batch_of_a_stranger(shell.sandbox), *its),
         ("cancel",),  # the folder's only run
     )
     assert (listed.code, listed.err, listed.out.count("refusedword")) == (0, "", 3)
+    assert words_alone.out == "refusedword\n"
     assert "cefr_level" in listed.out
     assert listed.out.startswith("2 failures\n")
     assert re.search(r"2 +refused +refusedword", listed.out)
     assert "fineword" not in listed.out
     as_json(shell, mine["id"], listed.out)
     (record,) = shell.ledger.chunks
-    assert f"{record.usage.input:,} in, {record.usage.output:,} out" in one.out
+    assert f"{record.usage.input:,} input, {record.usage.output:,} output" in one.out
     assert "No chunk" not in one.out
     assert (nothing.code, "nothing to cancel" in nothing.out) == (0, True)
     assert (other.code, "No chunk of this checkpoint owns this batch" in other.out) == (0, True)

@@ -22,8 +22,10 @@ from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow
 from tests.acceptance.command import COMMAND, Terminal
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
-LOOKERS = [name for name in COMMANDS if name != "run"]
+COMMANDS = [
+    info.name or info.callback.__name__ for info in app.registered_commands if info.callback and not info.hidden
+]
+LOOKERS = [name for name in COMMANDS if name not in ("run", "resume")]
 NOTHING: Mapping[str, str] = MappingProxyType({})
 ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUTF8": "1"}
 
@@ -49,7 +51,9 @@ def terminal(
 # ── help ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("command", "rows"), [("", 24), ("run", 40), *((name, 24) for name in LOOKERS)])
+@pytest.mark.parametrize(
+    ("command", "rows"), [("", 24), ("run", 40), ("resume", 32), *((name, 24) for name in LOOKERS)]
+)
 def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
     """The help of a command leaves a line of its screen for what will be typed; no line is cut or has a rest below."""
     with terminal(tmp_path, *command.split(), "--help", rows=rows) as shown:
@@ -108,8 +112,28 @@ def test_help_in_colour(tmp_path: Path, env: dict[str, str], coloured: bool) -> 
 
 def test_version() -> None:
     """The version is the installed package's."""
-    done = said("--version")
-    assert (done.returncode, done.stdout) == (0, f"batch-synth {version('batch-synth')}\n")
+    for option in ("--version", "-V"):
+        done = said(option)
+        assert (done.returncode, done.stdout) == (0, f"batch-synth {version('batch-synth')}\n")
+
+
+def test_help_as_a_command() -> None:
+    """`help` prints the help, `help COMMAND` that of a command, and a typo gets a suggestion."""
+    assert said("help").stdout == said("--help").stdout
+    assert said("help", "status").stdout == said("status", "--help").stdout
+    done = said("help", "rnu")
+    assert (done.returncode, done.stderr) == (2, "batch-synth: No such command 'rnu'. Did you mean run?\n")
+
+
+def test_components_say_what_they_are() -> None:
+    """Every component is listed with what it contains."""
+    lines = said("components", COLUMNS="150").stdout.splitlines()
+    content = {
+        parts[0]: parts[1] for parts in (re.split(r"  +", line) for line in lines) if parts[0] in SynthesisComponent
+    }
+    assert content.keys() == set(SynthesisComponent)
+    assert content["antonyms"] == "words of the opposite meaning"
+    assert all(len(each) > len("the ") for each in content.values())
 
 
 def test_no_command() -> None:

@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 COMMAND = Path(sys.executable).with_name("batch-synth")
-COMMANDS = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+COMMANDS = [
+    info.name or info.callback.__name__ for info in app.registered_commands if info.callback and not info.hidden
+]
 PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["PATH"]}
 
 
