@@ -9,6 +9,8 @@
     4          ServiceError           the service: unreachable, or an unusable reply
     4          ServiceRefused         the service refuses the account: key, quota, billing
     4          ServiceUncertain       the service may or may not have carried out a request
+    4          IncompleteAnswers      answer files are missing, or shorter than the service counts
+    4          QueueFull              the account's queue has no room for a batch
     4          ServiceBusy            the service did not accept a call, for now
     4          UnknownBatch           the service does not know the batch
     5          DatabaseError          the database: unreachable, or a write was refused
@@ -72,6 +74,14 @@ class ServiceBusy(ServiceUncertain):
 
 class UnknownBatch(ServiceError):
     """The service does not know the batch, or no longer has its files."""
+
+
+class IncompleteAnswers(ServiceError):
+    """The answer files of a batch that has ended are missing, foreign, or shorter than the service's own count."""
+
+
+class QueueFull(ServiceError):
+    """The service refused to create a batch because the account's queue is full."""
 
 
 class DatabaseError(BatchSynthError):

@@ -68,8 +68,11 @@ QUERY = Backoff(1.0, jitter=True)
 SUBMISSION = Backoff(2.0, attempts=5)
 """An upload, or the creation of a batch. Runs with a checkpoint retry without end."""
 
-DOWNLOAD = Backoff(2.0, attempts=5)
-"""The download of answer files that are not complete."""
+DENIAL = Backoff(2.0, patience=600.0)
+"""A batch, or its answers, that the service denies though this session has seen the batch."""
+
+UNSEEN_PATIENCE = 15.0
+"""Seconds for which a denied batch is requested again that this session has never seen."""
 
 DATABASE = Backoff(0.5, longest=30.0, jitter=True)
 """A read or an idempotent write of the database; its patience is the run's setting."""

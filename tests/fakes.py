@@ -306,6 +306,7 @@ class Service:
                 held.output += line
             elif line:
                 held.errors += line
+        counted = (held.output + held.errors).count(b"\n")
         if status == "expired":
             held.errors += b"".join(map(unanswered_line, held.ids[len(done) :]))
         errors = (held.end.error,) if held.end.error else ()
@@ -313,8 +314,8 @@ class Service:
             held.job,
             status=status,
             completed_at=self.clock(),
-            done=len(done),
-            output_file_id=f"{held.job.id}-out" if held.output else None,
+            done=counted,
+            output_file_id=f"{held.job.id}-out" if held.output or status == "completed" else None,
             error_file_id=f"{held.job.id}-err" if held.errors else None,
             errors=errors,
         )

@@ -1,7 +1,7 @@
 """A whole run in this process, with every part real: database, service over HTTP, checkpoint and files."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,9 @@ class Workspace:
         here = self.session_of(name, wait=False)
         return self._result(await session.run(asked, here, ListSource((Path(asked.words_file),)), dry_run=False), here)
 
-    async def resume(self, name: str = "words") -> RunResult:
+    async def resume(self, name: str = "words", *, give_up: tuple[str, ...] = ()) -> RunResult:
         """Resume a run to its end."""
-        return await self.resume_in(self.session_of(name))
+        return await self.resume_in(replace(self.session_of(name), give_up=give_up))
 
     async def resume_in(self, here: session.Session) -> RunResult:
         """Resume a run in a session."""

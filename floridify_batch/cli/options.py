@@ -120,6 +120,10 @@ TemplatesOption = Annotated[
     Path | None, _content("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Folder of your own prompts.")
 ]
 RetryFailedOption = Annotated[bool, _content("--retry-failed", help="Retry failed words.")]
+GiveUpOption = Annotated[
+    list[str] | None,
+    _content("--give-up", metavar="BATCH", help="Give up a batch that the service does not return; repeatable."),
+]
 
 # ── location ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ from floridify_batch.cli.context import (
     sandbox_seconds,
     secrets_of,
 )
-from floridify_batch.cli.options import OnlyCheckpointOption, RetryFailedOption, RunArgument
+from floridify_batch.cli.options import GiveUpOption, OnlyCheckpointOption, RetryFailedOption, RunArgument
 from floridify_batch.cli.run_options import RunOptions, with_run_options
 from floridify_batch.errors import UsageError
 
@@ -22,6 +22,7 @@ def resume(
     run: RunArgument = None,
     checkpoint: OnlyCheckpointOption = None,
     retry_failed: RetryFailedOption = False,
+    give_up: GiveUpOption = None,
     *,
     options: RunOptions,
 ) -> None:
@@ -42,6 +43,7 @@ def resume(
         wait=not options.no_wait,
         changes=changes,
         retry_failed=retry_failed,
+        give_up=tuple(give_up or ()),
         crash_point=crash_point(),
         output=output,
     )

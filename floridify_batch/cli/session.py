@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.output import LiveDisplay, Output, display_for, talk_aside
 from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.view import RunView
-from floridify_batch.errors import CheckpointError
+from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
 from floridify_batch.providers.interface import Batches
@@ -31,7 +31,7 @@ from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import doom
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Transferred, Waiting
-from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import Resources, Secrets, check_same_database, required_key
 from floridify_batch.run.settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.state import Run, begin_run, resume_run
@@ -54,6 +54,7 @@ class Session:
     wait: bool
     changes: Mapping[str, Any] = field(default_factory=dict)
     retry_failed: bool = False
+    give_up: tuple[str, ...] = ()
     cancels: bool = False
     crash_point: str | None = None
     output: str = Output.AUTO
@@ -183,6 +184,7 @@ async def _resume(ledger: Ledger, session: Session) -> int:
     """Apply changed settings to a run, and drive it where it is unfinished."""
     checkpoint = session.checkpoint
     words = kept_words(ledger, checkpoint)
+    _check_given_up(ledger, session.give_up)
     if session.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
     ledger.change_pace(session.changes)
@@ -209,6 +211,15 @@ async def _resume(ledger: Ledger, session: Session) -> int:
         return await _drive(run_, session, console, notify)
 
 
+def _check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:
+    """Check that batches to be given up are in flight. Raises `UsageError`."""
+    in_flight = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED)]
+    unknown = [each for each in batch_ids if each not in in_flight]
+    if unknown:
+        known = f"in flight are {', '.join(filter(None, in_flight))}" if in_flight else "no batch is in flight"
+        raise UsageError(f"--give-up {unknown[0]}: the run has no such batch in flight; {known}.")
+
+
 def _apply_price(ledger: Ledger) -> None:
     """Price earlier usage whose price was unknown. Raises `UsageError` where a cost limit lacks a price."""
     rate = rate_of(ledger.run.settings)
@@ -233,7 +244,9 @@ async def _drive(run_: Run, session: Session, console: Console, notify: Notifier
         run_.observer = display
         notify.observer = display
         with _graceful_interrupt(driver, notify):
-            ending = await (driver.wind_up() if session.cancels else driver.process(wait=session.wait))
+            ending = await (
+                driver.wind_up() if session.cancels else driver.process(wait=session.wait, give_up=session.give_up)
+            )
     if isinstance(display, LiveDisplay):
         _print_summary(display.view, run_.ledger, session.checkpoint, console)
     return _conclude(ending, run_.ledger, session.checkpoint)

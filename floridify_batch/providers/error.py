@@ -7,8 +7,8 @@ fails on them somewhere; here they are a `ServiceUncertain`, so that the caller 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.errors import ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
-from floridify_batch.retry import ACCOUNT_CODES, TOO_MANY_REQUESTS, is_transient
+from floridify_batch.errors import QueueFull, ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.retry import ACCOUNT_CODES, QUEUE_FULL, TOO_MANY_REQUESTS, is_transient
 
 if TYPE_CHECKING:
     from openai import APIError
@@ -67,6 +67,8 @@ def from_status(error: Any) -> ServiceError:
         return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
     if status == _NOT_FOUND:
         return UnknownBatch(f"The service does not know it: {message}")
+    if error.code == QUEUE_FULL:
+        return QueueFull(message)
     if is_transient(status):
         sentence = f"The service is temporarily unavailable (HTTP {status}): {message}"
         kind = ServiceBusy if status == TOO_MANY_REQUESTS else ServiceUncertain

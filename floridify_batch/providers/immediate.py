@@ -136,7 +136,18 @@ class ImmediateBatches:
     def _standing(self, work: _Work, status: str) -> BatchJob:
         job = work.job
         ended = self._clock() if status != "in_progress" else None
-        return BatchJob(job.id, status, job.label, job.created_at, None, ended, work.total, work.done, work.failed)
+        output = ChunkFolder(work.folder).output
+        return BatchJob(
+            job.id,
+            status,
+            job.label,
+            job.created_at,
+            completed_at=ended,
+            total=work.total,
+            done=work.done,
+            failed=work.failed,
+            output_file_id=output.name if ended and output.exists() else None,
+        )
 
     async def _answer(self, work: _Work) -> None:
         if ChunkFolder(work.folder).output.exists():

@@ -5,8 +5,8 @@ it created again, under the same label, so that a duplicate that appears later i
 
 *Download.* Answer files decide what is bought again, and a download may be a gateway's page or end half way, without
 any error. A file is *foreign* if none of its lines can be an answer; the files are *short* if they have fewer lines
-than the service counts, or end within a line. A foreign file is never accepted. Short files are accepted if two
-downloads in a row are the same.
+than the service counts, or end within a line. Neither is accepted: they are downloaded
+again for ten minutes, and then the caller decides.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ from pathlib import Path
 import orjson
 
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.errors import ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain
+from floridify_batch.errors import IncompleteAnswers, ServiceBusy, ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.providers.interface import BatchError, Batches, BatchJob, Found, Submission
-from floridify_batch.retry import ACCOUNT_CODES, DOWNLOAD, LOOKUP_SECONDS, SUBMISSION, Backoff, lookup_pauses, retrying
+from floridify_batch.retry import ACCOUNT_CODES, DENIAL, LOOKUP_SECONDS, SUBMISSION, Backoff, lookup_pauses, retrying
 from floridify_batch.timing import Notify, Sleep, ignore
 
 LIBRARY = "library"
@@ -133,24 +133,41 @@ async def download(
 ) -> None:
     """Download a batch's answer files (output, errors), and retry while they are not complete.
 
-    Raises `UnknownBatch`, and `ServiceError` if something other than answers arrives time after time.
+    Raises `UnknownBatch` or `IncompleteAnswers` at the end of the patience.
     """
-    sizes: list[int] = []
+    waited = 0.0
     for attempt in count(1):
-        await batches.answers(job, *files)
-        paths = [path for path in files if path.exists()]
-        look, before, sizes = completeness(paths, job.done + job.failed), sizes, [each.stat().st_size for each in paths]
-        if look is Completeness.WHOLE or (look is Completeness.SHORT and attempt > 1 and sizes == before):
+        try:
+            await fetch_answers(batches, job, files)
+        except (UnknownBatch, IncompleteAnswers) as error:
+            if waited >= DENIAL.patience:
+                raise
+            notify(f"{error} Downloading again.")
+        else:
             return
-        if attempt >= DOWNLOAD.attempts:
-            break
-        notify(f"The answer files of {job.id} are not complete. Downloading again.")
-        await sleep(DOWNLOAD.pause(attempt))
+        await sleep(DENIAL.pause(attempt))
+        waited += DENIAL.pause(attempt)
         job = await batches.retrieve(job.id)
-    raise ServiceError(
-        f"The service returned no answer file for batch {job.id}, {DOWNLOAD.attempts} times in a row; "
-        "nothing was stored and nothing is requested again. Resume later."
-    )
+
+
+async def fetch_answers(batches: Batches, job: BatchJob, files: tuple[Path, Path]) -> None:
+    """Download a batch's answer files (output, errors) once.
+
+    Raises `UnknownBatch`, or `IncompleteAnswers` if they are not all that the service counts.
+    """
+    counted = job.done + job.failed
+    if not job.has_answers and (job.status == "completed" or counted):
+        raise IncompleteAnswers(f"The service reports batch {job.id} as {job.status}, but names no answer file.")
+    await batches.answers(job, *files)
+    match completeness([path for path in files if path.exists()], counted):
+        case Completeness.FOREIGN:
+            raise IncompleteAnswers(f"The service returned something other than answers for batch {job.id}.")
+        case Completeness.SHORT:
+            raise IncompleteAnswers(
+                f"The answer files of batch {job.id} are incomplete: the service counts {counted:,} finished requests."
+            )
+        case Completeness.WHOLE:
+            return
 
 
 def completeness(paths: Sequence[Path], counted: int) -> Completeness:

@@ -4,10 +4,11 @@ Finished work is paid for in every case, so it is used in every case: what an ex
 stored like that of a completed one, and only the rest is asked again.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from functools import partial
+from decimal import Decimal
 from pathlib import Path
 from typing import IO
 
@@ -15,14 +16,15 @@ from floridify_batch.components.failure import Failure, FailureReason, Unanswere
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
-from floridify_batch.errors import AnswersOutdated, UnknownBatch
+from floridify_batch.errors import AnswersOutdated, ServiceError
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines, refuse_invented
 from floridify_batch.providers.interface import BatchJob
-from floridify_batch.providers.transfer import download, refusal, unanswered
+from floridify_batch.providers.transfer import fetch_answers, refusal, unanswered
+from floridify_batch.retry import QUEUE_FULL
 from floridify_batch.run.event import ChunkSettled, Notice, PartStored, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
@@ -30,7 +32,6 @@ from floridify_batch.run.worker import WorkerPool, map_in_order
 from floridify_batch.timing import ThrottledProgress
 from floridify_batch.words.entry import DocId
 
-TOKEN_LIMIT_EXCEEDED = "token_limit_exceeded"  # noqa: S105  the service's code for a full queue
 OUTDATED_ANSWERS, OUTDATED_SHARE = 100, 0.05
 """The outdated answers of a batch, and their share in it, above both of which a run stops before it repeats them."""
 
@@ -38,31 +39,26 @@ STORE_PAGE_WORDS = 40
 """Words whose answers are in memory together: some 1,200 parsed answers, and what they change."""
 
 
-async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
-    """Bring a SUBMITTED chunk whose batch has ended to its next state; to STORED, wherever there is something.
+async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
+    """Bring a SUBMITTED chunk whose batch has ended to ANSWERED, or back to where it is submitted again.
 
-    Raises `ServiceRefused` where the batch failed for the account's sake, once what it holds is stored.
+    Raises `ServiceRefused` if the batch failed because of the account and has no answers; `UnknownBatch` or
+    `IncompleteAnswers`, changing nothing, if the service denies its answers.
     """
     refused = refusal(job)
-    if refused and not (job.output_file_id or job.error_file_id):
+    if refused and not job.has_answers:
         _plan_again(run, record)
         raise refused
-    if job.status == "failed" and _queue_was_full(job):
-        if not record.queue_was_empty:
-            return _plan_again(run, record)
-        if await run.batches.others(run.ledger.run.id):
-            _tell(run, record, "Other batches fill the account's queue. It goes up again later.")
-            return _plan_again(run, record)
-        if record.words > 1:
-            return _cut_smaller(run, record)
+    full = next((error for error in job.errors if error.code == QUEUE_FULL), None)
+    if job.status == "failed" and full:
+        moved = await full_queue(run, record, full.message, alone=record.queue_was_empty)
+        if moved is not None:
+            return moved
     folder = run.folder(record)
-    try:
-        await download(run.batches, job, folder.answers, run.sleep, partial(_tell, run, record))
-    except UnknownBatch as error:
-        return await lose(run, record, str(error))
+    await fetch_answers(run.batches, job, folder.answers)
     sync_folder(folder.path)
     rest = unanswered(job)
-    record = run.move(
+    return run.move(
         record,
         ChunkState.ANSWERED,
         completed_at=(job.completed_at or run.clock()).timestamp(),
@@ -70,26 +66,40 @@ async def collect(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         unanswered_detail=rest.detail,
         service_usage=job.usage,
     )
-    record = await store(run, record)
-    if refused:
-        raise refused
-    return record
+
+
+async def full_queue(run: Run, record: ChunkRecord, message: str, *, alone: bool) -> ChunkRecord | None:
+    """Plan a chunk again that found the account's queue full, or split it if it is too large for the empty queue.
+
+    `alone`: no other batch of this run was in flight. Returns None for a chunk that cannot be split.
+    """
+    if not alone:
+        return _plan_again(run, record)
+    if await run.batches.others(run.ledger.run.id):
+        _tell(run, record, "Other batches fill the account's queue. It is submitted again later.")
+        return _plan_again(run, record)
+    return _cut_smaller(run, record, message) if record.words > 1 else None
 
 
 def _tell(run: Run, record: ChunkRecord, why: str) -> None:
-    run.observer.notify(Waiting(f"Chunk {record.number}: {why}"))
+    run.observer.notify(Waiting(f"Batch {record.number}: {why}"))
 
 
-async def lose(run: Run, record: ChunkRecord, why: str) -> ChunkRecord:
-    """A batch that the service no longer knows: its requests are failed, and nobody pays for them again unasked."""
-    run.observer.notify(Notice(f"Chunk {record.number} is lost: {why}"))
-    detail = f"batch {record.batch_id} is lost: {why}"
+async def lose(run: Run, record: ChunkRecord, job: BatchJob | None) -> ChunkRecord:
+    """Give a batch up for the user: store the answers that the service returns; the other requests have failed.
+
+    Failed requests are paid for again only by `resume --retry-failed`.
+    """
+    if job is not None and job.has_answers:
+        with suppress(ServiceError):
+            await fetch_answers(run.batches, job, run.folder(record).answers)
+    run.observer.notify(Notice(f"Batch {record.number} ({record.batch_id}) was given up."))
     record = run.move(
         record,
         ChunkState.LOST,
         completed_at=run.clock().timestamp(),
         unanswered_reason=FailureReason.REJECTED,
-        unanswered_detail=detail,
+        unanswered_detail=f"batch {record.batch_id} was given up",
     )
     return await store(run, record)
 
@@ -265,21 +275,32 @@ def _absent(record: ChunkRecord) -> Unanswered:
     return Unanswered(FailureReason(record.unanswered_reason or FailureReason.MISSING), record.unanswered_detail or "")
 
 
-def _queue_was_full(job: BatchJob) -> bool:
-    return any(error.code == TOKEN_LIMIT_EXCEEDED for error in job.errors)
+_NAMED_LIMIT = re.compile(r"[Ll]imit:?\s*(\d[\d,._]*)")
+
+_LIMIT_MARGIN = Decimal("0.95")
+"""Share of a named limit that chunks may use: input tokens are estimates."""
 
 
-def _cut_smaller(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """A chunk that found the queue full with nobody's batch before it; the least limit ever found is kept."""
-    half = max(1, record.input_tokens // 2)
-    run.ledger.token_limit = min(run.ledger.token_limit or half, half)
+def _cut_smaller(run: Run, record: ChunkRecord, message: str) -> ChunkRecord:
+    """Split a chunk that does not fit into the empty queue; the smallest limit that was learned is kept."""
+    limit = _named_limit(message)
+    if limit is None or limit >= record.input_tokens:
+        limit = max(1, record.input_tokens // 2)
+    run.ledger.token_limit = min(run.ledger.token_limit or limit, limit)
     run.observer.notify(
         Notice(
-            f"Chunk {record.number} alone passes the account's limit of queued tokens; "
-            f"it is cut again into chunks of at most {run.ledger.token_limit:,} tokens."
+            f"Batch {record.number} alone exceeds the account's limit of queued tokens; "
+            f"it is split into batches of at most {run.ledger.token_limit:,} tokens."
         )
     )
     return split(run, record)
+
+
+def _named_limit(message: str) -> int | None:
+    """Return the limit that a message names, less a margin; None if it names none."""
+    named = _NAMED_LIMIT.search(message)
+    digits = re.sub(r"\D", "", named[1]) if named else ""
+    return max(1, int(int(digits) * _LIMIT_MARGIN)) if digits else None
 
 
 def split(run: Run, record: ChunkRecord) -> ChunkRecord:

@@ -4,24 +4,30 @@ It owns the order of things and nothing else: what is asked is the plan's affair
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
+from math import inf
 
-from floridify_batch.errors import UnknownBatch
+from floridify_batch.errors import IncompleteAnswers, UnknownBatch
 from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.transfer import refusal
 from floridify_batch.retry import FULL_QUEUE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
-from floridify_batch.run.collector import collect, lose, split, store
+from floridify_batch.run.collector import fetch, lose, split, store
+from floridify_batch.run.denial import Denials
 from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
-from floridify_batch.run.submission import Submitter, look_for_duplicates, submission_of
+from floridify_batch.run.submission import Submitter, follow_duplicates, look_for_duplicates, submission_of
 
 GRACE = 10.0
 """Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
+
+_REMINDER = 3600.0
+"""Seconds between two notices of an undocumented status."""
 
 
 class Ending(Enum):
@@ -51,6 +57,8 @@ class Driver:
         self._max_batches = 1 if settings.immediate else settings.max_batches
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._winding_up = False
+        self._denials = Denials(run)
+        self._noticed: dict[tuple[str, str], float] = {}
         self._stop = asyncio.Event()
         self._queue_is_full = False
         self._full = self._rested = 1
@@ -60,12 +68,13 @@ class Driver:
         """Ask the driver to finish its present step and leave."""
         self._stop.set()
 
-    async def process(self, *, wait: bool = True) -> Ending:
-        """Work until the run is finished; without `wait`, do what can be done now.
+    async def process(self, *, wait: bool = True, give_up: Collection[str] = ()) -> Ending:
+        """Work until the run is finished; without `wait`, do what can be done now. `give_up`: ids of batches to lose.
 
         Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a ledger that can be resumed from.
         """
-        return await self._led(partial(self._work, wait=wait))
+        self._denials.waits = wait
+        return await self._led(partial(self._work, wait=wait, give_up=give_up))
 
     async def wind_up(self) -> Ending:
         """Cancel what is in flight, wait for its end, and store what it had finished; nothing further is sent.
@@ -100,8 +109,9 @@ class Driver:
         run.observer.notify(RunEnded(ending is Ending.FINISHED, ending is Ending.STOPPED, run.ledger.totals()))
         return ending
 
-    async def _work(self, feeder: Feeder, *, wait: bool) -> Ending:
+    async def _work(self, feeder: Feeder, *, wait: bool, give_up: Collection[str]) -> Ending:
         await self._store_answered(feeder)
+        await self._give_up(feeder, give_up)
         await self._poll(feeder)
         while not self._stop.is_set():
             await self._submit_what_fits(feeder)
@@ -109,7 +119,10 @@ class Driver:
                 break
             if not self._under_way():
                 return Ending.FINISHED
-            if self._walled and not self._run.in_flight() and not self._submitter.waiting:
+            if self._only_denied():
+                await feeder.finish_returned()
+                raise self._denials.error()
+            if self._walled and not self._in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
                 return Ending.COST_LIMIT
             if not wait:
@@ -127,13 +140,19 @@ class Driver:
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             await self._unless_stopped(self._cancel(record))
         await self._poll(feeder)
-        while self._run.in_flight() and not self._stop.is_set():
+        while self._in_flight() and not self._stop.is_set():
             await self._pause()
             await self._poll(feeder)
         await feeder.finish_returned()
         if self._stop.is_set():
             return Ending.STOPPED
+        if self._denials.final:
+            raise self._denials.error()
         return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
+
+    def _in_flight(self) -> int:
+        """The number of batches in flight for which this session still asks."""
+        return self._run.in_flight() - self._denials.final
 
     async def _cancel(self, record: ChunkRecord) -> None:
         with suppress(UnknownBatch):  # whoever polls it, learns so
@@ -156,13 +175,20 @@ class Driver:
         while not self._stop.is_set():
             begun = self._submitter.due()
             if begun is None and (
-                self._queue_is_full or run.in_flight() + self._submitter.waiting >= self._max_batches
+                self._queue_is_full or self._in_flight() + self._submitter.waiting >= self._max_batches
             ):
                 return
             record = begun or await self._next(feeder)
             if record is None:
                 return
             await self._submit(record)
+            after = run.ledger.chunk(record.number)
+            if after.state is ChunkState.SUBMITTED:
+                self._denials.saw(after.batch_id or "")
+            elif after.state is ChunkState.PLANNED:
+                self._queue_is_full = True
+            elif after.state is ChunkState.SPLIT:
+                feeder.give_back(after)
 
     async def _submit(self, record: ChunkRecord) -> None:
         """Submit a chunk, however long the service is out; a driver that is stopped leaves it as it is on the disk."""
@@ -212,37 +238,78 @@ class Driver:
         return self._run.queued_tokens() + record.input_tokens <= self._max_queued_tokens
 
     async def _poll(self, feeder: Feeder) -> None:
-        """Ask how every batch in flight stands, and collect those that have ended."""
+        """Retrieve every batch in flight, and collect those that have ended."""
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             if self._stop.is_set():
                 return
-            try:
-                job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
-            except UnknownBatch as error:
-                feeder.give_back(await lose(self._run, record, str(error)))
-                self._queue_is_full = False
-                continue
-            if job is None:
-                return
-            self._run.observer.notify(polled(record, job))
-            if record.creation_in_doubt:
-                await self._unless_stopped(look_for_duplicates(self._run, record))
-            if job.terminal:
-                await self._take_in(feeder, record, job)
-                # Not only after the round: many batches may end together, and each takes a while to store.
-                await (feeder.finish_returned() if self._winding_up else self._submit_what_fits(feeder))
+            if self._denials.is_due(record):
+                try:
+                    await self._poll_one(feeder, record)
+                except (UnknownBatch, IncompleteAnswers) as error:
+                    self._denials.deny(record, error)
+                    self._queue_is_full = self._queue_is_full and not self._denials.is_final(record)
+        await self._unless_stopped(follow_duplicates(self._run))
 
-    async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> None:
-        after = await collect(self._run, record, job)
+    async def _poll_one(self, feeder: Feeder, record: ChunkRecord) -> None:
+        job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
+        if job is None:
+            return
+        self._denials.saw(job.id)
+        self._run.observer.notify(polled(record, job))
+        self._notice_status(job)
+        if record.creation_in_doubt:
+            await self._unless_stopped(look_for_duplicates(self._run, record))
+        if not job.terminal:
+            self._denials.clear(record)
+        elif await self._take_in(feeder, self._run.ledger.chunk(record.number), job):
+            # Not only after the round: many batches may end together, and each takes a while to store.
+            await (feeder.finish_returned() if self._winding_up else self._submit_what_fits(feeder))
+
+    def _notice_status(self, job: BatchJob) -> None:
+        """Report a status that the Batch API does not document, once and then every hour."""
+        now = self._run.clock().timestamp()
+        if job.known or now - self._noticed.get((job.id, job.status), -inf) < _REMINDER:
+            return
+        self._noticed[job.id, job.status] = now
+        self._run.observer.notify(
+            Notice(f'The service reports an unknown status for batch {job.id}: "{job.status}". It is polled further.')
+        )
+
+    async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> bool:
+        """Collect a batch that has ended; False if the driver was stopped before its answers were there."""
+        after = await self._unless_stopped(fetch(self._run, record, job))
+        if after is None:
+            return False
+        self._denials.clear(record)
+        if after.state is ChunkState.ANSWERED:
+            after = await store(self._run, after)
+            if refused := refusal(job):
+                raise refused
         # A full queue has room again when one of ours has left it; until then every submission would be rejected.
         self._queue_is_full = after.state is ChunkState.PLANNED
         if after.state is not ChunkState.PLANNED:
             self._full = self._rested = 1
             feeder.give_back(after)
+        return True
+
+    def _only_denied(self) -> bool:
+        """Whether every chunk that has not ended is a denied one."""
+        open_chunks = [each for each in self._run.ledger.chunks if each.state is not ChunkState.DONE]
+        return bool(self._denials.final) and all(self._denials.is_final(each) for each in open_chunks)
+
+    async def _give_up(self, feeder: Feeder, batch_ids: Collection[str]) -> None:
+        """Give up batches that the user names."""
+        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
+            if record.batch_id in batch_ids:
+                try:
+                    job = await self._run.batches.retrieve(record.batch_id or "")
+                except UnknownBatch:
+                    job = None
+                feeder.give_back(await lose(self._run, record, job))
 
     def _try_again(self) -> None:
         """Retry a submission into a queue that only other clients fill, with a backoff in poll intervals."""
-        if not self._queue_is_full or self._run.in_flight():
+        if not self._queue_is_full or self._in_flight():
             return
         self._rested -= 1
         if not self._rested:
@@ -252,8 +319,8 @@ class Driver:
 
     async def _pause(self) -> None:
         """Let the poll interval pass, or less if told to stop."""
-        interval, due = self._run.ledger.run.settings.poll_interval, self._submitter.next_due()
-        await self._unless_stopped(self._run.sleep(interval if due is None else min(interval, due)))
+        due = (self._run.ledger.run.settings.poll_interval, self._submitter.next_due(), self._denials.next_due())
+        await self._unless_stopped(self._run.sleep(min(each for each in due if each is not None)))
 
     async def _unless_stopped[T](self, deed: Awaitable[T], grace: float = 0.0) -> T | None:
         """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped.

@@ -57,7 +57,7 @@ _S = ChunkState
 
 TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
     _S.PLANNED: frozenset({_S.SUBMITTING, _S.SPLIT}),
-    _S.SUBMITTING: frozenset({_S.SUBMITTED}),
+    _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.PLANNED, _S.SPLIT}),
     _S.SUBMITTED: frozenset({_S.ANSWERED, _S.PLANNED, _S.SPLIT, _S.LOST}),
     _S.ANSWERED: frozenset({_S.STORED}),
     _S.STORED: frozenset({_S.DONE}),

@@ -9,12 +9,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.errors import ServiceBusy, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import QueueFull, ServiceBusy, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.chunk import whole_requests
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.transfer import METADATA_LENGTH, look_up, upload
 from floridify_batch.retry import SUBMISSION, lookup_pauses
 from floridify_batch.run.budget import rate_of
+from floridify_batch.run.collector import full_queue
 from floridify_batch.run.event import Notice, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Duplicate
 from floridify_batch.run.state import Run
@@ -111,6 +112,10 @@ class Submitter:
             pause = SUBMISSION.pause(self._attempts(record)) if error.retry_after is None else error.retry_after
             self._report(record, f"{error} Retrying in {pause:,.0f} s.")
             self._wait(record, in_doubt=self._is_in_doubt(record), pauses=(pause,))
+        except QueueFull as error:
+            self._lookups.pop(record.number, None)
+            if await full_queue(run, run.ledger.chunk(record.number), str(error), alone=not run.in_flight()) is None:
+                raise
         except ServiceUncertain as error:
             self._report(record, f"{error} Checking whether the batch was created.")
             self._wait(record, in_doubt=True, pauses=lookup_pauses(seconds))

@@ -21,7 +21,7 @@ _BLOCK = 1_000
 """Answers are shuffled within blocks of this many lines, since the order of a batch's answers is undefined."""
 
 _OK = 200
-_USABLE = ("", "duplicate", "unknown")
+_USABLE = ("", "duplicate", "unknown", "body_text")
 """Faults that leave an answer usable, including none."""
 
 _EXPIRED = {
@@ -56,6 +56,10 @@ class _AnswerFile:
         self._block.append(line)
         if len(self._block) == _BLOCK:
             self._flush()
+
+    def open(self) -> None:
+        """Create the file, though it has no lines."""
+        self._file = self._path.open("wb")
 
     def close(self) -> Path | None:
         """Close the file and return its path, or None if it has no lines."""
@@ -109,11 +113,12 @@ class _AnswerWriter:
     def _answer(self, line: Mapping[str, Any], tokens: int, fault: str) -> None:
         body, custom_id = line["body"], line["custom_id"]
         answer = reply(body, tokens, fault=fault if fault in CONTENT_FAULTS else "", fast=self.fast)
-        self.completed += 1
+        self.completed += fault != "missing"
         self.input_tokens += answer.prompt_tokens
         self.output_tokens += answer.completion_tokens
         chat = completion(body, answer, self._identity(custom_id), self.created)
-        written = self._line(custom_id, _OK, chat, None)
+        body_text = fault == "body_text"
+        written = self._line(custom_id, _OK, orjson.dumps(chat).decode() if body_text else chat, None)
         if fault in _USABLE and answer.is_good:
             self.bodies.add(digest(body))
         self._put(custom_id, written, chat, fault)
@@ -131,7 +136,7 @@ class _AnswerWriter:
             target.add(self._line(f"unknown-{self._identity(custom_id)[:12]}", _OK, chat, None))
 
     def _line(
-        self, custom_id: str, status: int, body: Mapping[str, Any] | None, error: Mapping[str, Any] | None
+        self, custom_id: str, status: int, body: Mapping[str, Any] | str | None, error: Mapping[str, Any] | None
     ) -> bytes:
         identity = self._identity(custom_id)
         response = None if body is None else {"status_code": status, "request_id": identity, "body": body}
@@ -152,6 +157,8 @@ def write_results(
         if not index % 100 and stopping():
             raise Stopped
         writer.settle(orjson.loads(raw), tokens, reached=index < finished)
+    if record.ending == "completed" and not (writer.completed or writer.failed):
+        writer.output.open()  # a completed batch has an answer file, even an empty one
     write_whole(folder.bodies(record.id), b"".join(writer.bodies))
     return Results(
         writer.output.close(),

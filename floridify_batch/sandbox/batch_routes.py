@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from floridify_batch.sandbox.batch import MOVES
+from floridify_batch.sandbox.file_routes import is_pending
 from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing, not_found, quota_exceeded
 from floridify_batch.sandbox.service import (
     Service,
@@ -21,6 +24,14 @@ from floridify_batch.sandbox.service import (
 from floridify_batch.sandbox.storage import BatchRecord
 
 _ENDPOINT = "/v1/chat/completions"
+_QUEUE_FULL = "Enqueued token limit reached in organization org-sandbox. Limit: 20,000 enqueued tokens."
+_FOREIGN: tuple[Any, ...] = (
+    None,
+    {"object": "batch", "status": "completed"},
+    {"id": "batch_foreign_1", "status": 7, "created_at": None, "usage": {"input_tokens": "many"}, "metadata": "none"},
+    {"id": "batch_foreign_2", "status": "completed", "created_at": "2026-11-01T00:00:00Z", "request_counts": []},
+)
+"""Batches of another client, in forms that no documentation describes."""
 _WINDOW = "24h"
 _ORDER = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})
 _PAIRS, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512
@@ -34,7 +45,9 @@ async def create(request: Request) -> Response:
     order = await json_object(request)
     _check_order(service, order)
     if service.spend("create_429"):
-        raise by_status(429)
+        raise service.too_many_requests()
+    if service.spend("queue_full"):
+        raise Refusal(400, _QUEUE_FULL, code="token_limit_exceeded")
     record = service.batches.create(order, lifetime(order.get("output_expires_after"), "output_expires_after"))
     if hold := service.faults.seconds("create_hold"):
         await asyncio.sleep(hold)
@@ -54,11 +67,17 @@ async def listing(request: Request) -> Response:
     newest_allowed = service.clock() - service.faults.seconds("list_lag")
     records = [record for record in service.folder.batches.values() if record.created <= newest_allowed]
     records.sort(key=lambda record: record.number, reverse=True)
+    if service.has("list_loop"):
+        return JSONResponse({"data": [public(service, record) for record in records[:limit]], "has_more": True})
     if after := request.query_params.get("after"):
         cursor = service.folder.batch(after).number
         records = [record for record in records if record.number < cursor]
     page = [public(service, record) for record in records[:limit]]
     ends = {"first_id": page[0]["id"] if page else None, "last_id": page[-1]["id"] if page else None}
+    if service.has("list_bare"):
+        return JSONResponse(page)
+    if service.has("foreign_batch"):
+        page = [*_FOREIGN, *page]
     return JSONResponse({"object": "list", "data": page, **ends, "has_more": len(records) > limit})
 
 
@@ -67,19 +86,27 @@ async def retrieve(request: Request) -> Response:
     service = service_of(request)
     record = service.folder.batch(request.path_params["id"])
     service.polls[record.id] += 1
-    if service.faults.hits("poll_404", "", record.number):
+    if service.faults.hits("poll_404", "", record.number) or service.spend("poll_denied"):
         raise not_found("Batch", record.id)
     poll = str(service.polls[record.id])
     for status in (500, 429):
         if service.faults.hits(f"poll_{status}", poll, record.number):
             raise by_status(status)
-    return JSONResponse(public(service, record))
+    shown = public(service, record)
+    if service.spend("unknown_status"):
+        shown["status"] = "paused_for_review"
+    if record.status == "completed" and service.spend("no_files"):
+        shown |= {"output_file_id": None, "error_file_id": None}
+    return JSONResponse(shown)
 
 
 async def cancel(request: Request) -> Response:
     """POST /v1/batches/{id}/cancel."""
     service = service_of(request)
-    record = service.batches.cancel(service.folder.batch(request.path_params["id"]))
+    record = service.folder.batch(request.path_params["id"])
+    if service.has("cancel_400") and not MOVES[record.status]:
+        raise Refusal(400, f"Batch {record.id} has ended.")
+    record = service.batches.cancel(record)
     return JSONResponse(public(service, record))
 
 
@@ -93,6 +120,26 @@ ROUTES = (
 
 def public(service: Service, record: BatchRecord) -> dict[str, Any]:
     """Return the batch object of the API."""
+    return _odd(service, _documented(service, record))
+
+
+def _odd(service: Service, batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch object with the deviations that faults set."""
+    times = [name for name, value in batch.items() if name.endswith("_at") and value is not None]
+    batch |= {name: batch[name] + int(service.faults.seconds("clock_offset")) for name in times}
+    if service.has("upper_status"):
+        batch |= {name: datetime.fromtimestamp(batch[name], UTC).isoformat() for name in times}
+        batch["status"] = batch["status"].upper()
+    if service.has("no_metadata"):
+        batch["metadata"] = None
+    if service.has("null_usage"):
+        batch["usage"] = None
+    if service.has("odd_usage") and batch["usage"]:
+        batch["usage"] |= {"input_tokens_details": None, "output_tokens_details": None}
+    return batch
+
+
+def _documented(service: Service, record: BatchRecord) -> dict[str, Any]:
     moments = {f"{name}_at": _whole(record.entered.get(name)) for name in _MOMENTS}
     return {
         "id": record.id,
@@ -152,6 +199,8 @@ def _check_order(service: Service, order: Mapping[str, Any]) -> None:
         raise invalid("completion_window", f"supported values are: '{_WINDOW}'.")
     _check_metadata(order.get("metadata"))
     file = service.folder.file(order["input_file_id"], service.clock())
+    if is_pending(service, file):
+        raise invalid("input_file_id", "the file is not processed yet.")
     if file.purpose != "batch":
         raise invalid("input_file_id", "the file must have been uploaded with the purpose 'batch'.")
     if "quota" in service.faults.by_name:

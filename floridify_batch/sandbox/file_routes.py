@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from floridify_batch.sandbox.batch import MOVES
-from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing
+from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing, not_found
 from floridify_batch.sandbox.service import Service, cut_connection, cut_reply, lifetime, page_limit, service_of
 from floridify_batch.sandbox.settings import DAY
 from floridify_batch.sandbox.storage import BLOCK, FileRecord
@@ -27,14 +27,14 @@ async def upload(request: Request) -> Response:
     """POST /v1/files."""
     service = service_of(request)
     if service.spend("upload_429"):
-        raise by_status(429)
+        raise service.too_many_requests()
     async with request.form(max_files=1, max_fields=20) as form:
         record = await _store(service, form)
     if service.spend("upload_500"):
         raise by_status(500)
     if service.spend("upload_drop"):
         await cut_connection(request)
-    reply = JSONResponse(record.public())
+    reply = JSONResponse(_public(service, record))
     return cut_reply(request, reply) if service.spend("upload_cut") else reply
 
 
@@ -55,7 +55,7 @@ async def listing(request: Request) -> Response:
 
 async def retrieve(request: Request) -> Response:
     """GET /v1/files/{id}."""
-    return JSONResponse(_file(request).public())
+    return JSONResponse(_public(service_of(request), _file(request)))
 
 
 async def content(request: Request) -> Response:
@@ -64,6 +64,14 @@ async def content(request: Request) -> Response:
     path = service.folder.content(record.id)
     if service.spend("content_500"):
         raise by_status(500)
+    if service.spend("content_denied"):
+        raise not_found("File", record.id)
+    if service.spend("content_short"):
+        lines = (await asyncio.to_thread(path.read_bytes)).splitlines(keepends=True)
+        return Response(b"".join(lines[: len(lines) // 2]), media_type=_BINARY)
+    if service.has("windows_lines") and record.purpose == "batch_output":
+        whole = await asyncio.to_thread(path.read_bytes)
+        return Response(b"\xef\xbb\xbf" + whole.replace(b"\n", b"\r\n"), media_type=_BINARY)
     if service.spend("content_cut"):
         headers = {"content-length": str(record.bytes)}
         return StreamingResponse(_half(request, path, record.bytes // 2), media_type=_BINARY, headers=headers)
@@ -87,6 +95,16 @@ ROUTES = (
     Route("/v1/files/{id}", delete, methods=["DELETE"]),
     Route("/v1/files/{id}/content", content, methods=["GET"]),
 )
+
+
+def _public(service: Service, record: FileRecord) -> dict[str, object]:
+    """Return the file object of the API; a fault delays its processing."""
+    return record.public() | ({"status": "uploaded"} if is_pending(service, record) else {})
+
+
+def is_pending(service: Service, record: FileRecord) -> bool:
+    """Whether a file is not processed yet."""
+    return service.clock() < record.created + service.faults.seconds("file_pending")
 
 
 def _file(request: Request) -> FileRecord:

@@ -52,6 +52,15 @@ class Service:
         self._spent[name] += 1
         return True
 
+    def too_many_requests(self) -> Refusal:
+        """Return the refusal of a rate limit, with the Retry-After header that a fault sets."""
+        seconds = self.faults.seconds("retry_after")
+        return by_status(429, {"retry-after": f"{seconds:g}"} if seconds else None)
+
+    def has(self, name: str) -> bool:
+        """Whether a fault is active."""
+        return name in self.faults.by_name
+
     def chat_limit(self) -> dict[str, str]:
         """Apply the rate limit to an immediate request and return its rate-limit headers.
 

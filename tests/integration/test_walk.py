@@ -13,7 +13,7 @@ from pymongo import MongoClient
 
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.database.store import MongoStore
-from floridify_batch.errors import ServiceRefused
+from floridify_batch.errors import ServiceError, ServiceRefused
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver, Ending
@@ -337,7 +337,7 @@ async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_lost(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A batch that the service no longer knows is not paid for again unasked: its words fail, and the run ends."""
+    """A batch that the service does not know stops the run, unchanged, after 15 seconds; given up, its words fail."""
     words = words_of("lost", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused):
         await workspace.run(words, components=OF_THE_WORD)
@@ -346,10 +346,12 @@ async def test_lost(workspace: Workspace, sandbox: Sandbox) -> None:
     assert ledger is not None
     ledger.move(1, ChunkState.SUBMITTED, batch_id="batch_gone", created_at=ledger.start_time)
     checkpoint.save(ledger)
-    result = await workspace.run(words, components=OF_THE_WORD)
+    with pytest.raises(ServiceError, match=r"batch_gone.*recover --run"):
+        await workspace.run(words, components=OF_THE_WORD)
+    result = await workspace.resume(give_up=("batch_gone",))
     assert_settled(result)
     assert result.code == 1
-    assert all("batch batch_gone is lost" in reason for reason in result.ledger.failed_words.values())
+    assert all("batch batch_gone was given up" in reason for reason in result.ledger.failed_words.values())
     assert sandbox.batches_of(result.run) == []
 
 

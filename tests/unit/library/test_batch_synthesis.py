@@ -328,7 +328,7 @@ async def test_service_refuses(service: Service, ai: InterceptingConnector) -> N
 
 
 async def test_lost(service: Service, ai: InterceptingConnector) -> None:
-    """A batch that the service no longer knows is not paid for again behind the asker's back."""
+    """A batch whose answers the service denies is not paid for again without the caller's consent."""
     service.ends.append(End(gone=True))
     with pytest.raises(UnknownBatch):
         await ask(ai, "a")

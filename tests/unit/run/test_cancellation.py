@@ -8,6 +8,7 @@ from typing import override
 import pytest
 
 from floridify_batch.costs.price import Price
+from floridify_batch.errors import ServiceError
 from floridify_batch.pipeline.plan import PAGE_WORDS
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.driver import Driver, Ending
@@ -101,12 +102,13 @@ async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
 
 
 async def test_a_batch_that_is_gone(tmp_path: Path) -> None:
-    """A batch that the service no longer knows is lost, and the others are cancelled all the same."""
+    """A batch that the service denies stops the command in the end; the others are cancelled all the same."""
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     del scenario.service.batches["batch_1"]
     run = scenario.run()
-    assert await Driver(run).wind_up() is Ending.CANCELLED
+    with pytest.raises(ServiceError, match="batch_1"):
+        await Driver(run).wind_up()
     assert run.ledger.totals().answered == 2
     assert len(scenario.service.batches) == 1
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from floridify_batch.components.change import Collection, Writes
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.registry import SynthesisComponent as C
-from floridify_batch.errors import ServiceRefused
+from floridify_batch.errors import ServiceError, ServiceRefused
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import failures_by_word, read_failures, read_ordinals
 from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
@@ -266,22 +266,23 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
     assert ledger.totals().failed_requests == 4
 
 
-async def test_a_batch_that_is_not_known_any_more(tmp_path: Path) -> None:
-    """A batch that the service has lost is not asked again unasked: its words fail, and say so."""
-    recorder = Recorder()
-    scene = scenario(tmp_path, "bank", Service(End(unknown=True)))
-    _, ledger = await drive(scene, recorder=recorder)
-    assert scene.service.sizes == [4]
-    assert "batch batch_1 is lost: No such batch." in ledger.failed_words["bank"]
-    assert any("lost" in event.text for event in recorder.of(Notice))
+async def given_up(scene: Scenario, **options: Any) -> tuple[Ending, Ledger]:
+    """Drive a run to its end, and give up what the service denies for good."""
+    try:
+        return await drive(scene, **options)
+    except ServiceError:
+        run = scene.run()
+        denied = [each.batch_id or "" for each in run.ledger.in_state(ChunkState.SUBMITTED)]
+        return await Driver(run).process(give_up=denied), run.ledger
 
 
-async def test_answers_that_are_gone(tmp_path: Path) -> None:
-    """A batch whose answer files are gone is lost as well."""
-    scene = scenario(tmp_path, "bank", Service(End(gone=True)))
-    _, ledger = await drive(scene)
+@pytest.mark.parametrize("end", [End(unknown=True), End(gone=True)], ids=["batch", "answers"])
+async def test_a_batch_that_is_given_up(tmp_path: Path, end: End) -> None:
+    """A batch that the service denies, and the user gives up, is not paid for again: its words fail, and say so."""
+    scene = scenario(tmp_path, "bank", Service(end))
+    _, ledger = await given_up(scene)
     assert scene.service.sizes == [4]
-    assert "lost: The files are gone." in ledger.failed_words["bank"]
+    assert "batch batch_1 was given up" in ledger.failed_words["bank"]
     assert chunk_failures(scene, 1) == {FailureReason.REJECTED}
 
 
@@ -289,8 +290,8 @@ async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
     """Resuming does not pay again for a batch that is lost."""
     scene = scenario(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
     await drive(scene, wait=False)
-    for _ in range(4):
-        ending, ledger = await drive(scene, wait=False)
+    await given_up(scene)
+    ending, ledger = await drive(scene, wait=False)
     assert (ending, scene.service.sizes) == (Ending.FINISHED, [4, 4])
     assert (list(ledger.failed_words), ledger.processed_words) == (["bank"], ["tree"])
 
@@ -374,7 +375,7 @@ async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
     """A chunk that waits for a full queue goes up when the batches before it are gone, even if they were lost."""
     ends = (End(), End("failed", error=FULL), End(unknown=True))
     scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6", Service(*ends), batch_size=2)
-    _, ledger = await drive(scene)
+    _, ledger = await given_up(scene)
     assert ledger.finished
     assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
     assert sorted(ledger.failed_words) == ["e5", "f6"]
@@ -731,9 +732,12 @@ def test_whatever_happens(
 
     async def live(scene: Scenario) -> Ledger:
         for dies_at in deaths:
-            with suppress(Crashed):
+            with suppress(Crashed, ServiceError):
                 await drive(scene, crash=Crash(dies_at), wait=False)
-        return (await drive(scene))[1]
+        _, ledger = await given_up(scene)
+        while not ledger.finished:
+            _, ledger = await given_up(scene)
+        return ledger
 
     words = ["a1", "b2", "c3", "d4", "e5"]
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:

@@ -1,0 +1,100 @@
+"""Denials: batches or answers that the service does not return, though it should; one denial costs nothing.
+
+A denied batch is requested again with a backoff while everything else goes on. Only when nothing else is left to do
+does the run stop, with every state unchanged; a batch is given up by the user alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from floridify_batch.errors import ServiceError, UnknownBatch
+from floridify_batch.retry import DENIAL, UNSEEN_PATIENCE
+from floridify_batch.run.event import Notice
+from floridify_batch.run.ledger import ChunkRecord
+from floridify_batch.run.state import Run
+
+
+@dataclass(slots=True)
+class _Denial:
+    """A batch that is denied: since when, and when to ask again; `final` if this session does not ask again."""
+
+    reason: str
+    since: float
+    due: float = 0.0
+    attempts: int = 0
+    final: bool = False
+
+
+class Denials:
+    """The denied batches of a session. `waits`: whether the session asks for them again."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._denied: dict[int, _Denial] = {}
+        self._seen: set[str] = set()
+        self.waits = True
+
+    def saw(self, batch_id: str) -> None:
+        """Note that the service has shown a batch to this session."""
+        self._seen.add(batch_id)
+
+    def clear(self, record: ChunkRecord) -> None:
+        """Note that a chunk's batch and its answers are no longer denied."""
+        self._denied.pop(record.number, None)
+
+    def is_due(self, record: ChunkRecord) -> bool:
+        """Whether a chunk's batch may be requested now."""
+        denial = self._denied.get(record.number)
+        return denial is None or (not denial.final and denial.due <= self._now())
+
+    def next_due(self) -> float | None:
+        """Return the seconds until the next request for a denied batch; None if there is none."""
+        return min((max(0.0, each.due - self._now()) for each in self._denied.values() if not each.final), default=None)
+
+    def is_final(self, record: ChunkRecord) -> bool:
+        """Whether this session no longer asks for a chunk's batch."""
+        denial = self._denied.get(record.number)
+        return denial is not None and denial.final
+
+    @property
+    def final(self) -> int:
+        """The number of batches for which this session no longer asks."""
+        return sum(each.final for each in self._denied.values())
+
+    def deny(self, record: ChunkRecord, error: ServiceError) -> None:
+        """Note a denial: the first one is reported at once, with its likely cause."""
+        now = self._now()
+        denial = self._denied.setdefault(record.number, _Denial(str(error), now))
+        if not denial.attempts:
+            self._run.observer.notify(Notice(f"Batch {record.number}: {_likely(record, error)}"))
+        denial.reason = str(error)
+        denial.attempts += 1
+        patience = DENIAL.patience if record.batch_id in self._seen else UNSEEN_PATIENCE
+        denial.final = not self.waits or now - denial.since >= patience
+        interval = self._run.ledger.run.settings.poll_interval
+        denial.due = now + min(DENIAL.pause(denial.attempts), max(1.0, 5 * interval))
+
+    def _now(self) -> float:
+        return self._run.clock().timestamp()
+
+    def error(self) -> ServiceError:
+        """Return the error with which a run stops that has nothing left to do but denied batches."""
+        run = self._run.ledger.run.id
+        batches = "; ".join(self._stated())
+        return ServiceError(
+            f"The service does not return what it should: {batches}. Nothing was changed, and nothing is requested "
+            "again. Check that the key is that of the project that created the batches, then resume. What the service "
+            f"still has can be stored with: batch-synth recover --run {run}. To give a batch up: batch-synth resume "
+            "--give-up BATCH"
+        )
+
+    def _stated(self) -> Iterator[str]:
+        for number, denial in self._denied.items():
+            yield f"batch {self._run.ledger.chunk(number).batch_id}: {denial.reason.rstrip('.')}"
+
+
+def _likely(record: ChunkRecord, error: ServiceError) -> str:
+    """Return the sentence on a first denial."""
+    if isinstance(error, UnknownBatch):
+        return f"this key does not see batch {record.batch_id}, or its files: is it another project's? ({error})"
+    return str(error)

@@ -1,0 +1,128 @@
+"""Denied batches: a single 404, or an answer file that is not there yet, never costs a paid answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import override
+
+import pytest
+
+from floridify_batch.errors import ServiceError, UnknownBatch
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.event import Notice
+from floridify_batch.run.ledger import ChunkState
+from tests.fakes import MemoryStore, Recorder, Scenario, Service
+
+WORDS = ["bank", "tree"]
+
+
+class Denying(Service):
+    """A service that denies its first batch, or the answers of it, for a number of calls."""
+
+    def __init__(self, polls: float = 0, downloads: float = 0, *, names_files: bool = True) -> None:
+        super().__init__()
+        self.polls_left, self.downloads_left = polls, downloads
+        self.names_files = names_files
+        self.polls = 0
+
+    @override
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        if batch_id == "batch_1":
+            self.polls += 1
+            if self.polls <= self.polls_left:
+                raise UnknownBatch("No such batch.")
+        return await super().retrieve(batch_id)
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        if job.id == "batch_1" and self.downloads_left > 0:
+            self.downloads_left -= 1
+            raise UnknownBatch("No such file.")
+        await super().answers(job, output, errors)
+
+
+def scenario(folder: Path, service: Service) -> Scenario:
+    """A run of two words, one per batch."""
+    return Scenario(folder, WORDS, service, MemoryStore.of(WORDS), batch_size=1)
+
+
+@pytest.mark.parametrize("service", [lambda: Denying(polls=1), lambda: Denying(polls=7), lambda: Denying(downloads=3)])
+async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Service]) -> None:
+    """A batch or a file that is denied for a while is collected afterwards; nothing is requested twice."""
+    denying, recorder = service(), Recorder()
+    run = scenario(tmp_path, denying).run(recorder=recorder)
+    assert await Driver(run).process() is Ending.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(denying.answered.values()) == {1}
+    notices = [each.text for each in recorder.of(Notice)]
+    assert sum("is it another project's?" in text for text in notices) == 1
+
+
+async def test_a_denial_that_stays(tmp_path: Path) -> None:
+    """A batch that is denied for ten minutes stops the run, after everything else, with its state unchanged."""
+    denying = Denying(polls=float("inf"))
+    stage = scenario(tmp_path, denying)
+    run = stage.run()
+    with pytest.raises(ServiceError, match=r"batch batch_1.*recover --run run1.*--give-up BATCH"):
+        await Driver(run).process()
+    assert (run.ledger.chunk(1).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["tree"])
+    assert 540 < sum(stage.sleeps) < 1_000
+    assert 8 < denying.polls < 40
+
+
+async def test_a_batch_that_this_session_never_saw(tmp_path: Path) -> None:
+    """A batch that another session created, and this key does not see, is requested again for 15 seconds."""
+    denying = Denying(polls=float("inf"))
+    stage = scenario(tmp_path, denying)
+    assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
+    before = len(stage.sleeps)
+    with pytest.raises(ServiceError, match="batch_1"):
+        await Driver(stage.run()).process()
+    assert sum(stage.sleeps[before:]) < 120
+
+
+async def test_without_waiting(tmp_path: Path) -> None:
+    """With --no-wait a denied batch is requested once per session."""
+    denying = Denying(polls=float("inf"))
+    stage = scenario(tmp_path, denying)
+    await Driver(stage.run()).process(wait=False)
+    with pytest.raises(ServiceError, match="batch_1"):
+        await Driver(stage.run()).process(wait=False)
+    assert denying.polls == 1
+    assert stage.sleeps == []
+
+
+async def test_given_up(tmp_path: Path) -> None:
+    """A batch that the user gives up fails its words, and nothing of it is requested again unasked."""
+    denying = Denying(polls=float("inf"))
+    stage = scenario(tmp_path, denying)
+    with pytest.raises(ServiceError):
+        await Driver(stage.run()).process()
+    run = stage.run()
+    assert await Driver(run).process(give_up=["batch_1"]) is Ending.FINISHED
+    assert (run.ledger.processed_words, list(run.ledger.failed_words)) == (["tree"], ["bank"])
+    assert "batch batch_1 was given up" in run.ledger.failed_words["bank"]
+    assert len(denying.batches) == 2
+
+
+async def test_given_up_with_answers(tmp_path: Path) -> None:
+    """Of a batch that is given up, the answers that the service returns are stored."""
+    shortened = Shortened()
+    stage = scenario(tmp_path, shortened)
+    with pytest.raises(ServiceError, match="incomplete"):
+        await Driver(stage.run()).process()
+    run = stage.run()
+    assert await Driver(run).process(give_up=["batch_1"]) is Ending.FINISHED
+    assert run.ledger.chunk(1).answered == 1
+    assert list(run.ledger.failed_words) == ["bank"]
+
+
+class Shortened(Service):
+    """A service whose first batch always lacks the last line that it counts."""
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        await super().answers(job, output, errors)
+        if job.id == "batch_1":
+            lines = output.read_bytes().splitlines(keepends=True)  # noqa: ASYNC240  a few lines
+            output.write_bytes(b"".join(lines[:-1]))  # noqa: ASYNC240
