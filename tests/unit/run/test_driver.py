@@ -328,7 +328,7 @@ async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
     assert set(scene.service.answered.values()) == {1}
     assert ledger.token_limit == ledger.chunk(1).input_tokens // 2
     assert ledger.totals().requests == 16
-    assert any("cut again" in event.text for event in recorder.of(Notice))
+    assert any("split" in event.text for event in recorder.of(Notice))
 
 
 async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
