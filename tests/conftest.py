@@ -1,4 +1,4 @@
-"""What tests of several folders share: a real MongoDB server, started once and only if some test asks for it."""
+"""Fixtures of all tests: a real MongoDB server, started on first use."""
 
 import gc
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[str]":
-    """The address of a server of this session's own."""
+    """The address of a server for this session."""
     with local_mongod(tmp_path_factory.mktemp("mongo")) as server:
         yield server.url
 
 
 @pytest.fixture(scope="session")
 def mongo_client(mongo_url: str) -> "Iterator[MongoClient[dict[str, Any]]]":
-    """A client of that server, for tests to prepare their databases and to look into them."""
+    """A client of the server, to prepare and inspect databases."""
     client: MongoClient[dict[str, Any]]
     with MongoClient(mongo_url, tz_aware=True) as client:
         yield client
@@ -38,7 +38,7 @@ def database_name(mongo_client: "MongoClient[dict[str, Any]]") -> "Iterator[str]
 
 @pytest.fixture(name="free_port")
 def a_free_port() -> int:
-    """A port on 127.0.0.1 at which nothing listens."""
+    """An unused port on 127.0.0.1."""
     return free_port()
 
 

@@ -1,4 +1,4 @@
-"""Words and definitions put into a database as Floridify would have found them, and read back for comparison."""
+"""Fixtures of Floridify's documents, and comparisons of database contents."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
-"""When everything was written that a test finds in its database."""
+"""Creation time of all fixtures."""
 
 _LISTS = [
     "synonyms",
@@ -30,7 +30,7 @@ type Document = dict[str, Any]
 def add_word(
     database: Database[Document], text: str, *, language: str = "en", homograph: int | None = None
 ) -> ObjectId:
-    """A word without definitions."""
+    """Insert a word without definitions."""
     document = {
         "text": text,
         "normalized": text.casefold(),
@@ -42,7 +42,7 @@ def add_word(
 
 
 def add_definition(database: Database[Document], word: ObjectId, text: str, **fields: Any) -> ObjectId:
-    """A definition of which nothing is synthesised yet, but for the fields that are given."""
+    """Insert a definition without generated values, except for the given fields."""
     document = {
         "word_id": word,
         "part_of_speech": "noun",
@@ -59,7 +59,7 @@ def add_definition(database: Database[Document], word: ObjectId, text: str, **fi
 def add_entry(
     database: Database[Document], word: ObjectId, definitions: Sequence[ObjectId], provider: str = "synthesis"
 ) -> ObjectId:
-    """An entry over definitions."""
+    """Insert an entry with definitions."""
     nulls = "pronunciation_id etymology raw_data synonym_chooser model_info"
     document = {
         "word_id": word,
@@ -75,7 +75,7 @@ def add_entry(
 
 
 def add_known(database: Database[Document], *texts: str) -> None:
-    """Words with one definition each, which no other word has."""
+    """Insert words with one distinct definition each."""
     for text in texts:
         add_definition(database, add_word(database, text), f"the thing that is called {text}")
 
@@ -87,7 +87,7 @@ def _add(database: Database[Document], collection: str, document: Mapping[str, A
 
 
 def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[Document]]:
-    """What a reader finds under each word: its definitions without ids, times or stamps, and with their examples."""
+    """Return the definitions of each word with their examples, without ids, times and stamps."""
     examples = {example["_id"]: example["text"] for example in database.examples.find()}
     found: dict[tuple[str, int | None], list[Document]] = {}
     for word in database.words.find():
@@ -103,7 +103,7 @@ def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[
 
 
 def everything(database: Database[Document]) -> dict[str, list[bytes]]:
-    """Every byte of every document, by collection."""
+    """Return the bytes of all documents by collection."""
     raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
     names = sorted(database.list_collection_names())
     return {name: [bytes(each.raw) for each in database.with_options(raw)[name].find().sort("_id")] for name in names}

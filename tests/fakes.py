@@ -1,8 +1,8 @@
-"""In-memory twins of the ports: a service, a database, a clock and a disk that do as they are told.
+"""In-memory fakes of the ports: a batch service, a store, a clock and a checkpoint that can crash.
 
-`Service` answers files of requests as the Batch API does, well or badly, as its script says. `Shelf` is a database that
-keeps documents and reads them with the program's own reader. Both survive the driver, as the real ones do, so that a
-test can let a driver die and start another. A `Fate` counts the deeds of one driver and lets it die at any of them.
+`Service` answers request files as the Batch API does, with scripted faults. `MemoryStore` keeps documents and reads them
+with the real reader. Both outlive the driver, so that a test can crash one driver and start another. A `Crash` counts
+the steps of a driver and raises at any of them.
 """
 
 from collections import Counter, deque
@@ -40,25 +40,25 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Crashed(BaseException):
-    """The process died here; nobody may catch it."""
+    """A simulated crash of the process; not to be caught."""
 
 
 @dataclass(slots=True)
 class Crash:
-    """Lets a driver die at its n-th deed; by default it lives."""
+    """Crashes a driver at its n-th step; by default never."""
 
     dies_at: int = 0
     steps: int = 0
 
     def step(self) -> None:
-        """A deed begins, or has just been done."""
+        """Count the start or the end of a step."""
         self.steps += 1
         if self.steps == self.dies_at:
             raise Crashed
 
 
 class Clock:
-    """A clock that goes on by a second at each look."""
+    """A clock that advances by a second per call."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -72,7 +72,7 @@ class Clock:
 
 
 def content_of(component: str, prompt: str) -> dict[str, Any]:
-    """What a model would write: always the same to the same prompt."""
+    """Return the content of an answer, determined by the prompt."""
     mark = derived_id(prompt)[:6]
     other = {"language": "en", "relevance": 1, "efflorescence": 0.5, "explanation": "near"}
     sense = {"part_of_speech": "noun", "relevancy": 0.5}
@@ -89,7 +89,7 @@ def content_of(component: str, prompt: str) -> dict[str, Any]:
 
 
 def completion(content: str, finish: str = "stop", refusal: str | None = None) -> dict[str, Any]:
-    """A chat completion's body, billed at 100 tokens in and 20 out."""
+    """Return a chat completion with 100 input and 20 output tokens."""
     return {
         "choices": [{"message": {"content": content, "refusal": refusal}, "finish_reason": finish}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 20},
@@ -97,7 +97,7 @@ def completion(content: str, finish: str = "stop", refusal: str | None = None) -
 
 
 def good(custom_id: str, prompt: str) -> dict[str, Any]:
-    """A fit answer to a request."""
+    """Return a valid answer to a request."""
     parts = parse_custom_id(custom_id)
     assert parts is not None
     return completion(orjson.dumps(content_of(parts.component, prompt)).decode())
@@ -107,16 +107,16 @@ type Fault = str | int
 """How a request goes wrong: a status, or "missing", "refused", "cut", "malformed", "undefined", "unmetered"."""
 
 type Faults = Callable[[str, int], Fault | None]
-"""The fault of a request, by its id and how often it had been asked before."""
+"""The fault of a request, by its id and its number of earlier attempts."""
 
 
 def faultless(_: str, __: int) -> Fault | None:
-    """Nothing goes wrong."""
+    """No faults."""
     return None
 
 
 def line_of(custom_id: str, prompt: str, fault: Fault | None) -> bytes | None:
-    """The line that comes back for a request; None where none does."""
+    """Return the answer line of a request, or None for a missing one."""
     status, body = 200, good(custom_id, prompt)
     if fault == "missing":
         return None
@@ -137,7 +137,7 @@ def line_of(custom_id: str, prompt: str, fault: Fault | None) -> bytes | None:
 
 
 def unanswered_line(custom_id: str) -> bytes:
-    """The line of a request that an expired batch did not come to."""
+    """Return the line of a request that expired unanswered."""
     error = {"code": "batch_expired", "message": "This request could not be executed before the window closed."}
     return orjson.dumps({"custom_id": custom_id, "response": None, "error": error}) + b"\n"
 
@@ -159,7 +159,7 @@ class End:
 
 @dataclass(slots=True)
 class FakeBatch:
-    """A batch as the service keeps it."""
+    """A batch in the fake service."""
 
     job: BatchJob
     prompts: dict[str, str]
@@ -171,7 +171,7 @@ class FakeBatch:
 
     @property
     def ids(self) -> list[str]:
-        """The requests, in the order of the file."""
+        """Return the request ids in file order."""
         return list(self.prompts)
 
 
@@ -208,12 +208,12 @@ class Service:
 
     @property
     def labels(self) -> list[str | None]:
-        """The labels of all batches, in the order in which they were made."""
+        """Return the labels of all batches, oldest first."""
         return [held.job.label for held in self.batches.values()]
 
     @property
     def sizes(self) -> list[int]:
-        """How many requests each batch holds."""
+        """Return the number of requests per batch."""
         return [len(held.ids) for held in self.batches.values()]
 
     async def find(self, submission: Submission, *, keep: str | None = None) -> FoundBatch:
@@ -234,11 +234,11 @@ class Service:
         return FoundBatch(job, tuple(held.job for held in duplicates))
 
     async def others(self, _: str) -> bool:
-        """Whether somebody else's batches are in the queue."""
+        """Whether batches of others are in the queue."""
         return self.crowded
 
     async def upload(self, requests: Path) -> str:
-        """Keep a file's content."""
+        """Store a file."""
         self.crash.step()
         if self.lost_uploads:
             self.lost_uploads -= 1
@@ -249,7 +249,7 @@ class Service:
         return identity
 
     async def create(self, submission: Submission) -> BatchJob:
-        """Make a batch, or seem not to."""
+        """Create a batch, with the scripted fault."""
         self.crash.step()
         assert all(len(key) <= 64 and len(value) <= 512 for key, value in submission.metadata.items())
         how = self.creations.popleft() if self.creations else "made"
@@ -282,7 +282,7 @@ class Service:
         return sum(len(held.ids) for held in self.batches.values() if not held.job.terminal)
 
     async def retrieve(self, batch_id: str) -> BatchJob:
-        """How a batch stands; it ends when it has been asked about often enough."""
+        """Return a batch; it finishes after its number of polls."""
         held = self._held(batch_id)
         held.polls += 1
         if held.end.unknown:
@@ -321,7 +321,7 @@ class Service:
         )
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Write the answer files, so far as there are any."""
+        """Write the existing answer files."""
         self.crash.step()
         held = self._held(job.id)
         if held.end.gone:
@@ -335,14 +335,14 @@ class Service:
         self.crash.step()
 
     async def cancel(self, batch_id: str) -> BatchJob:
-        """End a batch with nothing answered."""
+        """Cancel a batch without answers."""
         held = self._held(batch_id)
         self.cancelled.append(batch_id)
         self._finish(held, "cancelled", 0)
         return held.job
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing."""
 
 
 # ── the database ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -367,14 +367,14 @@ class MemoryStore:
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Self:
-        """A database that has one definition of each of these words."""
+        """Return a store with one definition per word."""
         store = cls()
         for word in words:
             store.know(word, f"what {word} means")
         return store
 
     def know(self, text: str, *definitions: str, language: str = "en", **fields: Any) -> DocId:
-        """Put a word with definitions on the shelf; returns the word's id."""
+        """Add a word with definitions and return its id."""
         number = 1 + sum(word["text"] == text for word in self.documents[Collection.WORDS].values())
         identity = derived_id("known", text, language, number)
         document = new_word(Word(identity, text, language)) | {"_id": identity, "homograph_number": number}
@@ -392,7 +392,7 @@ class MemoryStore:
         return identity
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
-        """The entries of each text: one per homograph, or the one that an unknown word will get."""
+        """Return the entries of each text: one per homograph, or a new one for an unknown word."""
         found = Found()
         for document in self.documents[Collection.DEFINITIONS].values():
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
@@ -405,12 +405,12 @@ class MemoryStore:
         return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
 
     async def ensure_words(self, words: Iterable[Word]) -> None:
-        """Make the documents of words that are not there."""
+        """Insert missing words."""
         for word in words:
             self._insert(Collection.WORDS, word.id, new_word(word), NOON)
 
     async def apply(self, writes: Writes) -> None:
-        """Write changes in the port's order: stamps, new documents, updates, removals. Twice is once."""
+        """Write changes in the port's order: stamps, inserts, updates, removals; idempotent."""
         self.crash.step()
         writes = keeping(writes, self._of_others(writes))
         self.stamps = {stamp.id: stamp for stamp in writes.stamps} | self.stamps
@@ -429,7 +429,7 @@ class MemoryStore:
         self.crash.step()
 
     async def update(self, updates: Sequence[Update]) -> None:
-        """Write new values that no answer brought."""
+        """Write updates without stamps."""
         self.crash.step()
         for update in updates:
             document = self.documents[update.collection].get(update.id)
@@ -438,11 +438,11 @@ class MemoryStore:
         self.crash.step()
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
-        """Note how long answers were, at the stamps that are there."""
+        """Record the lengths of answers at existing stamps."""
         self.seen |= {identity: each for identity, each in seen.items() if identity in self.stamps}
 
     async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """How long a model's answers were, by component and template."""
+        """Return the lengths of a model's answers, by component and template."""
         sums: dict[tuple[str, str], Observed] = {}
         for identity, (component, each) in self.seen.items():
             stamp = self.stamps[identity]
@@ -451,7 +451,7 @@ class MemoryStore:
         return sums
 
     def _of_others(self, writes: Writes) -> set[DocId]:
-        """The ids of documents that no model wrote, among those that are to be replaced."""
+        """Return the ids of replaced documents that no model wrote."""
         groups = replaced_by(writes).items()
         before = [
             (collection, each) for collection, group in groups for replaced, _ in group for each in replaced.before
@@ -478,7 +478,7 @@ class MemoryStore:
             document[name] = list(dict.fromkeys([*(document.get(name) or ()), *identities]))
 
     def picture(self) -> dict[str, Any]:
-        """What a reader of the dictionary sees: everything but ids, times and stamps."""
+        """Return the readable contents: everything but ids, times and stamps."""
         examples = self.documents[Collection.EXAMPLES]
         pictures: dict[str, Any] = {}
         for word in self.documents[Collection.WORDS].values():
@@ -501,14 +501,14 @@ class MemoryStore:
 
 
 class CrashingCheckpoint(Checkpoint):
-    """A real checkpoint whose process may die just before or just after a save."""
+    """A real checkpoint that can crash before or after a save."""
 
     def __init__(self, path: Path, crash: Crash) -> None:
         super().__init__(path)
         self._fate = crash
 
     def save(self, ledger: Ledger) -> None:
-        """Save, if fate allows."""
+        """Save, with a possible crash before and after."""
         self._fate.step()
         super().save(ledger)
         self._fate.step()
@@ -516,12 +516,12 @@ class CrashingCheckpoint(Checkpoint):
 
 @dataclass(slots=True)
 class Recorder:
-    """An observer that keeps every event, and holds that the figures add up in each."""
+    """An observer that records events and checks that their counts add up."""
 
     events: list[Event] = field(default_factory=list)
 
     def notify(self, event: Event) -> None:
-        """Keep it, and add up."""
+        """Record an event and check its counts."""
         self.events.append(event)
         totals = getattr(event, "totals", None)
         if isinstance(totals, Totals):
@@ -531,13 +531,13 @@ class Recorder:
             assert totals.answered + totals.failed_requests + totals.open_requests == totals.requests
 
     def of[E](self, kind: type[E]) -> list[E]:
-        """The events of one kind."""
+        """Return the events of one type."""
         return [event for event in self.events if isinstance(event, kind)]
 
 
 @dataclass(slots=True)
 class Scenario:
-    """A folder, a list, a service and a database: whatever outlives a driver."""
+    """A folder, a word list, a service and a store: everything that outlives a driver."""
 
     folder: Path
     words: list[str]
@@ -571,7 +571,7 @@ class Scenario:
         )
 
     def run(self, crash: Crash | None = None, recorder: Recorder | None = None) -> Run:
-        """A run as a new process finds it: from the checkpoint, if there is one."""
+        """Return a run as a new process opens it: from the checkpoint, if there is one."""
         crash = crash or Crash()
         self.service.crash = self.store.crash = crash
         checkpoint = CrashingCheckpoint(self.folder / "run.checkpoint.json", crash)
@@ -594,4 +594,4 @@ class Scenario:
 
 
 REQUEST_COST = (100 * Decimal("0.05") + 20 * Decimal("0.25")) / 10**6
-"""What one answered request of the twin costs in US dollars."""
+"""Cost of an answered request of the fake service in US dollars."""

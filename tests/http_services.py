@@ -1,4 +1,4 @@
-"""Small HTTP services of a test's own, on loopback."""
+"""Small HTTP services for tests, on loopback."""
 
 import asyncio
 import threading
@@ -11,19 +11,19 @@ class Handler(BaseHTTPRequestHandler):
     """One request to a service."""
 
     def respond(self, body: bytes | None) -> None:
-        """What the service does with a request, and with what was sent along."""
+        """Respond to a request with its body."""
         raise NotImplementedError
 
     def do_GET(self) -> None:
-        """Nothing was sent along."""
+        """Respond to a request without a body."""
         self.respond(None)
 
     def do_POST(self) -> None:
-        """Something was sent along."""
+        """Respond to a request with a body."""
         self.respond(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
     def answer(self, status: int, kind: str, content: bytes) -> None:
-        """Send this back."""
+        """Send a response."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
@@ -31,12 +31,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def served(door: type[Handler]) -> Iterator[str]:
-    """The address of a service that looks after each request in a thread of its own."""
+    """Run a service with a thread per request and yield its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), door) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -47,7 +47,7 @@ def served(door: type[Handler]) -> Iterator[str]:
 
 @asynccontextmanager
 async def fixed_response(body: bytes, kind: str | None = None) -> AsyncIterator[str]:
-    """The address of a service in this very loop that answers everything with 200 and these bytes."""
+    """Run a service in this loop that answers everything with 200 and these bytes; yield its address."""
     typed = f"content-type: {kind}\r\n" if kind else ""
     head = f"HTTP/1.1 200 OK\r\nconnection: close\r\n{typed}content-length: {len(body)}\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""What a ledger holds of a run that is like any other, but for what a test says of it."""
+"""Factories of run settings and chunk records with defaults."""
 
 from typing import Any
 
@@ -23,18 +23,18 @@ _USUAL: dict[str, Any] = {
 
 
 def run_settings(**changes: Any) -> RunSettings:
-    """The settings of a run."""
+    """Return run settings with changes."""
     return RunSettings(**_USUAL | changes)
 
 
 def run_info(**changes: Any) -> RunInfo:
-    """Which run it is; what is no fact about the run is one of its settings."""
+    """Return a run's identity; other changes are settings."""
     facts: dict[str, Any] = {"id": "run1", "words": 4, "list_digest": "l", "template_digest": "t"}
     facts |= {name: changes.pop(name) for name in facts if name in changes}
     return RunInfo(settings=run_settings(**changes), **facts)
 
 
 def record(number: int = 1, state: ChunkState = ChunkState.PLANNED, **more: Any) -> ChunkRecord:
-    """A chunk of two words."""
+    """Return a chunk of two words."""
     sizes: dict[str, Any] = {"words": 2, "requests": 8, "bytes": 800, "input_tokens": 300, "output_tokens": 90}
     return ChunkRecord(number=number, state=state, **sizes | more)

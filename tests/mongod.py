@@ -1,4 +1,4 @@
-"""A MongoDB server that a test starts and kills by itself."""
+"""A MongoDB server that a test starts and kills."""
 
 import socket
 import subprocess
@@ -11,7 +11,7 @@ from floridify_batch.database.server import find_mongod
 
 @contextmanager
 def mongod(folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server over a folder, taking connections; killed in the end."""
+    """Run a server over a folder until the block ends; it is killed."""
     binary = find_mongod()
     assert binary is not None
     own = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
@@ -26,7 +26,7 @@ def mongod(folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen
 
 
 def listens(port: int) -> bool:
-    """Whether anybody takes connections at a port of this machine."""
+    """Whether a local port accepts connections."""
     with socket.socket() as probe:
         probe.settimeout(0.05)
         return probe.connect_ex(("127.0.0.1", port)) == 0

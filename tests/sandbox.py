@@ -1,4 +1,4 @@
-"""The sandbox as tests steer and question it: its faults, and what it counted."""
+"""A client of the sandbox's control routes: faults and counts."""
 
 import json
 import urllib.request
@@ -10,21 +10,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running sandbox; `url` is what the SDK is given."""
+    """A running sandbox; `url` is the base URL for the SDK."""
 
     url: str
 
     def stats(self) -> dict[str, Any]:
-        """What was asked of it so far."""
+        """Return its counts."""
         return self._ask("stats", None)
 
     def control(self, **orders: Any) -> None:
-        """Set its faults, or let all time pass: `faults=[…]`, `finish=True`."""
+        """Set its faults, or finish all batches: `faults=[…]`, `finish=True`."""
         self._ask("control", orders)
 
     @contextmanager
     def faults(self, *faults: str) -> Iterator[None]:
-        """These faults, and none afterwards."""
+        """Set faults, and clear them afterwards."""
         self.control(faults=list(faults))
         try:
             yield
@@ -32,7 +32,7 @@ class Sandbox:
             self.control(faults=[])
 
     def batches_of(self, run: str) -> list[dict[str, Any]]:
-        """The batches that a run created, in the order of their creation."""
+        """Return the batches of a run, oldest first."""
         return [batch for batch in self.stats()["batches"] if (batch["metadata"] or {}).get("run") == run]
 
     def next_batch(self) -> int:

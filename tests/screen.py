@@ -1,4 +1,4 @@
-"""A terminal on paper: what stands on a screen after a program has written to it, and after it was made narrower."""
+"""A terminal emulator that keeps the lines of a screen, also after it was made narrower."""
 
 import io
 import re
@@ -10,9 +10,9 @@ _PIECES = re.compile(r"\x1b\[(?P<how>[0-?]*)(?P<what>[@-~])|(?P<move>[\r\n])|(?P
 
 
 class Screen(io.StringIO):
-    """A stream that keeps the lines which a terminal would show, those included that have scrolled away.
+    """A stream that keeps the lines that a terminal shows, including those scrolled away.
 
-    It knows what our frames need: carriage returns, new lines, the way up, erasing, and lines that are too long.
+    It supports carriage returns, newlines, cursor up, erasing and line wrapping.
     """
 
     def __init__(self, columns: int) -> None:
@@ -24,11 +24,11 @@ class Screen(io.StringIO):
 
     @property
     def lines(self) -> list[str]:
-        """What stands, line by line, without the blanks at their ends."""
+        """Return the lines without trailing blanks."""
         return ["".join(row).rstrip() for row in self._rows]
 
     def write(self, text: str) -> int:
-        """Do what the text says."""
+        """Interpret text and control sequences."""
         self.log += text
         for piece in _PIECES.finditer(text):
             if piece["text"]:
@@ -45,7 +45,7 @@ class Screen(io.StringIO):
         return len(text)
 
     def narrow(self, columns: int) -> None:
-        """Make the terminal narrower; it breaks the lines that are too long now."""
+        """Make the terminal narrower and wrap the lines."""
         rows: list[list[str]] = []
         for row in self._rows:
             rows += [list(part) for part in batched(row, columns)] or [[]]

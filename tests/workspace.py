@@ -27,7 +27,7 @@ KEY = "any"
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended."""
+    """The result of a run."""
 
     code: int
     ledger: Ledger
@@ -35,11 +35,11 @@ class RunResult:
 
     @property
     def run(self) -> str:
-        """The run's id."""
+        """Return the id of the run."""
         return self.ledger.run.id
 
     def failures(self, chunk: int) -> dict[str, list[Failure]]:
-        """What a chunk's own file says of failed requests, by word."""
+        """Return the failures file of a chunk, by word."""
         path = self.checkpoint.folder / f"{chunk:04d}" / "failures.jsonl"
         words = self.checkpoint.words_path.read_text().splitlines()
         found: dict[str, list[Failure]] = {}
@@ -50,7 +50,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where runs of one test work: a folder, a database, and a sandbox that it may share."""
+    """A folder, a database and a sandbox for the runs of one test."""
 
     folder: Path
     sandbox: Sandbox
@@ -58,7 +58,7 @@ class Workspace:
     database: Database[dict[str, Any]]
 
     async def run(self, words: Sequence[str], *, name: str = "words", **settings: Any) -> RunResult:
-        """Run a list from its beginning to its end."""
+        """Run a list to its end."""
         asked = self.settings(words, name=name, **settings)
         here = self.session_of(name)
         return self._result(await session.run(asked, here, ListSource((Path(asked.words_file),)), dry_run=False), here)
@@ -90,7 +90,7 @@ class Workspace:
     def settings(
         self, words: Sequence[str], *, name: str = "words", components: str = "default", **changes: Any
     ) -> RunSettings:
-        """The usual settings, for a list that is written down."""
+        """Write the list and return settings with changes."""
         words_file = self.folder / f"{name}.txt"
         words_file.write_text("\n".join(words))
         usual: dict[str, Any] = {
@@ -105,12 +105,12 @@ class Workspace:
         return run_settings(**usual | changes)
 
     def beside(self, name: str) -> "Workspace":
-        """The same with another database."""
+        """Return this workspace with another database."""
         other = self.database.client[f"{self.database.name.removesuffix('_sandbox')}_{name}_sandbox"]
         return Workspace(self.folder, self.sandbox, self.mongo_url, other)
 
     async def billed(self, batch_ids: Iterable[str]) -> Decimal:
-        """What the service says that batches used, at the price of batches."""
+        """Return the cost of batches by the service's usage."""
         batches = OpenAIBatches(KEY, base_url=self.sandbox.url)
         total = Decimal(0)
         for batch_id in batch_ids:

@@ -1,4 +1,4 @@
-"""The installed command as users meet it: in a shell, in a terminal, interrupted, killed."""
+"""The installed command in a shell and in a terminal, interrupted and killed."""
 
 import fcntl
 import os
@@ -31,14 +31,14 @@ KEY = "sk-hush-hush-0123456789"
 PATIENCE = 30.0
 
 _LEADING = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-"""Makes the terminal the one that Ctrl-C is typed at, then becomes the command."""
+"""Makes the terminal the controlling one, then executes the command."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command left behind when it ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -47,7 +47,7 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class Shell:
-    """A folder with a word list, and the service and database that its commands use."""
+    """A folder with a word list, and the environment, sandbox and database of its commands."""
 
     folder: Path
     env: dict[str, str]
@@ -55,11 +55,11 @@ class Shell:
     database: Database[dict[str, Any]]
 
     def write(self, *words: str, name: str = "words.txt") -> None:
-        """Write the list."""
+        """Write a word list."""
         (self.folder / name).write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
 
     def known(self, name: str, count: int) -> list[str]:
-        """Put so many words with a definition each into list and database."""
+        """Add words with one definition each to the list and the database."""
         words = [f"{name}{letter}word" for letter in "abcdefghijkl"[:count]]
         self.write(*words)
         add_known(self.database, *words)
@@ -70,13 +70,13 @@ class Shell:
         return CommandResult(*done([COMMAND, *arguments], self.folder, self.env | env, PATIENCE))
 
     def each(self, *commands: tuple[str, ...]) -> list[CommandResult]:
-        """Run commands that only look, at the same time."""
+        """Run reading commands concurrently."""
         with ThreadPoolExecutor(len(commands)) as pool:
             return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
     @contextmanager
     def start(self, *arguments: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
-        """A command under way; killed if it is not through."""
+        """Start a command; kill it at the end of the block."""
         with subprocess.Popen(
             [COMMAND, *arguments],
             cwd=self.folder,
@@ -92,7 +92,7 @@ class Shell:
                 process.kill()
 
     def bare(self) -> "Shell":
-        """The same for a user who has set nothing."""
+        """Return this shell without settings."""
         ours = ("BATCH_SYNTH_", "OPENAI_", "MONGODB_")
         return replace(self, env={name: value for name, value in self.env.items() if not name.startswith(ours)})
 
@@ -112,30 +112,30 @@ class Shell:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint of the list."""
+        """Return the checkpoint of the list."""
         return Checkpoint(self.folder / "words.checkpoint.json")
 
     @property
     def ledger(self) -> Ledger:
-        """What the checkpoint holds."""
+        """Return the ledger of the checkpoint."""
         ledger = self.checkpoint.load()
         assert ledger is not None
         return ledger
 
     def states(self) -> list[str]:
-        """The states of the chunks, while somebody may be writing the checkpoint for the first time."""
+        """Return the states of the chunks; none if the checkpoint does not exist yet."""
         try:
             return [chunk["state"] for chunk in orjson.loads(self.checkpoint.path.read_bytes())["chunks"]]
         except FileNotFoundError:
             return []
 
     def under_way(self, process: "subprocess.Popen[Any]") -> None:
-        """Wait until the first batch of a run is made."""
+        """Wait until the first batch of a run is submitted."""
         until(lambda: self.states() == ["SUBMITTED"] or process.poll() is not None)
         assert process.poll() is None
 
     def through(self, process: "subprocess.Popen[Any]") -> None:
-        """Let whatever is in flight end, until a run is through."""
+        """Finish all batches until a run ends."""
 
         def ended() -> bool:
             self.sandbox.control(finish=True)
@@ -144,37 +144,37 @@ class Shell:
         until(ended)
 
     def batches(self) -> list[dict[str, Any]]:
-        """The batches that the service made of the list."""
+        """Return the batches of the run."""
         return self.sandbox.batches_of(self.ledger.run.id)
 
     def listing(self) -> set[str]:
-        """Everything in the folder."""
+        """Return all paths in the folder."""
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
 
 
 def said(process: "subprocess.Popen[str]") -> CommandResult:
-    """What a command under way says until it ends."""
+    """Wait for a command and return its result."""
     out, err = process.communicate(timeout=PATIENCE)
     return CommandResult(process.returncode, out, err)
 
 
 def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait for something to become true."""
+    """Wait for a condition."""
     end = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, "the condition was never met"
         time.sleep(0.01)
 
 
 def together(*stories: Callable[[], object]) -> None:
-    """Live through several stories at the same time: each spends most of its own starting commands."""
+    """Run several tests concurrently: each mostly waits for commands."""
     with ThreadPoolExecutor(len(stories)) as pool:
         for told in [pool.submit(story) for story in stories]:
             told.result()
 
 
 class Terminal:
-    """A pseudo-terminal with a command in it. What it shows is read as it comes, so that the command never waits."""
+    """A pseudo-terminal with a command; its output is read continuously."""
 
     def __init__(self, command: list[str], folder: Path, env: dict[str, str], rows: int, columns: int) -> None:
         self._ours, theirs = pty.openpty()
@@ -195,36 +195,36 @@ class Terminal:
 
     @property
     def line(self) -> int:
-        """Our end of the terminal, whose settings are the terminal's."""
+        """Return the file descriptor of the terminal."""
         return self._ours
 
     @property
     def text(self) -> str:
-        """All that was shown so far, without colours and movements."""
+        """Return the output so far, without escape sequences."""
         return _ESCAPES.sub("", self.raw)
 
     @property
     def raw(self) -> str:
-        """All that was shown so far, as the terminal gets it."""
+        """Return the raw output so far."""
         return self._shown.decode(errors="replace")
 
     def wait_for(self, text: str) -> None:
-        """Wait until something is shown."""
+        """Wait for a text in the output."""
         until(lambda: text in self.text or self.process.poll() is not None)
         assert text in self.text, self.text
 
     def type(self, text: str) -> None:
-        """Type; Ctrl-C is \\x03."""
+        """Type text; Ctrl-C is \\x03."""
         os.write(self._ours, text.encode())
 
     def ended(self) -> int:
-        """Wait for the end; the exit code."""
+        """Wait for the end and return the exit code."""
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         return code
 
     def close(self) -> None:
-        """End whatever is left."""
+        """Kill the command and close the terminal."""
         self.process.kill()
         self.ended()
         os.close(self._ours)

@@ -1,7 +1,6 @@
-"""Commands that begin where their imports are done: each is a process of its own, forked from one that has imported.
+"""A server that forks commands from a process with all imports done, which saves most of their time.
 
-Commands of the acceptance tests would otherwise spend most of their time on loading the same packages again. What is
-proved of starting, signals and terminals is proved of the installed command; see `Desk.doing` and `Desk.terminal`.
+Tests of start-up, signals and terminals use the installed command; see `Shell.start` and `Shell.terminal`.
 """
 
 import atexit
@@ -32,11 +31,11 @@ LOADED = (
     "tiktoken",
     "genai_prices",
 )
-"""What nearly every command imports sooner or later."""
+"""Modules that most commands import."""
 
 
 def done(command: Sequence[str], folder: Path, env: Mapping[str, str], patience: float) -> tuple[int, str, str]:
-    """Run a command to its end: its exit code, and what it wrote to its two streams. Raises `TimeoutError`."""
+    """Run a command and return its exit code, standard output and standard error. Raises `TimeoutError`."""
     with TemporaryDirectory() as streams, socket.socket(socket.AF_UNIX) as line:
         paths = [str(Path(streams) / name) for name in ("out", "err")]
         line.connect(_server())
@@ -56,7 +55,7 @@ def done(command: Sequence[str], folder: Path, env: Mapping[str, str], patience:
 
 @cache
 def _server() -> str:
-    """Where this process's own server listens. It ends with the pipe to its standard input, and so with us."""
+    """Start the server of this process and return its address. It ends with its standard input."""
     address = str(Path(mkdtemp(prefix="forked")) / "line")
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.acceptance.command_server", address],
@@ -100,7 +99,7 @@ def _reap(how: int) -> None:
 
 
 def _look_after(line: socket.socket) -> NoReturn:
-    """Begin a command, and tell its process and its exit code."""
+    """Start a command, and send its process id and exit code."""
     with line.makefile("rb") as asked:
         order = orjson.loads(asked.readline())
     process = os.fork()
@@ -114,7 +113,7 @@ def _look_after(line: socket.socket) -> NoReturn:
 
 
 def _become(order: Mapping[str, Any]) -> NoReturn:
-    """Live as the command."""
+    """Become the command."""
     from floridify_batch.cli.main import main
 
     opened = [os.open(os.devnull, os.O_RDONLY)]

@@ -1,4 +1,4 @@
-"""Desks at which the command is tried: a folder each, one sandbox and one MongoDB for all."""
+"""Fixtures of acceptance tests: shells with a folder each, shared sandboxes and MongoDB."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,30 +21,30 @@ HOUR = 3600.0
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox whose batches take a moment."""
+    """A sandbox with short batches."""
     with running_sandbox(tmp_path_factory.mktemp("quick"), seconds=0.2, validating_seconds=0) as url:
         yield Sandbox(url)
 
 
 @pytest.fixture(scope="session")
 def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox in which time passes only when it is told so."""
+    """A sandbox whose time advances only on request."""
     with running_sandbox(tmp_path_factory.mktemp("frozen"), seconds=HOUR, validating_seconds=0) as url:
         yield Sandbox(url)
 
 
 @pytest.fixture(scope="session")
 def plain_env() -> dict[str, str]:
-    """The environment of a user who has set nothing."""
+    """An environment without settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
     return kept | {"COLUMNS": "200", "PYTHONUTF8": "1"}
 
 
 class ShellFactory(Protocol):
-    """Makes desks of one test, each with a folder and a database of its own."""
+    """Makes shells of one test, each with its own folder and database."""
 
     def __call__(self, sandbox: Sandbox, name: str = "shell") -> Shell:
-        """A desk whose commands use a sandbox."""
+        """Return a shell whose commands use a sandbox."""
 
 
 @pytest.fixture
@@ -74,20 +74,20 @@ def make_shell(
 
 @pytest.fixture
 def shell(make_shell: ShellFactory, quick: Sandbox) -> Shell:
-    """A desk at the quick sandbox."""
+    """A shell with the quick sandbox."""
     return make_shell(quick)
 
 
 @pytest.fixture
 def paused(make_shell: ShellFactory, frozen: Sandbox) -> Iterator[Shell]:
-    """A desk at the frozen sandbox; what it left there is ended."""
+    """A shell with the frozen sandbox, whose batches are finished afterwards."""
     yield make_shell(frozen, "still")
     frozen.control(faults=[], finish=True)
 
 
 @pytest.fixture(scope="session")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox that is used by commands which cannot work, and by nobody else."""
+    """A sandbox for commands that are refused."""
     with running_sandbox(tmp_path_factory.mktemp("refusing"), seconds=0) as url:
         yield Sandbox(url)
 
@@ -100,7 +100,7 @@ def refused(
     mongo_client: Client,
     refusing: Sandbox,
 ) -> Iterator[Mapping[str, Future[Refused]]]:
-    """What commands that cannot work have said: begun with the first test that wants it begun, not waited for."""
+    """The results of refused commands, started with the first test that needs them."""
     env, database = plain_env | {"BATCH_SYNTH_MONGO_URL": mongo_url}, mongo_client["test_refused_sandbox"]
     with refusals(tmp_path_factory.mktemp("refused"), env, refusing, database) as begun:
         yield begun

@@ -1,4 +1,4 @@
-"""Texts that would do harm if anybody obeyed them, and a service whose answers and complaints are full of them."""
+"""Hostile texts, and a service whose answers and errors contain them."""
 
 import re
 import urllib.error
@@ -29,31 +29,31 @@ WORDS = (
     "'; DROP TABLE words; --",
     "CON.txt:stream",
 )
-"""Entries of a list that are unusual and yet may be words."""
+"""Unusual but valid words."""
 
 READ = tuple(word.replace("\u202e", "") for word in WORDS)
 """The words as they are read: without direction marks."""
 
 NO_WORDS = ("\x1b]0;pwned\x07owl", "x" * 300, "\u0301\u0301\u0301", "bell\x07", "\x9b31mred")
-"""Lines that are none."""
+"""Invalid lines of a list."""
 
 _OWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _HARMFUL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def harm(shown: str) -> list[str]:
-    """What of that which is sent to a terminal a word, an answer or a file name must have brought along."""
+    """Return the harmful parts of terminal output, which come from words, answers or file names."""
     brought = [each for each in (MOVE, "\x1b[31mred") if each in shown]
     return brought + _HARMFUL.findall(_OWN.sub("", shown))
 
 
 class _HostileService(Handler):
-    """Everything is asked of another service; the answers that come back are made hostile."""
+    """A proxy that makes the answers of a service hostile."""
 
     behind: str
 
     def respond(self, body: bytes | None) -> None:
-        """Pass it on, and answer."""
+        """Forward the request and respond."""
         kept = ("Authorization", "Content-Type")
         headers = {name: self.headers[name] for name in kept if name in self.headers}
         request = urllib.request.Request(self.behind + self.path, body, headers)  # noqa: S310  of this machine
@@ -82,7 +82,7 @@ def _hostile_line(raw: bytes) -> bytes:
 
 
 def _spoilt(value: Any) -> Any:
-    """The same with every text hostile; of what is one of a few words, that makes nonsense."""
+    """Return a value with hostile strings."""
     if isinstance(value, str):
         return f"{value}{HOSTILE}"
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def _spoilt(value: Any) -> Any:
 
 @contextmanager
 def hostile_service(behind: str) -> Iterator[str]:
-    """The address of a service before another one."""
+    """Run the proxy of a service and yield its address."""
     handler = type("Handler", (_HostileService,), {"behind": behind.removesuffix("/v1")})
     with served(handler) as url:
         yield f"{url}/v1"

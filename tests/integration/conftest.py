@@ -1,4 +1,4 @@
-"""What integration tests stand on: a database of each test's own, the store over it, and a sandbox for each module."""
+"""Fixtures of integration tests: a database and a store per test, a sandbox per module."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.sandbox import Sandbox
 from tests.workspace import Workspace
 
 SECONDS = 0.15
-"""How long a batch takes in the sandbox of a module that sets no `SECONDS` of its own."""
+"""Default duration of a batch; a module may set its own `SECONDS`."""
 
 
 @pytest.fixture
@@ -41,5 +41,5 @@ def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def workspace(tmp_path: Path, sandbox: Sandbox, mongo_url: str, database: Database[dict[str, Any]]) -> Workspace:
-    """Runs of the test, over its database and at the module's sandbox."""
+    """A workspace with the test's database and the module's sandbox."""
     return Workspace(tmp_path, sandbox, mongo_url, database)
