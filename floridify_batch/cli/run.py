@@ -79,7 +79,7 @@ def run(
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
     from floridify_batch.components.entry_store import sandbox_database
-    from floridify_batch.components.registry import components_named, counts_named
+    from floridify_batch.components.registry import counts_named
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.settings import RunSettings
@@ -94,7 +94,7 @@ def run(
     name = database_named(database, options.mongo_url, config)
     settings = RunSettings(
         words_file=source.name,
-        components=tuple(components_named(components)),
+        components=_components(components, templates),
         model=model or config.model or DEFAULT_MODEL,
         language=language,
         force=force,
@@ -146,3 +146,20 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
         crash_point=crash_point(),
         output=output_named(options.output, quiet=options.quiet),
     )
+
+
+def _components(names: str, templates: Path | None) -> tuple[str, ...]:
+    """The named components; `all` with a folder of templates is every component that it has one for."""
+    from floridify_batch.components.registry import SynthesisComponent, components_named
+
+    if templates is None:
+        return components_named(names)
+    from floridify_batch.components.template import components_in
+    from floridify_batch.display.console import say
+
+    available = components_in(templates)
+    chosen = components_named(names, available)
+    if set(chosen) != set(components_named(names)):
+        missing = ", ".join(each for each in SynthesisComponent if each not in available)
+        say(f"all means the components that {templates} has a template for; without one are: {missing}.")
+    return chosen

@@ -62,7 +62,7 @@ class Provenance:
 
     `replace`: the answer replaces the value before it. `clustering`: the run writes definitions of its own, so a new
     synthesis entry does not list the sources' definitions. `rare_first`: the database counts frequency bands from the
-    rarest, whereas prompts and answers count from the commonest.
+    rarest, whereas prompts and answers count from the commonest. `first_number`: the first definition's in the prompt.
     """
 
     custom_id: str
@@ -74,6 +74,7 @@ class Provenance:
     replace: bool
     clustering: bool = False
     rare_first: bool = False
+    first_number: int = 1
 
     def derived_id(self, index: int) -> DocId:
         """The id of the answer's `index`th new document: the same each time that the answer is stored."""

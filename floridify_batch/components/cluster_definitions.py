@@ -11,7 +11,7 @@ from floridify_batch.words.entry import Definition, DocId, Entry, cluster_fields
 
 
 class ClusterMapping(Item):
-    """A cluster of definitions, named by their numbers in the prompt, which begin at 1."""
+    """A cluster of definitions, named by their numbers in the prompt."""
 
     cluster_slug: Text
     cluster_description: Text
@@ -25,7 +25,7 @@ class ClusterMappingResponse(Answer):
     clusters: Annotated[list[ClusterMapping], kept(ClusterMapping), clip(10), at_least_one]
 
 
-def outcome(entry: Entry, _: Entry, answer: ClusterMappingResponse, __: Provenance) -> Outcome:
+def outcome(entry: Entry, _: Entry, answer: ClusterMappingResponse, provenance: Provenance) -> Outcome:
     """A cluster for each source definition that the answer names; other definitions stay without one."""
     taken: list[str] = []
     updates: dict[DocId, Update] = {}
@@ -33,14 +33,15 @@ def outcome(entry: Entry, _: Entry, answer: ClusterMappingResponse, __: Provenan
         slug = slug_of(entry.word.text, cluster.cluster_slug, taken)
         taken.append(slug)
         fields = cluster_fields(slug, name_of(slug), cluster.cluster_description, order, cluster.relevancy)
-        for definition in _members(entry, cluster.definition_indices):
+        for definition in _members(entry, cluster.definition_indices, provenance.first_number):
             change = Update(Collection.DEFINITIONS, definition.id, {"meaning_cluster": fields})
             updates.setdefault(definition.id, change)
     return Outcome({}, updates=tuple(updates.values()))
 
 
-def _members(entry: Entry, numbers: Iterable[int]) -> list[Definition]:
-    return [entry.sources[number - 1] for number in numbers if 1 <= number <= len(entry.sources)]
+def _members(entry: Entry, numbers: Iterable[int], first: int) -> list[Definition]:
+    places = (number - first for number in numbers)
+    return [entry.sources[place] for place in places if 0 <= place < len(entry.sources)]
 
 
 def _is_unclustered(entry: Entry) -> bool:
@@ -59,6 +60,7 @@ RECIPE = WordRecipe(
     needs=("definitions",),
     structural=True,
     positional=True,
+    numbered=True,
     condition=_is_unclustered,
     floridify_template="misc/meaning_extraction.md",
 )

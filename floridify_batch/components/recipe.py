@@ -15,7 +15,17 @@ from pydantic import BaseModel
 from floridify_batch.components.change import Change, Collection, Outcome, Provenance, Replaced, Update
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.costs.answer_length import Spread
-from floridify_batch.words.entry import Cluster, Definition, DocId, Entry, Stamp, clusters_of, value_of
+from floridify_batch.words.entry import (
+    Cluster,
+    Definition,
+    DocId,
+    Entry,
+    Stamp,
+    Word,
+    clusters_of,
+    derived_id,
+    value_of,
+)
 
 DEFINED = ("definitions", "cluster_definitions", "definition_text")
 """The components that every component of a definition needs, as far as the run asks for them."""
@@ -80,6 +90,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     structural: bool = False
     positional: bool = False
     makes: Collection | None = None
+    numbered: bool = False
+    """Whether an answer names source definitions by their numbers in the prompt."""
     temperature: float = DEFAULT_TEMPERATURE
     """The sampling temperature, for models that take one; 0 for labels, so that they are reproducible."""
     floridify_template: str = ""
@@ -123,6 +135,22 @@ class Recipe[T: Target, R: BaseModel](ABC):
         pairs = (each.partition("=") for each in self.variables)
         given = {name: _VARIABLES[variable or name](entry, target) for name, _, variable in pairs}
         return given | {name: [] for name in given if name.startswith("existing_")} if replacing else given
+
+    def samples(self) -> Iterable[dict[str, Any]]:
+        """Values of the template's variables for an entry with every value, and for one with few."""
+        for definition in _SAMPLES:
+            cluster = Cluster(definition.id, 0, "bank_slope", definition.meaning_cluster or {}, (definition,), {})
+            entry = Entry(
+                _SAMPLE_WORD, (definition,), sources=(definition,), etymologies=(("wiktionary", "From bank."),)
+            )
+            targets: dict[Scope, Any] = {Scope.DEFINITION: definition, Scope.CLUSTER: cluster, Scope.WORD: entry}
+            yield self.given(entry, targets[self.scope])
+
+    def numbering_sample(self, texts: Iterable[str]) -> dict[str, Any]:
+        """Values of the template's variables for an entry with sources of these texts."""
+        sources = tuple(Definition(derived_id(text), "noun", text, providers=["sample"]) for text in texts)
+        entry: Any = Entry(_SAMPLE_WORD, sources, sources=sources)
+        return self.given(entry, entry)
 
     def given_names(self) -> list[str]:
         """The names of the template's variables."""
@@ -260,6 +288,37 @@ def provider_of(definition: Definition) -> str:
     return definition.providers[0] if definition.providers else "unknown"
 
 
+def _attributes_of(definition: Definition) -> dict[str, Any]:
+    """A definition with every attribute that Floridify gives its templates."""
+    attributes = {name: getattr(definition, name) for name in _ATTRIBUTES}
+    return attributes | {"provider": provider_of(definition), "definition": definition.text, "examples": []}
+
+
+_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "extra"))
+_SAMPLE_WORD = Word(derived_id("sample"), "bank", "en")
+_SAMPLES = (
+    Definition(
+        derived_id("sample", 1),
+        "noun",
+        "the land beside a river",
+        synonyms=["shore", "edge"],
+        antonyms=["bed"],
+        cognates=["Ufer"],
+        cefr_level="B1",
+        frequency_band=2,
+        language_register="neutral",
+        domain="geography",
+        region="UK",
+        grammar_patterns=[{"pattern": "on the ~", "description": "beside it"}],
+        collocations=[{"text": "steep bank", "type": "adjective + noun", "frequency": 0.4}],
+        usage_notes=[{"type": "grammar", "text": "Often plural."}],
+        word_forms=[{"form_type": "plural", "text": "banks"}],
+        providers=["wiktionary"],
+        meaning_cluster={"id": "bank_slope", "slug": "bank_slope", "name": "Bank slope", "description": "", "order": 0},
+    ),
+    Definition(derived_id("sample", 2), "", "a place for money"),
+)
+
 _VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "word": lambda entry, _: entry.word.text,
     "language_code": lambda entry, _: entry.word.language,
@@ -272,8 +331,5 @@ _VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "synonyms": lambda entry, _: synonyms_of(entry),
     "sources": lambda entry, _: [(provider_of(each), each.part_of_speech, each.text) for each in entry.sources],
     "meaning_cluster": lambda _, cluster: cluster.slug if cluster.definitions[0].meaning_cluster else "",
-    "definitions": lambda _, cluster: [
-        {"provider": provider_of(each), "part_of_speech": each.part_of_speech, "text": each.text}
-        for each in cluster.definitions
-    ],
+    "definitions": lambda _, cluster: [_attributes_of(each) for each in cluster.definitions],
 }

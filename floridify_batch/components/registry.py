@@ -65,17 +65,25 @@ def recipe_of(component: str) -> Recipe[Any, Any]:
     return RECIPES[SynthesisComponent(component)]
 
 
-def components_named(text: str) -> tuple[SynthesisComponent, ...]:
-    """The components of `default`, `all` or a comma-separated list, in the registry's order. Raises `UsageError`."""
+def components_named(text: str, available: Iterable[str] | None = None) -> tuple[SynthesisComponent, ...]:
+    """The components of a comma-separated list, in the registry's order: `all,-phrases`. Raises `UsageError`.
+
+    A name behind a minus sign is removed; `all` is every component, or every `available` one.
+    """
     everything = tuple(SynthesisComponent)
-    names = [name.strip().casefold() for name in text.split(",") if name.strip()]
+    named = [name.strip().casefold() for name in text.split(",") if name.strip()]
+    removed = [name[1:].strip() for name in named if name.startswith("-")]
+    names = [name for name in named if not name.startswith("-")] or ["default"] * bool(removed)
     if not names:
         raise UsageError("No component is named; give default, all, or names such as synonyms,examples.")
-    sets = {"all": everything, "default": DEFAULT_COMPONENTS}
-    if unknown := [name for name in dict.fromkeys(names) if name not in sets and name not in everything]:
+    every = everything if available is None else tuple(map(SynthesisComponent, available))
+    sets = {"all": every, "default": DEFAULT_COMPONENTS}
+    if unknown := [name for name in dict.fromkeys([*names, *removed]) if name not in {*sets, *everything}]:
         raise UsageError(_unknown_components(unknown))
-    chosen = {component for name in names for component in sets.get(name) or (SynthesisComponent(name),)}
-    return tuple(component for component in everything if component in chosen)
+    chosen, left_out = ({part for name in each for part in sets.get(name, (name,))} for each in (names, removed))
+    if not chosen - left_out:
+        raise UsageError(f"--components {text}: no component is left.")
+    return tuple(component for component in everything if component in chosen - left_out)
 
 
 def counts_named(texts: Iterable[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ empty string.
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.recipe import Recipe
+from floridify_batch.components.registry import RECIPES
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,20 +33,24 @@ class Template:
     instructions: str
     prompt: "JinjaTemplate"
     fingerprint: str
+    first_number: int = 1
+    """The number of the first definition, in a prompt whose answer names definitions by their numbers."""
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """The prompt about one target. Raises `UsageError` where rendering fails."""
         try:
             return self.prompt.render(variables).strip()
-        except _template_error() as error:  # evaluated only when rendering fails
-            raise UsageError(f"The template {self.name} cannot be filled in: {error}.") from error
+        except Exception as error:  # a template is the user's code: it may divide by zero, or include a file
+            raise UsageError(
+                f"{self.name}, line {_line_of(error)}: the template cannot be rendered: {error}."
+            ) from error
 
 
 def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder: Path | None = None) -> Template:
     """A component's template for one run: from the user's folder where there is one, else ours.
 
     `constants` are variables with one value for the whole run. Raises `UsageError` for a file that is missing, does
-    not parse, or names an unknown variable.
+    not parse, names an unknown variable, cannot render a sample, or does not number definitions that answers name.
     """
     path = None if folder is None else _user_file(folder, recipe)
     source = _own_source(recipe.component) if path is None else _read(path)
@@ -60,7 +65,41 @@ def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder
     compiled.globals = dict(compiled.globals)
     fixed = "\0".join(f"{key}={constants[key]}" for key in sorted(constants))
     fingerprint = blake2b(f"{rendered}\0{prompt}\0{fixed}".encode(), digest_size=8).hexdigest()
-    return Template(name, rendered, compiled, fingerprint)
+    template = Template(name, rendered, compiled, fingerprint)
+    if path is None:
+        return template
+    for values in recipe.samples():
+        template.render(values)
+    return replace(template, first_number=_first_number(template, recipe)) if recipe.numbered else template
+
+
+def _first_number(template: Template, recipe: Recipe[Any, Any]) -> int:
+    """The number that a template gives to the first definition, read from a sample. Raises `UsageError`."""
+    texts = [f"sample definition {letter}" for letter in "abcdefghijkl"]
+    lines = template.render(recipe.numbering_sample(texts)).splitlines()
+    numbers = [{int(each) for line in lines if text in line for each in _NUMBER.findall(line)} for text in texts]
+    possible = [first for first in (0, 1) if all(first + position in found for position, found in enumerate(numbers))]
+    if len(possible) != 1:
+        raise UsageError(
+            f"{template.name}: the numbers of the definitions cannot be read from a sample, but answers name "
+            "definitions by them. Put one number, such as {{ loop.index }}, on the line of each definition's text."
+        )
+    return possible[0]
+
+
+_NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?!\w)")
+
+
+def components_in(folder: Path) -> list[str]:
+    """The components that a folder has a template for. Raises `UsageError` where there is no folder."""
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}; --templates takes a folder of templates.")
+    return [recipe.component for recipe in RECIPES.values() if any(map(Path.is_file, _places(folder, recipe)))]
+
+
+def _places(folder: Path, recipe: Recipe[Any, Any]) -> list[Path]:
+    names = (f"{recipe.component}.md", recipe.floridify_template)
+    return [folder / name for name in names if name]
 
 
 def _own_source(component: str) -> str:
@@ -71,12 +110,13 @@ def _user_file(folder: Path, recipe: Recipe[Any, Any]) -> Path:
     """A component's file in the user's folder, under our name or Floridify's."""
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}; --templates takes a folder of templates.")
-    names = [f"{recipe.component}.md", recipe.floridify_template]
-    for name in filter(None, names):
-        if (folder / name).is_file():
-            return folder / name
+    places = _places(folder, recipe)
+    for path in places:
+        if path.is_file():
+            return path
+    names = " nor ".join(str(path.relative_to(folder)) for path in places)
     raise UsageError(
-        f"There is no template for {recipe.component} in {folder}: neither {' nor '.join(filter(None, names))}. "
+        f"There is no template for {recipe.component} in {folder}: neither {names}. "
         "Add one, or leave the component out."
     )
 
@@ -95,6 +135,7 @@ def _check(source: str, name: str, known: Set[str]) -> None:
 
     try:
         parsed = _environment().parse(source)
+        _environment().compile(parsed)  # finds unknown filters and tests
     except TemplateSyntaxError as error:
         raise UsageError(f"{name}, line {error.lineno}: {error.message}") from None
     for variable in sorted(find_undeclared_variables(parsed) - known):
@@ -107,10 +148,14 @@ def _check(source: str, name: str, known: Set[str]) -> None:
         )
 
 
-def _template_error() -> type[Exception]:
-    from jinja2 import TemplateError
-
-    return TemplateError
+def _line_of(error: Exception) -> int:
+    """The line of a template at which rendering failed."""
+    lines, trace = [1], error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return lines[-1]
 
 
 @cache

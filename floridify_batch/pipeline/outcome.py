@@ -136,6 +136,7 @@ class _Frame:
             replace,
             clustering=self._clustering,
             rare_first=self.origin.rare_first,
+            first_number=self.questions[answered.parts.component].template.first_number,
         )
 
 

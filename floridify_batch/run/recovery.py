@@ -177,7 +177,7 @@ def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
     recipe = recipe_of(request.component)
     if recipe.positional:
         return mark_of(request.prompt)
-    targets = (entry, *entry.sources, *entry.definitions)
+    targets: tuple[Target, ...] = (entry, *entry.sources, *entry.definitions)
     target = next((each for each in targets if each.id == request.document), None)
     return "" if target is None else str(Mark.sent(recipe, entry, target, request.prompt, renewed=renewed))
 

@@ -64,7 +64,8 @@ async def test_values_are_filled_in(workspace: Workspace) -> None:
     sense = add_definition(database, word, "sloping land beside a river")
     entry = add_entry(database, word, [sense])
     await workspace.send(["bank"], components="synonyms,cefr_level,etymology,pronunciation,domain")
-    spoken, origin = ObjectId(), {"text": "From an editor.", "origin_language": None, "root_words": []}
+    spoken = ObjectId()
+    origin: dict[str, object] = {"text": "From an editor.", "origin_language": None, "root_words": []}
     database.definitions.update_one({"_id": sense}, {"$set": {"cefr_level": "A1", "synonyms": ["shore"]}})
     database.dictionary_entries.update_one({"_id": entry}, {"$set": {"etymology": origin, "pronunciation_id": spoken}})
     result = await workspace.resume()

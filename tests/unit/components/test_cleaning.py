@@ -73,7 +73,12 @@ def test_words_that_look_like_placeholders() -> None:
 def test_optional_texts(nothing: str) -> None:
     """A placeholder or a blank for a value that may be absent is no value."""
     assert read(DomainIdentificationResponse, reasoning="", domain=nothing).domain is None
-    etymology = {"text": "From Old Norse.", "origin_language": nothing, "root_words": [], "first_known_use": nothing}
+    etymology: dict[str, Any] = {
+        "text": "From Old Norse.",
+        "origin_language": nothing,
+        "root_words": [],
+        "first_known_use": nothing,
+    }
     found = read(EtymologyResponse, **etymology)
     assert (found.origin_language, found.first_known_use) == (None, None)
 

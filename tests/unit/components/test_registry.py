@@ -62,6 +62,21 @@ def test_components_named(text: str, chosen: tuple[SynthesisComponent, ...]) -> 
     assert list(components_named(text)) == [component for component in RECIPES if component in chosen]
 
 
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("all,-phrases", {*C} - {C.PHRASES}),
+        ("all, - phrases ,-facts", {*C} - {C.PHRASES, C.FACTS}),
+        ("all,-default", {*C} - set(DEFAULT_COMPONENTS)),
+        ("-etymology", set(DEFAULT_COMPONENTS) - {C.ETYMOLOGY}),
+        ("synonyms,domain,-domain", {C.SYNONYMS}),
+    ],
+)
+def test_components_removed(text: str, chosen: set[C]) -> None:
+    """A name behind a minus sign is removed from the set."""
+    assert set(components_named(text)) == chosen
+
+
 def test_default_and_more() -> None:
     """The default set can be added to."""
     assert set(components_named("default,collocations")) == {*DEFAULT_COMPONENTS, C.COLLOCATIONS}
@@ -73,6 +88,8 @@ def test_default_and_more() -> None:
         ("synonims", "Did you mean synonyms?"),
         ("cefr", r"Did you mean cefr_level\?"),
         ("xyzzy", "Components: definitions, cluster_definitions"),
+        ("all,-synonims", "Did you mean synonyms?"),
+        ("synonyms,-synonyms", "no component is left"),
         ("", "No component is named"),
         (" , ", "No component is named"),
     ],

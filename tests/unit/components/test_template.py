@@ -108,7 +108,7 @@ def test_definitions_are_text() -> None:
 
 def test_a_variable_that_nobody_gives() -> None:
     """A prompt with a hole is never sent."""
-    with pytest.raises(UsageError, match=r"template domain.md cannot be filled in: .*definition"):
+    with pytest.raises(UsageError, match=r"domain.md, line 1: the template cannot be rendered: .*definition"):
         template("domain").render({})
 
 

@@ -1,12 +1,16 @@
 """Templates of the user's own: a folder laid out and named as Floridify's renders unchanged, for every component."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
+from floridify_batch.components.change import Provenance
+from floridify_batch.components.registry import RECIPES, SynthesisComponent, components_named, recipe_of
+from floridify_batch.components.template import components_in
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.plan import brief
+from floridify_batch.words.entry import Stamp, derived_id
 from tests.unit.components.test_template import BANK
 
 ABOUT = "{{ word }} {{ definition }}"
@@ -123,3 +127,81 @@ def test_missing_templates(folder: Path) -> None:
         prompt(folder, SynthesisComponent.FACTS)
     with pytest.raises(UsageError, match="There is no folder"):
         prompt(folder / "elsewhere", SynthesisComponent.FACTS)
+
+
+# ── samples ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x\n{{ definition | shout }}", "line 2: No filter named 'shout'"),
+        ("x\n\n{% include 'other.md' %}", "line 3: the template cannot be rendered"),
+        ("x\n{{ 1 // 0 }}", "line 2: the template cannot be rendered: integer division or modulo by zero"),
+        ("{{ definition.nope }}", "line 1: the template cannot be rendered: .*nope"),
+        ("{{ definition() }}", "line 1: the template cannot be rendered"),
+    ],
+)
+def test_templates_are_rendered_with_a_sample(folder: Path, text: str, said: str) -> None:
+    """A template that fails on a definition is named with file and line before anything is planned."""
+    path = folder / recipe_of("domain").floridify_template
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=said) as caught:
+        brief([SynthesisComponent.DOMAIN], model="gpt-6-luna", language_name="English", templates=folder)
+    assert str(path) in str(caught.value)
+
+
+def test_definitions_have_every_attribute(folder: Path) -> None:
+    """A template may read whatever Floridify gives of a definition."""
+    text = (
+        "{% for d in definitions %}{{ d.text }}|{{ d.definition }}|{{ d.provider }}|{{ d.synonyms | join(', ') }}|"
+        "{{ d.examples | length }}|{{ d.cefr_level }}|{{ d.word_forms | length }}\n{% endfor %}"
+    )
+    (folder / "definition_text.md").write_text(text, encoding="utf-8")
+    assert "the land beside a river|the land beside a river|" in prompt(folder, SynthesisComponent.DEFINITION_TEXT)
+
+
+NUMBERED = "{{ word }}, at most 10 clusters\n{% for p, k, t in definitions %}\nLINE\n{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("line", "first"),
+    [
+        ("{{ loop.index }}. ({{ p }}) {{ t }}", 1),
+        ("{{ loop.index0 }}: {{ t }}", 0),
+        ("[{{ loop.index - 1 }}] {{ k }} {{ t }}", 0),
+        ("{{ t }} (no. {{ loop.index }})", 1),
+        ("Definition {{ loop.index0 }} of {{ definitions | length }}: {{ t }}", 0),
+    ],
+)
+def test_numbers_are_read_as_the_template_writes_them(folder: Path, line: str, first: int) -> None:
+    """An answer's numbers name the definitions that bear them in the prompt, whether these are numbered from 0 or 1."""
+    (folder / "cluster_definitions.md").write_text(NUMBERED.replace("LINE", line), encoding="utf-8")
+    asked = brief(SynthesisComponent, model="gpt-6-luna", language_name="English", templates=folder)
+    question = asked.by_component()["cluster_definitions"]
+    assert question.template.first_number == first
+    cluster = {"cluster_slug": "a", "cluster_description": "a", "relevancy": 1, "definition_indices": [first]}
+    answer = question.recipe.answer.model_validate({"clusters": [cluster], "confidence": 1})
+    stamp = Stamp(derived_id("s"), "run", "b", datetime(2026, 11, 20, tzinfo=UTC), "m", "t", "batch")
+    source = Provenance("x", stamp, stamp.batch_created, None, "en", "English", replace=False, first_number=first)
+    outcome = question.recipe.outcome(BANK, BANK, answer, source)
+    assert [each.id for each in outcome.updates] == [BANK.sources[0].id]
+
+
+@pytest.mark.parametrize(
+    "line", ["- {{ t }}", "{{ loop.index }}/{{ loop.index0 }} {{ t }}", "{{ loop.index + 1 }} {{ t }}"]
+)
+def test_unclear_numbers(folder: Path, line: str) -> None:
+    """A template whose numbers cannot be read for certain is refused: every definition might get a wrong cluster."""
+    (folder / "cluster_definitions.md").write_text(NUMBERED.replace("LINE", line), encoding="utf-8")
+    with pytest.raises(UsageError, match="numbers of the definitions cannot be read"):
+        brief(SynthesisComponent, model="gpt-6-luna", language_name="English", templates=folder)
+
+
+def test_components_of_a_folder(folder: Path) -> None:
+    """`all` with a folder is what the folder has a template for."""
+    (folder / recipe_of("phrases").floridify_template).unlink()
+    available = components_in(folder)
+    assert set(available) == {*SynthesisComponent} - {"phrases"}
+    assert set(components_named("all", available)) == {*SynthesisComponent} - {"phrases"}
+    assert SynthesisComponent.PHRASES in components_named("all,phrases", available)
