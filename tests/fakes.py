@@ -1,8 +1,8 @@
 """In-memory fakes of the ports: a batch service, a store, a clock and a checkpoint that can crash.
 
-`Service` answers request files as the Batch API does, with scripted faults. `MemoryStore` keeps documents and reads them
-with the real reader. Both outlive the driver, so that a test can crash one driver and start another. A `Crash` counts
-the steps of a driver and raises at any of them.
+`Service` answers request files as the Batch API does, with scripted faults. `MemoryStore` keeps documents and reads
+them with the real reader. Both outlive the driver, so that a test can crash one driver and start another. A `Crash`
+counts the steps of a driver and raises at any of them.
 """
 
 from collections import Counter, deque
