@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="kaikki JSONL (also .gz), or plain JSONL.", rich_help_panel="Content"),
+        typer.Argument(metavar="FILE", help="JSONL by kaikki or plain, or CSV (also .gz).", rich_help_panel="Content"),
     ],
     language: LanguageOption = "en",
     provider: Annotated[
@@ -43,7 +43,8 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
     from floridify_batch.database.connection import opened
     from floridify_batch.database.source_import import import_articles
     from floridify_batch.display.console import say, say_aside
-    from floridify_batch.words.dictionary_file import ImportFilter, opened_dictionary
+    from floridify_batch.words.article import ImportFilter
+    from floridify_batch.words.dictionary_file import opened_dictionary
 
     wanted = ImportFilter(language, provider)
     try:
@@ -63,7 +64,8 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
 
 def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
     """The summary of an import: the parts of each sentence add up to its first figure."""
-    from floridify_batch.words.dictionary_file import DEFINITION_REASONS, LINE_REASONS, skipped_text
+    from floridify_batch.words.article import DEFINITION_REASONS, LINE_REASONS
+    from floridify_batch.words.dictionary_file import skipped_text
 
     others = [skipped_text(reading.skipped, LINE_REASONS), reading.bad and f"{reading.bad:,} invalid"]
     details = ", ".join(str(each) for each in others if each)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.database.document import doc_id, encoded, new_word
-from floridify_batch.words.dictionary_file import Article
+from floridify_batch.words.article import Article
 from floridify_batch.words.entry import DocId, Word, blank_definition, derived_id, unknown_entry
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from floridify_batch.database.source_entry import (
 )
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
-from floridify_batch.words.dictionary_file import Article, ReadStats
+from floridify_batch.words.article import Article
+from floridify_batch.words.dictionary_file import ReadStats
 from floridify_batch.words.entry import DocId, Word
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from floridify_batch.database.connection import Place, opened
 from floridify_batch.database.source_import import import_articles
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError, UsageError
-from floridify_batch.words.dictionary_file import ImportFilter, opened_dictionary
+from floridify_batch.words.article import ImportFilter
+from floridify_batch.words.dictionary_file import opened_dictionary
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.floridify_models import COLLECTIONS
 

@@ -52,6 +52,7 @@ ALLOWED = {
     "uvicorn": {"sandbox"},
     "filelock": {"run", "sandbox"},
     "genai_prices": {"costs"},
+    "langcodes": {"words"},
     "tiktoken": {"costs"},
     "distributed": {"run"},
     "jinja2": {"components", "display"},

@@ -14,16 +14,8 @@ from floridify_batch.cli.import_ import summary
 from floridify_batch.database.source_entry import Draft, Present, drafted, word_of, words_found, writes
 from floridify_batch.database.source_import import Distinct, Tally, blocks
 from floridify_batch.errors import UsageError
-from floridify_batch.words.dictionary_file import (
-    MAX_LINE_BYTES,
-    Article,
-    ImportFilter,
-    InvalidArticle,
-    ReadStats,
-    SkipReason,
-    opened_dictionary,
-    read_article,
-)
+from floridify_batch.words.article import Article, ImportFilter, InvalidArticle, SkipReason, read_article
+from floridify_batch.words.dictionary_file import MAX_LINE_BYTES, ReadStats, opened_dictionary
 from floridify_batch.words.entry import DocId, Word, unknown_entry
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -371,3 +363,61 @@ def test_counting_what_is_different() -> None:
     for number in range(3000):
         things.add(str(number % 1000))
     assert (things.count(), things.mentions()) == (1000, 3000)
+
+
+# ── kaikki's newer files, and tables ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("stated", "number"), [("1", 1), ("2.1", 2), (" 3 ", 3), ("12.3.4", 12), (4, 4), (None, None)])
+def test_etymology_numbers_are_strings_too(stated: object, number: int | None) -> None:
+    """Etymology numbers may be strings, with parts: "1.2" belongs to etymology 1. No line is lost for it."""
+    assert article(kaikki(etymology_number=stated)).number == number
+
+
+@pytest.mark.parametrize("stated", ["", "x", "1.", "0", "1000", "-1", "1.2.", [1]])
+def test_etymology_numbers_that_are_none(stated: object) -> None:
+    """A string that is no number costs its line, which is named."""
+    with pytest.raises(InvalidArticle, match="etymology_number"):
+        read(kaikki(etymology_number=stated))
+
+
+def test_etymologies_of_other_editions() -> None:
+    """Other editions of Wiktionary state a list of etymologies."""
+    assert (
+        article(kaikki(etymology_texts=["From  Latin.", "", 3, "Via\nFrench."])).etymology == "From Latin. Via French."
+    )
+    assert article(kaikki(etymology_text="One.", etymology_texts=["Two."])).etymology == "One."
+
+
+def test_a_region_is_of_its_language() -> None:
+    """An import for `en-GB` takes the lines of `en`, and not those of another language."""
+    wanted = ImportFilter("en-GB")
+    assert read(kaikki(), wanted)[0]
+    assert read(kaikki(lang_code="de"), wanted)[0] is None
+
+
+def test_a_table_has_a_definition_per_row(tmp_path: Path) -> None:
+    """A CSV file with named columns is imported row by row; a bad row costs itself and is named with its line."""
+    path = tmp_path / "words.csv"
+    rows = (
+        b'\xef\xbb\xbfHeadword;POS;Meaning;Source\nbank;n;"a slope\nbeside water";Our Book\n;n;nothing;\n'
+        b"bank;v;to heap up;\ncaf\xe9;n;a place;\n\nowl;n;a bird;\n"
+    )
+    path.write_bytes(rows)
+    stats, articles = whole(path)
+    assert [(each.text, each.part_of_speech, each.definitions, each.provider) for each in articles] == [
+        ("bank", "noun", ("a slope beside water",), "Our Book"),
+        ("bank", "verb", ("to heap up",), "import"),
+        ("owl", "noun", ("a bird",), "import"),
+    ]
+    assert [(bad.number, bad.reason) for bad in stats.bad_lines] == [(4, "no `word`"), (6, "bytes that are not UTF-8")]
+    assert stats.lines == stats.articles + stats.lines_skipped + stats.bad == 5
+
+
+@pytest.mark.parametrize("content", ["word,definition\nbank,a slope\n", "a,b\n1,2\n", "\n"])
+def test_a_table_without_its_columns_is_refused(tmp_path: Path, content: str) -> None:
+    """A CSV file without a word, a definition or a part of speech is refused with the names to use."""
+    path = tmp_path / "words.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"missing: .*part_of_speech"):
+        whole(path)
