@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import batched
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
 from floridify_batch.components.change import Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.request import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price
@@ -34,6 +33,9 @@ from floridify_batch.providers.transfer import unanswered
 from floridify_batch.run.collector import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry
 from floridify_batch.words.language import language_name
+
+if TYPE_CHECKING:
+    from floridify_batch.components.recipe import Target
 
 _PAGE_REQUESTS = 1000
 _NOBODY = DocId("")
