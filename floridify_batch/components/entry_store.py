@@ -1,4 +1,4 @@
-"""The port to the database: where entries are read and changes are written. `MongoStore` is behind it."""
+"""The port to the database: protocols to read entries and to write changes. `MongoStore` implements them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -45,25 +45,25 @@ class EntryStore(EntryReader, Protocol):
         """Create the indexes by which entries are found, if they are missing."""
 
     async def ensure_words(self, words: Iterable[Word]) -> None:
-        """Make the documents of words that do not exist yet, so that every id in a request names one."""
+        """Create the documents of new words, so that every id in a request names a document."""
 
     async def apply(self, writes: Writes) -> None:
-        """Write what answers change; writing it again changes nothing."""
+        """Write the changes of answers. Idempotent."""
 
     async def update(self, updates: Sequence[Update]) -> None:
-        """Write new values that no answer brought."""
+        """Write new values that come from no answer."""
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
-        """Note at the stamps that are there which component a batch's answers were of, and how long they were."""
+        """Record the component and the lengths of a batch's answers in its existing stamps."""
 
 
 class NoDatabase:
     """A database that does not exist: every word is unknown."""
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
-        """Every word as one of which nothing is known."""
+        """Every word as an unknown one."""
         return {text: [unknown_entry(text, language)] for text in texts}
 
-    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:  # noqa: ARG002  nothing is known of any
-        """Nothing was ever answered."""
+    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:  # noqa: ARG002  no model has stored answers
+        """No lengths: nothing is stored."""
         return {}

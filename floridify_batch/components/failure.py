@@ -1,4 +1,4 @@
-"""One request's failure is a value: why, how often it was tried, and whether a further try can help."""
+"""Failures of requests as values: reason, attempt, and whether a retry can help."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,30 +10,30 @@ class FailureReason(StrEnum):
     """Why a request has no usable answer."""
 
     EXPIRED = "expired"
-    """The batch's window closed before the service came to it."""
+    """The batch expired before the service processed the request."""
     CANCELLED = "cancelled"
-    """The batch was cancelled before the service came to it."""
+    """The batch was cancelled before the service processed the request."""
     REJECTED = "rejected"
-    """The service refused the whole batch."""
+    """The service rejected the whole batch."""
     HTTP = "http"
-    """The service answered with another status than 200."""
+    """The service responded with a status other than 200."""
     REFUSED = "refused"
-    """The model, or the service's filter, declined."""
+    """The model refused, or the service's content filter did."""
     TRUNCATED = "truncated"
     """The answer was cut at its token limit."""
     MALFORMED = "malformed"
-    """The answer does not fit its shape."""
+    """The answer does not fit its schema."""
     MISSING = "missing"
-    """No answer file holds it."""
+    """The request is in no answer file."""
     ORPHANED = "orphaned"
-    """It was answered, but what it was about is no longer in the database."""
+    """Answered, but its document is no longer in the database."""
     OUTDATED = "outdated"
-    """It was answered, but what it was about has changed since the request."""
+    """Answered, but its document has changed since the request."""
     KEPT = "kept"
-    """It was answered, but a value that was stored since the request was kept in its place."""
+    """Answered, but a value that was stored since the request is kept."""
 
 
-_WORTH_REPEATING = frozenset(
+_RETRYABLE = frozenset(
     {
         FailureReason.EXPIRED,
         FailureReason.CANCELLED,
@@ -47,7 +47,7 @@ _WORTH_REPEATING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that came back without a usable answer. `attempt` counts from 1."""
+    """A request without a usable answer. `attempt` counts from 1."""
 
     custom_id: str
     reason: FailureReason
@@ -59,10 +59,10 @@ class Failure:
 
     @property
     def repeatable(self) -> bool:
-        """Whether asking again can help."""
+        """Whether a retry can help."""
         if self.reason is FailureReason.HTTP:
             return is_transient(self.status)
-        return self.reason in _WORTH_REPEATING
+        return self.reason in _RETRYABLE
 
     @property
     def next_cap_doublings(self) -> int:
@@ -71,7 +71,7 @@ class Failure:
 
     @property
     def kind(self) -> str:
-        """The reason as it is shown and counted: with the status, where there is one."""
+        """The reason as shown and counted, with the status if there is one."""
         return f"{self.reason} {self.status}" if self.status is not None else str(self.reason)
 
 

@@ -1,7 +1,7 @@
-"""A request is a value: its id, its line in a batch file, and the one function that parses its answer.
+"""Requests as values: custom ids, lines of batch files, and the parser of answers.
 
-The line's `body` is exactly what the immediate endpoint takes, and an answer line's `response.body` is exactly what
-that endpoint returns; so nothing here knows who carries it.
+The `body` of a line is the body that the immediate endpoint takes, and `response.body` of an answer line is the one
+that it returns, so that requests and answers are the same in each mode.
 """
 
 import re
@@ -46,7 +46,7 @@ class CustomIdParts:
 
 
 def custom_id(word: str, document: DocId, component: str, number: int | None = None) -> CustomId:
-    """The id of a request. The slug is for the reader's eye; the document's id is what makes it unique."""
+    """The custom id of a request. The slug is for readers; the document's id makes it unique."""
     suffix = "" if number is None else f"-{number:02d}"
     return CustomId(f"{_slug(word)}-{document}-{component}{suffix}")
 
@@ -72,7 +72,7 @@ def parse_custom_id(text: str) -> CustomIdParts | None:
 
 
 class AnswerError(Exception):
-    """An answer cannot be used: `reason` says of which kind this is, the text says more."""
+    """An answer cannot be used: `reason` is the kind of failure, the text the details."""
 
     def __init__(self, reason: FailureReason, detail: str) -> None:
         super().__init__(detail)
@@ -145,20 +145,20 @@ class Envelope[R: BaseModel]:
 
     @cached_property
     def _head(self) -> bytes:
-        """From the method to the cap's name: the same in every line of the component, so encoded once."""
+        """The part of a line from the method to the cap's name: the same for the whole component, so encoded once."""
         start = orjson.dumps({"method": "POST", "url": ENDPOINT, "body": self._settings})
         return start[1:-2] + b',"%b":' % self._profile.cap.encode()
 
     @cached_property
     def _middle(self) -> bytes:
-        """From behind the cap to before the prompt."""
+        """The part of a line between the cap and the prompt."""
         messages = orjson.dumps([*self._instructions, {"role": "user", "content": ""}])
         return b',"response_format":%b,"messages":%b' % (orjson.dumps(self.response_format), messages[:-4])
 
 
 @dataclass(frozen=True, slots=True)
 class SynthesisRequest[R: BaseModel]:
-    """One question to the model about one definition or word."""
+    """A request about one definition, cluster or word."""
 
     custom_id: CustomId
     envelope: Envelope[R]
@@ -175,7 +175,7 @@ class SynthesisRequest[R: BaseModel]:
 
     @property
     def line(self) -> bytes:
-        """The same as a line of a batch file."""
+        """The request as a line of a batch file."""
         return self.envelope.line(self.custom_id, self.prompt, self.cap_doublings)
 
     @property
@@ -184,7 +184,7 @@ class SynthesisRequest[R: BaseModel]:
         return self.envelope.fixed_tokens + count_tokens(self.prompt)
 
     def parse(self, body: Mapping[str, Any]) -> R:
-        """The answer in a response's body. Raises `AnswerError`."""
+        """Parse the body of a response. Raises `AnswerError`."""
         return parse_answer(self.envelope.answer, body)
 
 
