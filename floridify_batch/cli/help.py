@@ -116,7 +116,11 @@ def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
         _name(each).split(", ")[-1] for each in command.params if each.required and each.param_type_name == "option"
     ]
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    named = [_metavar(each) if each.required else f"[{_metavar(each)}]" for each in arguments]
+    names = [_metavar(each) for each in arguments]
+    named = [
+        name if each.required or name.startswith("[") else f"[{name}]"
+        for each, name in zip(arguments, names, strict=True)
+    ]
     more = ["COMMAND [ARGS]..."] if isinstance(command, TyperGroup) else []
     return wrap(" ".join(["Usage:", ctx.command_path, *needed, "[OPTIONS]", *named, *more]), columns)
 

@@ -198,16 +198,15 @@ class Recovery:
         from floridify_batch.display.console import say
         from floridify_batch.display.recovery_table import outcome_of
         from floridify_batch.files import ChunkFolder
-        from floridify_batch.run.recovery import recover as recover_batch
+        from floridify_batch.run.recovery import RecoveryOptions, recover as recover_batch
 
         self._batches += 1
         search = self._search
         try:
             with tempfile.TemporaryDirectory(prefix="batch-synth-") as name:
                 folder = ChunkFolder(Path(name))
-                recovered = await recover_batch(
-                    batch, self._archive, self._store, folder, search.templates, search.price
-                )
+                options = RecoveryOptions(search.templates, search.price, self._recovered.missing)
+                recovered = await recover_batch(batch, self._archive, self._store, folder, options)
         except (UnknownBatch, UsageError) as error:
             self.unreadable += 1
             say(f"{batch.id}: not stored: {error}")
@@ -253,8 +252,10 @@ class Recovery:
         if active:
             ids = ", ".join(batch.id for batch in active)
             say(f"Not stored{_still(active)}: {ids}. Wait for them with: batch-synth recover --wait")
+        if not recovered.missing and not self.unreadable:
+            return ExitCode.SUCCESS
         say("Generate what is still missing with a new run of the list: batch-synth run WORDS")
-        return ExitCode.SOME_FAILED if recovered.failures or self.unreadable else ExitCode.SUCCESS
+        return ExitCode.SOME_FAILED
 
 
 def _one_per_label(found: "Sequence[BatchJob]", begun: set[str]) -> "list[BatchJob]":

@@ -1,5 +1,6 @@
 """Tables of `recover`: the batches found at the service, and what became of their requests."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
@@ -54,13 +55,14 @@ def outcome_of(recovered: Recovered) -> str:
 
 def recovered_panel(batches: int, unreadable: int, recovered: Recovered) -> RenderableType:
     """The summary of all batches."""
-    reasons = ", ".join(f"{count(number)} {kind}" for kind, number in recovered.failures.items())
+    missing = Counter(recovered.missing.values())
+    reasons = ", ".join(f"{count(number)} {kind}" for kind, number in missing.most_common())
     rows = [
         ("batches", count(batches)),
         *([("not readable", counted(unreadable, "batch", "batches"))] if unreadable else []),
         ("requests", count(recovered.requests)),
         *((name, count(of(recovered))) for name, of in _OUTCOMES),
-        *([("reasons", reasons)] if reasons else []),
+        ("still missing", f"{count(missing.total())} ({reasons})" if reasons else "none"),
         ("cost", dollars(recovered.cost)),
     ]
     return framed(facts(rows), "Recovered")

@@ -6,7 +6,7 @@ sent now: then whatever they count is still counted in the same way.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import batched
@@ -75,7 +75,9 @@ class Library(Protocol):
 class Recovered:
     """What became of the requests of batches; `cost` in US dollars, None where a price is unknown.
 
-    `elsewhere`: those of batches that are about nothing in this database. Their answers are not read.
+    `elsewhere`: those of batches that are about nothing in this database. Their answers are not read. `missing`: the
+    failed requests by ID, each with its kind, that no later batch has answered; `answered`: those of earlier batches'
+    missing requests that this one has answered.
     """
 
     requests: int = 0
@@ -84,6 +86,8 @@ class Recovered:
     failures: Counter[str] = field(default_factory=Counter)
     samples: tuple[Failure, ...] = ()
     cost: Decimal | None = Decimal(0)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    answered: frozenset[str] = frozenset()
 
     def __add__(self, other: "Recovered") -> "Recovered":
         return Recovered(
@@ -93,20 +97,26 @@ class Recovered:
             self.failures + other.failures,
             self.samples + other.samples,
             together((self.cost, other.cost)),
+            {each: kind for each, kind in self.missing.items() if each not in other.answered} | dict(other.missing),
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RecoveryOptions:
+    """Options of a recovery: the user's templates and price, and the requests that earlier batches left unanswered."""
+
+    templates: Path | None = None
+    price: Price | None = None
+    pending: Collection[str] = ()
+
+
+_DEFAULTS = RecoveryOptions()
+
+
 async def recover(
-    batch: BatchJob,
-    files: Files,
-    library: Library,
-    folder: ChunkFolder,
-    templates: Path | None = None,
-    price: Price | None = None,
+    batch: BatchJob, files: Files, library: Library, folder: ChunkFolder, options: RecoveryOptions = _DEFAULTS
 ) -> Recovered:
     """Store what a batch that has ended holds, where nothing newer is stored; `folder` is for its files.
-
-    What it cost is told at `price`, or at the public one.
 
     Doing so twice changes nothing. Raises `UnknownBatch` where the service no longer has its files, `UsageError` where
     its metadata or the templates are of no use.
@@ -117,9 +127,9 @@ async def recover(
     if not sent.is_of_here:
         return Recovered(sent.requests, sent.requests)
     await files.answers(batch, *folder.answers)
-    asked = _brief(batch, sent, templates)
-    shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words)
-    bills = Bills(sent.model, batch=True, price=price)
+    asked = _brief(batch, sent, options.templates)
+    shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words, options.pending)
+    bills = Bills(sent.model, batch=True, price=options.price)
 
     def paid(identity: str, usage: Usage | None) -> None:
         bills.add(component_of(identity), usage)
@@ -130,7 +140,16 @@ async def recover(
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
             await shelving.take(page)
     tally = shelving.tally
-    return Recovered(sent.requests, 0, shelving.fates, tally.failures, tuple(tally.samples), bills.cost)
+    return Recovered(
+        sent.requests,
+        0,
+        shelving.fates,
+        tally.failures,
+        tuple(tally.samples),
+        bills.cost,
+        shelving.missing,
+        frozenset(shelving.answered),
+    )
 
 
 # ── what was sent ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,13 +285,18 @@ def _origin(batch: BatchJob, asked: Brief, model: str) -> Origin:
 class _Shelving:
     """Stores the answers of a batch, page by page, and counts what becomes of them."""
 
-    def __init__(self, library: Library, asked: Brief, origin: Origin, words: Sequence[DocId]) -> None:
+    def __init__(
+        self, library: Library, asked: Brief, origin: Origin, words: Sequence[DocId], pending: Collection[str] = ()
+    ) -> None:
         self.tally = Tally()
         self.fates: Counter[Fate] = Counter()
         self._library = library
         self._asked = asked
         self._origin = origin
         self._words = words
+        self._pending = pending
+        self.missing: dict[str, str] = {}
+        self.answered: set[str] = set()
 
     async def take(self, page: Sequence[WordOutcome]) -> None:
         """Store the answers about some words."""
@@ -284,6 +308,8 @@ class _Shelving:
             unstored = [each for each in made.failures if each.reason is not FailureReason.KEPT]
             self.tally.count(outcome.answers, (*outcome.failures, *unstored))
             self.fates += made.fates
+            self.missing |= {failure.custom_id: failure.kind for failure in outcome.failures}
+            self.answered |= {each.custom_id for each in outcome.answers if each.custom_id in self._pending}
         if writes := writes_of(change for made in made_of for change in made.changes):
             await self._library.apply(writes)
         await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])

@@ -15,7 +15,7 @@ from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.outcome import Fate as Became
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, Ending
-from floridify_batch.run.recovery import Recovered, recover
+from floridify_batch.run.recovery import Recovered, RecoveryOptions, recover
 from floridify_batch.words.entry import DocId, Entry
 from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
@@ -90,7 +90,8 @@ async def recovered(service: Attic, store: Indexed, price: Price | None = None) 
     total = Recovered()
     for batch in service.found():
         with tempfile.TemporaryDirectory() as folder:
-            total += await recover(batch, service, store, ChunkFolder(Path(folder)), price=price)
+            options = RecoveryOptions(price=price, pending=total.missing)
+            total += await recover(batch, service, store, ChunkFolder(Path(folder)), options)
     return total
 
 
@@ -115,6 +116,20 @@ async def test_all_waves(tmp_path: Path) -> None:
     assert total.fates == {Became.FRESH: total.requests}
     assert documents(store) == documents(scenario.store)
     assert store.stamps == scenario.store.stamps
+
+
+async def test_retries_are_not_missing(tmp_path: Path) -> None:
+    """Requests that a later batch has answered are not missing; without that batch, they are."""
+    scenario = scene(tmp_path / "run", End("expired", answered=1))
+    await through(scenario)
+    assert isinstance(scenario.service, Attic)
+    store = copied(scenario.store)
+    total = await recovered(scenario.service, store)
+    assert total.failures.total() > 0
+    assert total.missing == {}
+    scenario.service.kept = scenario.service.kept[:1]
+    alone = await recovered(scenario.service, copied(scenario.store))
+    assert set(alone.missing.values()) == {"expired"}
 
 
 async def test_dead_at_every_step(tmp_path: Path) -> None:
