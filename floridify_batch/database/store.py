@@ -32,7 +32,7 @@ from floridify_batch.database.removal import keeping_others, looked_up, removabl
 from floridify_batch.errors import DatabaseError
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
-from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, unknown_entry
+from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, spellings_of, unknown_entry
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -174,12 +174,17 @@ class MongoStore:
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text in a language: one per homograph, or the future entry of an unknown word."""
         layout = await self._known_layout()
-        query = {"text": {"$in": list(texts)}} | layout.of_language(language)
-        found = await self._patiently(partial(self._find, query, layout))
-        by_text: dict[str, list[Entry]] = {text: [] for text in texts}
+        spellings = {text: spellings_of(text) for text in texts}
+        query = {"text": {"$in": list({each for text in texts for each in spellings[text]})}}
+        found = await self._patiently(partial(self._find, query | layout.of_language(language), layout))
+        stored: dict[str, list[Entry]] = {}
         for document in sorted(found.words, key=lambda word: (word.get("homograph_number") or 0, str(word["_id"]))):
-            by_text[document["text"]].append(read_entry(document, found, self._stamps, language))
-        return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
+            entry = read_entry(document, found, self._stamps, language)
+            stored.setdefault(document["text"], []).append(entry)
+        return {
+            text: next((stored[each] for each in spellings[text] if each in stored), [unknown_entry(text, language)])
+            for text in texts
+        }
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
         """The entry of each of these words and definitions that exists."""

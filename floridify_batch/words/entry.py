@@ -172,6 +172,15 @@ _JOINED_SCRIPTS = (
 _VISIBLE_FORMATS = frozenset("\u06dd\u070f\u08e2\U000110bd\U000110cd") | frozenset(map(chr, range(0x600, 0x606)))
 
 
+def spellings_of(word: str) -> tuple[str, ...]:
+    """The spellings under which a database may hold a clean word, the clean one first: typographic signs, NFD."""
+    if word.isascii() and "'" not in word and "-" not in word:
+        return (word,)
+    typographic = word.replace("'", "\u2019")
+    signs = (word, typographic, *(each.replace("-", "\u2010") for each in (word, typographic)))
+    return tuple(dict.fromkeys((*signs, *(unicodedata.normalize("NFD", each) for each in signs))))
+
+
 def _without_invisible(word: str) -> str:
     """Remove format characters (category Cf), such as zero-width spaces, soft hyphens and direction marks.
 

@@ -13,7 +13,7 @@ from floridify_batch.components.change import Change, Collection, Insert, Replac
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
 from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id, unknown_entry
-from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.documents import LONG_AGO, add_definition, add_entry, add_known, add_word, everything
 from tests.mongod import listens, mongod
 
 type Found = Database[dict[str, Any]]
@@ -74,6 +74,24 @@ async def test_languages(store: MongoStore, database: Found) -> None:
     assert texts((await store.entries(["gift"], "de"))["gift"]) == [["poison"]]
     assert texts((await store.entries(["gift"], "en"))["gift"]) == [["a present"]]
     assert (await store.entries(["gift"], "sv"))["gift"] == [unknown_entry("gift", "sv")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "word"),
+    [
+        ("don\u2019t", "don't"),
+        ("co\u2010op", "co-op"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("l\u2019e\u0301te\u0301", "l'\u00e9t\u00e9"),
+    ],
+)
+async def test_other_spellings_are_found(store: MongoStore, database: Found, stored: str, word: str) -> None:
+    """A word that the database holds with typographic signs or decomposed is found, and not bought a second time."""
+    add_known(database, stored)
+    (found,) = (await store.entries([word, "moon"], "en"))[word]
+    assert (found.word.text, found.word.stored) == (stored, True)
+    add_definition(database, add_word(database, word), "the plain one")
+    assert texts((await store.entries([word], "en"))[word]) == [["the plain one"]]
 
 
 async def test_synthesis_entry(store: MongoStore, database: Found) -> None:
