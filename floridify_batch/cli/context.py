@@ -152,6 +152,7 @@ def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = 
     from floridify_batch.run.resources import Secrets
 
     _check_certificates()
+    _check_proxies()
     url = config.mongo_url_or(mongo_url) if config else mongo_url
     key = _clean_key(os.environ.get("OPENAI_API_KEY"), "OPENAI_API_KEY")
     if key is None and config:
@@ -182,6 +183,19 @@ def _check_certificates() -> None:
         path = os.environ.get(name)
         if path and not Path(path).exists():
             raise UsageError(f"{name} is set to {path}, which does not exist. Correct or unset it.")
+
+
+def _check_proxies() -> None:
+    """Raise `UsageError` where the environment names a SOCKS proxy and the package for it is not installed."""
+    from importlib.util import find_spec
+
+    for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
+        for variable in (name, name.lower()):
+            if os.environ.get(variable, "").startswith("socks") and find_spec("socksio") is None:
+                raise UsageError(
+                    f"{variable} is set to a SOCKS proxy, which needs the package socksio. Install it beside "
+                    f"batch-synth (pip install socksio), or unset {variable}."
+                )
 
 
 def config_at(path: Path | None) -> "FloridifyConfig":

@@ -242,7 +242,7 @@ class Recovery:
         from rich.console import Console
 
         from floridify_batch.display.console import say
-        from floridify_batch.display.recovery_table import recovered_panel
+        from floridify_batch.display.recovery_table import recovered_panel, unstored
         from floridify_batch.pipeline.outcome import SAMPLES
 
         recovered = self._recovered
@@ -252,7 +252,7 @@ class Recovery:
         if active:
             ids = ", ".join(batch.id for batch in active)
             say(f"Not stored{_still(active)}: {ids}. Wait for them with: batch-synth recover --wait")
-        if not recovered.missing and not self.unreadable:
+        if not (recovered.missing or unstored(recovered) or self.unreadable):
             return ExitCode.SUCCESS
         say("Generate what is still missing with a new run of the list: batch-synth run WORDS")
         return ExitCode.SOME_FAILED

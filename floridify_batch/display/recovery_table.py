@@ -18,11 +18,11 @@ _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
     ("newer value kept", lambda recovered: recovered.fates[Fate.NEWER] + recovered.fates[Fate.KEPT]),
     ("target changed or gone", lambda recovered: recovered.fates[Fate.CHANGED] + recovered.fates[Fate.ORPHANED]),
     ("of another database", lambda recovered: recovered.elsewhere),
-    ("without an answer", lambda recovered: recovered.failures.total() - _unstored(recovered)),
+    ("without an answer", lambda recovered: recovered.failures.total() - unstored(recovered)),
 )
 
 
-def _unstored(recovered: Recovered) -> int:
+def unstored(recovered: Recovered) -> int:
     """The valid answers that were not stored."""
     return sum(recovered.fates[each] for each in (Fate.CHANGED, Fate.ORPHANED))
 

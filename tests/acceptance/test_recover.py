@@ -8,6 +8,7 @@ import pytest
 from openai import OpenAI
 
 from floridify_batch.formatting import dollars
+from floridify_batch.run.checkpoint import Checkpoint
 from tests.acceptance.command import CommandResult, Shell, said, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import add_definition, add_known, add_word, contents, everything
@@ -175,7 +176,7 @@ def test_asking(make_shell: ShellFactory, quick: Sandbox) -> None:
     assert (elsewhere.code, "3 of another database" in elsewhere.out) == (0, True)
     assert everything(here.database) == before
     with here.terminal("recover", "--run", run) as terminal:
-        terminal.wait_for("Store what they hold?")
+        terminal.wait_for("Store their results?")
         terminal.type("n\n")
         assert terminal.ended() == 130
     assert everything(here.database) == before
@@ -225,7 +226,8 @@ def test_the_sandbox_remembers(shell: Shell) -> None:
     shell.write("rememberedword")
     bare, pace = shell.bare(), {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1"}
     assert bare.run(*RUN, "--sandbox", "--no-wait", **pace).code == 0
-    bare.checkpoint.path.unlink()
-    shutil.rmtree(bare.checkpoint.folder)
+    checkpoint = Checkpoint(bare.folder / "words.sandbox.checkpoint.json")
+    checkpoint.path.unlink()
+    shutil.rmtree(checkpoint.folder)
     done = bare.run("recover", "--sandbox", "--yes", "--wait", "--poll-interval", "0.1", **pace)
     assert (done.code, done.err, "1 stored now" in done.out) == (0, "", True)

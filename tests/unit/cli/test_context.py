@@ -1,5 +1,6 @@
 """The context of a command: keys, certificates, file names, and the checkpoint that a command works on."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,17 @@ def test_a_missing_certificate_is_named(monkeypatch: pytest.MonkeyPatch, folder:
     with pytest.raises(UsageError, match=r"SSL_CERT_FILE is set to .*ca\.pem, which does not exist"):
         secrets_of()
     (folder / "ca.pem").write_text("")
+    assert secrets_of().api_key is None
+
+
+def test_a_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SOCKS proxy without the package for it is refused by the variable's name; its password is not shown."""
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("all_proxy", "socks5://ann:secret@127.0.0.1:9")
+    with pytest.raises(UsageError, match=r"all_proxy is set to a SOCKS proxy, .*pip install socksio") as refused:
+        secrets_of()
+    assert "secret" not in str(refused.value)
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:9")
     assert secrets_of().api_key is None
 
 
