@@ -404,10 +404,11 @@ class MemoryStore:
                 by_text[word["text"]].append(read_entry(word, found, self.stamps, language))
         return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
 
-    async def ensure_words(self, words: Iterable[Word]) -> None:
+    async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
         """Insert missing words."""
         for word in words:
             self._insert(Collection.WORDS, word.id, new_word(word), NOON)
+        return {}
 
     async def apply(self, writes: Writes) -> None:
         """Write changes in the port's order: stamps, inserts, updates, removals; idempotent."""

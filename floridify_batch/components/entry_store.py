@@ -44,8 +44,8 @@ class EntryStore(EntryReader, Protocol):
     async def ensure_indexes(self) -> None:
         """Create the indexes by which entries are found, if they are missing."""
 
-    async def ensure_words(self, words: Iterable[Word]) -> None:
-        """Create the documents of new words, so that every id in a request names a document."""
+    async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
+        """Create the documents of new words, so that requests name existing ids; returns the refused ones."""
 
     async def apply(self, writes: Writes) -> None:
         """Write the changes of answers. Idempotent."""

@@ -3,6 +3,7 @@
 The spelling of ids and languages follows the database's `Layout`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -77,16 +78,38 @@ class Found:
         definitions = (each for group in self.definitions.values() for each in group.values())
         entries = (each for group in self.entries.values() for each in group)
         documents = [*self.words, *definitions, *entries]
-        return {stamp for document in documents for stamp in (document.get(SYNTHESIS) or {}).values()}
+        borne = (document.get(SYNTHESIS) for document in documents)
+        found = (stamp for stamps in borne if isinstance(stamps, Mapping) for stamp in stamps.values())
+        return {stamp for stamp in found if not isinstance(stamp, list | Mapping)}
+
+
+class _OddDocument(Exception):
+    """A document has a value that this tool cannot read."""
 
 
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
-    """A word's entry: with the definitions of its synthesis entry, or with all definitions if it has none."""
+    """A word's entry: with the definitions of its synthesis entry, or with all definitions if it has none.
+
+    Where one of its documents cannot be read, the entry has the reason and nothing else.
+    """
+    try:
+        return _entry(document, found, stamps, language)
+    except _OddDocument as error:
+        reason = str(error)
+    except (TypeError, AttributeError, ValueError, KeyError) as error:
+        reason = f"a document of the word {document['_id']} cannot be read ({type(error).__name__}: {error})"
+    return Entry(Word(doc_id(document["_id"]), str(document.get("text")), language), odd=reason)
+
+
+def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     identity = document["_id"]
     entries = found.entries.get(identity, [])
     ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), {})
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
     own = found.definitions.get(identity, {})
+    _check("word", document, _WORD_TYPES)
+    for each in (*own.values(), *(ours,) * bool(ours)):
+        _check("definition" if each is not ours else "entry", each, _TYPES)
     made = [own[each] for each in dict.fromkeys(ours.get("definition_ids") or ()) if each in own]
     ordered = (_attributed(each, theirs) for each in _in_order(own, theirs) if not _is_made(each, made))
     sources = tuple(_definition(each, stamps) for each in ordered)
@@ -106,6 +129,52 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
         synonym_chooser=ours.get("synonym_chooser"),
         extra=_extra(ours, EXTRA_ENTRY_FIELDS),
     )
+
+
+_NAMED = re.compile("[0-9a-f]{24}")
+
+_WORD_TYPES: Mapping[str, tuple[type, ...]] = {"homograph_number": (int, float), SYNTHESIS: (Mapping,)}
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("part_of_speech", "text", "cefr_level", "language_register", "domain", "region"), (str,)),
+    **dict.fromkeys(("meaning_cluster", SYNTHESIS, "etymology", "synonym_chooser"), (Mapping,)),
+    **dict.fromkeys(("synonyms", "antonyms", "cognates", "providers", "definition_ids"), (list,)),
+    **dict.fromkeys(("example_ids", "fact_ids", "phrases", "usage_notes", "word_forms"), (list,)),
+    **dict.fromkeys(("grammar_patterns", "collocations", "source_definitions"), (list,)),
+}
+"""The types of fields that are read; null and absent values are read, too."""
+
+_WORDS_IN = ("synonyms", "antonyms", "cognates", "providers")
+_NUMBERS_IN_CLUSTER = ("order", "relevance")
+
+
+def _check(kind: str, document: Document, types: Mapping[str, tuple[type, ...]]) -> None:
+    """Raise `_OddDocument` where a document has an id or a value that cannot be read."""
+    identity = document["_id"]
+    if not _NAMED.fullmatch(str(identity)):
+        raise _OddDocument(
+            f"its {kind} has the _id {identity!r}, which is no ObjectId; it cannot be named in a request"
+        )
+    for name, expected in types.items():
+        value = document.get(name)
+        if value is not None and not isinstance(value, expected):
+            raise _OddDocument(_odd_value(kind, identity, name, value))
+    for name in _WORDS_IN:
+        if odd := [each for each in document.get(name) or () if not isinstance(each, str)]:
+            raise _OddDocument(_odd_value(kind, identity, name, odd[0]))
+    for name in _NUMBERS_IN_CLUSTER:
+        value = (document.get("meaning_cluster") or {}).get(name)
+        if value is not None and not isinstance(value, int | float):
+            raise _OddDocument(_odd_value(kind, identity, f"meaning_cluster.{name}", value))
+
+
+def _odd_value(kind: str, identity: Any, name: str, value: Any) -> str:
+    shown = repr(value)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+    return f"its {kind} {identity} has {name} = {shown}, which is of the wrong type"
+
+
+_SHOWN = 40
 
 
 def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Iterable[Document]:
@@ -132,8 +201,9 @@ def _is_made(document: Document, made: Sequence[Document]) -> bool:
 
 def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
     for entry in entries:
-        text = (entry.get("etymology") or {}).get("text")
-        if text:
+        etymology = entry.get("etymology") or {}
+        text = etymology.get("text") if isinstance(etymology, Mapping) else etymology
+        if text and isinstance(text, str):
             yield str(entry.get("provider") or "unknown"), text
 
 

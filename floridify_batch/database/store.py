@@ -178,7 +178,7 @@ class MongoStore:
         query = {"text": {"$in": list({each for text in texts for each in spellings[text]})}}
         found = await self._patiently(partial(self._find, query | layout.of_language(language), layout))
         stored: dict[str, list[Entry]] = {}
-        for document in sorted(found.words, key=lambda word: (word.get("homograph_number") or 0, str(word["_id"]))):
+        for document in sorted(found.words, key=_by_number):
             entry = read_entry(document, found, self._stamps, language)
             stored.setdefault(document["text"], []).append(entry)
         return {
@@ -235,10 +235,15 @@ class MongoStore:
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def ensure_words(self, words: Iterable[Word]) -> None:
-        """Create the documents of new words, so that the ids in requests exist."""
+    async def ensure_words(self, words: Iterable[Word]) -> dict[DocId, str]:
+        """Create the documents of new words, so that the ids in requests exist; returns the words that are refused."""
         now, layout = self._clock(), await self._known_layout()
-        await self._write(Collection.WORDS, [upsert(each.id, new_word(each, layout), now, layout) for each in words])
+        refused: dict[DocId, str] = {}
+        for part in batched(words, _BULK):
+            operations = [upsert(each.id, new_word(each, layout), now, layout) for each in part]
+            _, errors = await self._bulk_part(Collection.WORDS, operations)
+            refused |= {part[each["index"]].id: f"the database refuses its word: {_reason(each)}" for each in errors}
+        return refused
 
     async def apply(self, writes: Writes) -> None:
         """Write the changes of answers; idempotent. New documents are written first, removals last."""
@@ -277,7 +282,7 @@ class MongoStore:
         self._written.update(stamp.id for stamp in new)
 
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
-        await self.bulk(collection, operations, "The answers are kept on disk; mend the database, then resume.")
+        await self.bulk(collection, operations, "Received answers are kept on disk; repair the database, then resume.")
 
     # ── plain documents ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -293,20 +298,43 @@ class MongoStore:
 
     async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
         """Write idempotent operations in any order; returns how many are new. `advice` ends an error message."""
-        from pymongo.errors import BulkWriteError
-
         new = 0
         for part in batched(operations, _BULK):
-            try:
-                write = partial(self._database[collection].bulk_write, list(part), ordered=False)
-                self.on_write("before")
-                new += (await self._patiently(write)).upserted_count
-                self.on_write("after")
-            except BulkWriteError as error:
-                first = (error.details.get("writeErrors") or [{}])[0]
-                reason = first.get("errmsg", "no reason given")
-                raise DatabaseError(f"The database refused a write to {collection}: {reason}. {advice}") from None
+            written, errors = await self._bulk_part(collection, part)
+            new += written
+            if errors and await self._repaired(collection, [part[each["index"]] for each in errors]):
+                _, errors = await self._bulk_part(collection, part)
+            if errors:
+                raise DatabaseError(f"The database refused a write to {collection}: {_reason(errors[0])}. {advice}")
         return new
+
+    async def _bulk_part(
+        self, collection: str, operations: "Sequence[UpdateOne]"
+    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        """One bulk write: the number of new documents, and the errors of operations that were refused."""
+        from pymongo.errors import BulkWriteError
+
+        if not operations:
+            return 0, ()
+        self.on_write("before")
+        try:
+            write = partial(self._database[collection].bulk_write, list(operations), ordered=False)
+            result: tuple[int, Sequence[Mapping[str, Any]]] = ((await self._patiently(write)).upserted_count, ())
+        except BulkWriteError as error:
+            result = error.details.get("nUpserted", 0), error.details.get("writeErrors") or [{}]
+        self.on_write("after")
+        return result
+
+    async def _repaired(self, collection: str, refused: "Sequence[UpdateOne]") -> int:
+        """Replace nulls, into which nothing can be written, by empty values; returns how many documents had any."""
+        found = 0
+        for name, empty in _EMPTY.items():
+            ids = [identity for each in refused for identity in _ids_of(each)]
+            query, repair = {"_id": {"$in": ids}, name: {"$type": "null"}}, {"$set": {name: empty}}
+            found += (
+                await self._patiently(partial(self._database[collection].update_many, query, repair))
+            ).modified_count
+        return found
 
     # ── retries ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -323,6 +351,25 @@ class MongoStore:
             raise DatabaseError(f"The database refused: {_plain(error)}.") from None
         except PyMongoError as error:
             raise _unreachable(error) from None
+
+
+_EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, "version": 0, "definition_ids": [], "example_ids": [], "fact_ids": []}
+"""Fields that are written into, with their values in a document that has none."""
+
+
+def _ids_of(operation: "UpdateOne") -> Sequence[Any]:
+    """The ids in an update's condition: one, or one in two spellings."""
+    identity = operation._filter["_id"]  # noqa: SLF001  the driver has no other access to it
+    return identity["$in"] if isinstance(identity, Mapping) else [identity]
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    return str(error.get("errmsg", "no reason given"))
+
+
+def _by_number(word: Mapping[str, Any]) -> tuple[float, str]:
+    number = word.get("homograph_number")
+    return number if isinstance(number, int | float) else 0, str(word["_id"])
 
 
 def _unreachable(error: Exception) -> DatabaseError:

@@ -186,6 +186,8 @@ def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
 
     A component is ready once each component that it needs is answered or has failed for good.
     """
+    if entry.odd:
+        return Outline(entry, (), ())
     askable: list[Sequence[_Open]] = []
     waiting: list[Question] = []
     pending: set[str] = set()
@@ -330,6 +332,8 @@ def plan_words(brief: Brief, page: PageToPlan) -> PlannedPage:
 
 def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     failures = word.failures
+    if odd := next(filter(None, (entry.odd for entry in word.entries)), ""):
+        return Finished(word.ordinal, odd)
     requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
     first = {each.custom_id for each in requests if each.attempt == 1 and each.custom_id not in failures}
     vanished = first & (word.asked or frozenset())

@@ -193,20 +193,22 @@ class Feeder:
         if self._piece:
             self._piece.unlink(missing_ok=True)
         self._piece = Path(outcomes.piece)
-        asked_about: list[str] = []
-        for outcome in outcomes.words:
+        planned = [each for each in outcomes.words if isinstance(each, Planned)]
+        entries = [entry for each in planned for entry in found[run.words[each.ordinal]]]
+        refused = await run.store.ensure_words([entry.word for entry in entries if not entry.word.stored])
+        for each in outcomes.words:
+            reasons = (refused.get(entry.id) for entry in found[run.words[each.ordinal]]) if refused else ()
+            reason = next(filter(None, reasons), None)
+            outcome = each if reason is None else Finished(each.ordinal, reason)
             if isinstance(outcome, Finished):
                 self._finish(outcome)
             else:
-                asked_about.append(run.words[outcome.ordinal])
                 self._pending.append((outcome, page.origin))
                 self._outstanding[page.origin] += 1
         self._outstanding[page.origin] -= 1
         if self._tidied:
             await run.store.update(self._tidied)
             self._tidied = []
-        entries = (entry for text in asked_about for entry in found[text])
-        await run.store.ensure_words(entry.word for entry in entries if not entry.word.stored)
         if page.origin == _THE_LIST:
             run.observer.notify(ListRead(page.end, len(run.words)))
 

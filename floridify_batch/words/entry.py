@@ -140,6 +140,8 @@ class Entry(Handed):
     """The fields of components that have no attribute here."""
     entry_stamps: Mapping[str, Stamp] = field(default_factory=dict)
     """The stamps on the synthesis entry, which is written before the word is stamped."""
+    odd: str = ""
+    """What is wrong with one of its documents, so that nothing can be requested for it."""
 
     @property
     def id(self) -> DocId:

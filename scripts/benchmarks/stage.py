@@ -186,10 +186,10 @@ class TimedStore:
         """Create missing indexes."""
         await self._store.ensure_indexes()
 
-    async def ensure_words(self, words: Iterable[Word]) -> None:
+    async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
         """Make the documents of words that do not exist yet."""
         with self._watch.within(Part.WRITES):
-            await self._store.ensure_words(words)
+            return await self._store.ensure_words(words)
 
     async def apply(self, writes: Writes) -> None:
         """Write changes."""

@@ -1,0 +1,122 @@
+"""Documents as people have them: one that cannot be read or written costs its word, and the others go on."""
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.collation import Collation
+from pymongo.database import Database
+
+from floridify_batch.database.store import MongoStore
+from tests.documents import add_definition, add_entry, add_known, add_word
+from tests.sandbox import Sandbox
+from tests.workspace import Workspace
+
+type Found = Database[dict[str, Any]]
+
+ODD: dict[str, dict[str, Any]] = {
+    "text": {"text": 7},
+    "synonyms": {"synonyms": [{"word": "glad"}]},
+    "antonyms": {"antonyms": "sad"},
+    "meaning_cluster": {"meaning_cluster": "a string"},
+    "meaning_cluster.order": {"meaning_cluster": {"slug": "x", "order": "first"}},
+    "synthesis": {"synthesis": "a string"},
+    "example_ids": {"example_ids": 3},
+    "providers": {"providers": {"wiktionary": 1}},
+}
+
+
+@pytest.mark.parametrize("field", ODD)
+async def test_a_value_of_the_wrong_type(workspace: Workspace, sandbox: Sandbox, field: str) -> None:
+    """A definition with a value of the wrong type costs its word, which fails with the document's id, unpaid."""
+    add_known(workspace.database, "plain")
+    word = add_word(workspace.database, "odd")
+    sense = add_definition(workspace.database, word, "an odd thing")
+    workspace.database.definitions.update_one({"_id": sense}, {"$set": ODD[field]})
+    result = await workspace.run(["odd", "plain"], components="domain")
+    assert (result.code, result.ledger.processed_words) == (1, ["plain"])
+    reason = result.ledger.failed_words["odd"]
+    assert f"its definition {sense} has {field} = " in reason
+    assert [batch["counts"]["total"] for batch in sandbox.batches_of(result.run)] == [1]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"synthesis": "a string"}, {"definition_ids": 5}, {"etymology": "a string"}, {"phrases": "a string"}]
+)
+async def test_an_odd_entry(workspace: Workspace, fields: dict[str, Any]) -> None:
+    """An entry with a value of the wrong type costs its word."""
+    add_known(workspace.database, "plain")
+    word = add_word(workspace.database, "odd")
+    entry = add_entry(workspace.database, word, [add_definition(workspace.database, word, "an odd thing")])
+    workspace.database.dictionary_entries.update_one({"_id": entry}, {"$set": fields})
+    result = await workspace.run(["odd", "plain"], components="domain")
+    assert (result.code, result.ledger.processed_words) == (1, ["plain"])
+    assert f"its entry {entry}" in result.ledger.failed_words["odd"]
+
+
+async def test_an_etymology_that_is_a_text(store: MongoStore, database: Found) -> None:
+    """A provider's etymology that is a mere text is read as one."""
+    word = add_word(database, "plain")
+    entry = add_entry(database, word, [], "wiktionary")
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": {"etymology": "From Latin."}})
+    (found,) = (await store.entries(["plain"], "en"))["plain"]
+    assert found.etymologies == (("wiktionary", "From Latin."),)
+
+
+@pytest.mark.parametrize("identity", ["bank", 12])
+async def test_ids_that_are_no_objectids(workspace: Workspace, sandbox: Sandbox, identity: Any) -> None:
+    """A word whose documents no request can name fails before anything is paid, and says why."""
+    add_known(workspace.database, "plain")
+    workspace.database.words.insert_one({"_id": identity, "text": "bank", "languages": ["en"]})
+    workspace.database.definitions.insert_one({"word_id": identity, "part_of_speech": "noun", "text": "a slope"})
+    result = await workspace.run(["bank", "plain"], components="domain")
+    assert (result.code, result.ledger.processed_words) == (1, ["plain"])
+    assert f"_id {identity!r}, which is no ObjectId" in result.ledger.failed_words["bank"]
+    assert [batch["counts"]["total"] for batch in sandbox.batches_of(result.run)] == [1]
+
+
+async def test_a_unique_index(workspace: Workspace) -> None:
+    """A new word that a unique index refuses, since another language has it, fails alone."""
+    workspace.database.words.create_index("text", unique=True)
+    workspace.database.words.insert_one({"text": "chat", "languages": ["fr"], "homograph_number": None})
+    result = await workspace.run(["chat", "owl", "bank"], components="domain")
+    assert (result.code, sorted(result.ledger.processed_words)) == (1, ["bank", "owl"])
+    assert "duplicate key" in result.ledger.failed_words["chat"]
+
+
+async def test_a_collation_that_ignores_case(workspace: Workspace) -> None:
+    """Where the database compares words without regard to case, a word in another case is still another word."""
+    workspace.database.create_collection("words", collation=Collation("en", strength=2))
+    add_known(workspace.database, "bank")
+    add_known(workspace.database, "Bank")
+    result = await workspace.run(["bank"], components="domain")
+    assert (result.code, result.ledger.processed_words) == (0, ["bank"])
+    assert workspace.database.definitions.count_documents({"domain": {"$ne": None}}) == 1
+
+
+async def test_a_word_in_nfd(store: MongoStore, database: Found) -> None:
+    """A word that the database holds in decomposed characters is found."""
+    word = add_word(database, "cafe\u0301")
+    (found,) = (await store.entries(["caf\u00e9"], "en"))["caf\u00e9"]
+    assert (found.id, found.word.stored) == (str(word), True)
+
+
+async def test_nulls(workspace: Workspace) -> None:
+    """Answers are stored in documents that have null for lists, stamps and versions."""
+    database = workspace.database
+    word = add_word(database, "bank")
+    lists = ("synonyms", "antonyms", "example_ids", "collocations", "usage_notes", "word_forms", "providers")
+    nulls: dict[str, Any] = dict.fromkeys((*lists, "synthesis", "version"))
+    sense = add_definition(database, word, "sloping land beside a river")
+    entry = add_entry(database, word, [sense])
+    database.definitions.update_one({"_id": sense}, {"$set": nulls})
+    database.words.update_one({"_id": word}, {"$set": {"synthesis": None, "version": None}})
+    database.dictionary_entries.update_one(
+        {"_id": entry}, {"$set": {"definition_ids": None, "fact_ids": None, "phrases": None, "synthesis": None}}
+    )
+    result = await workspace.run(["bank"], components="synonyms,examples,facts,phrases,pronunciation")
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    found = database.definitions.find_one({"_id": sense})
+    assert found is not None
+    assert isinstance(found["synonyms"], list)
+    assert all(isinstance(each, ObjectId) for each in found["example_ids"])
