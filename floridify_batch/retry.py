@@ -68,6 +68,9 @@ QUERY = Backoff(1.0, jitter=True)
 SUBMISSION = Backoff(2.0, attempts=5)
 """An upload, or the creation of a batch. Runs with a checkpoint retry without end."""
 
+PROCESSING = Backoff(0.5, longest=10.0)
+"""Polls of a file that the service has not processed yet."""
+
 DENIAL = Backoff(2.0, patience=600.0)
 """A batch, or its answers, that the service denies though this session has seen the batch."""
 

@@ -380,4 +380,4 @@ def _unreachable(error: Exception) -> DatabaseError:
 
 def _plain(error: Exception) -> str:
     """A driver's message without the description of the topology at its end."""
-    return str(error).split(", Timeout:")[0].split(" (configured timeouts:")[0].rstrip(".")
+    return str(error).split(", Timeout:")[0].split(" (configured timeouts:")[0].split(", full error:")[0].rstrip(".")

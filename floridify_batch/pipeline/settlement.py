@@ -24,6 +24,7 @@ from floridify_batch.pipeline.chunk import Expected, damaged
 from floridify_batch.pipeline.plan import Brief
 
 HTTP_OK = 200
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLOCK_BYTES = 1 << 20
 """The size of a block that is indexed at a time: some 700 lines."""
 
@@ -164,7 +165,7 @@ def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
 def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
     """A parsed line and its custom id; None for a line that is not JSON or has no id."""
     try:
-        parsed = orjson.loads(line)
+        parsed = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError:
         return None, {}
     identity = parsed.get("custom_id") if isinstance(parsed, dict) else None

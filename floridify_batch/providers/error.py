@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _UNAUTHORISED = frozenset({401, 403})
 _NOT_FOUND = 404
+_SHORTEST_SECRET = 8
+"""Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text."""
 
 
 class Unreadable(ServiceUncertain):
@@ -48,7 +50,8 @@ def translated(error: "APIError") -> ServiceError:
     if isinstance(error, APIConnectionError):
         where = error.request.url.host
         cause = error.__cause__ or error
-        sentence = f"The service at {where} cannot be reached ({cause}); check the address and the network."
+        stated = _without_key(error, str(cause))
+        sentence = f"The service at {where} cannot be reached ({stated}); check the address and the network."
         return ServiceBusy(sentence) if _was_not_sent(cause) else ServiceUncertain(sentence)
     return ServiceUncertain(f"The service's reply could not be read: {error.message}")
 
@@ -95,7 +98,7 @@ def message_of(error: Any) -> str:
 def _without_key(error: "APIError", text: str) -> str:
     """Remove the key from a message: some services quote the one that they refuse."""
     key = error.request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-    return text.replace(key, "***") if key else text
+    return text.replace(key, "***") if len(key) >= _SHORTEST_SECRET else text
 
 
 def raise_if_refused(error: "APIError") -> None:

@@ -4,6 +4,7 @@ Uploads and creations are not retried here: the Batch API has no idempotency key
 batch that is billed. The caller searches for the label first, and adopts the batch that exists.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import partial, wraps
@@ -29,7 +30,7 @@ from floridify_batch.providers.interface import (
 )
 from floridify_batch.providers.openai_connector import new_client
 from floridify_batch.providers.transfer import LIBRARY
-from floridify_batch.retry import QUERY, retrying
+from floridify_batch.retry import PROCESSING, QUERY, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(
@@ -37,6 +38,8 @@ CAPABILITIES = Capabilities(
 )
 
 _PAGE = 100
+_PENDING = ("uploaded", "pending", "processing", "running", "in_progress")
+_PROCESSING_POLLS = 30
 _ENDING = ("cancelling", "finalizing")
 _LONGEST_LIFE = timedelta(days=2)
 _CONNECTIONS = 8
@@ -147,7 +150,21 @@ class OpenAIBatches:
     async def upload(self, requests: Path) -> str:
         """Upload a file of requests, streamed; return its id at the service."""
         with CountedFile(requests, partial(self._moving, requests, Direction.UP)) as content:
-            return identity_of(await self._client.files.create(file=content, purpose="batch"))
+            file = await self._client.files.create(file=content, purpose="batch")
+        if getattr(file, "status", None) in _PENDING:
+            await self._processed(identity_of(file))
+        return identity_of(file)
+
+    async def _processed(self, file_id: str) -> None:
+        """Wait until a file is processed, for as long as an upload may take; the creation then tells the rest."""
+        for attempt in range(1, _PROCESSING_POLLS):
+            await asyncio.sleep(PROCESSING.pause(attempt))
+            if await self._file_status(file_id) not in _PENDING:
+                return
+
+    @_retried
+    async def _file_status(self, file_id: str) -> str | None:
+        return getattr(await self._client.files.retrieve(file_id), "status", None)
 
     @_once
     async def create(self, submission: Submission) -> BatchJob:

@@ -148,13 +148,28 @@ def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOp
         raise UsageError(
             f"{shown} is no address of a service; give one such as https://host/v1, without a password, as --base-url."
         )
-    return AsyncOpenAI(
-        api_key=api_key,
-        base_url=base_url,
-        max_retries=0,
-        timeout=REQUEST_TIMEOUT,
-        http_client=DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections)),
-    )
+    key = _checked_key(api_key)
+    try:
+        http_client = DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections))
+    except ImportError:
+        raise UsageError(
+            "The environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which needs the package "
+            "socksio: install it, name an HTTP proxy, or unset the variable."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The certificates cannot be read ({error.strerror or error}): check that SSL_CERT_FILE and SSL_CERT_DIR "
+            "name files that exist, or unset them."
+        ) from None
+    return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=REQUEST_TIMEOUT, http_client=http_client)
+
+
+def _checked_key(key: str) -> str:
+    """Return a key without surrounding white space. Raises `UsageError`, without the key, if it cannot be one."""
+    trimmed = key.strip()
+    if trimmed and trimmed.isascii() and trimmed.isprintable() and " " not in trimmed:
+        return trimmed
+    raise UsageError("OPENAI_API_KEY holds white space or characters that no key has; set it to the key alone.")
 
 
 def _reply(response: Any) -> Reply:

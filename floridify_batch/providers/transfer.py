@@ -216,4 +216,4 @@ def _is_within_a_line(last: bytes) -> bool:
 
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from (line for line in file if line.strip())
+        yield from (line.removeprefix(b"\xef\xbb\xbf") for line in file if line.strip())

@@ -8,6 +8,7 @@ import pytest
 from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.errors import UsageError
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from tests.http_services import fixed_response
 
@@ -41,3 +42,20 @@ async def test_a_json_object() -> None:
     async with answered_with(b'{"choices": []}') as connector:
         reply = await connector.post(REQUEST.body)
     assert (reply.status, reply.body) == (200, {"choices": []})
+
+
+@pytest.mark.parametrize("key", ["sk-very secret", "sk-very\nsecret", "“sk-secret”", " \n"])
+def test_a_key_that_cannot_be_one(key: str) -> None:
+    """A key with white space inside is refused, and never printed."""
+    with pytest.raises(UsageError, match="OPENAI_API_KEY") as caught:
+        OpenAIConnector(key)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_key_with_a_line_break_behind_it() -> None:
+    """White space around a key, as a file or a secret manager leaves it, is removed."""
+    async with fixed_response(b'{"choices": []}') as url:
+        connector = OpenAIConnector(" sk-secret123\r\n", base_url=url)
+        reply = await connector.post(REQUEST.body)
+        await connector.close()
+    assert reply.status == 200

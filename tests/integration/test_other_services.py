@@ -1,0 +1,72 @@
+"""Services that differ from OpenAI in details: over real HTTP, nothing odd stops a run, loses or repeats an answer.
+
+Faults of the sandbox play the services; each run of a few words must be complete, with one batch per chunk.
+"""
+
+import pytest
+
+from floridify_batch.providers.interface import BatchJob, Submission
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from tests.sandbox import Sandbox
+from tests.workspace import Workspace
+
+SECONDS = 0.1
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["odd_usage"],
+        ["null_usage"],
+        ["upper_status"],
+        ["foreign_batch"],
+        ["list_bare"],
+        ["list_loop", "create_drop=1"],
+        ["no_metadata", "create_drop=1"],
+        ["clock_offset=-10800", "create_drop=1"],
+        ["clock_offset=7200", "create_500=1"],
+        ["unknown_status=2"],
+        ["poll_denied=1"],
+        ["content_denied=1"],
+        ["no_files=1"],
+        ["content_short=1"],
+        ["file_pending=0.5"],
+        ["windows_lines"],
+        ["body_text=1"],
+        ["create_429=1", "retry_after=1"],
+        ["upload_429=1", "retry_after=1"],
+    ],
+    ids="+".join,
+)
+async def test_complete(workspace: Workspace, sandbox: Sandbox, faults: list[str]) -> None:
+    """A run is complete whatever the service's details are, each request is answered once, in one batch per chunk."""
+    words = [f"odd{faults[0].partition('=')[0].replace('_', '')}{number}" for number in "ab"]
+    before = len(sandbox.stats()["batches"])
+    with sandbox.faults(*faults):
+        result = await workspace.run(words, components="etymology")
+    assert (result.code, sorted(result.ledger.processed_words)) == (0, words)
+    assert len(sandbox.stats()["batches"]) - before == len(result.ledger.chunks)
+    totals = result.ledger.totals()
+    assert (totals.answered, totals.retried) == (totals.requests, 0)
+
+
+async def test_the_limit_that_a_full_queue_names(workspace: Workspace, sandbox: Sandbox) -> None:
+    """A queue that is full at the creation is waited for; the chunk that is too large for it is split once."""
+    with sandbox.faults("queue_full=1"):
+        result = await workspace.run(["queueda", "queuedb"], components="etymology")
+    assert (result.code, len(result.ledger.processed_words)) == (0, 2)
+
+
+async def test_a_cancellation_that_comes_too_late(sandbox: Sandbox, workspace: Workspace) -> None:
+    """A cancellation that is refused with 400 because the batch has ended returns the batch as it is."""
+    result = await workspace.run(["latecancel"], components="etymology")
+    batches = OpenAIBatches("any", base_url=sandbox.url)
+    try:
+        with sandbox.faults("cancel_400"):
+            job: BatchJob = await batches.cancel(result.ledger.chunk(1).batch_id or "")
+        found = await batches.find(Submission(result.ledger.chunk(1).label(result.ledger.run.id)))
+    finally:
+        await batches.close()
+    assert job.status == "completed"
+    assert found.job is not None
+    assert found.job.id == job.id
