@@ -35,7 +35,7 @@ def components() -> None:
 
 
 def _content(recipe: "Recipe[Any, Any]") -> str:
-    """What a component is, from the first line of its module."""
+    """Return the description of a component, from the first line of its module."""
     module = sys.modules[recipe.answer.__module__]
     line = (module.__doc__ or "").partition("\n")[0]
     return line.partition("`: ")[2].rstrip(".")

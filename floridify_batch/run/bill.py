@@ -1,4 +1,4 @@
-"""What a run has cost, on what, and against what: its ledger added up for whoever wants to see the bill."""
+"""The bill of a run: its costs by component and batch, compared with the estimate and the service's usage."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +10,7 @@ from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
 
 @dataclass(frozen=True, slots=True)
 class ComponentCost:
-    """What a component's answers have used and cost, in US dollars; `billed`: how many of them were paid for."""
+    """Usage and cost of a component's answers, in US dollars; `billed` is the number of answers with usage."""
 
     component: str
     answered: int
@@ -22,7 +22,7 @@ class ComponentCost:
 
 @dataclass(frozen=True, slots=True)
 class BatchCost:
-    """What a batch has used and cost. `billed` is the service's own count, None where it states none."""
+    """Usage and cost of a batch. `billed` is the service's own count, or None."""
 
     chunk: int
     batch_id: str | None
@@ -55,7 +55,7 @@ class DuplicateCost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """A run's bill, in US dollars; None for what nobody knows.
+    """The bill of a run in US dollars; None for an unknown amount.
 
     `carried` is what an adopted checkpoint had cost before, and a part of `cost`; `other_mode` what the same answers
     would have cost at once, or in batches; `in_flight` what is expected of batches that have not been collected.
@@ -79,7 +79,7 @@ class Costs:
 
     @property
     def own(self) -> Decimal | None:
-        """What this run's own answers have cost."""
+        """Return the cost of this run's own answers."""
         return None if self.cost is None else self.cost - self.carried
 
 

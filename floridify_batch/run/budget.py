@@ -29,12 +29,12 @@ _CENT = Decimal("0.01")
 
 
 def rate_of(settings: RunSettings) -> Rates | None:
-    """The rates at which a run pays, in its mode; None where nobody knows them."""
+    """Return the rates of a run in its mode, or None if they are unknown."""
     return rates(settings.model, batch=not settings.immediate, price=settings.price)
 
 
 def other_rate_of(settings: RunSettings) -> Rates | None:
-    """The rates of the other mode; None where nobody knows them: a price of the user's own is of one mode alone."""
+    """Return the rates of the other mode, or None if they are unknown: a user's price applies to one mode only."""
     return None if settings.price else rates(settings.model, batch=settings.immediate)
 
 
@@ -48,7 +48,7 @@ def price_note(settings: RunSettings) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class CostLimit:
-    """How a run's money stands before its wall, in US dollars. `stretch`: how much longer answers are than expected."""
+    """The budget of a run with a cost limit, in US dollars; `stretch`: ratio of measured to estimated output."""
 
     limit: Decimal
     spent: Decimal
@@ -58,7 +58,7 @@ class CostLimit:
 
     @property
     def room(self) -> Decimal:
-        """What may still be sent; below nothing where what is in flight has become dearer than expected."""
+        """Return the remaining budget; negative if the chunks in flight exceed their estimate."""
         return self.limit - self.spent - self.committed
 
     @property
@@ -67,12 +67,12 @@ class CostLimit:
         return self.room < self.limit * _LEAST_SHARE
 
     def budget(self) -> Budget:
-        """What the next chunk may cost at the most."""
+        """Return the maximum cost of the next chunk."""
         room = self.limit * _PORTION if self.tight else self.room
         return Budget(room, self.rate.input, self.rate.output * self.stretch)
 
     def cost(self, record: ChunkRecord) -> Decimal:
-        """What a chunk is expected to cost."""
+        """Return the expected cost of a chunk."""
         return _cost(record, self.rate, self.stretch)
 
     def would_cut(self, record: ChunkRecord) -> bool:
@@ -106,7 +106,7 @@ def _cost_so_far(record: ChunkRecord, rate: Rates) -> Decimal:
 
 
 def expected_in_flight(ledger: Ledger) -> Decimal | None:
-    """What the chunks in flight are expected to cost; None where the price is unknown."""
+    """Return the expected cost of the chunks in flight, or None if the price is unknown."""
     rate = rate_of(ledger.run.settings)
     return None if rate is None else _committed(ledger, rate)
 
@@ -118,7 +118,7 @@ def _committed(ledger: Ledger, rate: Rates) -> Decimal:
 
 
 def required_rate(settings: RunSettings) -> Rates:
-    """The rates at which a run with a wall pays. Raises `UsageError` where nobody knows them."""
+    """Return the rates of a run with a cost limit. Raises `UsageError` if they are unknown."""
     rate = rate_of(settings)
     if rate is None:
         sentence = unknown_price(settings.model, batch=not settings.immediate)
@@ -145,7 +145,7 @@ def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
 
 
 def limit_reached(ledger: Ledger) -> str | None:
-    """What a run that stopped before its wall has spent, and why it goes no further; None where there is no wall."""
+    """Return the message of a run that stopped at its cost limit; None without a limit."""
     wall, next_one = cost_limit_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
     if wall is None or next_one is None or wall.admits(next_one):
         return None

@@ -33,7 +33,7 @@ _CHUNK_FOLDER = re.compile(r"(?P<number>\d{4,})(?:\.partial)?")
 
 
 class Checkpoint:
-    """Where a run's ledger lives. The folder with its chunk files stands beside it."""
+    """The file of a run's ledger, beside the folder with its chunk files."""
 
     def __init__(self, path: Path, clock: Clock = utc_now) -> None:
         self.path = path
@@ -70,7 +70,7 @@ class Checkpoint:
         return ledger
 
     def adopted(self) -> Adopted:
-        """What a checkpoint that holds the six known keys alone says was done before, and what that had cost."""
+        """Return the words and the cost of a checkpoint with only the six known keys."""
         data = self._read()
         if data is None or "run" in data:
             return Adopted()
@@ -109,7 +109,7 @@ class Checkpoint:
         return CheckpointError(f"The checkpoint {self.path} is damaged ({why}); it was left as it is. {cure}")
 
     def absent(self, advice: str = ".") -> CheckpointError:
-        """What there is to say where there is no file: where its previous copy is, or else what is advised."""
+        """Return the error of a missing checkpoint, with its previous copy or advice."""
         if not self.previous_path.exists():
             return CheckpointError(f"There is no checkpoint {self.path}{advice}")
         return CheckpointError(
@@ -248,7 +248,7 @@ class Checkpoint:
             lock.release()
 
     def is_held(self) -> bool:
-        """Whether a process says that it works on it and, as far as can be told from here, lives. Takes no lock."""
+        """Whether a living process holds the checkpoint, by the lock file alone. Takes no lock."""
         try:
             holder = orjson.loads(self._holder_path.read_bytes())
             return holder["host"] != socket.gethostname() or _is_alive(int(holder["pid"]))
@@ -303,7 +303,7 @@ _NO_WORDS = b'"processed_words": []'
 
 
 def _contradictions(ledger: Ledger) -> Iterator[str]:
-    """What no run can have written, in words: whoever went on from there would skip words or ask them twice."""
+    """Return the contradictions in a ledger, which would make a resumed run skip or repeat words."""
     for place, record in enumerate(ledger.chunks, 1):
         if record.number != place:
             yield f"chunk {record.number} stands where chunk {place} belongs"

@@ -128,6 +128,13 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     await run.store.observe(_observed(run, bills, origin))
     _tell_of_another_bill(run, record, bills.usage)
     _notify_unmetered(run, record, bills.unmetered)
+    record = _book(run, record, bills, tally)
+    _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
+    return record
+
+
+def _book(run: Run, record: ChunkRecord, bills: Bills, tally: Tally) -> ChunkRecord:
+    """Add the usage, the cost and the counts of a stored chunk to the ledger, and notify the observer."""
     usage, cost = bills.usage, bills.cost
     run.ledger.spend(_spent(bills, tally))
     record = run.move(
@@ -153,7 +160,6 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             tally.repairs["repaired"],
         )
     )
-    _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
     return record
 
 
@@ -181,7 +187,7 @@ def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
 
 
 def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, Observed]]:
-    """How long this batch's answers were, by stamp, so that the next estimate over this database knows."""
+    """Return the lengths of a batch's answers by stamp, for the next estimate with this database."""
     seen = ((run.questions[name], bill) for name, bill in bills.by_component.items() if name in run.questions)
     return {
         origin.stamp(question).id: (question.recipe.component, Observed(bill.requests, bill.usage.output))
@@ -217,7 +223,7 @@ def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> Non
 
 
 async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> AnswerIndex:
-    """Where each line of answer files stands; what those with an answer cost goes on the bills."""
+    """Yield the index of the answer files, and add the usage of their answers to the bills."""
     index = AnswerIndex()
 
     async def blocks() -> AsyncIterator[BlockToIndex]:

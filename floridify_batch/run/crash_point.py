@@ -82,7 +82,7 @@ class _Fate:
 
 
 class _Guarded:
-    """Somebody's deeds with a point before and after each; all else of it is as it was."""
+    """A proxy with a crash point before and after each effect of an object."""
 
     def __init__(self, inner: Any, deeds: Sequence[str], fate: _Fate) -> None:
         self._inner = inner
@@ -104,7 +104,7 @@ class _Guarded:
 
 
 class _Carrier(_Guarded):
-    """Whoever carries requests."""
+    """A batch service."""
 
     async def find(self, *args: Any, **kwargs: Any) -> Any:
         """Look for a batch; what is cancelled on the way passes its points, too."""

@@ -1,4 +1,4 @@
-"""The driver of a run: it feeds, submits, follows and collects, until nothing is left or it is told to stop.
+"""The driver of a run: plans, submits, polls and collects until nothing remains or it is stopped.
 
 It owns the order of things and nothing else: what is asked is the plan's affair, what came back is the settling's.
 """
@@ -31,7 +31,7 @@ _REMINDER = 3600.0
 
 
 class Ending(Enum):
-    """How the driver came to its end."""
+    """The end of a driver."""
 
     FINISHED = auto()
     """Every word of the list is processed or failed."""
@@ -318,7 +318,7 @@ class Driver:
             self._rested = round(FULL_QUEUE.pause(self._full))
 
     async def _pause(self) -> None:
-        """Let the poll interval pass, or less if told to stop."""
+        """Wait for the poll interval, or less if the run is stopped."""
         due = (self._run.ledger.run.settings.poll_interval, self._submitter.next_due(), self._denials.next_due())
         await self._unless_stopped(self._run.sleep(min(each for each in due if each is not None)))
 
@@ -340,7 +340,7 @@ class Driver:
 
 
 def polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:
-    """What the service says of a chunk's batch, as an event."""
+    """Return the service's state of a batch as an event."""
     return BatchPolled(
         record.number, job.id, job.status, job.total, job.done, job.failed, job.created_at, job.expires_at
     )

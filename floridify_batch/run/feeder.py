@@ -310,7 +310,7 @@ def _asked(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozen
 
 
 def _places(run: Run) -> "array[int]":
-    """Where each word of the list is: finished, in the last chunk that holds it, or nowhere yet."""
+    """Return the state of each word: finished, the number of its last chunk, or not planned yet."""
     place = array("i", bytes(4 * len(run.words)))
     for record in run.ledger.chunks:
         if record.state is not ChunkState.DONE:

@@ -43,7 +43,7 @@ _NOBODY = DocId("")
 
 
 class Files(Protocol):
-    """Whoever has a batch's files."""
+    """A source of a batch's files."""
 
     async def requests(self, batch: BatchJob, path: Path) -> None:
         """Bring the file of a batch's requests to this place. Raises `UnknownBatch`."""
@@ -73,7 +73,7 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of the requests of batches; `cost` in US dollars, None where a price is unknown.
+    """The results of recovered batches; `cost` is in US dollars, or None if a price is unknown.
 
     `elsewhere`: those of batches that are about nothing in this database. Their answers are not read. `missing`: the
     failed requests by ID, each with its kind, that no later batch has answered; `answered`: those of earlier batches'
@@ -165,7 +165,7 @@ class _Request(NamedTuple):
 
 @dataclass(slots=True)
 class _Sent:
-    """What an input file says: the words that it is about, by the ordinals that they get here, and what it asks."""
+    """The words and requests of an input file, with ordinals assigned here."""
 
     words: list[DocId] = field(default_factory=lambda: [_NOBODY])
     model: str = ""
@@ -178,7 +178,7 @@ class _Sent:
         return len(self.words) > 1
 
     def note(self, request: _Request, entry: Entry | None, *, renewed: bool) -> Expected:
-        """Count a request in; what must come back for it. Which attempt it was, nobody knows any more."""
+        """Add a request and return its expectation; the number of its attempt is unknown."""
         word = entry.id if entry else _NOBODY
         if word == _NOBODY:
             ordinal = 0
@@ -250,7 +250,7 @@ def _counts(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
-    """What the batch's run asked for, so far as its metadata tell. Raises `UsageError`."""
+    """Return the specification of the batch's run, from its metadata. Raises `UsageError`."""
     told: Mapping[str, Any] = batch.metadata
     names = [*filter(None, told.get("components", "").split(",")), *sorted(sent.components)]
     asked = brief(
