@@ -5,7 +5,7 @@ stored like that of a completed one, and only the rest is asked again.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +21,15 @@ from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
-from floridify_batch.pipeline.settlement import AnswerIndex, BlockToIndex, blocks_of, index_lines, refuse_invented
+from floridify_batch.pipeline.settlement import (
+    AnswerIndex,
+    BlockToIndex,
+    blocks_of,
+    component_of,
+    index_block,
+    index_lines,
+    refuse_invented,
+)
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import fetch_answers, refusal, unanswered
 from floridify_batch.retry import QUEUE_FULL
@@ -113,6 +121,14 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]
     index = await indexed(run.pool, paths, bills)
+    if foreign := _unrequested(folder, index):
+        bills = _billed_without(foreign, paths, bills.blank())
+        run.observer.notify(
+            Notice(
+                f"Batch {record.number}: the answer files hold {len(foreign):,} ids that were not requested, such as "
+                f"{min(foreign)}. They are ignored, and on no bill of this run."
+            )
+        )
     refuse_invented(index, run.store.name)
     with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
@@ -217,6 +233,27 @@ def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> Non
                 f"be read and {index.repeated:,} answered something a second time."
             )
         )
+
+
+def _unrequested(folder: ChunkFolder, index: AnswerIndex) -> set[str]:
+    """Return the ids in the answer files that the chunk did not request."""
+    foreign = set(index.places)
+    for expected in read_expected(folder):
+        foreign.discard(expected.custom_id)
+    return foreign
+
+
+def _billed_without(foreign: Collection[str], paths: Sequence[Path], bills: Bills) -> Bills:
+    """Bill the answers again, without those to ids that were not requested."""
+
+    def paid(identity: str, usage: Usage | None) -> None:
+        if identity not in foreign:
+            bills.add(component_of(identity), usage)
+
+    for path in paths:
+        for offset, length in blocks_of(path):
+            index_block(path, offset, length, paid)
+    return bills
 
 
 # ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -70,3 +70,13 @@ async def test_a_cancellation_that_comes_too_late(sandbox: Sandbox, workspace: W
     assert job.status == "completed"
     assert found.job is not None
     assert found.job.id == job.id
+
+
+async def test_answers_that_were_not_requested(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Answers to ids that were not requested are ignored, and are on no bill."""
+    with sandbox.faults("unknown=1"):
+        result = await workspace.run(["foreignids"], components="etymology")
+    totals = result.ledger.totals()
+    assert (result.code, totals.answered) == (0, totals.requests)
+    assert "unknown" not in result.ledger.spent
+    assert sum(record.billed or 0 for record in result.ledger.chunks) == totals.requests
