@@ -149,9 +149,10 @@ def limit_reached(ledger: Ledger) -> str | None:
     wall, next_one = cost_limit_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
     if wall is None or next_one is None or wall.admits(next_one):
         return None
+    spent = "spent" if ledger.totals().cost is not None else "expected of what was sent"
     committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
     return (
-        f"--max-cost {exact(wall.limit)} is reached: with {dollars(wall.spent)} spent{committed}, the next "
+        f"--max-cost {exact(wall.limit)} is reached: with {dollars(wall.spent)} {spent}{committed}, the next "
         f"{counted(next_one.requests, 'request')} ({dollars(wall.cost(next_one))}) would pass it."
     )
 

@@ -142,8 +142,10 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
                 told(tally.settled, record.requests)
     _tell_of_odd_lines(run, record, index)
     await run.store.observe(_observed(run, bills, origin))
-    _tell_of_another_bill(run, record, bills.usage)
-    _notify_unmetered(run, record, bills.unmetered)
+    if bills.unmetered:
+        _notify_unmetered(run, record, bills.unmetered)
+    else:
+        _tell_of_another_bill(run, record, bills.usage)
     record = _book(run, record, bills, tally)
     _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
     return record
@@ -189,9 +191,8 @@ def _stop_if_outdated(record: ChunkRecord, outdated: int) -> None:
 
 
 def _notify_unmetered(run: Run, record: ChunkRecord, answers: int) -> None:
-    if answers:
-        sentence = f"Chunk {record.number}: the service stated no usage for {counted(answers, 'answer')}"
-        run.observer.notify(Notice(f"{sentence}; the cost is unknown, and --max-cost counts what was expected."))
+    sentence = f"Batch {record.number}: the service stated no usage for {counted(answers, 'answer')}"
+    run.observer.notify(Notice(f"{sentence}; the cost is unknown, and --max-cost counts the expected cost."))
 
 
 def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
