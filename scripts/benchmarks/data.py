@@ -1,4 +1,4 @@
-"""What a benchmark works on: words with three definitions each, in the layout of the database; and its counts after."""
+"""Data of a benchmark: words with three definitions each, and the counts in the database afterwards."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ _SENSES = (
 
 
 def word(number: int) -> str:
-    """A pronounceable word of three or more syllables; every number has another."""
+    """Return a distinct pronounceable word per number."""
     syllables = []
     rest = number + len(_SYLLABLES) ** 2
     while rest:
@@ -63,7 +63,7 @@ def write_list(path: Path, count: int) -> None:
 
 
 def seed(url: str, database: str, count: int) -> None:
-    """Put words and their definitions into an empty database, with the indexes that a Floridify database has."""
+    """Insert words and definitions into an empty database with Floridify's indexes."""
     client: MongoClient[Document]
     with MongoClient(url) as client:
         place: Database[Document] = client[database]
@@ -97,7 +97,7 @@ def _definition_documents(of: Document) -> Iterator[Document]:
 
 
 def counts(url: str, database: str) -> dict[str, int]:
-    """How many documents there are; `stamped` counts the answers that definitions bear the stamp of."""
+    """Return the number of documents; `stamped` counts the stamps of definitions."""
     client: MongoClient[Document]
     with MongoClient(url) as client:
         place: Database[Document] = client[database]

@@ -1,4 +1,4 @@
-"""What each stage cannot do without, done bare: the floor below which our own work cannot come.
+"""Lower bounds: the minimum work of each stage, without any accounting.
 
 The floors do as little as the same libraries allow: a template rendered, its tokens counted and a line written; a line
 parsed once; its answer validated; one update sent for each document. No plan, no reasons, no counts, no second look.
@@ -46,7 +46,7 @@ class _Clock:
 
 
 def floors(folder: Path, settings: RunSettings, entries: Iterable[Entry], mongo_url: str, database: str) -> Floors:
-    """The floors, over the answers in `output.jsonl` and the entries that were asked about."""
+    """Return the lower bounds for the answers in `output.jsonl` and their entries."""
     clock, asked = _Clock(), brief_of(settings, "floor")
     gc.freeze()
     gc.disable()  # the floor needs no memory back
@@ -74,7 +74,7 @@ def _build(folder: Path, asked: Brief, entries: Iterable[Entry]) -> int:
 
 
 def _validate(folder: Path, asked: Brief) -> dict[str, dict[str, Any]]:
-    """What the answers say of each document."""
+    """Return the values of the answers by document."""
     questions = asked.by_component()
     documents: dict[str, dict[str, Any]] = {}
     with (folder / "output.jsonl").open("rb") as lines:

@@ -22,7 +22,7 @@ _PAUSE, _LOOKS = 0.02, 30_000
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Seconds by the clock, and of CPU in the client, for the same requests."""
+    """Wall-clock time and CPU time of the client, for the same requests."""
 
     requests: int
     plain: float
@@ -32,7 +32,7 @@ class Race:
 
 
 def race(folder: Path, service_url: str, requests: int, concurrency: int, rounds: int) -> Race:
-    """The best of some rounds of each, taken by turns, so that both meet the same weather."""
+    """Return the best of several alternating rounds of each, so that both run under the same load."""
     lines = (folder / "requests.jsonl").read_bytes().splitlines(keepends=True)[:requests]
     plain, ours = [], []
     for number in range(rounds):
@@ -46,7 +46,7 @@ def race(folder: Path, service_url: str, requests: int, concurrency: int, rounds
 
 
 def race_report(found: Race) -> str:
-    """The race as a table."""
+    """Return the comparison as a table."""
     rows = (("plain script", found.plain, found.plain_cpu), ("batch-synth", found.ours, found.ours_cpu))
     head = f"{'immediate mode':<16}{'requests/s':>12}{'times':>8}{'CPU µs/request':>16}"
     lines = [

@@ -1,4 +1,4 @@
-"""The ledger of a whole dictionary: how long its checkpoint takes to save, to resume from and to look at.
+"""The ledger of a large list: the time to save its checkpoint, to resume from it and to read it.
 
 The run is one of 600,000 words in 400 chunks, some of them in flight, as the files of a run have it; the service is
 left out, so that what is measured is ours. Memory is that of a fresh process, beside one with a list of ten words.
@@ -38,7 +38,7 @@ _TEN_WORDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Seconds, and bytes of memory at their peak."""
+    """Measured seconds, and peak memory in bytes."""
 
     save: float
     resume: float
@@ -49,7 +49,7 @@ class Found:
 
 
 def measure(folder: Path, words: int, chunks: int) -> Found:
-    """What a ledger of so many words and chunks costs."""
+    """Measure a ledger of a number of words and chunks."""
     small = _asked(folder / "small", _TEN_WORDS, 2)
     large = _asked(folder / "large", words, chunks)
     checkpoint = folder / "large" / "words.checkpoint.json"
@@ -80,7 +80,7 @@ def ledger_report(found: Found, words: int, chunks: int) -> str:
 
 
 def _asked(folder: Path, words: int, chunks: int) -> dict[str, float]:
-    """What a fresh process finds, in whose memory nothing is of what made the files."""
+    """Return the measurements of a fresh process."""
     folder.mkdir()
     place = _prepare(folder, words, chunks)
     command = [sys.executable, "-m", "scripts.benchmarks.ledger", str(place.path)]
@@ -93,7 +93,7 @@ def _asked(folder: Path, words: int, chunks: int) -> dict[str, float]:
 
 
 def _prepare(folder: Path, count: int, chunks: int) -> Checkpoint:
-    """A run under way, on disk: most chunks are history, some are in flight."""
+    """Write a run in progress: most chunks are done, some are in flight."""
     words = Words(map(word, range(count)))
     place = Checkpoint(folder / "words.checkpoint.json")
     place.create_folder()
@@ -147,7 +147,7 @@ def _info(count: int, digest: str) -> RunInfo:
 
 
 def _saving(place: Any) -> float:
-    """The median of some saves; the first may find the disk busy."""
+    """Return the median time of several saves."""
     ledger, spent = place.load(), []
     for _ in range(_SAVES):
         began = perf_counter()
@@ -157,21 +157,21 @@ def _saving(place: Any) -> float:
 
 
 class _FirstPoll(Exception):
-    """The service is asked for the first time."""
+    """Raised at the first request to the service."""
 
 
 class _NobodyThere:
-    """A service that is only waited for until somebody asks it."""
+    """A service that raises at the first request."""
 
     capabilities = Capabilities(Decimal("0.5"))
 
     async def retrieve(self, batch_id: str) -> Any:
-        """The question that the clock waits for."""
+        """Raise, which stops the clock."""
         raise _FirstPoll(batch_id)
 
 
 async def _resuming(place: Any) -> float:
-    """Seconds from the start of the command to its first look at a batch, without the import of its modules."""
+    """Return the seconds from the start of the command to its first poll, without imports."""
     began = perf_counter()
     with place.locked():
         ledger = place.load()
@@ -187,7 +187,7 @@ async def _resuming(place: Any) -> float:
 
 
 def main(path: Path) -> None:
-    """Measure the ledger of a checkpoint, and print what was found."""
+    """Measure the ledger of a checkpoint and print the result."""
     import floridify_batch.cli.session  # noqa: F401  so that memory and clock begin where those of a command do
 
     count_tokens("ranks")

@@ -1,4 +1,4 @@
-"""The measured process: a run put together as the command line does it, with a stopwatch beside it.
+"""The measured process: a run assembled as by the command, with a stopwatch.
 
 It is started afresh for every measurement, so that its memory and its CPU time are those of a run and of nothing else.
 """
@@ -25,7 +25,7 @@ POLL_INTERVAL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be measured. `began` is what `perf_counter`, which processes share, said at the start."""
+    """Parameters of a measurement. `began` is the `perf_counter` at the start, which processes share."""
 
     folder: str
     began: float
@@ -45,16 +45,16 @@ class Order:
 
     @property
     def result_file(self) -> Path:
-        """Where the measurement goes."""
+        """Return the path of the result."""
         return Path(self.folder, "result.json")
 
     def profile_file(self, stage: str) -> Path:
-        """Where a stage's profile goes."""
+        """Return the path of a stage's profile."""
         return Path(self.folder, f"{stage.replace(' ', '')}.pstats")
 
 
 def main(text: str) -> None:
-    """Measure one run, and write down what was found."""
+    """Measure one run and write the result."""
     data = orjson.loads(text)
     order = Order(**data | {"components": tuple(data["components"])})
     watch = Stopwatch(order.began, order.profiled)
@@ -114,7 +114,7 @@ def _settings(order: Order) -> "RunSettings":
 async def _prepared(
     settings: "RunSettings", place: Any, store: TimedStore, batches: Any, watch: Stopwatch
 ) -> "tuple[Run, Estimate]":
-    """What the command does up to the gate, and the run behind it."""
+    """Perform the command's steps up to the confirmation, and return the run."""
     from floridify_batch.pipeline.chunk import Limits
     from floridify_batch.pipeline.survey import Survey
     from floridify_batch.run.settings import RunSpec

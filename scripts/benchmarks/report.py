@@ -1,4 +1,4 @@
-"""What was measured, as tables for a terminal."""
+"""Tables of measurements for a terminal."""
 
 import pstats
 from collections import defaultdict
@@ -16,7 +16,7 @@ type Result = Mapping[str, Any]
 
 
 def report(result: Result) -> str:
-    """Stations, memory, counts, and the estimate beside what was billed."""
+    """Return stages, memory, counts, and the estimate compared with the cost."""
     sections = (_stages(result), _memory(result), _counts(result), _money(result))
     return "\n\n".join("\n".join(lines) for lines in sections)
 
@@ -84,7 +84,7 @@ def _money(result: Result) -> Iterator[str]:
 
 
 def _difference(estimated: float, billed: float) -> str:
-    """By how much more, or less, was billed than was estimated."""
+    """Return the relative difference between the cost and the estimate."""
     return f"{billed / estimated - 1:+.2%}" if estimated else "-"
 
 
@@ -92,7 +92,7 @@ def _difference(estimated: float, billed: float) -> str:
 
 
 def profile_report(paths: Mapping[str, Path], requests: int) -> str:
-    """Of each stage, its busiest modules and functions, in µs per request.
+    """Return the most expensive modules and functions of each stage, in µs per request.
 
     Measuring calls makes them longer, all but the shortest by half. By the profile's clock a wait is work: of `poll`,
     `recv_into`, `acquire` and `sleep`, most is waiting, some of it in the database driver's own threads.
@@ -118,7 +118,7 @@ def _profile(stage: str, path: Path, each: float) -> Iterator[str]:
 
 
 def _module(file: str) -> str:
-    """A file by its last two names; what has no file is built in."""
+    """Return the last two parts of a file's path."""
     if file.startswith(("~", "<")):
         return "built in"
     return "/".join(Path(file).with_suffix("").parts[-2:])

@@ -1,4 +1,4 @@
-"""`scripts/benchmark --one`: how much of our own CPU and memory a request takes, from the word list to the database.
+"""`scripts/benchmark --one`: CPU time and memory per request, from the word list to the database.
 
 A sandbox and a MongoDB server run beside the measured process, each in a process of its own, and so does this script:
 what is reported is the run's own share. The requests are real in every respect but one: nobody but the sandbox
@@ -33,7 +33,7 @@ _PROFILED = (Stage.ESTIMATING, Stage.BUILDING, Stage.DOWNLOADING, Stage.STORING,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the result is its exit code."""
+    """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     say = (lambda _: None) if options.json else print
     with _folder(options.keep, say) as folder, _mongo(options.mongo_url, folder) as mongo_url:
@@ -43,14 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measured_run(requests: int, mongo_url: str) -> dict[str, Any]:
-    """What a run of so many requests takes, in as many batches as the service asks for."""
+    """Measure a run with a number of requests."""
     with _folder(None, print) as folder:
         _, result = _run(_parser().parse_args([f"--requests={requests}"]), folder, mongo_url, lambda _: None)
     return result
 
 
 def _run(options: Any, folder: Path, mongo_url: str, say: Any) -> tuple[Order, dict[str, Any]]:
-    """One run in a database of its own: what was ordered, and what was found."""
+    """Measure one run in its own database; return its parameters and its result."""
     words = max(1, -(-options.requests // REQUESTS_PER_WORD))
     database = f"benchmark_{token_hex(4)}_sandbox"
     write_list(folder / "words.txt", words)
@@ -82,7 +82,7 @@ def _order(options: Any, folder: Path, mongo_url: str, database: str, service_ur
 
 
 def _measured(order: Order) -> dict[str, Any]:
-    """What a fresh process finds."""
+    """Return the measurements of a fresh process."""
     command = [sys.executable, "-m", "scripts.benchmarks.measurement", orjson.dumps(asdict(order)).decode()]
     subprocess.run(command, check=True)
     found: dict[str, Any] = orjson.loads(order.result_file.read_bytes())
@@ -90,7 +90,7 @@ def _measured(order: Order) -> dict[str, Any]:
 
 
 def _stats(service_url: str) -> dict[str, Any]:
-    """What the sandbox was asked."""
+    """Return the sandbox's counts."""
     reply = httpx2.get(service_url.removesuffix("/v1") + "/sandbox/stats", timeout=60).raise_for_status()
     stats: dict[str, Any] = reply.json()
     return stats
@@ -111,7 +111,7 @@ def _show(order: Order, result: dict[str, Any], *, as_json: bool) -> None:
 
 @contextmanager
 def _folder(keep: Path | None, say: Any) -> Iterator[Path]:
-    """The folder for everything: one that is kept, or one that goes."""
+    """Yield the working folder: a given one, or a temporary one."""
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="batch-synth-benchmark-") as name:
             yield Path(name)
@@ -123,7 +123,7 @@ def _folder(keep: Path | None, say: Any) -> Iterator[Path]:
 
 @contextmanager
 def _mongo(url: str | None, folder: Path) -> Iterator[str]:
-    """The address of a MongoDB server: one that is named, or one of our own."""
+    """Yield the address of a MongoDB server: a given one, or a local one."""
     if url is not None:
         yield url
         return

@@ -1,4 +1,4 @@
-"""Where a run's time goes: a stopwatch that always stands at one stage, moved on by the run's own events.
+"""Time per stage: a stopwatch that is always at one stage and is moved by the run's events.
 
 A run does one thing at a time, so the CPU time that passes between two events belongs to the stage in between. The
 stages are told apart by what a run is given anyway (observer, store, sleep); no code of the run is touched.
@@ -28,7 +28,7 @@ _STATUS = Path("/proc/self/status")
 
 
 class Stage(StrEnum):
-    """What the run is at."""
+    """The stages of a run."""
 
     STARTING = "starting"
     ESTIMATING = "estimating"
@@ -42,7 +42,7 @@ class Stage(StrEnum):
 
 
 class Part(StrEnum):
-    """Whose work it is: the stage's own, or that of the database's driver on its behalf."""
+    """The parts of a stage: its own work, and that of the database driver."""
 
     OWN = "own"
     READS = "look-ups"
@@ -51,7 +51,7 @@ class Part(StrEnum):
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds by the clock and on the CPU, all threads together; and by how many bytes the memory's peak rose."""
+    """Wall-clock and CPU seconds of all threads, and the rise of peak memory in bytes."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -60,7 +60,7 @@ class Spent:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Adds what passes to the stage it stands at. With `profiled`, each stage has a profile of its own.
+    """Adds time to the current stage. With `profiled`, each stage has its own profile.
 
     `began` is what `perf_counter` said when the process was started.
     """
@@ -92,14 +92,14 @@ class Stopwatch:
         self.stage = stage
 
     def stop(self) -> None:
-        """Count what has passed since the last move."""
+        """Add the time since the last move."""
         self._close(self._part)
         if self.profiled:
             self._profile().disable()
 
     @contextmanager
     def within(self, part: Part) -> Iterator[None]:
-        """Count what happens inside as a part of the present stage."""
+        """Count the block as a part of the current stage."""
         self._close(self._part)
         self._part = part
         try:
@@ -109,7 +109,7 @@ class Stopwatch:
             self._part = Part.OWN
 
     async def sleep(self, seconds: float) -> None:
-        """A run's pause: what follows one is a look at the batches."""
+        """Sleep; a poll follows."""
         self.at(Stage.WAITING)
         await asyncio.sleep(seconds)
         self.at(Stage.POLLING)
@@ -135,7 +135,7 @@ _AFTER_MOVE = {
 
 
 class StageObserver:
-    """Moves the stopwatch by what a run tells, and tells the next observer."""
+    """Moves the stopwatch by a run's events and forwards them."""
 
     def __init__(self, watch: Stopwatch, following: Observer) -> None:
         self._watch = watch
@@ -216,7 +216,7 @@ class TimedStore:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has held at once.
+    """Return the peak memory of this process in bytes.
 
     Linux hands down the peak of whoever started a process in `ru_maxrss`; its own file tells the process's own.
     """
@@ -228,7 +228,7 @@ def peak_memory() -> int:
 
 
 def present_memory() -> int:
-    """The bytes of memory that this process holds now; where the system does not tell, the most it has held."""
+    """Return the present memory of this process in bytes, or its peak if the system does not report it."""
     own = _status("VmRSS")
     return peak_memory() if own is None else own
 

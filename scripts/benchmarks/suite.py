@@ -1,4 +1,4 @@
-"""`scripts/benchmark`: what our own part of a run costs, at three sizes, beside what it cannot cost less than.
+"""`scripts/benchmark`: the cost of a run on this side at three sizes, compared with lower bounds.
 
 One run each of a hundredth, a tenth and all of the requests, from the word list to the database, against a sandbox and
 a MongoDB server in processes of their own; then the stages alone with one and more workers, the ledger of a whole
@@ -34,7 +34,7 @@ type Result = Mapping[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the result is its exit code."""
+    """Run the command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "--one" in given:
         return benchmark_run.main([each for each in given if each != "--one"])

@@ -48,7 +48,7 @@ _REST = Unanswered(FailureReason.MISSING, "no answer file of the batch holds it"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast one kind of pool was: seconds by the clock, and of CPU in the driver alone."""
+    """Speed of a pool: wall-clock seconds, and CPU seconds of the driver."""
 
     workers: int
     requests: int
@@ -64,7 +64,7 @@ class Pace:
 
 
 def measure(folder: Path, words: int, workers: Sequence[int]) -> list[Pace]:
-    """The pace of each number of workers; 0 stands for this process's own hands."""
+    """Measure each number of workers; 0 stands for this process."""
     info = _info()
     tune_garbage_collection()
     _write_entries(folder / "entries.pickle", words)
@@ -74,7 +74,7 @@ def measure(folder: Path, words: int, workers: Sequence[int]) -> list[Pace]:
 
 
 def pace_report(paces: Sequence[Pace]) -> str:
-    """The paces as a table; the first row, without a pool, is what `--workers 1` does: the measure of the others."""
+    """Return the speeds as a table, relative to the first row, which is `--workers 1`."""
     head = f"{'workers':<10}{'requests/s':>12}{'times':>8}{'plan µs':>10}{'settle µs':>11}{'driver CPU µs':>15}"
     lines = [head]
     for pace in paces:
@@ -171,7 +171,7 @@ async def _measured(folder: Path, info: RunInfo, workers: int, pool: WorkerPool)
 
 
 async def _warmed_up(folder: Path, workers: int, pool: WorkerPool) -> None:
-    """Let all workers come, each with its ranks and its brief, before the clock runs."""
+    """Start all workers and load their data before the measurement."""
     words = [WordToPlan(0, [_entry(0)], {})] * 200
     for _ in range(1 + workers):
         begun = [pool.begin(plan_words, PageToPlan(words, str(folder))) for _ in range(1 + 2 * workers)]

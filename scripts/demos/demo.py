@@ -48,7 +48,7 @@ With your own words and a key of OpenAI's: what it would cost, then the run, and
 
 
 def main() -> int:
-    """Play the demonstration. Returns the run's exit code."""
+    """Run the demonstration and return the run's exit code."""
     if "--fresh" in sys.argv[1:]:
         _forget()
     with local_mongod(MONGO_FOLDER) as mongo:  # held all along, so that the run finds it and need not start its own
@@ -79,7 +79,7 @@ def _run(*arguments: str) -> int:
 
 
 def _forget() -> None:
-    """Remove what earlier demonstrations left: also a server that one left running when it was killed."""
+    """Remove the files and servers of earlier demonstrations."""
     if (MONGO_FOLDER / "server.json").exists():
         with local_mongod(MONGO_FOLDER):
             pass

@@ -1,4 +1,4 @@
-"""Takes the README's picture and the example checkpoint from a real run, while it is under way.
+"""Creates the README's picture and the example checkpoint from a real run in progress.
 
 The run is a real one: the demonstration's words, a database, the sandbox over HTTP, with some faults, so that the
 picture shows what trouble looks like.
@@ -42,7 +42,7 @@ FAULTS = ("http_500=0.04", "expire=0.03", "refuse=0.01", "truncate=0.01")
 
 
 class Photographer:
-    """Watches a run, and keeps how it looked at the best moment: most batches half done, words finished, failures."""
+    """Observes a run and keeps its most illustrative state."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.view = RunView()
@@ -51,7 +51,7 @@ class Photographer:
         self._checkpoint = checkpoint
 
     def notify(self, event: Event) -> None:
-        """Take note of an event, and a picture if there was no better one."""
+        """Record an event, and keep the state if it is the best so far."""
         now = utc_now()
         self.view = self.view.apply(event, now)
         totals = self.view.totals

@@ -1,4 +1,4 @@
-"""A random case as it happens: processes that are hit, servers that go away and come back, and the end of it."""
+"""Execution of a random case: killed processes, server outages, and the final check."""
 
 import re
 import signal
@@ -26,7 +26,7 @@ _UNDER_WAY = re.compile(rb"Run [0-9a-f]+ (?:begins|goes on)")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a case: its figures, how its processes ended, and what is wrong beside the figures."""
+    """The result of a case: its figures, the exit codes of its processes, and further problems."""
 
     plan: Plan
     figures: Figures
@@ -37,17 +37,17 @@ class Verdict:
 
     @property
     def fine(self) -> bool:
-        """Whether the run came to its end with every figure as it should be."""
+        """Whether the run finished with correct figures."""
         return self.figures.fine and not self.wrong
 
     @property
     def kills(self) -> int:
-        """How many processes died without warning."""
+        """Return the number of killed processes."""
         return self.codes.count(KILLED)
 
 
 class Database:
-    """A MongoDB server that can go away and come back at the same port."""
+    """A MongoDB server that can stop and restart on the same port."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return its address."""
         return f"mongodb://127.0.0.1:{self._port}/"
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class Database:
             time.sleep(_LOOK)
 
     def stop(self, how: int = signal.SIGKILL) -> None:
-        """End it; without warning, if nothing else is said."""
+        """Stop it, by default with a kill."""
         if self._server is not None:
             self._server.send_signal(how)
             self._server.wait()
@@ -82,7 +82,7 @@ class Database:
 
 @contextmanager
 def database_at(folder: Path) -> Iterator[Database]:
-    """A server, running; ended in the end."""
+    """Run a server until the block ends."""
     database = Database(folder)
     database.start()
     try:
@@ -93,7 +93,7 @@ def database_at(folder: Path) -> Iterator[Database]:
 
 @dataclass(slots=True)
 class SoakCase:
-    """A case under way."""
+    """A case in progress."""
 
     plan: Plan
     folder: Path
@@ -102,7 +102,7 @@ class SoakCase:
     _sandbox: SandboxProcess | None = None
 
     def undergo(self) -> Verdict:
-        """Live through the plan to the end of its run, and take the figures."""
+        """Execute the plan to the end of its run and return the figures."""
         began, wrong = time.monotonic(), ""
         expected = self._without_faults()
         site = self._site("shell", self._serve().url, self._settings.data)
@@ -190,7 +190,7 @@ class SoakCase:
         )
 
     def _without_faults(self) -> Picture:
-        """What the database holds after the same run without faults and blows."""
+        """Return the database contents after the same run without faults."""
         settings = SandboxSettings(self.folder / "fair", port=0, validating_seconds=0, running_seconds=0, fast=True)
         with sandbox_in_thread(settings) as url:
             site = self._site("reference", url, settings.data)
@@ -205,7 +205,7 @@ class SoakCase:
 
 
 def _wait_for(site: Site, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until a process says that the run goes on, or ends."""
+    """Wait until a process reports progress or ends."""
     log = site.folder / LOG
     seen = log.stat().st_size
     while process.poll() is None and not _UNDER_WAY.search(log.read_bytes(), seen):
@@ -213,7 +213,7 @@ def _wait_for(site: Site, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _lives(process: "subprocess.Popen[bytes]", until: float) -> bool:
-    """Whether a process is still there at a moment, for which this waits."""
+    """Wait for a moment; whether the process is still running."""
     while process.poll() is None and time.monotonic() < until:
         time.sleep(_LOOK)
     return process.poll() is None

@@ -1,4 +1,4 @@
-"""The four figures of a case: what was paid again, asked again, lost, and stored otherwise than without any fault.
+"""The four figures of a case: repeated payments, repeated requests, losses, and differing documents.
 
 The witnesses are others than the command: the sandbox's own folder, the database, and the run's files.
 """
@@ -44,7 +44,7 @@ class Figures:
 
     @property
     def fine(self) -> bool:
-        """Whether nothing was paid twice, lost or spoilt."""
+        """Whether all figures are 0."""
         return not (self.paid_again or self.asked_again or self.unaccounted or self.different)
 
     def __add__(self, other: "Figures") -> "Figures":
@@ -86,7 +86,7 @@ def _paid_again(batches: list[BatchRecord]) -> int:
 
 
 def _asked_again(site: Site, batches: list[BatchRecord]) -> int:
-    """Requests of which more than one batch holds a usable answer."""
+    """Return the requests with usable answers in several batches."""
     answered = Counter(identity for batch in batches for identity in set(_answered(site, batch)))
     return sum(count > 1 for count in answered.values())
 
@@ -113,7 +113,7 @@ def _is_usable(response: Mapping[str, Any] | None) -> bool:
 
 
 def _unaccounted(site: Site, database: Database[Document], batches: list[BatchRecord]) -> set[str]:
-    """Ids that the service was asked about and that are neither in the database nor among the failures."""
+    """Return the ids of requests that are neither stored nor failed."""
     asked = {identity for batch in batches for identity in _asked(site, batch)}
     failed = {
         failure.custom_id
@@ -153,7 +153,7 @@ def _missing(record: ChunkRecord) -> int:
 
 
 def picture(database: Database[Document]) -> Picture:
-    """What a reader finds under each word: every document without ids, times and stamps, with what it refers to."""
+    """Return the documents of each word with their references, without ids, times and stamps."""
     documents = {name: list(database[name].find()) for name in database.list_collection_names() if name != STAMPS}
     owners = {word["_id"]: word["text"] for word in documents.get(Collection.WORDS, [])}
     senses = {each["_id"]: each["word_id"] for each in documents.get(Collection.DEFINITIONS, [])}

@@ -1,4 +1,4 @@
-"""The matrix: at which point a process dies, against how its first batch ends, against what goes wrong on the way.
+"""The matrix: crash points, ends of the first batch, and faults.
 
 A case is a list of four words, of which the database knows three. The process dies at a point, others may die at
 further points, the last one comes to the end; then the four figures are taken.
@@ -113,7 +113,7 @@ WRITES: Mapping[str, int] = {"all components": 31, "all, forced": 31}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The points at which one process after another dies, on the way through a fate."""
+    """The crash points of consecutive processes, with an end of the first batch."""
 
     points: tuple[str, ...]
     crash: str = "completed"
@@ -126,7 +126,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a case; `died` holds the points that were really reached."""
+    """The result of a case; `died` has the crash points that were reached."""
 
     case: Case
     died: tuple[str, ...]
@@ -140,19 +140,19 @@ class Outcome:
 
 
 def whole_matrix() -> list[Case]:
-    """Every point against every fate that comes by; the troubles take turns, so that each meets every fate."""
+    """Return every crash point with every end that passes it; faults alternate."""
     troubles = cycle(FAULTS)
     return [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
 
 
 def write_cases(run: str) -> list[Case]:
-    """A case for each side of each write of a run."""
+    """Return a case before and after each write of a run."""
     numbers = range(1, WRITES[run] + 1)
     return [Case((f"{side}-write@{number}",), run=run) for number in numbers for side in ("before", "after")]
 
 
 def comes_by(crash: str, point: str) -> bool:
-    """Whether a fate passes a point."""
+    """Whether a run with this end passes a crash point."""
     return all(crash in those for part, those in RARE.items() if point.endswith(part))
 
 
@@ -189,7 +189,7 @@ class Matrix:
             return batches_of(site)[0].input_tokens
 
     def play(self, case: Case) -> Outcome:
-        """Live through a case. Whatever is wrong is in the outcome."""
+        """Execute a case; problems are in the outcome."""
         died: list[str] = []
         with self._site(case) as site:
             try:
@@ -206,7 +206,7 @@ class Matrix:
 
     @contextmanager
     def _site(self, case: Case) -> Iterator[Site]:
-        """A site of a case's own, while its sandbox serves."""
+        """Yield the site of a case with a running sandbox."""
         with self._lock:
             folder = self._folder / f"{next(self._numbers):04d}"
         database = f"soak_{folder.parent.name}_{folder.name}".replace("-", "_")[-52:] + "_sandbox"

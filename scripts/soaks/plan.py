@@ -1,4 +1,4 @@
-"""Random cases: a list, settings, faults and blows, all of which follow from one number, so that each can be replayed.
+"""Random cases: a list, settings, faults and disruptions, all derived from one seed, so that each can be repeated.
 
 Faults that cost attempts are confined to the sandbox's first two batches, so that three attempts are always enough;
 then a word may only fail where the service was told to reject, refuse or lose something of it.
@@ -114,7 +114,7 @@ class Plan:
 
 
 def plan_of(seed: int) -> Plan:
-    """The case that follows from a number."""
+    """Return the case of a seed."""
     chance = Random(seed)  # noqa: S311  not for secrets
     words = tuple(word(seed * _MAX_WORDS + number) for number in range(chance.randint(1, _MAX_WORDS)))
     gentle = _happens(chance, 0.7)

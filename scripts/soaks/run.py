@@ -1,4 +1,4 @@
-"""`scripts/soak`: kills, faults and outages against the installed command, and what they cost. It should be nothing.
+"""`scripts/soak`: kills, faults and outages against the installed command, and their cost, which should be 0.
 
 Each case is a list of words with a database and a service of its own. Processes are killed, stopped and cut off; in the
 end `resume` finishes the run, and four figures are taken: chunks that were paid for more than once, usable answers that
@@ -31,7 +31,7 @@ _SEEDS = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the result is its exit code: 1 if any figure is off."""
+    """Run the command and return its exit code: 1 if a figure is not 0."""
     options = _parser().parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="batch-synth-soak-"))
     fine = _matrix(folder, options) if options.matrix else _soak(folder, options)

@@ -1,4 +1,4 @@
-"""Where a case of the soak happens: a folder with a list, a database with some words, and the installed command."""
+"""The site of a case: a folder with a list, a database with some words, and the installed command."""
 
 import os
 import signal
@@ -58,7 +58,7 @@ class Site:
     """Of the entries that the database has before the run."""
 
     def prepare(self, known: Sequence[str]) -> None:
-        """Write the list, and put the known ones of its words into the database."""
+        """Write the list and insert its known words."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / LIST).write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8")
         with self.opened() as database:
@@ -84,11 +84,11 @@ class Site:
 
     @property
     def ledger(self) -> Ledger | None:
-        """What the checkpoint holds, if there is one."""
+        """Return the ledger of the checkpoint, or None."""
         return self.checkpoint.load()
 
     def is_through(self, code: int) -> bool:
-        """Whether a process that ended with this code left a finished run behind."""
+        """Whether an exit code means a finished run."""
         ledger = self.ledger
         return code in ENDS and ledger is not None and ledger.finished
 
@@ -137,7 +137,7 @@ class Site:
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:
-    """The exit code of a process, once it has ended. Raises `Stuck`."""
+    """Wait for a process and return its exit code. Raises `Stuck`."""
     try:
         return process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
