@@ -132,7 +132,7 @@ class Site:
             "BATCH_SYNTH_MONGO_URL": self.mongo_url,
             "BATCH_SYNTH_DATABASE": self.database,
             "BATCH_SYNTH_POLL_INTERVAL": "0.1",
-            "BATCH_SYNTH_LOOKUP_SECONDS": "1",
+            "BATCH_SYNTH_LOOKUP_SECONDS": "4",
             **self.settings,
         }
 
