@@ -95,7 +95,7 @@ def test_watching_needs_a_terminal(paused: Shell) -> None:
     paused.write("happy")
     assert paused.run(*RUN, "--no-wait").code == 0
     watched = paused.run("status", "--watch")
-    assert (watched.code, watched.out, "no terminal" in watched.err) == (2, "", True)
+    assert (watched.code, watched.out, "--watch needs a terminal" in watched.err) == (2, "", True)
 
 
 def test_a_program_reads_lines_of_json(shell: Shell) -> None:
