@@ -116,7 +116,7 @@ class MongoStore:
             users = ", ".join(str(each.get("user")) for each in auth["authenticatedUsers"])
             raise DatabaseError(
                 f"The user {users} may not write to the database {self._database.name}, so no answer could be stored. "
-                'Nothing was sent. Grant the role "readWrite", or pass the address of another user with --mongo-url.'
+                'Nothing has been sent. Grant the role "readWrite", or name another user in --mongo-url.'
             )
 
     def _may_write(self, collection: str, privileges: Iterable[Mapping[str, Any]]) -> bool:

@@ -154,7 +154,7 @@ def test_lines_that_say_little(tmp_path: Path, response: Any, error: Any, said: 
     ("answer", "reason"),
     [
         (answered(IDS[0], "{}"), FailureReason.MALFORMED),
-        (answered(IDS[0], GOOD, finish="length"), FailureReason.TRUNCATED),
+        (answered(IDS[0], GOOD[:-2], finish="length"), FailureReason.TRUNCATED),
         (answered(IDS[0], GOOD, finish="content_filter"), FailureReason.REFUSED),
         (answered(IDS[0])[:-9], FailureReason.MISSING),
     ],
