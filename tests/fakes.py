@@ -528,7 +528,7 @@ class Recorder:
         if isinstance(totals, Totals):
             assert totals.open_words >= 0
             assert totals.open_requests >= 0
-            assert totals.processed + totals.failed + totals.open_words == totals.words
+            assert totals.processed + totals.incomplete + totals.failed + totals.open_words == totals.words
             assert totals.answered + totals.failed_requests + totals.open_requests == totals.requests
 
     def of[E](self, kind: type[E]) -> list[E]:

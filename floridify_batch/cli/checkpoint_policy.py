@@ -2,6 +2,7 @@
 
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.display.console import say
+from floridify_batch.display.view import word_counts
 from floridify_batch.errors import CheckpointError
 from floridify_batch.formatting import counted, to_type
 from floridify_batch.run.checkpoint import Checkpoint
@@ -61,10 +62,10 @@ def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:
 
 def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
     """Say that a finished run has nothing to do, with the ways to go further; the exit code."""
-    processed, failed = len(ledger.processed_words), len(ledger.failed_words)
-    say(f"Nothing to do: {checkpoint.path} is finished, {processed:,} words processed, {failed:,} failed.")
-    if failed:
-        say(f"- Retry the failed words: {to_type('resume', checkpoint.path)} --retry-failed")
+    words = word_counts(ledger.totals())
+    say(f"Nothing to do: {checkpoint.path} is finished, {words}.")
+    if ledger.missing:
+        say(f"- Retry failed and incomplete words: {to_type('resume', checkpoint.path)} --retry-failed")
     say("- Generate what is missing by now: pass another --checkpoint to run.")
     say("- Regenerate everything: add --force to run.")
-    return ExitCode.SOME_FAILED if failed else ExitCode.SUCCESS
+    return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS

@@ -66,7 +66,7 @@ async def dry_run_of(
 def _remaining_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
     """The words that are neither finished nor in flight."""
     words = kept_words(ledger, checkpoint)
-    finished = ledger.failed_words.keys() | set(ledger.processed_words)
+    finished = ledger.missing.keys() | set(ledger.processed_words)
     in_flight = {
         ordinal
         for record in ledger.in_state(*COMMITTED)

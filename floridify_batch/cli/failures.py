@@ -24,7 +24,7 @@ def failures(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """List failed words with their reasons."""
+    """List failed and incomplete words with their reasons."""
     from floridify_batch.display.console import say, say_json
     from floridify_batch.display.json_output import object_of
     from floridify_batch.display.table import failures_table
@@ -32,12 +32,14 @@ def failures(
     place = checkpoint_or_only(checkpoint)
     ledger = ledger_of(place)
     if words:
-        for word in ledger.failed_words:
+        for word in ledger.missing:
             say(word)
         return
     rows = list(failure_rows(ledger, place))
     if json:
-        say_json({"failed_words": ledger.failed_words, "failures": [object_of(row) for row in rows if row.custom_id]})
+        listed = [object_of(row) for row in rows if row.custom_id]
+        words = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
+        say_json({**words, "failures": listed})
         raise typer.Exit(ExitCode.SUCCESS)
     console = table_console()
     console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
@@ -47,7 +49,7 @@ def failures(
 
 
 def failure_rows(ledger: "Ledger", checkpoint: "Checkpoint") -> "Iterator[FailureRow]":
-    """The failed requests of each failed word; a word without a failed request has its reason alone.
+    """The failed requests of each failed or incomplete word; a word without a failed request has its reason alone.
 
     A word's last chunk has every request of the word that is not retried; what failed in earlier chunks has been
     answered since.
@@ -55,24 +57,24 @@ def failure_rows(ledger: "Ledger", checkpoint: "Checkpoint") -> "Iterator[Failur
     from floridify_batch.display.table import FailureRow
 
     last = _last_failures(ledger, checkpoint)
-    for word, reason in ledger.failed_words.items():
+    for word, reason in ledger.missing.items():
         rows = [_row(word, failure) for failure in last.get(word, ())]
         known = any(reason.startswith(f"{row.component}: {row.kind}: {row.detail}") for row in rows)
         yield from rows if known else [FailureRow(word, "", "", reason)]
 
 
 def _last_failures(ledger: "Ledger", checkpoint: "Checkpoint") -> "dict[str, list[Failure]]":
-    """The failures of each failed word in the last chunk that has any of it."""
+    """The failures of each failed or incomplete word in the last chunk that has any of it."""
     from floridify_batch.files import ChunkFolder
     from floridify_batch.pipeline.chunk import read_failures
     from floridify_batch.words.word_list import read_normalised
 
-    words = read_normalised(checkpoint.words_path)
+    words, missing = read_normalised(checkpoint.words_path), ledger.missing
     last: dict[str, list[Failure]] = {}
     for record in ledger.chunks:
         found: dict[str, list[Failure]] = {}
         for ordinal, failure in read_failures(ChunkFolder.of(checkpoint.folder, record.number).failures):
-            if (word := words[ordinal]) in ledger.failed_words:
+            if (word := words[ordinal]) in missing:
                 found.setdefault(word, []).append(failure)
         last |= found
     return last

@@ -270,7 +270,7 @@ def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint) -> ExitCod
     if ending is Ending.CANCELLED:
         say(f"No batch is in flight, and all finished results are stored. Request the rest with: {resume_command}")
         return ExitCode.SUCCESS
-    return ExitCode.SOME_FAILED if ledger.failed_words else ExitCode.SUCCESS
+    return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS
 
 
 def _print_summary(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Console) -> None:

@@ -54,15 +54,16 @@ def view_of(
     began = RunStarted(
         ledger.run.id, settings.model, mode, False, totals, failures, samples, since, settings.in_sandbox
     )
-    failed = list(ledger.failed_words.items())[-WORDS_SHOWN:]
+    missing = list(ledger.missing.items())[-WORDS_SHOWN:]
     known = before.flights if before else {}
     view = replace(
         RunView().apply(began, since),
         watched=True,
         flights={each.number: _flight(each, known, jobs, now) for each in ledger.in_state(*_OPEN)},
         finished=tuple(map(_finished, [each for each in ledger.chunks if each.state not in _OPEN][-FINISHED_SHOWN:])),
-        failed_words=tuple(WordFailed(*each) for each in failed),
+        failed_words=tuple(WordFailed(word, why, word in ledger.incomplete_words) for word, why in missing),
     )
+    view = view.advanced(before.percent if before else 0)
     if ledger.finished:
         ended = replace(view, complete=True, ended_at=datetime.fromisoformat(ledger.timestamp))
         return ended.doing(verdict(ended))
@@ -87,12 +88,12 @@ def _busy(view: RunView, ledger: Ledger) -> RunView:
     """The view with the activity of the run's process, as far as its checkpoint shows it."""
     for flight in view.flights.values():
         if flight.state == ChunkState.ANSWERED:
-            return view.doing(f"Storing the results of batch {flight.chunk}")
+            return view.doing(f"Storing results of batch {flight.chunk}")
         if flight.state == ChunkState.SUBMITTING:
             return view.doing(f"Submitting batch {flight.chunk}")
     if view.in_flight:
         return view.doing(f"Waiting for {counted(len(view.in_flight), 'batch', 'batches')}")
-    return view.doing("Planning the list", Work(ledger.list_cursor, ledger.run.words, "words"))
+    return view.doing("Planning words", Work(ledger.list_cursor, ledger.run.words, "words"))
 
 
 # ── polling ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -113,7 +113,7 @@ class Spent(BaseModel):
 class Forecast(BaseModel):
     """The estimate that the user agreed to: requests and tokens of all waves, US dollars (None: unknown).
 
-    `immediate`: the expected cost at the standard price.
+    `immediate`: the expected cost at the standard price; `waves`: the components of each wave of requests.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -125,3 +125,4 @@ class Forecast(BaseModel):
     expected: Dollars | None = None
     high: Dollars | None = None
     immediate: Dollars | None = None
+    waves: tuple[str, ...] = ()

@@ -37,17 +37,20 @@ class JsonDisplay:
         """Write an event; a closed stream is ignored."""
         now = self._clock()
         self.view = self.view.apply(event, now)
-        write_event(self._stream, event, now)
+        write_event(self._stream, event, now, self.view)
 
 
-def write_event(stream: TextIO, event: Event | Estimated, now: datetime) -> None:
+def write_event(stream: TextIO, event: Event | Estimated, now: datetime, view: RunView | None = None) -> None:
     """Write an event as a line of ASCII JSON; a closed stream is ignored."""
-    write_line(stream, json.dumps(event_object(event, now)))
+    write_line(stream, json.dumps(event_object(event, now, view)))
 
 
-def event_object(event: Event | Estimated, now: datetime) -> dict[str, Any]:
-    """An event as a JSON object: its time, its name, and its fields."""
-    return {"time": _timestamp(now), "event": event_name(type(event)), **object_of(event)}
+def event_object(event: Event | Estimated, now: datetime, view: RunView | None = None) -> dict[str, Any]:
+    """An event as a JSON object: its time, its name, the progress of the run, and its fields."""
+    progress: dict[str, Any] = {}
+    if view is not None:
+        progress = {"percent": view.percent, "expected": view.totals.expected, "wave": view.totals.wave}
+    return {"time": _timestamp(now), "event": event_name(type(event)), **progress, **object_of(event)}
 
 
 def event_name(kind: type) -> str:

@@ -26,7 +26,7 @@ WIDEST = 160
 BATCHES_SHOWN, KINDS_SHOWN = 8, 5
 _LOW = 32  # lines of a screen below which tables have no rules and fewer rows
 _GAP = 2  # columns between those of a table
-_OUTLOOK = 37  # columns of the text beside a bar
+_NAME, _BESIDE = 10, 40  # columns of the name and of the text beside a bar
 _BAR, _LEAST_BAR = 24, 8
 
 
@@ -61,11 +61,11 @@ def _run(view: RunView, width: int, now: datetime) -> _Part:
     name = " · ".join(plain(part) for part in (view.run, view.model, view.mode, "sandbox" * view.sandbox) if part)
     inner = width - 4
     activity = _activity(view, inner)
-    content = Group(*activity, _distances(view, inner, now), _figures(view, inner, now))
+    content = Group(*activity, _progress(view, inner, now), _figures(view, inner))
     title = cell(name or "batch-synth")
     title.truncate(max(1, width - 8), overflow="ellipsis")
     panel = Panel(content, title=title, title_align="left", box=box.ROUNDED, width=width, border_style="dim")
-    return _Part([panel], len(activity) + 9)
+    return _Part([panel], len(activity) + 10)
 
 
 def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
@@ -82,33 +82,57 @@ def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
     return [row]
 
 
-def _distances(view: RunView, width: int, now: datetime) -> Table:
-    """Progress bars for words and requests, with the elapsed time and the ETA."""
-    totals, elapsed = view.totals, view.elapsed(now)
+def _progress(view: RunView, width: int, now: datetime) -> RenderableType:
+    """Progress bars over the answers of the whole run and over its words, with the elapsed time and the ETA."""
+    totals, elapsed, pace = view.totals, view.elapsed(now), view.words_per_minute(now)
+    words = f"{count(totals.words - totals.open_words)} of {count(totals.words)}"
     since = "since the start" if view.watched else "this session"
     passed = "" if elapsed is None else f"{span(elapsed)} {since}"
-    ahead = view.outlook(now) if view.ended_at else f"ETA: {view.outlook(now)}"
-    bar = max(4, min(60, width - 10 - 6 - _GAP - len("ETA: ") - _OUTLOOK))
+    bar = max(4, min(60, width - _NAME - 6 - _GAP - _BESIDE))
     table = Table.grid(padding=0)
-    table.add_column(width=10, style="dim", no_wrap=True)
+    table.add_column(width=_NAME, style="dim", no_wrap=True)
     table.add_column(width=bar)
     table.add_column(width=6, justify="right", no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    for name, done, total, text in (
-        ("words", totals.processed + totals.failed, totals.words, passed),
-        ("requests", view.ended_requests, totals.requests, ahead),
+    for name, done, text in (
+        ("answers", view.percent, _joined(_answers(view), view.wave)),
+        ("words", _words_percent(view), _joined(words, "" if pace is None else f"{pace:,.1f} words/min")),
     ):
-        table.add_row(name, Bar(done, total, bar), share(done, total), Text(f"  {text}"))
-    return table
+        table.add_row(name, Bar(done, 100, bar), f"{done}%", Text(f"  {plain(text)}"))
+    time = Table.grid(padding=0)
+    time.add_column(width=_NAME, style="dim", no_wrap=True)
+    time.add_column(no_wrap=True, overflow="ellipsis")
+    time.add_row("time", _joined(passed, view.outlook(now)))
+    return Group(table, time)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _answers(view: RunView) -> str:
+    """The answers of the run of those expected: "697 of ~1,701"."""
+    totals = view.totals
+    done = totals.answered + totals.failed_for_good + view.answers_in_flight
+    if totals.expected is None:
+        return count(done)
+    about = "" if totals.expected == totals.unique_requests else "~"
+    return f"{count(min(done, totals.expected))} of {about}{count(totals.expected)}"
+
+
+def _words_percent(view: RunView) -> int:
+    totals = view.totals
+    done = totals.words - totals.open_words
+    return 100 * done // totals.words if totals.words else 0
 
 
 type Figures = Sequence[tuple[str, str]]
 
-_WIDTHS = ((9, 9), (11, 10), (11, 13))
+_WIDTHS = ((10, 9), (9, 10), (11, 13))
 """Widths of names and figures in each group, enough for 1 M words, 18 M requests and billions of tokens."""
 
 
-def _figures(view: RunView, width: int, now: datetime) -> Table:
+def _figures(view: RunView, width: int) -> Table:
     needed = sum(map(sum, _WIDTHS)) + len(_WIDTHS)
     gap = max(_GAP, min(10, (width - needed) // 2))
     roomy = width >= needed + 2 * _GAP
@@ -118,31 +142,31 @@ def _figures(view: RunView, width: int, now: datetime) -> Table:
         grid.add_column(justify="right", no_wrap=True, min_width=figure if roomy else None)
         if number < len(_WIDTHS) - 1:
             grid.add_column(width=gap)
-    for words, requests, means in zip(_words(view, now), _requests(view), _means(view), strict=True):
+    for words, requests, means in zip(_words(view), _requests(view), _means(view), strict=True):
         names = [Text(f"{name} ") for name, _ in (words, requests, means)]
         grid.add_row(names[0], words[1], "", names[1], requests[1], "", names[2], means[1])
     return grid
 
 
-def _words(view: RunView, now: datetime) -> Figures:
-    totals, pace = view.totals, view.words_per_minute(now)
+def _words(view: RunView) -> Figures:
+    totals = view.totals
     return (
         ("words", count(totals.words)),
         ("processed", count(totals.processed)),
+        ("incomplete", count(totals.incomplete)),
         ("failed", count(totals.failed)),
         ("remaining", count(totals.open_words)),
-        ("words/min", "-" if pace is None else f"{pace:,.1f}"),
     )
 
 
 def _requests(view: RunView) -> Figures:
     totals = view.totals
     return (
-        ("requests", count(totals.requests)),
+        ("requests", count(totals.unique_requests)),
         ("answered", count(totals.answered)),
-        ("failed", count(totals.failed_requests)),
-        ("pending", count(totals.open_requests)),
         ("retried", count(totals.retried)),
+        ("failed", count(totals.failed_for_good)),
+        ("pending", count(totals.pending)),
     )
 
 
@@ -213,5 +237,5 @@ def troubles_of(view: RunView, width: int, kinds: int, *, low: bool = False) -> 
     if view.failed_words:
         words = ((shorten(plain(each.word), 24), each.reason) for each in reversed(view.failed_words))
         last = "; ".join(f"{word} ({reason})" for word, reason in words)
-        parts.append(cell(f"last failed words: {last}"))
+        parts.append(cell(f"latest without all answers: {last}"))
     return _Part(parts, lines + len(parts) - bool(view.failures))

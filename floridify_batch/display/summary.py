@@ -61,8 +61,8 @@ def _suggested(view: RunView, commands: NextCommands) -> Iterator[tuple[str, str
     totals = view.totals
     suggestions = (
         ("show an entry", commands.show, totals.processed),
-        ("see failures", commands.failures, totals.failed or totals.failed_requests),
-        ("retry failed", commands.retry, view.complete and totals.failed),
+        ("see failures", commands.failures, totals.failed or totals.incomplete),
+        ("retry them", commands.retry, view.complete and (totals.failed or totals.incomplete)),
         ("report", commands.report, view.complete),
     )
     return ((name, command) for name, command, applies in suggestions if command and applies)
@@ -95,12 +95,13 @@ def _rows(view: RunView, now: datetime) -> Iterator[Row]:
         "-" if since is None else span((view.ended_at or now) - since),
     )
     yield "words processed", count(totals.processed - start.processed), _of(totals.processed, totals.words)
+    yield from _if_any("words incomplete", totals.incomplete, start.incomplete)
     yield from _if_any("words failed", totals.failed, start.failed)
     yield from _if_any("words remaining", totals.open_words, None)
-    yield "requests answered", count(totals.answered - start.answered), _of(totals.answered, totals.requests)
-    yield from _if_any("requests failed", totals.failed_requests, start.failed_requests)
+    yield "requests answered", count(totals.answered - start.answered), _of(totals.answered, totals.unique_requests)
     yield from _if_any("requests retried", totals.retried, start.retried)
-    yield from _if_any("requests pending", totals.open_requests, None)
+    yield from _if_any("failed for good", totals.failed_for_good, start.failed_for_good)
+    yield from _if_any("requests pending", totals.pending, None)
     yield "input tokens", count(totals.usage.input - start.usage.input), count(totals.usage.input)
     yield "output tokens", count(totals.usage.output - start.usage.output), count(totals.usage.output)
     yield "cost", dollars(_more(totals, start)), dollars(totals.cost)

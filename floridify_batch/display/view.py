@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from floridify_batch.components.failure import Failure
-from floridify_batch.formatting import counted, expiry, megabytes, span
+from floridify_batch.formatting import count, counted, expiry, megabytes, span
 from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
@@ -37,6 +37,7 @@ WORDS_SHOWN = 5
 
 _FINISHED = frozenset({"STORED", "DONE", "SPLIT", "LOST"})
 _IN_FLIGHT = "SUBMITTED"
+_COUNTED = (_IN_FLIGHT, "ANSWERED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class RunView:
 
     `start`: the totals at the start of this session, which started at `started_at`; the run started at `since`.
     `work`: the progress of the current activity, if known. `watched`: displayed by another process, which has no
-    session of its own, so elapsed times are the run's.
+    session of its own, so elapsed times are the run's. `percent`: the progress of the run, which never falls.
     """
 
     run: str = ""
@@ -133,6 +134,8 @@ class RunView:
     stopped: bool = False
     watched: bool = False
     sandbox: bool = False
+    percent: int = 0
+    wave: str = ""
     activity: str = "Starting"
     work: Work | None = None
     waiting: bool = False
@@ -144,13 +147,23 @@ class RunView:
     repaired: int = 0
     failed_words: tuple[WordFailed, ...] = ()
 
-    def apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
+    def apply(self, event: Event, now: datetime) -> "RunView":
         """The view after an event at time `now`."""
+        applied = self._apply(event, now)
+        # A chunk's new totals come just before its move: for a moment, its answers would be counted twice.
+        return applied if isinstance(event, Progressed) else applied.advanced(self.percent)
+
+    def advanced(self, before: int) -> "RunView":
+        """The view with its progress brought up to date, and never below `before`."""
+        percent = max(before, self.totals.percent(self.answers_in_flight))
+        return self if percent == self.percent else replace(self, percent=percent)
+
+    def _apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
         match event:
             case RunStarted():
                 return self._begin(event, now)
             case Progressed():
-                return replace(self, totals=event.totals)
+                return replace(self, totals=event.totals, wave=wave_of(event.totals))
             case ListRead():
                 return self.doing("Planning words", Work(event.done, event.total, "words"))
             case ChunkMoved():
@@ -181,14 +194,8 @@ class RunView:
         activity = "Resuming" if event.resumed else "Reading the word list"
         begun = RunView(event.run, event.model, event.mode, event.resumed, event.totals, event.totals, now)
         examples = {sample.kind: sample for sample in event.samples}
-        return replace(
-            begun,
-            activity=activity,
-            failures=event.failures,
-            examples=examples,
-            since=event.started_at,
-            sandbox=event.sandbox,
-        )
+        begun = replace(begun, wave=wave_of(event.totals), examples=examples, since=event.started_at)
+        return replace(begun, activity=activity, failures=event.failures, sandbox=event.sandbox)
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)
@@ -235,6 +242,11 @@ class RunView:
         )
 
     @property
+    def answers_in_flight(self) -> int:
+        """Requests that the service has completed and whose results are not stored yet."""
+        return sum(each.done - each.failed for each in self.flights.values() if each.state in _COUNTED)
+
+    @property
     def ended_requests(self) -> int:
         """Completed and failed requests, including those reported by the service and not yet collected."""
         return self.totals.answered + self.totals.failed_requests + sum(each.done for each in self.in_flight)
@@ -254,8 +266,10 @@ class RunView:
     def nothing_to_do(self) -> bool:
         """Whether this session found the run complete: no request was sent and none was pending."""
         was, now = self.start, self.totals
-        same = (was.requests, was.answered, was.failed) == (now.requests, now.answered, now.failed)
-        return self.complete and same and not now.open_requests and not self.watched
+        same = was.requests == now.requests and was.answered == now.answered
+        same = same and (was.failed, was.incomplete) == (now.failed, now.incomplete)
+        idle = not now.requests or was.open_words == now.open_words
+        return self.complete and same and idle and not now.open_requests and not self.watched
 
     def elapsed(self, now: datetime) -> timedelta | None:
         """The duration of this session; of a watched run, the time since it started."""
@@ -282,14 +296,14 @@ class RunView:
     def outlook(self, now: datetime) -> str:
         """The ETA of the batches in flight, else their deadline."""
         if self.ended_at is not None:
-            return "ended"
+            return ""
         if self.eta is not None:
             return f"about {span(self.eta)} for the batches in flight"
         if not self.in_flight:
-            return "unknown"
+            return ""
         if self.deadline is None:
-            return "waiting"
-        return f"waiting, {expiry(self.deadline, now)}"
+            return "waiting for results"
+        return f"waiting for results, {expiry(self.deadline, now)}"
 
 
 def verdict(view: RunView) -> str:
@@ -298,7 +312,29 @@ def verdict(view: RunView) -> str:
         return "Stopped early" if view.stopped else "Not complete"
     if view.nothing_to_do:
         return "Nothing to do: every word was already complete"
-    return "Complete, with failures" if view.totals.failed else "Complete"
+    return "Complete, with failures" if view.totals.failed or view.totals.incomplete else "Complete"
+
+
+def word_counts(totals: Totals) -> str:
+    """The words by outcome in one phrase: "40 of 63 words processed, 20 incomplete, 3 failed"."""
+    outcomes = f"{count(totals.incomplete)} incomplete, {count(totals.failed)} failed"
+    return f"{count(totals.processed)} of {counted(totals.words, 'word')} processed, {outcomes}"
+
+
+def request_counts(totals: Totals) -> str:
+    """The requests by outcome in one phrase: "290 of 300 requests answered, 12 retried, 3 failed for good"."""
+    answered = f"{count(totals.answered)} of {counted(totals.unique_requests, 'request')} answered"
+    retried = f", {count(totals.retried)} retried" if totals.retried else ""
+    return f"{answered}{retried}, {count(totals.failed_for_good)} failed for good"
+
+
+def wave_of(totals: Totals) -> str:
+    """The current wave with its components: "wave 1 of 2: definitions"; empty if there is only one."""
+    waves = totals.waves
+    if len(waves) <= 1:
+        return ""
+    wave = min(max(1, totals.wave), len(waves))
+    return f"wave {wave} of {len(waves)}: {waves[wave - 1]}"
 
 
 def _activity_of(event: ChunkMoved) -> str:

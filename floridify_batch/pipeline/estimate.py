@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 
 from floridify_batch.components.recipe import Scope
-from floridify_batch.components.registry import recipe_of
+from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
 from floridify_batch.costs.answer_length import Length, Origin, prior
 from floridify_batch.costs.price import Price, Rates, rates
 from floridify_batch.costs.usage import Forecast, Usage
@@ -162,7 +162,29 @@ class Estimate:
             expected=span.expected if span else None,
             high=span.high if span else None,
             immediate=self.cost(total, batch=False),
+            waves=self.waves(),
         )
+
+    def waves(self) -> tuple[str, ...]:
+        """The waves of requests, each named after its components: those that can be sent now, then by dependency."""
+        depths: dict[str, int] = {}
+        for name, recipe in RECIPES.items():  # in the order of their dependencies
+            if name in self.later:
+                depths[name] = 1 + max((depths[need] for need in recipe.needs if need in depths), default=1)
+        waves = [[name for name in self.now if self.now[name].requests]] if self.now else []
+        waves += ([name for name in depths if depths[name] == depth] for depth in sorted(set(depths.values())))
+        return tuple(map(_wave_name, waves))
+
+
+def _wave_name(components: Sequence[str]) -> str:
+    """The components that others depend on, if any; else the components, or their number."""
+    structural = [name for name in components if RECIPES[SynthesisComponent(name)].structural]
+    names = [name.replace("_", " ") for name in structural or components]
+    return ", ".join(names) if len(names) <= _NAMED else f"{len(names)} components"
+
+
+_NAMED = 2
+"""Components up to which a wave is named after all of them."""
 
 
 def times(question: Question, entry: Entry) -> int:

@@ -204,20 +204,32 @@ def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
 
 
 def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str | None:
-    """The reason why a word without further requests is incomplete; None if nothing is missing."""
-    for entry in entries:
-        missing = [each for question in asked.questions for each in _missing(question, entry, asked, failures)]
-        if missing:
-            return _reason(missing)
-        if not entry.definitions:
-            return "no definitions: the model knows no such word"
-    return None
+    """The reason why a word without further requests is incomplete or has failed; None if nothing is missing."""
+    missing = [
+        each for entry in entries for question in asked.questions for each in _missing(question, entry, asked, failures)
+    ]
+    if missing:
+        return _reason(missing, answers_of(entries, asked))
+    return None if all(entry.definitions for entry in entries) else "no definitions: the model knows no such word"
 
 
-def _reason(missing: Sequence[_Open]) -> str:
+def answers_of(entries: Sequence[Entry], asked: Brief) -> int:
+    """The number of requested answers that are stored; definitions count only where we generated them."""
+    return sum(
+        not question.missing(entry, target, asked)
+        and (not question.recipe.structural or question.recipe.stamp(target) is not None)
+        for entry in entries
+        for question in asked.questions
+        for target in question.recipe.targets(entry)
+    )
+
+
+def _reason(missing: Sequence[_Open], answers: int) -> str:
     question, _, failure = missing[0]
-    why = f"{failure.kind}: {failure.detail}" if failure else "it was never asked"
+    why = f"{failure.kind}: {failure.detail}" if failure else "never requested"
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    if answers:
+        more = f" (missing {len(missing)} of {len(missing) + answers})"
     return f"{question.recipe.component}: {why}{more}"
 
 
@@ -300,11 +312,15 @@ class WordToPlan(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A word without further requests: processed, or incomplete for a reason; with the updates that tidy it up."""
+    """A word without further requests: processed, or failed for a reason; with the updates that tidy it up.
+
+    `incomplete`: some of its answers are stored.
+    """
 
     ordinal: int
     reason: str | None
     updates: Sequence[Update] = ()
+    incomplete: bool = False
 
 
 class PageToPlan(NamedTuple):
@@ -344,9 +360,9 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
         return group(word.ordinal, requests, failures)
     reason = left_over(word.entries, brief, failures)
     tidy = reason is None and word.asked is not None
-    return Finished(
-        word.ordinal, reason, [update for entry in word.entries for update in finish(entry)] if tidy else ()
-    )
+    updates = [update for entry in word.entries for update in finish(entry)] if tidy else ()
+    known = all(entry.definitions for entry in word.entries)
+    return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
 
 
 def _vanished(identity: str) -> Failure:

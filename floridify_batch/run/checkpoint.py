@@ -307,7 +307,7 @@ def _contradictions(ledger: Ledger) -> Iterator[str]:
     for place, record in enumerate(ledger.chunks, 1):
         if record.number != place:
             yield f"chunk {record.number} stands where chunk {place} belongs"
-    finished = len(ledger.processed_words) + len(ledger.failed_words)
+    finished = len(ledger.processed_words) + len(ledger.missing)
     if finished > ledger.run.words:
         yield f"{finished} words are finished of {ledger.run.words}"
     if not 0 <= ledger.list_cursor <= ledger.run.words:

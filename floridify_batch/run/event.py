@@ -17,9 +17,12 @@ from floridify_batch.timing import Direction
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of the whole run. `requests` = answered + failed + pending; `cost` is None if it is unknown.
+    """The figures of the whole run. `cost` is None if it is unknown.
 
-    `retried`: the requests that retry a failed one.
+    `words` = processed + incomplete + failed + remaining: an incomplete word has some of its answers, a failed one has
+    none. `requests` counts every attempt; `retried` are those that retry a failed one, and `failed_for_good` the
+    failures that will not be retried. `expected`: the requests of the whole run without retries, as estimated and then
+    as planned; None if there is no estimate. `wave`: the current one of `waves`, named after its components.
     """
 
     words: int = 0
@@ -31,11 +34,38 @@ class Totals:
     usage: Usage = field(default_factory=Usage)
     cost: Decimal | None = Decimal(0)
     retried: int = 0
+    incomplete: int = 0
+    failed_for_good: int = 0
+    expected: int | None = None
+    wave: int = 1
+    waves: tuple[str, ...] = ()
 
     @property
     def open_words(self) -> int:
-        """Words that are neither processed nor failed yet."""
-        return self.words - self.processed - self.failed
+        """Remaining words: neither processed, incomplete nor failed yet."""
+        return self.words - self.processed - self.incomplete - self.failed
+
+    @property
+    def pending(self) -> int:
+        """Requests without an outcome, and failed ones that may still be retried."""
+        return self.open_requests + max(0, self.failed_requests - self.retried - self.failed_for_good)
+
+    @property
+    def unique_requests(self) -> int:
+        """Requests without retries: answered + failed for good + pending."""
+        return self.answered + self.failed_for_good + self.pending
+
+    def percent(self, in_flight: int = 0) -> int:
+        """The progress of the run: its answers, those `in_flight` included, in percent of the expected total.
+
+        Without an estimate, finished words in percent of the list. 100 only when no word remains.
+        """
+        if self.words and not self.open_words and not self.pending:
+            return 100
+        done, total = self.answered + self.failed_for_good + in_flight, self.expected
+        if total is None:
+            done, total = self.words - self.open_words, self.words
+        return min(99, 100 * done // total) if total > 0 else 0
 
     @property
     def open_requests(self) -> int:
@@ -141,10 +171,11 @@ class ChunkSettled:
 
 @dataclass(frozen=True, slots=True)
 class WordFailed:
-    """A word has failed for good, for `reason`."""
+    """A word will get no further answers, for `reason`; `incomplete`: it has some."""
 
     word: str
     reason: str
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +194,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The session has ended; `complete`: every word is processed or failed."""
+    """The session has ended; `complete`: every word is processed, incomplete or failed."""
 
     complete: bool
     stopped: bool

@@ -218,8 +218,9 @@ class Feeder:
         if outcome.reason is None:
             ledger.process(word)
         else:
-            ledger.failed_words[word] = outcome.reason
-            self._run.observer.notify(WordFailed(word, outcome.reason))
+            words = ledger.incomplete_words if outcome.incomplete else ledger.failed_words
+            words[word] = outcome.reason
+            self._run.observer.notify(WordFailed(word, outcome.reason, outcome.incomplete))
         self._tidied += outcome.updates
         self._place[outcome.ordinal] = _FINISHED
         self._unsaved = True
@@ -260,6 +261,7 @@ class Feeder:
             input_tokens=size.input_tokens,
             output_tokens=size.output_tokens,
             retried=size.retried,
+            wave=self._wave(),
         )
         self._run.ledger.add(record)
         for ordinal in writer.ordinals:
@@ -270,6 +272,13 @@ class Feeder:
         self._settle_accounts()
         self._run.observer.notify(ChunkMoved(record.number, record.state, record.words, record.requests, record.bytes))
         return record
+
+    def _wave(self) -> int:
+        """The wave of the open chunk: the first for words of the list, else the one after their last chunk's."""
+        before = [self._run.ledger.chunk(origin) if origin else None for origin in set(self._origins)]
+        wave = min((each.wave + bool(each.answered) if each else 1 for each in before), default=1)
+        estimate = self._run.ledger.estimate
+        return min(wave, max(1, len(estimate.waves))) if estimate and estimate.waves else wave
 
     def _settle_accounts(self) -> None:
         """Bring the cursor, finished words and finished chunks to the disk together, if anything is new."""
@@ -320,7 +329,7 @@ def _places(run: Run) -> "array[int]":
         place[ordinal] = _NOWHERE
     # Some at a time: a set of all words that are finished would take more memory than everything else of the ledger.
     pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
-    for finished in chain([run.ledger.failed_words], pages):
+    for finished in chain([run.ledger.missing], pages):
         for ordinal, word in enumerate(run.words if finished else ()):
             if word in finished:
                 place[ordinal] = _FINISHED

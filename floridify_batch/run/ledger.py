@@ -14,14 +14,14 @@ knows after a crash what may have happened:
     LOST        the service no longer has the batch or its files: its requests fail and are not retried automatically
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
-holds it and is not DONE, in `processed_words`, or in `failed_words`. So a chunk's words that are in none of the others
-are the ones to be planned again. Failed words that are retried leave every chunk: they are beyond `list_cursor` again,
-and those that no new chunk holds yet are in `retrying`, by their ordinals in the list.
+holds it and is not DONE, or in `processed_words`, `incomplete_words` or `failed_words`. So a chunk's words that are in
+none of the others are the ones to be planned again. Failed and incomplete words that are retried leave every chunk:
+they are beyond `list_cursor` again, and those that no new chunk holds yet are in `retrying`, by their ordinals.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -115,6 +115,7 @@ class ChunkRecord(BaseModel):
     input_tokens: int
     output_tokens: int
     retried: int = 0
+    wave: int = 1
     submission: int = 0
     queue_was_empty: bool = False
     creation_in_doubt: bool = False
@@ -178,6 +179,7 @@ class Ledger(BaseModel):
     run: RunInfo
     list_cursor: int = 0
     retrying: list[int] = Field(default_factory=list)
+    reopened_failures: int = 0
     token_limit: int | None = None
     carried_cost: Dollars = Decimal(0)
     carried_tokens: int = 0
@@ -223,11 +225,13 @@ class Ledger(BaseModel):
         self.processed_words.append(word)
 
     def retry(self, ordinals: Mapping[str, int]) -> None:
-        """Retry every failed word, with all its attempts; `ordinals` are places in the list."""
-        again = {ordinals[word] for word in self.failed_words}
+        """Retry every failed or incomplete word, with all its attempts; `ordinals` are places in the list."""
+        self.reopened_failures = self._final_failures() + self.reopened_failures
+        again = {ordinals[word] for word in self.missing}
         self.list_cursor = min(again | {self.list_cursor})
         self.retrying = sorted(again.union(self.retrying))
         self.failed_words = {}
+        self.incomplete_words = {}
 
     def spend(self, spent: Mapping[str, Spent]) -> None:
         """Add the usage and cost of a chunk's answers, by component."""
@@ -254,10 +258,14 @@ class Ledger(BaseModel):
 
     @property
     def finished(self) -> bool:
-        """Whether every word of the list is processed or failed."""
-        return len(self.processed_words) + len(self.failed_words) == self.run.words and all(
-            record.state is ChunkState.DONE for record in self.chunks
-        )
+        """Whether every word of the list is processed, incomplete or failed."""
+        words = len(self.processed_words) + len(self.missing)
+        return words == self.run.words and all(record.state is ChunkState.DONE for record in self.chunks)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The failed and the incomplete words with their reasons."""
+        return {**self.failed_words, **self.incomplete_words}
 
     def failures(self) -> dict[str, int]:
         """Count the failed requests of the whole run by kind."""
@@ -279,8 +287,8 @@ class Ledger(BaseModel):
 
         The cost includes that of an adopted checkpoint.
         """
-        counted = [record for record in self.chunks if not _given_up(record)]
-        return Totals(
+        counted = self._counted()
+        totals = Totals(
             words=self.run.words,
             processed=len(self.processed_words),
             failed=len(self.failed_words),
@@ -289,8 +297,44 @@ class Ledger(BaseModel):
             failed_requests=sum(record.failed for record in counted),
             usage=sum((record.usage for record in counted), Usage()),
             cost=cost_of(counted, self.carried_cost + self.known_cost_of_duplicates()),
-            retried=sum(record.retried for record in counted),
+            retried=self._retried(),
+            incomplete=len(self.incomplete_words),
+            failed_for_good=self._final_failures(),
+            wave=self._wave(),
+            waves=self.estimate.waves if self.estimate else (),
         )
+        return replace(totals, expected=self._expected(totals))
+
+    def _counted(self) -> list[ChunkRecord]:
+        return [record for record in self.chunks if not _given_up(record)]
+
+    def _retried(self) -> int:
+        """The failed requests that have been retried, those of `--retry-failed` included."""
+        return sum(record.retried for record in self._counted()) + self.reopened_failures
+
+    def _final_failures(self) -> int:
+        """The failed requests that will not be retried: those of finished chunks, without the retried ones."""
+        failed = sum(record.failed for record in self.chunks if record.state is ChunkState.DONE)
+        return max(0, failed - self._retried())
+
+    def _wave(self) -> int:
+        """The earliest wave with work left; the list is planned in the first."""
+        if self.list_cursor < self.run.words and not self.finished:
+            return 1
+        unfinished = [record.wave for record in self.chunks if record.state not in SETTLED]
+        return min(unfinished, default=max((record.wave for record in self.chunks), default=1))
+
+    def _expected(self, totals: Totals) -> int | None:
+        """The requests of the whole run, retries not counted: planned ones, once all words are in their last wave."""
+        if self.finished or self._all_planned(totals):
+            return totals.unique_requests
+        return max(totals.unique_requests, self.estimate.requests) if self.estimate else None
+
+    def _all_planned(self, totals: Totals) -> bool:
+        """Whether no follow-up request is to come, but for retries."""
+        planned = self.list_cursor >= self.run.words and not self.retrying
+        returned = any(record.state in (ChunkState.STORED, ChunkState.SPLIT) for record in self.chunks)
+        return planned and not returned and bool(totals.waves) and totals.wave >= len(totals.waves)
 
 
 def _given_up(record: ChunkRecord) -> bool:

@@ -140,7 +140,7 @@ def _is_stored(database: Database[Document], identity: str) -> bool:
 
 def _left_open(site: Site, ledger: Ledger) -> int:
     """Words that are neither processed nor failed, and requests that a chunk's own sums do not account for."""
-    words = set(site.words) - set(ledger.processed_words) - set(ledger.failed_words)
+    words = set(site.words) - set(ledger.processed_words) - set(ledger.missing)
     return len(words) + sum(_missing(record) for record in ledger.chunks)
 
 

@@ -55,6 +55,9 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
     assert one == {
         "time": "2026-11-20T12:00:00.000Z",
         "event": "chunk_settled",
+        "percent": 0,
+        "expected": None,
+        "wave": 1,
         "chunk": 3,
         "answered": 7,
         "failures": {"http 500": 1},
@@ -142,11 +145,12 @@ def test_an_estimate_without_a_price() -> None:
 def test_an_event_is_one_line_of_ascii(event: Event) -> None:
     """Whatever the texts of an event are, it is one line that any reader and any terminal can take."""
     out = io.StringIO(newline="")
-    JsonDisplay(out, lambda: NOON).notify(event)
+    display = JsonDisplay(out, lambda: NOON)
+    display.notify(event)
     line, end = out.getvalue().split("\n")
     assert end == ""
     assert re.fullmatch(r"[ -~]+", line)
-    assert json.loads(line) == event_object(event, NOON)
+    assert json.loads(line) == event_object(event, NOON, display.view)
 
 
 def test_a_reader_that_has_gone_away_stops_nothing() -> None:
@@ -205,7 +209,7 @@ def test_the_examples_of_the_document_are_real() -> None:
     (block,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
     for line in block.splitlines():
         shown = json.loads(line)
-        assert [*shown] == ["time", "event", *names[shown["event"]]]
+        assert [*shown] == ["time", "event", "percent", "expected", "wave", *names[shown["event"]]]
 
 
 def test_the_view_is_kept_for_the_end() -> None:

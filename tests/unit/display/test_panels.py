@@ -141,8 +141,8 @@ def figure(screen: str, name: str, nth: int = 0) -> int:
 @patient
 @given(st.lists(events, max_size=15))
 def test_counts_add_up_in_every_state(story: list[Event]) -> None:
-    """Words are processed, failed or remaining, and requests answered, failed or pending, after any events."""
-    screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[4:8])
+    """Words are processed, incomplete, failed or remaining, and requests answered, failed or pending, always."""
+    screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[5:10])
     assert figure(screen, "words") == figure(screen, "processed") + figure(screen, "failed") + figure(
         screen, "remaining"
     )
@@ -157,8 +157,8 @@ def test_no_line_is_wider_than_the_screen(story: list[Event], width: int) -> Non
     """Whatever the words and messages are, every line fits and the frame stays closed."""
     lines = seen(render(view_of(*story), width, NOON), width).splitlines()
     assert max(map(cell_len, lines)) <= width
-    assert all(line.startswith("│") and line.rstrip().endswith("│") for line in lines[1:9])
-    assert len({cell_len(line.rstrip()) for line in lines[:10]}) == 1
+    assert all(line.startswith("│") and line.rstrip().endswith("│") for line in lines[1:10])
+    assert len({cell_len(line.rstrip()) for line in lines[:11]}) == 1
 
 
 def test_a_full_run_fits_80_by_24() -> None:
@@ -168,7 +168,7 @@ def test_a_full_run_fits_80_by_24() -> None:
     view = view_of(*going, ChunkMoved(1, "STORED", 1, 2, 3), settled("no", **kinds), WordFailed("cat", "refused"))
     screen = seen(render(view, 80, NOON, 24), 80).splitlines()
     assert len(screen) <= 23
-    assert [line for line in screen if line.startswith("and ")] == ["and 35 more", "and 10 more kinds"]
+    assert [line for line in screen if line.startswith("and ")] == ["and 36 more", "and 10 more kinds"]
 
 
 def test_screens_hold_what_happens() -> None:
@@ -182,7 +182,12 @@ def test_screens_hold_what_happens() -> None:
         WordFailed("猫", "definitions refused"),
     )
     screen = seen(render(view, 120, NOON + timedelta(hours=5)))
-    for text in ("run-1 · gpt-5-mini · batch", "Waiting for 1 batch", "ETA: waiting, expires in 19 h", "in progress"):
+    for text in (
+        "run-1 · gpt-5-mini · batch",
+        "Waiting for 1 batch",
+        "waiting for results, expires in 19 h",
+        "in progress",
+    ):
         assert text in screen
     for text in ("100/400", f"batch_{1:032x}", "cat synonyms: It declined.", "猫 (definitions refused)"):
         assert text in screen
@@ -368,15 +373,18 @@ def test_a_summary_says_what_to_type_next() -> None:
 def test_a_summary_tells_a_sitting_from_the_run() -> None:
     """After a resume, what this session added stands beside the figures of the whole run, and their times differ."""
     start = Totals(10, 4, 1, 50, 40, 5, Usage(1000, 0, 100, 0), Decimal(2))
-    end = Totals(10, 9, 1, 90, 80, 6, Usage(3000, 0, 300, 0), Decimal(5), 6)
+    usage = Usage(3000, 0, 300, 0)
+    end = Totals(10, 8, 1, 90, 80, 10, usage, Decimal(5), 6, incomplete=1, failed_for_good=4)
     begun = RunStarted("r", "m", "batch", True, start, started_at=NOON - timedelta(hours=9))
     view = view_of(begun).apply(RunEnded(True, False, end), NOON + timedelta(minutes=5))
     panel = seen(summary_panel(view, NOON + timedelta(hours=1)))
     for figures in (
         "time +5 min +9 h 5 min",
-        "words processed +5 +9 of 10",
-        "requests failed +1 +6",
-        "requests retried +6",
+        "words processed +4 +8 of 10",
+        "words incomplete +1 +1",
+        "requests answered +40 +80 of 84",
+        "requests retried +6 +6",
+        "failed for good +4 +4",
     ):
         assert re.search(figures, panel)
     assert re.search(r"input tokens +2,000 +3,000", panel)
@@ -608,23 +616,34 @@ def test_a_log_line_stands_alone() -> None:
         RunEnded(True, False, Totals(words=1200, processed=1200)),
     )
     assert lines[0] == (
-        "2026-11-20T12:00:01Z  Run run-1 resumed: gpt-5-mini, batch; 1,000 of 1,200 words processed, 0 failed; "
-        "0 of 0 requests answered, 0 failed; cost $0.00"
+        "2026-11-20T12:00:01Z  Run run-1 resumed: gpt-5-mini, batch; 1,000 of 1,200 words processed, 0 incomplete, "
+        "0 failed; 0 of 0 requests answered, 0 failed for good; cost $0.00"
     )
     assert lines[1] == (
-        f"2026-11-20T12:00:02Z  Batch 3 (batch_{3:032x}) in progress: 100 of 400 requests done, 0 failed, "
-        "expires in 23 h"
+        "2026-11-20T12:00:02Z  Batch 3 (batch_0…00000003) in progress: 100 of 400 requests done, expires in 23 h"
     )
     assert lines[2] == "2026-11-20T12:00:03Z  Failed: cat: red [bold]kept[/bold] txet next"
     assert len(lines) == 4
 
 
-def test_a_log_repeats_nothing() -> None:
-    """Polls and counts that say nothing new are silent; those of another chunk or with other figures are not."""
-    total = Progressed(Totals(words=2))
+def test_a_log_has_a_line_per_change_and_per_tenth() -> None:
+    """A batch has a line per status and per 10 % of its requests, and the run one per 10 % of its answers."""
+    totals = [Totals(words=4, requests=400, answered=each, expected=400) for each in (0, 150, 152)]
     waits = (Waiting("The database does not answer"),) * 2
-    lines = logged(Clock(), polled(1, 5), polled(1, 5), polled(2, 5), polled(1, 6), total, total, *waits)
-    assert len(lines) == 5
+    polls = (polled(1, 5), polled(1, 5), polled(1, 39), polled(2, 5), polled(1, 40), polled(1, 40, "finalizing"))
+    story: list[Event] = [
+        Progressed(totals[0]),
+        *polls,
+        *waits,
+        Progressed(totals[1]),
+        ListRead(1, 9),
+        Progressed(totals[2]),
+    ]
+    lines = [line.partition("  ")[2] for line in logged(Clock(), *story, ListRead(1, 9))]
+    assert sum(line.startswith("Batch 1") for line in lines) == 3
+    assert sum(line.startswith("Batch 2") for line in lines) == 1
+    assert sum(line == "The database does not answer" for line in lines) == 1
+    assert [line[:12] for line in lines if line.startswith("Progress")] == ["Progress 11%", "Progress 48%"]
 
 
 @patient
@@ -661,7 +680,7 @@ def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
     lines = logged(Clock(), *words, RunEnded(True, False, Totals(words=3000, failed=3000)))
     assert len(lines) == 22
     assert lines[19].endswith("Failed: word20: refused")
-    assert lines[20].endswith("Failed: 2,980 more words, most recently word3000: refused")
+    assert lines[20].endswith("Incomplete or failed: 2,980 more words, most recently word3000: refused")
     assert "Complete, with failures: 0 of 3,000 words processed" in lines[21]
 
 
@@ -674,10 +693,10 @@ def test_a_quiet_log_tells_what_went_wrong_and_the_end() -> None:
         for event in (*well, Notice("Chunk 3 is lost"), WordFailed("cat", "refused"), polled(1, 6), end):
             display.notify(event)
     lines = [line.partition("  ")[2] for line in out.getvalue().splitlines()]
-    assert lines == [
-        "Chunk 3 is lost",
-        "Failed: cat: refused",
-        "Complete: 1 of 1 word processed, 0 failed; 3 of 3 requests answered, 0 failed; cost $0.00",
+    assert lines[:2] == ["Chunk 3 is lost", "Failed: cat: refused"]
+    assert lines[2:] == [
+        "Complete: 1 of 1 word processed, 0 incomplete, 0 failed; "
+         "3 of 3 requests answered, 0 failed for good; cost $0.00"
     ]
 
 
@@ -739,7 +758,7 @@ def test_figures_keep_their_places() -> None:
             for each in (Totals(), large)
         ]
         places = [
-            [match.start() for match in re.finditer(r"[a-z]+ ", "\n".join(each.splitlines()[4:9]))] for each in screens
+            [match.start() for match in re.finditer(r"[a-z]+ ", "\n".join(each.splitlines()[5:10]))] for each in screens
         ]
         assert places[0] == places[1]
 

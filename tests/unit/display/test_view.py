@@ -170,10 +170,10 @@ def test_no_eta_before_batches_report_progress() -> None:
     view = told(
         (NOON, began(start)), (NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2"))
     )
-    assert (view.eta, view.outlook(NOON)) == (None, "waiting")
+    assert (view.eta, view.outlook(NOON)) == (None, "waiting for results")
     view = view.apply(polled(1, 0), later(hours=1)).apply(polled(1, 0), later(hours=5))
     assert view.eta is None
-    assert view.outlook(later(hours=5)) == "waiting, expires in 19 h"
+    assert view.outlook(later(hours=5)) == "waiting for results, expires in 19 h"
 
 
 def test_an_eta_follows_the_reported_rate() -> None:
