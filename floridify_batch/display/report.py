@@ -146,8 +146,8 @@ class Report:
 
     @property
     def more_failed_words(self) -> int:
-        """The number of failed words that are not listed."""
-        return self.totals.failed - len(self.failed_words)
+        """The number of incomplete and failed words that are not listed."""
+        return self.totals.incomplete + self.totals.failed - len(self.failed_words)
 
     @property
     def divided(self) -> bool:
@@ -189,7 +189,7 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         components=components,
         by_tokens=any(line.cost is None for line in components),
         reasons=_reasons(ledger, examples),
-        failed_words=tuple(list(ledger.failed_words.items())[:WORDS_LISTED]),
+        failed_words=tuple(list(ledger.missing.items())[:WORDS_LISTED]),
         bars=tuple(_bar(record, axis, written) for record in ledger.chunks),
         times=tuple(axis.ticks()),
         progress=progress_plot(steps, axis) if steps else None,

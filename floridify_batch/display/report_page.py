@@ -74,10 +74,10 @@ _SANDBOX = "A run in the sandbox, with invented answers."
 def _progress(report: Report) -> str:
     totals = report.totals
     if not report.finished:
-        done = totals.processed + totals.failed
+        done = totals.words - totals.open_words
         so_far = f"In progress: {count(done)} of {counted(totals.words, 'word')} done so far."
         return so_far if done else "Just started: no word is done yet."
-    if not totals.failed:
+    if not totals.failed and not totals.incomplete:
         return "Finished: all requested components of every word are stored."
     return f"Finished: {count(totals.processed)} of {counted(totals.words, 'word')} have all requested components."
 
@@ -86,7 +86,12 @@ def _shares(report: Report) -> list[tuple[str, int, float, float]]:
     """The words by outcome with their numbers, positions and widths in percent of the list."""
     totals, place = report.totals, 0.0
     shares = []
-    for name, number in (("processed", totals.processed), ("failed", totals.failed), ("remaining", totals.open_words)):
+    for name, number in (
+        ("processed", totals.processed),
+        ("incomplete", totals.incomplete),
+        ("failed", totals.failed),
+        ("remaining", totals.open_words),
+    ):
         width = 100 * number / totals.words if totals.words else 0.0
         shares.append((name, number, place, width))
         place += width

@@ -361,7 +361,7 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     reason = left_over(word.entries, brief, failures)
     tidy = reason is None and word.asked is not None
     updates = [update for entry in word.entries for update in finish(entry)] if tidy else ()
-    known = all(entry.definitions for entry in word.entries)
+    known = any(entry.definitions for entry in word.entries)
     return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
 
 

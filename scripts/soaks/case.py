@@ -115,9 +115,9 @@ class SoakCase:
         finally:
             if self._sandbox:
                 self._sandbox.stop()
-        failed = len(site.ledger.failed_words) if site.ledger else 0
+        failed = len(site.ledger.missing) if site.ledger else 0
         if self.plan.gentle and failed and site.ledger:
-            wrong += f" words failed: {site.ledger.failed_words}"
+            wrong += f" words failed: {site.ledger.missing}"
         site.forget()
         return Verdict(self.plan, found, tuple(self.codes), failed, time.monotonic() - began, wrong)
 

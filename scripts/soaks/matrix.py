@@ -198,8 +198,8 @@ class Matrix:
                 wrong = str(problem)
             expected = self._pictures[case.run, "completed" if BATCH_ENDS[case.crash].whole else case.crash]
             found = figures(site, expected)
-            if not wrong and BATCH_ENDS[case.crash].whole and site.ledger and site.ledger.failed_words:
-                wrong = f"words failed: {site.ledger.failed_words}"
+            if not wrong and BATCH_ENDS[case.crash].whole and site.ledger and site.ledger.missing:
+                wrong = f"words failed: {site.ledger.missing}"
         if wrong or not found.fine:
             wrong += f" (see {site.folder})"
         return Outcome(case, tuple(died), found, wrong)

@@ -44,7 +44,7 @@ def assert_settled(result: RunResult) -> None:
     """Every word and every request has an outcome, in one place."""
     ledger, totals = result.ledger, result.ledger.totals()
     words = result.checkpoint.words_path.read_text().splitlines()
-    assert sorted([*ledger.processed_words, *ledger.failed_words]) == sorted(words)
+    assert sorted([*ledger.processed_words, *ledger.missing]) == sorted(words)
     assert {record.state for record in ledger.chunks} <= {ChunkState.DONE}
     assert (totals.open_words, totals.open_requests) == (0, 0)
     for record in ledger.chunks:
@@ -60,7 +60,7 @@ async def test_waves(workspace: Workspace, sandbox: Sandbox) -> None:
     add_known(workspace.database, *known)
     result = await workspace.run([*known, *unknown], components=OF_THE_WORD)
     assert_settled(result)
-    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert (result.code, result.ledger.missing) == (0, {})
     first, second = result.ledger.chunks
     assert (first.words, first.requests, second.words) == (6, 3 + 3 * 4, 3)
     definitions = workspace.database.definitions.count_documents({})
@@ -196,8 +196,8 @@ def test_fault(troubled: RunResult, fault: str) -> None:
     assert {failure.custom_id.rpartition("-")[2] for failure in last} == {"synonyms", "cefr_level"}
     assert all(failure.detail for failure in last)
     assert word not in troubled.ledger.processed_words
-    assert troubled.ledger.failed_words[word].startswith(f"synonyms: {last[0].kind}: ")
-    assert troubled.ledger.failed_words[word].endswith("(and 1 more)")
+    assert troubled.ledger.missing[word].startswith(f"synonyms: {last[0].kind}: ")
+    assert troubled.ledger.missing[word].endswith("(and 1 more)")
 
 
 @pytest.mark.parametrize("fault", HARMLESS)
@@ -239,7 +239,7 @@ async def test_expired(workspace: Workspace, sandbox: Sandbox) -> None:
     with sandbox.faults(f"expire=expired@{sandbox.next_batch() + 1}"):
         result = await workspace.run(words, components=OF_THE_WORD)
     assert_settled(result)
-    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert (result.code, result.ledger.missing) == (0, {})
     first, *others = sandbox.batches_of(result.run)
     assert (first["status"], 0 < first["counts"]["failed"] < 12) == ("expired", True)
     assert {batch["status"] for batch in others} == {"completed"}
@@ -257,7 +257,7 @@ async def test_always_expired(workspace: Workspace, sandbox: Sandbox) -> None:
         result = await workspace.run(words, components="synonyms,cefr_level", max_attempts=2)
     assert_settled(result)
     assert (result.code, len(result.ledger.chunks)) == (1, 2)
-    assert set(result.ledger.failed_words) == set(words)
+    assert set(result.ledger.missing) == set(words)
     assert workspace.database.definitions.count_documents({"cefr_level": None}) == 0
 
 
@@ -268,7 +268,7 @@ async def test_batch_fails(workspace: Workspace, sandbox: Sandbox) -> None:
         result = await workspace.run(words, components=OF_THE_WORD)
     assert_settled(result)
     assert (result.code, len(sandbox.batches_of(result.run))) == (1, 1)
-    reasons = set(result.ledger.failed_words.values())
+    reasons = set(result.ledger.missing.values())
     assert reasons == {"definitions: rejected: mismatched_model: Rejected by a fault: mismatched_model."}
     assert result.ledger.total_cost == 0
 
@@ -281,7 +281,7 @@ async def test_chunk_too_large(workspace: Workspace, sandbox: Sandbox) -> None:
     with sandbox.faults("token_limit=6000"):
         result = await workspace.run(words, components="synonyms,cefr_level")
     assert_settled(result)
-    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert (result.code, result.ledger.missing) == (0, {})
     assert result.ledger.chunks[0].input_tokens > 6_000
     assert result.ledger.token_limit is not None
     assert result.ledger.token_limit < 6_000
@@ -302,7 +302,7 @@ async def test_queue_full(workspace: Workspace, tmp_path: Path) -> None:
         result = await replace(workspace, sandbox=slow).run(words, components="synonyms,cefr_level", batch_size=2)
         batches, after = slow.batches_of(result.run), slow.stats()
     assert_settled(result)
-    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert (result.code, result.ledger.missing) == (0, {})
     assert all(record.input_tokens < 2_500 for record in result.ledger.chunks)
     assert [record.words for record in result.ledger.chunks] == [2, 2, 2]
     assert sorted(batch["status"] for batch in batches)[:3] == ["completed"] * 3
@@ -319,7 +319,7 @@ async def test_one_word_too_large(workspace: Workspace, sandbox: Sandbox) -> Non
         result = await workspace.run(["unsplittable"], components="synonyms")
     assert_settled(result)
     assert (result.code, len(result.ledger.chunks)) == (1, 1)
-    assert "Enqueued token limit reached" in result.ledger.failed_words["unsplittable"]
+    assert "Enqueued token limit reached" in result.ledger.missing["unsplittable"]
 
 
 async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
@@ -329,7 +329,7 @@ async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
         await workspace.run(words)
     before = Checkpoint(workspace.folder / "words.checkpoint.json").load()
     assert before is not None
-    assert ([record.state for record in before.chunks], before.failed_words) == ([ChunkState.SUBMITTING], {})
+    assert ([record.state for record in before.chunks], before.missing) == ([ChunkState.SUBMITTING], {})
     result = await workspace.run(words)
     assert_settled(result)
     assert (result.code, result.run) == (0, before.run.id)
@@ -351,7 +351,7 @@ async def test_lost(workspace: Workspace, sandbox: Sandbox) -> None:
     result = await workspace.resume(give_up=("batch_gone",))
     assert_settled(result)
     assert result.code == 1
-    assert all("batch batch_gone was given up" in reason for reason in result.ledger.failed_words.values())
+    assert all("batch batch_gone was given up" in reason for reason in result.ledger.missing.values())
     assert sandbox.batches_of(result.run) == []
 
 

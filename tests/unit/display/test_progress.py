@@ -48,13 +48,13 @@ class Simulation:
         """The events of the run, in the order in which a driver sends them."""
         ledger = self.ledger
         yield RunStarted("run-1", "m", "batch", False, ledger.totals())
-        for wave, requests in ((1, ledger.run.words), (2, 2 * ledger.run.words)):
-            retried = 0
+        for wave, planned in ((1, ledger.run.words), (2, 2 * ledger.run.words)):
+            requests, retried = planned, 0
             for attempt in range(3):
                 if not requests:
                     break
-                failed = yield from self._chunk(requests, wave, retried, last=attempt == 2)
-                requests = retried = failed
+                requests = yield from self._chunk(requests, wave, retried, last=attempt == 2)
+                retried = requests
         ledger.move(len(ledger.chunks), S.DONE)
         self._finish_words()
         yield Progressed(ledger.totals())

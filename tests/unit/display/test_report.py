@@ -97,7 +97,7 @@ def test_the_headline_is_the_ledgers() -> None:
     text = read(page(view(of))).text
     for shown in (
         "In progress: 3 of 10 words done so far.",
-        "2 processed, of 10 1 failed, 7 remaining",
+        "2 processed, of 10 0 incomplete, 1 failed, 7 remaining",
         "Requests 30 16 answered 4 failed, 10 pending",
         "Tokens 5,000 4,000 input 1,000 output",
         "Cost so far $0.5000",

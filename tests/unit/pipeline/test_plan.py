@@ -186,7 +186,7 @@ def test_homographs() -> None:
         pytest.param(
             [Entry(BANK, (sense(cefr_level="A1"),))],
             by_id(failed(RIVER, C.SYNONYMS, FailureReason.REFUSED)),
-            "synonyms: refused: it went wrong",
+            "synonyms: refused: it went wrong (missing 1 of 2)",
             id="one refusal",
         ),
         pytest.param(
@@ -204,7 +204,7 @@ def test_homographs() -> None:
         pytest.param(
             [Entry(BANK, (sense(synonyms=["a"], cefr_level="A1"),)), Entry(BANK, (sense(MONEY, cefr_level="A1"),))],
             by_id(failed(MONEY, C.SYNONYMS, FailureReason.MISSING, 3)),
-            "synonyms: missing: it went wrong",
+            "synonyms: missing: it went wrong (missing 1 of 4)",
             id="one homograph of two",
         ),
         pytest.param(
@@ -213,11 +213,11 @@ def test_homographs() -> None:
             "no definitions: the model knows no such word",
             id="a homograph without definitions",
         ),
-        pytest.param([Entry(BANK, (sense(),))], {}, "synonyms: it was never asked (and 1 more)", id="never asked"),
+        pytest.param([Entry(BANK, (sense(),))], {}, "synonyms: never requested (and 1 more)", id="never asked"),
     ],
 )
 def test_why_a_word_failed(entries: list[Entry], failures: Failures, reason: str | None) -> None:
-    """A word is processed only when nothing that it was asked for is missing; otherwise it says what, and why."""
+    """A word is processed only when nothing requested is missing; else the reason says what, how much, and why."""
     assert left_over(entries, asked(), failures) == reason
 
 

@@ -106,7 +106,7 @@ async def test_a_word_that_nobody_knows(tmp_path: Path) -> None:
     recorder = Recorder()
     scene = scenario(tmp_path, "qwrt bank", Service(faults=faults), store=MemoryStore())
     _, ledger = await drive(scene, recorder=recorder)
-    assert ledger.failed_words == {"qwrt": "no definitions: the model knows no such word"}
+    assert ledger.missing == {"qwrt": "no definitions: the model knows no such word"}
     assert ledger.processed_words == ["bank"]
     assert recorder.of(WordFailed) == [WordFailed("qwrt", "no definitions: the model knows no such word")]
 
@@ -189,7 +189,7 @@ async def test_what_chance_spoiled_is_asked_again(tmp_path: Path, fault: Fault) 
     scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
-    assert (ledger.processed_words, ledger.failed_words) == (["bank"], {})
+    assert (ledger.processed_words, ledger.missing) == (["bank"], {})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_what_is_hopeless_is_not(tmp_path: Path, fault: Fault, reason: str
     scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4]
-    assert ledger.failed_words == {"bank": f"synonyms: {reason} (and 1 more)"}
+    assert ledger.missing == {"bank": f"synonyms: {reason} (missing 2 of 4)"}
     assert [each[5] != () for each in scene.store.picture()["entries"]["bank 1"]] == [True, True]
 
 
@@ -209,7 +209,7 @@ async def test_attempts_run_out(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
-    assert ledger.failed_words == {"bank": "synonyms: http 503: status 503 (and 1 more)"}
+    assert ledger.missing == {"bank": "synonyms: http 503: status 503 (missing 2 of 4)"}
 
 
 async def test_a_cut_answer_gets_more_room(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ async def test_failures_are_carried_along(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "bank", Service(faults=faults))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
-    assert list(ledger.failed_words) == ["bank"]
+    assert list(ledger.missing) == ["bank"]
     assert max(scene.service.asked.values()) == 2
     assert {name for name, count in scene.service.asked.items() if count == 2} == {
         name for name in scene.service.asked if name.endswith("examples")
@@ -261,7 +261,7 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "bank", Service(End("failed", error=error)))
     _, ledger = await drive(scene)
     said = "synonyms: rejected: model_not_found: The model does not exist. (line 1) (and 3 more)"
-    assert ledger.failed_words == {"bank": said}
+    assert ledger.missing == {"bank": said}
     assert (ledger.total_cost, ledger.total_tokens, scene.service.sizes) == (0, 0, [4])
     assert ledger.totals().failed_requests == 4
 
@@ -282,7 +282,7 @@ async def test_a_batch_that_is_given_up(tmp_path: Path, end: End) -> None:
     scene = scenario(tmp_path, "bank", Service(end))
     _, ledger = await given_up(scene)
     assert scene.service.sizes == [4]
-    assert "batch batch_1 was given up" in ledger.failed_words["bank"]
+    assert "batch batch_1 was given up" in ledger.missing["bank"]
     assert chunk_failures(scene, 1) == {FailureReason.REJECTED}
 
 
@@ -293,7 +293,7 @@ async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
     await given_up(scene)
     ending, ledger = await drive(scene, wait=False)
     assert (ending, scene.service.sizes) == (Ending.FINISHED, [4, 4])
-    assert (list(ledger.failed_words), ledger.processed_words) == (["bank"], ["tree"])
+    assert (list(ledger.missing), ledger.processed_words) == (["bank"], ["tree"])
 
 
 # ── full queues ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -313,7 +313,7 @@ async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
     """A chunk of one word waits for a full queue like any other: it is not the chunk that is too large."""
     scene = scenario(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
     _, ledger = await drive(scene)
-    assert ledger.failed_words == {}
+    assert ledger.missing == {}
     assert len(ledger.processed_words) == 2
 
 
@@ -344,7 +344,7 @@ async def test_a_queue_that_others_fill(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
     scene.service.crowd = 6
     _, ledger = await drive(scene)
-    assert (sorted(ledger.processed_words), ledger.failed_words) == (["a1", "b2", "c3", "d4"], {})
+    assert (sorted(ledger.processed_words), ledger.missing) == (["a1", "b2", "c3", "d4"], {})
     assert scene.service.labels == [f"run1/0001/{number}" for number in range(1, 8)]
     assert (set(scene.service.answered.values()), len(scene.service.files)) == ({1}, 1)
     assert len(scene.sleeps) >= 1 + 2 + 4 + 8 + 16 + 16
@@ -368,7 +368,7 @@ async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "bank", Service(queue=3))
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
-    assert "token_limit_exceeded: Enqueued token limit reached." in ledger.failed_words["bank"]
+    assert "token_limit_exceeded: Enqueued token limit reached." in ledger.missing["bank"]
 
 
 async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
     _, ledger = await given_up(scene)
     assert ledger.finished
     assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
-    assert sorted(ledger.failed_words) == ["e5", "f6"]
+    assert sorted(ledger.missing) == ["e5", "f6"]
 
 
 async def test_attempts_survive_a_split(tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ async def test_attempts_survive_a_split(tmp_path: Path) -> None:
     ends = (End(), End("failed", error=FULL))
     scene = scenario(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
     _, ledger = await drive(scene)
-    assert sorted(ledger.failed_words) == ["a1", "b2"]
+    assert sorted(ledger.missing) == ["a1", "b2"]
     assert max(scene.service.asked.values()) == 2
 
 
@@ -401,7 +401,7 @@ async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
     with pytest.raises(ServiceRefused, match=UNPAID.message):
         await drive(scene)
     ledger = scene.run().ledger
-    assert (ledger.chunk(1).state, ledger.chunk(1).batch_id, ledger.failed_words) == (ChunkState.PLANNED, None, {})
+    assert (ledger.chunk(1).state, ledger.chunk(1).batch_id, ledger.missing) == (ChunkState.PLANNED, None, {})
     ending, ledger = await drive(scene)
     assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, scene.words)
     assert scene.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0001/2"]
@@ -653,7 +653,7 @@ async def test_dying_anywhere(memory: Path) -> None:
         ending, ledger = await drive(scene)
         assert ending is Ending.FINISHED, dies_at
         assert sorted(ledger.processed_words) == ["one", "two"], dies_at
-        assert list(ledger.failed_words) == ["known"], dies_at
+        assert list(ledger.missing) == ["known"], dies_at
         assert set(scene.service.answered.values()) == {1}, dies_at
         labels = scene.service.labels
         assert len(set(labels)) == len(labels), dies_at
@@ -746,7 +746,7 @@ def test_whatever_happens(
         scene = Scenario(Path(folder), words, service, known(*words[:3]), batch_size=batch_size)
         ledger = asyncio.run(live(scene))
     assert ledger.finished
-    assert sorted([*ledger.processed_words, *ledger.failed_words]) == words
+    assert sorted([*ledger.processed_words, *ledger.missing]) == words
     assert max(service.asked.values(), default=0) <= scene.max_attempts
     totals = ledger.totals()
     assert totals.open_requests == 0
@@ -922,7 +922,7 @@ async def test_answers_that_vanish(tmp_path: Path) -> None:
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
     assert set(scene.service.asked.values()) == {1}
-    assert "the database does not show it" in ledger.failed_words["bank"]
+    assert "the database does not show it" in ledger.missing["bank"]
 
 
 async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> None:

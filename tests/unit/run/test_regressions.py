@@ -177,7 +177,7 @@ async def test_clustering_that_failed(tmp_path: Path) -> None:
     components = (C.CLUSTER_DEFINITIONS, C.PRONUNCIATION)
     first = bank(tmp_path, *components, max_attempts=1)
     ledger = await at_once(first, Answering(cluster_definitions={"clusters": []}))
-    assert ledger.failed_words["bank"].startswith("cluster_definitions: malformed")
+    assert ledger.missing["bank"].startswith("cluster_definitions: malformed")
     second, connector = bank(tmp_path, *components, run_id="run2", store=first.store), Answering()
     ledger = await at_once(second, connector)
     assert connector.asked == [C.CLUSTER_DEFINITIONS, C.DEFINITION_TEXT, C.DEFINITION_TEXT]

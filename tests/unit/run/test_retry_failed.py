@@ -20,7 +20,7 @@ async def failed_in_a_stored_chunk(folder: Path) -> Scenario:
         assert await Driver(scenario.run()).process(wait=False) is Ending.LEFT
     ledger = scenario.run().ledger
     assert [record.state for record in ledger.chunks] == [ChunkState.STORED, ChunkState.SUBMITTED]
-    assert list(ledger.failed_words) == ["bank"]
+    assert list(ledger.missing) == ["bank"]
     scenario.service.faults = faultless
     return scenario
 
@@ -42,7 +42,7 @@ async def test_in_a_stored_chunk(tmp_path: Path) -> None:
     scenario = await failed_in_a_stored_chunk(tmp_path)
     run = retried(scenario)
     assert await Driver(run).process() is Ending.FINISHED
-    assert not run.ledger.failed_words
+    assert not run.ledger.missing
     assert sorted(run.ledger.processed_words) == sorted(WORDS)
     assert run.ledger.retrying == []
     asked = {identity: times for identity, times in scenario.service.asked.items() if identity.startswith("bank-")}
@@ -59,12 +59,12 @@ async def test_wherever_the_process_dies(tmp_path: Path, dies_at: int) -> None:
         await Driver(retried(scenario, crash)).process()
     except Crashed:
         run = scenario.run()
-        forgotten = bool(run.ledger.failed_words)
+        forgotten = bool(run.ledger.missing)
         assert not forgotten or crash.steps == 1
         await Driver(retried(scenario) if forgotten else run).process()
     ledger = scenario.run().ledger
     assert ledger.finished
-    assert not ledger.failed_words
+    assert not ledger.missing
     assert ledger.retrying == []
     assert all(
         times == (2 if identity.startswith("bank-") else 1) for identity, times in scenario.service.answered.items()
