@@ -38,8 +38,8 @@ def failures(
     rows = list(failure_rows(ledger, place))
     if json:
         listed = [object_of(row) for row in rows if row.custom_id]
-        words = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
-        say_json({**words, "failures": listed})
+        reasons = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
+        say_json({**reasons, "failures": listed})
         raise typer.Exit(ExitCode.SUCCESS)
     console = table_console()
     console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
