@@ -93,7 +93,7 @@ def test_a_dry_run_for_programs(paused: Shell) -> None:
     assert paused.run(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
     rest = json.loads(paused.run(*dry).out)
     assert (rest["words"], rest["now"]["requests"]) == (2, 4)
-    assert any("2 words are in flight" in note for note in rest["notes"])
+    assert any("2 words in flight" in note for note in rest["notes"])
     for _ in range(2):
         paused.sandbox.control(finish=True)
         assert paused.run(*RESUME, "--no-wait").code == 0
