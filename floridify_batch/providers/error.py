@@ -4,6 +4,7 @@ A gateway's page, an empty body or half of one come with status 200, too. The SD
 fails on them somewhere; here they are a `ServiceUncertain`, so that the caller looks up what has happened.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 _UNAUTHORISED = frozenset({401, 403})
 _NOT_FOUND = 404
 _SHORTEST_SECRET = 8
-"""Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text."""
+"""Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text. One that the
+service refuses is masked however short it is, where it stands alone.
+"""
 
 
 class Unreadable(ServiceUncertain):
@@ -98,7 +101,10 @@ def message_of(error: Any) -> str:
 def _without_key(error: "APIError", text: str) -> str:
     """Remove the key from a message: some services quote the one that they refuse."""
     key = error.request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-    return text.replace(key, "***") if len(key) >= _SHORTEST_SECRET else text
+    if len(key) >= _SHORTEST_SECRET:
+        return text.replace(key, "***")
+    refused = getattr(error, "status_code", None) in _UNAUTHORISED
+    return re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text) if key and refused else text
 
 
 def raise_if_refused(error: "APIError") -> None:

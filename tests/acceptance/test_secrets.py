@@ -29,7 +29,7 @@ TWINS = {
     "FORCE": "1",
     "CHECKPOINT": "elsewhere/twin.json",
     "POLL_INTERVAL": "0.5",
-    "DATABASE": "guarded",
+    "DATABASE": "guarded_sandbox",
 }
 """Every option of a run but those of service and database, by its environment twin."""
 
@@ -55,7 +55,7 @@ def left(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], qu
             fakes = {f"BATCH_SYNTH_{name}": value for name, value in TWINS.items()}
             url = f"mongodb://ann:{PASSWORD}@127.0.0.1:{port}/"
             given = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": quick.url, "MONGODB_URL": url}
-            shell = Shell(folder, plain_env | fakes | given, quick, client["guarded"])
+            shell = Shell(folder, plain_env | fakes | given, quick, client["guarded_sandbox"])
             shell.write("eins", "zwei", "drei")
             yield Left(shell, shell.run("run", "words.txt"), url)
 
@@ -65,7 +65,13 @@ def test_environment(left: Left) -> None:
     assert (left.said.code, left.said.err) == (0, "")
     asked = orjson.loads((left.shell.folder / "elsewhere" / "twin.json").read_bytes())["run"]["settings"]
     expected = {"model": "gpt-5.4-mini", "components": ["register", "domain"], "language": "de", "batch_size": 2}
-    expected |= {"max_attempts": 5, "force": True, "poll_interval": 0.5, "database": "guarded", "immediate": False}
+    expected |= {
+        "max_attempts": 5,
+        "force": True,
+        "poll_interval": 0.5,
+        "database": "guarded_sandbox",
+        "immediate": False,
+    }
     assert {name: asked[name] for name in expected} == expected
     assert asked["base_url"] == left.shell.sandbox.url
 
