@@ -114,7 +114,8 @@ async def test_given_up_with_answers(tmp_path: Path) -> None:
     run = stage.run()
     assert await Driver(run).process(give_up=["batch_1"]) is Ending.FINISHED
     assert run.ledger.chunk(1).answered == 1
-    assert list(run.ledger.failed_words) == ["bank"]
+    assert (list(run.ledger.incomplete_words), run.ledger.failed_words) == (["bank"], {})
+    assert "batch batch_1 was given up" in run.ledger.incomplete_words["bank"]
 
 
 class Shortened(Service):
