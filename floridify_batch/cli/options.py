@@ -122,7 +122,7 @@ TemplatesOption = Annotated[
 RetryFailedOption = Annotated[bool, _content("--retry-failed", help="Retry failed words.")]
 GiveUpOption = Annotated[
     list[str] | None,
-    _content("--give-up", metavar="BATCH", help="Give up a batch that the service does not return; repeatable."),
+    _content("--give-up", metavar="BATCH", help="Give up a missing batch; repeatable."),
 ]
 
 # ── location ───────────────────────────────────────────────────────────────────────────────────────────────────────

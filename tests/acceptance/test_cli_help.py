@@ -52,7 +52,7 @@ def terminal(
 
 
 @pytest.mark.parametrize(
-    ("command", "rows"), [("", 24), ("run", 40), ("resume", 32), *((name, 24) for name in LOOKERS)]
+    ("command", "rows"), [("", 24), ("run", 52), ("resume", 38), *((name, 24) for name in LOOKERS)]
 )
 def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
     """The help of a command leaves a line of its screen for what will be typed; no line is cut or has a rest below."""

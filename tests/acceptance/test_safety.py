@@ -125,7 +125,7 @@ def test_names_of_files(shell: Shell) -> None:
     name = named(shell.folder)
     with shell.terminal("run", name, "--yes", "--components", "domain", "--no-wait") as terminal:
         assert terminal.ended() == 0
-        assert "Collect them with" in terminal.text
+        assert "Collect their results with" in terminal.text
         assert harm(terminal.raw) == []
     checkpoint = name.replace(".txt", ".checkpoint.json")
     assert (shell.folder / checkpoint).exists()
