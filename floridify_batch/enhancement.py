@@ -170,9 +170,15 @@ class _Task:
         except ValidationError as error:
             detail = f"the answer does not fit the definition: {error.errors(include_url=False)[0]['msg']}"
             return Unfilled(self.position, component, FailureReason.MALFORMED, detail)
-        if not _has(self.definition, self.recipe):
+        if self._is_empty(answer):
             _EMPTY.add(self.definition, component)
         return Filled(self.position, component, answer)
+
+    def _is_empty(self, answer: BaseModel) -> bool:
+        """Whether the answer left its place empty; an object without a place for an answer says nothing of it."""
+        if isinstance(answer, ExampleGenerationResponse):
+            return not answer.example_sentences
+        return hasattr(self.definition, self.recipe.field) and not _has(self.definition, self.recipe)
 
     async def _set(self, answer: BaseModel, model: str) -> None:
         if isinstance(answer, ExampleGenerationResponse):

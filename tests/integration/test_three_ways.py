@@ -149,7 +149,7 @@ def ways(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ways]:
     """All three, once, against one sandbox, which gives the same answer to the same prompt."""
-    database = mongo_client[f"three_{uuid4().hex}"]
+    database = mongo_client[f"three_{uuid4().hex}_sandbox"]
     seed(database, datetime.now(UTC))
 
     async def go() -> tuple[dict[str, Any], dict[str, Any]]:

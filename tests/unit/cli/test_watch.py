@@ -65,10 +65,10 @@ def test_rates_follow_from_two_polls() -> None:
 @pytest.mark.parametrize(
     ("states", "activity"),
     [
-        ((S.ANSWERED, S.SUBMITTED), "Storing the results of batch 1"),
+        ((S.ANSWERED, S.SUBMITTED), "Storing results of batch 1"),
         ((S.SUBMITTED, S.SUBMITTING), "Submitting batch 2"),
         ((S.SUBMITTED, S.SUBMITTED), "Waiting for 2 batches"),
-        ((), "Planning the list"),
+        ((), "Planning words"),
     ],
 )
 def test_the_activity_follows_from_the_states(states: tuple[ChunkState, ...], activity: str) -> None:

@@ -112,6 +112,7 @@ async def test_small_money_for_programs(tmp_path: Path) -> None:
         "expected": None,
         "high": "0.0000004",
         "immediate": None,
+        "waves": [],
     }
 
 

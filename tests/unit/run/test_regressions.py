@@ -169,7 +169,7 @@ def test_half_of_the_texts() -> None:
     failures: Failures = {lost: Failure(lost, FailureReason.EXPIRED, "time ran out", 3)}
     assert [request.custom_id for request in plan(entry, both, {})] == [lost]
     assert plan(entry, both, failures) == []
-    assert left_over([entry], both, failures) == "definition_text: expired: time ran out"
+    assert left_over([entry], both, failures) == "definition_text: expired: time ran out (missing 1 of 2)"
 
 
 async def test_clustering_that_failed(tmp_path: Path) -> None:
