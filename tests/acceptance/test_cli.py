@@ -119,7 +119,7 @@ def test_dry_run(shell: Shell) -> None:
     before = shell.listing()
     done = shell.bare().run("run", "words.txt", "--dry-run")
     assert (done.code, done.err) == (0, "")
-    assert "3 words: 0 complete already, 3 without definitions" in done.out
+    assert "3 words: 0 already complete, 3 new" in done.out
     assert "batch price" in done.out
     assert shell.listing() == before
 
@@ -156,7 +156,12 @@ def test_cancel(paused: Shell) -> None:
     assert paused.run(*RUN, "--no-wait").code == 0
     (batch,) = paused.batches()
     cancelled = paused.run("cancel", "--yes", "--checkpoint", "words.checkpoint.json")
-    assert (cancelled.code, batch["id"] in cancelled.out, "resume --checkpoint" in cancelled.out) == (0, True, True)
+    short = f"{batch['id'][:7]}…{batch['id'][-8:]}"
+    assert (cancelled.code, f"({short}) cancelled" in cancelled.out, "resume --checkpoint" in cancelled.out) == (
+        0,
+        True,
+        True,
+    )
     assert paused.database.definitions.count_documents({"synthesis": {"$exists": True}}) > 0
     assert (len(paused.batches()), paused.ledger.totals().answered) == (1, 4)
     assert paused.run(*RESUME, "--no-wait").code == 0
@@ -192,9 +197,9 @@ def test_failures(shell: Shell) -> None:
     as_json(shell, mine["id"], listed.out)
     (record,) = shell.ledger.chunks
     assert f"{record.usage.input:,} input, {record.usage.output:,} output" in one.out
-    assert "No chunk" not in one.out
+    assert "does not belong" not in one.out
     assert (nothing.code, "nothing to cancel" in nothing.out) == (0, True)
-    assert (other.code, "No chunk of this checkpoint owns this batch" in other.out) == (0, True)
+    assert (other.code, "This batch does not belong to this checkpoint." in other.out) == (0, True)
 
 
 def as_json(shell: Shell, batch_id: str, listed: str) -> None:

@@ -79,7 +79,7 @@ def test_retry_failed(shell: Shell) -> None:
     assert shell.run(*RESUME, "--retry-failed", BATCH_SYNTH_DIE_AT="before-save").code == -9
     again = shell.run(*RESUME)  # the chance was on disk before anything was done
     shell.sandbox.control(faults=[])
-    assert (again.code, "Complete: 4 of 4 words processed, 0 failed" in again.out) == (0, True)
+    assert (again.code, "Complete: 4 of 4 words processed, 0 incomplete, 0 failed" in again.out) == (0, True)
     assert sorted(shell.ledger.processed_words) == sorted(words)
     assert [batch["counts"]["total"] for batch in shell.batches()[before:]] == [4, 2]
     totals = shell.ledger.totals()
