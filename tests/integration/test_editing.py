@@ -1,5 +1,6 @@
 """An editor at work between requests and answers: nothing of theirs is lost, no answer is stored on another text."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -17,6 +18,15 @@ type Found = Database[dict[str, Any]]
 
 def reasons(result: RunResult, chunk: int = 1) -> list[FailureReason]:
     return [failure.reason for failures in result.failures(chunk).values() for failure in failures]
+
+
+async def completed(sandbox: Sandbox, run: str) -> None:
+    """Wait until the service has completed every batch of a run."""
+    for _ in range(600):
+        if all(batch["status"] == "completed" for batch in sandbox.batches_of(run)):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the batches did not complete")
 
 
 async def test_a_definition_is_rewritten(workspace: Workspace, sandbox: Sandbox) -> None:
@@ -50,6 +60,7 @@ async def test_a_definition_changes_twice(workspace: Workspace, sandbox: Sandbox
     sent = await workspace.send(["bank"], components="synonyms")
     for text in ("a company that lends money", "a row of switches"):
         workspace.database.definitions.update_one({"_id": sense}, {"$set": {"text": text}})
+        await completed(sandbox, sent.run)
         session = workspace.session_of("words", wait=text == "a row of switches")
         await workspace.resume_in(session)
     result = await workspace.resume()
