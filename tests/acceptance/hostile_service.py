@@ -16,6 +16,9 @@ BELL_TITLE, MOVE, LINK = "\x1b]0;pwned\x07", "\x1b[77;99H", "\x1b]8;;http://pwne
 HOSTILE = f"{BELL_TITLE}{MOVE}{LINK}\x9b77;98H\x9d0;pwned\x9c\u202egnp\u2066.exe\x00[bold]${{x}}"
 """A window's title, a movement, a link (each with its one-byte twin), reversed text, NUL, markup."""
 
+PRINTABLE = "[bold]${x}{{7*7}}<script>"
+"""Hostile text without control characters, which make an answer malformed: it is stored as it is."""
+
 WORDS = (
     "../../etc/passwd",
     "{$gt: ''}",
@@ -84,7 +87,7 @@ def _hostile_line(raw: bytes) -> bytes:
 def _spoilt(value: Any) -> Any:
     """Return a value with hostile strings."""
     if isinstance(value, str):
-        return f"{value}{HOSTILE}"
+        return f"{value}{PRINTABLE}"
     if isinstance(value, list):
         return [_spoilt(each) for each in value]
     return {name: _spoilt(each) for name, each in value.items()} if isinstance(value, dict) else value

@@ -55,7 +55,7 @@ def test_terminal(shell: Shell) -> None:
         assert not shell.checkpoint.path.exists()
         terminal.type("y\n")
         assert terminal.ended() == 0
-        for shown in ("words/min", "expires in", "in flight", "━", "4 of 4"):
+        for shown in ("answers", "in flight", "━", "4 of 4"):
             assert shown in terminal.text
         assert all(f"batch_{batch['id'][6:9]}" in terminal.text for batch in shell.batches())
     assert_finished(shell, words)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.command import CommandResult, Shell
 from tests.acceptance.conftest import ShellFactory
-from tests.acceptance.hostile_service import BELL_TITLE, HOSTILE, NO_WORDS, READ, WORDS, harm, hostile_service
+from tests.acceptance.hostile_service import BELL_TITLE, NO_WORDS, PRINTABLE, READ, WORDS, harm, hostile_service
 from tests.documents import add_known, contents
 from tests.sandbox import Sandbox
 
@@ -61,7 +61,7 @@ def test_in_lines(hostile_desk: Shell) -> None:
     found = contents(shell.database)
     assert sorted(text for text, _ in found) == sorted([*READ, "bystander"])
     assert found.pop(("bystander", None)) == bystander
-    assert all(HOSTILE in sense["text"] for senses in found.values() for sense in senses)
+    assert all(PRINTABLE in sense["text"] for senses in found.values() for sense in senses)
     assert all(senses for senses in found.values())
     assert sorted(shell.folder.parent.iterdir()) == outside
     strange = [name for name in shell.listing() if not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789./-")]
