@@ -203,10 +203,10 @@ class Driver:
             feeder.give_back(split(run, record))
             return await self._next(feeder)
         if record is None:
-            if wall and wall.tight and run.in_flight():
+            if wall and wall.tight and self._in_flight():
                 return None  # what comes in may have cost less than expected, and leave room for a chunk worth sending
             run.budget = wall.budget() if wall else None
-            record = await feeder.next_chunk(alone=not run.in_flight())
+            record = await feeder.next_chunk(alone=not self._in_flight())
         if record is None or not self._may_queue(record):
             return None
         self._walled = wall is not None and not wall.admits(record)

@@ -86,6 +86,8 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "SUBMITTED-LOST": ("forgotten", "files gone"),
     "LOST-STORED": ("forgotten", "files gone"),
     "amid-answers": ("in both files", "patchy", "expired"),
+    "SUBMITTING-PLANNED": (),  # only if the queue is already full at creation
+    "SUBMITTING-SPLIT": (),
     "PLANNED-SPLIT": (),  # only before another wall of --max-cost than a chunk was cut for
 }
 """What not every fate comes by, and which do: parts of points' names."""

@@ -63,8 +63,9 @@ def test_the_selection_leaves_nothing_out() -> None:
 
 
 def test_the_matrix_leaves_nothing_out() -> None:
-    """Every point is in the matrix, but for the move that only a change of `--max-cost` between runs brings about."""
-    assert {_what(point) for point in set(POINTS) - {case.points[0] for case in whole_matrix()}} == {"PLANNED-SPLIT"}
+    """Every point is in the matrix, except moves that need another `--max-cost`, or a queue that is full at creation."""
+    left_out = {"PLANNED-SPLIT", "SUBMITTING-PLANNED", "SUBMITTING-SPLIT"}
+    assert {_what(point) for point in set(POINTS) - {case.points[0] for case in whole_matrix()}} == left_out
 
 
 @pytest.fixture(scope="module")
