@@ -63,7 +63,7 @@ def test_the_selection_leaves_nothing_out() -> None:
 
 
 def test_the_matrix_leaves_nothing_out() -> None:
-    """Every point is in the matrix, except moves that need another `--max-cost`, or a queue that is full at creation."""
+    """Every point is in the matrix, except moves that need another `--max-cost` or a queue full at creation."""
     left_out = {"PLANNED-SPLIT", "SUBMITTING-PLANNED", "SUBMITTING-SPLIT"}
     assert {_what(point) for point in set(POINTS) - {case.points[0] for case in whole_matrix()}} == left_out
 
