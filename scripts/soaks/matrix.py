@@ -38,6 +38,7 @@ _LISTED = 13.0
 class Crash:
     """How batches end. `whole`: every word is processed in the end. `limit`: cap on queued tokens, as a share of what
     the first batch holds. `seconds`: how long a batch runs; `patient` ones run until each chunk knows its batch.
+    `denied`: the service denies the first batch, which the user gives up.
     """
 
     faults: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Crash:
     limit: float = 0.0
     seconds: float = 0.0
     patient: bool = False
+    denied: bool = False
 
 
 BATCH_ENDS: Mapping[str, Crash] = {
@@ -58,8 +60,8 @@ BATCH_ENDS: Mapping[str, Crash] = {
     "shown late": Crash(("list_lag=12", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
     "rejected": Crash(("fail_batch=1:invalid_request@1",), whole=False),
     "failed late": Crash(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
-    "forgotten": Crash(("poll_404=1@1",), whole=False),
-    "files gone": Crash(("content_404=1@1",), whole=False),
+    "forgotten": Crash(("poll_404=1@1",), whole=False, denied=True),
+    "files gone": Crash(("content_404=1@1",), whole=False, denied=True),
 }
 """How the first batch ends, or every batch."""
 
@@ -183,7 +185,7 @@ class Matrix:
 
     def _learn(self, case: Case) -> int:
         with self._site(case) as site:
-            code = site.live()
+            code = _submitted(site) or site.live()
             if not site.is_through(code):
                 raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
@@ -216,7 +218,8 @@ class Matrix:
         with sandbox_in_thread(settings) as url:
             run = RUNS[case.run]
             place = (folder / "shell", settings.data, url, self._mongo_url, database)
-            site = Site(*place, WORDS, run.options, provider=run.provider)
+            denied = BATCH_ENDS[case.crash].denied
+            site = Site(*place, WORDS, run.options, provider=run.provider, gives_up=denied)
             try:
                 site.prepare(KNOWN)
                 with _time_passing(site) if BATCH_ENDS[case.crash].patient else nullcontext():
@@ -268,8 +271,15 @@ def _all_known(site: Site) -> bool:
     return all(batch.id in doubtful for batch in live) and all(listed)
 
 
+def _submitted(site: Site) -> int:
+    """Submit the first batch where it is to be given up: a session that saw it would ask for it for ten minutes."""
+    return site.live() if site.gives_up else 0
+
+
 def _live_through(site: Site, case: Case, died: list[str]) -> str:
     """One process after another, to the end; what went wrong, in words."""
+    if code := _submitted(site):
+        return f"ended with {code} at submission"
     for point in case.points:
         code = site.live(point)
         if code == KILLED:

@@ -18,7 +18,7 @@ from pymongo.database import Database
 from floridify_batch.components.change import Collection
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import POINTS
-from floridify_batch.run.ledger import Ledger
+from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.words.entry import SYNTHESIS, blank_definition, derived_id
 
 type Document = dict[str, Any]
@@ -56,6 +56,8 @@ class Site:
     settings: Mapping[str, str] = field(default_factory=dict)
     provider: str = SYNTHESIS
     """Of the entries that the database has before the run."""
+    gives_up: bool = False
+    """Whether the user gives up the first batch, which the service denies."""
 
     def prepare(self, known: Sequence[str]) -> None:
         """Write the list and insert its known words."""
@@ -95,9 +97,10 @@ class Site:
     @contextmanager
     def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator["subprocess.Popen[bytes]"]:
         """`run`, or another command where there is a checkpoint; killed in the end if it is not through."""
-        command = [verb, "--checkpoint", self.checkpoint.path.name, *(["--yes"] if verb == "cancel" else [])]
+        further = ["--yes"] if verb == "cancel" else self._given_up()
+        command = [verb, "--checkpoint", self.checkpoint.path.name, *further]
         if not self.checkpoint.path.exists():
-            command = ["run", LIST, "--yes", *self.options]
+            command = ["run", LIST, "--yes", *self.options, *(["--no-wait"] if self.gives_up else [])]
         environment = self._environment() | ({"BATCH_SYNTH_DIE_AT": dies_at} if dies_at else {})
         with (self.folder / LOG).open("ab") as log:
             log.write(f"$ {' '.join(command)}  # {dies_at or ''}\n".encode())
@@ -114,6 +117,12 @@ class Site:
                     yield process
                 finally:
                     process.kill()
+
+    def _given_up(self) -> list[str]:
+        """Return the option that gives up the first batch while the service denies it; other batches are returned."""
+        first = next((record for record in self.ledger.chunks if record.number == 1), None) if self.ledger else None
+        denied = self.gives_up and first is not None and first.state == ChunkState.SUBMITTED
+        return ["--give-up", str(first.batch_id)] if denied and first else []
 
     def live(self, dies_at: str | None = None) -> int:
         """One process, until it ends: its exit code. Raises `Stuck`, or `ValueError` for what is no point."""
