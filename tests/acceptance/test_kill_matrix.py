@@ -39,7 +39,7 @@ CASES = (
     # A batch in doubt is created behind the others, and would not be the first, which fails.
     Case(("before-NEW-PLANNED", "after-apply"), "failed late", "uploads fail"),
     Case(("before-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
-    Case(("after-ensure_words", "before-LOST-STORED"), "files gone"),
+    Case(("before-LOST-STORED", "after-ensure_words"), "files gone"),
     *(Case((f"{side}-write@{number}",), run=run) for run, side, number in _WRITES),
 )
 """One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""
