@@ -80,14 +80,15 @@ def print_help(
     """Print the help of a command."""
     group: Any = context.parent
     if group is None or command is None:
-        typer.echo((group or context).get_help())
+        context = group or context
+        typer.echo(context.get_help())
         return
     found = group.command.get_command(group, command)
     if found is None:
         near = get_close_matches(command, group.command.list_commands(group), 1)
         raise UsageError(f"No such command '{command}'.{f' Did you mean {near[0]}?' if near else ''}")
     with type(context)(found, info_name=command, parent=group) as shown:
-        typer.echo(found.get_help(shown))
+        typer.echo(shown.get_help())
 
 
 _ITS = "--checkpoint words.checkpoint.json"

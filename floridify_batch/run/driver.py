@@ -50,7 +50,7 @@ class Driver:
 
     def __init__(self, run: Run, *, grace: float = GRACE) -> None:
         self._run = run
-        self._submitter = Submitter(run)
+        self._submitter = Submitter(run, self._in_flight)
         self._grace = grace
         settings = run.ledger.run.settings
         # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
@@ -219,7 +219,7 @@ class Driver:
         """Whether a chunk is to be cut again, for another wall or a lower limit; none of which a batch may be there."""
         run, limit = self._run, self._run.ledger.token_limit
         too_long = limit is not None and record.input_tokens > limit
-        dear = wall is not None and not (run.in_flight() or record.submission or wall.would_cut(record))
+        dear = wall is not None and not (self._in_flight() or record.submission or wall.would_cut(record))
         if record.words == 1 or not (too_long or dear):
             return False
         # Whoever restored an older checkpoint may have sent this chunk before.
@@ -233,7 +233,7 @@ class Driver:
 
     def _may_queue(self, record: ChunkRecord) -> bool:
         """Whether a chunk's tokens may join those in flight; a chunk alone always may, since none is cut smaller."""
-        if self._max_queued_tokens is None or not self._run.in_flight():
+        if self._max_queued_tokens is None or not self._in_flight():
             return True
         return self._run.queued_tokens() + record.input_tokens <= self._max_queued_tokens
 

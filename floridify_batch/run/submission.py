@@ -6,6 +6,7 @@ bill.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from floridify_batch.costs.usage import Usage
@@ -37,7 +38,9 @@ class _Lookup:
 class Submitter:
     """Submits the chunks of a run, and remembers those whose creation has no clear outcome yet."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, in_flight: Callable[[], int]) -> None:
+        """Take `in_flight`: the number of batches in flight for which this session still asks."""
+        self._in_flight = in_flight
         self._run = run
         self._lookups: dict[int, _Lookup] = {}
         self._unlabelled = False
@@ -114,7 +117,7 @@ class Submitter:
             self._wait(record, in_doubt=self._is_in_doubt(record), pauses=(pause,))
         except QueueFull as error:
             self._lookups.pop(record.number, None)
-            if await full_queue(run, run.ledger.chunk(record.number), str(error), alone=not run.in_flight()) is None:
+            if await full_queue(run, run.ledger.chunk(record.number), str(error), alone=not self._in_flight()) is None:
                 raise
         except ServiceUncertain as error:
             self._report(record, f"{error} Checking whether the batch was created.")
@@ -155,7 +158,7 @@ class Submitter:
             ChunkState.SUBMITTED,
             batch_id=job.id,
             created_at=job.created_at.timestamp(),
-            queue_was_empty=not run.in_flight(),
+            queue_was_empty=not self._in_flight(),
             creation_in_doubt=record.creation_in_doubt,
         )
 

@@ -32,6 +32,6 @@ async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_there_is_nothing_to_show(tmp_path: Path) -> None:
     """Where there is no database yet, none is made, and the sentence says how to get one."""
-    with pytest.raises(DatabaseError, match=r"no database yet: .*batch-synth import"):
+    with pytest.raises(DatabaseError, match=r"No database yet: .*batch-synth import"):
         asyncio.run(show_word("tear", Place(None, "floridify", tmp_path)))
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import floridify_batch
 
 ROOT = Path(floridify_batch.__file__).parent
-SAFE = {"plain", "json_text", "json.dumps", "context.get_help"}
+SAFE = {"plain", "json_text", "json.dumps", "context.get_help", "shown.get_help"}
 """Functions that return sanitised text."""
 
 
