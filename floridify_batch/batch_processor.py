@@ -41,6 +41,9 @@ from floridify_batch.words.entry import clean_word
 
 _BATCH_WORDS = 50
 
+_PATIENCE = 2.0
+"""Seconds for which the files of a batch that a program names are requested again: they may be long deleted."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchResults:
@@ -134,7 +137,7 @@ class SynthesisBatchProcessor:
             # The batch's request counts do not apply to another file, so completeness cannot be checked.
             await self._batches.answers(replace(job, output_file_id=named), output, errors)
         elif job.terminal:
-            await download(self._batches, job, (output, errors), asyncio.sleep)
+            await download(self._batches, job, (output, errors), asyncio.sleep, patience=_PATIENCE)
 
     async def run_full_batch_synthesis(
         self,

@@ -129,18 +129,24 @@ class Completeness(Enum):
 
 
 async def download(
-    batches: Batches, job: BatchJob, files: tuple[Path, Path], sleep: Sleep, notify: Notify = ignore
+    batches: Batches,
+    job: BatchJob,
+    files: tuple[Path, Path],
+    sleep: Sleep,
+    notify: Notify = ignore,
+    *,
+    patience: float = DENIAL.patience,
 ) -> None:
     """Download a batch's answer files (output, errors), and retry while they are not complete.
 
-    Raises `UnknownBatch` or `IncompleteAnswers` at the end of the patience.
+    Raises `UnknownBatch` or `IncompleteAnswers` at the end of the patience, in seconds.
     """
     waited = 0.0
     for attempt in count(1):
         try:
             await fetch_answers(batches, job, files)
         except (UnknownBatch, IncompleteAnswers) as error:
-            if waited >= DENIAL.patience:
+            if waited >= patience:
                 raise
             notify(f"{error} Downloading again.")
         else:
