@@ -94,7 +94,7 @@ def test_recover(shell: Shell, name: str) -> None:
     def all_have_ended() -> bool:
         recovered = shell.run("recover", "--yes", "--sandbox", **QUICK)
         assert (recovered.code, recovered.err) == (0, "")
-        return "still going" not in recovered.out
+        return "in progress" not in recovered.out
 
     until(all_have_ended)
     assert asked(shell) == sent
