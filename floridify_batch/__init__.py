@@ -39,7 +39,7 @@ _EXPORTS = {
     "entry_synthesis": "SynthesizedDefinition SynthesizedEntry synthesize_entry",
     "errors": "BatchSynthError ServiceError UnknownBatch UsageError",
     "components.failure": "FailureReason",
-    "components.request": "AnswerError SynthesisRequest",
+    "components.requests": "AnswerError SynthesisRequest",
     "database.store": "MongoStore",
     "synthesis": (
         "assess_collocations assess_definition_cefr assess_definition_domain assess_definition_frequency "

@@ -37,7 +37,7 @@ from floridify_batch.components.register import RegisterClassificationResponse a
 from floridify_batch.components.registry import (
     SynthesisComponent as SynthesisComponent,
 )
-from floridify_batch.components.request import (
+from floridify_batch.components.requests import (
     AnswerError as AnswerError,
     SynthesisRequest as SynthesisRequest,
 )

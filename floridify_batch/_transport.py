@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.request import SynthesisRequest
+from floridify_batch.components.requests import SynthesisRequest
 from floridify_batch.costs.usage import Usage
 from floridify_batch.files import ChunkFolder, private_file, private_folder
 from floridify_batch.pipeline.chunk import ChunkSize, Expected, Limits

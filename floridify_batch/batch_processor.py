@@ -19,7 +19,7 @@ from floridify_batch.batch_synthesis import BatchSynthesisCollector, Interceptin
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent, components_named, recipe_of
-from floridify_batch.components.request import AnswerError, custom_id, parse_answer
+from floridify_batch.components.requests import AnswerError, custom_id, parse_answer
 from floridify_batch.conversion import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore

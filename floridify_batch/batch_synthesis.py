@@ -27,7 +27,7 @@ from pydantic import BaseModel
 
 from floridify_batch._transport import BatchTransport, Body, Request, RequestFile, write_files
 from floridify_batch.components.failure import Failure
-from floridify_batch.components.request import (
+from floridify_batch.components.requests import (
     AnswerError,
     CustomId,
     Envelope,

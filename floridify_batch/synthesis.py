@@ -38,7 +38,7 @@ from floridify_batch.components.recipe import Recipe
 from floridify_batch.components.regional_variants import RECIPE as REGIONAL_VARIANTS, RegionalVariantResponse
 from floridify_batch.components.register import RECIPE as REGISTER, RegisterClassificationResponse
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.request import AnswerError
+from floridify_batch.components.requests import AnswerError
 from floridify_batch.components.synonym_chooser import RECIPE as SYNONYM_CHOOSER, SynonymChooserResponse
 from floridify_batch.components.synonyms import RECIPE as SYNONYMS, SynonymGenerationResponse
 from floridify_batch.components.usage_notes import RECIPE as USAGE_NOTES, UsageNoteResponse

@@ -17,7 +17,7 @@ import orjson
 
 from floridify_batch.components.change import Collection, Merged, Update, Writes
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.request import parse_custom_id
+from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry

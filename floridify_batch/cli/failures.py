@@ -81,7 +81,7 @@ def _last_failures(ledger: "Ledger", checkpoint: "Checkpoint") -> "dict[str, lis
 
 
 def _row(word: str, failure: "Failure") -> "FailureRow":
-    from floridify_batch.components.request import parse_custom_id
+    from floridify_batch.components.requests import parse_custom_id
     from floridify_batch.display.table import FailureRow
 
     parts = parse_custom_id(failure.custom_id)

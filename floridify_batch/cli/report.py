@@ -83,7 +83,7 @@ def examples(ledger: "Ledger", checkpoint: "Checkpoint") -> "dict[str, Example]"
 
 
 def _example(words: Sequence[str], ordinal: int, failure: "Failure") -> "Example":
-    from floridify_batch.components.request import parse_custom_id
+    from floridify_batch.components.requests import parse_custom_id
     from floridify_batch.display.report import Example
 
     word = words[ordinal] if ordinal < len(words) else ""

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.components.failure import Failure
-from floridify_batch.components.request import parse_custom_id
+from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import together
 from floridify_batch.display.text import (
     WIDE,

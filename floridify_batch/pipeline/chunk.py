@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.request import SynthesisRequest
+from floridify_batch.components.requests import SynthesisRequest
 from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder, private_file, private_folder, sync, sync_folder
 

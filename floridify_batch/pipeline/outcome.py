@@ -16,7 +16,7 @@ from floridify_batch.components.change import Change, Provenance, Writes, writes
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.request import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
+from floridify_batch.components.requests import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
 from floridify_batch.pipeline.chunk import failure_line, parsed_expected
 from floridify_batch.pipeline.mark import Mark
 from floridify_batch.pipeline.plan import Brief, Question

@@ -15,7 +15,7 @@ from floridify_batch.components.change import Collection, Update
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import Recipe, Scope, Target
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.components.request import CustomId, Envelope, SynthesisRequest, custom_id
+from floridify_batch.components.requests import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
 from floridify_batch.pipeline.mark import Mark

@@ -16,7 +16,7 @@ import orjson
 
 from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_database, sandbox_database
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.request import AnswerError, CustomIdParts, parse_custom_id
+from floridify_batch.components.requests import AnswerError, CustomIdParts, parse_custom_id
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError

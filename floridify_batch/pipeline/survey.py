@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.recipe import Scope
-from floridify_batch.components.request import SynthesisRequest
+from floridify_batch.components.requests import SynthesisRequest
 from floridify_batch.costs.answer_length import Length, Observed, Origin, measured, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected

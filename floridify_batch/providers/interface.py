@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
-from floridify_batch.components.request import SynthesisRequest
+from floridify_batch.components.requests import SynthesisRequest
 from floridify_batch.costs.usage import Usage
 from floridify_batch.timing import Direction
 

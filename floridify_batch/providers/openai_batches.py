@@ -11,7 +11,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate
 
-from floridify_batch.components.request import ENDPOINT
+from floridify_batch.components.requests import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel
 
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceUncertain, UsageError
 from floridify_batch.providers.error import from_status, message_of, raise_if_refused, retry_after, translated
 from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP_OK, Reply

@@ -18,7 +18,7 @@ import orjson
 from floridify_batch.components.change import Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
-from floridify_batch.components.request import mark_of, parse_custom_id
+from floridify_batch.components.requests import mark_of, parse_custom_id
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch

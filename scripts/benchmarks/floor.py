@@ -16,7 +16,7 @@ import orjson
 from pymongo import MongoClient, UpdateOne
 
 from floridify_batch.components.recipe import Scope
-from floridify_batch.components.request import CustomId
+from floridify_batch.components.requests import CustomId
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.settings import RunSettings, brief_of

@@ -15,7 +15,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.components.change import Collection
-from floridify_batch.components.request import parse_custom_id
+from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.database.store import STAMPS
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import ChunkRecord, Ledger

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.components.request import parse_custom_id
+from floridify_batch.components.requests import parse_custom_id
 from tests.http_services import Handler, served
 
 BELL_TITLE, MOVE, LINK = "\x1b]0;pwned\x07", "\x1b[77;99H", "\x1b]8;;http://pwned/\x1b\\"

@@ -20,7 +20,7 @@ from floridify_batch import (
 )
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
-from floridify_batch.components.request import parse_custom_id
+from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.providers.interface import TERMINAL, BatchJob, Submission
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import until

@@ -13,7 +13,7 @@ import pytest
 
 from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, UsageError
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import Batches, BatchJob, Submission

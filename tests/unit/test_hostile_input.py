@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.components.request import custom_id, parse_answer
+from floridify_batch.components.requests import custom_id, parse_answer
 from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import CheckpointError
 from floridify_batch.pipeline.chunk import API_MAX_BYTES, API_MAX_REQUESTS, ChunkSize, Expected, Limits

@@ -15,7 +15,7 @@ from floridify_batch.components.model_profile import (
     request_options_named,
 )
 from floridify_batch.components.registry import SynthesisComponent as C
-from floridify_batch.components.request import CustomId, Envelope
+from floridify_batch.components.requests import CustomId, Envelope
 from floridify_batch.costs.price import listed_models
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.plan import brief

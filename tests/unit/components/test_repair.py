@@ -11,7 +11,7 @@ from floridify_batch.components.antonyms import AntonymResponse
 from floridify_batch.components.examples import ExampleGenerationResponse
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.frequency_band import FrequencyBandResponse
-from floridify_batch.components.request import AnswerError, parse_answer
+from floridify_batch.components.requests import AnswerError, parse_answer
 
 ANSWER = {"example_sentences": ["A café by the river.", 'She said "no, }".'], "confidence": 0.5}
 TEXT = json.dumps(ANSWER)

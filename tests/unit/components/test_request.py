@@ -14,7 +14,7 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.model_profile import profile_of
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.components.request import (
+from floridify_batch.components.requests import (
     AnswerError,
     CustomId,
     CustomIdParts,

@@ -16,7 +16,7 @@ from floridify_batch._transport import REMEMBERED
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.providers.interface import BatchError, Found, Submission

@@ -12,7 +12,7 @@ import floridify_batch as library
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.request import Envelope, parse_answer
+from floridify_batch.components.requests import Envelope, parse_answer
 from floridify_batch.enhancement import enhance_definitions_parallel
 from tests.unit.library.test_synthesis import Immediate, Instant, answered
 

@@ -40,7 +40,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.register import RegisterClassificationResponse
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent
-from floridify_batch.components.request import AnswerError, SynthesisRequest
+from floridify_batch.components.requests import AnswerError, SynthesisRequest
 from floridify_batch.components.synonym_chooser import SynonymChooserResponse
 from floridify_batch.components.synonyms import SynonymGenerationResponse
 from floridify_batch.components.usage_notes import UsageNoteResponse

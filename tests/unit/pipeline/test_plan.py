@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
-from floridify_batch.components.request import SynthesisRequest, custom_id, parse_custom_id
+from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.request import custom_id, parse_answer
+from floridify_batch.components.requests import custom_id, parse_answer
 from floridify_batch.costs.usage import Usage
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.pipeline.chunk import Expected

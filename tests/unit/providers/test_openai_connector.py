@@ -7,7 +7,7 @@ import pytest
 
 from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
-from floridify_batch.components.request import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from tests.http_services import fixed_response

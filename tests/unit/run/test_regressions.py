@@ -17,7 +17,7 @@ from floridify_batch.cli.main import app, explained
 from floridify_batch.components.change import Collection
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent as C
-from floridify_batch.components.request import custom_id, parse_custom_id
+from floridify_batch.components.requests import custom_id, parse_custom_id
 from floridify_batch.errors import ServiceUncertain
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import read_failures
