@@ -50,20 +50,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Limits and features of a batch service.
+    """Features of a batch service.
 
-    `discount` is its share off the immediate price; `max_requests` and `max_bytes` bound one batch. `labels`: a label
-    can be attached to a batch and found again; `counts_move`: the counts of finished requests grow while a batch runs.
-    `retention`: how long answers are kept after the end of a batch, None for no limit.
+    `discount` is its share off the immediate price. `labels`: a label can be attached to a batch and found again.
     """
 
     discount: Decimal
-    max_requests: int | None = None
-    max_bytes: int | None = None
     labels: bool = True
-    counts_move: bool = True
-    can_cancel: bool = True
-    retention: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

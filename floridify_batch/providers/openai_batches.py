@@ -33,9 +33,7 @@ from floridify_batch.providers.transfer import LIBRARY
 from floridify_batch.retry import PROCESSING, QUERY, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore
 
-CAPABILITIES = Capabilities(
-    discount=BATCH_DISCOUNT, max_requests=50_000, max_bytes=200_000_000, retention=timedelta(days=30)
-)
+CAPABILITIES = Capabilities(discount=BATCH_DISCOUNT)
 
 _PAGE = 100
 _PENDING = ("uploaded", "pending", "processing", "running", "in_progress")

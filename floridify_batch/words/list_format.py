@@ -250,10 +250,6 @@ def _from_bullet(text: str) -> str:
     return bold["word"] if bold else MARKUP.sub("", _GLOSS.sub("", text))
 
 
-def _after_count(text: str) -> str:
-    return LEADING_COUNT.sub("", text, count=1)
-
-
 def _from_count(text: str) -> str:
     return _COUNT.sub("", text.rstrip())
 
