@@ -1,8 +1,8 @@
-"""The wall of `--max-cost`: nothing is sent whose expected cost would pass it.
+"""The cost limit of `--max-cost`: nothing is submitted whose expected cost would exceed it.
 
 What counts is what was paid, what the batches in flight are expected to cost, and the next chunk. Expected, not the
 worst case: a chunk's cost is a sum over thousands of answers, whose mean is known after the first chunk, and the worst
-case would keep a part of the money from ever being used. So a bill may pass the wall by as much as the expectation of
+case would keep a part of the money from ever being used. So a bill may exceed the limit by as much as the expectation of
 what is in flight was too low, and by no more. Answers that turn out longer than expected raise what is expected of
 those to come; shorter ones do not lower it, since the next wave asks for other components: what they have saved is room
 again once they are in.
@@ -20,10 +20,10 @@ from floridify_batch.run.ledger import COMMITTED, ChunkRecord, ChunkState, Ledge
 from floridify_batch.run.settings import RunSettings
 
 _LEAST_SHARE = Decimal("0.05")
-"""Where less of the wall is left, no chunk is made to fit into it: the rest would go away in batches of a few words."""
+"""The share of the limit below which no chunk is cut to fit: the rest would be spent on batches of a few words."""
 
 _PORTION = Decimal("0.25")
-"""The share of the wall that a chunk may have which is left before it: a wall higher by as much lets it pass."""
+"""The largest share of the limit that a chunk held back may need: a limit raised by as much admits it."""
 
 _CENT = Decimal("0.01")
 
@@ -85,7 +85,7 @@ class CostLimit:
 
 
 def cost_limit_of(ledger: Ledger) -> CostLimit | None:
-    """The wall before a run; None where it has none. Raises `UsageError` where the price is unknown."""
+    """Return the cost limit of a run, or None without one. Raises `UsageError` where the price is unknown."""
     settings = ledger.run.settings
     if settings.max_cost is None:
         return None
@@ -146,19 +146,19 @@ def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
 
 def limit_reached(ledger: Ledger) -> str | None:
     """Return the message of a run that stopped at its cost limit; None without a limit."""
-    wall, next_one = cost_limit_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
-    if wall is None or next_one is None or wall.admits(next_one):
+    limit, next_one = cost_limit_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
+    if limit is None or next_one is None or limit.admits(next_one):
         return None
     spent = "spent" if ledger.totals().cost is not None else "expected of what was sent"
-    committed = f" and {dollars(wall.committed)} expected of what is in flight" if wall.committed else ""
+    committed = f" and {dollars(limit.committed)} expected of what is in flight" if limit.committed else ""
     return (
-        f"--max-cost {exact(wall.limit)} is reached: with {dollars(wall.spent)} {spent}{committed}, the next "
-        f"{counted(next_one.requests, 'request')} ({dollars(wall.cost(next_one))}) would pass it."
+        f"--max-cost {exact(limit.limit)} is reached: with {dollars(limit.spent)} {spent}{committed}, the next "
+        f"{counted(next_one.requests, 'request')} ({dollars(limit.cost(next_one))}) would pass it."
     )
 
 
 def higher_limit(ledger: Ledger) -> Decimal:
-    """A wall behind which the rest of a run is expected to fit: at least twice the present one, in whole cents."""
-    wall = ledger.run.settings.max_cost or Decimal(0)
+    """Return a limit that the rest of a run is expected to fit: at least twice the present one, in whole cents."""
+    present = ledger.run.settings.max_cost or Decimal(0)
     expected = (ledger.estimate and ledger.estimate.high) or Decimal(0)
-    return max(wall * 2, expected).quantize(_CENT, ROUND_UP)
+    return max(present * 2, expected).quantize(_CENT, ROUND_UP)

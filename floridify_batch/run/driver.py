@@ -38,7 +38,7 @@ class Ending(Enum):
     LEFT = auto()
     """It was asked not to wait; batches are in flight."""
     STOPPED = auto()
-    """It was told to stop; everything is on disk."""
+    """Stopped on request; everything is on disk."""
     CANCELLED = auto()
     """It was asked to cancel; nothing is in flight any more, and words are open."""
     COST_LIMIT = auto()
@@ -62,7 +62,7 @@ class Driver:
         self._stop = asyncio.Event()
         self._queue_is_full = False
         self._full = self._rested = 1
-        self._walled = self._told_of_wall = False
+        self._over_limit = self._limit_reported = False
 
     def stop(self) -> None:
         """Ask the driver to finish its present step and leave."""
@@ -122,7 +122,7 @@ class Driver:
             if self._only_denied():
                 await feeder.finish_returned()
                 raise self._denials.error()
-            if self._walled and not self._in_flight() and not self._submitter.waiting:
+            if self._over_limit and not self._in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
                 return Ending.COST_LIMIT
             if not wait:
@@ -155,7 +155,7 @@ class Driver:
         return self._run.in_flight() - self._denials.final
 
     async def _cancel(self, record: ChunkRecord) -> None:
-        with suppress(UnknownBatch):  # whoever polls it, learns so
+        with suppress(UnknownBatch):  # the next poll handles it
             await self._run.batches.cancel(record.batch_id or "")
 
     def _under_way(self) -> bool:
@@ -195,41 +195,41 @@ class Driver:
         await self._unless_stopped(self._submitter.submit(record), self._grace)
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
-        """The next chunk, where it may be sent now: its tokens may join the queue, and its cost passes no wall."""
-        run, wall = self._run, cost_limit_of(self._run.ledger)
-        self._walled = False
+        """The next chunk, where it may be sent now: its tokens may join the queue, and its cost stays below the limit."""
+        run, cost_limit = self._run, cost_limit_of(self._run.ledger)
+        self._over_limit = False
         record = next(run.ledger.in_state(ChunkState.PLANNED), None)
-        if record and await self._is_too_large(record, wall):
+        if record and await self._is_too_large(record, cost_limit):
             feeder.give_back(split(run, record))
             return await self._next(feeder)
         if record is None:
-            if wall and wall.tight and self._in_flight():
+            if cost_limit and cost_limit.tight and self._in_flight():
                 return None  # what comes in may have cost less than expected, and leave room for a chunk worth sending
-            run.budget = wall.budget() if wall else None
+            run.budget = cost_limit.budget() if cost_limit else None
             record = await feeder.next_chunk(alone=not self._in_flight())
         if record is None or not self._may_queue(record):
             return None
-        self._walled = wall is not None and not wall.admits(record)
-        if self._walled:
-            self._tell_of_wall()
+        self._over_limit = cost_limit is not None and not cost_limit.admits(record)
+        if self._over_limit:
+            self._report_cost_limit()
             return None
         return record
 
-    async def _is_too_large(self, record: ChunkRecord, wall: CostLimit | None) -> bool:
-        """Whether a chunk is to be cut again, for another wall or a lower limit; none of which a batch may be there."""
+    async def _is_too_large(self, record: ChunkRecord, cost_limit: CostLimit | None) -> bool:
+        """Whether a chunk is to be cut again, for another cost limit or a lower token limit; none that may have a batch."""
         run, limit = self._run, self._run.ledger.token_limit
         too_long = limit is not None and record.input_tokens > limit
-        dear = wall is not None and not (self._in_flight() or record.submission or wall.would_cut(record))
+        dear = cost_limit is not None and not (self._in_flight() or record.submission or cost_limit.would_cut(record))
         if record.words == 1 or not (too_long or dear):
             return False
-        # Whoever restored an older checkpoint may have sent this chunk before.
+        # After an older checkpoint was restored, this chunk may have been sent before.
         return (await run.batches.find(submission_of(run, record))).job is None
 
-    def _tell_of_wall(self) -> None:
+    def _report_cost_limit(self) -> None:
         sentence = limit_reached(self._run.ledger)
-        if sentence and not self._told_of_wall:
+        if sentence and not self._limit_reported:
             self._run.observer.notify(Notice(sentence))
-        self._told_of_wall = True
+        self._limit_reported = True
 
     def _may_queue(self, record: ChunkRecord) -> bool:
         """Whether a chunk's tokens may join those in flight; a chunk alone always may, since none is cut smaller."""
@@ -322,12 +322,12 @@ class Driver:
         due = (self._run.ledger.run.settings.poll_interval, self._submitter.next_due(), self._denials.next_due())
         await self._unless_stopped(self._run.sleep(min(each for each in due if each is not None)))
 
-    async def _unless_stopped[T](self, deed: Awaitable[T], grace: float = 0.0) -> T | None:
-        """Do what may be broken off, such as waiting for a service that is out; None where the driver is stopped.
+    async def _unless_stopped[T](self, operation: Awaitable[T], grace: float = 0.0) -> T | None:
+        """Await an interruptible operation, such as a call to a service that is down; None if the driver is stopped.
 
-        `grace`: seconds that the deed is given to come to its end all the same.
+        `grace`: seconds that the operation has to finish after the stop.
         """
-        doing = asyncio.ensure_future(deed)
+        doing = asyncio.ensure_future(operation)
         stopped = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait((doing, stopped), return_when=asyncio.FIRST_COMPLETED)

@@ -90,7 +90,7 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "amid-answers": ("in both files", "patchy", "expired"),
     "SUBMITTING-PLANNED": (),  # only if the queue is already full at creation
     "SUBMITTING-SPLIT": (),
-    "PLANNED-SPLIT": (),  # only before another wall of --max-cost than a chunk was cut for
+    "PLANNED-SPLIT": (),  # only under another --max-cost than a chunk was cut for
 }
 """What not every fate comes by, and which do: parts of points' names."""
 
