@@ -2,8 +2,8 @@
 
 What counts is what was paid, what the batches in flight are expected to cost, and the next chunk. Expected, not the
 worst case: a chunk's cost is a sum over thousands of answers, whose mean is known after the first chunk, and the worst
-case would keep a part of the money from ever being used. So a bill may exceed the limit by as much as the expectation of
-what is in flight was too low, and by no more. Answers that turn out longer than expected raise what is expected of
+case would keep a part of the money from ever being used. So a bill may exceed the limit by as much as the expectation
+of what is in flight was too low, and by no more. Answers that turn out longer than expected raise what is expected of
 those to come; shorter ones do not lower it, since the next wave asks for other components: what they have saved is room
 again once they are in.
 """

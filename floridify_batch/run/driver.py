@@ -195,7 +195,7 @@ class Driver:
         await self._unless_stopped(self._submitter.submit(record), self._grace)
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
-        """The next chunk, where it may be sent now: its tokens may join the queue, and its cost stays below the limit."""
+        """Return the next chunk if its tokens may join the queue and its cost stays below the limit."""
         run, cost_limit = self._run, cost_limit_of(self._run.ledger)
         self._over_limit = False
         record = next(run.ledger.in_state(ChunkState.PLANNED), None)
@@ -216,7 +216,7 @@ class Driver:
         return record
 
     async def _is_too_large(self, record: ChunkRecord, cost_limit: CostLimit | None) -> bool:
-        """Whether a chunk is to be cut again, for another cost limit or a lower token limit; none that may have a batch."""
+        """Whether a chunk is to be cut again for another cost limit or a lower token limit, and has no batch."""
         run, limit = self._run, self._run.ledger.token_limit
         too_long = limit is not None and record.input_tokens > limit
         dear = cost_limit is not None and not (self._in_flight() or record.submission or cost_limit.would_cut(record))
