@@ -28,7 +28,7 @@ _EXPORTS = {
     "components.synonyms": "SynonymCandidate SynonymGenerationResponse",
     "components.usage_notes": "UsageNoteResponse",
     "components.word_forms": "WordFormResponse",
-    "conversion": "DefinitionLike WordLike",
+    "definition_conversion": "DefinitionLike WordLike",
     "batch_processor": "BatchResults BatchSynthesisProcessor SynthesisBatchProcessor",
     "batch_synthesis": "BatchSynthesisCollector InterceptingConnector",
     "providers.interface": "Batches Connector",

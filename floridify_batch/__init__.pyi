@@ -48,12 +48,12 @@ from floridify_batch.components.synonyms import (
 )
 from floridify_batch.components.usage_notes import UsageNoteResponse as UsageNoteResponse
 from floridify_batch.components.word_forms import WordFormResponse as WordFormResponse
-from floridify_batch.conversion import (
-    DefinitionLike as DefinitionLike,
-    WordLike as WordLike,
-)
 from floridify_batch.database.store import (
     MongoStore as MongoStore,
+)
+from floridify_batch.definition_conversion import (
+    DefinitionLike as DefinitionLike,
+    WordLike as WordLike,
 )
 from floridify_batch.enhancement import (
     Enhancement as Enhancement,

@@ -20,9 +20,9 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent, components_named, recipe_of
 from floridify_batch.components.requests import AnswerError, custom_id, parse_answer
-from floridify_batch.conversion import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore
+from floridify_batch.definition_conversion import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.files import ChunkFolder
@@ -34,7 +34,7 @@ from floridify_batch.providers.transfer import download
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Totals
-from floridify_batch.run.settings import RunSettings, RunSpec
+from floridify_batch.run.run_settings import RunSettings, RunSpec
 from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.settings import database_settings
 from floridify_batch.words.entry import clean_word

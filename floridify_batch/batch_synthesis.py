@@ -25,7 +25,7 @@ from typing import Any, Literal, overload
 import orjson
 from pydantic import BaseModel
 
-from floridify_batch._transport import BatchTransport, Body, Request, RequestFile, write_files
+from floridify_batch._batch_transport import BatchTransport, Body, Request, RequestFile, write_files
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.requests import (
     AnswerError,

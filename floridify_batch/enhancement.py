@@ -24,8 +24,8 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.recipe import Recipe, Scope
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent, components_named
 from floridify_batch.components.requests import AnswerError
-from floridify_batch.conversion import DefinitionLike, WordLike, entry_of, views_of
 from floridify_batch.costs.usage import Usage
+from floridify_batch.definition_conversion import DefinitionLike, WordLike, entry_of, views_of
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import Batches
 from floridify_batch.providers.openai_batches import OpenAIBatches

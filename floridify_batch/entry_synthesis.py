@@ -12,7 +12,7 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.pronunciation import PronunciationResponse
 from floridify_batch.components.registry import DEFAULT_COMPONENTS
 from floridify_batch.components.requests import AnswerError
-from floridify_batch.conversion import WordLike, plain, read, text_of
+from floridify_batch.definition_conversion import WordLike, plain, read, text_of
 from floridify_batch.enhancement import Enhancement, enhance_definitions_parallel, intercepted
 from floridify_batch.providers.interface import Batches
 from floridify_batch.synthesis import (

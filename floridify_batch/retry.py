@@ -71,7 +71,7 @@ SUBMISSION = Backoff(2.0, attempts=5)
 PROCESSING = Backoff(0.5, longest=10.0)
 """Polls of a file that the service has not processed yet."""
 
-DENIAL = Backoff(2.0, patience=600.0)
+MISSING_BATCH = Backoff(2.0, patience=600.0)
 """A batch, or its answers, that the service denies though this session has seen the batch."""
 
 UNSEEN_PATIENCE = 15.0

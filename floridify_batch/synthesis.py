@@ -43,7 +43,7 @@ from floridify_batch.components.synonym_chooser import RECIPE as SYNONYM_CHOOSER
 from floridify_batch.components.synonyms import RECIPE as SYNONYMS, SynonymGenerationResponse
 from floridify_batch.components.usage_notes import RECIPE as USAGE_NOTES, UsageNoteResponse
 from floridify_batch.components.word_forms import RECIPE as WORD_FORMS, WordFormResponse
-from floridify_batch.conversion import (
+from floridify_batch.definition_conversion import (
     DefinitionLike,
     WordLike,
     entry_of,

@@ -28,7 +28,7 @@ from floridify_batch.providers.interface import BatchError, BatchJob, Capabiliti
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import Event, Totals
 from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.settings import RunInfo
+from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.run.state import Run
 from floridify_batch.words.entry import DocId, Entry, Stamp, Word, derived_id, unknown_entry
 from floridify_batch.words.language import language_name

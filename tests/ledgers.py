@@ -3,7 +3,7 @@
 from typing import Any
 
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
-from floridify_batch.run.settings import RunInfo, RunSettings
+from floridify_batch.run.run_settings import RunInfo, RunSettings
 
 _USUAL: dict[str, Any] = {
     "words_file": "words.txt",

@@ -17,7 +17,7 @@ from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.resources import Secrets
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.words.word_list import ListSource
 from tests.ledgers import run_settings
 from tests.sandbox import Sandbox

@@ -7,7 +7,7 @@ from floridify_batch.errors import CheckpointError
 from floridify_batch.formatting import counted, to_type
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
-from floridify_batch.run.settings import RunInfo
+from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.words.word_list import Words, digest_of, read_normalised
 
 

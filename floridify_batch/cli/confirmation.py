@@ -18,9 +18,9 @@ from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.pipeline.survey import Survey
+from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.budget import price_note
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList
 
@@ -37,7 +37,7 @@ async def estimate_cost(
 
     `spent` has the measured answer lengths of the run so far.
     """
-    survey = Survey(
+    survey = Workload(
         brief,
         settings.language,
         settings.model,

@@ -25,7 +25,7 @@ from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
 from floridify_batch.run.resources import Resources, Secrets, check_same_database
-from floridify_batch.run.settings import RunSettings, RunSpec, brief_of
+from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.worker import tune_garbage_collection
 from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList

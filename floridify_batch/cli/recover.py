@@ -243,7 +243,7 @@ class Recovery:
 
         from floridify_batch.display.console import say
         from floridify_batch.display.recovery_table import recovered_panel, unstored
-        from floridify_batch.pipeline.outcome import SAMPLES
+        from floridify_batch.pipeline.change_derivation import SAMPLES
 
         recovered = self._recovered
         Console().print(recovered_panel(self._batches, self.unreadable, recovered))

@@ -82,7 +82,7 @@ def run(
     from floridify_batch.components.registry import counts_named
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
-    from floridify_batch.run.settings import RunSettings
+    from floridify_batch.run.run_settings import RunSettings
 
     if immediate and options.no_wait:
         raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")

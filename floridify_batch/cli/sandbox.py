@@ -20,7 +20,7 @@ def sandbox(
     """Run a local stand-in for OpenAI's API."""
     from floridify_batch.display.console import say
     from floridify_batch.sandbox.process import serve
-    from floridify_batch.sandbox.settings import SandboxSettings
+    from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 
     settings = SandboxSettings(data=data, port=port, running_seconds=seconds, faults=tuple(fault or ()), seed=seed)
     serve(settings, listening=lambda url: say(f"Sandbox at {url} (any API key works). Ctrl-C stops it."))

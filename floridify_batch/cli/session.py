@@ -33,7 +33,7 @@ from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Transferred, Waiting
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import Resources, Secrets, check_same_database, required_key
-from floridify_batch.run.settings import RunSettings, RunSpec, brief_of
+from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.run.worker import opened_worker_pool, tune_garbage_collection
 from floridify_batch.timing import Direction, utc_now

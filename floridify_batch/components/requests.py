@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.json_repair import is_corrupt, repaired
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE, ModelProfile, profile_of
-from floridify_batch.components.repair import is_corrupt, repaired
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.words.entry import DocId
 

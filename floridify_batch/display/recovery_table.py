@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from floridify_batch.display.text import cell, facts, framed, listing
 from floridify_batch.formatting import brief, count, counted, dollars
-from floridify_batch.pipeline.outcome import Fate
+from floridify_batch.pipeline.change_derivation import Fate
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.recovery import Recovered
 

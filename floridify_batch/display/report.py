@@ -16,7 +16,7 @@ from floridify_batch.display.chart import ProgressPlot, Step, Tick, TimeAxis, pr
 from floridify_batch.run.budget import other_rate_of
 from floridify_batch.run.event import Totals
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.run_settings import RunSettings
 
 WORDS_LISTED = 12
 """Failed words that are listed; the rest is a number and a command."""

@@ -18,7 +18,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
-from floridify_batch.pipeline.mark import Mark
+from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, order_of
 
 
@@ -71,7 +71,7 @@ class Question:
         identity = self.identity(entry, target)
         prompt = self.template.render(self.recipe.given(entry, target, replacing=replacing))
         again = failure is not None and failure.reason is FailureReason.OUTDATED
-        mark = str(Mark.of(self.recipe, entry, target, again=again))
+        mark = str(Precondition.of(self.recipe, entry, target, again=again))
         attempt, doublings = (failure.attempt + 1, failure.next_cap_doublings) if failure else (1, 0)
         return SynthesisRequest(identity, self.envelope, prompt, attempt, doublings, mark)
 

@@ -20,7 +20,15 @@ import orjson
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.errors import IncompleteAnswers, ServiceBusy, ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.providers.interface import BatchError, Batches, BatchJob, Found, Submission
-from floridify_batch.retry import ACCOUNT_CODES, DENIAL, LOOKUP_SECONDS, SUBMISSION, Backoff, lookup_pauses, retrying
+from floridify_batch.retry import (
+    ACCOUNT_CODES,
+    LOOKUP_SECONDS,
+    MISSING_BATCH,
+    SUBMISSION,
+    Backoff,
+    lookup_pauses,
+    retrying,
+)
 from floridify_batch.timing import Notify, Sleep, ignore
 
 LIBRARY = "library"
@@ -135,7 +143,7 @@ async def download(
     sleep: Sleep,
     notify: Notify = ignore,
     *,
-    patience: float = DENIAL.patience,
+    patience: float = MISSING_BATCH.patience,
 ) -> None:
     """Download a batch's answer files (output, errors), and retry while they are not complete.
 
@@ -151,8 +159,8 @@ async def download(
             notify(f"{error} Downloading again.")
         else:
             return
-        await sleep(DENIAL.pause(attempt))
-        waited += DENIAL.pause(attempt)
+        await sleep(MISSING_BATCH.pause(attempt))
+        waited += MISSING_BATCH.pause(attempt)
         job = await batches.retrieve(job.id)
 
 

@@ -17,7 +17,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted, dollars, exact
 from floridify_batch.pipeline.chunk import Budget
 from floridify_batch.run.ledger import COMMITTED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.run_settings import RunSettings
 
 _LEAST_SHARE = Decimal("0.05")
 """The share of the limit below which no chunk is cut to fit: the rest would be spent on batches of a few words."""

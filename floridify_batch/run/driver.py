@@ -15,11 +15,11 @@ from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import refusal
 from floridify_batch.retry import FULL_QUEUE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
-from floridify_batch.run.collector import fetch, lose, split, store
-from floridify_batch.run.denial import Denials
 from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
+from floridify_batch.run.missing_batch import MissingBatches
+from floridify_batch.run.result_collection import fetch, lose, split, store
 from floridify_batch.run.state import Run
 from floridify_batch.run.submission import Submitter, follow_duplicates, look_for_duplicates, submission_of
 
@@ -57,7 +57,7 @@ class Driver:
         self._max_batches = 1 if settings.immediate else settings.max_batches
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._winding_up = False
-        self._denials = Denials(run)
+        self._denials = MissingBatches(run)
         self._noticed: dict[tuple[str, str], float] = {}
         self._stop = asyncio.Event()
         self._queue_is_full = False

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from floridify_batch.costs.price import Rates
 from floridify_batch.costs.usage import Dollars, Forecast, Spent, Usage, together
 from floridify_batch.run.event import Totals
-from floridify_batch.run.settings import RunInfo
+from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.words.word_log import WordLog
 
 type JsonObject = dict[str, Any]

@@ -23,14 +23,14 @@ from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
+from floridify_batch.pipeline.change_derivation import Applied, Fate, Origin, Tally, applied, parser
 from floridify_batch.pipeline.chunk import Expected, read_expected
-from floridify_batch.pipeline.mark import Mark
-from floridify_batch.pipeline.outcome import Applied, Fate, Origin, Tally, applied, parser
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
+from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import unanswered
-from floridify_batch.run.collector import STORE_PAGE_WORDS
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry
 from floridify_batch.words.language import language_name
 
@@ -201,7 +201,7 @@ def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
         return mark_of(request.prompt)
     targets: tuple[Target, ...] = (entry, *entry.sources, *entry.definitions)
     target = next((each for each in targets if each.id == request.document), None)
-    return "" if target is None else str(Mark.sent(recipe, entry, target, request.prompt, renewed=renewed))
+    return "" if target is None else str(Precondition.sent(recipe, entry, target, request.prompt, renewed=renewed))
 
 
 async def _note_expected(folder: ChunkFolder, library: Library, language: str, *, renewed: bool) -> _Sent:

@@ -14,7 +14,7 @@ from floridify_batch.providers.interface import Batches, TransferProgress, ignor
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.settings import RunSettings
+from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.timing import Notify, ignore
 
 SANDBOX_FOLDER = "batch-synth-sandbox"

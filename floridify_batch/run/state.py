@@ -15,7 +15,7 @@ from floridify_batch.providers.interface import Batches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
 from floridify_batch.run.ledger import Adopted, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.settings import RunSpec
+from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.worker import InProcess, WorkerPool
 from floridify_batch.timing import Clock, Sleep, utc_now
 from floridify_batch.words.word_list import write_normalised

@@ -26,7 +26,7 @@ import orjson
 
 from floridify_batch.errors import UsageError, WorkersLost
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
+from floridify_batch.run.run_settings import RunInfo, RunSettings, brief_of
 
 if TYPE_CHECKING:
     from distributed import Client

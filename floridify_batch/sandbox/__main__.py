@@ -10,7 +10,7 @@ import orjson
 from floridify_batch.errors import BatchSynthError
 from floridify_batch.sandbox.fault import table
 from floridify_batch.sandbox.process import serve
-from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

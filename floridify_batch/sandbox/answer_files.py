@@ -10,8 +10,8 @@ from typing import IO, Any
 import orjson
 
 from floridify_batch.sandbox.body import check_body
-from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.fault import CONTENT_FAULTS, Fault, Faults, status_of
+from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.refusal import Refusal, by_status
 from floridify_batch.sandbox.reply import completion, digest, reply
 from floridify_batch.sandbox.storage import BatchRecord, Folder, write_whole

@@ -25,7 +25,7 @@ from typing import Any
 from floridify_batch.sandbox.answer_files import Results, write_results
 from floridify_batch.sandbox.fault import Faults
 from floridify_batch.sandbox.refusal import Refusal
-from floridify_batch.sandbox.settings import DAY, SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import DAY, SandboxSettings
 from floridify_batch.sandbox.storage import BatchRecord, Folder
 from floridify_batch.sandbox.validation import Stopped, Verdict, validate_input
 

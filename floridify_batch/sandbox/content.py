@@ -6,8 +6,8 @@ The result is conformed to the request's schema afterwards.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.prompt import Prompt, read_instructions
+from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.vocabulary import (
     CENTURIES,
     COLLOCATIONS,

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from floridify_batch.sandbox.batch import MOVES
 from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing, not_found
+from floridify_batch.sandbox.sandbox_settings import DAY
 from floridify_batch.sandbox.service import Service, cut_connection, cut_reply, lifetime, page_limit, service_of
-from floridify_batch.sandbox.settings import DAY
 from floridify_batch.sandbox.storage import BLOCK, FileRecord
 
 _PURPOSES = ("batch", "assistants", "fine-tune", "vision", "user_data", "evals")

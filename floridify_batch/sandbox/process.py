@@ -16,7 +16,7 @@ import orjson
 
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.files import PRIVATE_UMASK, private_file, private_folder
-from floridify_batch.sandbox.settings import HOST, SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import HOST, SandboxSettings
 
 if TYPE_CHECKING:
     from uvicorn import Server

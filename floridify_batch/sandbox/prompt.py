@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from floridify_batch.sandbox.chance import Random
+from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.vocabulary import PARTS_OF_SPEECH
 
 _LABELLED = re.compile(r"^\W*[Ww]ord\W*:\W*([^\n\"”`*(]{1,60})", re.MULTILINE)

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
-from floridify_batch.sandbox.chance import Random
 from floridify_batch.sandbox.content import plausible
+from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.schema import Fields, Items, compile_schema
 from floridify_batch.sandbox.vocabulary import SENTENCES
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from floridify_batch.sandbox.chance import Random
+from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.vocabulary import FORMATS, SENTENCES
 
 _DEEPEST = 8

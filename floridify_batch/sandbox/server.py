@@ -21,8 +21,8 @@ from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.errors import UsageError
 from floridify_batch.sandbox import batch_routes, chat_routes, file_routes
 from floridify_batch.sandbox.refusal import Refusal, by_status, wrong_key
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.sandbox.service import Service, json_object, service_of
-from floridify_batch.sandbox.settings import SandboxSettings
 
 _BAD_KEY = "bad-key"
 """The only API key that is refused."""

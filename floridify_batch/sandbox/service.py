@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from floridify_batch.sandbox.batch import Batches
 from floridify_batch.sandbox.fault import Faults
 from floridify_batch.sandbox.refusal import Refusal, by_status
-from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.sandbox.storage import Folder
 
 _CHAT = "chat"

@@ -30,7 +30,7 @@ from floridify_batch.words.article import (
     clean_text,
     read_article,
 )
-from floridify_batch.words.table import COLUMN_NAMES
+from floridify_batch.words.list_table import COLUMN_NAMES
 from floridify_batch.words.word_list import BadLine
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from floridify_batch.errors import UsageError
-from floridify_batch.words.table import (
+from floridify_batch.words.list_table import (
     DELIMITERS,
     LEADING_COUNT,
     MARKUP,

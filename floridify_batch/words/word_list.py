@@ -17,7 +17,7 @@ from floridify_batch.files import replacing
 from floridify_batch.formatting import count, counted
 from floridify_batch.words.entry import clean_word
 from floridify_batch.words.list_format import parse
-from floridify_batch.words.table import Listing, Row, Source, read_columns
+from floridify_batch.words.list_table import Listing, Row, Source, read_columns
 
 LIST_MAX_BYTES = 500_000_000
 """Maximum size of a word list; the largest in use, with 1.7 million lines, has 25 MB."""

@@ -19,7 +19,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.requests import CustomId
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.pipeline.plan import Brief
-from floridify_batch.run.settings import RunSettings, brief_of
+from floridify_batch.run.run_settings import RunSettings, brief_of
 from floridify_batch.words.entry import Entry
 from scripts.benchmarks.stage import Stage
 

@@ -24,7 +24,7 @@ from floridify_batch.providers.interface import Capabilities
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.settings import RunInfo, brief_of
+from floridify_batch.run.run_settings import RunInfo, brief_of
 from floridify_batch.run.state import Run
 from floridify_batch.words.word_list import Words, digest_of, write_normalised
 from scripts.benchmarks.data import word

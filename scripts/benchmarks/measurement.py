@@ -16,7 +16,7 @@ from scripts.benchmarks.stage import Stage, StageObserver, Stopwatch, TimedStore
 
 if TYPE_CHECKING:
     from floridify_batch.pipeline.estimate import Estimate
-    from floridify_batch.run.settings import RunSettings
+    from floridify_batch.run.run_settings import RunSettings
     from floridify_batch.run.state import Run
 
 POLL_INTERVAL = 0.5
@@ -91,7 +91,7 @@ async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any
 
 
 def _settings(order: Order) -> "RunSettings":
-    from floridify_batch.run.settings import RunSettings
+    from floridify_batch.run.run_settings import RunSettings
 
     return RunSettings(
         words_file=str(order.words_file),
@@ -116,15 +116,15 @@ async def _prepared(
 ) -> "tuple[Run, Estimate]":
     """Perform the command's steps up to the confirmation, and return the run."""
     from floridify_batch.pipeline.chunk import Limits
-    from floridify_batch.pipeline.survey import Survey
-    from floridify_batch.run.settings import RunSpec
+    from floridify_batch.pipeline.workload import Workload
+    from floridify_batch.run.run_settings import RunSpec
     from floridify_batch.run.state import begin_run
     from floridify_batch.words.word_list import read_word_list
 
     listed = read_word_list(Path(settings.words_file))
     spec = RunSpec.of(settings, listed.words)
     watch.at(Stage.ESTIMATING)
-    survey = Survey(spec.brief, settings.language, settings.model, Limits(words=settings.batch_size))
+    survey = Workload(spec.brief, settings.language, settings.model, Limits(words=settings.batch_size))
     estimate = await survey.of(listed.words, store, lambda _, __: None)
     run = await begin_run(spec, place, batches, store)
     run.sleep = watch.sleep

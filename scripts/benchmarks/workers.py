@@ -22,12 +22,12 @@ import orjson
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.costs.price import Bills
 from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, settle_words
 from floridify_batch.pipeline.chunk import Planned, expected_pages, lines_of
-from floridify_batch.pipeline.outcome import Origin, PageToSettle, settle_words
 from floridify_batch.pipeline.plan import PAGE_WORDS, PageToPlan, WordToPlan, plan_words
 from floridify_batch.pipeline.settlement import AnswerIndex
-from floridify_batch.run.collector import STORE_PAGE_WORDS, indexed
-from floridify_batch.run.settings import RunInfo, RunSettings, brief_of
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed
+from floridify_batch.run.run_settings import RunInfo, RunSettings, brief_of
 from floridify_batch.run.worker import (
     ExecutorPool,
     InProcess,

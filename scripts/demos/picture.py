@@ -26,7 +26,7 @@ from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Event
 from floridify_batch.run.resources import Resources, Secrets
-from floridify_batch.run.settings import RunSettings, RunSpec
+from floridify_batch.run.run_settings import RunSettings, RunSpec
 from floridify_batch.run.state import begin_run
 from floridify_batch.sandbox.process import running_sandbox
 from floridify_batch.timing import utc_now

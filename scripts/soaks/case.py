@@ -11,7 +11,7 @@ from pathlib import Path
 
 from floridify_batch.database.server import find_mongod, free_port, listens
 from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
-from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, Picture, figures, picture
 from scripts.soaks.plan import Disruption, Plan
 from scripts.soaks.site import ENDS, KILLED, LOG, Site, Stuck, ended

@@ -19,7 +19,7 @@ from floridify_batch.run.crash_point import POINTS
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.sandbox.batch import MOVES
 from floridify_batch.sandbox.process import sandbox_in_thread
-from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.words.entry import SYNTHESIS
 from scripts.soaks.figures import Figures, Picture, batches_of, figures, picture
 from scripts.soaks.site import ENDS, KILLED, Site, Stuck

@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
-from floridify_batch.run.settings import RunSpec
+from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.acceptance.command import KEY, CommandResult, Shell
 from tests.http_services import Handler, served

@@ -6,7 +6,7 @@ import pytest
 from openai import OpenAI
 
 from floridify_batch.sandbox.process import sandbox_in_thread
-from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, batches_of, figures, picture
 from scripts.soaks.plan import plan_of
 from scripts.soaks.site import Site

@@ -15,9 +15,9 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.display.json_output import costs_object
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
-from floridify_batch.pipeline.survey import Survey
+from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.bill import costs_of
-from floridify_batch.run.settings import RunSettings, brief_of
+from floridify_batch.run.run_settings import RunSettings, brief_of
 from tests.acceptance.command import KEY
 from tests.documents import add_known
 from tests.sandbox import Sandbox
@@ -39,7 +39,7 @@ async def estimated(workspace: Workspace, settings: RunSettings, words: list[str
     store = MongoStore(workspace.mongo_url, workspace.database.name)
     try:
         asked = brief_of(settings, "run")
-        survey = Survey(asked, settings.language, settings.model, Limits(), **more)
+        survey = Workload(asked, settings.language, settings.model, Limits(), **more)
         return await survey.of(words, store, lambda _, __: None)
     finally:
         await store.close()

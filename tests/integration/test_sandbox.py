@@ -20,7 +20,7 @@ from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.synonyms import SynonymGenerationResponse
 from floridify_batch.errors import ServiceError, UsageError
 from floridify_batch.sandbox.process import SandboxProcess, running_sandbox, serve
-from floridify_batch.sandbox.settings import SandboxSettings
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 
 SCHEMA = wire_schema(SynonymGenerationResponse)
 HOUR = 3600.0
@@ -294,7 +294,7 @@ def test_a_sandbox_ends_with_its_parent(tmp_path: Path) -> None:
     starter = (
         "import sys, time; from pathlib import Path\n"
         "from floridify_batch.sandbox.process import SandboxProcess\n"
-        "from floridify_batch.sandbox.settings import SandboxSettings\n"
+        "from floridify_batch.sandbox.sandbox_settings import SandboxSettings\n"
         "print(SandboxProcess.start(SandboxSettings(Path(sys.argv[1]), port=0)).url, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", starter, tmp_path], stdout=subprocess.PIPE) as parent:

@@ -18,7 +18,7 @@ from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState, Ledger
-from floridify_batch.run.settings import RunSpec
+from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.state import begin_run
 from floridify_batch.sandbox.process import running_sandbox
 from tests.documents import add_definition, add_known, add_word, contents

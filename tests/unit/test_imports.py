@@ -16,11 +16,11 @@ PACKAGE = "floridify_batch"
 FOUNDATIONS = ("errors", "timing", "files", "formatting", "retry")
 LIBRARY = (
     "settings",
-    "conversion",
+    "definition_conversion",
     "synthesis",
     "enhancement",
     "entry_synthesis",
-    "_transport",
+    "_batch_transport",
     "batch_synthesis",
     "batch_processor",
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from floridify_batch._transport import REMEMBERED
+from floridify_batch._batch_transport import REMEMBERED
 from floridify_batch.batch_synthesis import BatchSynthesisCollector, InterceptingConnector
 from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.failure import FailureReason

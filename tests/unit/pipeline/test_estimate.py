@@ -15,7 +15,7 @@ from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
 from floridify_batch.pipeline.plan import brief
-from floridify_batch.pipeline.survey import Survey
+from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.driver import Driver
 from tests.fakes import MemoryStore, Scenario, Service
 
@@ -23,7 +23,7 @@ ASKED = brief((C.SYNONYMS, C.DOMAIN), model="gpt-6-luna", language_name="English
 
 
 async def estimated(words: list[str], store: EntryReader, limits: Limits | None = None, **more: Any) -> Estimate:
-    return await Survey(ASKED, "en", "gpt-6-luna", limits or Limits(), **more).of(words, store, lambda _, __: None)
+    return await Workload(ASKED, "en", "gpt-6-luna", limits or Limits(), **more).of(words, store, lambda _, __: None)
 
 
 def memory_store(**senses: int) -> MemoryStore:
@@ -141,7 +141,7 @@ async def test_words_that_are_alike_are_planned_once() -> None:
     everything = brief(RECIPES, model="gpt-6-luna", language_name="English")
     for asked in (ASKED, everything):
         exact, sampled = [
-            await Survey(asked, "en", "gpt-6-luna", Limits(), exact_requests=requests).of(
+            await Workload(asked, "en", "gpt-6-luna", Limits(), exact_requests=requests).of(
                 words, known, lambda _, __: None
             )
             for requests in (100_000, 1)
@@ -177,7 +177,7 @@ async def test_answers_of_this_database(tmp_path: Path) -> None:
     assert (length.origin, length.answers, length.expected) == (Origin.DATABASE, 2, 20)
     assert estimate.later[C.SYNONYMS].output_tokens == 20 * SENSES_EXPECTED
     assert estimate.length(C.DEFINITIONS).origin is Origin.PRIOR
-    other = await Survey(ASKED, "en", "gpt-5-mini", Limits()).of(["qwrt"], known, lambda _, __: None)
+    other = await Workload(ASKED, "en", "gpt-5-mini", Limits()).of(["qwrt"], known, lambda _, __: None)
     assert other.length(C.SYNONYMS).origin is Origin.PRIOR
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.settings import RunSpec
+from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.state import begin_run, resume_run
 from floridify_batch.words.word_list import read_normalised
 from tests.fakes import MemoryStore, Service

@@ -12,7 +12,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
-from floridify_batch.pipeline.outcome import Fate as Became
+from floridify_batch.pipeline.change_derivation import Fate as Became
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.recovery import Recovered, RecoveryOptions, recover

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from floridify_batch.sandbox.body import check_body, is_reasoning
-from floridify_batch.sandbox.chance import Random
+from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.schema import compile_schema
 from floridify_batch.sandbox.strict_schema import strict_problem
 

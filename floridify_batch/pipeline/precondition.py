@@ -1,7 +1,8 @@
-"""Marks: short digests of a request's subject and of the value in its place, by which outdated answers are recognised.
+"""Preconditions of an answer: digests of its subject and of the value in its place, by which it is judged outdated.
 
-Between a request and its answer lies up to a day, in which editors work. A mark is kept with each expected request. Its
-digest of the subject ignores case, punctuation and white space, so that small corrections cost nothing.
+Between a request and its answer lies up to a day, in which editors work. The precondition is kept with each expected
+request, and an answer is stored only while it holds. The digest of the subject ignores case, punctuation and white
+space, so that small corrections cost nothing.
 """
 
 import unicodedata
@@ -26,9 +27,10 @@ _IGNORED_ASCII = {number: None for number in range(128) if unicodedata.category(
 _LINE = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
-class Mark(NamedTuple):
-    """A mark. `value` is "" where there is no single value, or it is unknown; `again`: the request is repeated because
-    its subject had changed.
+class Precondition(NamedTuple):
+    """The precondition of one answer.
+
+    `value` is "" where there is no single value, or it is unknown; `again`: this is the retry of an outdated answer.
     """
 
     subject: str
@@ -37,18 +39,18 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, *, again: bool = False) -> Self:
-        """The mark of a request about a target as it is now."""
+        """The precondition of a request about a target as it is now."""
         value = "" if recipe.structural else _value_digest(value_of(target, recipe.field))
         return cls(_digest(map(squashed, recipe.subject(entry, target))), value, again)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """A mark in its written form."""
+        """A precondition in its written form."""
         return cls(text[:_DIGITS], text[_DIGITS:].rstrip(_AGAIN), text.endswith(_AGAIN))
 
     @classmethod
     def sent(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, prompt: str, *, renewed: bool) -> Self:
-        """The mark of a request of which only the prompt is known.
+        """The precondition of a request of which only the prompt is known.
 
         Its subject has not changed if the prompt has its texts. The place was empty, unless answers are `renewed`.
         """

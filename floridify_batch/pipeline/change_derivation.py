@@ -18,8 +18,8 @@ from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
 from floridify_batch.pipeline.chunk import failure_line, parsed_expected
-from floridify_batch.pipeline.mark import Mark
 from floridify_batch.pipeline.plan import Brief, Question
+from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.pipeline.settlement import (
     Answered,
     AnswerIndex,
@@ -181,7 +181,7 @@ def _fate(question: Question, entry: Entry, target: Target, answered: Answered, 
     if half is not None and half.id == ours.id:  # a process died before it stamped the word
         return Fate.FRESH
     if _has_changed(question, entry, target, answered):
-        return Fate.ORPHANED if Mark.read(answered.mark).again else Fate.CHANGED
+        return Fate.ORPHANED if Precondition.read(answered.mark).again else Fate.CHANGED
     return Fate.KEPT if _is_taken(question, entry, target, answered, frame) else Fate.FRESH
 
 
@@ -189,7 +189,10 @@ def _has_changed(question: Question, entry: Entry, target: Target, answered: Ans
     """Whether the subject of an answer has changed since the request, as far as its mark tells."""
     if len(answered.mark) == OLDER_MARK_LENGTH:  # by an earlier version, or recovered: of the whole prompt
         return mark_of(question.request(entry, target).prompt) != answered.mark
-    return bool(answered.mark) and Mark.read(answered.mark).subject != Mark.of(question.recipe, entry, target).subject
+    return (
+        bool(answered.mark)
+        and Precondition.read(answered.mark).subject != Precondition.of(question.recipe, entry, target).subject
+    )
 
 
 def _is_taken(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> bool:
@@ -199,9 +202,9 @@ def _is_taken(question: Question, entry: Entry, target: Target, answered: Answer
     """
     if question.recipe.structural:
         return False
-    before = Mark.read(answered.mark).value
+    before = Precondition.read(answered.mark).value
     if before and len(answered.mark) != OLDER_MARK_LENGTH:
-        return before != Mark.of(question.recipe, entry, target).value
+        return before != Precondition.of(question.recipe, entry, target).value
     return bool(question.recipe.stored(entry, target)) and not question.replaces(target, frame.asked)
 
 

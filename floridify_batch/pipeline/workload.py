@@ -41,7 +41,7 @@ type _Word = Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Workload:
     """The parameters of a survey; `spent` has the answer lengths that this run has measured already."""
 
     asked: Brief
@@ -155,7 +155,7 @@ class _Kinds:
 class _Sums:
     """Adds up an estimate: exactly at first, then from request counts and a sample."""
 
-    def __init__(self, survey: Survey, lengths: Mapping[str, Length]) -> None:
+    def __init__(self, survey: Workload, lengths: Mapping[str, Length]) -> None:
         self._survey = survey
         self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
         self._counted: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Denials: batches or answers that the service does not return, though it should; one denial costs nothing.
+"""Missing batches: batches or answers that the service does not return, though it should; one denial costs nothing.
 
 A denied batch is requested again with a backoff while everything else goes on. Only when nothing else is left to do
 does the run stop, with every state unchanged; a batch is given up by the user alone.
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from floridify_batch.errors import ServiceError, UnknownBatch
-from floridify_batch.retry import DENIAL, UNSEEN_PATIENCE
+from floridify_batch.retry import MISSING_BATCH, UNSEEN_PATIENCE
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkRecord
 from floridify_batch.run.state import Run
 
 
 @dataclass(slots=True)
-class _Denial:
+class _MissingBatch:
     """A batch that is denied: since when, and when to ask again; `final` if this session does not ask again."""
 
     reason: str
@@ -25,12 +25,12 @@ class _Denial:
     final: bool = False
 
 
-class Denials:
+class MissingBatches:
     """The denied batches of a session. `waits`: whether the session asks for them again."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._denied: dict[int, _Denial] = {}
+        self._denied: dict[int, _MissingBatch] = {}
         self._seen: set[str] = set()
         self.waits = True
 
@@ -64,15 +64,15 @@ class Denials:
     def deny(self, record: ChunkRecord, error: ServiceError) -> None:
         """Note a denial: the first one is reported at once, with its likely cause."""
         now = self._now()
-        denial = self._denied.setdefault(record.number, _Denial(str(error), now))
+        denial = self._denied.setdefault(record.number, _MissingBatch(str(error), now))
         if not denial.attempts:
             self._run.observer.notify(Notice(f"Batch {record.number}: {_likely(record, error)}"))
         denial.reason = str(error)
         denial.attempts += 1
-        patience = DENIAL.patience if record.batch_id in self._seen else UNSEEN_PATIENCE
+        patience = MISSING_BATCH.patience if record.batch_id in self._seen else UNSEEN_PATIENCE
         denial.final = not self.waits or now - denial.since >= patience
         interval = self._run.ledger.run.settings.poll_interval
-        denial.due = now + min(DENIAL.pause(denial.attempts), max(1.0, 5 * interval))
+        denial.due = now + min(MISSING_BATCH.pause(denial.attempts), max(1.0, 5 * interval))
 
     def _now(self) -> float:
         return self._run.clock().timestamp()

@@ -19,8 +19,8 @@ from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.errors import AnswersOutdated, ServiceError
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
+from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
-from floridify_batch.pipeline.outcome import Origin, PageToSettle, Tally, settle_words
 from floridify_batch.pipeline.settlement import (
     AnswerIndex,
     BlockToIndex,
