@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _matrix(folder: Path, options: Any) -> bool:
     began, workers, outcomes = time.monotonic(), options.workers, list[Outcome]()
-    cases = [case for case in whole_matrix() if options.crash in (None, case.crash)]
-    cases += [] if options.crash else [case for run in WRITES for case in write_cases(run)]
+    cases = [case for case in whole_matrix() if options.fate in (None, case.crash)]
+    cases += [] if options.fate else [case for run in WRITES for case in write_cases(run)]
     print(f"{len(cases)} cases, {workers} at a time. Without kills first, to know what is right.", flush=True)
     with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(workers) as pool:
-        matrix = Matrix(folder / "cases", mongo.url).learn(*(() if options.crash else WRITES))
+        matrix = Matrix(folder / "cases", mongo.url).learn(*(() if options.fate else WRITES))
         print(f"{'case':>9}  {_HEADER}  point, fate, trouble", flush=True)
         for outcome in (each.result() for each in as_completed([pool.submit(matrix.play, case) for case in cases])):
             outcomes.append(outcome)
