@@ -230,7 +230,7 @@ def _stamps_of(document: Document, stamps: Stamps) -> dict[str, Stamp]:
 
 
 def doc_id(value: object) -> DocId:
-    """An id in the form that the other rooms use."""
+    """An id in the form that the other packages use."""
     return DocId(str(value))
 
 

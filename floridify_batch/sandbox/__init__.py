@@ -9,7 +9,7 @@ fits its schema, and injects faults on demand. Nothing leaves this machine and n
     batch                the life cycle of a batch, from `validating` to its final status
     validation, body, strict_schema           validation of input files, request bodies and JSON schemas
     answer_files         the output file and the error file of a batch
-    reply, content, prompt, vocabulary, schema, chance    one generated answer
+    reply, content, prompt, vocabulary, schema, random_generator    one generated answer
     service, storage     the state shared by all routes, and the data folder
-    refusal, fault, settings                  plain values
+    refusal, fault, sandbox_settings          plain values
 """

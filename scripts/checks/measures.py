@@ -29,7 +29,7 @@ MANY_PARAMETERS = (
     "batch_processor",
     "providers/openai_connector",
 )
-"""Modules and rooms whose functions have as many parameters as a command has options or callers know."""
+"""Modules and packages whose functions have as many parameters as a command has options or callers know."""
 
 GERUNDS = {"timing", "formatting"}
 """Module names in -ing that are established terms."""

@@ -1,4 +1,4 @@
-"""The description in CONTRIBUTING.md of how a component is added."""
+"""The instructions in CONTRIBUTING.md for adding a component."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ STEP = re.compile(
 
 
 def extended_package(folder: Path) -> Path:
-    """A copy of the package to which the component of CONTRIBUTING.md is added."""
+    """A copy of the package with the component of CONTRIBUTING.md."""
     package = folder / "floridify_batch"
     shutil.copytree(Path(floridify_batch.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (module, prompt, registry) = [(folder / step["file"], dedent(step["text"])) for step in STEP.finditer(SECTION)]

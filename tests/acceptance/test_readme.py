@@ -31,7 +31,7 @@ def help_of(*command: str) -> str:
     return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
 
 
-def test_the_help_that_the_readme_shows_is_the_commands_own() -> None:
+def test_help_in_readme_is_current() -> None:
     """The README's block of help is what `batch-synth --help` prints."""
     shown = re.search(r"<!-- help -->\n```text\n(.*?)\n```\n<!-- /help -->", README, re.DOTALL)
     assert shown is not None
@@ -39,21 +39,21 @@ def test_the_help_that_the_readme_shows_is_the_commands_own() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_and_none_other_is_in_the_readme(command: str) -> None:
-    """Every command is shown with an example in the README, and has a help of its own."""
+def test_every_command_is_in_readme(command: str) -> None:
+    """Every command is shown with an example in the README, and has its own help."""
     assert f"batch-synth {command}" in README
     assert "Usage: batch-synth " + command in help_of(command)
 
 
-def test_every_option_that_the_readme_names_exists() -> None:
-    """No option in the README is one that no command has."""
+def test_every_option_in_readme_exists() -> None:
+    """Every option in the README exists."""
     everything = "\n".join(help_of(*([name] if name else [])) for name in ("", *COMMANDS))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--wheel", "--no-deps"}  # of uv and pip
     assert {option for option in named if option not in everything} == set()
 
 
-def test_the_components_that_the_readme_names_are_those_there_are() -> None:
-    """The README's two sets of components, together with `definitions`, are all there are."""
+def test_components_in_readme_are_complete() -> None:
+    """The README's two sets of components and `definitions` are all components."""
     default = re.search(r"\| `default` \| (.*?) \|", README)
     more = re.search(r"\| `all` \| these, and (.*?) \|", README)
     assert default is not None
@@ -62,9 +62,9 @@ def test_the_components_that_the_readme_names_are_those_there_are() -> None:
     assert {*default[1].split(", "), *more[1].split(", "), "definitions"} == set(SynthesisComponent)
 
 
-def test_every_module_is_in_the_table_of_rooms() -> None:
-    """The table in CONTRIBUTING lists every room in the order of imports, with all its modules."""
-    section = CONTRIBUTING.split("<!-- rooms -->")[1].split("<!-- /rooms -->")[0]
+def test_every_module_is_in_the_table_of_packages() -> None:
+    """The table in CONTRIBUTING lists every package in the order of imports, with all its modules."""
+    section = CONTRIBUTING.split("<!-- packages -->")[1].split("<!-- /packages -->")[0]
     table = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.strip().splitlines()[2:]]
     stated = {row[0].strip("`/"): set(re.findall(r"`(\w+)`", row[2])) for row in table}
     package = ROOT / "floridify_batch"
@@ -94,13 +94,13 @@ def test_every_script_exists() -> None:
     assert named == present
 
 
-def test_the_readme_is_a_short_manual() -> None:
+def test_readme_length() -> None:
     """The README has at most 250 lines."""
     assert len(README.splitlines()) <= 250
 
 
-def test_the_example_checkpoint_is_a_real_one() -> None:
-    """The example loads like any checkpoint, and shows a run that is under way, with the keys that users know."""
+def test_example_checkpoint_loads() -> None:
+    """The example loads like any checkpoint, and shows a run in progress, with the keys that users know."""
     ledger = Checkpoint(ROOT / "checkpoints.example.json").load()
     assert ledger is not None
     assert ledger.processed_words

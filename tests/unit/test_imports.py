@@ -1,4 +1,4 @@
-"""The order of the house: who may import whom, read from the source."""
+"""The order of imports between packages, read from the source."""
 
 import ast
 from collections.abc import Iterator
@@ -36,8 +36,9 @@ ORDER = (
     ("display",),
     ("cli",),
 )
-"""The rooms in the order in which data passes through them: each imports only from rooms of earlier lines, and rooms of
-one line do not know each other. Foundations and the library are single modules, in any order without cycles."""
+"""The packages in the order in which data passes through them: each imports only from packages of earlier lines, and
+packages of one line do not import each other. Foundations and the library are single modules, in any order without
+cycles."""
 
 ALLOWED = {
     "openai": {"providers"},
@@ -57,7 +58,7 @@ ALLOWED = {
     "distributed": {"run"},
     "jinja2": {"components", "display"},
 }
-"""The only rooms that may import a package."""
+"""The only packages of ours that may import a third-party package."""
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -73,24 +74,24 @@ def imports(path: Path) -> Iterator[str]:
                 yield f"{node.module}.{alias.name}" if within else node.module
 
 
-def room(path: Path) -> str:
-    """The module, or the folder of modules, that a file is of."""
+def package_of(path: Path) -> str:
+    """The top-level module or sub-package that a file belongs to."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
-BY_ROOM = [(room(path), set(imports(path))) for path in FILES]
+BY_PACKAGE = [(package_of(path), set(imports(path))) for path in FILES]
 RANK = {name: rank for rank, line in enumerate(ORDER) for name in line}
-ROOMS = sorted({room(path) for path in FILES})
+PACKAGES = sorted({package_of(path) for path in FILES})
 
 
-def used_rooms(names: set[str]) -> set[str]:
-    """The rooms of the package among imported names."""
+def used_packages(names: set[str]) -> set[str]:
+    """Our sub-packages among imported names."""
     return {name.split(".")[1] for name in names if name.startswith(PACKAGE + ".")} & set(RANK)
 
 
 def may_import(importer: str, imported: str) -> bool:
-    """Whether a room may import from another one."""
+    """Whether a package may import from another one."""
     alike = RANK[importer] == RANK[imported] and any(importer in line for line in (FOUNDATIONS, LIBRARY))
     return importer == imported or RANK[imported] < RANK[importer] or alike
 
@@ -100,20 +101,20 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def test_every_room_has_a_place_in_the_order() -> None:
-    """A new room is given its place in the order before it is used."""
-    assert set(ROOMS) <= set(RANK)
+def test_every_package_is_in_order() -> None:
+    """Every package has a place in the order of imports."""
+    assert set(PACKAGES) <= set(RANK)
 
 
-@pytest.mark.parametrize("importer", ROOMS)
+@pytest.mark.parametrize("importer", PACKAGES)
 def test_imports_go_one_way(importer: str) -> None:
-    """A room imports only from rooms before it, so that it can be read knowing only them."""
-    used = used_rooms(set(chain.from_iterable(names for where, names in BY_ROOM if where == importer)))
+    """A package imports only from packages before it."""
+    used = used_packages(set(chain.from_iterable(names for where, names in BY_PACKAGE if where == importer)))
     assert not {each for each in used if not may_import(importer, each)}
 
 
 def test_no_import_cycles() -> None:
-    """No two modules import each other, directly or through others, inside a room or across rooms."""
+    """No two modules import each other, directly or through others, inside a package or across packages."""
     modules = {module_name(path) for path in FILES if path.name != "__init__.py"}
     graph: dict[str, set[str]] = {}
     for path in FILES:
@@ -125,22 +126,22 @@ def test_no_import_cycles() -> None:
 
 
 @pytest.mark.parametrize("package", ALLOWED)
-def test_who_imports_a_package(package: str) -> None:
-    """A package is imported by the rooms that own it, so that another can take its place."""
-    who = {where for where, names in BY_ROOM if any(name.split(".")[0] == package for name in names)}
-    assert who
-    assert who <= ALLOWED[package]
+def test_third_party_imports(package: str) -> None:
+    """A third-party package is imported only where it is allowed, so that it can be replaced."""
+    importers = {where for where, names in BY_PACKAGE if any(name.split(".")[0] == package for name in names)}
+    assert importers
+    assert importers <= ALLOWED[package]
 
 
-def test_who_imports_the_sandbox() -> None:
-    """The sandbox is for trying and testing: nothing of a run depends on it but what starts it."""
-    who = {where for where, names in BY_ROOM if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
-    assert who <= {"sandbox", "run", "cli"}
+def test_imports_of_sandbox() -> None:
+    """The sandbox is for trials and tests: only the code that starts it depends on it."""
+    importers = {where for where, names in BY_PACKAGE if any(name.startswith(f"{PACKAGE}.sandbox") for name in names)}
+    assert importers <= {"sandbox", "run", "cli"}
 
 
-def test_the_sandbox_shares_little_with_us() -> None:
-    """The sandbox validates requests, so it shares no code with what builds them; private files are no part of it."""
-    used = set(chain.from_iterable(used_rooms(names) for where, names in BY_ROOM if where == "sandbox"))
+def test_imports_by_sandbox() -> None:
+    """The sandbox validates requests, so it shares no code with the modules that build them."""
+    used = set(chain.from_iterable(used_packages(names) for where, names in BY_PACKAGE if where == "sandbox"))
     assert used <= {"sandbox", "errors", "files", "costs"}
 
 

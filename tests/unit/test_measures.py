@@ -15,11 +15,11 @@ def test_limits() -> None:
 @pytest.mark.parametrize(
     ("name", "source", "violation"),
     [
-        pytest.param("room/entry", "\n" * 451, "has 451 lines", id="long module"),
-        pytest.param("room/packing", "", "is a gerund", id="gerund"),
-        pytest.param("room/entry", "def f():\n" + "    x = 1\n" * 41, "has 41 lines", id="long function"),
-        pytest.param("room/entry", "def f(a, b, c, d, e, *, f, g): ...", "has 7 parameters", id="parameters"),
-        pytest.param("room/entry", 'def f():\n    """What is asked."""', 'begins "What is asked."', id="docstring"),
+        pytest.param("package/entry", "\n" * 451, "has 451 lines", id="long module"),
+        pytest.param("package/packing", "", "is a gerund", id="gerund"),
+        pytest.param("package/entry", "def f():\n" + "    x = 1\n" * 41, "has 41 lines", id="long function"),
+        pytest.param("package/entry", "def f(a, b, c, d, e, *, f, g): ...", "has 7 parameters", id="parameters"),
+        pytest.param("package/entry", 'def f():\n    """What is asked."""', 'begins "What is asked."', id="docstring"),
     ],
 )
 def test_violations(name: str, source: str, violation: str) -> None:
