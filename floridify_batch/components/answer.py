@@ -58,13 +58,17 @@ _PLACEHOLDERS = frozenset(
 _VAGUE = frozenset({"none", "null", "unknown", "undefined"})
 """Placeholders, but words as well: a synonym of *void* may be *null*."""
 
+_LONGEST_PHRASE = max(map(len, _PLACEHOLDERS | _VAGUE))
+
 
 def clean_text(value: str) -> str:
     """A text in NFC on one line, without invisible and control characters."""
     line = " ".join(value.split())
-    if line.isascii() and line.isprintable():
+    if not line.isascii():
+        line = unicodedata.normalize("NFC", line)
+    if line.isprintable():  # no character of _INVISIBLE or _JUNK is
         return line[:MAX_TEXT]
-    kept = (each for each in unicodedata.normalize("NFC", line) if each not in _INVISIBLE)
+    kept = (each for each in line if each not in _INVISIBLE)
     return "".join(each for each in kept if unicodedata.category(each) not in _JUNK).strip()[:MAX_TEXT]
 
 
@@ -72,21 +76,28 @@ def _text(value: str) -> str:
     text = clean_text(value)
     if not text:
         raise ValueError("the text is empty")
-    if text.casefold() in _PLACEHOLDERS or text.casefold().strip(_MARKS) in _PLACEHOLDERS:
+    if _is_one_of(_PLACEHOLDERS, text) or text in _PLACEHOLDERS:
         raise PydanticCustomError("placeholder", "the text is a placeholder")
     return text
 
 
+def _is_one_of(phrases: frozenset[str], text: str) -> bool:
+    """Whether a text is one of these phrases, whatever its case and the marks around it."""
+    bare = text.strip(_MARKS)
+    return len(bare) <= _LONGEST_PHRASE and bare.casefold() in phrases
+
+
 def _statement(value: str) -> str:
-    if value.casefold().strip(_MARKS) in _VAGUE:
+    if _is_one_of(_VAGUE, value):
         raise PydanticCustomError("placeholder", "the text is a placeholder")
     return value
 
 
 def _term(value: str) -> str:
-    if len(value) > MAX_TERM:
+    text = _text(value)
+    if len(text) > MAX_TERM:
         raise ValueError(f"the text has more than {MAX_TERM} characters")
-    return value
+    return text
 
 
 def _paragraphs(value: str) -> str:
@@ -106,16 +117,20 @@ def divided(field: str = "") -> BeforeValidator:
     """Divide the items of a list that are lists in one string ("shore, side"), by their `field` or as they are."""
 
     def divide(value: Any) -> Any:
-        if not isinstance(value, list):
+        if not isinstance(value, list) or not any(_SEPARATORS.search(_item_text(item, field)) for item in value):
             return value
         return [part for item in value for part in _parts(item, field)]
 
     return BeforeValidator(divide)
 
 
-def _parts(item: Any, field: str) -> list[Any]:
+def _item_text(item: Any, field: str) -> str:
     text = item.get(field) if isinstance(item, dict) else item
-    texts = [each.strip() for each in _SEPARATORS.split(text)] if isinstance(text, str) else []
+    return text if isinstance(text, str) else ""
+
+
+def _parts(item: Any, field: str) -> list[Any]:
+    texts = [each.strip() for each in _SEPARATORS.split(_item_text(item, field))]
     if len(texts) < 2 or not all(texts):  # noqa: PLR2004  a list has two items at least
         return [item]
     return [item | {field: each} for each in texts] if isinstance(item, dict) else list(texts)
@@ -186,7 +201,7 @@ Text = Annotated[str, AfterValidator(_text)]
 Statement = Annotated[Text, AfterValidator(_statement)]
 """A text that never consists of "none" or "unknown" alone."""
 
-Term = Annotated[Text, AfterValidator(_term)]
+Term = Annotated[str, AfterValidator(_term)]
 """A word or phrase in a list."""
 
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_absent)]

@@ -233,8 +233,10 @@ def _validated[R: BaseModel](answer: type[R], content: str, repairs: Counter[str
         repairs["repaired"] += 1
         found = mended
     else:
-        repairs.update(["repaired"] * cut)
-    repairs.update(dropped)
+        if cut:
+            repairs["repaired"] += 1
+    if dropped:
+        repairs.update(dropped)
     return found
 
 

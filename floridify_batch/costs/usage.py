@@ -52,7 +52,9 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     An answer has input, so that a usage without any is unknown, too. Details are clamped to the tokens that they are
     part of: whatever a service states, a cost is never negative.
     """
-    usage = _object(body.get("usage"))
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return None
     sent, received = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
     if not sent or received is None:
         return None
@@ -73,7 +75,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _tokens(value: Any) -> int | None:
     """A number of tokens; None for anything that can't be one."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = type(value) is int or type(value) is float  # a boolean is an instance of int
     return int(value) if is_number and 0 <= value < _MAX_TOKENS else None
 
 

@@ -17,7 +17,7 @@ from floridify_batch.components.failure import Failure, FailureReason, Unanswere
 from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
-from floridify_batch.pipeline.chunk import failure_line, parsed_expected
+from floridify_batch.pipeline.chunk import Expected, failure_line
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.pipeline.settlement import (
@@ -180,6 +180,8 @@ def _fate(question: Question, entry: Entry, target: Target, answered: Answered, 
     half = entry.entry_stamps.get(recipe.stamped(target))
     if half is not None and half.id == ours.id:  # a process died before it stamped the word
         return Fate.FRESH
+    if answered.mark == str(Precondition.of(recipe, entry, target)):
+        return Fate.FRESH
     if _has_changed(question, entry, target, answered):
         return Fate.ORPHANED if Precondition.read(answered.mark).again else Fate.CHANGED
     return Fate.KEPT if _is_taken(question, entry, target, answered, frame) else Fate.FRESH
@@ -266,10 +268,10 @@ class Tally:
 class PageToSettle(NamedTuple):
     """A page of words of one batch: their expected requests, the places of the answers, and the stored entries.
 
-    `expected` are lines of `expected.jsonl`; for each, `places` has its place in the files `paths`, or None.
+    For each expected request, `places` has the place of its answer in the files `paths`, or None.
     """
 
-    expected: bytes
+    expected: Sequence[Expected]
     places: Sequence[Place | None]
     paths: Sequence[str]
     entries: Sequence[Sequence[Entry]]
@@ -288,11 +290,10 @@ class SettledPage(NamedTuple):
 def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     """Settle the requests of a page of words and derive the writes."""
     tally = Tally()
-    expected = parsed_expected(page.expected)
-    places = {each.custom_id: place for each, place in zip(expected, page.places, strict=True) if place}
+    places = {each.custom_id: place for each, place in zip(page.expected, page.places, strict=True) if place}
     with opened_answers(map(Path, page.paths)) as files:
         index = AnswerIndex(files, places)
-        outcomes = list(settle(expected, index, parser(brief.by_component(), tally.repairs), page.unanswered))
+        outcomes = list(settle(page.expected, index, parser(brief.by_component(), tally.repairs), page.unanswered))
     changes: list[Change] = []
     failures: list[bytes] = []
     made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)

@@ -102,36 +102,24 @@ def read_ordinals(folder: ChunkFolder) -> list[int]:
 
 def read_expected(folder: ChunkFolder) -> Iterator[Expected]:
     """The requests of a chunk in the order of packing: word by word. Raises `CheckpointError` for a damaged file."""
-    return map(itemgetter(0), _expected_lines(folder))
+    path = folder.expected
+    with _whole(path), path.open("rb") as lines:
+        for line in lines:
+            yield Expected(*orjson.loads(line))
 
 
 class ExpectedPage(NamedTuple):
-    """The requests about some words, parsed and as lines of the chunk's file."""
+    """The requests about some words, and the ordinals of these words."""
 
     ordinals: Sequence[int]
     expected: Sequence[Expected]
-    lines: bytes
 
 
 def expected_pages(folder: ChunkFolder, words: int) -> Iterator[ExpectedPage]:
     """The requests of a chunk, in pages of `words` words. Raises `CheckpointError` for a damaged file."""
-    by_word = (list(lines) for _, lines in groupby(_expected_lines(folder), key=lambda each: each[0].ordinal))
+    by_word = (list(requests) for _, requests in groupby(read_expected(folder), key=itemgetter(0)))
     for page in batched(by_word, words):
-        expected = [each for word in page for each, _ in word]
-        lines = b"".join(line for word in page for _, line in word)
-        yield ExpectedPage([word[0][0].ordinal for word in page], expected, lines)
-
-
-def _expected_lines(folder: ChunkFolder) -> Iterator[tuple[Expected, bytes]]:
-    path = folder.expected
-    with _whole(path), path.open("rb") as lines:
-        for line in lines:
-            yield Expected(*orjson.loads(line)), line
-
-
-def parsed_expected(lines: bytes) -> list[Expected]:
-    """The requests in lines of `expected.jsonl`."""
-    return [Expected(*orjson.loads(line)) for line in lines.splitlines()]
+        yield ExpectedPage([word[0].ordinal for word in page], [each for word in page for each in word])
 
 
 def whole_requests(folder: ChunkFolder, size: int) -> Path:

@@ -6,7 +6,6 @@ space, so that small corrections cost nothing.
 """
 
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
@@ -41,7 +40,7 @@ class Precondition(NamedTuple):
     def of(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, *, again: bool = False) -> Self:
         """The precondition of a request about a target as it is now."""
         value = "" if recipe.structural else _value_digest(value_of(target, recipe.field))
-        return cls(_digest(map(squashed, recipe.subject(entry, target))), value, again)
+        return cls(_digest(tuple(recipe.subject(entry, target))), value, again)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -63,7 +62,6 @@ class Precondition(NamedTuple):
         return self.subject + self.value + _AGAIN * self.again
 
 
-@lru_cache(maxsize=1024)  # a word's requests are made together, and most are about one definition
 def squashed(text: str) -> str:
     """A text in NFC, case-folded, without punctuation and white space."""
     folded = unicodedata.normalize("NFC", text).casefold()
@@ -72,8 +70,9 @@ def squashed(text: str) -> str:
     return "".join(each for each in folded if unicodedata.category(each)[0] not in _IGNORED)
 
 
-def _digest(texts: Iterable[str]) -> str:
-    return blake2b("\x1f".join(texts).encode(), digest_size=_DIGITS // 2).hexdigest()
+@lru_cache(maxsize=1024)  # a word's requests are made together, and most are about one definition
+def _digest(texts: tuple[str, ...]) -> str:
+    return blake2b("\x1f".join(map(squashed, texts)).encode(), digest_size=_DIGITS // 2).hexdigest()
 
 
 def _value_digest(value: Any) -> str:

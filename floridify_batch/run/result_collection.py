@@ -285,7 +285,7 @@ async def _pages(
         texts = [run.words[ordinal] for ordinal in page.ordinals]
         entries = await run.store.entries(texts, run.ledger.run.settings.language)
         yield PageToSettle(
-            page.lines,
+            page.expected,
             [index.places.get(each.custom_id) for each in page.expected],
             [str(path) for path in paths],
             [entries[text] for text in texts],

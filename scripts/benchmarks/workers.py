@@ -218,7 +218,7 @@ async def _answered(folder: Path, paths: Sequence[Path], index: AnswerIndex) -> 
     asked = zip(expected_pages(ChunkFolder(folder), STORE_PAGE_WORDS), pages(folder / "entries.pickle"), strict=True)
     for page, stored in asked:
         yield PageToSettle(
-            page.lines,
+            page.expected,
             [index.places.get(each.custom_id) for each in page.expected],
             [str(path) for path in paths],
             [entries for _, entries in stored],
