@@ -199,11 +199,6 @@ async def _resume(ledger: Ledger, session: Session) -> int:
     check_same_database(settings, session.secrets)
     console, notify = Console(), Notifier()
     brief = brief_of(settings, ledger.run.id)
-    if brief.template_digest != ledger.run.template_digest:
-        raise CheckpointError(
-            f"{checkpoint.path} was started with other templates than this batch-synth has; "
-            "finish it with the version that started it, or pass another --checkpoint."
-        )
     if session.retry_failed:
         checkpoint.save(ledger)  # a plain resume continues from here, however early this process ends
     async with opened_resources(settings, session, notify) as (store, batches):

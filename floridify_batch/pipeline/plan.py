@@ -93,9 +93,14 @@ class Brief:
         return {question.recipe.component: question for question in self.questions}
 
     @property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of each component's template."""
+        return {str(each.recipe.component): each.template.fingerprint for each in self.questions}
+
+    @property
     def template_digest(self) -> str:
         """A digest of all templates in use."""
-        fingerprints = (f"{each.recipe.component}={each.template.fingerprint}" for each in self.questions)
+        fingerprints = (f"{component}={fingerprint}" for component, fingerprint in self.fingerprints.items())
         return blake2b("\n".join(fingerprints).encode(), digest_size=8).hexdigest()
 
 

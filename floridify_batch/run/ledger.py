@@ -103,6 +103,7 @@ class ChunkRecord(BaseModel):
     own figure for the batch, if it states one.
     `unanswered_reason` and `unanswered_detail` are the failure of requests that came back without a line.
     `former_batches`: batches of earlier submissions, which found the queue full and had the same input file.
+    `templates`: the digest of the templates of its requests, where the run has others since.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -135,6 +136,7 @@ class ChunkRecord(BaseModel):
     cost: Dollars | None = Decimal(0)
     former_batches: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    templates: str = ""
 
     @property
     def failed(self) -> int:
@@ -217,6 +219,13 @@ class Ledger(BaseModel):
         """Change settings that do not make it another run: its pace, its price and its cost limit."""
         settings = self.run.settings.model_copy(update=dict(pace))
         self.run = self.run.model_copy(update={"settings": settings})
+
+    def change_templates(self, digest: str, fingerprints: Mapping[str, str]) -> None:
+        """Continue with other templates; the chunks until now keep the digest of theirs."""
+        for record in self.chunks:
+            if not record.templates and record.state is not ChunkState.DONE:
+                self.note(record.number, templates=self.run.template_digest)
+        self.run = self.run.model_copy(update={"template_digest": digest, "fingerprints": dict(fingerprints)})
 
     def process(self, word: str) -> None:
         """Mark a word as processed: nothing is missing any more."""

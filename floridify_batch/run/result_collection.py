@@ -305,6 +305,7 @@ def _origin(run: Run, record: ChunkRecord) -> Origin:
         run.mode,
         settings.language,
         rare_first=settings.frequency_scale == "rare-first",
+        templates=record.templates or None,
     )
 
 

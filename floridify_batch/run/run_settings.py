@@ -82,6 +82,8 @@ class RunInfo(BaseModel):
     words: int
     list_digest: str
     template_digest: str
+    fingerprints: dict[str, str] = Field(default_factory=dict)
+    """The fingerprint of each component's template; empty in older checkpoints."""
 
     def differences(self, other: "RunInfo") -> list[str]:
         """Return how the other run differs, in words. Pace, money, place and mode do not count."""
@@ -92,6 +94,7 @@ class RunInfo(BaseModel):
             (f"other components ({components})", own.components != now.components),
             (f"another language ({own.language}, not {now.language})", own.language != now.language),
             (f"another model ({own.model}, not {now.model})", own.model != now.model),
+            ("other counts", own.counts != now.counts),
             ("other request options", own.request_options != now.request_options),
             (
                 f"another frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
@@ -99,8 +102,11 @@ class RunInfo(BaseModel):
             ),
         )
         found = [text for text, differs in checks if differs]
-        # The digest of templates covers those in use: with other components, it tells nothing of its own.
-        return found or ["other templates"] * (self.template_digest != other.template_digest)
+        if found:  # the digest of templates covers those in use: with other components, it tells nothing of its own
+            return found
+        # The templates of another version of this program are no difference: a run goes on after an update.
+        templates = (own.templates, self.template_digest) != (now.templates, other.template_digest)
+        return ["other templates"] * (templates and bool(own.templates or now.templates))
 
 
 def brief_of(settings: RunSettings, run_id: str) -> Brief:
@@ -138,5 +144,6 @@ class RunSpec:
             words=len(words),
             list_digest=digest_of(words),
             template_digest=brief.template_digest,
+            fingerprints=brief.fingerprints,
         )
         return cls(words, info, brief)

@@ -8,6 +8,7 @@ from typing import Any
 
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.usage import Forecast
+from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import Budget, Limits
 from floridify_batch.pipeline.plan import Brief, Question
@@ -99,10 +100,33 @@ class Run:
 async def resume_run(
     ledger: Ledger, words: Sequence[str], checkpoint: Checkpoint, brief: Brief, batches: Batches, store: EntryStore
 ) -> Run:
-    """Resume a run from its ledger: create missing indexes and delete files that are not needed any more."""
+    """Resume a run from its ledger: create missing indexes and delete files that are not needed any more.
+
+    Raises `CheckpointError` for a template that has changed after it was answered.
+    """
+    _accept_templates(ledger, checkpoint, brief)
     await store.ensure_indexes()
     checkpoint.tidy(ledger)
     return Run(words, ledger, checkpoint, brief, batches, store)
+
+
+def _accept_templates(ledger: Ledger, checkpoint: Checkpoint, brief: Brief) -> None:
+    """Continue with the present templates: those of this version, or the user's where only unanswered ones changed.
+
+    A run must not end because the program was updated; a user's template is part of what they asked for.
+    """
+    info = ledger.run
+    if brief.template_digest == info.template_digest:
+        return
+    now, before = brief.fingerprints, info.fingerprints
+    changed = [name for name in now if now[name] != before.get(name)]
+    answered = [name for name in changed if name in ledger.spent]
+    if info.settings.templates and answered:
+        raise CheckpointError(
+            f"The templates for {', '.join(answered)} have changed since {checkpoint.path} was started, and have been "
+            "answered. Restore them and resume, or pass another --checkpoint."
+        )
+    ledger.change_templates(brief.template_digest, now)
 
 
 async def begin_run(

@@ -193,7 +193,7 @@ def submission_of(run: Run, record: ChunkRecord) -> Submission:
     """Return the identity of a chunk's batch at the service."""
     label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
     former = (*record.former_batches, *(each.batch_id for each in record.duplicates))
-    return Submission(label, record.file_id or "", _metadata(run), frozenset(former) - {record.batch_id})
+    return Submission(label, record.file_id or "", _metadata(run, record), frozenset(former) - {record.batch_id})
 
 
 # ── duplicates ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,13 +252,13 @@ def _duplicate(run: Run, job: BatchJob) -> Duplicate:
     )
 
 
-def _metadata(run: Run) -> dict[str, str]:
+def _metadata(run: Run, record: ChunkRecord) -> dict[str, str]:
     """Return a batch's metadata: the run, and all that `recover` needs to store its answers."""
     settings = run.ledger.run.settings
     counts = ",".join(f"{component}={count}" for component, count in settings.counts.items())
     values = {
         "run": run.ledger.run.id,
-        "templates": run.ledger.run.template_digest,
+        "templates": record.templates or run.ledger.run.template_digest,
         "components": ",".join(settings.components)[:METADATA_LENGTH],
         "language": settings.language,
         "frequency_scale": settings.frequency_scale,

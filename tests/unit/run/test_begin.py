@@ -1,10 +1,15 @@
 """A run begins in one way, whoever begins it, and a run that is resumed finds what it needs in place."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from floridify_batch.errors import CheckpointError
 from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger, Spent
 from floridify_batch.run.run_settings import RunSpec
-from floridify_batch.run.state import begin_run, resume_run
+from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.words.word_list import read_normalised
 from tests.fakes import MemoryStore, Service
 from tests.ledgers import run_settings
@@ -31,3 +36,43 @@ async def test_resume_creates_indexes(tmp_path: Path) -> None:
     resumed = await resume_run(begun.ledger, WORDS, checkpoint, begun.brief, Service(), store)
     assert store.indexed
     assert resumed.ledger == begun.ledger
+
+
+def started(templates: str | None, *, answered: bool) -> Ledger:
+    """A run with a batch in flight and a stored one, of other templates than the present ones."""
+    spec = RunSpec.of(run_settings(), WORDS)
+    settings = spec.info.settings.model_copy(update={"templates": templates})
+    info = spec.info.model_copy(update={"template_digest": "older", "fingerprints": {}, "settings": settings})
+    size: dict[str, Any] = {"words": 1, "requests": 1, "bytes": 1, "input_tokens": 1, "output_tokens": 1}
+    chunks = [
+        ChunkRecord(number=1, state=ChunkState.DONE, **size),
+        ChunkRecord(number=2, state=ChunkState.SUBMITTED, batch_id="b", **size),
+    ]
+    return Ledger(start_time=0.0, run=info, chunks=chunks, spent={"synonyms": Spent()} if answered else {})
+
+
+async def resumed(ledger: Ledger, tmp_path: Path) -> Run:
+    checkpoint = Checkpoint(tmp_path / "run.json")
+    checkpoint.create_folder()
+    return await resume_run(
+        ledger, WORDS, checkpoint, RunSpec.of(run_settings(), WORDS).brief, Service(), MemoryStore()
+    )
+
+
+async def test_an_updated_program_resumes(tmp_path: Path) -> None:
+    """A run of another version goes on; answers in flight are stamped with the templates that they answer."""
+    run = await resumed(started(None, answered=True), tmp_path)
+    assert run.ledger.run.template_digest == run.brief.template_digest
+    assert [each.templates for each in run.ledger.chunks] == ["", "older"]
+
+
+async def test_a_mended_template_resumes(tmp_path: Path) -> None:
+    """A user's template that was never answered may be corrected between run and resume."""
+    run = await resumed(started("mine", answered=False), tmp_path)
+    assert run.ledger.run.fingerprints == run.brief.fingerprints
+
+
+async def test_a_changed_template_is_refused(tmp_path: Path) -> None:
+    """A user's template that was answered may not change within a run."""
+    with pytest.raises(CheckpointError, match="templates for synonyms have changed"):
+        await resumed(started("mine", answered=True), tmp_path)

@@ -147,7 +147,10 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
     ("change", "said"),
     [
         ({"list_digest": "m"}, ["another word list"]),
-        ({"template_digest": "u"}, ["other templates"]),
+        ({"template_digest": "u"}, []),
+        ({"template_digest": "u", "templates": "mine"}, ["other templates"]),
+        ({"templates": "mine"}, ["other templates"]),
+        ({"counts": {"synonyms": 3}}, ["other counts"]),
         ({"model": "gpt-5-mini"}, ["another model (gpt-6-luna, not gpt-5-mini)"]),
         ({"language": "fr"}, ["another language (en, not fr)"]),
         ({"components": ("domain",)}, ["other components (its own: synonyms; asked for now: domain)"]),
