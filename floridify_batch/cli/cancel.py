@@ -1,4 +1,4 @@
-"""The `cancel` command: cancel one batch, or all batches of a run, and store what they finished."""
+"""The `cancel` command: cancel one batch, or all batches of a run, and store their finished answers."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ def cancel(
     output: OutputOption = "auto",
     quiet: QuietOption = False,
 ) -> None:
-    """Cancel a run's batches and store what they finished."""
+    """Cancel batches and store their finished answers."""
     from floridify_batch.cli.service import find_batch
     from floridify_batch.cli.session import Session
 

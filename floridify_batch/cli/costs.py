@@ -8,7 +8,7 @@ CHUNKS_SHOWN = 20
 
 
 def costs(checkpoint: OnlyCheckpointOption = None, json: JsonOption = False) -> None:
-    """Show what a run has cost, compared with the estimate."""
+    """Show the cost of a run, compared with the estimate."""
     from rich.console import Console
 
     from floridify_batch.display.console import say_json

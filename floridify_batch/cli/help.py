@@ -22,6 +22,15 @@ from floridify_batch.cli.context import has_colour
 GROUPS = ("Content", "Location", "Cost", "Control", "Advanced", "Output")
 """The groups of options in their order; any other group follows them."""
 
+ADVANCED = "Advanced"
+"""The group of rare options, in place of which `--help` names the command that lists them."""
+
+ALL_OPTIONS = "batch_synth.all_options"
+"""Key in a context's `meta`: whether its help lists advanced options, too."""
+
+_FEW = 3
+"""Number of advanced options that are listed in any case."""
+
 wrap = partial(wrapped, break_on_hyphens=False, break_long_words=False)
 
 _LEAST = 26
@@ -42,7 +51,8 @@ class HelpfulCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help; the types of Typer's parameters have no public names."""
-        formatter.write(_screen(self, ctx, _options(self.get_params(ctx))))
+        rows = _options(self.get_params(ctx))
+        formatter.write(_screen(self, ctx, rows if ctx.meta.get(ALL_OPTIONS) else _without_advanced(rows, ctx)))
 
 
 class HelpfulGroup(TyperGroup):
@@ -73,6 +83,15 @@ def _options(params: Iterable[Any]) -> list[Row]:
     return sorted(rows, key=lambda row: GROUPS.index(row.group) if row.group in GROUPS else len(GROUPS))
 
 
+def _without_advanced(rows: Sequence[Row], ctx: Any) -> list[Row]:
+    """The rows with one in place of all advanced options, unless they are few."""
+    advanced = [row for row in rows if row.group == ADVANCED]
+    if len(advanced) <= _FEW:
+        return list(rows)
+    pointer = Row(ADVANCED, f"See: batch-synth help {ctx.info_name} --all")
+    return [pointer if row == advanced[0] else row for row in rows if row not in advanced[1:]]
+
+
 def _name(param: Any) -> str:
     if param.param_type_name == "argument":
         return _metavar(param)
@@ -85,12 +104,12 @@ def _metavar(param: Any) -> str:
 
 
 def _text(param: Any) -> str:
-    """The help text of an option, with its default in parentheses."""
+    """The help text of an option, with its default."""
     text, default = param.help or "", param.default
     shown = default.value if isinstance(default, Enum) else default
     if getattr(param, "is_flag", False) or shown is None or callable(shown) or not param.show_default:
         return str(text)
-    return f"{text.removesuffix('.')} ({shown})."
+    return f"{text.removesuffix('.')} (default: {shown})."
 
 
 # ── layout ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -127,7 +146,7 @@ def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
 
 def _blocks(rows: Sequence[Row], margin: int, columns: int) -> Iterator[list[str]]:
     """The lines of each group, beside its name where there is room, else below it."""
-    names = max((len(row.name) for row in rows), default=0) + 2
+    names = max((len(row.name) for row in rows if row.text), default=0) + 2
     least = _LEAST if any(row.text for row in rows) else -2
     for group, members in groupby(rows, key=lambda row: row.group):
         if columns - margin - names < least:

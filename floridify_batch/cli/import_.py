@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="JSONL by kaikki or plain, or CSV (also .gz).", rich_help_panel="Content"),
+        typer.Argument(metavar="FILE", help="JSON Lines or CSV, plain or gzip-compressed.", rich_help_panel="Content"),
     ],
     language: LanguageOption = "en",
     provider: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Provider, where the file names none.", rich_help_panel="Content"),
+        typer.Option(metavar="NAME", help="Provider, if the file does not name one.", rich_help_panel="Content"),
     ] = None,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,

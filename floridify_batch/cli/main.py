@@ -16,7 +16,7 @@ from floridify_batch.cli.components import components
 from floridify_batch.cli.context import ExitCode, state
 from floridify_batch.cli.costs import costs
 from floridify_batch.cli.failures import failures
-from floridify_batch.cli.help import HelpfulCommand, HelpfulGroup
+from floridify_batch.cli.help import ALL_OPTIONS, HelpfulCommand, HelpfulGroup
 from floridify_batch.cli.import_ import import_
 from floridify_batch.cli.recover import recover
 from floridify_batch.cli.report import report
@@ -31,7 +31,7 @@ from floridify_batch.files import PRIVATE_UMASK
 app = typer.Typer(
     name="batch-synth",
     cls=HelpfulGroup,
-    help="Generate dictionary entries from a word list, at OpenAI's batch price.",
+    help="Generate dictionary entries from a word list through OpenAI's Batch API.",
     epilog="batch-synth run words.txt --dry-run\nbatch-synth run words.txt --sandbox",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -75,7 +75,9 @@ def _add(group: str, command: Callable[..., None], *examples: str, name: str | N
 
 @app.command("help", hidden=True, cls=HelpfulCommand)
 def print_help(
-    context: typer.Context, command: Annotated[str | None, typer.Argument(metavar="COMMAND")] = None
+    context: typer.Context,
+    command: Annotated[str | None, typer.Argument(metavar="COMMAND")] = None,
+    every: Annotated[bool, typer.Option("--all", help="List advanced options, too.")] = False,
 ) -> None:
     """Print the help of a command."""
     group: Any = context.parent
@@ -88,6 +90,7 @@ def print_help(
         near = get_close_matches(command, group.command.list_commands(group), 1)
         raise UsageError(f"No such command '{command}'.{f' Did you mean {near[0]}?' if near else ''}")
     with type(context)(found, info_name=command, parent=group) as shown:
+        shown.meta[ALL_OPTIONS] = every
         typer.echo(shown.get_help())
 
 
@@ -95,12 +98,12 @@ _ITS = "--checkpoint words.checkpoint.json"
 
 _add("Run", run, "run words.txt --dry-run", "run words.txt --components synonyms,examples --max-cost 20")
 _add("Run", resume, f"resume {_ITS}", f"resume {_ITS} --retry-failed")
+_add("Run", cancel, f"cancel {_ITS}", "cancel batch_68a1f0")
 _add("Inspect", status, "status --watch", "status batch_68a1f0 -c words.checkpoint.json")
 _add("Inspect", failures, "failures", f"failures {_ITS} --json")
 _add("Inspect", costs, "costs", f"costs {_ITS} --json")
 _add("Inspect", report, "report", "report -c words.checkpoint.json --html report.html")
 _add("Inspect", components, "components", "run words.txt --components all --dry-run")
-_add("Repair", cancel, f"cancel {_ITS}", "cancel batch_68a1f0")
 _add("Repair", recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
 _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provider own", name="import")
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")

@@ -41,19 +41,25 @@ WordsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[WORDS]...",
-        help="Word lists (-: stdin), or --word WORD.",
+        help="Word lists (- for stdin), or --word WORD.",
         rich_help_panel="Content",
         show_default=False,
     ),
 ]
-WordOption = Annotated[list[str] | None, _content("--word", metavar="WORD", help="A word (repeatable).", hidden=True)]
-ColumnOption = Annotated[str | None, _content("--column", metavar="NAME|N", help="Column of the words in a table.")]
-_batch = partial(typer.Argument, metavar="BATCH", help="Batch ID (all of the run).", rich_help_panel="Content")
+WordOption = Annotated[
+    list[str] | None, _content("--word", metavar="WORD", help="A single word; repeatable.", hidden=True)
+]
+ColumnOption = Annotated[
+    str | None, _content("--column", metavar="NAME|N", help="Column that holds the words of a table.")
+]
+_batch = partial(
+    typer.Argument, metavar="BATCH", help="Batch ID or prefix (default: all of the run).", rich_help_panel="Content"
+)
 RunArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="RUN",
-        help="Checkpoint or word list (the only run).",
+        help="Checkpoint or word list of the run.",
         rich_help_panel="Content",
         autocompletion=completion.checkpoints,
     ),
@@ -65,12 +71,14 @@ ComponentsOption = Annotated[
     _content(
         envvar=_env("COMPONENTS"),
         metavar="NAMES",
-        help="default, all, or names separated by commas.",
+        help="default, all, or a comma-separated list.",
         show_default=False,
         autocompletion=completion.components,
     ),
 ]
-ModelOption = Annotated[str | None, _content(envvar=_env("MODEL"), metavar="NAME", help="OpenAI model (gpt-6-luna).")]
+ModelOption = Annotated[
+    str | None, _content(envvar=_env("MODEL"), metavar="NAME", help="OpenAI model (default: gpt-6-luna).")
+]
 
 
 def _language(text: str) -> str:
@@ -92,9 +100,9 @@ LanguageOption = Annotated[
         autocompletion=completion.languages,
     ),
 ]
-ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate what is already stored.")]
+ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]
 StaleOption = Annotated[
-    bool, _content("--stale", envvar=_env("STALE"), help="Regenerate output of other prompts or models.")
+    bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of other prompts or models.")
 ]
 CountOption = Annotated[
     list[str] | None,
@@ -112,14 +120,14 @@ ScaleOption = Annotated[
         "--frequency-scale",
         envvar=_env("FREQUENCY_SCALE"),
         metavar="ORDER",
-        help="Bands: common-first or rare-first.",
+        help="Band 1: common-first or rare-first.",
         show_default=False,
     ),
 ]
 TemplatesOption = Annotated[
-    Path | None, _content("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Folder of your own prompts.")
+    Path | None, _content("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Folder with your own prompts.")
 ]
-RetryFailedOption = Annotated[bool, _content("--retry-failed", help="Retry failed words.")]
+RetryFailedOption = Annotated[bool, _content("--retry-failed", help="Retry failed and incomplete words.")]
 GiveUpOption = Annotated[
     list[str] | None,
     _content("--give-up", metavar="BATCH", help="Give up a missing batch; repeatable."),
@@ -130,39 +138,42 @@ GiveUpOption = Annotated[
 _checkpoint = partial(
     _location, "--checkpoint", "-c", envvar=_env("CHECKPOINT"), metavar="FILE", autocompletion=completion.checkpoints
 )
-CheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint file (WORDS.checkpoint.json).")]
-OnlyCheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint file (the only one here).")]
+CheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint (default: WORDS.checkpoint.json).")]
+OnlyCheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint (default: the only one here).")]
 MongoOption = Annotated[
     str | None,
-    _location(envvar=_env("MONGO_URL", "MONGODB_URL"), metavar="URL", help="MongoDB address (a local server)."),
+    _location(
+        envvar=_env("MONGO_URL", "MONGODB_URL"), metavar="URL", help="MongoDB address (default: a local server)."
+    ),
 ]
 DatabaseOption = Annotated[
-    str | None, _location(envvar=_env("DATABASE"), metavar="NAME", help="Database name (floridify).")
+    str | None, _location(envvar=_env("DATABASE"), metavar="NAME", help="Database name (default: floridify).")
 ]
 BaseUrlOption = Annotated[
-    str | None, _location(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), metavar="URL", help="API base URL (OpenAI's).")
+    str | None,
+    _location(envvar=_env("BASE_URL", "OPENAI_BASE_URL"), metavar="URL", help="API base URL (default: OpenAI's)."),
 ]
 SandboxOption = Annotated[
     bool, _location("--sandbox", envvar=_env("SANDBOX"), help="Use a local API with invented answers.")
 ]
 ConfigOption = Annotated[
     Path | None,
-    _location("--floridify-config", envvar=_env("FLORIDIFY_CONFIG"), metavar="FILE", help="Floridify's config.toml."),
+    _location(
+        "--floridify-config", envvar=_env("FLORIDIFY_CONFIG"), metavar="FILE", help="Read Floridify's config.toml."
+    ),
 ]
 
 # ── cost ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-DryRunOption = Annotated[bool, _cost("--dry-run", envvar=_env("DRY_RUN"), help="Show the estimate; send nothing.")]
-YesOption = Annotated[bool, _cost("--yes", "-y", envvar=_env("YES"), help="Do not ask for confirmation.")]
+DryRunOption = Annotated[bool, _cost("--dry-run", envvar=_env("DRY_RUN"), help="Print the estimate; send nothing.")]
+YesOption = Annotated[bool, _cost("--yes", "-y", envvar=_env("YES"), help="Skip the confirmation.")]
 ImmediateOption = Annotated[
-    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send in real time, at full price.")
+    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send requests in real time, at full price.")
 ]
-MaxCostOption = Annotated[
-    str | None, _cost(envvar=_env("MAX_COST"), metavar="USD", help="Stop before spending more than USD.")
-]
+MaxCostOption = Annotated[str | None, _cost(envvar=_env("MAX_COST"), metavar="USD", help="Cost limit in US dollars.")]
 PriceOption = Annotated[
     str | None,
-    _cost(envvar=_env("PRICE"), metavar="RATES", help="USD per million tokens: in=0.05,out=0.25."),
+    _advanced(envvar=_env("PRICE"), metavar="in=USD,out=USD", help="Rates per million tokens, if unknown."),
 ]
 
 # ── control ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -175,28 +186,29 @@ BatchSizeOption = Annotated[
         min=1,
         envvar=_env("BATCH_SIZE"),
         metavar="N",
-        help="Words per batch (as many as fit).",
+        help="Words per batch (default: as many as fit).",
     ),
 ]
 NoWaitOption = Annotated[
-    bool, _control("--no-wait", envvar=_env("NO_WAIT"), help="Submit what can be submitted, then exit.")
+    bool, _control("--no-wait", envvar=_env("NO_WAIT"), help="Exit instead of waiting for batches.")
 ]
 AttemptsOption = Annotated[
-    int, _control(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Attempts per request.")
+    int, _advanced(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Attempts per request.")
 ]
 MaxBatchesOption = Annotated[
-    int | None, _control(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Batches in flight (20).")
+    int | None,
+    _control(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Limit of batches in flight (default: 20)."),
 ]
 QueuedTokensOption = Annotated[
-    int | None, _control(min=1, envvar=_env("MAX_QUEUED_TOKENS"), metavar="N", help="Input tokens in flight.")
+    int | None, _advanced(min=1, envvar=_env("MAX_QUEUED_TOKENS"), metavar="N", help="Limit of input tokens in flight.")
 ]
 PollOption = Annotated[
     float | None,
-    _control(min=0.1, envvar=_env("POLL_INTERVAL"), metavar="SECONDS", help="Seconds between polls (60)."),
+    _advanced(min=0.1, envvar=_env("POLL_INTERVAL"), metavar="SECONDS", help="Seconds between polls (default: 60)."),
 ]
 PatienceOption = Annotated[
     float | None,
-    _advanced(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="How long to wait for MongoDB (600)."),
+    _advanced(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="Seconds to wait for MongoDB (default: 600)."),
 ]
 LookupOption = Annotated[
     float | None,
@@ -204,7 +216,7 @@ LookupOption = Annotated[
         min=0.0,
         envvar=_env("LOOKUP_SECONDS"),
         metavar="N",
-        help="Search time for a batch in doubt (60).",
+        help="Search for a batch in doubt (default: 60).",
     ),
 ]
 RequestOption = Annotated[
@@ -217,10 +229,13 @@ RequestOption = Annotated[
     ),
 ]
 ConcurrencyOption = Annotated[
-    int | None, _advanced(min=1, max=1000, envvar=_env("CONCURRENCY"), metavar="N", help="Requests in flight (32).")
+    int | None,
+    _advanced(
+        min=1, max=1000, envvar=_env("CONCURRENCY"), metavar="N", help="Parallel immediate requests (default: 32)."
+    ),
 ]
 WorkersOption = Annotated[
-    int | None, _advanced(min=1, max=256, envvar=_env("WORKERS"), metavar="N", help="Worker processes (1).")
+    int | None, _advanced(min=1, max=256, envvar=_env("WORKERS"), metavar="N", help="Worker processes (default: 1).")
 ]
 ClusterOption = Annotated[
     str | None, _advanced(envvar=_env("CLUSTER"), metavar="ADDRESS", help="Address of a Dask scheduler.")
@@ -234,7 +249,7 @@ OutputOption = Annotated[
         "--output",
         envvar=_env("OUTPUT"),
         metavar="HOW",
-        help="auto, plain, json or quiet.",
+        help="Format: auto, plain, json or quiet.",
         show_default=False,
         autocompletion=completion.outputs,
     ),

@@ -40,14 +40,12 @@ LOOK_BACK = timedelta(days=35)
 
 def recover(
     run: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="Only this run.", rich_help_panel="Content")
+        str | None, typer.Option("--run", metavar="ID", help="Recover only this run.", rich_help_panel="Content")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for batches in progress.", rich_help_panel="Control")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.", rich_help_panel="Control")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
     price: PriceOption = None,
     poll_interval: PollOption = None,
     templates: TemplatesOption = None,
@@ -57,7 +55,7 @@ def recover(
     sandbox: SandboxOption = False,
     floridify_config: ConfigOption = None,
 ) -> None:
-    """Recover results from OpenAI after losing the checkpoint."""
+    """Recover the results of runs whose checkpoint is lost."""
     from floridify_batch.costs.price import price_named
 
     config = config_at(floridify_config)

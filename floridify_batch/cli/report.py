@@ -23,7 +23,11 @@ def report(
     html: Annotated[
         Path | None,
         typer.Option(
-            "--html", metavar="FILE", help="Target (beside the checkpoint).", dir_okay=False, rich_help_panel="Output"
+            "--html",
+            metavar="FILE",
+            help="Output file (default: beside the checkpoint).",
+            dir_okay=False,
+            rich_help_panel="Output",
         ),
     ] = None,
 ) -> None:

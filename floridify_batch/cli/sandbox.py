@@ -1,4 +1,4 @@
-"""The `sandbox` command: run a local stand-in for OpenAI's API."""
+"""The `sandbox` command: run a local server that simulates OpenAI's API."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,13 @@ from floridify_batch.cli.completion import faults
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0 picks a free one.")] = 8787,
     data: Annotated[Path, typer.Option(metavar="DIR", help="Data folder.")] = Path("batch-synth-sandbox"),
-    seconds: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Duration of a batch.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Duration of a batch in seconds.")] = 10.0,
     fault: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Inject a fault.", autocompletion=faults)
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Inject a fault; repeatable.", autocompletion=faults)
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of answers and faults.")] = 0,
 ) -> None:
-    """Run a local stand-in for OpenAI's API."""
+    """Run a local server that simulates OpenAI's API."""
     from floridify_batch.display.console import say
     from floridify_batch.sandbox.process import serve
     from floridify_batch.sandbox.sandbox_settings import SandboxSettings

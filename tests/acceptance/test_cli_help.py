@@ -52,7 +52,7 @@ def terminal(
 
 
 @pytest.mark.parametrize(
-    ("command", "rows"), [("", 24), ("run", 52), ("resume", 38), *((name, 24) for name in LOOKERS)]
+    ("command", "rows"), [("", 24), ("run", 40), ("resume", 24), *((name, 24) for name in LOOKERS)]
 )
 def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
     """The help of a command leaves a line of its screen for what will be typed; no line is cut or has a rest below."""
@@ -85,7 +85,7 @@ def test_the_groups_of_a_run() -> None:
         "Location": "--checkpoint",
         "Cost": "--max-cost",
         "Control": "--max-batches",
-        "Advanced": "--workers",
+        "Advanced": "batch-synth help run --all",
     }
     assert all(option in blocks[group] for group, option in members.items())
     assert all(option in blocks["Output"] for option in ("--output", "-q, --quiet"))
@@ -115,6 +115,21 @@ def test_version() -> None:
     for option in ("--version", "-V"):
         done = said(option)
         assert (done.returncode, done.stdout) == (0, f"batch-synth {version('batch-synth')}\n")
+
+
+def test_advanced_options() -> None:
+    """`help COMMAND --all` lists advanced options, too, each with its explanation."""
+    short = said("run", "--help", COLUMNS="80").stdout
+    full = said("help", "run", "--all", COLUMNS="80").stdout
+    pointer = re.search(r"^Advanced  See: batch-synth help run --all$", short, re.MULTILINE)
+    assert pointer is not None
+    block = re.search(r"^Advanced  (.*?)\n\n", full, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    advanced = re.findall(r"^ *(--[a-z-]+) \S+ +[A-Z]\w", block[1], re.MULTILINE)
+    assert {"--workers", "--cluster", "--poll-interval", "--request-option"} <= set(advanced)
+    assert not [option for option in advanced if option in short]
+    squeezed = {" ".join(line.split()) for line in full.splitlines()}
+    assert {" ".join(line.split()) for line in short.splitlines()} - squeezed == {" ".join(pointer[0].split())}
 
 
 def test_help_as_a_command() -> None:

@@ -25,9 +25,10 @@ COMMANDS = [
 PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["PATH"]}
 
 
-def help_of(*command: str) -> str:
-    """The help of a command, as a terminal of 80 columns without colours shows it."""
-    done = subprocess.run([COMMAND, *command, "--help"], capture_output=True, text=True, env=PLAIN, check=True)
+def help_of(*command: str, every: bool = False) -> str:
+    """The help of a command, with all its options or the usual ones, at 80 columns without colours."""
+    arguments = ["help", *command, "--all"] if every else [*command, "--help"]
+    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=PLAIN, check=True)
     return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
 
 
@@ -47,7 +48,7 @@ def test_every_command_is_in_readme(command: str) -> None:
 
 def test_every_option_in_readme_exists() -> None:
     """Every option in the README exists."""
-    everything = "\n".join(help_of(*([name] if name else [])) for name in ("", *COMMANDS))
+    everything = "\n".join(help_of(*([name] if name else []), every=True) for name in ("", "help", *COMMANDS))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--wheel", "--no-deps"}  # of uv and pip
     assert {option for option in named if option not in everything} == set()
 
