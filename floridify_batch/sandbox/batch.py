@@ -27,7 +27,7 @@ from floridify_batch.sandbox.fault import Faults
 from floridify_batch.sandbox.refusal import Refusal
 from floridify_batch.sandbox.sandbox_settings import DAY, SandboxSettings
 from floridify_batch.sandbox.storage import BatchRecord, Folder
-from floridify_batch.sandbox.validation import Stopped, Verdict, validate_input
+from floridify_batch.sandbox.validation import Stopped, Verdict, input_tokens, validate_input
 
 MOVES: Mapping[str, frozenset[str]] = {
     "validating": frozenset({"in_progress", "failed", "cancelling"}),
@@ -172,12 +172,16 @@ class Batches:
         if self.faults.hits("fail_batch", str(record.number), record.number):
             return (_rejected(self.faults.by_name["fail_batch"].code),)
         if not verdict.errors and limit and queued + verdict.input_tokens > limit:
-            message = (
-                f"Enqueued token limit reached for {verdict.model} in organization org-sandbox. Limit: {limit:,} "
-                "enqueued tokens. Please try again once some in_progress batches have been completed."
-            )
+            message = limit_message(limit, verdict.model)
             return ({"code": "token_limit_exceeded", "message": message, "param": None, "line": None},)
         return verdict.errors
+
+    def exceeded_limit(self, file_id: str) -> int:
+        """Return the limit on queued tokens if a further batch would exceed it, else 0."""
+        files = [each.input_file_id for each in self._folder.batches.values() if MOVES[each.status]]
+        queued = sum(input_tokens(self._folder.content(each)) for each in (*files, file_id))
+        limit = self.faults.count("token_limit")
+        return limit if queued > limit else 0
 
     async def _run(self, record: BatchRecord) -> None:
         started, wake = record.entered["in_progress"], self._wakes[record.id]
@@ -249,6 +253,15 @@ class Batches:
 
     async def _in_thread[**P, R](self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+
+def limit_message(limit: int, model: str | None = None) -> str:
+    """Return the service's message about a full queue."""
+    place = f" for {model}" if model else ""
+    return (
+        f"Enqueued token limit reached{place} in organization org-sandbox. Limit: {limit:,} enqueued tokens. "
+        "Please try again once some in_progress batches have been completed."
+    )
 
 
 def _rejected(code: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from floridify_batch.sandbox.batch import MOVES
+from floridify_batch.sandbox.batch import MOVES, limit_message
 from floridify_batch.sandbox.file_routes import is_pending
 from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing, not_found, quota_exceeded
 from floridify_batch.sandbox.service import (
@@ -24,7 +24,7 @@ from floridify_batch.sandbox.service import (
 from floridify_batch.sandbox.storage import BatchRecord
 
 _ENDPOINT = "/v1/chat/completions"
-_QUEUE_FULL = "Enqueued token limit reached in organization org-sandbox. Limit: 20,000 enqueued tokens."
+_QUEUE_FULL = limit_message(20_000)
 _FOREIGN: tuple[Any, ...] = (
     None,
     {"object": "batch", "status": "completed"},
@@ -48,6 +48,8 @@ async def create(request: Request) -> Response:
         raise service.too_many_requests()
     if service.spend("queue_full"):
         raise Refusal(400, _QUEUE_FULL, code="token_limit_exceeded")
+    if service.has("limit_at_creation") and (limit := service.batches.exceeded_limit(order["input_file_id"])):
+        raise Refusal(400, limit_message(limit), code="token_limit_exceeded")
     record = service.batches.create(order, lifetime(order.get("output_expires_after"), "output_expires_after"))
     if hold := service.faults.seconds("create_hold"):
         await asyncio.sleep(hold)

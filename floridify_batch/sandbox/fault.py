@@ -56,6 +56,7 @@ KINDS = (
     Kind("fail_batch", Value.REJECT, "these batches fail validation with this code"),
     Kind("fail_late", Value.REJECT, "these batches fail at the end, with a partial output"),
     Kind("token_limit", Value.COUNT, "limit on the input tokens of unfinished batches"),
+    Kind("limit_at_creation", Value.FLAG, "creations beyond token_limit return 400 token_limit_exceeded"),
     Kind("cancel", Value.SHARE, "these batches are cancelled by another client at the end"),
     Kind("partial_output", Value.SHARE, "finished share of a cancelled or late-failing batch"),
     Kind("list_lag", Value.SECONDS, "a new batch appears in the list only after this time"),

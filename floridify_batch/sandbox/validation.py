@@ -84,6 +84,11 @@ def validate_input(record: BatchRecord, folder: Folder, faults: Faults, stopping
     return inspection.verdict()
 
 
+def input_tokens(path: Path) -> int:
+    """Count the tokens of a valid input file."""
+    return sum(prompt_tokens(orjson.loads(raw)["body"]) for _, raw in numbered_lines(path))
+
+
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the non-blank lines of a file with their numbers, starting at 1."""
     with path.open("rb") as file:

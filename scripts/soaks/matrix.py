@@ -5,10 +5,10 @@ further points, the last one comes to the end; then the four figures are taken.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, cycle
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -26,10 +26,14 @@ from scripts.soaks.site import ENDS, KILLED, Site, Stuck
 
 KNOWN = ("amber", "basalt", "cinder")
 WORDS = (*KNOWN, "dune")
-OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batch-size", "2")
+_BATCH_WORDS = 2
+ROTATED = (*WORDS[_BATCH_WORDS:], *WORDS[:_BATCH_WORDS])
+"""The words, with those of the second batch first."""
+OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batch-size", f"{_BATCH_WORDS}")
 EVERYTHING = ("--components", "all", "--batch-size", "4")
 
 _HOUR, _LOOK = 3_600.0, 0.2
+_LEARNERS = 4
 _LISTED = 13.0
 """Seconds after which even the list that lags most shows a batch."""
 
@@ -38,7 +42,8 @@ _LISTED = 13.0
 class Crash:
     """How batches end. `whole`: every word is processed in the end. `limit`: cap on queued tokens, as a share of what
     the first batch holds. `seconds`: how long a batch runs; `patient` ones run until each chunk knows its batch.
-    `denied`: the service denies the first batch, which the user gives up.
+    `denied`: the service denies the first batch, which the user gives up. `at_creation`: a full queue refuses a
+    creation.
     """
 
     faults: tuple[str, ...] = ()
@@ -47,6 +52,7 @@ class Crash:
     seconds: float = 0.0
     patient: bool = False
     denied: bool = False
+    at_creation: bool = False
 
 
 BATCH_ENDS: Mapping[str, Crash] = {
@@ -57,6 +63,8 @@ BATCH_ENDS: Mapping[str, Crash] = {
     "cancelled": Crash(("cancel=1@1", "partial_output=0.5@1")),
     "queue full": Crash(limit=1.3, seconds=2.0),
     "too large": Crash(limit=0.8),
+    "full at creation": Crash(limit=1.3, seconds=2.0, at_creation=True),
+    "too large at creation": Crash(limit=0.8, at_creation=True),
     "shown late": Crash(("list_lag=12", "create_drop=1", "partial_output=0"), seconds=_HOUR, patient=True),
     "rejected": Crash(("fail_batch=1:invalid_request@1",), whole=False),
     "failed late": Crash(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
@@ -84,12 +92,12 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "cancel": ("shown late",),
     "SUBMITTED-PLANNED": ("queue full", "too large"),
     "SUBMITTED-SPLIT": ("too large",),
-    "SPLIT-DONE": ("too large",),
+    "SPLIT-DONE": ("too large", "too large at creation"),
     "SUBMITTED-LOST": ("forgotten", "files gone"),
     "LOST-STORED": ("forgotten", "files gone"),
     "amid-answers": ("in both files", "patchy", "expired"),
-    "SUBMITTING-PLANNED": (),  # only if the queue is already full at creation
-    "SUBMITTING-SPLIT": (),
+    "SUBMITTING-PLANNED": ("full at creation",),
+    "SUBMITTING-SPLIT": ("too large at creation",),
     "PLANNED-SPLIT": (),  # only under another --max-cost than a chunk was cut for
 }
 """What not every fate comes by, and which do: parts of points' names."""
@@ -97,22 +105,29 @@ RARE: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's options, and the provider of the entries that its words have before it."""
+    """A run's options, and the provider of the entries that its words have before it.
+
+    `earlier`: the options of another run over the same words, which is at its end before it.
+    """
 
     options: tuple[str, ...] = OPTIONS
     provider: str = SYNTHESIS
+    earlier: tuple[str, ...] = ()
 
 
 RUNS: Mapping[str, Run] = {
     "usual": Run(),
     "all components": Run(EVERYTHING, "wiktionary"),
     "all, forced": Run((*EVERYTHING, "--force")),
+    "all, replaced": Run((*EVERYTHING, "--force"), "wiktionary", EVERYTHING),
 }
-"""The usual run of the matrix, and runs that write every kind of document."""
+"""The usual run of the matrix, and runs that write, or write and remove, every kind of document."""
+
+WRITES = ("all components", "all, forced", "all, replaced")
+"""The runs that are killed before and after each of their bulk writes and removals."""
 
 
-WRITES: Mapping[str, int] = {"all components": 31, "all, forced": 24}
-"""How many bulk writes and removals the runs have that write every kind of document."""
+SIDES = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +138,7 @@ class Case:
     crash: str = "completed"
     trouble: str = "none"
     run: str = "usual"
+    words: tuple[str, ...] = WORDS
 
     def __str__(self) -> str:
         return f"{' → '.join(self.points) or 'no kill'} | {self.crash} | {self.trouble} | {self.run}"
@@ -149,10 +165,9 @@ def whole_matrix() -> list[Case]:
     return [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
 
 
-def write_cases(run: str) -> list[Case]:
-    """Return a case before and after each write of a run."""
-    numbers = range(1, WRITES[run] + 1)
-    return [Case((f"{side}-write@{number}",), run=run) for number in numbers for side in ("before", "after")]
+def write_case(run: str, side: str, number: int) -> Case:
+    """Return the case that dies before or after a write of a run."""
+    return Case((f"{side}-write@{number}",), run=run)
 
 
 def comes_by(crash: str, point: str) -> bool:
@@ -168,19 +183,20 @@ class Matrix:
         self._mongo_url = mongo_url
         self._numbers = count(1)
         self._lock = Lock()
-        self._pictures: dict[tuple[str, str], Picture] = {}
+        self._pictures: dict[Case, Picture] = {}
         self._tokens = 0
 
     def learn(self, *runs: str) -> "Matrix":
-        """Run through each fate without any kill, to know what the database is to hold, and how large a batch is.
+        """Execute each end of a batch without kills: the contents of the database, and the tokens of a batch.
 
-        `runs`: further runs than the usual one, to be learned of.
+        `runs`: further runs than the usual one.
         """
-        cases = [Case((), name) for name, crash in BATCH_ENDS.items() if name == "completed" or not crash.whole]
+        ends = [name for name, crash in BATCH_ENDS.items() if not crash.whole]
+        cases = [Case(()), *(Case((), name, words=words) for name in ends for words in (WORDS, ROTATED))]
         cases += [Case((), run=run) for run in runs]
-        with ThreadPoolExecutor(len(cases)) as pool:
+        with ThreadPoolExecutor(_LEARNERS) as pool:
             tokens = list(pool.map(self._learn, cases))
-        self._tokens = max(each for case, each in zip(cases, tokens, strict=True) if case.run == "usual")
+        self._tokens = tokens[0]
         return self
 
     def _learn(self, case: Case) -> int:
@@ -189,7 +205,7 @@ class Matrix:
             if not site.is_through(code):
                 raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
-                self._pictures[case.run, case.crash] = picture(database)
+                self._pictures[case] = picture(database)
             return batches_of(site)[0].input_tokens
 
     def play(self, case: Case) -> Outcome:
@@ -200,13 +216,25 @@ class Matrix:
                 wrong = _live_through(site, case, died)
             except Stuck as problem:
                 wrong = str(problem)
-            expected = self._pictures[case.run, "completed" if BATCH_ENDS[case.crash].whole else case.crash]
-            found = figures(site, expected)
-            if not wrong and BATCH_ENDS[case.crash].whole and site.ledger and site.ledger.missing:
-                wrong = f"words failed: {site.ledger.missing}"
+            missing = site.ledger.missing if site.ledger else {}
+            found = figures(site, self._expected(case, missing))
+            if not wrong and set(missing) not in _failing(case):
+                wrong = f"words failed: {missing}"
         if wrong or not found.fine:
             wrong += f" (see {site.folder})"
         return Outcome(case, tuple(died), found, wrong)
+
+    def _expected(self, case: Case, missing: Collection[str]) -> Picture:
+        """Return what a run without kills stores of each word, whether its batch failed or not.
+
+        A batch in doubt is created after the others, so that a crash decides which is the first one, which fails.
+        """
+        whole = self._pictures[Case((), run=case.run)]
+        if BATCH_ENDS[case.crash].whole:
+            return whole
+        failed = [(words, self._pictures[Case((), case.crash, words=words)]) for words in (WORDS, ROTATED)]
+        parts = {word: found for words, found in failed for word in words[:_BATCH_WORDS]}
+        return {**whole, **{word: parts[word].get(word, "") for word in missing}}
 
     @contextmanager
     def _site(self, case: Case) -> Iterator[Site]:
@@ -219,9 +247,11 @@ class Matrix:
             run = RUNS[case.run]
             place = (folder / "shell", settings.data, url, self._mongo_url, database)
             denied = BATCH_ENDS[case.crash].denied
-            site = Site(*place, WORDS, run.options, provider=run.provider, gives_up=denied)
+            site = Site(*place, case.words, run.options, provider=run.provider, gives_up=denied)
             try:
                 site.prepare(KNOWN)
+                if run.earlier:
+                    site = _after_another(site, run.earlier)
                 with _time_passing(site) if BATCH_ENDS[case.crash].patient else nullcontext():
                     yield site
             finally:
@@ -229,7 +259,8 @@ class Matrix:
 
     def _settings(self, service: Path, case: Case) -> SandboxSettings:
         crash = BATCH_ENDS[case.crash]
-        limit = (f"token_limit={int(crash.limit * self._tokens)}",) if crash.limit else ()
+        limit = [f"token_limit={int(crash.limit * self._tokens)}"] if crash.limit else []
+        limit += ["limit_at_creation"] if crash.at_creation else []
         return SandboxSettings(
             data=service,
             port=0,
@@ -238,6 +269,23 @@ class Matrix:
             faults=(*crash.faults, *limit, *FAULTS[case.trouble]),
             fast=True,
         )
+
+
+def _failing(case: Case) -> list[set[str]]:
+    """Return the sets of words of which one, and no other, fails in a case."""
+    if BATCH_ENDS[case.crash].whole:
+        return [set()]
+    return [set(words[:_BATCH_WORDS]) for words in (WORDS, ROTATED)]
+
+
+def _after_another(site: Site, options: tuple[str, ...]) -> Site:
+    """Execute another run over the words of a site, and return the site as it is afterwards."""
+    earlier = replace(site, folder=site.folder.with_name("earlier"), options=options)
+    earlier.prepare(())
+    code = earlier.live()
+    if not earlier.is_through(code):
+        raise RuntimeError(f"the earlier run ended with {code}, see {earlier.folder}")
+    return replace(site, earlier_batches=len(batches_of(site)))
 
 
 @contextmanager

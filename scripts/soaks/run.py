@@ -13,17 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from secrets import randbelow
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from floridify_batch.database.server import local_mongod
 from scripts.soaks.case import Database, SoakCase, Verdict, database_at
 from scripts.soaks.figures import Figures
-from scripts.soaks.matrix import BATCH_ENDS, WRITES, Matrix, Outcome, whole_matrix, write_cases
+from scripts.soaks.matrix import BATCH_ENDS, SIDES, WRITES, Case, Matrix, Outcome, whole_matrix, write_case
 from scripts.soaks.plan import Plan, plan_of
 
 _HEADER = "batches  paid again  asked again  unaccounted  different"
@@ -46,16 +46,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _matrix(folder: Path, options: Any) -> bool:
-    began, workers, outcomes = time.monotonic(), options.workers, list[Outcome]()
+    began, outcomes, lock = time.monotonic(), list[Outcome](), Lock()
     cases = [case for case in whole_matrix() if options.fate in (None, case.crash)]
-    cases += [] if options.fate else [case for run in WRITES for case in write_cases(run)]
-    print(f"{len(cases)} cases, {workers} at a time. Without kills first, to know what is right.", flush=True)
-    with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(workers) as pool:
-        matrix = Matrix(folder / "cases", mongo.url).learn(*(() if options.fate else WRITES))
-        print(f"{'case':>9}  {_HEADER}  point, fate, trouble", flush=True)
-        for outcome in (each.result() for each in as_completed([pool.submit(matrix.play, case) for case in cases])):
+    runs = () if options.fate else WRITES
+    print(f"{len(cases)} cases and every write of {len(runs)} runs, {options.workers} at a time.", flush=True)
+
+    def play(case: Case) -> Outcome:
+        outcome = matrix.play(case)
+        with lock:
             outcomes.append(outcome)
-            _tell_of_outcome(len(outcomes), len(cases), outcome)
+            _tell_of_outcome(len(outcomes), outcome)
+        return outcome
+
+    def play_writes(run: str, side: str) -> None:
+        number = next(number for number in count(1) if not play(write_case(run, side, number)).died)
+        print(f"{run}: {number - 1} writes", flush=True)
+
+    with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(options.workers) as pool:
+        matrix = Matrix(folder / "cases", mongo.url).learn(*runs)
+        print(f"{'case':>4}  {_HEADER}  point, fate, trouble", flush=True)
+        playing: list[Future[Any]] = [pool.submit(play_writes, run, side) for run in runs for side in SIDES]
+        playing += [pool.submit(play, case) for case in cases]
+        for each in playing:
+            each.result()
     reached = {point for outcome in outcomes for point in outcome.died}
     never = sorted({point for outcome in outcomes for point in outcome.case.points} - reached)
     died = sum(bool(outcome.died) for outcome in outcomes)
@@ -65,10 +78,10 @@ def _matrix(folder: Path, options: Any) -> bool:
     return _tell_what_is_wrong([f"{each.case}: {each.figures} {each.wrong}" for each in outcomes if not each.fine])
 
 
-def _tell_of_outcome(done: int, of: int, outcome: Outcome) -> None:
+def _tell_of_outcome(done: int, outcome: Outcome) -> None:
     how = "" if outcome.died else " (not reached)"
     mark = "" if outcome.fine else f"  WRONG {outcome.wrong}"
-    print(f"{done:>4}/{of:<4}  {_row(outcome.figures)}  {outcome.case}{how}{mark}", flush=True)
+    print(f"{done:>4}  {_row(outcome.figures)}  {outcome.case}{how}{mark}", flush=True)
 
 
 # ── random cases ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -58,6 +58,8 @@ class Site:
     """Of the entries that the database has before the run."""
     gives_up: bool = False
     """Whether the user gives up the first batch, which the service denies."""
+    earlier_batches: int = 0
+    """Batches of another run, which was at its end before."""
 
     def prepare(self, known: Sequence[str]) -> None:
         """Write the list and insert its known words."""
