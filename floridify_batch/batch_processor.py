@@ -32,6 +32,7 @@ from floridify_batch.providers.interface import Batches, BatchJob
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.transfer import download
 from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.database_check import check_database
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Totals
 from floridify_batch.run.run_settings import RunSettings, RunSpec
@@ -192,7 +193,10 @@ class SynthesisBatchProcessor:
             raise CheckpointError(
                 f"{place.path} belongs to a run with {' and '.join(differences)}; choose another checkpoint."
             )
-        return await resume_run(ledger, spec.words, place, spec.brief, self._batches, store)
+        await check_database(ledger, spec.words, store)
+        run = Run(spec.words, ledger, place, spec.brief, self._batches, store)
+        await resume_run(run)
+        return run
 
 
 def _refuse_repeated(words_with_data: Sequence[tuple[str | WordLike, Sequence[DefinitionLike]]]) -> None:

@@ -14,6 +14,7 @@
     4          ServiceBusy            the service did not accept a call, for now
     4          UnknownBatch           the service does not know the batch
     5          DatabaseError          the database: unreachable, or a write was refused
+    5          OtherDatabase          the database does not hold what the run has stored
     6          (none)                 the cost limit was reached; words remain
     6          AnswersOutdated        many subjects changed while their answers were under way
     7          WorkersLost            worker processes: terminated, not available, of another version
@@ -88,6 +89,10 @@ class DatabaseError(BatchSynthError):
     """The database is unreachable, or refused a write."""
 
     exit_code = 5
+
+
+class OtherDatabase(DatabaseError):
+    """The database does not hold what the run has stored: the user decides whether to use it."""
 
 
 class AnswersOutdated(BatchSynthError):

@@ -357,6 +357,7 @@ class MemoryStore:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
         self.stamps: dict[DocId, Stamp] = {}
         self.seen: dict[DocId, tuple[str, Observed]] = {}
+        self.runs: dict[str, int] = {}
         self.crash = Crash()
         self.applied = 0
         self.indexed = False
@@ -441,6 +442,14 @@ class MemoryStore:
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
         """Record the lengths of answers at existing stamps."""
         self.seen |= {identity: each for identity, each in seen.items() if identity in self.stamps}
+
+    async def stored_answers(self, run: str) -> int | None:
+        """Return the number of answers that a run has stored."""
+        return self.runs.get(run)
+
+    async def note_stored_answers(self, run: str, answers: int) -> None:
+        """Raise the number of answers that a run has stored."""
+        self.runs[run] = max(answers, self.runs.get(run, 0))
 
     async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
         """Return the lengths of a model's answers, by component and template."""

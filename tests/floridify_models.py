@@ -232,6 +232,13 @@ class Stamp(Document):
     output: int | None = Field(default=None, ge=0)
 
 
+class RunProgress(Document):
+    """`batch_synth`, which is ours alone."""
+
+    run: str = Field(min_length=1)
+    stored_answers: int = Field(ge=0)
+
+
 COLLECTIONS: Mapping[str, type[Document]] = {
     "words": Word,
     "definitions": Definition,
@@ -240,5 +247,6 @@ COLLECTIONS: Mapping[str, type[Document]] = {
     "facts": Fact,
     "pronunciations": Pronunciation,
     "synthesis_stamps": Stamp,
+    "batch_synth": RunProgress,
 }
 """Every collection that may be in a database after a run, with what its documents are."""

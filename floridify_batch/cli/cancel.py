@@ -21,6 +21,7 @@ from floridify_batch.cli.options import (
     BaseUrlOption,
     CancelledArgument,
     ConfigOption,
+    HiddenAcceptDatabaseOption,
     MongoOption,
     OnlyCheckpointOption,
     OutputOption,
@@ -45,6 +46,7 @@ def cancel(
     checkpoint: OnlyCheckpointOption = None,
     poll_interval: PollOption = None,
     mongo_url: MongoOption = None,
+    accept_database: HiddenAcceptDatabaseOption = False,
     base_url: BaseUrlOption = None,
     floridify_config: ConfigOption = None,
     yes: YesOption = False,
@@ -71,6 +73,7 @@ def cancel(
         wait=True,
         changes=given(poll_interval=poll_interval),
         cancels=True,
+        accept_database=accept_database,
         crash_point=crash_point(),
         output=shown,
     )

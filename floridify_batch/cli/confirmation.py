@@ -75,7 +75,7 @@ def agreed(question: str, *, yes: bool, alternative: str = "") -> bool:
     """Whether the user confirms, on the terminal or by `--yes`. Raises `UsageError` outside a terminal."""
     if yes:
         return True
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not in_terminal():
         raise UsageError(f"Not running in a terminal; pass --yes to confirm{alternative}.")
     try:
         with _default_interrupt():
@@ -83,6 +83,11 @@ def agreed(question: str, *, yes: bool, alternative: str = "") -> bool:
     except typer.Abort:  # Ctrl-C at the question means no
         typer.echo()
         return False
+
+
+def in_terminal() -> bool:
+    """Whether a question can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
-from floridify_batch.run.resources import Resources, Secrets, check_same_database
+from floridify_batch.run.resources import Resources, Secrets
 from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.worker import tune_garbage_collection
 from floridify_batch.timing import utc_now
@@ -55,7 +55,6 @@ async def dry_run_of(
             nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)
             _show(nothing, settings, spent, [], stream)
         return report_finished(before, checkpoint)
-    check_same_database(settings, secrets)
     rest = list(_remaining_words(before, checkpoint))
     notes = [*sandbox_notes(settings), *_notes_on_run(before, checkpoint)]
     resources = Resources(settings, secrets, checkpoint, notify=say, on_wait=say)

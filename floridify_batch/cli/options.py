@@ -210,6 +210,10 @@ PatienceOption = Annotated[
     float | None,
     _advanced(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="Seconds to wait for MongoDB (default: 600)."),
 ]
+AcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", help="Use a database without the answers.")]
+HiddenAcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", hidden=True)]
+"""For a command whose help has no room for what is so rarely needed; the error that asks for it names it."""
+
 LookupOption = Annotated[
     float | None,
     _advanced(

@@ -44,6 +44,7 @@ def resume(
         changes=changes,
         retry_failed=retry_failed,
         give_up=tuple(give_up or ()),
+        accept_database=options.accept_database,
         crash_point=crash_point(),
         output=output,
     )

@@ -143,6 +143,7 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
         yes=yes,
         wait=not options.no_wait,
         changes=options.cost_settings(),  # a cost limit holds for a run that is resumed, too
+        accept_database=options.accept_database,
         crash_point=crash_point(),
         output=output_named(options.output, quiet=options.quiet),
     )

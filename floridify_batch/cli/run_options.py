@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from floridify_batch.cli.options import (
+    AcceptDatabaseOption,
     ClusterOption,
     ConcurrencyOption,
     ConfigOption,
@@ -42,6 +43,7 @@ class RunOptions:
     concurrency: ConcurrencyOption = None
     workers: WorkersOption = None
     cluster: ClusterOption = None
+    accept_database: AcceptDatabaseOption = False
     request_option: RequestOption = None
     mongo_url: MongoOption = None
     floridify_config: ConfigOption = None

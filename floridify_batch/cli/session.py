@@ -6,38 +6,41 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
 
 from floridify_batch.cli.checkpoint_policy import is_replaced, kept_words, refuse_to_pay_twice, report_finished
-from floridify_batch.cli.confirmation import confirmed, estimate_cost, notes_on
+from floridify_batch.cli.confirmation import agreed, confirmed, estimate_cost, in_terminal, notes_on
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.cli.dry_run import dry_run_of
+from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.output import LiveDisplay, Output, display_for, talk_aside
 from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.view import RunView
-from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
+from floridify_batch.pipeline.plan import Brief
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import doom
+from floridify_batch.run.database_check import adopt_database, check_database, other_database
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Transferred, Waiting
 from floridify_batch.run.ledger import ChunkState, Ledger
-from floridify_batch.run.resources import Resources, Secrets, check_same_database, required_key
+from floridify_batch.run.resources import Resources, Secrets, address_elsewhere, required_key
 from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.run.worker import opened_worker_pool, tune_garbage_collection
 from floridify_batch.timing import Direction, utc_now
-from floridify_batch.words.word_list import ListSource, WordList
+from floridify_batch.words.word_list import ListSource, WordList, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Session:
     retry_failed: bool = False
     give_up: tuple[str, ...] = ()
     cancels: bool = False
+    accept_database: bool = False
     crash_point: str | None = None
     output: str = Output.AUTO
     stream: TextIO = field(default_factory=lambda: sys.stdout)
@@ -189,21 +193,57 @@ async def _resume(ledger: Ledger, session: Session) -> int:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
     ledger.change_pace(session.changes)
     _apply_price(ledger)
-    if ledger.finished:
+    if ledger.finished and not session.accept_database:
         if session.changes:
             checkpoint.save(ledger)  # a new price applies to a finished run, too
         if "price" in session.changes:
             say(f"At this price, the run has cost {dollars(ledger.totals().cost)}.")
         return report_finished(ledger, checkpoint)
-    settings = ledger.run.settings
-    check_same_database(settings, session.secrets)
-    console, notify = Console(), Notifier()
-    brief = brief_of(settings, ledger.run.id)
+    brief = brief_of(ledger.run.settings, ledger.run.id)
     if session.retry_failed:
         checkpoint.save(ledger)  # a plain resume continues from here, however early this process ends
+    return await _drive_on(ledger, words, brief, session)
+
+
+async def _drive_on(ledger: Ledger, words: Words, brief: Brief, session: Session) -> int:
+    """Open a resumed run's service and database, check that they are its own, and drive it."""
+    settings, checkpoint = ledger.run.settings, session.checkpoint
+    console, notify = Console(), Notifier()
+    elsewhere = address_elsewhere(settings, session.secrets)
+    place = Resources(settings, session.secrets, checkpoint).place
+    if ledger.chunks and not place.exists:  # before a server is started over an empty folder
+        if not _accepts(other_database(ledger, str(place)), session):
+            return ExitCode.STOPPED
+        session = replace(session, accept_database=True)
     async with opened_resources(settings, session, notify) as (store, batches):
-        run_ = await resume_run(ledger, words, checkpoint, brief, batches, store)
-        return await _drive(run_, session, console, notify)
+        resumed = Run(words, ledger, checkpoint, brief, batches, store)
+        if not await _is_usable(resumed, session, place, elsewhere=elsewhere is not None):
+            return ExitCode.STOPPED
+        if elsewhere:
+            ledger.change_pace({"mongo_url": elsewhere})
+        await resume_run(resumed)
+        return await _drive(resumed, session, console, notify)
+
+
+async def _is_usable(run_: Run, session: Session, place: Place, *, elsewhere: bool) -> bool:
+    """Whether the database has what the run has stored, or is accepted without it, and then adopted."""
+    try:
+        await check_database(run_.ledger, run_.words, run_.store, place=str(place), elsewhere=elsewhere)
+    except OtherDatabase as error:
+        if not _accepts(error, session):
+            return False
+        await adopt_database(run_)
+    return True
+
+
+def _accepts(error: OtherDatabase, session: Session) -> bool:
+    """Whether the user accepts a database without the run's answers. Raises the error outside a terminal."""
+    if session.accept_database:
+        return True
+    if not in_terminal():
+        raise error
+    say(str(error))
+    return agreed("Use this database?", yes=False)
 
 
 def _check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:

@@ -56,6 +56,13 @@ class EntryStore(EntryReader, Protocol):
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
         """Record the component and the lengths of a batch's answers in its existing stamps."""
 
+    async def stored_answers(self, run: str) -> int | None:
+        """Return the number of answers that a run has stored in this database; None if the run never used it."""
+        ...
+
+    async def note_stored_answers(self, run: str, answers: int) -> None:
+        """Raise the number of answers that a run has stored in this database. Idempotent."""
+
 
 class NoDatabase:
     """A database that does not exist: every word is unknown."""

@@ -14,7 +14,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
-from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word
+from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -279,6 +279,21 @@ def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TO
         )
         for identity, (component, each) in seen.items()
     ]
+
+
+def run_progress(run: str, answers: int, now: datetime, layout: Layout = TODAY) -> "UpdateOne":
+    """Raise the number of answers that a run has stored; creates its document if there is none."""
+    from pymongo import UpdateOne
+
+    identity = run_document(run)
+    first = {"_id": encoded_id(identity, layout), "run": run, "created_at": now, "version": 1}
+    progress = {"$setOnInsert": first, "$max": {"stored_answers": answers}, "$set": {"updated_at": now}}
+    return UpdateOne(_named(identity, layout), progress, upsert=True)
+
+
+def run_document(run: str) -> DocId:
+    """The id of a run's document."""
+    return derived_id("run", run)
 
 
 def new_word(word: Word, layout: Layout = TODAY) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from floridify_batch.database.document import (
     observations,
     read_entry,
     read_stamp,
+    run_document,
+    run_progress,
     stamp_fields,
     updates_of,
     upsert,
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from pymongo import UpdateOne
 
 STAMPS = "synthesis_stamps"
+RUNS = "batch_synth"
+"""The collection of runs, each with the number of answers that it has stored in this database."""
+
 _BULK = 1000
 _SELECTION_TIMEOUT_MS = 5000
 _NO_ANSWER = "The database does not answer; the answers are safe on disk. Retrying."
@@ -110,7 +115,7 @@ class MongoStore:
         except DatabaseError:
             return  # a compatible server without that command
         auth = status.get("authInfo") or {}
-        needed = (*(self.layout.home(each) for each in Collection), STAMPS)
+        needed = (*(self.layout.home(each) for each in Collection), STAMPS, RUNS)
         privileges = auth.get("authenticatedUserPrivileges") or []
         if auth.get("authenticatedUsers") and not all(self._may_write(each, privileges) for each in needed):
             users = ", ".join(str(each.get("user")) for each in auth["authenticatedUsers"])
@@ -275,6 +280,16 @@ class MongoStore:
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
         """Record the component and the answer lengths of a batch on its stamps."""
         await self._write(STAMPS, observations(seen, await self._known_layout()))
+
+    async def stored_answers(self, run: str) -> int | None:
+        """The number of answers that a run has stored in this database; None if the run never used it."""
+        layout = await self._known_layout()
+        found = await self.find(RUNS, {"_id": layout.with_ids([run_document(run)])}, ("stored_answers",))
+        return max((int(each["stored_answers"]) for each in found), default=None)
+
+    async def note_stored_answers(self, run: str, answers: int) -> None:
+        """Raise the number of answers that a run has stored in this database; idempotent."""
+        await self._write(RUNS, [run_progress(run, answers, self._clock(), await self._known_layout())])
 
     async def _write_stamps(self, stamps: Iterable[Stamp], layout: Layout) -> None:
         new = [stamp for stamp in stamps if stamp.id not in self._written]

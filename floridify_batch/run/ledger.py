@@ -20,7 +20,7 @@ they are beyond `list_cursor` again, and those that no new chunk holds yet are i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -165,7 +165,7 @@ class Ledger(BaseModel):
     """A run's progress, in the form of the checkpoint.
 
     Its methods change memory alone. A change that must survive a crash is made by `Run.move` or `Run.record`, which
-    save it at once.
+    save it at once. `database_noted`: the run's database holds a document of it; runs of older versions have none.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -179,6 +179,7 @@ class Ledger(BaseModel):
     total_tokens: int = 0
     timestamp: str = ""
     run: RunInfo
+    database_noted: bool = False
     list_cursor: int = 0
     retrying: list[int] = Field(default_factory=list)
     reopened_failures: int = 0
@@ -242,6 +243,15 @@ class Ledger(BaseModel):
         self.failed_words = {}
         self.incomplete_words = {}
 
+    def reopen(self, held: Set[int]) -> None:
+        """Plan every word again, with all its attempts, except those that chunks hold by their ordinals."""
+        self.reopened_failures = self._final_failures() + self.reopened_failures
+        self.retrying = [ordinal for ordinal in range(self.run.words) if ordinal not in held]
+        self.list_cursor = 0
+        self.processed_words = WordLog()
+        self.failed_words = {}
+        self.incomplete_words = {}
+
     def spend(self, spent: Mapping[str, Spent]) -> None:
         """Add the usage and cost of a chunk's answers, by component."""
         for component, more in spent.items():
@@ -282,6 +292,11 @@ class Ledger(BaseModel):
         for record in self.chunks:
             counted.update(record.failures)
         return dict(counted)
+
+    @property
+    def stored_answers(self) -> int:
+        """The number of answers that are in the database."""
+        return sum(record.answered for record in self.in_state(*SETTLED))
 
     def duplicates(self) -> Iterator[tuple[ChunkRecord, Duplicate]]:
         """Iterate over the duplicates of all chunks' batches."""

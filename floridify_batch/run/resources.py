@@ -8,7 +8,7 @@ from pathlib import Path
 
 from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
-from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
+from floridify_batch.errors import DatabaseError, UsageError
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import Batches, TransferProgress, ignore_transfer
 from floridify_batch.providers.openai_batches import OpenAIBatches
@@ -72,19 +72,10 @@ def redacted_url(url: str | None) -> str | None:
     return f"{scheme}{slashes}{_HIDDEN}{host}{mark}{'&'.join(options)}" if secret else url
 
 
-def check_same_database(settings: RunSettings, secrets: Secrets) -> None:
-    """Check that a run resumes on the database it began with: its answers are about those documents.
-
-    Raises `CheckpointError` if another database is named now.
-    """
+def address_elsewhere(settings: RunSettings, secrets: Secrets) -> str | None:
+    """Return the address of the database, without its password, where another one is named than the run has used."""
     named = redacted_url(secrets.mongo_url)
-    if named is None or named == settings.mongo_url:
-        return
-    began = settings.mongo_url or "the local MongoDB beside its checkpoint"
-    raise CheckpointError(
-        f"This run was begun on {began}, and --mongo-url (MONGODB_URL) names {named} now. "
-        "Go on without it, or name another --checkpoint to begin a run there."
-    )
+    return None if named == settings.mongo_url else named
 
 
 def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:

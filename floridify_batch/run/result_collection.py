@@ -117,7 +117,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     folder = run.folder(record)
     settings = run.ledger.run.settings
     bills = Bills(settings.model, batch=bool(run.batches.capabilities.discount), price=settings.price)
-    tally, origin = Tally(), _origin(run, record)
+    tally, origin = Tally(), origin_of(run, record)
     told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]
     index = await indexed(run.pool, paths, bills)
@@ -132,7 +132,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
     refuse_invented(index, run.store.name)
     with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
-        pages = _pages(run, record, index, paths, origin)
+        pages = pages_to_settle(run, record, index, paths, origin)
         async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
             async for page in settled:
                 failures.write(page.failures)
@@ -146,6 +146,8 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         _notify_unmetered(run, record, bills.unmetered)
     else:
         _tell_of_another_bill(run, record, bills.usage)
+    # Before the ledger: the database must never seem to hold less than the ledger says.
+    await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers + tally.answered)
     record = _book(run, record, bills, tally)
     _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
     return record
@@ -276,7 +278,7 @@ async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> Answ
     return index
 
 
-async def _pages(
+async def pages_to_settle(
     run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], origin: Origin
 ) -> AsyncIterator[PageToSettle]:
     """A chunk's words, page by page, with the places of the lines that came back and what is stored of them."""
@@ -294,7 +296,7 @@ async def _pages(
         )
 
 
-def _origin(run: Run, record: ChunkRecord) -> Origin:
+def origin_of(run: Run, record: ChunkRecord) -> Origin:
     settings = run.ledger.run.settings
     return Origin(
         run.ledger.run.id,

@@ -78,6 +78,14 @@ class Run:
         self.save()
         return updated
 
+    async def note_database(self) -> None:
+        """Note in the database what the run has stored there, and in the checkpoint that it is noted; once."""
+        if self.ledger.database_noted:
+            return
+        await self.store.note_stored_answers(self.ledger.run.id, self.ledger.stored_answers)
+        self.ledger.database_noted = True
+        self.checkpoint.save(self.ledger)
+
     @property
     def mode(self) -> str:
         """The mode of the run: "batch" or "immediate"."""
@@ -97,17 +105,15 @@ class Run:
         return sum(record.input_tokens for record in self.ledger.in_state(ChunkState.SUBMITTED))
 
 
-async def resume_run(
-    ledger: Ledger, words: Sequence[str], checkpoint: Checkpoint, brief: Brief, batches: Batches, store: EntryStore
-) -> Run:
-    """Resume a run from its ledger: create missing indexes and delete files that are not needed any more.
+async def resume_run(run: Run) -> None:
+    """Prepare a run to resume: create missing indexes and delete files that are not needed any more.
 
     Raises `CheckpointError` for a template that has changed after it was answered.
     """
-    _accept_templates(ledger, checkpoint, brief)
-    await store.ensure_indexes()
-    checkpoint.tidy(ledger)
-    return Run(words, ledger, checkpoint, brief, batches, store)
+    _accept_templates(run.ledger, run.checkpoint, run.brief)
+    await run.store.ensure_indexes()
+    run.checkpoint.tidy(run.ledger)
+    await run.note_database()
 
 
 def _accept_templates(ledger: Ledger, checkpoint: Checkpoint, brief: Brief) -> None:
@@ -148,5 +154,6 @@ async def begin_run(
     ledger.adopt(adopted or Adopted(), spec.words)
     checkpoint.create_folder()
     write_normalised(spec.words, checkpoint.words_path)
-    checkpoint.save(ledger)
-    return Run(spec.words, ledger, checkpoint, spec.brief, batches, store)
+    run = Run(spec.words, ledger, checkpoint, spec.brief, batches, store)
+    await run.note_database()  # saves the checkpoint
+    return run

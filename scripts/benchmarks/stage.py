@@ -206,6 +206,16 @@ class TimedStore:
         with self._watch.within(Part.WRITES):
             await self._store.observe(seen)
 
+    async def stored_answers(self, run: str) -> int | None:
+        """The number of answers that a run has stored."""
+        with self._watch.within(Part.READS):
+            return await self._store.stored_answers(run)
+
+    async def note_stored_answers(self, run: str, answers: int) -> None:
+        """Raise the number of answers that a run has stored."""
+        with self._watch.within(Part.WRITES):
+            await self._store.note_stored_answers(run, answers)
+
     async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
         """How long a model's answers were."""
         with self._watch.within(Part.READS):

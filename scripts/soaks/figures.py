@@ -16,7 +16,7 @@ from pymongo.database import Database
 
 from floridify_batch.components.change import Collection
 from floridify_batch.components.requests import parse_custom_id
-from floridify_batch.database.store import STAMPS
+from floridify_batch.database.store import RUNS, STAMPS
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import ChunkRecord, Ledger
 from floridify_batch.sandbox.storage import BatchRecord
@@ -155,7 +155,9 @@ def _missing(record: ChunkRecord) -> int:
 
 def picture(database: Database[Document]) -> Picture:
     """Return the documents of each word with their references, without ids, times and stamps."""
-    documents = {name: list(database[name].find()) for name in database.list_collection_names() if name != STAMPS}
+    documents = {
+        name: list(database[name].find()) for name in database.list_collection_names() if name not in (RUNS, STAMPS)
+    }
     owners = {word["_id"]: word["text"] for word in documents.get(Collection.WORDS, [])}
     senses = {each["_id"]: each["word_id"] for each in documents.get(Collection.DEFINITIONS, [])}
     names = _names(documents, owners)

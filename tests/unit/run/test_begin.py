@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from floridify_batch.costs.usage import Spent
 from floridify_batch.errors import CheckpointError
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger, Spent
+from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.state import Run, begin_run, resume_run
 from floridify_batch.words.word_list import read_normalised
@@ -33,9 +34,10 @@ async def test_resume_creates_indexes(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "run.json")
     begun = await begin_run(RunSpec.of(run_settings(), WORDS), checkpoint, Service(), MemoryStore())
     store = MemoryStore()
-    resumed = await resume_run(begun.ledger, WORDS, checkpoint, begun.brief, Service(), store)
+    again = Run(WORDS, begun.ledger, checkpoint, begun.brief, Service(), store)
+    await resume_run(again)
     assert store.indexed
-    assert resumed.ledger == begun.ledger
+    assert again.ledger == checkpoint.load()
 
 
 def started(templates: str | None, *, answered: bool) -> Ledger:
@@ -54,9 +56,9 @@ def started(templates: str | None, *, answered: bool) -> Ledger:
 async def resumed(ledger: Ledger, tmp_path: Path) -> Run:
     checkpoint = Checkpoint(tmp_path / "run.json")
     checkpoint.create_folder()
-    return await resume_run(
-        ledger, WORDS, checkpoint, RunSpec.of(run_settings(), WORDS).brief, Service(), MemoryStore()
-    )
+    run = Run(WORDS, ledger, checkpoint, RunSpec.of(run_settings(), WORDS).brief, Service(), MemoryStore())
+    await resume_run(run)
+    return run
 
 
 async def test_an_updated_program_resumes(tmp_path: Path) -> None:

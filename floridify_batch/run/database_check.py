@@ -1,0 +1,106 @@
+"""The check that a run resumes on its own database, and the adoption of another one.
+
+A document in the database has the number of answers that the run has stored there. Where it is missing, or smaller than
+the ledger's number, the database is another one, or was emptied or restored: going on would pay for answers a second
+time. So the user decides.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from itertools import islice
+
+from floridify_batch.components.entry_store import EntryStore
+from floridify_batch.costs.price import Bills
+from floridify_batch.errors import CheckpointError, OtherDatabase
+from floridify_batch.pipeline.change_derivation import settle_words
+from floridify_batch.pipeline.chunk import expected_pages, read_ordinals
+from floridify_batch.run.event import Notice
+from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, ChunkState, Ledger
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed, origin_of, pages_to_settle, split
+from floridify_batch.run.state import Run
+from floridify_batch.run.worker import map_in_order
+from floridify_batch.words.entry import Entry
+
+_SAMPLE_WORDS = 100
+"""Finished words whose entries are searched for answers of a run that has no document."""
+
+
+async def check_database(
+    ledger: Ledger, words: Sequence[str], store: EntryStore, *, place: str = "", elsewhere: bool = False
+) -> None:
+    """Raise `OtherDatabase` where the database does not hold what the run has stored.
+
+    `elsewhere`: its address is another one than before. A run of an older version, which has no document, is
+    recognised by the answers that its words bear.
+    """
+    if not ledger.chunks:
+        return
+    stored = await store.stored_answers(ledger.run.id)
+    if stored is not None and stored >= ledger.stored_answers:
+        return
+    if stored is None and not ledger.database_noted:
+        own = await _holds_answers(ledger, words, store) if ledger.stored_answers else not elsewhere
+        if own:
+            return
+    raise other_database(ledger, place or store.name, stored)
+
+
+def other_database(ledger: Ledger, place: str, stored: int | None = None) -> OtherDatabase:
+    """Return the error of a database that does not hold what the run has stored; `stored`: what it holds, if known."""
+    expected = f"{ledger.stored_answers:,} answers of this run"
+    found = f"has no record of the {expected}" if stored is None else f"has {stored:,} of the {expected}"
+    return OtherDatabase(
+        f"The database {place} {found} that the checkpoint says are stored. It is another database, or it was emptied "
+        "or restored, or the checkpoint was moved without the folder of its MongoDB. Nothing was sent or changed. Name "
+        "the run's own database with --mongo-url, or pass --accept-database to continue with this one: answers that "
+        "are still on disk are stored again, and the others are requested, and paid for, again."
+    )
+
+
+async def _holds_answers(ledger: Ledger, words: Sequence[str], store: EntryStore) -> bool:
+    """Whether any of a sample of finished words bears an answer of the run."""
+    finished = [*ledger.processed_words, *ledger.incomplete_words] or words
+    sample = list(islice(finished, 0, None, max(1, len(finished) // _SAMPLE_WORDS)))
+    entries = await store.entries(sample, ledger.run.settings.language)
+    return any(ledger.run.id in _runs_of(entry) for found in entries.values() for entry in found)
+
+
+def _runs_of(entry: Entry) -> Iterator[str]:
+    """The runs whose answers an entry bears."""
+    for stamps in (entry.stamps, entry.entry_stamps, *(each.stamps for each in entry.definitions)):
+        yield from (stamp.run for stamp in stamps.values())
+
+
+async def adopt_database(run: Run) -> None:
+    """Store what is on disk in a database that does not hold it, and plan again every word that is not in flight."""
+    await run.store.ensure_indexes()
+    for record in list(run.ledger.in_state(*SETTLED)):
+        try:
+            await _store_again(run, record)
+        except CheckpointError as error:
+            run.observer.notify(Notice(f"Batch {record.number} is requested again: {error}"))
+    for record in list(run.ledger.in_state(ChunkState.PLANNED)):
+        split(run, record)  # its requests are about documents that may not be here
+    in_flight = run.ledger.in_state(*COMMITTED, ChunkState.LOST)
+    run.ledger.reopen({ordinal for record in in_flight for ordinal in read_ordinals(run.folder(record))})
+    run.save()
+    await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers)
+
+
+async def _store_again(run: Run, record: ChunkRecord) -> None:
+    """Store the answers of a chunk whose files are on disk; the ledger has them already. Raises `CheckpointError`."""
+    folder, settings = run.folder(record), run.ledger.run.settings
+    paths = [path.absolute() for path in folder.answers if path.exists()]
+    if not (paths and folder.expected.exists()):
+        return
+    for page in expected_pages(folder, STORE_PAGE_WORDS):
+        entries = await run.store.entries([run.words[ordinal] for ordinal in page.ordinals], settings.language)
+        await run.store.ensure_words(
+            entry.word for found in entries.values() for entry in found if not entry.word.stored
+        )
+    index = await indexed(run.pool, paths, Bills(settings.model, batch=True, price=settings.price))
+    pages = pages_to_settle(run, record, index, paths, origin_of(run, record))
+    async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
+        async for page_settled in settled:
+            if page_settled.writes:
+                await run.store.apply(page_settled.writes)

@@ -1,0 +1,145 @@
+"""A run goes on only where its answers are, unless the user accepts another database."""
+
+from pathlib import Path
+from typing import Any, override
+
+import pytest
+
+from floridify_batch.errors import OtherDatabase
+from floridify_batch.run.database_check import adopt_database, check_database
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.event import ChunkSettled, Event
+from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.state import Run
+from tests.fakes import End, MemoryStore, Recorder, Scenario, Service
+
+WORDS = ["bank", "tree"]
+
+
+async def left(folder: Path) -> Scenario:
+    """A run over unknown words whose definitions are stored, and whose second batch is in flight."""
+    scene = Scenario(folder, WORDS, Service(End(), End(polls=3)))
+    run = scene.run()
+    while not any(record.state is ChunkState.SUBMITTED and record.number == 2 for record in run.ledger.chunks):
+        await Driver(run).process(wait=False)
+    assert run.ledger.stored_answers == 2
+    return scene
+
+
+class Stopping(Recorder):
+    """A recorder that stops its driver once a batch is stored."""
+
+    driver: Driver
+
+    @override
+    def notify(self, event: Event) -> None:
+        super().notify(event)
+        if isinstance(event, ChunkSettled):
+            self.driver.stop()
+
+
+async def stored(folder: Path) -> Scenario:
+    """A run over unknown words that was stopped when its definitions were stored."""
+    scene, recorder = Scenario(folder, WORDS, Service()), Stopping()
+    recorder.driver = Driver(scene.run(recorder=recorder))
+    assert await recorder.driver.process() is Ending.STOPPED
+    return scene
+
+
+async def check(run: Run, *, elsewhere: bool = False) -> None:
+    await check_database(run.ledger, run.words, run.store, elsewhere=elsewhere)
+
+
+def noted(run: Run) -> Run:
+    run.ledger.database_noted = True
+    return run
+
+
+async def test_its_own(tmp_path: Path) -> None:
+    """A database that has the run's record passes under any address."""
+    scene = await left(tmp_path)
+    await check(noted(scene.run()), elsewhere=True)
+
+
+@pytest.mark.parametrize("held", [None, 1])
+async def test_another(tmp_path: Path, held: int | None) -> None:
+    """A database without the run's record, or with fewer answers than the checkpoint says, is refused."""
+    scene = await left(tmp_path)
+    scene.store.runs = {} if held is None else {"run1": held}
+    with pytest.raises(OtherDatabase, match="--accept-database"):
+        await check(noted(scene.run()))
+
+
+async def test_older_run(tmp_path: Path) -> None:
+    """A run of an older version, without a record, is recognised by an answer on its words, and only by that."""
+    scene = await left(tmp_path)
+    scene.store.runs.clear()
+    await check(scene.run(), elsewhere=True)
+    scene.store = MemoryStore.of(WORDS)
+    with pytest.raises(OtherDatabase, match="no record of the 2 answers"):
+        await check(scene.run())
+
+
+async def test_nothing_stored_yet(tmp_path: Path) -> None:
+    """A run of an older version that has stored nothing passes at its address, and not at another one."""
+    scene = Scenario(tmp_path, WORDS, Service(End(polls=9)))
+    await Driver(scene.run()).process(wait=False)
+    scene.store.runs.clear()
+    await check(scene.run())
+    with pytest.raises(OtherDatabase):
+        await check(scene.run(), elsewhere=True)
+
+
+async def test_nothing_planned(tmp_path: Path) -> None:
+    """A run without a single batch has nothing to lose: every database passes."""
+    scene = Scenario(tmp_path, WORDS, Service())
+    await check(noted(scene.run()), elsewhere=True)
+
+
+async def finish(scene: Scenario) -> tuple[Ending, Ledger]:
+    run = scene.run()
+    return await Driver(run).process(), run.ledger
+
+
+def without_versions(picture: dict[str, Any]) -> dict[str, Any]:
+    return {word: [[*each[:3], *each[4:]] for each in senses] for word, senses in picture["entries"].items()}
+
+
+async def test_accepted(tmp_path: Path) -> None:
+    """An accepted, empty database gets what is on disk, and the rest is requested: the dictionary is whole again."""
+    scene = await stored(tmp_path)
+    before = dict(scene.service.answered)
+    scene.store = MemoryStore()
+    await adopt_database(scene.run())
+    assert len(scene.store.picture()["entries"]) == 2
+    await check(noted(scene.run()))
+    ending, ledger = await finish(scene)
+    assert (ending, sorted(ledger.processed_words), ledger.missing) == (Ending.FINISHED, WORDS, {})
+    assert all(synonyms for senses in scene.store.picture()["entries"].values() for _, synonyms, *_ in senses)
+    again = {identity: count for identity, count in scene.service.answered.items() if identity in before}
+    assert again == before, "what was on disk was not requested again"
+
+
+async def test_accepted_without_answers_on_disk(tmp_path: Path) -> None:
+    """Words whose answers are gone from the disk, too, are requested again, finished ones included."""
+    scene = Scenario(tmp_path, WORDS, Service())
+    await finish(scene)
+    scene.store = MemoryStore()
+    run = scene.run()
+    for record in run.ledger.chunks:
+        run.folder(record).expected.unlink(missing_ok=True)
+    await adopt_database(run)
+    assert run.ledger.processed_words == []
+    ending, ledger = await finish(scene)
+    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, WORDS)
+    assert all(synonyms for senses in scene.store.picture()["entries"].values() for _, synonyms, *_ in senses)
+
+
+async def test_accepted_twice(tmp_path: Path) -> None:
+    """A process that dies while it adopts a database leaves one that is adopted again, without a twin."""
+    scene = await stored(tmp_path)
+    scene.store = MemoryStore()
+    await adopt_database(scene.run())
+    once = scene.store.picture()
+    await adopt_database(scene.run())
+    assert without_versions(scene.store.picture()) == without_versions(once)
