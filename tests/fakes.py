@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -545,6 +546,12 @@ class Recorder:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+@cache
+def brief_of(components: tuple[SynthesisComponent, ...]) -> Brief:
+    """The specification for some components; compiled once, since tests open it for thousands of runs."""
+    return brief(components, model="gpt-6-luna", language_name=language_name("en"))
+
+
 @dataclass(slots=True)
 class Scenario:
     """A folder, a word list, a service and a store: everything that outlives a driver."""
@@ -563,8 +570,9 @@ class Scenario:
     @property
     def brief(self) -> Brief:
         """What the run asks."""
-        asked = brief(self.components, model="gpt-6-luna", language_name=language_name("en"))
-        return replace(asked, max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None)
+        return replace(
+            brief_of(self.components), max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None
+        )
 
     def info(self) -> RunInfo:
         """Which run it is."""

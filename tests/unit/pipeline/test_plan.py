@@ -13,6 +13,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from tests.fakes import brief_of
 
 ASKED = (C.SYNONYMS, C.CEFR_LEVEL)
 BANK = Word(derived_id("bank"), "bank", "en")
@@ -28,7 +29,7 @@ def sense(identity: DocId = RIVER, text: str = "the land beside a river", **fiel
 
 
 def asked(*components: C, **more: Any) -> Brief:
-    return replace(brief(components or ASKED, model="gpt-6-luna", language_name="English"), **more)
+    return replace(brief_of(components or ASKED), **more)
 
 
 def failed(target: DocId, component: str, reason: FailureReason, attempt: int = 1, **more: Any) -> Failure:

@@ -21,7 +21,7 @@ from floridify_batch.components.requests import custom_id, parse_custom_id
 from floridify_batch.errors import ServiceUncertain
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.chunk import read_failures
-from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
+from floridify_batch.pipeline.plan import Brief, Failures, left_over, plan
 from floridify_batch.providers.error import translated
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import BatchJob, Reply, Submission
@@ -30,7 +30,7 @@ from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, cluster_fields, derived_id
-from tests.fakes import Crashed, End, MemoryStore, Scenario, Service, completion
+from tests.fakes import Crashed, End, MemoryStore, Scenario, Service, brief_of, completion
 
 BANK = Word(derived_id("bank"), "bank", "en")
 EARLIER = Stamp(derived_id("s"), "earlier", "b1", datetime(2026, 1, 1, tzinfo=UTC), "gpt-6-luna", "t", "batch")
@@ -54,7 +54,7 @@ def cluster(slug: str, order: float) -> dict[str, Any]:
 
 
 def asked(*components: C, **more: Any) -> Brief:
-    return replace(brief(components, model="gpt-6-luna", language_name="English"), **more)
+    return replace(brief_of(components), **more)
 
 
 # ── runs at once ───────────────────────────────────────────────────────────────────────────────────────────────────
