@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.words.entry import MAX_WORD_LENGTH, SYNTHESIS, clean_word
+from floridify_batch.words.entry import MAX_WORD_LENGTH, PROVIDERS, SYNTHESIS, clean_word
 from floridify_batch.words.language import primary_language
 
 MAX_DEFINITION_LENGTH = 5000
@@ -161,10 +161,9 @@ def _from_plain(fields: Mapping[str, Any], wanted: ImportFilter, skipped: Counte
         definitions = [definitions]
     if not _is_strings(definitions):
         raise InvalidArticle("`definitions` is neither a string nor a list of strings")
-    own = _name(fields, "provider") if fields.get("provider") is not None else wanted.provider
     return Article(
         _word(fields),
-        checked_provider(own or "import"),
+        _provider(fields, wanted),
         _part_of_speech(fields, "part_of_speech"),
         _kept(definitions, skipped),
         _number(fields, "homograph_number"),
@@ -241,14 +240,29 @@ def _name(fields: Mapping[str, Any], key: str) -> str:
     return name
 
 
+def _provider(fields: Mapping[str, Any], wanted: ImportFilter) -> str:
+    """The provider that a plain line names, or the wanted one where it names none that Floridify knows."""
+    if fields.get("provider") is None:
+        if wanted.provider is None:
+            raise InvalidArticle(f"no `provider`; pass one with --provider: {', '.join(PROVIDERS)}")
+        return checked_provider(wanted.provider)
+    try:
+        return checked_provider(_name(fields, "provider"))
+    except InvalidArticle:
+        if wanted.provider is None:
+            raise
+        return checked_provider(wanted.provider)
+
+
 def checked_provider(name: str) -> str:
-    """Normalise a provider's name. Raises `InvalidArticle` for an invalid or reserved one."""
+    """A provider in Floridify's spelling. Raises `InvalidArticle` for one that its models do not know."""
     clean = clean_text(name)
-    if not clean or len(clean) > MAX_NAME_LENGTH or not clean.isprintable():
-        raise InvalidArticle(f"a provider's name must have 1 to {MAX_NAME_LENGTH} characters")
-    if clean.casefold() == SYNTHESIS:
+    known = re.sub(r"[\W_]+", "_", clean.casefold())
+    if known in PROVIDERS:
+        return known
+    if known == SYNTHESIS:
         raise InvalidArticle(f"the provider {SYNTHESIS!r} is reserved for synthesised entries")
-    return clean
+    raise InvalidArticle(f"Floridify knows no provider {clean!r}; it knows {', '.join(PROVIDERS)}")
 
 
 def _number(fields: Mapping[str, Any], key: str) -> int | None:

@@ -42,8 +42,8 @@ KAIKKI: list[dict[str, Any]] = [
     {"word": "kwell", "lang_code": "en", "pos": "adv", "senses": senses("damply")},
 ]
 PLAIN: list[dict[str, Any]] = [
-    {"word": "kwell", "part_of_speech": "adj", "definitions": ["somewhat wet"], "provider": "Our Book"},
-    {"word": "tear", "part_of_speech": "noun", "definitions": "a rip", "homograph_number": 2},
+    {"word": "kwell", "part_of_speech": "adj", "definitions": ["somewhat wet"], "provider": "oxford"},
+    {"word": "tear", "part_of_speech": "noun", "definitions": "a rip", "homograph_number": 2, "provider": "gcide"},
 ]
 
 
@@ -68,9 +68,9 @@ async def test_what_an_import_makes(tmp_path: Path, place: Place, database: Foun
     assert {key: texts(database, entry) for key, entry in found.items()} == {
         ("tear", 1, "wiktionary"): ["a drop from the eye"],
         ("tear", 2, "wiktionary"): ["to rip", "to rush"],
-        ("tear", 2, "import"): ["a rip"],
+        ("tear", 2, "gcide"): ["a rip"],
         ("kwell", None, "wiktionary"): ["damp", "damply"],
-        ("kwell", None, "Our Book"): ["somewhat wet"],
+        ("kwell", None, "oxford"): ["somewhat wet"],
     }
     etymology: dict[str, Any] = {
         "text": "From quell.",
@@ -173,8 +173,14 @@ async def test_an_entry_that_others_made_is_used(tmp_path: Path, place: Place, d
 
 async def test_a_word_whose_lines_are_far_apart(tmp_path: Path, place: Place, database: Found) -> None:
     """It comes together although its lines are written in different blocks, some of them at once."""
-    fillers = [{"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing"} for number in range(3500)]
-    own = [{"word": "far", "part_of_speech": "noun", "definitions": f"meaning {number}"} for number in range(8)]
+    fillers = [
+        {"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing", "provider": "gcide"}
+        for number in range(3500)
+    ]
+    own = [
+        {"word": "far", "part_of_speech": "noun", "definitions": f"meaning {number}", "provider": "gcide"}
+        for number in range(8)
+    ]
     lines = [line for number, each in enumerate(own) for line in (each, *fillers[number * 500 : (number + 1) * 500])]
     await import_file(file_of(tmp_path, lines), place)
     (word,) = database.words.find({"text": "far"})
@@ -205,7 +211,8 @@ async def test_a_file_without_an_article_touches_nothing(tmp_path: Path, databas
 async def test_a_damaged_archive(tmp_path: Path, place: Place, database: Found) -> None:
     """What comes before the damage is imported, and the error says so."""
     many = [
-        {"word": f"w{number}", "part_of_speech": "noun", "definitions": f"{number * 7919}"} for number in range(5000)
+        {"word": f"w{number}", "part_of_speech": "noun", "definitions": f"{number * 7919}", "provider": "gcide"}
+        for number in range(5000)
     ]
     path = file_of(tmp_path, many)
     path.write_bytes(gzip.compress(path.read_bytes())[:-1000])
@@ -232,7 +239,10 @@ async def test_what_is_refused_is_said(tmp_path: Path, place: Place, database: F
 
 async def test_an_import_that_is_stopped(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
     """It says how to go on; done again, everything is as if it had never been stopped."""
-    many = [{"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing"} for number in range(20_000)]
+    many = [
+        {"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing", "provider": "gcide"}
+        for number in range(20_000)
+    ]
     path = file_of(tmp_path, many)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(import_file(path, place), 0.5)
@@ -267,9 +277,9 @@ async def test_homographs_are_shown_in_turn(tmp_path: Path, place: Place, capsys
     assert capsys.readouterr().out == (
         "\ntear¹\n  noun\n   1  a drop from the eye\n  Sources: wiktionary\n"
         "\ntear²\n"
-        "  noun\n   1  a rip\n      source: import\n"
+        "  noun\n   1  a rip\n      source: gcide\n"
         "  verb\n   1  to rip\n      source: wiktionary\n   2  to rush\n      source: wiktionary\n"
-        "  Sources: import, wiktionary\n"
+        "  Sources: gcide, wiktionary\n"
     )
 
 

@@ -29,7 +29,7 @@ def kaikki(**changes: Any) -> dict[str, Any]:
 
 def plain(**changes: Any) -> dict[str, Any]:
     """A line of the simple kind."""
-    return {"word": "kwell", "part_of_speech": "verb", "definitions": ["to dampen"]} | changes
+    return {"word": "kwell", "part_of_speech": "verb", "definitions": ["to dampen"], "provider": "wordnet"} | changes
 
 
 def read(said: Any, asked: ImportFilter | None = None) -> tuple[Article | None, dict[SkipReason, int]]:
@@ -54,16 +54,19 @@ def test_a_line_of_kaikki() -> None:
 
 def test_a_plain_line() -> None:
     """One definition or several; source and homograph number where the line names them."""
-    assert article(plain(definitions="to dampen")) == Article("kwell", "import", "verb", ("to dampen",))
-    said = plain(part_of_speech="adv", definitions=["a", "b"], provider="Our Book", homograph_number=1, language="en")
-    assert article(said) == Article("kwell", "Our Book", "adverb", ("a", "b"), 1)
+    assert article(plain(definitions="to dampen")) == Article("kwell", "wordnet", "verb", ("to dampen",))
+    said = plain(
+        part_of_speech="adv", definitions=["a", "b"], provider="Free Dictionary", homograph_number=1, language="en"
+    )
+    assert article(said) == Article("kwell", "free_dictionary", "adverb", ("a", "b"), 1)
 
 
 def test_the_name_of_a_source() -> None:
-    """A line's own goes before the one that was asked for, and that before the usual one."""
-    asked = ImportFilter(provider="mine")
-    assert article(kaikki(), asked).provider == article(plain(), asked).provider == "mine"
-    assert article(plain(provider="its own"), asked).provider == "its own"
+    """A line's own goes before the one that was asked for, and that before one that Floridify does not know."""
+    asked = ImportFilter(provider="Merriam-Webster")
+    assert article(kaikki(), asked).provider == article(plain(provider=None), asked).provider == "merriam_webster"
+    assert article(plain(provider="gcide"), asked).provider == "gcide"
+    assert article(plain(provider="its own"), asked).provider == "merriam_webster"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,8 @@ BAD = [
     (plain(homograph_number="1"), "homograph_number"),
     (plain(provider={"$ne": None}), "no valid `provider`"),
     (plain(provider="Synthesis"), "reserved"),
+    (plain(provider="its own"), "Floridify knows no provider 'its own'; it knows wiktionary, oxford"),
+    (plain(provider=None), "no `provider`; pass one with --provider: wiktionary, oxford"),
     (plain(part_of_speech=""), "no valid `part_of_speech`"),
 ]
 
@@ -231,7 +236,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / "none", ImportFilter(), "File not found"),
         (tmp_path, ImportFilter(), "cannot be read"),
         (file_of(tmp_path, plain()), ImportFilter(provider="synthesis"), "--provider 'synthesis'"),
-        (file_of(tmp_path, plain()), ImportFilter(provider=" "), "1 to 60"),
+        (file_of(tmp_path, plain()), ImportFilter(provider="own"), "it knows wiktionary, oxford"),
     ):
         with pytest.raises(UsageError, match=said):
             whole(path, asked)
@@ -283,14 +288,14 @@ WORD = unknown_entry("kwell", "en").word
 
 
 def draft_of(*texts: str, etymology: str | None = None) -> Draft:
-    return Draft(WORD, "import", [("noun", text) for text in texts], etymology)
+    return Draft(WORD, "wordnet", [("noun", text) for text in texts], etymology)
 
 
 def test_articles_of_a_word_make_one_entry_per_source() -> None:
     """Several parts of speech come together; the first etymology counts."""
     verb = Article("kwell", "wiktionary", "verb", ("to dampen",), None, "From quell.")
     drafts = drafted([(WORD, article(kaikki())), (WORD, article(plain())), (WORD, verb)])
-    assert [draft.provider for draft in drafts] == ["wiktionary", "import"]
+    assert [draft.provider for draft in drafts] == ["wiktionary", "wordnet"]
     assert drafts[0].senses == [("adjective", "pleasantly damp"), ("verb", "to dampen")]
     assert drafts[0].etymology == "From quell."
 
@@ -300,9 +305,9 @@ def test_ids_follow_from_what_is_said() -> None:
     first, again = (writes(draft_of("a", "b", "a"), None, NOW) for _ in range(2))
     assert first.named == again.named
     assert len(set(first.named)) == len(first.definitions) == 2
-    other = Draft(Word(DocId("0" * 24), "kwell", "en"), "import", [("noun", "a")])
+    other = Draft(Word(DocId("0" * 24), "kwell", "en"), "wordnet", [("noun", "a")])
     elsewhere = Draft(WORD, "wiktionary", [("noun", "a")])
-    verb = Draft(WORD, "import", [("verb", "a")])
+    verb = Draft(WORD, "wordnet", [("verb", "a")])
     assert len({writes(each, None, NOW).named[0] for each in (draft_of("a"), other, elsewhere, verb)}) == 4
 
 
@@ -330,9 +335,9 @@ def test_definitions_that_others_made_are_recognised() -> None:
 
 def test_blocks_keep_a_word_together() -> None:
     """A block ends between two words, and in the middle of one only where that has no end."""
-    articles = [Article(text, "import", "noun", ("a",)) for text in "aaabbbbc"]
+    articles = [Article(text, "wordnet", "noun", ("a",)) for text in "aaabbbbc"]
     assert ["".join(each.text for each in block) for block in blocks(articles, 2)] == ["aaa", "bbbb", "c"]
-    endless = [Article("a", "import", "noun", ("a",))] * 5
+    endless = [Article("a", "wordnet", "noun", ("a",))] * 5
     assert [len(block) for block in blocks(endless, 2)] == [4, 1]
 
 
@@ -400,15 +405,15 @@ def test_a_table_has_a_definition_per_row(tmp_path: Path) -> None:
     """A CSV file with named columns is imported row by row; a bad row costs itself and is named with its line."""
     path = tmp_path / "words.csv"
     rows = (
-        b'\xef\xbb\xbfHeadword;POS;Meaning;Source\nbank;n;"a slope\nbeside water";Our Book\n;n;nothing;\n'
-        b"bank;v;to heap up;\ncaf\xe9;n;a place;\n\nowl;n;a bird;\n"
+        b'\xef\xbb\xbfHeadword;POS;Meaning;Source\nbank;n;"a slope\nbeside water";oxford\n;n;nothing;\n'
+        b"bank;v;to heap up;gcide\ncaf\xe9;n;a place;\n\nowl;n;a bird;gcide\n"
     )
     path.write_bytes(rows)
     stats, articles = whole(path)
     assert [(each.text, each.part_of_speech, each.definitions, each.provider) for each in articles] == [
-        ("bank", "noun", ("a slope beside water",), "Our Book"),
-        ("bank", "verb", ("to heap up",), "import"),
-        ("owl", "noun", ("a bird",), "import"),
+        ("bank", "noun", ("a slope beside water",), "oxford"),
+        ("bank", "verb", ("to heap up",), "gcide"),
+        ("owl", "noun", ("a bird",), "gcide"),
     ]
     assert [(bad.number, bad.reason) for bad in stats.bad_lines] == [(4, "no `word`"), (6, "bytes that are not UTF-8")]
     assert stats.lines == stats.articles + stats.lines_skipped + stats.bad == 5
