@@ -8,6 +8,7 @@ import pytest
 from pymongo import MongoClient
 
 from floridify_batch.database.server import free_port, local_mongod
+from tests.document_schemas import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,9 @@ def database_name(mongo_client: "MongoClient[dict[str, Any]]") -> "Iterator[str]
     """A database of one test, dropped after it; its name takes the sandbox's answers."""
     name = f"test_{uuid4().hex}_sandbox"
     yield name
+    faults = unreadable(mongo_client[name])
     mongo_client.drop_database(name)
+    assert not faults, "Floridify cannot read what the test has stored"
 
 
 @pytest.fixture(name="free_port")

@@ -89,13 +89,17 @@ def _add(database: Database[Document], collection: str, document: Mapping[str, A
 def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[Document]]:
     """Return the definitions of each word with their examples, without ids, times and stamps."""
     examples = {example["_id"]: example["text"] for example in database.examples.find()}
+    texts = {definition["_id"]: definition["text"] for definition in database.definitions.find()}
     found: dict[tuple[str, int | None], list[Document]] = {}
     for word in database.words.find():
         senses = found.setdefault((word["text"], word["homograph_number"]), [])
         for definition in database.definitions.find({"word_id": word["_id"]}):
             shown = {name: value for name, value in definition.items() if name not in _UNSEEN}
             shown["examples"] = [examples[each] for each in shown.pop("example_ids")]
-            shown["source_definitions"] = [each["text"] for each in shown["source_definitions"]]
+            shown["source_definitions"] = [
+                (each["provider"], sorted(texts[sense] for sense in each["definition_ids"]))
+                for each in shown["source_definitions"]
+            ]
             shown["model"] = (shown.pop("model_info") or {}).get("name")
             senses.append(shown)
         senses.sort(key=repr)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import orjson
 
-from floridify_batch.components.change import Collection, Merged, Update, Writes
+from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, Writes
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.answer_length import Observed
@@ -353,6 +353,7 @@ class MemoryStore:
     """An `EntryStore` in memory: documents by collection and id, with their stamps and versions."""
 
     name = "memory_sandbox"
+    schema = SchemaVersion.TODAY
 
     def __init__(self) -> None:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}

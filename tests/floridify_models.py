@@ -46,7 +46,7 @@ class ModelInfo(Part):
 
     name: str = Field(min_length=1)
     confidence: Share
-    temperature: float | None
+    temperature: Annotated[float, Field(ge=0, le=2)]
     generation_count: int = Field(ge=1)
     prompt_tokens: int | None = Field(ge=0)
     completion_tokens: int | None = Field(ge=0)
@@ -74,7 +74,7 @@ class MeaningCluster(Part):
     name: str
     description: str
     order: int
-    relevance: Share | None
+    relevance: Share
 
 
 class GrammarPattern(Part):
@@ -106,12 +106,14 @@ class WordForm(Part):
     text: str
 
 
-class SourceDefinition(Part):
-    """A definition that a synthesised one was made from."""
+class SourceReference(Part):
+    """An entry of a source, with the definitions in it that a synthesised one was made from."""
 
     provider: str
-    definition_id: Id
-    text: str
+    entry_id: Id
+    entry_version: str
+    definition_ids: list[Id]
+    license: str | None
 
 
 class Definition(Document):
@@ -136,7 +138,7 @@ class Definition(Document):
     word_forms: list[WordForm]
     dictionary_entry_id: Id | None
     providers: list[str]
-    source_definitions: list[SourceDefinition]
+    source_definitions: list[SourceReference]
     model_info: ModelInfo | None
     synthesis: Stamps = {}
 
@@ -148,6 +150,7 @@ class Etymology(Part):
     origin_language: str | None
     root_words: list[str]
     first_known_use: str | None
+    model_info: ModelInfo | None = None
 
 
 class Distinction(Part):
@@ -162,6 +165,7 @@ class SynonymChooser(Part):
 
     essay: str = Field(min_length=1, max_length=2000)
     synonyms_compared: list[Distinction] = Field(max_length=8)
+    model_info: ModelInfo
 
 
 class Phrase(Part):
@@ -186,7 +190,7 @@ class Entry(Document):
     raw_data: Any
     synonym_chooser: SynonymChooser | None
     phrases: list[Phrase] = Field(max_length=30)
-    source_entries: list[Any]
+    source_entries: list[SourceReference]
     model_info: ModelInfo | None
     synthesis: Stamps = {}
 
@@ -215,6 +219,7 @@ class Pronunciation(Document):
     word_id: Id
     phonetic: str = Field(min_length=1)
     ipa: str = Field(min_length=1)
+    model_info: ModelInfo | None = None
     synthesis: Stamps = {}
 
 

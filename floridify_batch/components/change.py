@@ -25,6 +25,13 @@ class Collection(StrEnum):
     PRONUNCIATIONS = "pronunciations"
 
 
+class SchemaVersion(StrEnum):
+    """The version of Floridify's models that a database is written for; the name of its folder of schemas."""
+
+    TODAY = "today"
+    JULY_2025 = "2025-07"
+
+
 _NO_IDS: Mapping[str, tuple[DocId, ...]] = {}
 
 
@@ -63,6 +70,7 @@ class Provenance:
     `replace`: the answer replaces the value before it. `clustering`: the run writes definitions of its own, so a new
     synthesis entry does not list the sources' definitions. `rare_first`: the database counts frequency bands from the
     rarest, whereas prompts and answers count from the commonest. `first_number`: the first definition's in the prompt.
+    `temperature`: the one that was sent, or the model's default. `schema`: the version of Floridify's models.
     """
 
     custom_id: str
@@ -75,6 +83,8 @@ class Provenance:
     clustering: bool = False
     rare_first: bool = False
     first_number: int = 1
+    temperature: float = 1.0
+    schema: SchemaVersion = SchemaVersion.TODAY
 
     def derived_id(self, index: int) -> DocId:
         """The id of the answer's `index`th new document: the same each time that the answer is stored."""
@@ -86,7 +96,7 @@ class Provenance:
         return {
             "name": self.stamp.model,
             "confidence": confidence,
-            "temperature": None,
+            "temperature": self.temperature,
             "generation_count": 1,
             "prompt_tokens": usage.input if usage else None,
             "completion_tokens": usage.output if usage else None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Text, at_least_one, clip, kept
 from floridify_batch.components.change import Collection, Outcome, Provenance, Update
+from floridify_batch.components.meaning_cluster import cluster_document
 from floridify_batch.components.recipe import WordRecipe
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, DocId, Entry, cluster_fields, name_of, slug_of
@@ -33,6 +34,7 @@ def outcome(entry: Entry, _: Entry, answer: ClusterMappingResponse, provenance: 
         slug = slug_of(entry.word.text, cluster.cluster_slug, taken)
         taken.append(slug)
         fields = cluster_fields(slug, name_of(slug), cluster.cluster_description, order, cluster.relevancy)
+        fields = cluster_document(entry, fields, provenance)
         for definition in _members(entry, cluster.definition_indices, provenance.first_number):
             change = Update(Collection.DEFINITIONS, definition.id, {"meaning_cluster": fields})
             updates.setdefault(definition.id, change)

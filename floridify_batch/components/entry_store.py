@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from floridify_batch.components.change import Update, Writes
+from floridify_batch.components.change import SchemaVersion, Update, Writes
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.words.entry import DocId, Entry, Word, unknown_entry
 
@@ -39,6 +39,11 @@ class EntryStore(EntryReader, Protocol):
     @property
     def name(self) -> str:
         """The name of the database."""
+        ...
+
+    @property
+    def schema(self) -> SchemaVersion:
+        """The version of Floridify's models that reads the database."""
         ...
 
     async def ensure_indexes(self) -> None:

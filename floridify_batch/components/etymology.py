@@ -21,7 +21,8 @@ class EtymologyResponse(Answer):
 
 def outcome(entry: Entry, _: Entry, answer: EtymologyResponse, provenance: Provenance) -> Outcome:
     """The etymology, in the synthesis entry."""
-    return in_entry(entry, provenance, {"etymology": answer.model_dump(exclude={"confidence"})})
+    etymology = answer.model_dump(exclude={"confidence"}) | {"model_info": provenance.model_info(answer.confidence)}
+    return in_entry(entry, provenance, {"etymology": etymology})
 
 
 RECIPE = WordRecipe(

@@ -20,6 +20,7 @@ class ExampleGenerationResponse(Answer):
 
 def outcome(_: Entry, definition: Definition, answer: ExampleGenerationResponse, provenance: Provenance) -> Outcome:
     """A document for each sentence, and their ids in the definition."""
+    info = provenance.model_info(answer.confidence)
     inserts = tuple(
         Insert(
             Collection.EXAMPLES,
@@ -28,7 +29,7 @@ def outcome(_: Entry, definition: Definition, answer: ExampleGenerationResponse,
                 "definition_id": definition.id,
                 "text": sentence,
                 "type": "generated",
-                "model_info": provenance.model_info(answer.confidence),
+                "model_info": info,
             },
         )
         for index, sentence in enumerate(answer.example_sentences)

@@ -10,6 +10,12 @@ from floridify_batch.errors import UsageError
 
 DEFAULT_TEMPERATURE = 0.7
 
+MAX_TEMPERATURE = 2.0
+"""The highest temperature that Floridify's models accept, and OpenAI's service."""
+
+SERVICE_TEMPERATURE = 1.0
+"""The temperature at which the service samples where a request states none."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:

@@ -18,9 +18,14 @@ class PronunciationResponse(Answer):
 def outcome(entry: Entry, _: Entry, answer: PronunciationResponse, provenance: Provenance) -> Outcome:
     """A pronunciation document, and its id in the synthesis entry."""
     identity = provenance.derived_id(0)
-    # A pronunciation has no field for a model's name, so its stamp records that a model made it.
-    stamp = {"pronunciation": provenance.stamp.id}
-    fields = {"word_id": entry.word.id, "phonetic": answer.phonetic, "ipa": answer.ipa, "synthesis": stamp}
+    fields = {
+        "word_id": entry.word.id,
+        "phonetic": answer.phonetic,
+        "ipa": answer.ipa,
+        "model_info": provenance.model_info(answer.confidence),
+        # Floridify's models of July 2025 have no field for the model there, so the stamp says that a model made it.
+        "synthesis": {"pronunciation": provenance.stamp.id},
+    }
     insert = Insert(Collection.PRONUNCIATIONS, identity, fields)
     before = entry.pronunciation_id
     old = (before,) if before and before != identity else ()

@@ -19,7 +19,13 @@ from pydantic import BaseModel, ValidationError
 from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.json_repair import is_corrupt, repaired
-from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE, ModelProfile, profile_of
+from floridify_batch.components.model_profile import (
+    DEFAULT_TEMPERATURE,
+    MAX_TEMPERATURE,
+    SERVICE_TEMPERATURE,
+    ModelProfile,
+    profile_of,
+)
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.words.entry import DocId
 
@@ -105,6 +111,12 @@ class Envelope[R: BaseModel]:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         return {"model": self.model, **self._profile.settings(self.temperature)}
+
+    @property
+    def sampled_at(self) -> float:
+        """The temperature that requests state, or the default of a service that is sent none."""
+        stated = {**self._settings, **self.options}.get("temperature")
+        return min(float(stated), MAX_TEMPERATURE) if isinstance(stated, int | float) else SERVICE_TEMPERATURE
 
     @cached_property
     def response_format(self) -> dict[str, Any]:

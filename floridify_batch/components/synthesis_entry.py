@@ -5,6 +5,7 @@ from typing import Any
 
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced, Update
 from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, blank_definition, derived_id
+from floridify_batch.words.language import database_language
 
 
 def entry_id(entry: Entry) -> DocId:
@@ -28,8 +29,8 @@ def in_entry(
     identity = entry_id(entry)
     if entry.synthesis_entry is None:
         listed = () if provenance.clustering else entry.definitions
-        created = Insert(Collection.ENTRIES, identity, _new_entry(entry, (each.id for each in listed)))
-        inserts = (*inserts, created)
+        new = _new_entry(entry, (each.id for each in listed)) | {"model_info": provenance.model_info(1.0)}
+        inserts = (*inserts, Insert(Collection.ENTRIES, identity, new))
     update = Update(Collection.ENTRIES, identity, fields, adds or {})
     return Outcome({}, inserts, (update,), replaces)
 
@@ -50,7 +51,7 @@ def _new_entry(entry: Entry, definitions: Iterable[DocId]) -> dict[str, Any]:
         "word_id": entry.word.id,
         "definition_ids": list(definitions),
         "provider": SYNTHESIS,
-        "languages": [entry.word.language],
+        "languages": [database_language(entry.word.language)],
         "pronunciation_id": None,
         "fact_ids": [],
         "etymology": None,

@@ -185,11 +185,16 @@ def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Itera
 
 
 def _attributed(document: Document, entries: Iterable[Document]) -> Document:
-    """A source's definition with its providers; in older layouts, only the entry that lists it names one."""
-    if "providers" in document:
+    """A source's definition with the entry that lists it, which alone names a provider in older layouts."""
+    listing = [entry for entry in entries if document["_id"] in (entry.get("definition_ids") or ())]
+    if not listing:
         return document
-    listing = (entry for entry in entries if document["_id"] in (entry.get("definition_ids") or ()))
-    return {**document, "providers": [entry["provider"] for entry in listing if entry.get("provider")]}
+    providers = [entry["provider"] for entry in listing if entry.get("provider")]
+    return {"providers": providers, **document, _SOURCE_ENTRY: listing[0]["_id"]}
+
+
+_SOURCE_ENTRY = "source_entry"
+"""The attribute for the entry that lists a definition; documents have no such field."""
 
 
 def _is_made(document: Document, made: Sequence[Document]) -> bool:
@@ -217,7 +222,14 @@ def _definition(document: Document, stamps: Stamps) -> Definition:
         # In older layouts a cluster has an id only, which is its slug.
         fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
     extra = _extra(document, EXTRA_DEFINITION_FIELDS)
-    return Definition(id=doc_id(document["_id"]), stamps=_stamps_of(document, stamps), extra=extra, **fields)
+    source = document.get(_SOURCE_ENTRY)
+    return Definition(
+        id=doc_id(document["_id"]),
+        stamps=_stamps_of(document, stamps),
+        extra=extra,
+        source_entry=None if source is None else doc_id(source),
+        **fields,
+    )
 
 
 def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.components.change import Collection
+from floridify_batch.components.change import Collection, SchemaVersion
 from floridify_batch.words.entry import SYNTHESIS, DocId
+from floridify_batch.words.language import database_language
 
 if TYPE_CHECKING:
     from bson import ObjectId
@@ -54,7 +55,14 @@ SAMPLED = (Collection.WORDS, Collection.DEFINITIONS, *ENTRY_COLLECTIONS)
 
 def in_language(language: str) -> dict[str, Any]:
     """The query for words of a language, in whichever field they have it."""
-    return {"$or": [{"languages": language}, {"language": language}]}
+    tags = _stored_tags(language)
+    return {"$or": [{"languages": tags}, {"language": tags}]}
+
+
+def _stored_tags(language: str) -> Any:
+    """A condition for a language: as we store it, or as earlier versions did, with its region."""
+    stored = database_language(language)
+    return stored if stored == language else {"$in": [stored, language]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,11 @@ class Layout:
     both_entries: bool = False
 
     @property
+    def schema(self) -> SchemaVersion:
+        """The version of Floridify's models that reads the database."""
+        return SchemaVersion.JULY_2025 if self.split_entries else SchemaVersion.TODAY
+
+    @property
     def language_field(self) -> str:
         """The language field of a word."""
         return "language" if self.single_language else "languages"
@@ -79,11 +92,12 @@ class Layout:
         """The query for words of a language."""
         if self.both_languages:
             return in_language(language)
-        return {self.language_field: language}
+        return {self.language_field: _stored_tags(language)}
 
     def language_fields(self, language: str) -> dict[str, Any]:
         """The language field of a new word."""
-        return {"language": language} if self.single_language else {"languages": [language]}
+        stored = database_language(language)
+        return {"language": stored} if self.single_language else {"languages": [stored]}
 
     @property
     def entry_collections(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.database.document import doc_id, encoded, new_word
 from floridify_batch.words.article import Article
 from floridify_batch.words.entry import DocId, Word, blank_definition, derived_id, unknown_entry
+from floridify_batch.words.language import database_language
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -51,7 +52,8 @@ def _new_word(text: str, number: int | None, language: str) -> Word:
     """A new word; without a number, under the id that a word list would derive."""
     if number is None:
         return unknown_entry(text, language).word
-    return Word(derived_id("word", language, text, number), text, language, number, stored=False)
+    identity = derived_id("word", database_language(language), text, number)
+    return Word(identity, text, language, number, stored=False)
 
 
 def word_insert(word: Word, now: datetime) -> "UpdateOne":
@@ -157,7 +159,7 @@ def new_entry(word: Word, provider: str, etymology: str | None) -> Document:
         **{name: [] for name in ("fact_ids", "phrases", "source_entries")},
         "word_id": encoded(word.id),
         "provider": provider,
-        "languages": [word.language],
+        "languages": [database_language(word.language)],
         "etymology": etymology_document(etymology) if etymology else None,
     }
 

@@ -152,7 +152,7 @@ class _Importer:
     async def _placed(self, block: Sequence[Article], now: datetime) -> list[tuple[Word, Article]]:
         """Each article with its word; new words are inserted."""
         texts = list({article.text for article in block})
-        query = {"text": {"$in": texts}, "languages": self._language}
+        query = {"text": {"$in": texts}} | TODAY.of_language(self._language)
         documents = await self._store.find(Collection.WORDS, query, ["text", "homograph_number"])
         found = words_found(documents, self._language)
         placed = [(word_of(each, found.setdefault(each.text, {}), self._language), each) for each in block]

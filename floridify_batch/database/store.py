@@ -9,7 +9,7 @@ from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.components.change import Collection, Merged, Update, Writes, merged_updates
+from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, Writes, merged_updates
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
@@ -153,6 +153,11 @@ class MongoStore:
                 await self._patiently(partial(collection.create_index, keys))
 
     # ── the layout ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def schema(self) -> SchemaVersion:
+        """The version of Floridify's models that reads the database."""
+        return self.layout.schema
 
     @property
     def layout(self) -> Layout:

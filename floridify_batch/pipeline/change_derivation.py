@@ -12,7 +12,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import Change, Provenance, Writes, writes_of
+from floridify_batch.components.change import Change, Provenance, SchemaVersion, Writes, writes_of
+from floridify_batch.components.document_schema import change_fault
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
@@ -41,7 +42,8 @@ SAMPLES = 5
 class Origin:
     """The run and the batch that answers come from, as far as stamps record them. Times are aware UTC.
 
-    `templates` stands for every template's fingerprint where the run's own templates are not available.
+    `templates` stands for every template's fingerprint where the run's own templates are not available. `schema`: the
+    version of Floridify's models that reads the database.
     """
 
     run: str
@@ -53,6 +55,7 @@ class Origin:
     language: str
     rare_first: bool = False
     templates: str | None = None
+    schema: SchemaVersion = SchemaVersion.TODAY
 
     def stamp(self, question: Question) -> Stamp:
         """The stamp on every document that an answer of this batch changes."""
@@ -82,6 +85,8 @@ class Fate(Enum):
     """Its subject has changed since the request."""
     ORPHANED = auto()
     """Its subject no longer exists, or has changed twice."""
+    UNREADABLE = auto()
+    """Floridify could not read what it would write."""
 
 
 @dataclass(slots=True)
@@ -126,6 +131,7 @@ class _Frame:
 
     def provenance(self, answered: Answered, *, replace: bool) -> Provenance:
         """The provenance of one answer."""
+        question = self.questions[answered.parts.component]
         return Provenance(
             answered.custom_id,
             self.stamps[answered.parts.component],
@@ -136,7 +142,9 @@ class _Frame:
             replace,
             clustering=self._clustering,
             rare_first=self.origin.rare_first,
-            first_number=self.questions[answered.parts.component].template.first_number,
+            first_number=question.template.first_number,
+            temperature=question.envelope.sampled_at,
+            schema=self.origin.schema,
         )
 
 
@@ -146,12 +154,17 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
         question = frame.questions[answered.parts.component]
         place = targets.get((answered.parts.document, answered.parts.number))
         fate = _fate(question, *place, answered, frame) if place else Fate.ORPHANED
-        made.fates[fate] += 1
-        if fate in _UNSTORED:
-            made.failures.append(_unstored(answered, fate, gone=place is None))
-        elif place and fate is not Fate.NEWER:
+        change = None
+        if place and fate in (Fate.FRESH, Fate.STORED):
             change = _change(question, *place, answered, frame)
-            made.changes += [change] if change else []
+        if fault := change_fault(change, frame.origin.schema) if change else "":
+            fate = Fate.UNREADABLE
+            made.failures.append(Failure(answered.custom_id, FailureReason.MALFORMED, fault, answered.attempt))
+        elif fate in _UNSTORED:
+            made.failures.append(_unstored(answered, fate, gone=place is None))
+        elif change:
+            made.changes.append(change)
+        made.fates[fate] += 1
     return made
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
-from floridify_batch.components.change import Update, Writes, writes_of
+from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.requests import mark_of, parse_custom_id
@@ -58,6 +58,11 @@ class Library(Protocol):
     @property
     def name(self) -> str:
         """The name of the database."""
+        ...
+
+    @property
+    def schema(self) -> SchemaVersion:
+        """The version of Floridify's models that reads the database."""
         ...
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
@@ -128,7 +133,7 @@ async def recover(
         return Recovered(sent.requests, sent.requests)
     await files.answers(batch, *folder.answers)
     asked = _brief(batch, sent, options.templates)
-    shelving = _Shelving(library, asked, _origin(batch, asked, sent.model), sent.words, options.pending)
+    shelving = _Shelving(library, asked, _origin(batch, asked, sent.model, library.schema), sent.words, options.pending)
     bills = Bills(sent.model, batch=True, price=options.price)
 
     def paid(identity: str, usage: Usage | None) -> None:
@@ -264,7 +269,7 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
     return replace(asked, forced_run=batch.run if renewed == "all" else None, stale=renewed == "stale")
 
 
-def _origin(batch: BatchJob, asked: Brief, model: str) -> Origin:
+def _origin(batch: BatchJob, asked: Brief, model: str, schema: SchemaVersion) -> Origin:
     job, digest = batch, batch.metadata.get("templates", "")
     return Origin(
         batch.run,
@@ -275,6 +280,7 @@ def _origin(batch: BatchJob, asked: Brief, model: str) -> Origin:
         "batch",
         _language(batch),
         rare_first=batch.metadata.get("frequency_scale") == "rare-first",
+        schema=schema,
         templates=None if asked.template_digest == digest else digest,
     )
 

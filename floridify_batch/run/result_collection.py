@@ -308,6 +308,7 @@ def origin_of(run: Run, record: ChunkRecord) -> Origin:
         settings.language,
         rare_first=settings.frequency_scale == "rare-first",
         templates=record.templates or None,
+        schema=run.store.schema,
     )
 
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Self
 
+from floridify_batch.words.language import database_language
+
 MAX_WORD_LENGTH = 200
 """Maximum length of `words.text` in the database, in characters."""
 
@@ -91,6 +93,8 @@ class Definition(Handed):
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The fields of components that have no attribute here."""
+    source_entry: DocId | None = None
+    """The source's entry that lists it."""
 
     @property
     def has_text(self) -> bool:
@@ -160,7 +164,8 @@ def value_of(target: object, field: str) -> Any:
 
 def unknown_entry(text: str, language: str) -> Entry:
     """The entry of a word that is not in the database, with the id it will get."""
-    return Entry(Word(derived_id("word", language, text), text, language, stored=False))
+    identity = derived_id("word", database_language(language), text)
+    return Entry(Word(identity, text, language, stored=False))
 
 
 _FOLDED = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'", "\u2010": "-", "\u2011": "-"})
@@ -222,6 +227,12 @@ def clean_word(text: str) -> tuple[str, str]:
 
 SYNTHESIS = "synthesis"
 """The field of a document's stamps, and the provider of synthesised entries."""
+
+PROVIDERS = (
+    *("wiktionary", "oxford", "apple_dictionary", "merriam_webster", "free_dictionary", "wordhippo"),
+    *("wordnet", "gcide", "wikipedia", "moby_thesaurus", "ai_fallback"),
+)
+"""The sources that Floridify's models know."""
 
 
 _SINGLE = "sense"

@@ -86,6 +86,16 @@ def language_named(text: str) -> str:
     return tag
 
 
+FLORIDIFY_LANGUAGES = frozenset({"en", "fr", "es", "de", "it"})
+"""The languages that Floridify's models know."""
+
+
+def database_language(tag: str) -> str:
+    """The language under which the database holds words: `en` for `en-GB`; a language unknown to Floridify as it is."""
+    primary = tag.split("-", maxsplit=1)[0]
+    return primary if primary in FLORIDIFY_LANGUAGES else tag
+
+
 def primary_language(text: str) -> str:
     """The language of a tag or name without its region; a text that is neither stands for itself."""
     return (_tag(text) or text.strip().casefold()).split("-")[0]

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from time import perf_counter, process_time
 
-from floridify_batch.components.change import Update, Writes
+from floridify_batch.components.change import SchemaVersion, Update, Writes
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.providers.interface import TERMINAL
@@ -176,6 +176,11 @@ class TimedStore:
     def name(self) -> str:
         """The name of the database."""
         return self._store.name
+
+    @property
+    def schema(self) -> SchemaVersion:
+        """The version of Floridify's models that reads the database."""
+        return self._store.schema
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text."""

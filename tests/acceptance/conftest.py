@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import KEY, Shell
 from tests.acceptance.refusals import Refused, refusals
+from tests.document_schemas import unreadable
 from tests.sandbox import Sandbox
 
 type Client = MongoClient[dict[str, Any]]
@@ -68,8 +69,10 @@ def make_shell(
         return Shell(folder, plain_env | settings, sandbox, database)
 
     yield made
+    faults = [fault for database in databases for fault in unreadable(database)]
     for database in databases:
         mongo_client.drop_database(database)
+    assert not faults, "Floridify cannot read what the test has stored"
 
 
 @pytest.fixture

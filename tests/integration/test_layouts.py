@@ -227,18 +227,20 @@ def changes_of(seeded: Seeded) -> list[Change]:
     example, sound, text = (derived_id(name, seeded.word) for name in ("example", "sound", "text"))
     made = {
         "word_id": seeded.word,
+        "part_of_speech": "adjective",
         "text": "still",
         "dictionary_entry_id": entry,
-        "source_definitions": [{"provider": "wiktionary", "definition_id": sense, "text": "without wind"}],
+        "source_definitions": [{"provider": "wiktionary", "entry_id": entry, "definition_ids": [sense]}],
     }
     begun: dict[str, Any] = {
         "word_id": seeded.word,
         "definition_ids": [],
         "provider": "synthesis",
         "pronunciation_id": None,
+        "model_info": {"name": "gpt-6-luna"},
     }
-    new = Insert(Collection.EXAMPLES, example, {"definition_id": sense, "text": "A calm day."})
-    spoken = Insert(Collection.PRONUNCIATIONS, sound, {"word_id": seeded.word, "ipa": "kam"})
+    new = Insert(Collection.EXAMPLES, example, {"definition_id": sense, "text": "A calm day.", "type": "generated"})
+    spoken = Insert(Collection.PRONUNCIATIONS, sound, {"word_id": seeded.word, "phonetic": "kahm", "ipa": "kam"})
     texts = Insert(Collection.DEFINITIONS, text, made)
     entries = Insert(Collection.ENTRIES, entry, begun)
     word = Update(Collection.WORDS, seeded.word, {})
