@@ -66,6 +66,6 @@ def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
     say(f"Nothing to do: {checkpoint.path} is finished, {words}.")
     if ledger.missing:
         say(f"- Retry failed and incomplete words: {to_type('resume', checkpoint.path)} --retry-failed")
-    say("- Generate what is missing by now: pass another --checkpoint to run.")
+    say("- Request what has become missing since: pass another --checkpoint to run.")
     say("- Regenerate everything: add --force to run.")
     return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS

@@ -78,7 +78,8 @@ def _notes_on_run(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
     totals, expected = ledger.totals(), expected_in_flight(ledger)
     in_flight = sum(record.words for record in ledger.in_state(*COMMITTED))
     rest = (
-        f"This is the rest of {checkpoint.path}, with the settings it was started with: {count(totals.processed)} "
+        f"These words remain in {checkpoint.path}, which keeps the settings it was started with: "
+        f"{count(totals.processed)} "
         f"words processed, {count(totals.failed)} failed, {dollars(totals.cost)} spent."
     )
     if not in_flight:

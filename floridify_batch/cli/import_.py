@@ -52,13 +52,14 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
             async with opened(place, say_aside) as store:
                 tally = await import_articles(store, articles, wanted.language, reading, progress)
     except asyncio.CancelledError:
-        say_aside("Stopped. What was read is imported; run the same command again for the rest.")
+        say_aside("Stopped. The part that was read is imported; run the same command again to import the rest.")
         raise
     for line in [*_invalid_lines(reading), *summary(path.name, reading, tally)]:
         say(line)
     if reading.damaged:
         raise UsageError(
-            f"{path} is {reading.damaged}: what comes before is imported. Get a complete file, then import it again."
+            f"{path} is {reading.damaged}: the lines before that are imported. Get a complete file, then import it "
+            "again."
         )
 
 

@@ -190,6 +190,6 @@ def explained(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, OSError):
         about = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror or error}{about}. What was saved is intact.", CheckpointError.exit_code
-    unexpected = f"unexpected error ({type(error).__name__}: {error}). What was saved is intact; "
+        return f"{error.strerror or error}{about}. Saved data is intact.", CheckpointError.exit_code
+    unexpected = f"unexpected error ({type(error).__name__}: {error}). Saved data is intact; "
     return unexpected + "add --debug before the command's name for a traceback.", 1

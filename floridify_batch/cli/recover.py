@@ -69,7 +69,7 @@ def recover(
     try:
         code = asyncio.run(_recover_batches(place, search, source))
     except KeyboardInterrupt:
-        typer.echo("Stopped. What is stored stays; run the same command again to continue.", err=True)
+        typer.echo("Stopped. Results stored so far are kept; run the same command again to continue.", err=True)
         code = ExitCode.STOPPED
     raise typer.Exit(code)
 
@@ -217,7 +217,7 @@ class Recovery:
         from floridify_batch.display.console import say
 
         if active and self._search.wait:
-            say(f"Waiting for {counted(len(active), 'batch', 'batches')}; Ctrl-C stops, and loses nothing.")
+            say(f"Waiting for {counted(len(active), 'batch', 'batches')}; Ctrl-C stops without loss.")
         while active and self._search.wait:
             try:
                 job = await self._archive.retrieve(active[0].id)
@@ -270,8 +270,8 @@ def _has_results(batch: "BatchJob") -> bool:
 
 
 _SEVERAL_RUNS = (
-    "These are several runs. A word has the same ID in every database, so that results of a run for another database "
-    "are stored here, too, unless newer ones are: select the run with --run."
+    "The batches belong to several runs. Word IDs are the same in every database, so results meant for another "
+    "database are stored here as well, unless newer ones exist. Select one run with --run."
 )
 
 

@@ -162,5 +162,5 @@ def _components(names: str, templates: Path | None) -> tuple[str, ...]:
     chosen = components_named(names, available)
     if set(chosen) != set(components_named(names)):
         missing = ", ".join(each for each in SynthesisComponent if each not in available)
-        say(f"all means the components that {templates} has a template for; without one are: {missing}.")
+        say(f"--components all: requesting only components with a template in {templates}; no template for {missing}.")
     return chosen

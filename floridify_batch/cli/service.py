@@ -47,7 +47,7 @@ def find_batch(given: str, checkpoint: Path | None) -> FoundBatch:
             if batch_id.startswith(given):
                 found[batch_id] = FoundBatch(batch_id, place, ledger)
     if len(found) > 1:
-        raise UsageError(f"Several batches begin with {given}: {', '.join(sorted(found))}.")
+        raise UsageError(f"Several batch IDs begin with {given}: {', '.join(sorted(found))}.")
     if found:
         return next(iter(found.values()))
     if checkpoint is None:

@@ -136,7 +136,7 @@ async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) ->
         refuse_to_pay_twice(checkpoint)
     elif not is_replaced(before, spec.info, checkpoint):
         if not before.finished:
-            say(f"Resuming {checkpoint.path}, with the settings it was started with.")
+            say(f"Resuming {checkpoint.path} with its original settings.")
         return await _resume(before, session)
     if not spec.info.settings.sandbox:
         required_key(session.secrets)
@@ -176,7 +176,7 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
             say(f"Nothing to do: nothing is missing or due to be regenerated. {checkpoint.path} is unchanged.")
             return ExitCode.SUCCESS
         if not confirmed(estimate, yes=session.yes):
-            say("Nothing was sent, nothing was spent.")
+            say("Nothing was sent, and nothing was charged.")
             return ExitCode.STOPPED
         if before is not None:
             say(f"Previous run kept as {checkpoint.rotate(before)}.")

@@ -120,7 +120,7 @@ async def _jobs_in_flight(ledger: "Ledger", checkpoint: "Checkpoint", config: Pa
         async with service as batches:
             return {each: await batches.retrieve(each) for each in ids}
     except BatchSynthError as error:
-        say(f"No status of the batches in flight: {error}", err=True)
+        say(f"The status of the batches in flight is unavailable: {error}", err=True)
         return {}
 
 

@@ -166,7 +166,7 @@ async def watch(checkpoint: Checkpoint, secrets: Secrets, seconds: float, *, sle
         view = await watched.poll(batches)
         with LiveDisplay(console, utc_now, view) as display:
             if unavailable:
-                display.notify(Notice(f"No status of the batches in flight: {unavailable}"))
+                display.notify(Notice(f"The status of the batches in flight is unavailable: {unavailable}"))
             while display.view.ended_at is None:
                 await sleep(POLL_SECONDS)
                 display.show(await watched.poll(batches))

@@ -188,7 +188,7 @@ def _fault(item: TypeAdapter[Any], value: Any) -> str:
 def paired[A: BaseModel](answer: A, left: int, right: int) -> A:
     """Check that two lists of an answer are equally long. Raises `ValueError`."""
     if left != right:
-        raise ValueError(f"two lists that belong together have {left} and {right} items")
+        raise ValueError(f"two parallel lists have {left} and {right} items")
     return answer
 
 

@@ -92,8 +92,8 @@ def check_chat_model(model: str) -> None:
     """Refuse a model that OpenAI does not serve on the Chat Completions endpoint. Raises `UsageError`."""
     if not profile_of(model).chat:
         raise UsageError(
-            f"OpenAI does not offer {model} on the Chat Completions endpoint, which every request uses; choose another "
-            "--model. Another service that offers it there is named by --base-url."
+            f"OpenAI does not offer {model} on the Chat Completions endpoint, which every request uses. Choose "
+            "another --model, or pass the --base-url of a service that offers it there."
         )
 
 
@@ -106,7 +106,7 @@ def model_notes(model: str, today: date, known: Sequence[str]) -> list[str]:
     if retirement is not None and retirement - today <= _RETIREMENT_NOTICE:
         return [f"OpenAI retires {model} on {retirement}; results must be requested before that date."]
     near = None if name in known or not _FAMILY.match(name) else _nearest(name, known)
-    return [f"The model {model} is unknown here. Did you mean {near}?"] if near else []
+    return [f"Unknown model {model}. Did you mean {near}?"] if near else []
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
@@ -128,10 +128,10 @@ def request_options_named(texts: Sequence[str]) -> dict[str, Any]:
         name = name.strip()
         if not equals or not name.isidentifier():
             raise UsageError(
-                f"--request-option {text}: give KEY=JSON, such as reasoning_effort='\"low\"' or top_p=0.9."
+                f"--request-option {text}: expected KEY=JSON, such as reasoning_effort='\"low\"' or top_p=0.9."
             )
         if name in RESERVED_FIELDS:
-            raise UsageError(f"--request-option {text}: {name} cannot be set here.")
+            raise UsageError(f"--request-option {text}: {name} cannot be set by this option.")
         try:
             options[name] = orjson.loads(value)
         except orjson.JSONDecodeError:

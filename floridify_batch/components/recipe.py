@@ -58,7 +58,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """The recipe of one component.
 
     `needs` are the components that are requested first, as long as the run asks for them; `structural`: other
-    components are about it, so it is never requested again; `positional`: prompt and answer number the word's sources,
+    components are about it, so it is not requested again; `positional`: prompt and answer number the word's sources,
     so an answer is void once these have changed; `makes`: the collection of new documents that belong to the target,
     and that a later answer may replace.
     """

@@ -75,14 +75,14 @@ def components_named(text: str, available: Iterable[str] | None = None) -> tuple
     removed = [name[1:].strip() for name in named if name.startswith("-")]
     names = [name for name in named if not name.startswith("-")] or ["default"] * bool(removed)
     if not names:
-        raise UsageError("No component is named; give default, all, or names such as synonyms,examples.")
+        raise UsageError("No components. Pass default, all, or names such as synonyms,examples.")
     every = everything if available is None else tuple(map(SynthesisComponent, available))
     sets = {"all": every, "default": DEFAULT_COMPONENTS}
     if unknown := [name for name in dict.fromkeys([*names, *removed]) if name not in {*sets, *everything}]:
         raise UsageError(_unknown_components(unknown))
     chosen, left_out = ({part for name in each for part in sets.get(name, (name,))} for each in (names, removed))
     if not chosen - left_out:
-        raise UsageError(f"--components {text}: no component is left.")
+        raise UsageError(f"--components {text}: no component remains.")
     return tuple(component for component in everything if component in chosen - left_out)
 
 
@@ -94,9 +94,9 @@ def counts_named(texts: Iterable[str]) -> dict[str, int]:
         component = _component(name.strip().casefold())
         most = RECIPES[component].max_count
         if not most:
-            raise UsageError(f"{component} has no count: it is one answer, or as many as there are.")
+            raise UsageError(f"{component} has no count.")
         if not number.strip().isdecimal() or not 1 <= int(number) <= most:
-            raise UsageError(f"--count {text}: give a number from 1 to {most}, such as {component}={most}.")
+            raise UsageError(f"--count {text}: expected a number from 1 to {most}, such as {component}={most}.")
         counts[component] = int(number)
     return counts
 
@@ -114,7 +114,7 @@ def _unknown_components(names: Iterable[str]) -> str:
 
     sentences, known = [], ""
     for name in names:
-        sentences.append(f"There is no component {name!r}.")
+        sentences.append(f"Unknown component {name!r}.")
         begun = [each for each in SynthesisComponent if each.startswith(name)]
         if near := begun or get_close_matches(name, list(SynthesisComponent), 1):
             sentences.append(f"Did you mean {near[0]}?")

@@ -218,11 +218,11 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
         message = choice["message"]
         refusal, content, finish = message.get("refusal"), message.get("content"), choice.get("finish_reason")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise AnswerError(FailureReason.MALFORMED, "the answer is no chat completion") from None
+        raise AnswerError(FailureReason.MALFORMED, "the answer is not a chat completion") from None
     if refusal:
         raise AnswerError(FailureReason.REFUSED, str(refusal))
     if finish == "content_filter":
-        raise AnswerError(FailureReason.REFUSED, "the service's content filter held the answer back")
+        raise AnswerError(FailureReason.REFUSED, "the service's content filter withheld the answer")
     if not isinstance(content, str):
         raise _unusable("the answer has no content", cut=finish == "length")
     return _validated(answer, content, Counter() if repairs is None else repairs, cut=finish == "length")
@@ -231,7 +231,7 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
 def _validated[R: BaseModel](answer: type[R], content: str, repairs: Counter[str], *, cut: bool) -> R:
     """The answer in a text, repaired if need be; `cut`: it ended at the token limit."""
     if is_corrupt(content):
-        raise _unusable("the answer holds control characters or lone surrogates", cut=cut)
+        raise _unusable("the answer contains control characters or lone surrogates", cut=cut)
     dropped = Counter[str]()
     try:
         found = answer.model_validate_json(content, context=dropped)
@@ -240,7 +240,9 @@ def _validated[R: BaseModel](answer: type[R], content: str, repairs: Counter[str
         mended = repaired(answer, content, dropped)
         if mended is None:
             if _is_padding(content):
-                raise AnswerError(FailureReason.MALFORMED, "the answer is white space up to its token limit") from None
+                raise AnswerError(
+                    FailureReason.MALFORMED, "the answer consists of white space up to its token limit"
+                ) from None
             raise _unusable(_why(error), cut=cut) from None
         repairs["repaired"] += 1
         found = mended

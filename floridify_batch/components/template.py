@@ -81,8 +81,8 @@ def _first_number(template: Template, recipe: Recipe[Any, Any]) -> int:
     possible = [first for first in (0, 1) if all(first + position in found for position, found in enumerate(numbers))]
     if len(possible) != 1:
         raise UsageError(
-            f"{template.name}: the numbers of the definitions cannot be read from a sample, but answers name "
-            "definitions by them. Put one number, such as {{ loop.index }}, on the line of each definition's text."
+            f"{template.name}: answers refer to definitions by number, but a rendered sample has no recognisable "
+            "numbers. Put one number, such as {{ loop.index }}, on the line of each definition's text."
         )
     return possible[0]
 
@@ -93,7 +93,7 @@ _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?!\w)")
 def components_in(folder: Path) -> list[str]:
     """The components that a folder has a template for. Raises `UsageError` where there is no folder."""
     if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}; --templates takes a folder of templates.")
+        raise UsageError(f"Folder not found: {folder}. Pass a folder of templates to --templates.")
     return [recipe.component for recipe in RECIPES.values() if any(map(Path.is_file, _places(folder, recipe)))]
 
 
@@ -109,15 +109,14 @@ def _own_source(component: str) -> str:
 def _user_file(folder: Path, recipe: Recipe[Any, Any]) -> Path:
     """A component's file in the user's folder, under our name or Floridify's."""
     if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}; --templates takes a folder of templates.")
+        raise UsageError(f"Folder not found: {folder}. Pass a folder of templates to --templates.")
     places = _places(folder, recipe)
     for path in places:
         if path.is_file():
             return path
-    names = " nor ".join(str(path.relative_to(folder)) for path in places)
+    names = " and ".join(str(path.relative_to(folder)) for path in places)
     raise UsageError(
-        f"There is no template for {recipe.component} in {folder}: neither {names}. "
-        "Add one, or leave the component out."
+        f"No template for {recipe.component} in {folder} (looked for {names}). Add one, or leave the component out."
     )
 
 
@@ -143,8 +142,7 @@ def _check(source: str, name: str, known: Set[str]) -> None:
             (number for number, text in enumerate(source.splitlines(), 1) if re.search(rf"\b{variable}\b", text)), 1
         )
         raise UsageError(
-            f"{name}, line {line}: there is no variable {variable!r} for this component; "
-            f"it has {', '.join(sorted(known))}."
+            f"{name}, line {line}: unknown variable {variable!r} for this component; it has {', '.join(sorted(known))}."
         )
 
 

@@ -39,7 +39,7 @@ def price_named(text: str) -> Price:
     bad = named.keys() - _PRICED.keys() or len(pairs) > len(named) or not {"in", "out"} <= named.keys()
     if bad or None in named.values():
         raise UsageError(
-            f"--price {text}: give US dollars per million tokens, such as in=0.05,out=0.25 or "
+            f"--price {text}: expected US dollars per million tokens, such as in=0.05,out=0.25 or "
             "in=0.05,out=0.25,cached=0.005."
         )
     return Price(**{_PRICED[name]: amount for name, amount in named.items() if amount is not None})
@@ -49,7 +49,9 @@ def dollars_named(option: str, text: str) -> Decimal:
     """Parse a positive amount of US dollars. Raises `UsageError`, naming the option."""
     amount = _dollars(text.strip().removeprefix("$"))
     if not amount:
-        raise UsageError(f"{option} {text}: give an amount of US dollars above 0, such as {option} 5 or {option} 0.50.")
+        raise UsageError(
+            f"{option} {text}: expected an amount of US dollars above 0, such as {option} 5 or {option} 0.50."
+        )
     return amount
 
 

@@ -89,7 +89,7 @@ async def opened(place: Place, notify: Notify) -> AsyncIterator[MongoStore]:
     """Connect to a database for a short command, without a message about a local server. Raises `DatabaseError`."""
 
     def waiting(_: str) -> None:
-        notify("The database does not answer. Trying again.")
+        notify("The database does not respond. Retrying.")
 
     async with opened_database(place, ignore, waiting) as store:
         yield store

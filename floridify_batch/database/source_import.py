@@ -40,7 +40,7 @@ BLOCK = 1000
 IN_FLIGHT = 4
 """The number of blocks that are written while the next one is read."""
 
-_ADVICE = "Mend the database, then give the same command again; what is imported stays."
+_ADVICE = "Repair the database, then run the same command again; imported entries are kept."
 
 type Progressed = Callable[[int, int], None]
 """Notify how many bytes of how many have been read."""
@@ -95,7 +95,9 @@ async def import_articles(
 
 def _require_current_layout(store: MongoStore) -> None:
     if store.layout != TODAY:
-        raise DatabaseError(f"{store.layout.describe()} Nothing can be imported into it; name another with --database.")
+        raise DatabaseError(
+            f"{store.layout.describe()} Importing into this layout is not supported; pass another --database."
+        )
 
 
 def blocks(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:

@@ -46,7 +46,7 @@ RUNS = "batch_synth"
 
 _BULK = 1000
 _SELECTION_TIMEOUT_MS = 5000
-_NO_ANSWER = "The database does not answer; the answers are safe on disk. Retrying."
+_NO_ANSWER = "The database does not respond; received answers are safe on disk. Retrying."
 
 
 class MongoStore:
@@ -76,8 +76,8 @@ class MongoStore:
             self._database: AsyncIOMotorDatabase[Any] = client[database]
         except (PyMongoError, ValueError):  # the driver's own words may hold a part of the password
             raise DatabaseError(
-                "The database's address or name cannot be used. An address is such as mongodb://host/ (write special "
-                "characters of a password as %XX), a name has letters and digits."
+                "The database's address or name is invalid. An address has the form mongodb://host/ (with special "
+                "characters of a password as %XX); a name consists of letters and digits."
             ) from None
         self.on_write: Notify = ignore
         self._client = client
@@ -121,7 +121,7 @@ class MongoStore:
             users = ", ".join(str(each.get("user")) for each in auth["authenticatedUsers"])
             raise DatabaseError(
                 f"The user {users} may not write to the database {self._database.name}, so no answer could be stored. "
-                'Nothing has been sent. Grant the role "readWrite", or name another user in --mongo-url.'
+                'Nothing has been sent. Grant the role "readWrite", or use another user in --mongo-url.'
             )
 
     def _may_write(self, collection: str, privileges: Iterable[Mapping[str, Any]]) -> bool:

@@ -38,7 +38,7 @@ def costs_panel(costs: Costs, width: int, most: int | None = None) -> Renderable
 
 def _why_unknown(costs: Costs) -> str:
     if costs.unmetered:
-        return f"The cost is unknown: the service stated no usage for {counted(costs.unmetered, 'answer')}."
+        return f"The cost is unknown: the service reported no usage for {counted(costs.unmetered, 'answer')}."
     sentence = unknown_price(plain(costs.model), batch=not costs.immediate)
     command = "batch-synth resume --price in=0.05,out=0.25"
     return f"{sentence} Set it in USD per million tokens to price the tokens used:\n{command}"
@@ -130,7 +130,7 @@ def _batches(rows: Sequence[BatchCost], *, wide: bool, most: int | None) -> Iter
         if row.differs and row.billed:
             yield Text(
                 f"Batch {row.chunk}: the service reports {count(row.billed.input)} input and "
-                f"{count(row.billed.output)} output tokens, which differ from the sum over its answers."
+                f"{count(row.billed.output)} output tokens, which differs from the sum over its answers."
             )
 
 

@@ -101,8 +101,8 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
     yield from (Text(f"† {remark}", "dim") for remark in _basis_of(estimate))
     if long := _long_prompts(estimate):
         yield Text(
-            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens: what models from gpt-5.6 on "
-            "charge for cache writes is not included."
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the charge of models from "
+            "gpt-5.6 on for cache writes is not included."
         )
     if estimate.sampled:
         total, sampled = estimate.total_now.input_tokens, estimate.sampled

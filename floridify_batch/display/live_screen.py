@@ -233,7 +233,7 @@ def troubles_of(view: RunView, width: int, kinds: int, *, low: bool = False) -> 
     if view.dropped:
         parts.append(cell(f"{counted(view.dropped, 'invalid list item')} discarded; the rest of each list is stored"))
     if view.repaired:
-        parts.append(cell(f"{counted(view.repaired, 'answer')} repaired: whole, but not plain JSON"))
+        parts.append(cell(f"{counted(view.repaired, 'answer')} repaired (complete, but not plain JSON)"))
     if view.failed_words:
         words = ((shorten(plain(each.word), 24), each.reason) for each in reversed(view.failed_words))
         last = "; ".join(f"{word} ({reason})" for word, reason in words)

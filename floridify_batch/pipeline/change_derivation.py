@@ -109,7 +109,7 @@ def parser(questions: Mapping[str, Question], repairs: Counter[str]) -> Parse:
 
     def parse(component: str, body: Mapping[str, Any]) -> Any:
         if component not in questions:
-            raise AnswerError(FailureReason.MALFORMED, f"{component} is no component of this run")
+            raise AnswerError(FailureReason.MALFORMED, f"{component} is not a component of this run")
         return parse_answer(questions[component].recipe.answer, body, repairs)
 
     return parse
@@ -171,7 +171,7 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
 _UNSTORED = {
     Fate.KEPT: (FailureReason.KEPT, "a value that was stored since the request was kept"),
     Fate.CHANGED: (FailureReason.OUTDATED, "its subject has changed since the request"),
-    Fate.ORPHANED: (FailureReason.ORPHANED, "its subject changed twice while its answers were under way"),
+    Fate.ORPHANED: (FailureReason.ORPHANED, "its subject changed twice while its requests were in flight"),
 }
 """The failures of valid answers that are not stored."""
 

@@ -150,7 +150,7 @@ def damaged(path: Path, why: str) -> CheckpointError:
 
 _RESTORE = (
     "It belongs to the checkpoint: restore the folder {} from a backup, then resume. "
-    "Without it, batch-synth recover stores the answers that are paid for."
+    "Without a backup, batch-synth recover stores the answers that the service still has."
 )
 
 
@@ -264,7 +264,9 @@ def lines_of(word: Planned, page: Path) -> bytes:
         file.seek(word.offset)
         lines = file.read(word.size.bytes)
     if len(lines) < word.size.bytes:
-        raise CheckpointError(f"{page} was truncated while it was in use. Nothing of it was sent: resume.")
+        raise CheckpointError(
+            f"{page} was truncated while it was in use. None of its requests were sent; resume the run."
+        )
     return lines
 
 

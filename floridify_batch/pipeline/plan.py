@@ -215,7 +215,7 @@ def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str
     ]
     if missing:
         return _reason(missing, answers_of(entries, asked))
-    return None if all(entry.definitions for entry in entries) else "no definitions: the model knows no such word"
+    return None if all(entry.definitions for entry in entries) else "no definitions: the model does not know the word"
 
 
 def answers_of(entries: Sequence[Entry], asked: Brief) -> int:
@@ -231,7 +231,7 @@ def answers_of(entries: Sequence[Entry], asked: Brief) -> int:
 
 def _reason(missing: Sequence[_Open], answers: int) -> str:
     question, _, failure = missing[0]
-    why = f"{failure.kind}: {failure.detail}" if failure else "never requested"
+    why = f"{failure.kind}: {failure.detail}" if failure else "not requested"
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     if answers:
         more = f" (missing {len(missing)} of {len(missing) + answers})"
@@ -372,4 +372,4 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
 
 def _vanished(identity: str) -> Failure:
     """A stored answer that is not found afterwards: requesting it again would cost money without end."""
-    return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but the database does not show it")
+    return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but is not in the database")

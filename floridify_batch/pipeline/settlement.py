@@ -77,7 +77,7 @@ class AnswerIndex:
         file.seek(offset)
         named, line = _read(file.read(length))
         if named != identity:
-            raise damaged(Path(file.name), "it changed while it was in use")
+            raise damaged(Path(file.name), "the file changed while it was in use")
         return line
 
 
@@ -102,8 +102,8 @@ def refuse_invented(index: AnswerIndex, database: str) -> None:
     """Keep a sandbox's answers out of a real database. Raises `UsageError`."""
     if index.invented and not is_sandbox_database(database):
         raise UsageError(
-            f"These answers were invented by a sandbox, and the name of the database {database!r} does not end in "
-            f"{SANDBOX_SUFFIX}: nothing was stored. Run the list with another --checkpoint and either --database "
+            f"The answers are a sandbox's inventions, but the name of the database {database!r} does not end in "
+            f"{SANDBOX_SUFFIX}. Nothing was stored. Run the list with another --checkpoint and either --database "
             f"{sandbox_database(database)} or the --base-url of a real service."
         )
 
@@ -246,7 +246,7 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
         return _unusable(request, line)
     parts = parse_custom_id(request.custom_id)
     if parts is None:
-        return _failure(request, FailureReason.MALFORMED, "the request's id has an unknown form")
+        return _failure(request, FailureReason.MALFORMED, "the request's custom ID has an unknown form")
     try:
         return Answered(
             request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark, request.attempt

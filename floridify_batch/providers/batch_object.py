@@ -56,7 +56,7 @@ def parsed_object(content: bytes) -> Mapping[str, Any]:
     """Parse a reply that must be a JSON object. Raises `Unreadable`."""
     parsed = _parsed(content)
     if not isinstance(parsed, dict):
-        raise Unreadable("The service's reply is no JSON object.")
+        raise Unreadable("The service's reply is not a JSON object.")
     return parsed
 
 
@@ -65,7 +65,7 @@ def parsed_page(content: bytes, limit: int, headers: Mapping[str, str]) -> Page:
     parsed = _parsed(content)
     listed = parsed.get("data") if isinstance(parsed, dict) else parsed
     if not isinstance(listed, list):
-        raise Unreadable("The service's reply is no list of batches.")
+        raise Unreadable("The service's reply is not a list of batches.")
     more = parsed.get("has_more") if isinstance(parsed, dict) else None
     jobs = []
     for each in listed:
@@ -78,7 +78,7 @@ def _parsed(content: bytes) -> Any:
     try:
         return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"The service's reply is no JSON ({error}).") from None
+        raise Unreadable(f"The service's reply is not JSON ({error}).") from None
 
 
 def job_of(batch: Any) -> BatchJob:

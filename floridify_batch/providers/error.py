@@ -36,7 +36,7 @@ async def translating[T](call: Callable[[], Awaitable[T]]) -> T:
     except APIError as error:
         raise translated(error) from error
     except httpx2.HTTPError as error:  # a body that breaks off while it is streamed arrives unwrapped
-        raise ServiceUncertain(f"The service broke off its reply ({error}).") from error
+        raise ServiceUncertain(f"The service's reply was cut off ({error}).") from error
     except (AttributeError, TypeError, ValueError) as error:  # the SDK, or we, relied on a missing field
         raise Unreadable(f"The service's reply has an unexpected form ({error}).") from error
 
@@ -72,7 +72,7 @@ def from_status(error: Any) -> ServiceError:
     if status in _UNAUTHORISED or error.code in ACCOUNT_CODES:
         return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
     if status == _NOT_FOUND:
-        return UnknownBatch(f"The service does not know it: {message}")
+        return UnknownBatch(f"Not found at the service: {message}")
     if error.code == QUEUE_FULL:
         return QueueFull(message)
     if is_transient(status):

@@ -89,7 +89,7 @@ class ImmediateBatches:
         """Return the state of a batch, and resume it if another process left it. Raises `UnknownBatch`."""
         folder = self._run_folder / batch_id.removeprefix(_PREFIX)
         if not (folder / "immediate.json").exists():
-            raise UnknownBatch(f"There is no immediate batch {batch_id}.")
+            raise UnknownBatch(f"Unknown immediate batch: {batch_id}.")
         work = self._begun(folder)
         if work.cancelled:
             return self._standing(work, "cancelled")

@@ -131,7 +131,7 @@ def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | Non
     try:
         client = AsyncOpenAI()
     except OpenAIError as error:
-        raise UsageError("There is no key: set OPENAI_API_KEY.") from error
+        raise UsageError("No API key. Set OPENAI_API_KEY.") from error
     return OpenAIConnector(client.api_key, model_name, base_url=base_url or str(client.base_url))
 
 
@@ -145,21 +145,19 @@ def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOp
 
     if base_url is not None and not _ADDRESS.fullmatch(base_url):
         shown = "The --base-url" if "@" in base_url else base_url
-        raise UsageError(
-            f"{shown} is no address of a service; give one such as https://host/v1, without a password, as --base-url."
-        )
+        raise UsageError(f"{shown} is not a valid API base URL; pass one such as https://host/v1, without a password.")
     key = _checked_key(api_key)
     try:
         http_client = DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections))
     except ImportError:
         raise UsageError(
-            "The environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which needs the package "
-            "socksio: install it, name an HTTP proxy, or unset the variable."
+            "The environment sets a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which needs the package "
+            "socksio. Install it, set an HTTP proxy, or unset the variable."
         ) from None
     except OSError as error:
         raise UsageError(
-            f"The certificates cannot be read ({error.strerror or error}): check that SSL_CERT_FILE and SSL_CERT_DIR "
-            "name files that exist, or unset them."
+            f"The certificates cannot be read ({error.strerror or error}). Check that SSL_CERT_FILE and SSL_CERT_DIR "
+            "refer to existing files, or unset them."
         ) from None
     return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=REQUEST_TIMEOUT, http_client=http_client)
 
@@ -169,7 +167,9 @@ def _checked_key(key: str) -> str:
     trimmed = key.strip()
     if trimmed and trimmed.isascii() and trimmed.isprintable() and " " not in trimmed:
         return trimmed
-    raise UsageError("OPENAI_API_KEY holds white space or characters that no key has; set it to the key alone.")
+    raise UsageError(
+        "OPENAI_API_KEY contains white space or characters that are not valid in a key; set it to the key alone."
+    )
 
 
 def _reply(response: Any) -> Reply:
@@ -181,7 +181,7 @@ def _reply(response: Any) -> Reply:
         body = None
     if isinstance(body, dict):
         return Reply(response.status_code, identity, body)
-    return Reply(0, identity, {"error": {"message": "The service's answer is no JSON object.", "code": None}})
+    return Reply(0, identity, {"error": {"message": "The service's answer is not a JSON object.", "code": None}})
 
 
 def _error_reply(error: "APIStatusError") -> Reply:

@@ -99,7 +99,9 @@ async def create_once(
 def unanswered(job: BatchJob) -> Unanswered:
     """Return the failure of requests without a line in the answer files, by the end of their batch."""
     if refusal(job):
-        return Unanswered(FailureReason.EXPIRED, f"the account was refused before this was answered: {_reasons(job)}")
+        return Unanswered(
+            FailureReason.EXPIRED, f"the account was refused before this request was answered: {_reasons(job)}"
+        )
     if job.status == "failed":
         reasons = _reasons(job)
         return Unanswered(FailureReason.REJECTED, reasons or "the service rejected the batch and gave no reason")
@@ -114,7 +116,7 @@ def refusal(job: BatchJob) -> ServiceRefused | None:
     """Return the error of a batch that failed because of the account: every further batch would fail alike."""
     if job.status != "failed" or not any(error.code in ACCOUNT_CODES for error in job.errors):
         return None
-    return ServiceRefused(f"The service refuses this account and failed batch {job.id} for it: {_reasons(job)}")
+    return ServiceRefused(f"The service refuses this account, so that batch {job.id} failed: {_reasons(job)}")
 
 
 def _reasons(job: BatchJob) -> str:
@@ -171,7 +173,7 @@ async def fetch_answers(batches: Batches, job: BatchJob, files: tuple[Path, Path
     """
     counted = job.done + job.failed
     if not job.has_answers and (job.status == "completed" or counted):
-        raise IncompleteAnswers(f"The service reports batch {job.id} as {job.status}, but names no answer file.")
+        raise IncompleteAnswers(f"The service reports batch {job.id} as {job.status}, but no answer file.")
     await batches.answers(job, *files)
     match completeness([path for path in files if path.exists()], counted):
         case Completeness.FOREIGN:

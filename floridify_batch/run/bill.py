@@ -22,7 +22,7 @@ class ComponentCost:
 
 @dataclass(frozen=True, slots=True)
 class BatchCost:
-    """Usage and cost of a batch. `billed` is the service's own count, or None."""
+    """Usage and cost of a batch. `billed` is the usage that the service states for the batch, or None."""
 
     chunk: int
     batch_id: str | None
@@ -35,7 +35,7 @@ class BatchCost:
 
     @property
     def differs(self) -> bool:
-        """Whether the service counts other tokens for the batch than its answers add up to."""
+        """Whether the service's usage of the batch differs from the sum over its answers."""
         return self.billed is not None and (self.billed.input, self.billed.output) != (
             self.usage.input,
             self.usage.output,
@@ -57,8 +57,8 @@ class DuplicateCost:
 class Costs:
     """The bill of a run in US dollars; None for an unknown amount.
 
-    `carried` is what an adopted checkpoint had cost before, and a part of `cost`; `other_mode` what the same answers
-    would have cost at once, or in batches; `in_flight` what is expected of batches that have not been collected.
+    `carried` is the cost of an adopted checkpoint, included in `cost`; `other_mode` the cost of the same answers in the
+    other mode (immediate or batch); `in_flight` the expected cost of batches that are not collected yet.
     """
 
     model: str
@@ -84,7 +84,7 @@ class Costs:
 
 
 def costs_of(ledger: Ledger) -> Costs:
-    """Add a run's ledger up."""
+    """Compute the bill of a run from its ledger."""
     settings, totals = ledger.run.settings, ledger.totals()
     other = other_rate_of(settings)
     spent = sorted(ledger.spent.items(), key=lambda item: (-(item[1].cost or 0), -item[1].usage.total))

@@ -1,11 +1,11 @@
 """The cost limit of `--max-cost`: nothing is submitted whose expected cost would exceed it.
 
-What counts is what was paid, what the batches in flight are expected to cost, and the next chunk. Expected, not the
-worst case: a chunk's cost is a sum over thousands of answers, whose mean is known after the first chunk, and the worst
-case would keep a part of the money from ever being used. So a bill may exceed the limit by as much as the expectation
-of what is in flight was too low, and by no more. Answers that turn out longer than expected raise what is expected of
-those to come; shorter ones do not lower it, since the next wave asks for other components: what they have saved is room
-again once they are in.
+The limit applies to the sum of the cost so far, the expected cost of the batches in flight, and that of the next chunk.
+It uses the expected cost, not the worst case: a chunk's cost is a sum over thousands of answers, whose mean is known
+after the first chunk, and the worst case would leave a part of the budget unused forever. The bill may therefore exceed
+the limit by as much as the batches in flight exceed their estimate, and by no more. Answers that are longer than
+expected raise the estimate of later ones; shorter ones do not lower it, since the next wave requests other components,
+but what they save is available again once they are stored.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ from floridify_batch.run.ledger import COMMITTED, ChunkRecord, ChunkState, Ledge
 from floridify_batch.run.run_settings import RunSettings
 
 _LEAST_SHARE = Decimal("0.05")
-"""The share of the limit below which no chunk is cut to fit: the rest would be spent on batches of a few words."""
+"""The smallest share of the limit for which a chunk is made: the rest would be spent on batches of a few words."""
 
 _PORTION = Decimal("0.25")
-"""The largest share of the limit that a chunk held back may need: a limit raised by as much admits it."""
+"""The maximum cost, as a share of the limit, of a chunk that is planned at the limit: a limit raised by that much
+admits it."""
 
 _CENT = Decimal("0.01")
 
@@ -43,7 +44,7 @@ def price_note(settings: RunSettings) -> str | None:
     host = urlsplit(settings.base_url or "").hostname
     if not host or f".{host}".endswith(".openai.com") or settings.price or rate_of(settings) is None:
         return None
-    return f"Prices are OpenAI's for {settings.model}; {host} may charge others. State them with --price."
+    return f"Prices are OpenAI's for {settings.model}; {host} may charge different ones. Set them with --price."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class CostLimit:
 
     @property
     def tight(self) -> bool:
-        """Whether so little room is left that no chunk is made for it."""
+        """Whether the remaining budget is too small for another chunk."""
         return self.room < self.limit * _LEAST_SHARE
 
     def budget(self) -> Budget:
@@ -76,7 +77,7 @@ class CostLimit:
         return _cost(record, self.rate, self.stretch)
 
     def would_cut(self, record: ChunkRecord) -> bool:
-        """Whether a chunk is no larger than one that is cut now."""
+        """Whether a chunk's cost is within the budget that a new chunk would get."""
         return self.cost(record) <= self.budget().room
 
     def admits(self, record: ChunkRecord) -> bool:
@@ -122,14 +123,14 @@ def required_rate(settings: RunSettings) -> Rates:
     rate = rate_of(settings)
     if rate is None:
         sentence = unknown_price(settings.model, batch=not settings.immediate)
-        raise UsageError(f"--max-cost needs a price. {sentence} State it: --price in=0.05,out=0.25")
+        raise UsageError(f"--max-cost needs a price. {sentence} Set it: --price in=0.05,out=0.25")
     return rate
 
 
 def stretched(ledger: Ledger) -> Decimal:
-    """By how much this run's answers have been longer than was expected of them: 1 where they were not.
+    """The ratio of measured to expected answer length, at least 1.
 
-    Answers that could not be used count as well: they are billed, and their length is in the bill.
+    Unusable answers count as well, since they are billed.
     """
     expected = billed = 0
     for record in ledger.chunks:
@@ -145,20 +146,22 @@ def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
 
 
 def limit_reached(ledger: Ledger) -> str | None:
-    """Return the message of a run that stopped at its cost limit; None without a limit."""
+    """Return the message for a run that stopped at its cost limit; None without a limit."""
     limit, next_one = cost_limit_of(ledger), next(ledger.in_state(ChunkState.PLANNED), None)
     if limit is None or next_one is None or limit.admits(next_one):
         return None
-    spent = "spent" if ledger.totals().cost is not None else "expected of what was sent"
-    committed = f" and {dollars(limit.committed)} expected of what is in flight" if limit.committed else ""
+    spent = "spent" if ledger.totals().cost is not None else "expected cost of sent requests"
+    committed = f" and {dollars(limit.committed)} expected for batches in flight" if limit.committed else ""
     return (
         f"--max-cost {exact(limit.limit)} is reached: with {dollars(limit.spent)} {spent}{committed}, the next "
-        f"{counted(next_one.requests, 'request')} ({dollars(limit.cost(next_one))}) would pass it."
+        f"{counted(next_one.requests, 'request')} ({dollars(limit.cost(next_one))}) would exceed it."
     )
 
 
 def higher_limit(ledger: Ledger) -> Decimal:
-    """Return a limit that the rest of a run is expected to fit: at least twice the present one, in whole cents."""
+    """Return a cost limit that is expected to suffice for the rest of a run: at least twice the present one, in whole
+    cents.
+    """
     present = ledger.run.settings.max_cost or Decimal(0)
     expected = (ledger.estimate and ledger.estimate.high) or Decimal(0)
     return max(present * 2, expected).quantize(_CENT, ROUND_UP)

@@ -47,9 +47,9 @@ class Checkpoint:
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def load(self) -> Ledger | None:
-        """The ledger, or None where there is no file, or one of the six known keys alone.
+        """Load the ledger; None if there is no file, or one with only the six documented keys.
 
-        Raises `CheckpointError` where the file is damaged, of another version, or cannot be read.
+        Raises `CheckpointError` if the file is damaged, has another version, or cannot be read.
         """
         data = self._read()
         if data is None or "run" not in data:
@@ -70,20 +70,20 @@ class Checkpoint:
         return ledger
 
     def adopted(self) -> Adopted:
-        """Return the words and the cost of a checkpoint with only the six known keys."""
+        """Return the words and the cost of a checkpoint with only the six documented keys."""
         data = self._read()
         if data is None or "run" in data:
             return Adopted()
         words = data.get("processed_words")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise self._damaged("it has no list of processed_words")
+            raise self._damaged("processed_words is missing or not a list")
         cost, tokens = _amount(data.get("total_cost")), data.get("total_tokens")
-        said = f"had cost {dollars(cost)}, which stays in the total" if cost else "does not say what it had cost"
+        said = f"had cost {dollars(cost)}, which is included in the total" if cost else "recorded no cost"
         return Adopted(
             frozenset(words),
             cost or Decimal(0),
             tokens if isinstance(tokens, int) and tokens > 0 else 0,
-            (f"Adopted {self.path}: {count(len(words))} words are done, and it {said}.",),
+            (f"Adopted {self.path}: {count(len(words))} words are already processed; the old run {said}.",),
         )
 
     def _read(self) -> dict[str, Any] | None:
@@ -103,24 +103,26 @@ class Checkpoint:
 
     def _damaged(self, why: str) -> CheckpointError:
         if self.previous_path.exists():
-            cure = f"Copy its previous state {self.previous_path} over it, then resume."
+            cure = f"To restore the previous version, copy {self.previous_path} over it, then resume."
         else:
-            cure = "Restore it from a backup, or name another --checkpoint."
-        return CheckpointError(f"The checkpoint {self.path} is damaged ({why}); it was left as it is. {cure}")
+            cure = "Restore it from a backup, or pass another --checkpoint."
+        return CheckpointError(f"The checkpoint {self.path} is damaged ({why}) and was left unchanged. {cure}")
 
     def absent(self, advice: str = ".") -> CheckpointError:
         """Return the error of a missing checkpoint, with its previous copy or advice."""
         if not self.previous_path.exists():
-            return CheckpointError(f"There is no checkpoint {self.path}{advice}")
+            return CheckpointError(f"Checkpoint not found: {self.path}{advice}")
         return CheckpointError(
-            f"There is no checkpoint {self.path}, but its previous state {self.previous_path} is there. Copy that to "
+            f"Checkpoint not found: {self.path}. Its previous version {self.previous_path} exists: copy it to "
             f"{self.path}, then resume: {to_type('resume', self.path)}"
         )
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save(self, ledger: Ledger) -> None:
-        """Replace the file. Raises `CheckpointError` where the disk refuses; the file that was there stays whole."""
+        """Save the ledger by replacing the file atomically. Raises `CheckpointError`, leaving the present file
+        intact.
+        """
         totals = ledger.totals()
         ledger.timestamp = self._clock().isoformat()
         ledger.total_cost = None if totals.cost is None else float(totals.cost)
@@ -130,34 +132,34 @@ class Checkpoint:
         except OSError as error:
             raise CheckpointError(
                 f"The checkpoint {self.path} cannot be written: {error.strerror}. "
-                "What was saved before is intact; make room or give write access, then resume."
+                "Saved data is intact; free some space or grant write access, then resume."
             ) from None
 
     def _replace(self, content: Iterable[bytes]) -> None:
         with replacing(self.path) as out:
             out.writelines(content)
-            sync(out)  # before the previous copy is given up: a full disk shows here
+            sync(out)  # before the previous copy is replaced: a full disk is noticed here
             if self.path.exists():
                 self._keep_previous()
 
     def _keep_previous(self) -> None:
-        """Give the present file a second name. Where the disk knows no links, there is no previous copy."""
+        """Keep the present file as the previous copy, by a hard link; without one on file systems that have none."""
         with suppress(OSError):
             self.previous_path.unlink(missing_ok=True)
             os.link(self.path, self.previous_path)
 
     def create_folder(self) -> None:
-        """Make the folder for chunk files, private to the user. Raises `CheckpointError`."""
+        """Create the folder for chunk files, private to the user. Raises `CheckpointError`."""
         try:
             private_folder(self.folder)
         except OSError as error:
-            raise CheckpointError(f"The folder {self.folder} cannot be made: {error.strerror}.") from None
+            raise CheckpointError(f"The folder {self.folder} cannot be created: {error.strerror}.") from None
 
     def rotate(self, ledger: Ledger) -> Path:
-        """Put a finished run aside under its time, so that a new one can begin. Returns its checkpoint's new path.
+        """Rename a finished run with its time, so that a new one can start. Returns the new path of its checkpoint.
 
-        Its folder goes first: whoever dies on the way finds the checkpoint where it was, and goes on from there. Raises
-        `CheckpointError` where the disk refuses.
+        The folder is renamed first: after a crash in between, the checkpoint is still in place and the rotation is
+        repeated. Raises `CheckpointError`.
         """
         stamp = datetime.fromisoformat(ledger.timestamp).strftime("%Y%m%dT%H%M%S")
         target = self._aside(stamp)
@@ -170,12 +172,12 @@ class Checkpoint:
             sync_folder(self.path.parent)
         except OSError as error:
             raise CheckpointError(
-                f"The finished run {self.path} cannot be put aside as {target}: {error.strerror}."
+                f"The finished run {self.path} cannot be renamed to {target}: {error.strerror}."
             ) from None
         return target
 
     def _aside(self, stamp: str) -> Path:
-        """A free name for a run that is put aside, or the one under which its folder already is."""
+        """A free name for a rotated run, or the one that its folder already has."""
         moved = not self.words_path.exists()  # every run's folder has its list
         endings = chain([""], (f"-{number}" for number in count_from(2)))
         name = self.path.name.removesuffix(".json")
@@ -183,9 +185,10 @@ class Checkpoint:
         return next(target for target in targets if not target.exists() and (moved or not _folder_of(target).exists()))
 
     def tidy(self, ledger: Ledger) -> None:
-        """Remove chunk folders that the ledger does not know, since their words are planned again, and old lines.
+        """Remove chunk folders that are not in the ledger, whose words are planned again, and request lines of finished
+        chunks.
 
-        Lines are old where the chunk is DONE in the previous copy as well, which somebody may have to go on from.
+        Lines are kept while the previous copy of the checkpoint needs them: until the chunk is DONE there, too.
         """
         needed = self._open_before()
         for folder in self.folder.iterdir():
@@ -200,7 +203,7 @@ class Checkpoint:
                 forget_lines(ChunkFolder(folder))
 
     def _open_before(self) -> set[int]:
-        """The chunks that are not DONE in the previous copy; none where there is no such copy that can be read."""
+        """The chunks that are not DONE in the previous copy; none if there is no readable copy."""
         try:
             chunks = orjson.loads(self.previous_path.read_bytes())["chunks"]
             return {chunk["number"] for chunk in chunks if chunk["state"] != ChunkState.DONE}
@@ -221,9 +224,9 @@ class Checkpoint:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the checkpoint for this process alone. Raises `CheckpointLocked` while another living process does.
+        """Lock the checkpoint for this process. Raises `CheckpointLocked` if another process holds the lock.
 
-        The operating system drops the lock of a process that dies, so that a dead one never blocks.
+        The operating system releases the lock when its process ends, so that no stale lock remains.
         """
         from filelock import FileLock, Timeout
 
@@ -233,22 +236,24 @@ class Checkpoint:
             lock = FileLock(self._lock_path, timeout=0, mode=FILE_MODE)
             lock.acquire()
         except Timeout:
-            raise CheckpointLocked(f"{self.path} is in use by {self._holder()}; wait for it, or stop it.") from None
+            raise CheckpointLocked(
+                f"{self.path} is in use by {self._holder()}; wait for that process, or stop it."
+            ) from None
         except OSError as error:
             raise CheckpointError(
-                f"{self._lock_path} cannot be made: {error.strerror}; the folder must be writable."
+                f"{self._lock_path} cannot be created: {error.strerror}; the folder must be writable."
             ) from None
         try:
             self._sign()
             yield
         finally:
             self._holder_path.unlink(missing_ok=True)
-            if not self.path.exists():  # a refused command leaves nothing behind
+            if not self.path.exists():  # a refused command leaves no files behind
                 self._lock_path.unlink(missing_ok=True)
             lock.release()
 
     def is_held(self) -> bool:
-        """Whether a living process holds the checkpoint, by the lock file alone. Takes no lock."""
+        """Whether a process holds the lock, judged by the lock file; takes no lock."""
         try:
             holder = orjson.loads(self._holder_path.read_bytes())
             return holder["host"] != socket.gethostname() or _is_alive(int(holder["pid"]))
@@ -269,7 +274,7 @@ class Checkpoint:
 
 
 def _first_of(kinds: Set[str], path: Path) -> dict[str, tuple[int, Failure]]:
-    """The first failure of each of these kinds; a damaged file costs a sample, not the run or its report."""
+    """Read the first failure of each of these kinds; a damaged file yields no sample."""
     found: dict[str, tuple[int, Failure]] = {}
     with suppress(OSError, CheckpointError):
         for ordinal, failure in read_failures(path):
@@ -281,14 +286,14 @@ def _first_of(kinds: Set[str], path: Path) -> dict[str, tuple[int, Failure]]:
 
 
 def _amount(value: Any) -> Decimal | None:
-    """An amount of money that somebody wrote down; None where it is none."""
+    """Parse an amount of money; None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < inf:
         return None
     return Decimal(str(value))
 
 
 def _written(ledger: Ledger) -> Iterator[bytes]:
-    """The ledger as JSON, in parts. Its long lists are that already, and are not copied."""
+    """Encode the ledger as JSON, in parts; its long lists are kept as JSON and are not copied."""
     rest = ledger.model_dump(mode="json", exclude={"processed_words", "failed_words"})
     known = {"version": rest.pop("version"), "processed_words": [], "failed_words": ledger.failed_words}
     before, empty, after = orjson.dumps(known | rest, option=orjson.OPT_INDENT_2).partition(_NO_WORDS)
@@ -299,34 +304,34 @@ def _written(ledger: Ledger) -> Iterator[bytes]:
 
 
 _NO_WORDS = b'"processed_words": []'
-"""Stands where the words go; before it there is nothing but the version."""
+"""Placeholder for the word lists; only the version comes before it."""
 
 
 def _contradictions(ledger: Ledger) -> Iterator[str]:
     """Return the contradictions in a ledger, which would make a resumed run skip or repeat words."""
     for place, record in enumerate(ledger.chunks, 1):
         if record.number != place:
-            yield f"chunk {record.number} stands where chunk {place} belongs"
+            yield f"chunk {record.number} is at the place of chunk {place}"
     finished = len(ledger.processed_words) + len(ledger.missing)
     if finished > ledger.run.words:
-        yield f"{finished} words are finished of {ledger.run.words}"
+        yield f"{finished} of {ledger.run.words} words are finished"
     if not 0 <= ledger.list_cursor <= ledger.run.words:
-        yield f"list_cursor: {ledger.list_cursor} is no place in a list of {ledger.run.words} words"
+        yield f"list_cursor: {ledger.list_cursor} is outside the list of {ledger.run.words} words"
     for ordinal in ledger.retrying:
         if not 0 <= ordinal < ledger.run.words:
-            yield f"retrying: {ordinal} is no place in a list of {ledger.run.words} words"
+            yield f"retrying: {ordinal} is outside the list of {ledger.run.words} words"
     try:
         datetime.fromisoformat(ledger.timestamp or utc_now().isoformat())
     except ValueError:
-        yield "timestamp: it is no time"
+        yield "timestamp: not a valid time"
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there, asking ends it
+    if os.name == "nt":  # there, signal 0 would end the process
         return True
     try:
         os.kill(pid, 0)
-    except PermissionError:  # somebody else's
+    except PermissionError:  # a process of another user
         return True
     except ProcessLookupError:
         return False

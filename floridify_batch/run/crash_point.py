@@ -1,13 +1,13 @@
-"""Points at which a process ends itself without warning, so that it can be proved what a crash costs: nothing.
+"""Crash points for tests: named points at which a process kills itself, to prove that a crash loses nothing.
 
-A run that is doomed passes named points on its way: just before and just after every deed outside, and every save of
-the checkpoint that brings a chunk from one state into another. At the point that was named, the process kills itself;
-`point@3` means the third time that it comes by. A run that is not doomed knows nothing of all this.
+There is a point before and after every effect outside the process, and around every save of the checkpoint that moves a
+chunk to another state. The process kills itself at the point that `BATCH_SYNTH_DIE_AT` names; `point@3` means the third
+pass. Without the variable, none of this is active.
 
-    before-create, after-create         a deed outside; of answers and apply, there is a point in the middle, too
+    before-create, after-create         an effect outside; `answers` and `apply` have a point in the middle, too
     before-write, after-write           a bulk write to one collection of MongoDB, or a removal of documents from it
-    before-PLANNED-SUBMITTING, after-…  the save that notes a move; NEW stands for a chunk that no ledger knew
-    before-save, amid-save, after-save  any save; amid, the new file is whole and the old one still has its name
+    before-PLANNED-SUBMITTING, after-…  the save after a move; NEW is the state of a new chunk
+    before-save, amid-save, after-save  any save; amid: the new file is complete and not renamed yet
 """
 
 import os
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from floridify_batch.providers.interface import Batches
 
 NEW = "NEW"
-"""Stands for the state of a chunk that the checkpoint did not hold before."""
+"""The state of a chunk that is new in the checkpoint."""
 
 _SERVICE_DEEDS = ("find", "upload", "create", "retrieve", "answers", "cancel")
 _DATABASE_DEEDS = ("ensure_words", "apply", "update")
 
 DEEDS = (*_SERVICE_DEEDS, *_DATABASE_DEEDS, "write", "save")
-"""What a run does outside of itself."""
+"""The effects of a run outside its process."""
 
 MOVES = (f"{NEW}-PLANNED", *(f"{before}-{after}" for before, later in TRANSITIONS.items() for after in sorted(later)))
-"""How chunks move, from state to state."""
+"""The moves of chunks from state to state."""
 
 POINTS = (
     *(f"{side}-{what}" for what in (*DEEDS, *MOVES) for side in ("before", "after")),
     *(f"amid-{deed}" for deed in ("answers", "apply", "save")),
 )
-"""Every point at which a process can be made to end."""
+"""All crash points."""
 
 
 def doom(run: Run, text: str) -> None:
-    """Let a run's process kill itself at `point` or `point@n`. Raises `UsageError` for what is no point."""
+    """Make a run's process kill itself at `point` or `point@n`. Raises `UsageError` for an unknown point."""
     fate = _Fate(*_read(text))
     run.batches = cast("Batches", _Carrier(run.batches, _SERVICE_DEEDS, fate))
     if isinstance(run.store, MongoStore):
@@ -62,19 +62,19 @@ def _read(text: str) -> tuple[str, int]:
     point, at, passing = text.partition("@")
     if point not in POINTS or (at and not (passing.isdecimal() and int(passing))):
         known = ", ".join(POINTS)
-        raise UsageError(f'There is no point "{text}" to end at; points are {known}, each with @N if wanted.')
+        raise UsageError(f'Unknown crash point "{text}"; choose from {known}, optionally followed by @N.')
     return point, int(passing or 1)
 
 
 @dataclass(slots=True)
 class _Fate:
-    """The end of this process: at a point, after so many passings."""
+    """Kills this process at a crash point, at the n-th pass."""
 
     point: str
     passings: int
 
     def passes(self, point: str) -> None:
-        """A point is passed, unless it is the end."""
+        """Pass a point, or end the process there."""
         if point == self.point:
             self.passings -= 1
             if not self.passings:
@@ -107,14 +107,14 @@ class _Carrier(_Guarded):
     """A batch service."""
 
     async def find(self, *args: Any, **kwargs: Any) -> Any:
-        """Look for a batch; what is cancelled on the way passes its points, too."""
+        """Look for a batch; the cancellation of duplicates passes its points, too."""
         self._fate.passes("before-find")
         found = await type(self._inner).find(self, *args, **kwargs)
         self._fate.passes("after-find")
         return found
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Bring both answer files, one after the other."""
+        """Download both answer files, one after the other."""
         self._fate.passes("before-answers")
         if job.output_file_id and job.error_file_id:
             await self._inner.answers(replace(job, error_file_id=None), output, errors)
@@ -127,7 +127,7 @@ class _Database(_Guarded):
     """The database."""
 
     async def apply(self, writes: Writes) -> None:
-        """Write what answers change; on the way to `amid-apply`, a first half of the updates before the whole."""
+        """Write changes; for `amid-apply`, a first half of the updates before all of them."""
         self._fate.passes("before-apply")
         half = len(writes.updates) // 2
         if half and self._fate.point == "amid-apply":
@@ -147,7 +147,7 @@ class _Disk(Checkpoint):
 
     @override
     def save(self, ledger: Ledger) -> None:
-        """Save, unless it is the end."""
+        """Save, or end the process at one of the points around the save."""
         states = _states(ledger)
         pairs = ((self._saved.get(number, NEW), state) for number, state in states.items())
         points = ["save", *dict.fromkeys(f"{before}-{after}" for before, after in pairs if before != after)]

@@ -1,6 +1,6 @@
 """The driver of a run: plans, submits, polls and collects until nothing remains or it is stopped.
 
-It owns the order of things and nothing else: what is asked is the plan's affair, what came back is the settling's.
+It is control flow only: `pipeline.plan` decides what is requested, `pipeline.settlement` what became of it.
 """
 
 import asyncio
@@ -24,36 +24,36 @@ from floridify_batch.run.state import Run
 from floridify_batch.run.submission import Submitter, follow_duplicates, look_for_duplicates, submission_of
 
 GRACE = 10.0
-"""Seconds for which a driver that is stopped goes on with a submission before it leaves it to be found again."""
+"""Seconds for which a stopped driver continues a submission before it leaves the batch to be found by `resume`."""
 
 _REMINDER = 3600.0
 """Seconds between two notices of an undocumented status."""
 
 
 class Ending(Enum):
-    """The end of a driver."""
+    """The reason why a driver returned."""
 
     FINISHED = auto()
     """Every word of the list is processed or failed."""
     LEFT = auto()
-    """It was asked not to wait; batches are in flight."""
+    """Batches are in flight, and the driver was not to wait."""
     STOPPED = auto()
     """Stopped on request; everything is on disk."""
     CANCELLED = auto()
-    """It was asked to cancel; nothing is in flight any more, and words are open."""
+    """Cancelled on request: nothing is in flight any more, and words remain."""
     COST_LIMIT = auto()
-    """The next chunk would pass `--max-cost`; everything before it is stored."""
+    """The next chunk would exceed `--max-cost`; everything before it is stored."""
 
 
 class Driver:
-    """Brings a run to its end, from wherever its ledger stands."""
+    """Drives a run to its end, from any state of its ledger."""
 
     def __init__(self, run: Run, *, grace: float = GRACE) -> None:
         self._run = run
         self._submitter = Submitter(run, self._in_flight)
         self._grace = grace
         settings = run.ledger.run.settings
-        # One file at a time where requests are answered at once: the connector keeps enough of them in flight.
+        # One file at a time in immediate mode: the connector keeps enough requests in flight.
         self._max_batches = 1 if settings.immediate else settings.max_batches
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._winding_up = False
@@ -65,11 +65,11 @@ class Driver:
         self._over_limit = self._limit_reported = False
 
     def stop(self) -> None:
-        """Ask the driver to finish its present step and leave."""
+        """Request a graceful stop: the driver finishes its present step and returns."""
         self._stop.set()
 
     async def process(self, *, wait: bool = True, give_up: Collection[str] = ()) -> Ending:
-        """Work until the run is finished; without `wait`, do what can be done now. `give_up`: ids of batches to lose.
+        """Run until all words are finished; without `wait`, make one pass. `give_up`: ids of batches to give up.
 
         Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a ledger that can be resumed from.
         """
@@ -77,14 +77,14 @@ class Driver:
         return await self._led(partial(self._work, wait=wait, give_up=give_up))
 
     async def wind_up(self) -> Ending:
-        """Cancel what is in flight, wait for its end, and store what it had finished; nothing further is sent.
+        """Cancel the batches in flight, wait until they have ended, and store their finished answers; submit nothing.
 
         Raises what `process` raises.
         """
         return await self._led(self._wind_up)
 
     async def _led(self, work: Callable[[Feeder], Awaitable[Ending]]) -> Ending:
-        """Work from the first event to the last."""
+        """Run, from the first event to the last."""
         run = self._run
         run.observer.notify(
             RunStarted(
@@ -159,18 +159,18 @@ class Driver:
             await self._run.batches.cancel(record.batch_id or "")
 
     def _under_way(self) -> bool:
-        """Whether any chunk has an outcome before it."""
+        """Whether any chunk still awaits its outcome."""
         return any(record.state is not ChunkState.DONE for record in self._run.ledger.chunks)
 
     async def _store_answered(self, feeder: Feeder) -> None:
-        """Finish what a process that ended had begun to store."""
+        """Store chunks whose answers an earlier session had downloaded."""
         for record in list(self._run.ledger.in_state(ChunkState.ANSWERED, ChunkState.LOST)):
             if self._stop.is_set():
                 return
             feeder.give_back(await store(self._run, record))
 
     async def _submit_what_fits(self, feeder: Feeder) -> None:
-        """Submit chunk after chunk while there is room in flight and something to ask."""
+        """Submit chunks while the limits on batches in flight allow it and requests remain."""
         run = self._run
         while not self._stop.is_set():
             begun = self._submitter.due()
@@ -191,11 +191,11 @@ class Driver:
                 feeder.give_back(after)
 
     async def _submit(self, record: ChunkRecord) -> None:
-        """Submit a chunk, however long the service is out; a driver that is stopped leaves it as it is on the disk."""
+        """Submit a chunk, through outages of any length; a stopped driver leaves it as it is on disk."""
         await self._unless_stopped(self._submitter.submit(record), self._grace)
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
-        """Return the next chunk if its tokens may join the queue and its cost stays below the limit."""
+        """Return the next chunk if the limits on queued tokens and cost admit it."""
         run, cost_limit = self._run, cost_limit_of(self._run.ledger)
         self._over_limit = False
         record = next(run.ledger.in_state(ChunkState.PLANNED), None)
@@ -204,7 +204,7 @@ class Driver:
             return await self._next(feeder)
         if record is None:
             if cost_limit and cost_limit.tight and self._in_flight():
-                return None  # what comes in may have cost less than expected, and leave room for a chunk worth sending
+                return None  # batches in flight may cost less than expected and leave enough budget for a chunk
             run.budget = cost_limit.budget() if cost_limit else None
             record = await feeder.next_chunk(alone=not self._in_flight())
         if record is None or not self._may_queue(record):
@@ -216,7 +216,7 @@ class Driver:
         return record
 
     async def _is_too_large(self, record: ChunkRecord, cost_limit: CostLimit | None) -> bool:
-        """Whether a chunk is to be cut again for another cost limit or a lower token limit, and has no batch."""
+        """Whether a chunk without a batch must be split for a changed cost limit or a lower token limit."""
         run, limit = self._run, self._run.ledger.token_limit
         too_long = limit is not None and record.input_tokens > limit
         dear = cost_limit is not None and not (self._in_flight() or record.submission or cost_limit.would_cut(record))
@@ -232,7 +232,9 @@ class Driver:
         self._limit_reported = True
 
     def _may_queue(self, record: ChunkRecord) -> bool:
-        """Whether a chunk's tokens may join those in flight; a chunk alone always may, since none is cut smaller."""
+        """Whether the limit on queued tokens admits a chunk; a chunk alone is always admitted, since none is made
+        smaller.
+        """
         if self._max_queued_tokens is None or not self._in_flight():
             return True
         return self._run.queued_tokens() + record.input_tokens <= self._max_queued_tokens
@@ -262,7 +264,7 @@ class Driver:
         if not job.terminal:
             self._denials.clear(record)
         elif await self._take_in(feeder, self._run.ledger.chunk(record.number), job):
-            # Not only after the round: many batches may end together, and each takes a while to store.
+            # Checked here, too: many batches may end together, and each takes a while to store.
             await (feeder.finish_returned() if self._winding_up else self._submit_what_fits(feeder))
 
     def _notice_status(self, job: BatchJob) -> None:
@@ -272,11 +274,11 @@ class Driver:
             return
         self._noticed[job.id, job.status] = now
         self._run.observer.notify(
-            Notice(f'The service reports an unknown status for batch {job.id}: "{job.status}". It is polled further.')
+            Notice(f'The service reports an unknown status for batch {job.id}: "{job.status}". Polling continues.')
         )
 
     async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> bool:
-        """Collect a batch that has ended; False if the driver was stopped before its answers were there."""
+        """Collect a batch that has ended; False if the driver was stopped before its answers were downloaded."""
         after = await self._unless_stopped(fetch(self._run, record, job))
         if after is None:
             return False
@@ -285,7 +287,7 @@ class Driver:
             after = await store(self._run, after)
             if refused := refusal(job):
                 raise refused
-        # A full queue has room again when one of ours has left it; until then every submission would be rejected.
+        # A full queue accepts another batch only when one of ours has left it; until then every submission is rejected.
         self._queue_is_full = after.state is ChunkState.PLANNED
         if after.state is not ChunkState.PLANNED:
             self._full = self._rested = 1
@@ -293,12 +295,12 @@ class Driver:
         return True
 
     def _only_denied(self) -> bool:
-        """Whether every chunk that has not ended is a denied one."""
+        """Whether every unfinished chunk is one whose batch the service denies."""
         open_chunks = [each for each in self._run.ledger.chunks if each.state is not ChunkState.DONE]
         return bool(self._denials.final) and all(self._denials.is_final(each) for each in open_chunks)
 
     async def _give_up(self, feeder: Feeder, batch_ids: Collection[str]) -> None:
-        """Give up batches that the user names."""
+        """Give up the batches that the user names."""
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             if record.batch_id in batch_ids:
                 try:

@@ -1,7 +1,7 @@
-"""Stations 2 to 5: words are looked up, planned and packed; full chunks are cut and entered in the ledger.
+"""The feeder: looks up, plans and packs words, and enters full chunks in the ledger.
 
 Words come from two sources: chunks whose answers are stored, and the list. Both feed one packer, and a chunk that is
-not full is cut only at the end of the list or when nothing that is in flight can fill it; otherwise waves and retries
+not full is finished only at the end of the list or when nothing in flight can fill it; otherwise waves and retries
 would make thousands of tiny batches.
 """
 
@@ -71,7 +71,7 @@ class _Returned:
 
 
 class Feeder:
-    """Cuts one chunk after another out of what is left to be asked."""
+    """Packs the remaining requests into one chunk after another."""
 
     def __init__(self, run: Run, stopping: Callable[[], bool] = lambda: False) -> None:
         self._run = run
@@ -95,14 +95,14 @@ class Feeder:
             self.give_back(record)
 
     def give_back(self, record: ChunkRecord) -> None:
-        """Take the words of a chunk that is stored or split: what they still need is asked in a later one."""
+        """Take the words of a chunk that is stored or split; their further requests are planned for a later chunk."""
         self._returned.append(record)
         self._outstanding[record.number] += 1  # the chunk itself, until it has been read to its end
 
     async def next_chunk(self, *, alone: bool) -> ChunkRecord | None:
-        """The next chunk, planned and on disk; None while none can be cut, and as soon as the driver is stopping.
+        """Return the next chunk, planned and on disk; None if there is none yet, or if the driver is stopping.
 
-        `alone`: nothing is in flight, so that no word will come back to fill a chunk.
+        `alone`: nothing is in flight, so no words will return to fill a chunk.
         """
         while not self._stopping():
             while self._pending:
@@ -119,28 +119,28 @@ class Feeder:
         return None
 
     async def finish_returned(self) -> None:
-        """Bring to their end the words that came back with nothing left to ask; the others stay in their chunks.
+        """Finish returned words without further requests; the others stay in their chunks.
 
-        No chunk is cut, and none can be afterwards: what is asked of the others is planned by the next feeder.
+        No chunk is made, and none can be made afterwards: the next feeder plans the other words.
         """
         while not self._stopping() and await self._plan_page(from_list=False):
             self._pending = deque((packed, origin) for packed, origin in self._pending if origin == _THE_LIST)
         self._settle_accounts()
 
     def close(self) -> None:
-        """Give up the chunk that was not cut; its words are planned again another time."""
+        """Discard the unfinished chunk; its words will be planned again."""
         if self._writer:
             self._writer.discard()
             self._writer = None
         for _, __, outcomes in self._planning:
             abandon(outcomes)
-        for _ in range(1 + len(self._planning)):  # whoever still plans a page may begin its piece amid the removal
+        for _ in range(1 + len(self._planning)):  # a worker may create a page's file during the removal
             shutil.rmtree(self._pieces, ignore_errors=True)
 
     # ── words in ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _plan_page(self, *, from_list: bool = True) -> bool:
-        """Plan the page whose turn it is, while those behind it are in work; False where there is none."""
+        """Plan the next page, while later ones are in progress; False if there is none."""
         while len(self._planning) <= self._run.pool.ahead and (page := self._next_page(from_list=from_list)):
             self._planning.append(await self._begun(page))
         if not self._planning:
@@ -168,7 +168,7 @@ class Feeder:
         return _Page(_THE_LIST, here, {}, {}, fresh.stop) if fresh else None
 
     def _opened(self) -> _Returned | None:
-        """The returned chunk whose turn it is; only its failures are in memory, however many chunks came back."""
+        """The next returned chunk; only its failures are in memory, however many chunks have returned."""
         if self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
@@ -213,7 +213,7 @@ class Feeder:
             run.observer.notify(ListRead(page.end, len(run.words)))
 
     def _finish(self, outcome: Finished) -> None:
-        """A word for which nothing is left to ask is processed, or has failed for a reason."""
+        """Mark a word without further requests as processed, incomplete or failed."""
         word, ledger = self._run.words[outcome.ordinal], self._run.ledger
         if outcome.reason is None:
             ledger.process(word)
@@ -228,7 +228,7 @@ class Feeder:
     # ── chunks out ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _pack(self) -> bool:
-        """Put the next word into the open chunk, unless that is full. Its first word it takes whatever the size."""
+        """Pack the next word into the open chunk, unless that is full. An empty chunk takes a word of any size."""
         packed, origin = self._pending[0]
         if self._piece is None:
             raise RuntimeError("there is no piece to pack from")
@@ -242,12 +242,12 @@ class Feeder:
         return True
 
     def _is_full(self) -> bool:
-        """Whether the open chunk can take no further word, whichever came."""
+        """Whether the open chunk has reached a limit that no further word fits."""
         one_more = ChunkSize(words=1, requests=1)
         return self._writer is not None and not self._run.limits().hold(self._writer.size + one_more)
 
     def _cut(self) -> ChunkRecord:
-        """Finish the open chunk and enter it in the ledger, together with all that its words leave behind."""
+        """Finish the open chunk and enter it in the ledger, together with the finished words and chunks."""
         writer = self._writer
         if writer is None:
             raise RuntimeError("there is no open chunk to cut")
@@ -281,7 +281,7 @@ class Feeder:
         return min(wave, max(1, len(estimate.waves))) if estimate and estimate.waves else wave
 
     def _settle_accounts(self) -> None:
-        """Bring the cursor, finished words and finished chunks to the disk together, if anything is new."""
+        """Save the cursor, finished words and finished chunks together, if anything has changed."""
         if not self._unsaved:
             return
         ledger = self._run.ledger
@@ -297,13 +297,15 @@ class Feeder:
         self._done = done
 
     def _forget_done(self) -> None:
-        """Delete the lines of chunks that became history before the last save: the previous copy needs them no more."""
+        """Delete the request lines of chunks that were finished before the last save, so that the previous copy does
+        not need them.
+        """
         for number in self._done:
             forget_lines(self._run.folder(self._run.ledger.chunk(number)))
         self._done = []
 
     def _unplaced(self) -> Iterator[int]:
-        """The list's words that are planned and in no chunk that the ledger knows."""
+        """The words of the list that are planned but in no chunk of the ledger."""
         for page, _, __ in self._planning:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
         yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
@@ -313,7 +315,7 @@ class Feeder:
 
 
 def _asked(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
-    """The words of a chunk with the ids that were settled in it; of a chunk that was split, none was."""
+    """The words of a chunk with the ids that were settled in it; none for a chunk that was split."""
     for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
         yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()
 
@@ -327,7 +329,7 @@ def _places(run: Run) -> "array[int]":
                 place[ordinal] = record.number
     for ordinal in run.ledger.retrying:
         place[ordinal] = _NOWHERE
-    # Some at a time: a set of all words that are finished would take more memory than everything else of the ledger.
+    # In portions: a set of all finished words would take more memory than the rest of the ledger.
     pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
     for finished in chain([run.ledger.missing], pages):
         for ordinal, word in enumerate(run.words if finished else ()):

@@ -8,14 +8,14 @@ knows after a crash what may have happened:
     SUBMITTED   the batch exists, its id is known, and it is being paid for
     ANSWERED    both answer files are on our disk
     STORED      every answer is in the database, every failure in `failures.jsonl`
-    DONE        each of its words is in a later chunk, processed or failed: nothing is left to do for it
-    SPLIT       too large for the account's token limit, or never sent and above the present `--max-cost`:
+    DONE        each of its words is in a later chunk, processed, incomplete or failed
+    SPLIT       too large for the account's token limit, or not sent and above the present `--max-cost`:
                 nothing was answered, its words are planned again in smaller chunks
     LOST        the service no longer has the batch or its files: its requests fail and are not retried automatically
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
 holds it and is not DONE, or in `processed_words`, `incomplete_words` or `failed_words`. So a chunk's words that are in
-none of the others are the ones to be planned again. Failed and incomplete words that are retried leave every chunk:
+none of the others are those to be planned again. Failed and incomplete words that are retried leave every chunk:
 they are beyond `list_cursor` again, and those that no new chunk holds yet are in `retrying`, by their ordinals.
 """
 
@@ -96,14 +96,13 @@ class Duplicate(BaseModel):
 class ChunkRecord(BaseModel):
     """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
-    `queue_was_empty`: none of our batches was in flight when it was submitted, so a full queue is of its own making.
-    `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
+    `queue_was_empty`: none of our batches was in flight when it was submitted, so that the chunk alone exceeds a full
+    queue. `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
     `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
-    which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's
-    own figure for the batch, if it states one.
-    `unanswered_reason` and `unanswered_detail` are the failure of requests that came back without a line.
-    `former_batches`: batches of earlier submissions, which found the queue full and had the same input file.
-    `templates`: the digest of the templates of its requests, where the run has others since.
+    which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own
+    figure for the batch, if it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without
+    a line in the answer files. `former_batches`: batches of earlier submissions, which found the queue full and had the
+    same input file. `templates`: the digest of the templates of its requests, where the run has others since.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -217,19 +216,19 @@ class Ledger(BaseModel):
         return replaced
 
     def change_pace(self, pace: Mapping[str, Any]) -> None:
-        """Change settings that do not make it another run: its pace, its price and its cost limit."""
+        """Change settings that do not identify the run: its limits, its price and its cost limit."""
         settings = self.run.settings.model_copy(update=dict(pace))
         self.run = self.run.model_copy(update={"settings": settings})
 
     def change_templates(self, digest: str, fingerprints: Mapping[str, str]) -> None:
-        """Continue with other templates; the chunks until now keep the digest of theirs."""
+        """Continue with changed templates; the present chunks keep the digest of theirs."""
         for record in self.chunks:
             if not record.templates and record.state is not ChunkState.DONE:
                 self.note(record.number, templates=self.run.template_digest)
         self.run = self.run.model_copy(update={"template_digest": digest, "fingerprints": dict(fingerprints)})
 
     def process(self, word: str) -> None:
-        """Mark a word as processed: nothing is missing any more."""
+        """Mark a word as processed: all its answers are stored."""
         if not isinstance(self.processed_words, WordLog):
             self.processed_words = WordLog(self.processed_words)
         self.processed_words.append(word)
@@ -258,7 +257,7 @@ class Ledger(BaseModel):
             self.spent[component] = self.spent.get(component, Spent()) + more
 
     def adopt(self, adopted: Adopted, words: Iterable[str]) -> None:
-        """Take over the processed words and the cost of a checkpoint that has only the six known keys."""
+        """Take over the processed words and the cost of a checkpoint that has only the six documented keys."""
         self.processed_words = WordLog(word for word in words if word in adopted.words)
         self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
 
@@ -355,7 +354,7 @@ class Ledger(BaseModel):
         return max(totals.unique_requests, self.estimate.requests) if self.estimate else None
 
     def _all_planned(self, totals: Totals) -> bool:
-        """Whether no follow-up request is to come, but for retries."""
+        """Whether no requests except retries remain to be planned."""
         planned = self.list_cursor >= self.run.words and not self.retrying
         returned = any(record.state in (ChunkState.STORED, ChunkState.SPLIT) for record in self.chunks)
         return planned and not returned and bool(totals.waves) and totals.wave >= len(totals.waves)
@@ -367,7 +366,7 @@ def _given_up(record: ChunkRecord) -> bool:
 
 
 def cost_of(records: Sequence[ChunkRecord], before: Decimal = Decimal(0)) -> Decimal | None:
-    """Return the total cost of chunks and of what was paid before; None if any of it is unknown."""
+    """Return the total cost of chunks and of an adopted checkpoint; None if any of it is unknown."""
     return together([before, *(record.cost for record in records)])
 
 

@@ -1,7 +1,7 @@
-"""Missing batches: batches or answers that the service does not return, though it should; one denial costs nothing.
+"""Missing batches: batches or answers that the service denies (404), though they should exist.
 
-A denied batch is requested again with a backoff while everything else goes on. Only when nothing else is left to do
-does the run stop, with every state unchanged; a batch is given up by the user alone.
+A single denial has no consequence: the batch is requested again with a backoff while the run continues. The run stops
+only when nothing else is left to do, with every state unchanged; only the user gives a batch up.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,9 @@ from floridify_batch.run.state import Run
 
 @dataclass(slots=True)
 class _MissingBatch:
-    """A batch that is denied: since when, and when to ask again; `final` if this session does not ask again."""
+    """A denied batch: the time of the first denial and of the next request; `final` if this session makes no further
+    one.
+    """
 
     reason: str
     since: float
@@ -26,7 +28,7 @@ class _MissingBatch:
 
 
 class MissingBatches:
-    """The denied batches of a session. `waits`: whether the session asks for them again."""
+    """The denied batches of a session. `waits`: whether the session keeps requesting them."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -35,11 +37,11 @@ class MissingBatches:
         self.waits = True
 
     def saw(self, batch_id: str) -> None:
-        """Note that the service has shown a batch to this session."""
+        """Record that the service has returned a batch to this session."""
         self._seen.add(batch_id)
 
     def clear(self, record: ChunkRecord) -> None:
-        """Note that a chunk's batch and its answers are no longer denied."""
+        """Clear the denials of a chunk's batch."""
         self._denied.pop(record.number, None)
 
     def is_due(self, record: ChunkRecord) -> bool:
@@ -62,7 +64,7 @@ class MissingBatches:
         return sum(each.final for each in self._denied.values())
 
     def deny(self, record: ChunkRecord, error: ServiceError) -> None:
-        """Note a denial: the first one is reported at once, with its likely cause."""
+        """Record a denial; the first one is reported at once, with its likely cause."""
         now = self._now()
         denial = self._denied.setdefault(record.number, _MissingBatch(str(error), now))
         if not denial.attempts:
@@ -78,13 +80,14 @@ class MissingBatches:
         return self._run.clock().timestamp()
 
     def error(self) -> ServiceError:
-        """Return the error with which a run stops that has nothing left to do but denied batches."""
+        """Return the error of a run in which only denied batches remain."""
         run = self._run.ledger.run.id
         batches = "; ".join(self._stated())
         return ServiceError(
-            f"The service does not return what it should: {batches}. Nothing was changed, and nothing is requested "
-            "again. Check that the key is that of the project that created the batches, then resume. What the service "
-            f"still has can be stored with: batch-synth recover --run {run}. To give a batch up: batch-synth resume "
+            f"The service does not return batches or answers that should exist: {batches}. Nothing was changed, and "
+            "nothing is requested again. Check that the API key belongs to the project that created the batches, then "
+            f"resume. To store the results that the service still has: batch-synth recover --run {run}. To give a "
+            "batch up: batch-synth resume "
             "--give-up BATCH"
         )
 
@@ -96,5 +99,8 @@ class MissingBatches:
 def _likely(record: ChunkRecord, error: ServiceError) -> str:
     """Return the sentence on a first denial."""
     if isinstance(error, UnknownBatch):
-        return f"this key does not see batch {record.batch_id}, or its files: is it another project's? ({error})"
+        return (
+            f"this API key has no access to batch {record.batch_id} or its files; does it belong to another project? "
+            f"({error})"
+        )
     return str(error)

@@ -1,8 +1,8 @@
-"""A batch whose checkpoint is gone, brought into the database: what was paid for is not lost with a file.
+"""Recovery: stores the answers of a batch whose checkpoint is lost.
 
-The batch's input file says what was expected, and about which documents; its metadata say how a run wanted its answers
-stored. Answers that go by places are stored only where the prompt that was sent is, to the byte, the one that would be
-sent now: then whatever they count is still counted in the same way.
+The batch's input file gives the expected requests and their documents; its metadata give the settings of the run.
+Answers that refer to items by number are stored only if the prompt that was sent is identical to the present one, so
+that the numbers still refer to the same items.
 """
 
 from collections import Counter
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 _PAGE_REQUESTS = 1000
 _NOBODY = DocId("")
-"""Stands for the word of a request that is about nothing in this database."""
+"""The word of a request whose document is not in this database."""
 
 
 class Files(Protocol):
     """A source of a batch's files."""
 
     async def requests(self, batch: BatchJob, path: Path) -> None:
-        """Bring the file of a batch's requests to this place. Raises `UnknownBatch`."""
+        """Download the input file of a batch to a path. Raises `UnknownBatch`."""
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Bring the answer files of a batch to these places, so far as it has any. Raises `UnknownBatch`."""
+        """Download the answer files of a batch, as far as it has any, to these paths. Raises `UnknownBatch`."""
 
 
 class Library(Protocol):
@@ -66,21 +66,21 @@ class Library(Protocol):
         ...
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
-        """The entry that each of these words and definitions belongs to; nothing for one that is not there."""
+        """The entry of each of these words and definitions; those that do not exist are omitted."""
         ...
 
     async def apply(self, writes: Writes) -> None:
-        """Write changes; writing them again changes nothing."""
+        """Write changes; idempotent."""
 
     async def update(self, updates: Sequence[Update]) -> None:
-        """Write new values that no answer brought."""
+        """Write the updates that tidy up finished words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """The results of recovered batches; `cost` is in US dollars, or None if a price is unknown.
 
-    `elsewhere`: those of batches that are about nothing in this database. Their answers are not read. `missing`: the
+    `elsewhere`: those of batches whose documents are not in this database; their answers are not read. `missing`: the
     failed requests by ID, each with its kind, that no later batch has answered; `answered`: those of earlier batches'
     missing requests that this one has answered.
     """
@@ -121,10 +121,10 @@ _DEFAULTS = RecoveryOptions()
 async def recover(
     batch: BatchJob, files: Files, library: Library, folder: ChunkFolder, options: RecoveryOptions = _DEFAULTS
 ) -> Recovered:
-    """Store what a batch that has ended holds, where nothing newer is stored; `folder` is for its files.
+    """Store the answers of a batch that has ended, unless newer ones are stored; `folder` is for its files.
 
-    Doing so twice changes nothing. Raises `UnknownBatch` where the service no longer has its files, `UsageError` where
-    its metadata or the templates are of no use.
+    Idempotent. Raises `UnknownBatch` if the service no longer has its files, `UsageError` if its metadata or the
+    templates are unusable.
     """
     await files.requests(batch, folder.requests)
     renewed = bool(batch.metadata.get("replaces"))
@@ -179,7 +179,7 @@ class _Sent:
 
     @property
     def is_of_here(self) -> bool:
-        """Whether any request is about something that the database has."""
+        """Whether the document of any request is in the database."""
         return len(self.words) > 1
 
     def note(self, request: _Request, entry: Entry | None, *, renewed: bool) -> Expected:
@@ -188,7 +188,7 @@ class _Sent:
         if word == _NOBODY:
             ordinal = 0
         else:
-            if word != self.words[-1]:  # the requests of a word stand together
+            if word != self.words[-1]:  # the requests of a word are consecutive
                 self.words.append(word)
             ordinal = len(self.words) - 1
         self.model = request.model
@@ -198,7 +198,7 @@ class _Sent:
 
 
 def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
-    """The mark that the request had, as far as its prompt tells."""
+    """The precondition of the request, as far as its prompt shows it."""
     if entry is None or request.component not in SynthesisComponent:
         return ""
     recipe = recipe_of(request.component)
@@ -210,7 +210,7 @@ def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
 
 
 async def _note_expected(folder: ChunkFolder, library: Library, language: str, *, renewed: bool) -> _Sent:
-    """Write down what must come back, as the run had it written down."""
+    """Write the expected requests, as the run had written them."""
     sent = _Sent()
     with folder.requests.open("rb") as lines, private_file(folder.expected) as out:
         for page in batched(lines, _PAGE_REQUESTS):
@@ -289,7 +289,7 @@ def _origin(batch: BatchJob, asked: Brief, model: str, schema: SchemaVersion) ->
 
 
 class _Shelving:
-    """Stores the answers of a batch, page by page, and counts what becomes of them."""
+    """Stores the answers of a batch, page by page, and counts the results."""
 
     def __init__(
         self, library: Library, asked: Brief, origin: Origin, words: Sequence[DocId], pending: Collection[str] = ()
@@ -321,7 +321,7 @@ class _Shelving:
         await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
 
     async def _finish(self, words: Sequence[DocId]) -> None:
-        """Do for words that have become complete what their run would have done in the end."""
+        """Tidy up words that have become complete, as their run would have done."""
         if not words:
             return
         entries = (await self._entries(words)).values()

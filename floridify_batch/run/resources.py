@@ -64,7 +64,7 @@ def redacted_url(url: str | None) -> str | None:
         return None
     scheme, slashes, rest = url.partition("://")
     address, mark, query = rest.partition("?")
-    if "@" not in address and "@" in query:  # a "?" may stand in a password that was not encoded
+    if "@" not in address and "@" in query:  # an unencoded password may contain a "?"
         address, mark, query = rest, "", ""
     _, at, host = address.rpartition("@")
     options = [option for option in query.split("&") if option.partition("=")[0].lower() in _HARMLESS]
@@ -82,7 +82,7 @@ def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
     url = secrets.mongo_url or settings.mongo_url
     if url and _HIDDEN in url:
         raise DatabaseError(
-            f"The checkpoint names the database {url} without its password; give --mongo-url, or set MONGODB_URL."
+            f"The checkpoint does not contain the password of the database {url}; pass --mongo-url, or set MONGODB_URL."
         )
     return url
 
@@ -136,7 +136,7 @@ class Resources:
             connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
             batches: Batches = ImmediateBatches(connector, self.checkpoint.folder)
         else:
-            # Unlimited patience: a day has outages.
+            # Unlimited patience: outages are to be expected within a day.
             batches = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=self.on_wait, moving=moving)
         try:
             if isinstance(batches, OpenAIBatches):
@@ -164,5 +164,5 @@ def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool 
 def required_key(secrets: Secrets) -> str:
     """Return the API key. Raises `UsageError` if there is none."""
     if not secrets.api_key:
-        raise UsageError("There is no key: set OPENAI_API_KEY, or add --sandbox to try without one.")
+        raise UsageError("No API key. Set OPENAI_API_KEY, or add --sandbox to try without one.")
     return secrets.api_key

@@ -1,7 +1,7 @@
-"""Stations 9 to 15: a batch that has ended is collected, settled and stored, whatever its end was.
+"""Result collection: downloads, settles and stores a batch that has ended, whatever its final status.
 
-Finished work is paid for in every case, so it is used in every case: what an expired or cancelled batch holds is
-stored like that of a completed one, and only the rest is asked again.
+Finished answers are billed in every case and used in every case: those of an expired or cancelled batch are stored like
+those of a completed one, and only the other requests are retried.
 """
 
 import re
@@ -41,14 +41,15 @@ from floridify_batch.timing import ThrottledProgress
 from floridify_batch.words.entry import DocId
 
 OUTDATED_ANSWERS, OUTDATED_SHARE = 100, 0.05
-"""The outdated answers of a batch, and their share in it, above both of which a run stops before it repeats them."""
+"""The number and the share of outdated answers of a batch above both of which a run stops instead of repeating their
+requests."""
 
 STORE_PAGE_WORDS = 40
-"""Words whose answers are in memory together: some 1,200 parsed answers, and what they change."""
+"""Words whose answers are in memory at the same time: some 1,200 parsed answers and their changes."""
 
 
 async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
-    """Bring a SUBMITTED chunk whose batch has ended to ANSWERED, or back to where it is submitted again.
+    """Bring a SUBMITTED chunk whose batch has ended to ANSWERED, or back to PLANNED.
 
     Raises `ServiceRefused` if the batch failed because of the account and has no answers; `UnknownBatch` or
     `IncompleteAnswers`, changing nothing, if the service denies its answers.
@@ -77,19 +78,20 @@ async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
 
 
 async def full_queue(run: Run, record: ChunkRecord, message: str, *, alone: bool) -> ChunkRecord | None:
-    """Plan a chunk again that found the account's queue full, or split it if it is too large for the empty queue.
+    """Move a chunk that found the account's queue full back to PLANNED, or split it if it is too large for the empty
+    queue.
 
     `alone`: no other batch of this run was in flight. Returns None for a chunk that cannot be split.
     """
     if not alone:
         return _plan_again(run, record)
     if await run.batches.others(run.ledger.run.id):
-        _tell(run, record, "Other batches fill the account's queue. It is submitted again later.")
+        _notice(run, record, "The account's queue is full of other batches. The batch will be submitted later.")
         return _plan_again(run, record)
     return _cut_smaller(run, record, message) if record.words > 1 else None
 
 
-def _tell(run: Run, record: ChunkRecord, why: str) -> None:
+def _notice(run: Run, record: ChunkRecord, why: str) -> None:
     run.observer.notify(Waiting(f"Batch {record.number}: {why}"))
 
 
@@ -113,7 +115,7 @@ async def lose(run: Run, record: ChunkRecord, job: BatchJob | None) -> ChunkReco
 
 
 async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Settle an ANSWERED or LOST chunk and write what it holds. Doing so twice changes nothing."""
+    """Settle an ANSWERED or LOST chunk and store its answers. Idempotent."""
     folder = run.folder(record)
     settings = run.ledger.run.settings
     bills = Bills(settings.model, batch=bool(run.batches.capabilities.discount), price=settings.price)
@@ -126,7 +128,7 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
         run.observer.notify(
             Notice(
                 f"Batch {record.number}: the answer files hold {len(foreign):,} ids that were not requested, such as "
-                f"{min(foreign)}. They are ignored, and on no bill of this run."
+                f"{min(foreign)}. They are ignored and not billed to this run."
             )
         )
     refuse_invented(index, run.store.name)
@@ -140,12 +142,12 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
                 if page.writes:
                     await run.store.apply(page.writes)
                 told(tally.settled, record.requests)
-    _tell_of_odd_lines(run, record, index)
+    _report_odd_lines(run, record, index)
     await run.store.observe(_observed(run, bills, origin))
     if bills.unmetered:
         _notify_unmetered(run, record, bills.unmetered)
     else:
-        _tell_of_another_bill(run, record, bills.usage)
+        _report_usage_difference(run, record, bills.usage)
     # Before the ledger: the database must never seem to hold less than the ledger says.
     await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers + tally.answered)
     record = _book(run, record, bills, tally)
@@ -186,14 +188,14 @@ def _book(run: Run, record: ChunkRecord, bills: Bills, tally: Tally) -> ChunkRec
 def _stop_if_outdated(record: ChunkRecord, outdated: int) -> None:
     if outdated > OUTDATED_ANSWERS and outdated > OUTDATED_SHARE * record.requests:
         raise AnswersOutdated(
-            f"Of {record.requests:,} answers of chunk {record.number}, {outdated:,} are about definitions that have "
-            "changed since the request, and were not stored. Resuming requests them again, once, at their full price: "
-            "batch-synth resume."
+            f"Of {record.requests:,} answers of batch {record.number}, {outdated:,} are about definitions that have "
+            "changed since the request, and were not stored. To send these requests once more, at their full price: "
+            "batch-synth resume"
         )
 
 
 def _notify_unmetered(run: Run, record: ChunkRecord, answers: int) -> None:
-    sentence = f"Batch {record.number}: the service stated no usage for {counted(answers, 'answer')}"
+    sentence = f"Batch {record.number}: the service reported no usage for {counted(answers, 'answer')}"
     run.observer.notify(Notice(f"{sentence}; the cost is unknown, and --max-cost counts the expected cost."))
 
 
@@ -215,25 +217,26 @@ def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, 
     }
 
 
-def _tell_of_another_bill(run: Run, record: ChunkRecord, usage: Usage) -> None:
-    """The batch's own usage is a second count of the same thing: where it is another, the user should know."""
+def _report_usage_difference(run: Run, record: ChunkRecord, usage: Usage) -> None:
+    """Report a difference between the usage that the service states for a batch and the sum over its answers."""
     billed = record.service_usage
     if billed and (billed.input, billed.output) != (usage.input, usage.output):
         run.observer.notify(
             Notice(
-                f"Chunk {record.number}: the service counts {billed.input:,} tokens in and {billed.output:,} out for "
-                f"its batch; its answers add up to {usage.input:,} and {usage.output:,}, which is what the cost is "
-                "reckoned from."
+                f"Batch {record.number}: the service reports {billed.input:,} input and {billed.output:,} output "
+                "tokens, "
+                f"but its answers add up to {usage.input:,} and {usage.output:,}. The cost is calculated from the "
+                "answers."
             )
         )
 
 
-def _tell_of_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:
+def _report_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None:
     if index.unreadable or index.repeated:
         run.observer.notify(
             Notice(
-                f"Chunk {record.number}: of {index.lines:,} lines in the answer files, {index.unreadable:,} could not "
-                f"be read and {index.repeated:,} answered something a second time."
+                f"Batch {record.number}: of {index.lines:,} lines in the answer files, {index.unreadable:,} could not "
+                f"be read and {index.repeated:,} were duplicates."
             )
         )
 
@@ -281,7 +284,7 @@ async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> Answ
 async def pages_to_settle(
     run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], origin: Origin
 ) -> AsyncIterator[PageToSettle]:
-    """A chunk's words, page by page, with the places of the lines that came back and what is stored of them."""
+    """A chunk's words, page by page, with the positions of their answer lines and their stored entries."""
     absent = _absent(record)
     for page in expected_pages(run.folder(record), STORE_PAGE_WORDS):
         texts = [run.words[ordinal] for ordinal in page.ordinals]
@@ -352,13 +355,13 @@ def _named_limit(message: str) -> int | None:
 
 
 def split(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Give up a chunk of which nothing was taken: its words are planned again, in smaller chunks."""
+    """Split a chunk that was not accepted: its words are planned again, in smaller chunks."""
     _keep_attempts(run.folder(record))
     return run.move(record, ChunkState.SPLIT)
 
 
 def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """A chunk of which nothing was answered: it goes up again, under another label, from the file that is there."""
+    """Move a chunk without answers back to PLANNED: it is submitted again with a new label, from the present file."""
     return run.move(
         record,
         ChunkState.PLANNED,
@@ -370,7 +373,9 @@ def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
 
 
 def _keep_attempts(folder: ChunkFolder) -> None:
-    """Note how often each request of a split chunk had been tried before, so that the next chunk counts on."""
+    """Keep the number of earlier attempts of each request of a split chunk, so that the next chunk continues
+    the count.
+    """
     with replacing(folder.failures) as out:
         _copy_carried(folder, out)
         for expected in read_expected(folder):

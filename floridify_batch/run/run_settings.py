@@ -63,7 +63,7 @@ class RunSettings(BaseModel):
         return self.sandbox or is_sandbox_database(self.database)
 
     def begun_without(self, asked: "RunSettings") -> list[str]:
-        """Return the options that `asked` has and with which the run was not begun, in words."""
+        """Return the options of `asked` that the run was not started with, as text."""
         given = (
             ("without --force", asked.force and not self.force),
             ("without --stale", asked.stale and not self.stale),
@@ -86,27 +86,27 @@ class RunInfo(BaseModel):
     """The fingerprint of each component's template; empty in older checkpoints."""
 
     def differences(self, other: "RunInfo") -> list[str]:
-        """Return how the other run differs, in words. Pace, money, place and mode do not count."""
+        """Return how the other run differs, as text. Limits, costs, locations and the mode do not count."""
         own, now = self.settings, other.settings
-        components = f"its own: {', '.join(own.components)}; asked for now: {', '.join(now.components)}"
+        components = f"the run: {', '.join(own.components)}; this command: {', '.join(now.components)}"
         checks = (
-            ("another word list", self.list_digest != other.list_digest),
-            (f"other components ({components})", own.components != now.components),
-            (f"another language ({own.language}, not {now.language})", own.language != now.language),
-            (f"another model ({own.model}, not {now.model})", own.model != now.model),
-            ("other counts", own.counts != now.counts),
-            ("other request options", own.request_options != now.request_options),
+            ("a different word list", self.list_digest != other.list_digest),
+            (f"different components ({components})", own.components != now.components),
+            (f"a different language ({own.language}, not {now.language})", own.language != now.language),
+            (f"a different model ({own.model}, not {now.model})", own.model != now.model),
+            ("different counts", own.counts != now.counts),
+            ("different request options", own.request_options != now.request_options),
             (
-                f"another frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
+                f"a different frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
                 own.frequency_scale != now.frequency_scale,
             ),
         )
         found = [text for text, differs in checks if differs]
-        if found:  # the digest of templates covers those in use: with other components, it tells nothing of its own
+        if found:  # the digest covers the templates in use, so it differs anyway with other components
             return found
-        # The templates of another version of this program are no difference: a run goes on after an update.
+        # Templates of another version of batch-synth do not count: a run can be resumed after an update.
         templates = (own.templates, self.template_digest) != (now.templates, other.template_digest)
-        return ["other templates"] * (templates and bool(own.templates or now.templates))
+        return ["different templates"] * (templates and bool(own.templates or now.templates))
 
 
 def brief_of(settings: RunSettings, run_id: str) -> Brief:

@@ -1,4 +1,4 @@
-"""The state of a run in memory, shared by its stages, and how a run begins."""
+"""The state of a run in memory, shared by its stages; and the start of a run."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -117,7 +117,7 @@ async def resume_run(run: Run) -> None:
 
 
 def _accept_templates(ledger: Ledger, checkpoint: Checkpoint, brief: Brief) -> None:
-    """Continue with the present templates: those of this version, or the user's where only unanswered ones changed.
+    """Continue with the present templates: those of this version, or the user's if only unanswered ones have changed.
 
     A run must not end because the program was updated; a user's template is part of what they asked for.
     """
@@ -129,8 +129,8 @@ def _accept_templates(ledger: Ledger, checkpoint: Checkpoint, brief: Brief) -> N
     answered = [name for name in changed if name in ledger.spent]
     if info.settings.templates and answered:
         raise CheckpointError(
-            f"The templates for {', '.join(answered)} have changed since {checkpoint.path} was started, and have been "
-            "answered. Restore them and resume, or pass another --checkpoint."
+            f"The templates for {', '.join(answered)} have changed since {checkpoint.path} was started, and some of "
+            "their requests are answered. Restore the templates and resume, or pass another --checkpoint."
         )
     ledger.change_templates(brief.template_digest, now)
 
@@ -146,8 +146,8 @@ async def begin_run(
 ) -> Run:
     """Begin a run: create the database's indexes, keep the word list, and save the first checkpoint.
 
-    `adopted`: the processed words and the cost of a checkpoint of the six known keys. Raises `CheckpointError` or
-    `DatabaseError`.
+    `adopted`: the processed words and the cost of a checkpoint with only the six documented keys. Raises
+    `CheckpointError` or `DatabaseError`.
     """
     await store.ensure_indexes()
     ledger = Ledger(start_time=utc_now().timestamp(), run=spec.info, estimate=estimate)

@@ -1,8 +1,8 @@
-"""Submission: a chunk becomes a batch exactly once. The intent is on disk before the call, the batch is found again.
+"""Submission: a batch is created exactly once per chunk, by write-ahead and look-up.
 
-After an ambiguous reply the service's list is searched, several times over a while, before the batch is created again;
-meanwhile other chunks are submitted. A batch that appears after that is a duplicate: it is cancelled, and stays on the
-bill.
+The state SUBMITTING is saved before the call. After an ambiguous reply the service's list is searched several times
+before the batch is created again; meanwhile other chunks are submitted. A batch that appears later is a duplicate: it
+is cancelled, and its cost is part of the bill.
 """
 
 from collections import deque
@@ -168,7 +168,7 @@ class Submitter:
             self._unlabelled = True
             self._run.observer.notify(
                 Notice(
-                    f"The service returned batch {job.id} without its label: batches of this run are recognised by "
+                    f"The service returned batch {job.id} without its label; batches of this run are identified by "
                     "their input files instead."
                 )
             )
@@ -231,7 +231,7 @@ def note_duplicates(run: Run, record: ChunkRecord, jobs: tuple[BatchJob, ...]) -
             run.observer.notify(
                 Notice(
                     f"Batch {record.number}: {job.id} is a duplicate of {record.batch_id} and {outcome}; "
-                    "what the service bills for it is on the bill."
+                    "its cost is included in the bill."
                 )
             )
         known[job.id] = _duplicate(run, job)

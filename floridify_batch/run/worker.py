@@ -44,8 +44,8 @@ MAX_EXECUTORS = 5
 
 
 _ELSEWHERE = (
-    "A worker cannot reach {}: workers need the run's folder under the same path as this command, and may read and "
-    "write there. Where they are on other machines, keep the checkpoint in a folder that all share."
+    "A worker cannot access {}. Workers need read and write access to the run's folder under the same path as this "
+    "command. If they run on other machines, keep the checkpoint in a shared folder."
 )
 
 
@@ -305,7 +305,7 @@ class DaskCluster:
             )
             self.workers = max(1, sum(client.nthreads().values()))
         except (OSError, ValueError) as error:
-            raise WorkersLost(f"No Dask scheduler answers at --cluster {self._address}: {error}.") from None
+            raise WorkersLost(f"No Dask scheduler responds at --cluster {self._address}: {error}.") from None
         executor: Executor = client.get_executor(pure=False)
         return executor
 
@@ -330,8 +330,8 @@ def _brief(payload: str) -> Brief:
     brief = brief_of(RunSettings.model_validate(settings), run)
     if brief.template_digest != digest:
         raise WorkersLost(
-            "The workers have other templates than this command: give them the same version of batch-synth, and the "
-            "same folder of templates under the same path."
+            "The workers' templates differ from those of this command. Install the same version of batch-synth on "
+            "all machines, with the same folder of templates under the same path."
         )
     tune_garbage_collection()
     return brief

@@ -261,7 +261,7 @@ def checked_provider(name: str) -> str:
     if known in PROVIDERS:
         return known
     if known == SYNTHESIS:
-        raise InvalidArticle(f"the provider {SYNTHESIS!r} is reserved for synthesised entries")
+        raise InvalidArticle(f"the provider {SYNTHESIS!r} is reserved for synthesis entries")
     raise InvalidArticle(f"Floridify knows no provider {clean!r}; it knows {', '.join(PROVIDERS)}")
 
 

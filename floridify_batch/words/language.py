@@ -82,7 +82,9 @@ def language_named(text: str) -> str:
     """Read a language: a tag (`EN`, `eng`, `en_GB`) or an English name, as a normal tag. Raises `UsageError`."""
     tag = _tag(text)
     if tag is None:
-        raise UsageError(f"--language {text!r} names no language{_suggestion(text)}. Pass a tag: en, de, pt-BR.")
+        raise UsageError(
+            f"--language {text!r} is not a language{_suggestion(text)}. Pass a tag such as en, de or pt-BR."
+        )
     return tag
 
 

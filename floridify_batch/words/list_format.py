@@ -41,7 +41,7 @@ def parse(source: Source) -> Listing:
         if listing is not None:
             return listing
     if source.column not in (None, "1"):
-        raise UsageError(f"{source.name} is not a table; --column {source.column} names no column of it.")
+        raise UsageError(f"{source.name} is not a table; --column {source.column} cannot be used.")
     return _lines(source)
 
 
@@ -93,7 +93,7 @@ def _list_in(value: Mapping[str, Any], source: Source) -> Any:
     if len(numbers) == len(value) > 1:
         return list(value)
     raise UsageError(
-        f"{source.name} is JSON, but no word list: an object with {quoted(value)}. Pass an array of words."
+        f"{source.name} is JSON, but not a word list: an object with {quoted(value)}. Pass an array of words."
     )
 
 
@@ -105,7 +105,7 @@ def _records(source: Source, records: Sequence[tuple[int, Any]]) -> Listing:
         return Listing((_json_row(at, each.get(key) if isinstance(each, dict) else each) for at, each in records), key)
     if first is not None and not isinstance(first, str):
         raise UsageError(
-            f"{source.name} is JSON, but no word list: it has {_shown(first)[:40]} where a word is expected."
+            f"{source.name} is JSON, but not a word list: it has {_shown(first)[:40]} where a word is expected."
         )
     return Listing(_json_row(at, each) for at, each in records)
 
@@ -315,4 +315,4 @@ def _doubts(texts: Sequence[str], *, is_csv: bool) -> Iterator[str]:
     for delimiter, name in DELIMITERS.items():
         parted = sum(delimiter in TAB_COUNT.sub("", text) for text in texts)
         if parted * 2 > len(texts) or (is_csv and parted):
-            yield f"Lines have {name}: each line was read as one entry. --column N reads a column."
+            yield f"Lines contain {name}; each line was read as one entry. Pass --column N to read one column."

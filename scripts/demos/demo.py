@@ -31,15 +31,15 @@ ROOT = Path(__file__).parents[2]
 MONGO_FOLDER = Place(None, DATABASE, ROOT / "demo-data").data_folder
 
 NEXT = f"""
-The answers are the sandbox's inventions; all else is as in a real run. What was made lies in demo-data.
-What to type next, in {ROOT}:
+The answers are invented by the sandbox; everything else is as in a real run. All files are in demo-data.
+Next commands, in {ROOT}:
 
-  (cd demo-data && ../.venv/bin/batch-synth show façade -c words.checkpoint.json) # another word's entry
+  (cd demo-data && ../.venv/bin/batch-synth show façade -c words.checkpoint.json) # show another entry
   .venv/bin/batch-synth status -c {CHECKPOINT}
-  scripts/demo                                           # again: there is nothing to do, and nothing is sent
-  scripts/demo --fresh                                   # from the beginning; Ctrl-C stops it, scripts/demo goes on
+  scripts/demo                                           # run it again: nothing is sent
+  scripts/demo --fresh                                   # start over; Ctrl-C stops, scripts/demo continues
 
-With your own words and a key of OpenAI's: what it would cost, then the run, and where it was stopped, the rest.
+With your own word list and an OpenAI API key: the estimate, the run, and how to resume it:
 
   export OPENAI_API_KEY=…
   .venv/bin/batch-synth run WORDS.txt --dry-run
@@ -53,11 +53,14 @@ def main() -> int:
         _forget()
     with local_mongod(MONGO_FOLDER) as mongo:  # held all along, so that the run finds it and need not start its own
         place = Place(mongo.url, DATABASE)
-        print(f"A local MongoDB in demo-data gets definitions of half of the words in {WORDS}; the rest is unknown.")
+        print(f"Importing definitions for half of the words in {WORDS} into a local MongoDB in demo-data.")
         asyncio.run(import_file(Path(DEFINITIONS), place, provider=PROVIDER))
         code = _run("run", WORDS, "--checkpoint", CHECKPOINT, "--sandbox", "--yes", "--batch-size", "10")
         if code != FINISHED:
-            print("The demonstration is not at its end: scripts/demo goes on, scripts/demo --fresh begins anew.")
+            print(
+                "The demonstration is not finished. Continue with scripts/demo, or start over with scripts/demo "
+                "--fresh."
+            )
             return code
         asyncio.run(show_word(SHOWN, place))
     print(NEXT)
@@ -84,7 +87,7 @@ def _forget() -> None:
         with local_mongod(MONGO_FOLDER):
             pass
         if (MONGO_FOLDER / "server.json").exists():
-            sys.exit("Another demonstration is using demo-data; end it first.")
+            sys.exit("Another demonstration is using demo-data; stop it first.")
     shutil.rmtree(MONGO_FOLDER.parent, ignore_errors=True)
 
 

@@ -87,21 +87,21 @@ CASES = {
     "near option": Case(f"{RUN} --componets x", 2, "No such option: --componets. Did you mean --components? See: "),
     "near command": Case("statsu", 2, "No such command 'statsu'. Did you mean 'status'? See: batch-synth --help"),
     "scale": Case(f"{RUN} --frequency-scale rare", 2, "'--frequency-scale': 'rare' is not one of 'common-first', "),
-    "counted": Case(f"{RUN} --count synonms=3", 2, "There is no component 'synonms'. Did you mean synonyms?\n"),
+    "counted": Case(f"{RUN} --count synonms=3", 2, "Unknown component 'synonms'. Did you mean synonyms?\n"),
     "poll interval": Case(f"{RUN} --poll-interval 0", 2, "poll-interval"),
-    "component": Case(f"{RUN} --components colour", 2, "There is no component 'colour'. Components: definitions, clu"),
+    "component": Case(f"{RUN} --components colour", 2, "Unknown component 'colour'. Components: definitions, clu"),
     "misspelt": Case(f"{RUN} --components synonims", 2, "Did you mean synonyms?\n"),
     "all misspelt": Case(
         f"{RUN} --components synonims,domain,exampels",
         2,
-        "no component 'synonims'. Did you mean synonyms? There is no component 'exampels'. Did you mean examples?\n",
+        "no component 'synonims'. Did you mean synonyms? Unknown component 'exampels'. Did you mean examples?\n",
     ),
     "some misspelt": Case(
         f"{RUN} --components synonims,colour",
         2,
-        "'synonims'. Did you mean synonyms? There is no component 'colour'. Components: definitions, clu",
+        "'synonims'. Did you mean synonyms? Unknown component 'colour'. Components: definitions, clu",
     ),
-    "no component": Case(f"{RUN} --components ,", 2, "No component is named"),
+    "no component": Case(f"{RUN} --components ,", 2, "No components. Pass"),
     "seconds": Case(RUN, 2, "must be a number of seconds", env={"BATCH_SYNTH_SANDBOX_SECONDS": "soon"}),
     "no yes": Case("run words.txt", 2, "Not running in a terminal; pass --yes to confirm"),
     "nothing named": Case("cancel", 2, "No checkpoint in this folder; pass --checkpoint FILE."),
@@ -134,16 +134,16 @@ CASES = {
     "no key": Case(RUN, 2, "set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),
     "wrong key": Case(RUN, 4, "refuses this key", env={"OPENAI_API_KEY": "bad-key"}),
     "nobody there": Case(f"{RUN} --base-url {CLOSED}", 4, "127.0.0.1 cannot be reached"),
-    "no address": Case(f"{RUN} --base-url localhost:80", 2, "localhost:80 is no address of a service"),
+    "no address": Case(f"{RUN} --base-url localhost:80", 2, "localhost:80 is not a valid API base URL"),
     "another place": Case(f"{RUN} --base-url {{service}}/elsewhere", 4, "does not speak OpenAI's Batch API"),
     "a web page": Case(f"{RUN} --base-url {{page}}", 4, "does not speak OpenAI's Batch API"),
     "unknown batch": Case("status batch_none", 4, "batch_none"),
     # the database
     "mongo down": Case(f"{RUN} --mongo-url mongodb://ann:{KEY}@127.0.0.1:9/", 5, "cannot be reached: 127.0.0.1:9"),
-    "mongo name": Case(f"{RUN} --database no.name", 5, "address or name cannot be used"),
+    "mongo name": Case(f"{RUN} --database no.name", 5, "address or name is invalid"),
     # the checkpoint
-    "no checkpoint": Case(RESUME, 3, "There is no checkpoint words.checkpoint.json"),
-    "none to show": Case("status -c words.checkpoint.json", 3, "There is no checkpoint words.checkpoint.json"),
+    "no checkpoint": Case(RESUME, 3, "Checkpoint not found: words.checkpoint.json"),
+    "none to show": Case("status -c words.checkpoint.json", 3, "Checkpoint not found: words.checkpoint.json"),
     "damaged": Case(RUN, 3, "is damaged", prepare=content('{"version": 2, "run": {')),
     "damaged to resume": Case(RESUME, 3, "is damaged", prepare=content("[]")),
     "missing parts": Case(RUN, 3, "is damaged", prepare=content('{"version": 2, "run": {"id": "x"}}')),
@@ -158,14 +158,15 @@ CASES = {
     "previous copy": Case(
         "resume -c 'my run.json'",
         3,
-        "but its previous state my run.json.previous is there. Copy that to my run.json, "
+        "Its previous version my run.json.previous exists: copy it to my run.json, "
         "then resume: batch-synth resume --checkpoint 'my run.json'\n",
         prepare=content("{}", "my run.json.previous"),
     ),
     "previous copy to show": Case(
         "status -c words.checkpoint.json",
         3,
-        "There is no checkpoint words.checkpoint.json, but its previous state words.checkpoint.json.previous is there.",
+        "Checkpoint not found: words.checkpoint.json. Its previous version words.checkpoint.json.previous exists: "
+        "copy it",
         prepare=content("{}", "words.checkpoint.json.previous"),
     ),
     "several checkpoints": Case(
@@ -180,12 +181,14 @@ CASES = {
         "To finish it: batch-synth resume --checkpoint 'my run.json'\n",
         prepare=partial(unfinished, name="my run.json"),
     ),
-    "other list": Case(f"{RUN} --components synonyms", 3, "with another word list. Finish that", prepare=unfinished),
+    "other list": Case(
+        f"{RUN} --components synonyms", 3, "with a different word list. Finish that", prepare=unfinished
+    ),
     "other settings": Case(
         f"{RUN} --components domain --model gpt-5.4-nano --language de",
         3,
-        "with other components (its own: synonyms; asked for now: domain) "
-        "and another language (en, not de) and another model (gpt-6-luna",
+        "with different components (the run: synonyms; this command: domain) "
+        "and a different language (en, not de) and a different model (gpt-6-luna",
         prepare=of_another_run,
     ),
     "copy gone": Case(RESUME, 3, "copy of its word list", env={"BATCH_SYNTH_MONGO_URL": ""}, prepare=without_copy),

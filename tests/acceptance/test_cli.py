@@ -272,7 +272,7 @@ def test_invented_answers_are_refused(shell: Shell) -> None:
     assert "Traceback" not in refused.err
     recovered = shell.run("recover", "--yes", "--run", shell.ledger.run.id, BATCH_SYNTH_DATABASE=real)
     shell.database.client.drop_database(real)
-    assert "not stored: These answers were invented" in recovered.out
+    assert "not stored: The answers are a sandbox's inventions" in recovered.out
     assert names
 
 

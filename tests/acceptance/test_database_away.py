@@ -19,7 +19,7 @@ from tests.sandbox import Sandbox
 WORDS = ("moon", "sun", "star")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,pronunciation")
 RESUME = ("resume", "-c", "words.checkpoint.json")
-AWAY = "The database does not answer; the answers are safe on disk. Retrying."
+AWAY = "The database does not respond; received answers are safe on disk. Retrying."
 
 
 @dataclass
@@ -99,7 +99,7 @@ def test_waited_for_on_the_screen(away: Shell, server: Server) -> None:
         away.under_way(terminal.process)
         server.go()
         away.sandbox.control(finish=True)
-        terminal.wait_for("The database does not answer")
+        terminal.wait_for("The database does not respond")
         server.come()
         away.through(terminal.process)
         finished(away, terminal.ended())

@@ -41,8 +41,8 @@ def assert_stopped_well(shell: Shell, told: CommandResult) -> None:
     assert told.code == 3, told
     assert told.err.startswith("batch-synth: ")
     assert told.err.count("\n") == 1
-    assert "cannot be" in told.err or "What was saved is intact" in told.err
-    assert "What was saved" in told.err or "writable" in told.err
+    assert "cannot be" in told.err or "Saved data is intact" in told.err
+    assert "Saved data" in told.err or "writable" in told.err
     shell.checkpoint.load()
     assert not list(shell.checkpoint.folder.glob("*.partial/*"))
 

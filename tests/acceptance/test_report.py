@@ -67,7 +67,7 @@ def test_without_a_run(shell: Shell) -> None:
     """Where there is no checkpoint there is no report, and the exit code says whose turn it is."""
     named, unnamed = shell.each(("report", "-c", "none.json"), ("report",))
     assert (named.code, unnamed.code) == (3, 2)
-    assert "There is no checkpoint none.json." in named.err
+    assert "Checkpoint not found: none.json" in named.err
     assert "No checkpoint in this folder" in unnamed.err
     assert shell.listing() == set()
 

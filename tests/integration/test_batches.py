@@ -318,7 +318,7 @@ async def test_nobody_there(free_port: int) -> None:
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1 cannot be reached"):
         await nobody.check()
     await nobody.close()
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="not a valid API base URL"):
         OpenAIBatches("any", base_url="localhost:8080")
 
 

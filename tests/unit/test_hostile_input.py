@@ -183,12 +183,12 @@ def test_any_value_in_any_place(tmp_path: Path, data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"chunks": [VALID["chunks"][1]]}, "chunk 2 stands where chunk 1 belongs"),
+        ({"chunks": [VALID["chunks"][1]]}, "chunk 2 is at the place of chunk 1"),
         ({"list_cursor": -1}, "list_cursor"),
         ({"list_cursor": 3}, "list_cursor"),
-        ({"retrying": [2]}, "retrying: 2 is no place"),
+        ({"retrying": [2]}, "retrying: 2 is outside"),
         ({"timestamp": "yesterday"}, "timestamp"),
-        ({"processed_words": ["a", "b"]}, "3 words are finished of 2"),
+        ({"processed_words": ["a", "b"]}, "3 of 2 words are finished"),
         ({"carried_cost": "1E310"}, "carried_cost"),
         ({"carried_cost": "-1"}, "carried_cost"),
         ({"start_time": "NaN"}, "start_time"),

@@ -150,8 +150,8 @@ def test_request_options() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("top_p", "give KEY=JSON"),
-        ("=1", "give KEY=JSON"),
+        ("top_p", "expected KEY=JSON"),
+        ("=1", "expected KEY=JSON"),
         ("effort=low", "needs double quotes"),
         ("top_p=NaN", "not JSON"),
         ('model="x"', "model cannot be set"),

@@ -214,12 +214,12 @@ def test_an_empty_list() -> None:
         (completion("{}"), FailureReason.MALFORMED, "confidence: Field required"),
         (completion(GOOD.replace("A1", "D3")), FailureReason.MALFORMED, "level: "),
         (completion(GOOD.replace("}", ',"more":1}')), FailureReason.MALFORMED, "more: "),
-        ({}, FailureReason.MALFORMED, "no chat completion"),
-        ({"choices": []}, FailureReason.MALFORMED, "no chat completion"),
-        ({"choices": None}, FailureReason.MALFORMED, "no chat completion"),
-        ({"choices": [{"message": None}]}, FailureReason.MALFORMED, "no chat completion"),
-        ({"choices": ["text"]}, FailureReason.MALFORMED, "no chat completion"),
-        ({"error": {"message": "no"}}, FailureReason.MALFORMED, "no chat completion"),
+        ({}, FailureReason.MALFORMED, "not a chat completion"),
+        ({"choices": []}, FailureReason.MALFORMED, "not a chat completion"),
+        ({"choices": None}, FailureReason.MALFORMED, "not a chat completion"),
+        ({"choices": [{"message": None}]}, FailureReason.MALFORMED, "not a chat completion"),
+        ({"choices": ["text"]}, FailureReason.MALFORMED, "not a chat completion"),
+        ({"error": {"message": "no"}}, FailureReason.MALFORMED, "not a chat completion"),
     ],
 )
 def test_unfit_answers(body: dict[str, Any], reason: FailureReason, said: str) -> None:

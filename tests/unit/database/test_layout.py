@@ -204,20 +204,20 @@ def test_upserts_among_both() -> None:
 
 # ── what is said of it ─────────────────────────────────────────────────────────────────────────────────────────────
 
-OLDER = "This database has an older layout of Floridify's, and is written in kind: "
+OLDER = "This database has an older layout of Floridify, which is kept: "
 
 
 @pytest.mark.parametrize(
     ("layout", "said"),
     [
-        (STRINGS, "ids as strings."),
-        (Layout(string_references=True), "references as strings."),
-        (Layout(string_ids=True), "ids as strings, references as ObjectIds."),
+        (STRINGS, "IDs are strings."),
+        (Layout(string_references=True), "references are strings."),
+        (Layout(string_ids=True), "IDs are strings, references are ObjectIds."),
         (Layout(single_language=True), "`language` in words."),
         (Layout(split_entries=True), f"entries in {SYNTHESISED} and {PROVIDED}."),
         (
             Layout(both_ids=True, both_references=True),
-            "ids as strings or ids as ObjectIds, new ones the latter.",
+            "IDs are strings or IDs are ObjectIds, new ones the latter.",
         ),
         (
             Layout(single_language=True, both_languages=True),
@@ -225,7 +225,7 @@ OLDER = "This database has an older layout of Floridify's, and is written in kin
         ),
         (
             Layout(string_ids=True, string_references=True, single_language=True, split_entries=True),
-            f"ids as strings, `language` in words, entries in {SYNTHESISED} and {PROVIDED}.",
+            f"IDs are strings, `language` in words, entries in {SYNTHESISED} and {PROVIDED}.",
         ),
     ],
 )

@@ -527,11 +527,11 @@ def test_a_run_that_broke_off_leaves_its_screen() -> None:
     console, terminal = on_paper()
     with suppress(ConnectionError), LiveDisplay(console, Clock()) as display:
         display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
-        display.notify(Waiting("The database does not answer"))
+        display.notify(Waiting("The database does not respond"))
         raise ConnectionError
     terminal.write("gone")
     assert sum(line.startswith("╭") for line in terminal.lines) == 1
-    assert any("The database does not answer" in line for line in terminal.lines)
+    assert any("The database does not respond" in line for line in terminal.lines)
     assert terminal.lines[-1] == "gone"
 
 
@@ -629,7 +629,7 @@ def test_a_log_line_stands_alone() -> None:
 def test_a_log_has_a_line_per_change_and_per_tenth() -> None:
     """A batch has a line per status and per 10 % of its requests, and the run one per 10 % of its answers."""
     totals = [Totals(words=4, requests=400, answered=each, expected=400) for each in (0, 150, 152)]
-    waits = (Waiting("The database does not answer"),) * 2
+    waits = (Waiting("The database does not respond"),) * 2
     polls = (polled(1, 5), polled(1, 5), polled(1, 39), polled(2, 5), polled(1, 40), polled(1, 40, "finalizing"))
     story: list[Event] = [
         Progressed(totals[0]),
@@ -642,7 +642,7 @@ def test_a_log_has_a_line_per_change_and_per_tenth() -> None:
     lines = [line.partition("  ")[2] for line in logged(Clock(), *story, ListRead(1, 9))]
     assert sum(line.startswith("Batch 1") for line in lines) == 3
     assert sum(line.startswith("Batch 2") for line in lines) == 1
-    assert sum(line == "The database does not answer" for line in lines) == 1
+    assert sum(line == "The database does not respond" for line in lines) == 1
     assert [line[:12] for line in lines if line.startswith("Progress")] == ["Progress 11%", "Progress 48%"]
 
 

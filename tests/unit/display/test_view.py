@@ -270,8 +270,8 @@ def test_failures_add_up_by_kind() -> None:
 
 def test_a_reason_to_wait_outlasts_polls() -> None:
     """Polls do not hide why the run waits; the next deed does."""
-    view = told((NOON, Waiting("The database does not answer")), (NOON, polled(1, 0)))
-    assert view.activity == "The database does not answer"
+    view = told((NOON, Waiting("The database does not respond")), (NOON, polled(1, 0)))
+    assert view.activity == "The database does not respond"
     assert view.apply(moved(1, "ANSWERED"), NOON).apply(polled(2, 0), NOON).activity == "Waiting for 1 batch"
 
 

@@ -199,7 +199,7 @@ def test_homographs() -> None:
         pytest.param(
             [Entry(BANK, stamps={C.DEFINITIONS: stamp()})],
             {},
-            "no definitions: the model knows no such word",
+            "no definitions: the model does not know the word",
             id="a word that the model does not know",
         ),
         pytest.param(
@@ -211,10 +211,10 @@ def test_homographs() -> None:
         pytest.param(
             [Entry(BANK, (sense(synonyms=["a"], cefr_level="A1"),)), Entry(BANK, stamps={C.DEFINITIONS: stamp()})],
             {},
-            "no definitions: the model knows no such word",
+            "no definitions: the model does not know the word",
             id="a homograph without definitions",
         ),
-        pytest.param([Entry(BANK, (sense(),))], {}, "synonyms: never requested (and 1 more)", id="never asked"),
+        pytest.param([Entry(BANK, (sense(),))], {}, "synonyms: not requested (and 1 more)", id="never asked"),
     ],
 )
 def test_why_a_word_failed(entries: list[Entry], failures: Failures, reason: str | None) -> None:

@@ -31,9 +31,9 @@ async def test_no_json_object(body: bytes) -> None:
     """A page in place of an answer is the failure of that request, which may be asked again, and ends nothing else."""
     async with answered_with(body) as connector:
         reply = await connector.post(REQUEST.body)
-        with pytest.raises(AnswerError, match="no JSON object") as caught:
+        with pytest.raises(AnswerError, match="not a JSON object") as caught:
             await connector.complete(REQUEST)
-    assert (reply.status, "no JSON object" in reply.body["error"]["message"]) == (0, True)
+    assert (reply.status, "not a JSON object" in reply.body["error"]["message"]) == (0, True)
     assert caught.value.reason is FailureReason.HTTP
 
 

@@ -66,7 +66,7 @@ async def test_the_services_count_differs(tmp_path: Path) -> None:
     recorder = Recorder()
     ledger = await traveled(tmp_path, Counting(odd=7), recorder)
     told = [event.text for event in recorder.of(Notice)]
-    assert told[0].startswith("Chunk 1: the service counts 407 tokens in and 80 out")
+    assert told[0].startswith("Batch 1: the service reports 407 input and 80 output tokens")
     assert ledger.totals().usage.input == 600
     assert "Batch 2: the service reports 207 input" in " ".join(seen(costs_panel(costs_of(ledger), 120), 120).split())
 

@@ -1,4 +1,4 @@
-"""The wall of `--max-cost`: nothing is sent whose expected cost would pass it, and the run ends cleanly before it."""
+"""The wall of `--max-cost`: nothing is sent whose expected cost would exceed it, and the run ends cleanly before it."""
 
 import re
 from decimal import Decimal
@@ -119,13 +119,13 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
 
 
 async def test_it_is_told_once(tmp_path: Path) -> None:
-    """Whoever watches is told that the wall is reached, once, with what was spent and what would pass it."""
+    """Whoever watches is told that the wall is reached, once, with what was spent and what would exceed it."""
     recorder = Recorder()
     place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
     await Driver(run_of(place, "4.5", recorder=recorder)).process()
     told = [event.text for event in recorder.events if isinstance(event, Notice) and "--max-cost" in event.text]
     assert len(told) == 1
-    assert "would pass it" in told[0]
+    assert "would exceed it" in told[0]
 
 
 @pytest.mark.parametrize(("expected", "stretch"), [(1000, 1), (10, 2)])
@@ -201,7 +201,7 @@ async def test_answers_without_usage_count_as_expected(tmp_path: Path) -> None:
     costs = costs_of(ledger)
     assert (costs.cost, costs.unmetered) == (None, sum(record.requests for record in stored))
     assert any("no usage for" in event.text for event in recorder.of(Notice))
-    assert "expected of what was sent" in str(limit_reached(ledger))
+    assert "expected cost of sent requests" in str(limit_reached(ledger))
 
 
 @pytest.mark.parametrize(
@@ -219,4 +219,4 @@ def test_prices_of_another_service(address: str | None, price: Price | None, hos
     """The estimate says that OpenAI's prices are assumed for a service at another address, unless a price is stated."""
     note = price_note(run_settings(base_url=address, price=price))
     assert (note is None) == (host is None)
-    assert not note or f"{host} may charge others" in note
+    assert not note or f"{host} may charge different ones" in note

@@ -123,9 +123,9 @@ def test_private(checkpoint: Checkpoint) -> None:
 def test_a_disk_that_refuses(tmp_path: Path) -> None:
     """A save that cannot be done says so, names the file, and leaves what was there."""
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match=r"cannot be written: .* What was saved before is intact"):
+    with pytest.raises(CheckpointError, match=r"cannot be written: .* Saved data is intact"):
         Checkpoint(tmp_path / "absent" / "c.json").save(ledger())
-    with pytest.raises(CheckpointError, match="cannot be made"):
+    with pytest.raises(CheckpointError, match="cannot be created"):
         Checkpoint(tmp_path / "file" / "c.json").create_folder()
 
 
@@ -138,8 +138,8 @@ def test_damage(checkpoint: Checkpoint, content: bytes) -> None:
     checkpoint.path.write_bytes(content)
     said = refusal(checkpoint)
     assert f"{checkpoint.path} is damaged" in said
-    assert "it was left as it is" in said
-    assert "Restore it from a backup, or name another --checkpoint." in said
+    assert "was left unchanged" in said
+    assert "Restore it from a backup, or pass another --checkpoint." in said
     assert checkpoint.path.read_bytes() == content
 
 
@@ -148,7 +148,7 @@ def test_damage_with_a_copy(checkpoint: Checkpoint) -> None:
     checkpoint.save(ledger())
     checkpoint.save(ledger())
     checkpoint.path.write_bytes(b"{")
-    assert f"Copy its previous state {checkpoint.previous_path} over it" in refusal(checkpoint)
+    assert f"copy {checkpoint.previous_path} over it" in refusal(checkpoint)
     checkpoint.path.write_bytes(checkpoint.previous_path.read_bytes())
     assert checkpoint.load() == ledger().model_copy(
         update={"timestamp": NOON.isoformat(), "total_cost": 0.0000123, "total_tokens": 120}
@@ -239,14 +239,14 @@ def test_adoption_without_a_cost(checkpoint: Checkpoint, cost: Any) -> None:
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS | {"total_cost": cost}))
     adopted = checkpoint.adopted()
     assert adopted.cost == 0
-    assert "does not say what it had cost" in adopted.notes[0]
+    assert "recorded no cost" in adopted.notes[0]
 
 
 @pytest.mark.parametrize("words", [None, "happy", [1], {"happy": 1}])
 def test_adoption_of_nonsense(checkpoint: Checkpoint, words: Any) -> None:
     """Words are not taken over from a file that holds none: it would be overwritten with a new run."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS | {"processed_words": words}))
-    with pytest.raises(CheckpointError, match="it has no list of processed_words"):
+    with pytest.raises(CheckpointError, match="processed_words is missing or not a list"):
         checkpoint.adopted()
 
 
@@ -309,7 +309,7 @@ def test_rotation_where_the_disk_refuses(checkpoint: Checkpoint) -> None:
     """A run that cannot be put aside stays where it is, and the sentence says so."""
     book = put_up(checkpoint, "happy")
     checkpoint.previous_path.mkdir()
-    with pytest.raises(CheckpointError, match=r"cannot be put aside as .*words\.checkpoint\.20261120T123015\.json"):
+    with pytest.raises(CheckpointError, match=r"cannot be renamed to .*words\.checkpoint\.20261120T123015\.json"):
         checkpoint.rotate(book)
     assert checkpoint.load() == book
     assert checkpoint.words_path.exists()

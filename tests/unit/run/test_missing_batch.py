@@ -55,7 +55,7 @@ async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Servic
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(denying.answered.values()) == {1}
     notices = [each.text for each in recorder.of(Notice)]
-    assert sum("is it another project's?" in text for text in notices) == 1
+    assert sum("does it belong to another project?" in text for text in notices) == 1
 
 
 async def test_a_denial_that_stays(tmp_path: Path) -> None:

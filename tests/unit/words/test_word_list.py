@@ -316,8 +316,8 @@ def test_a_column_by_name_or_number(tmp_path: Path, content: str, name: str, col
         ("bank\nbark\n", "words.txt", "2", ["is not a table"]),
         ('[{"text": "bank", "n": 1}]', "words.json", None, ["columns text, n", "--column text"]),
         ('{"processed_words": [], "failed_words": {}}', "words.checkpoint.json", None, ["a checkpoint", "resume -c"]),
-        ('{"name": "x", "version": "1"}', "package.json", None, ["no word list", "name, version"]),
-        ("[[1, 2]]", "pairs.json", None, ["no word list"]),
+        ('{"name": "x", "version": "1"}', "package.json", None, ["not a word list", "name, version"]),
+        ("[[1, 2]]", "pairs.json", None, ["not a word list"]),
         ("not json", "words.json", None, ["No word"]),
     ],
 )
