@@ -45,6 +45,7 @@ class ExitCode(IntEnum):
     SUCCESS = 0
     SOME_FAILED = 1
     COST_LIMIT = 6
+    IN_FLIGHT = 8
     STOPPED = 130
 
 

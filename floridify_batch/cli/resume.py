@@ -3,6 +3,7 @@
 import asyncio
 
 from floridify_batch.cli.context import (
+    ExitCode,
     checkpoint_or_only,
     config_at,
     crash_point,
@@ -46,6 +47,7 @@ def resume(
         give_up=tuple(give_up or ()),
         accept_database=options.accept_database,
         crash_point=crash_point(),
+        in_flight=ExitCode.IN_FLIGHT,
         output=output,
     )
     exit_with(lambda: asyncio.run(session.resume(present)), place)

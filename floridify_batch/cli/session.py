@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -33,7 +34,7 @@ from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import doom
 from floridify_batch.run.database_check import adopt_database, check_database, other_database
 from floridify_batch.run.driver import Driver, Ending
-from floridify_batch.run.event import Observer, Transferred, Waiting
+from floridify_batch.run.event import Observer, Stopping, Transferred, Waiting
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import Resources, Secrets, address_elsewhere, required_key
 from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
@@ -47,7 +48,8 @@ from floridify_batch.words.word_list import ListSource, WordList, Words
 class Session:
     """The place of a session, and the questions that it may skip.
 
-    `changes` are settings that replace those of the run: limits, concurrency, price, cost limit.
+    `changes` are settings that replace those of the run: limits, concurrency, price, cost limit. `in_flight`: the exit
+    code of a session that does not wait, where batches are in flight.
     """
 
     checkpoint: Checkpoint
@@ -61,6 +63,7 @@ class Session:
     cancels: bool = False
     accept_database: bool = False
     crash_point: str | None = None
+    in_flight: ExitCode = ExitCode.SUCCESS
     output: str = Output.AUTO
     stream: TextIO = field(default_factory=lambda: sys.stdout)
 
@@ -283,18 +286,34 @@ async def _drive(run_: Run, session: Session, console: Console, notify: Notifier
                 driver.wind_up() if session.cancels else driver.process(wait=session.wait, give_up=session.give_up)
             )
     if isinstance(display, LiveDisplay):
-        _print_summary(display.view, run_.ledger, session.checkpoint, console)
-    return _conclude(ending, run_.ledger, session.checkpoint)
+        _print_summary(display.view, run_, session.checkpoint, console)
+    return _conclude(ending, run_.ledger, session.checkpoint, session.in_flight)
 
 
-def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
-    """Say how a session ended and what to type next; the exit code."""
+def _goes_on(ledger: Ledger) -> str:
+    """The batches that continue without this process; empty where there are none."""
+    settings, records = ledger.run.settings, list(ledger.in_state(ChunkState.SUBMITTED))
+    if settings.immediate or not records:
+        return ""
+    service = "in the sandbox" if settings.sandbox else "at OpenAI" if settings.base_url is None else "at the service"
+    requests = counted(sum(each.requests for each in records), "request")
+    continues, results = ("continues", "its") if len(records) == 1 else ("continue", "their")
+    return (
+        f"{counted(len(records), 'batch', 'batches')} ({requests}) {continues} {service}"
+        f"{'' if settings.sandbox else ' and will be billed'}; resuming collects {results} results."
+    )
+
+
+def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint, in_flight: ExitCode) -> ExitCode:
+    """Say how a session ended and what to type next; the exit code. `in_flight`: the code where batches are."""
     resume_command = to_type("resume", checkpoint.path)
     if ending is Ending.STOPPED:
+        if goes_on := _goes_on(ledger):
+            say(goes_on)
         return ExitCode.STOPPED
     if ending is Ending.LEFT:
         say(f"Batches are in flight. Collect their results with: {resume_command}")
-        return ExitCode.SUCCESS
+        return in_flight
     if ending is Ending.COST_LIMIT:
         remaining = counted(ledger.totals().open_words, "word")
         say(
@@ -308,20 +327,29 @@ def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint) -> ExitCod
     return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS
 
 
-def _print_summary(view: RunView, ledger: Ledger, checkpoint: Checkpoint, console: Console) -> None:
+def _print_summary(view: RunView, run_: Run, checkpoint: Checkpoint, console: Console) -> None:
     """Print the summary of a session that had a live screen."""
     panel = summary_panel(
         view,
         utc_now(),
         width=console.width,
-        forecast=ledger.estimate,
+        forecast=run_.ledger.estimate,
         commands=NextCommands(
+            show=_show_command(run_, checkpoint),
             report=to_type("report", checkpoint.path),
             failures=to_type("failures", checkpoint.path),
             retry=f"{to_type('resume', checkpoint.path)} --retry-failed",
         ),
     )
     console.print(panel, crop=False)
+
+
+def _show_command(run_: Run, checkpoint: Checkpoint) -> str | None:
+    """The command that shows the first entry of the list that has all its answers; None before all are there."""
+    ledger = run_.ledger
+    whole = (word for word in run_.words if word not in ledger.missing) if ledger.finished else iter(())
+    word = next(whole, None)
+    return None if word is None else to_type(f"show {quote(word)}", checkpoint.path)
 
 
 @contextmanager
@@ -333,7 +361,8 @@ def _graceful_interrupt(driver: Driver, notify: Notifier) -> Iterator[None]:
     def stop() -> None:
         release()
         driver.stop()
-        notify("Stopping after the current step; press Ctrl-C again to stop now. Nothing is lost either way.")
+        if notify.observer is not None:
+            notify.observer.notify(Stopping())
 
     def release() -> None:
         for each in signals:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from floridify_batch.display.table import BatchRow, example_of, failure_kinds, live_batches
 from floridify_batch.display.text import Bar, cell, lines_of, plain, shorten
-from floridify_batch.display.view import Flight, RunView
+from floridify_batch.display.view import STOPPING, Flight, RunView
 from floridify_batch.formatting import count, counted, dollars, percent, progress, share, span
 
 WIDEST = 160
@@ -60,7 +60,7 @@ def render(view: RunView, width: int, now: datetime, height: int | None = None) 
 def _run(view: RunView, width: int, now: datetime) -> _Part:
     name = " · ".join(plain(part) for part in (view.run, view.model, view.mode, "sandbox" * view.sandbox) if part)
     inner = width - 4
-    activity = _activity(view, inner)
+    activity = [*_activity(view, inner), *_stopping(view, inner)]
     content = Group(*activity, _progress(view, inner, now), _figures(view, inner))
     title = cell(name or "batch-synth")
     title.truncate(max(1, width - 8), overflow="ellipsis")
@@ -80,6 +80,11 @@ def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
         parts.append(Bar(work.done, work.total, min(_BAR, room)))
     row.add_row(*parts, share(work.done, work.total), how_far)
     return [row]
+
+
+def _stopping(view: RunView, width: int) -> Sequence[RenderableType]:
+    """The line that stays on the screen from the first Ctrl-C on."""
+    return [cell(line, "bold yellow") for line in lines_of(STOPPING, width, 3)] if view.stopping else []
 
 
 def _progress(view: RunView, width: int, now: datetime) -> RenderableType:

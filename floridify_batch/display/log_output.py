@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TextIO
 
 from floridify_batch.display.text import plain, shorten
-from floridify_batch.display.view import RunView, request_counts, word_counts
+from floridify_batch.display.view import STOPPING, RunView, request_counts, word_counts
 from floridify_batch.formatting import count, counted, dollars, expiry, progress, stamp
 from floridify_batch.run.event import (
     BatchPolled,
@@ -18,6 +18,7 @@ from floridify_batch.run.event import (
     Progressed,
     RunEnded,
     RunStarted,
+    Stopping,
     Totals,
     Transferred,
     Waiting,
@@ -33,7 +34,7 @@ _STEP = 10
 """Percent of a batch, and of the run, from one line to the next."""
 
 _PACED = (ListRead, Transferred, PartStored)
-_QUIET = (Notice, WordFailed, RunEnded)
+_QUIET = (Notice, WordFailed, Stopping, RunEnded)
 _MOVES = ("SUBMITTING", "SUBMITTED", "ANSWERED", "SPLIT", "LOST")
 """The states of a batch that have a line; its outcome has one of its own."""
 
@@ -133,6 +134,8 @@ def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR091
             return f"{'Incomplete' if incomplete else 'Failed'}: {word}: {reason}"
         case Notice(text):
             return text
+        case Stopping():
+            return STOPPING
         case RunEnded():
             return f"{view.activity}: {_counts(view.totals)}"
     work = view.work

@@ -22,6 +22,7 @@ from floridify_batch.run.event import (
     Progressed,
     RunEnded,
     RunStarted,
+    Stopping,
     Totals,
     Transferred,
     Waiting,
@@ -119,6 +120,7 @@ class RunView:
     `start`: the totals at the start of this session, which started at `started_at`; the run started at `since`.
     `work`: the progress of the current activity, if known. `watched`: displayed by another process, which has no
     session of its own, so elapsed times are the run's. `percent`: the progress of the run, which never falls.
+    `stopping`: the user has asked the session to stop.
     """
 
     run: str = ""
@@ -133,6 +135,7 @@ class RunView:
     complete: bool = False
     stopped: bool = False
     watched: bool = False
+    stopping: bool = False
     sandbox: bool = False
     percent: int = 0
     wave: str = ""
@@ -158,7 +161,7 @@ class RunView:
         percent = max(before, self.totals.percent(self.answers_in_flight))
         return self if percent == self.percent else replace(self, percent=percent)
 
-    def _apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911 - one case for each event
+    def _apply(self, event: Event, now: datetime) -> "RunView":  # noqa: C901, PLR0911, PLR0912 - one case for each event
         match event:
             case RunStarted():
                 return self._begin(event, now)
@@ -181,6 +184,8 @@ class RunView:
                 return replace(self, failed_words=(*self.failed_words, event)[-WORDS_SHOWN:])
             case Waiting():
                 return replace(self, activity=event.reason, work=None, waiting=True)
+            case Stopping():
+                return replace(self, stopping=True)
             case RunEnded():
                 return self._end(event, now)
             case Notice():
@@ -199,6 +204,7 @@ class RunView:
 
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)
+        ended = replace(ended, stopping=False)
         return ended.doing(verdict(ended))
 
     def _move(self, event: ChunkMoved) -> "RunView":
@@ -304,6 +310,9 @@ class RunView:
         if self.deadline is None:
             return "waiting for results"
         return f"waiting for results, {expiry(self.deadline, now)}"
+
+
+STOPPING = "Stopping: the current step is being finished. Press Ctrl-C again to stop now. Nothing is lost either way."
 
 
 def verdict(view: RunView) -> str:

@@ -26,6 +26,12 @@ from floridify_batch.run.submission import Submitter, follow_duplicates, look_fo
 GRACE = 10.0
 """Seconds for which a stopped driver continues a submission before it leaves the batch to be found by `resume`."""
 
+STORE_GRACE = 1.0
+"""Seconds for which a driver that is stopped goes on storing a batch; the next session stores the rest."""
+
+_CANCEL_TIMEOUT = 1.0
+"""Seconds that a cancelled operation has to close its files."""
+
 _REMINDER = 3600.0
 """Seconds between two notices of an undocumented status."""
 
@@ -167,7 +173,9 @@ class Driver:
         for record in list(self._run.ledger.in_state(ChunkState.ANSWERED, ChunkState.LOST)):
             if self._stop.is_set():
                 return
-            feeder.give_back(await store(self._run, record))
+            stored = await self._unless_stopped(store(self._run, record), STORE_GRACE)
+            if stored is not None:
+                feeder.give_back(stored)
 
     async def _submit_what_fits(self, feeder: Feeder) -> None:
         """Submit chunks while the limits on batches in flight allow it and requests remain."""
@@ -284,7 +292,10 @@ class Driver:
             return False
         self._denials.clear(record)
         if after.state is ChunkState.ANSWERED:
-            after = await store(self._run, after)
+            stored = await self._unless_stopped(store(self._run, after), STORE_GRACE)
+            if stored is None:
+                return False
+            after = stored
             if refused := refusal(job):
                 raise refused
         # A full queue accepts another batch only when one of ours has left it; until then every submission is rejected.
@@ -338,7 +349,8 @@ class Driver:
             return doing.result() if doing.done() else None
         finally:
             stopped.cancel()
-            doing.cancel()
+            if doing.cancel():
+                await asyncio.wait((doing,), timeout=_CANCEL_TIMEOUT)
 
 
 def polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:

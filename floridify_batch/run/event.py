@@ -186,6 +186,11 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """The user has asked the session to stop; the current step is being finished."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Information that requires no action."""
 
@@ -212,6 +217,7 @@ type Event = (
     | ChunkSettled
     | WordFailed
     | Waiting
+    | Stopping
     | Notice
     | RunEnded
 )

@@ -27,7 +27,7 @@ def passes(shell: Shell, *options: str) -> Iterator[list[ChunkRecord]]:
     while chunks := in_flight(shell):
         yield chunks
         shell.sandbox.control(finish=True)
-        assert shell.run(*RESUME, "--no-wait").code == 0
+        assert shell.run(*RESUME, "--no-wait").code == (8 if in_flight(shell) else 0)
 
 
 def test_max_batches(paused: Shell) -> None:
@@ -60,9 +60,9 @@ def test_queued_tokens_of_many_chunks(paused: Shell) -> None:
     assert paused.run(*RUN, "--no-wait", "--batch-size", "1", "--max-batches", "1").code == 0
     (first,) = in_flight(paused)
     limit = str(first.input_tokens * 5 // 2)
-    assert paused.run(*RESUME, "--no-wait", "--max-batches", "20", "--max-queued-tokens", limit).code == 0
+    assert paused.run(*RESUME, "--no-wait", "--max-batches", "20", "--max-queued-tokens", limit).code == 8
     assert len(in_flight(paused)) == 2
-    assert paused.run(*RESUME, "--no-wait", "--max-queued-tokens", str(first.input_tokens * 100)).code == 0
+    assert paused.run(*RESUME, "--no-wait", "--max-queued-tokens", str(first.input_tokens * 100)).code == 8
     assert len(in_flight(paused)) == 5
 
 
@@ -154,7 +154,7 @@ def test_cancel_before_anything_is_known(paused: Shell) -> None:
     assert paused.states() == ["SUBMITTING"]
     assert paused.run(*CANCEL).code == 0
     assert [batch["status"] for batch in paused.batches()] == ["cancelled"]
-    assert paused.run(*RESUME, "--no-wait").code == 0
+    assert paused.run(*RESUME, "--no-wait").code == 8
     paused.sandbox.control(finish=True)
     assert paused.run(*RESUME).code == 0
     assert sorted(paused.ledger.processed_words) == sorted(words)
@@ -170,7 +170,7 @@ def test_killed_while_cancelling(paused: Shell) -> None:
     assert paused.states() == ["ANSWERED"]
     assert paused.run(*CANCEL).code == 0
     assert (paused.ledger.totals().answered, len(paused.batches())) == (4, 1)
-    assert paused.run(*RESUME, "--no-wait").code == 0
+    assert paused.run(*RESUME, "--no-wait").code == 8
     paused.sandbox.control(finish=True)
     assert paused.run(*RESUME).code == 0
     assert sorted(paused.ledger.processed_words) == sorted(words)

@@ -47,6 +47,7 @@ from floridify_batch.run.event import (
     Progressed,
     RunEnded,
     RunStarted,
+    Stopping,
     Totals,
     Transferred,
     Waiting,
@@ -766,3 +767,12 @@ def test_an_observer_never_raises() -> None:
     out = io.StringIO()
     out.close()
     LogDisplay(out, Clock()).notify(Notice("unheard"))
+
+
+def test_the_stop_stays_on_the_screen() -> None:
+    """From the first Ctrl-C until the end, every event leaves the line about the stop on the screen."""
+    started = RunStarted("r1", "gpt-6-luna", "batch", resumed=False, totals=Totals(words=3))
+    view = view_of(started, Stopping(), PartStored(1, 10, 20), Waiting("The database does not answer"), polled(1, 3))
+    assert "Press Ctrl-C again to stop now. Nothing is lost" in " ".join(seen(render(view, 200, NOON), 200).split())
+    ended = view.apply(RunEnded(complete=False, stopped=True, totals=Totals(words=3)), NOON)
+    assert "Ctrl-C" not in seen(render(ended, 80, NOON), 80)
