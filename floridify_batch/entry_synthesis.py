@@ -141,7 +141,7 @@ def _stated(sources: Iterable[object]) -> Iterable[SynthesizedDefinition]:
 def _groups(
     stated: Sequence[SynthesizedDefinition], clusters: ClusterMappingResponse
 ) -> list[tuple[str, list[SynthesizedDefinition]]]:
-    """Return the clusters with their definitions; a definition outside every cluster stands alone."""
+    """Return the clusters with their definitions; a definition outside every cluster forms its own."""
     open_ = dict(enumerate(stated, 1))
     groups = []
     for cluster in clusters.clusters:
@@ -177,7 +177,7 @@ async def _tried[T](
     failed: dict[str, FailureReason],
     chosen: Collection[str] | None = None,
 ) -> T | None:
-    """Return an answer; None for a component that is not chosen, and for a failed request, whose reason is noted."""
+    """Return an answer; None for a component that is not chosen, and for a failed request, whose reason is recorded."""
     if chosen is not None and component not in chosen:
         request.close()
         return None

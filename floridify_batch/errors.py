@@ -1,4 +1,4 @@
-"""Errors by exit code. The text of an error is shown to the user: what is wrong, where, and what to do.
+"""Errors by exit code. The text of an error is shown to the user: the problem, its place and the remedy.
 
     exit code  error                  responsible
     0          (none)                 the command did what it was asked to
@@ -16,7 +16,7 @@
     5          DatabaseError          the database: unreachable, or a write was refused
     5          OtherDatabase          the database does not hold what the run has stored
     6          (none)                 the cost limit was reached; words remain
-    6          AnswersOutdated        many subjects changed while their answers were under way
+    6          AnswersOutdated        many subjects changed while their requests were in flight
     7          WorkersLost            worker processes: terminated, not available, of another version
     130        (none)                 interrupted by Ctrl-C
 
@@ -59,7 +59,8 @@ class ServiceRefused(ServiceError):
 
 
 class ServiceUncertain(ServiceError):
-    """A transient failure of the service whose outcome is unknown: whatever is not idempotent is looked up first.
+    """A transient failure of the service whose outcome is unknown: calls that are not idempotent need a look-up before
+    a retry.
 
     `retry_after`: the seconds that the service asks for before a retry, where it states them.
     """

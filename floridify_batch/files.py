@@ -86,7 +86,7 @@ class ChunkFolder:
 
     @property
     def expected(self) -> Path:
-        """The ids that must be settled, with attempts and marks."""
+        """The ids that must be settled, with attempts and preconditions."""
         return self.path / "expected.jsonl"
 
     @property

@@ -20,14 +20,14 @@ _SERVER_ERRORS = range(500, 600)
 TOO_MANY_REQUESTS = 429
 
 ACCOUNT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-"""Error codes of an account that cannot pay. They come with a transient status, but every retry fails alike."""
+"""Error codes of an account that cannot pay. They come with a transient status, but every retry fails, too."""
 
 QUEUE_FULL = "token_limit_exceeded"
 """Error code of a batch that does not fit into the account's queue: transient while other batches are in flight."""
 
 
 def is_transient(status: int | None) -> bool:
-    """Whether a retry after an HTTP status may succeed. 0 stands for a reply without a readable status."""
+    """Whether a retry after an HTTP status may succeed. 0 means a reply without a readable status."""
     return status in _TRANSIENT_STATUSES or status in _SERVER_ERRORS
 
 
@@ -35,8 +35,8 @@ def is_transient(status: int | None) -> bool:
 class Backoff:
     """An exponential backoff: pauses in seconds, doubled from `first` up to `longest`.
 
-    It ends after `attempts`, or after `patience` seconds. `jitter` draws each pause at random below its value. A pause
-    that the service asks for takes its place, up to `longest_asked`.
+    It ends after `attempts`, or after `patience` seconds. `jitter` draws each pause at random below its value. A
+    Retry-After of the service takes its place, up to `longest_asked`.
     """
 
     first: float

@@ -132,7 +132,7 @@ def _unstored(ledger: "Ledger") -> "list[ChunkRecord]":
 
 
 def _refuse_beside(checkpoint: "Checkpoint") -> None:
-    """Raise `CheckpointLocked` while a process works on a run: it would request again what is cancelled."""
+    """Raise `CheckpointLocked` while a process works on a run: it would send the cancelled requests again."""
     if checkpoint.is_held():
         raise CheckpointLocked(
             f"A process is working on {checkpoint.path} and would send the requests again. "

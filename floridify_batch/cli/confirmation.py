@@ -65,7 +65,7 @@ def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
 
 
 def confirmed(estimate: Estimate, *, yes: bool) -> bool:
-    """Whether the user agrees to the estimate; no question is asked where nothing will be sent."""
+    """Whether the user confirms the estimate; there is no prompt if nothing will be sent."""
     if not estimate.total_now.requests:
         return True
     return agreed("Proceed?", yes=yes, alternative=", or --dry-run for the estimate only")
@@ -86,7 +86,7 @@ def agreed(question: str, *, yes: bool, alternative: str = "") -> bool:
 
 
 def in_terminal() -> bool:
-    """Whether a question can be asked."""
+    """Whether standard input and output are a terminal, so that a prompt is possible."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 

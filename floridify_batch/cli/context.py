@@ -50,7 +50,7 @@ class ExitCode(IntEnum):
 
 
 state = {"debug": False}
-"""The options that stand before the command's name."""
+"""The options before the command's name."""
 
 
 # ── the checkpoint ─────────────────────────────────────────────────────────────────────────────────────────────────

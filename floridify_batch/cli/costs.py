@@ -1,4 +1,4 @@
-"""The `costs` command: what a run has cost so far."""
+"""The `costs` command: the bill of a run so far."""
 
 from floridify_batch.cli.context import checkpoint_or_only, ledger_of, say_if_sandbox
 from floridify_batch.cli.options import JsonOption, OnlyCheckpointOption

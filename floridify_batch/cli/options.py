@@ -212,7 +212,7 @@ PatienceOption = Annotated[
 ]
 AcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", help="Use a database without the answers.")]
 HiddenAcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", hidden=True)]
-"""For a command whose help has no room for what is so rarely needed; the error that asks for it names it."""
+"""The same, hidden from help: it is rarely needed, and the error that requires it names it."""
 
 LookupOption = Annotated[
     float | None,

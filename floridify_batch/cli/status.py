@@ -1,4 +1,4 @@
-"""The `status` command: how a run, or one batch, stands."""
+"""The `status` command: the status of a run or of one batch."""
 
 import asyncio
 from contextlib import AbstractContextManager

@@ -12,7 +12,7 @@ from floridify_batch.errors import UsageError
 class SynthesisComponent(StrEnum):
     """The name of a component: of its module and prompt, in `--components`, in custom ids and in stamps.
 
-    Each stands behind the components that it needs; a word's requests are made in this order.
+    Each component follows those that it needs; a word's requests are made in this order.
     """
 
     DEFINITIONS = "definitions"

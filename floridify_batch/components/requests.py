@@ -204,7 +204,7 @@ OLDER_MARK_LENGTH = 12
 
 
 def mark_of(prompt: str) -> str:
-    """The mark of a numbered request by an earlier version, or of a recovered one: a digest of its prompt."""
+    """The precondition of a numbered request by an earlier version, or of a recovered one: a digest of its prompt."""
     return blake2b(prompt.encode(), digest_size=6).hexdigest()
 
 

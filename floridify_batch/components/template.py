@@ -162,7 +162,7 @@ def _environment() -> "Environment":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     # Sandboxed, since a folder of templates may come from elsewhere, and they need to read definitions only.
-    # Prompts are plain text, not markup: escaping `<` in a definition would change what is asked.
+    # Prompts are plain text, not markup: escaping `<` in a definition would change the request.
     return ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )

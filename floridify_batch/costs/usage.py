@@ -1,4 +1,4 @@
-"""Usage and what is recorded of it: tokens as billed, the cost of a component's answers, the estimate shown before.
+"""Usage and its records: tokens as billed, the cost of a component's answers, and the estimate.
 
 Of the records that count tokens or money, `Usage` is the sum, `Bill` and `Bills` (in `price`) price requests one by one
 while answers are read, `Spent` is what a checkpoint keeps of a component, and `Forecast` what the user agreed to.

@@ -140,7 +140,7 @@ class _Importer:
         self._flying.add(asyncio.create_task(self._write(definitions, entries)))
 
     async def land(self, at_most: int) -> None:
-        """Wait until at most so many blocks are being written. Raises the error of a failed block."""
+        """Wait until at most `most` blocks are being written. Raises the error of a failed block."""
         while len(self._flying) > at_most:
             done, self._flying = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
             self.tally.new_definitions += sum(task.result() for task in done)

@@ -89,7 +89,7 @@ type Display = LiveDisplay | LogDisplay | JsonDisplay
 def talk_aside(output: str, *, asks: bool) -> Iterator[None]:
     """Redirect other output away from a display: with JSON to standard error.
 
-    With quiet output it is discarded, unless a question is asked that needs the text above it.
+    With quiet output it is discarded, unless a confirmation follows that needs the text above it.
     """
     with ExitStack() as stack:
         if output == Output.JSON:

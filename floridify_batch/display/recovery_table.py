@@ -32,7 +32,7 @@ def found_batches(
 ) -> Iterator[RenderableType]:
     """A table per run of the batches found; IDs are whole, so that they can be copied.
 
-    `wanted` are those that will be stored, `begun` the IDs of those of which something is stored.
+    `wanted` are those that will be stored, `begun` the IDs of those with stored answers.
     """
     for run in dict.fromkeys(batch.run for batch in found):
         own = [batch for batch in found if batch.run == run]

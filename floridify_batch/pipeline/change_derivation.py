@@ -1,4 +1,4 @@
-"""The outcome of settled answers: the changes that they make to what is stored.
+"""Derivation of changes: the effects of settled answers on the stored documents.
 
 Pure functions of plain values, the same for a run's chunk and for a recovered batch, in this process or in a worker.
 Only the `Brief`, which holds compiled templates, is built where it is used.
@@ -201,7 +201,7 @@ def _fate(question: Question, entry: Entry, target: Target, answered: Answered, 
 
 
 def _has_changed(question: Question, entry: Entry, target: Target, answered: Answered) -> bool:
-    """Whether the subject of an answer has changed since the request, as far as its mark tells."""
+    """Whether the subject of an answer has changed since the request, according to its precondition."""
     if len(answered.mark) == OLDER_MARK_LENGTH:  # by an earlier version, or recovered: of the whole prompt
         return mark_of(question.request(entry, target).prompt) != answered.mark
     return (

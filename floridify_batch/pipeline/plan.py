@@ -39,7 +39,7 @@ class Question:
         return custom_id(entry.word.text, target.id, self.recipe.component, self.recipe.number(target))
 
     def missing(self, entry: Entry, target: Target, asked: "Brief") -> bool:
-        """Whether the target needs an answer: nothing is stored, or a run with --force or --stale renews what is.
+        """Whether the target needs an answer: nothing is stored, or a run with --force or --stale regenerates it.
 
         Components that others depend on are never renewed: stored definitions stay.
         """

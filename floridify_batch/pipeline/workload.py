@@ -1,4 +1,5 @@
-"""The survey of a word list for an estimate: words are looked up and planned as in a run; nothing is written or sent.
+"""The workload of a word list, for an estimate: words are looked up and planned as in a run; nothing is written or
+sent.
 
 Up to `EXACT_REQUESTS` every request is rendered and its tokens are counted. Further requests are counted but not
 rendered: their tokens are projected from a sample of words, which is planned in full at the end.

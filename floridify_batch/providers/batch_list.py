@@ -1,8 +1,8 @@
 """Cache of the service's list of batches, which has pages, newest first, and no filter by label.
 
-A run searches for a batch before each submission, and may have sent thousands of batches before. So what was listed
-once is cached, and later searches read only what is newer, and an hour before it: a batch may appear in the list after
-younger ones. All times are the service's; this machine's clock is never compared with them.
+A run searches for a batch before each submission, and may have sent thousands of batches before. The list is therefore
+cached, and later searches read only newer batches, and an hour before it: a batch may appear in the list after younger
+ones. All times are the service's; this machine's clock is never compared with them.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -116,7 +116,7 @@ class Listing:
         self._known, self._since, self._reached = found, since, look_back
 
     async def _read_new(self) -> None:
-        """Add what is newer than the cache, and what may have appeared late."""
+        """Add batches that are newer than the cache, or may have appeared late."""
         newest = max((each.created_at for each in self._known.values()), default=None)
         until = newest - LAG if newest else None
         found: dict[str, Listed] = {}

@@ -1,4 +1,4 @@
-"""Lenient parser for the service's batch object and for lists of them: whatever is missing or odd costs itself alone.
+"""Lenient parser for the service's batch object and for lists of them: a missing or odd field affects nothing else.
 
 Services with OpenAI's API differ in details: statuses in capitals, ISO times, usage without details, lists without
 `has_more`. A second count, such as the usage, is absent if it cannot be read; only a batch without an id is unreadable.

@@ -1,7 +1,7 @@
 """Translation of the SDK's exceptions, and of unreadable replies, into errors of ours.
 
-A gateway's page, an empty body or half of one come with status 200, too. The SDK takes them for what was requested and
-fails on them somewhere; here they are a `ServiceUncertain`, so that the caller looks up what has happened.
+A gateway's page, an empty body or half of one come with status 200, too. The SDK takes them for the requested object
+and fails on them later; here they are a `ServiceUncertain`, so that the caller looks up what has happened.
 """
 
 import re
@@ -108,7 +108,7 @@ def _without_key(error: "APIError", text: str) -> str:
 
 
 def raise_if_refused(error: "APIError") -> None:
-    """Raise `ServiceRefused` if the error is about the account, so that every further request would fail alike."""
+    """Raise `ServiceRefused` if the error is about the account, so that every further request would fail, too."""
     ours = translated(error)
     if isinstance(ours, ServiceRefused):
         raise ours from error

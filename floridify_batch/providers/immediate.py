@@ -64,7 +64,7 @@ class ImmediateBatches:
         *,
         keep: str | None = None,  # noqa: ARG002  a folder keeps one label
     ) -> Found:
-        """Return the batch with a label: the chunk's folder if it was begun with this label."""
+        """Return the batch with a label: the chunk's folder if it was started with this label."""
         for path in self._run_folder.glob("*/immediate.json"):
             if orjson.loads(path.read_bytes() or b"{}").get("label") == submission.label:
                 return Found(self._begun(path.parent).job)

@@ -137,8 +137,8 @@ class OpenAIBatches:
     async def kept(self, run: str | None = None, look_back: timedelta = LOOK_BACK) -> list[BatchJob]:
         """Return the batches of all runs, or of one, that were created in a period, oldest first.
 
-        A batch names its run in its metadata, and its input file lists what is expected: what was paid for does not
-        depend on a checkpoint. Raises `ServiceError`.
+        A batch names its run in its metadata, and its input file lists the expected requests: what was paid for does
+        not depend on a checkpoint. Raises `ServiceError`.
         """
         return [job for job in reversed(await read_back(self._page, look_back)) if _is_of_a_run(job, run)]
 
@@ -154,7 +154,9 @@ class OpenAIBatches:
         return identity_of(file)
 
     async def _processed(self, file_id: str) -> None:
-        """Wait until a file is processed, for as long as an upload may take; the creation then tells the rest."""
+        """Wait until a file is processed, for as long as an upload may take; after that, the creation fails with the
+        reason.
+        """
         for attempt in range(1, _PROCESSING_POLLS):
             await asyncio.sleep(PROCESSING.pause(attempt))
             if await self._file_status(file_id) not in _PENDING:

@@ -3,7 +3,7 @@
 *Creation.* After an ambiguous reply the service's list is searched for the batch, six times over a minute. Only then is
 it created again, under the same label, so that a duplicate that appears later is recognised and cancelled.
 
-*Download.* Answer files decide what is bought again, and a download may be a gateway's page or end half way, without
+*Download.* Answer files decide which requests are retried, and a download may be a gateway's page or truncated, without
 any error. A file is *foreign* if none of its lines can be an answer; the files are *short* if they have fewer lines
 than the service counts, or end within a line. Neither is accepted: they are downloaded
 again for ten minutes, and then the caller decides.
@@ -113,7 +113,7 @@ def unanswered(job: BatchJob) -> Unanswered:
 
 
 def refusal(job: BatchJob) -> ServiceRefused | None:
-    """Return the error of a batch that failed because of the account: every further batch would fail alike."""
+    """Return the error of a batch that failed because of the account, so that every further batch would fail, too."""
     if job.status != "failed" or not any(error.code in ACCOUNT_CODES for error in job.errors):
         return None
     return ServiceRefused(f"The service refuses this account, so that batch {job.id} failed: {_reasons(job)}")

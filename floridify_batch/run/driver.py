@@ -157,7 +157,7 @@ class Driver:
         return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
 
     def _in_flight(self) -> int:
-        """The number of batches in flight for which this session still asks."""
+        """The number of batches in flight that this session still polls."""
         return self._run.in_flight() - self._denials.final
 
     async def _cancel(self, record: ChunkRecord) -> None:

@@ -54,13 +54,13 @@ class MissingBatches:
         return min((max(0.0, each.due - self._now()) for each in self._denied.values() if not each.final), default=None)
 
     def is_final(self, record: ChunkRecord) -> bool:
-        """Whether this session no longer asks for a chunk's batch."""
+        """Whether this session no longer requests a chunk's batch."""
         denial = self._denied.get(record.number)
         return denial is not None and denial.final
 
     @property
     def final(self) -> int:
-        """The number of batches for which this session no longer asks."""
+        """The number of batches that this session no longer requests."""
         return sum(each.final for each in self._denied.values())
 
     def deny(self, record: ChunkRecord, error: ServiceError) -> None:

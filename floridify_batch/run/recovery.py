@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from floridify_batch.components.recipe import Target
 
 _PAGE_REQUESTS = 1000
-_NOBODY = DocId("")
+_UNKNOWN_WORD = DocId("")
 """The word of a request whose document is not in this database."""
 
 
@@ -172,7 +172,7 @@ class _Request(NamedTuple):
 class _Sent:
     """The words and requests of an input file, with ordinals assigned here."""
 
-    words: list[DocId] = field(default_factory=lambda: [_NOBODY])
+    words: list[DocId] = field(default_factory=lambda: [_UNKNOWN_WORD])
     model: str = ""
     components: set[str] = field(default_factory=set)
     requests: int = 0
@@ -184,8 +184,8 @@ class _Sent:
 
     def note(self, request: _Request, entry: Entry | None, *, renewed: bool) -> Expected:
         """Add a request and return its expectation; the number of its attempt is unknown."""
-        word = entry.id if entry else _NOBODY
-        if word == _NOBODY:
+        word = entry.id if entry else _UNKNOWN_WORD
+        if word == _UNKNOWN_WORD:
             ordinal = 0
         else:
             if word != self.words[-1]:  # the requests of a word are consecutive
@@ -215,7 +215,7 @@ async def _note_expected(folder: ChunkFolder, library: Library, language: str, *
     with folder.requests.open("rb") as lines, private_file(folder.expected) as out:
         for page in batched(lines, _PAGE_REQUESTS):
             requests = [_request(line) for line in page if line.strip()]
-            documents = list(dict.fromkeys(each.document for each in requests if each.document != _NOBODY))
+            documents = list(dict.fromkeys(each.document for each in requests if each.document != _UNKNOWN_WORD))
             entries = await library.entries_of(documents, language)
             for request in requests:
                 noted = sent.note(request, entries.get(request.document), renewed=renewed)
@@ -232,7 +232,7 @@ def _request(line: bytes) -> _Request:
         raise UnknownBatch("the file of its requests cannot be read") from None
     parts = parse_custom_id(identity)
     if parts is None:
-        return _Request(identity, _NOBODY, "", model, prompt)
+        return _Request(identity, _UNKNOWN_WORD, "", model, prompt)
     return _Request(identity, parts.document, parts.component, model, prompt)
 
 
@@ -332,7 +332,7 @@ class _Shelving:
         return left_over([entry], self._asked, {}) is None
 
     async def _entries(self, words: Sequence[DocId]) -> dict[DocId, Entry]:
-        return await self._library.entries_of([word for word in words if word != _NOBODY], self._origin.language)
+        return await self._library.entries_of([word for word in words if word != _UNKNOWN_WORD], self._origin.language)
 
 
 def _is_news(made: Applied) -> bool:

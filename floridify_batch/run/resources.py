@@ -91,8 +91,8 @@ def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
 class Resources:
     """The service, the sandbox and the database of a run, opened from its settings.
 
-    `sandbox_seconds`: how long a sandbox's batches take. `notify` receives what was started, `on_wait` the reason of
-    each wait.
+    `sandbox_seconds`: how long a sandbox's batches take. `notify` receives notices of started servers, `on_wait` the
+    reason for each wait.
     """
 
     settings: RunSettings

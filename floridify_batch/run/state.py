@@ -79,7 +79,9 @@ class Run:
         return updated
 
     async def note_database(self) -> None:
-        """Note in the database what the run has stored there, and in the checkpoint that it is noted; once."""
+        """Record in the database, once, how much the run has stored there, and in the checkpoint that it is
+        recorded.
+        """
         if self.ledger.database_noted:
             return
         await self.store.note_stored_answers(self.ledger.run.id, self.ledger.stored_answers)
@@ -119,7 +121,7 @@ async def resume_run(run: Run) -> None:
 def _accept_templates(ledger: Ledger, checkpoint: Checkpoint, brief: Brief) -> None:
     """Continue with the present templates: those of this version, or the user's if only unanswered ones have changed.
 
-    A run must not end because the program was updated; a user's template is part of what they asked for.
+    An update of batch-synth must not end a run; the user's templates are part of the run's settings.
     """
     info = ledger.run
     if brief.template_digest == info.template_digest:

@@ -39,7 +39,7 @@ class Submitter:
     """Submits the chunks of a run, and remembers those whose creation has no clear outcome yet."""
 
     def __init__(self, run: Run, in_flight: Callable[[], int]) -> None:
-        """Take `in_flight`: the number of batches in flight for which this session still asks."""
+        """Take `in_flight`: the number of batches in flight that this session still polls."""
         self._in_flight = in_flight
         self._run = run
         self._lookups: dict[int, _Lookup] = {}

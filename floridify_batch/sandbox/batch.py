@@ -139,7 +139,7 @@ class Batches:
                 await work[record.status](record)
         except Stopped:
             return
-        except Exception:  # a client must see a final status instead of polling for ever
+        except Exception:  # a client must see a final status instead of polling forever
             traceback.print_exc(file=sys.stderr)
             problem = {"code": "server_error", "message": "The sandbox failed; see its log."}
             self._move(replace(self._folder.batch(batch_id), errors=(problem,)), "failed")

@@ -47,7 +47,7 @@ def read_instructions(text: str) -> Instructions:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt with its instructions; without instructions, the prompt stands in for them."""
+    """A prompt with its instructions; without instructions, the prompt takes their place."""
 
     instructions: Instructions
     text: str

@@ -18,7 +18,7 @@ from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.sandbox.storage import Folder
 
 _CHAT = "chat"
-"""Stands in for a batch id in the file name of immediate requests' digests."""
+"""Takes the place of a batch id in the file name of immediate requests' digests."""
 
 
 class Service:

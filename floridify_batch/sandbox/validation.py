@@ -26,7 +26,7 @@ _LINE_KEYS = frozenset({"custom_id", "method", "url", "body"})
 _FAILING = ("null_response", "expire")
 
 REFUSED = 0
-"""Token count that marks a refused line; every valid request has more."""
+"""Token count of a refused line; every valid request has more."""
 
 
 class Stopped(Exception):

@@ -133,7 +133,7 @@ class _Counted(io.RawIOBase):
         self._reading = reading
 
     def readable(self) -> bool:
-        """ReadStats is what it is for."""
+        """The reason for `ReadStats`."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int | None:

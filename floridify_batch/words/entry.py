@@ -98,7 +98,7 @@ class Definition(Handed):
 
     @property
     def has_text(self) -> bool:
-        """Whether the definition can be asked about."""
+        """Whether the definition has a text, which a request needs."""
         return bool(self.text.strip())
 
 
@@ -145,7 +145,7 @@ class Entry(Handed):
     entry_stamps: Mapping[str, Stamp] = field(default_factory=dict)
     """The stamps on the synthesis entry, which is written before the word is stamped."""
     odd: str = ""
-    """What is wrong with one of its documents, so that nothing can be requested for it."""
+    """The fault of one of its documents, because of which nothing can be requested for it."""
 
     @property
     def id(self) -> DocId:

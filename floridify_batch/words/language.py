@@ -99,7 +99,7 @@ def database_language(tag: str) -> str:
 
 
 def primary_language(text: str) -> str:
-    """The language of a tag or name without its region; a text that is neither stands for itself."""
+    """The language of a tag or name without its region; any other text is returned as it is."""
     return (_tag(text) or text.strip().casefold()).split("-")[0]
 
 

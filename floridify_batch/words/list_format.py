@@ -226,7 +226,7 @@ def _said(lines: Iterator[Row]) -> Iterator[Row]:
 
 
 def _cleaner(texts: Sequence[str], source: Source) -> tuple[Callable[[str], str], list[str]]:
-    """The function that takes a word out of its line, with notes on what it removes."""
+    """The function that extracts a word from its line, with notes on what it removes."""
     if _share(_BULLET, texts) or _share(_NUMBERED, texts):
         return _from_bullet, ["Bullets and numbers of a list were removed."]
     if source.column is None:

@@ -32,7 +32,7 @@ class WordLog(Sequence[str]):
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ValueError("not a list of words")
         log = cls()
-        # Inside a word, JSON has a backslash before every quote, so that these three bytes stand between words only.
+        # Inside a word, JSON has a backslash before every quote, so that these three bytes occur between words only.
         log._text += orjson.dumps(words)[1:-1].replace(b'","', b'"' + _BETWEEN + b'"')
         log._count = len(words)
         return log

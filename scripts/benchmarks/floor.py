@@ -1,7 +1,7 @@
 """Lower bounds: the minimum work of each stage, without any accounting.
 
-The floors do as little as the same libraries allow: a template rendered, its tokens counted and a line written; a line
-parsed once; its answer validated; one update sent for each document. No plan, no reasons, no counts, no second look.
+The lower bounds are the minimum with the same libraries: render a template, count its tokens and write a line; parse a
+line once, validate its answer, and send one update per document, without a plan, counts or checks.
 """
 
 import gc

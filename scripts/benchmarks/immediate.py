@@ -1,7 +1,7 @@
-"""Immediate mode beside a plain asyncio script: the same SDK, the same requests, the same server.
+"""Throughput of immediate mode, compared with a plain asyncio script on the same SDK, requests and server.
 
-The plain script does what any first draft does: so many tasks, a semaphore's worth of them in flight, and a line
-written for each answer. It keeps no count, knows no limits and loses everything when it stops.
+The plain script is what a first draft would be: one task per request, a semaphore that limits those in flight, and a
+line written for each answer. It keeps no counts, knows no rate limits and loses everything when it stops.
 """
 
 import asyncio

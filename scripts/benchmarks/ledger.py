@@ -1,7 +1,7 @@
 """The ledger of a large list: the time to save its checkpoint, to resume from it and to read it.
 
 The run is one of 600,000 words in 400 chunks, some of them in flight, as the files of a run have it; the service is
-left out, so that what is measured is ours. Memory is that of a fresh process, beside one with a list of ten words.
+left out, so that only batch-synth is measured. Memory is that of a fresh process, beside one with a list of ten words.
 """
 
 import asyncio
@@ -160,7 +160,7 @@ class _FirstPoll(Exception):
     """Raised at the first request to the service."""
 
 
-class _NobodyThere:
+class _AbsentService:
     """A service that raises at the first request."""
 
     capabilities = Capabilities(Decimal("0.5"))
@@ -178,7 +178,7 @@ async def _resuming(place: Any) -> float:
         words = kept_words(ledger, place)
         place.tidy(ledger)
         asked = brief_of(ledger.run.settings, ledger.run.id)
-        run = Run(words, ledger, place, asked, cast("Any", _NobodyThere()), cast("Any", NoDatabase()))
+        run = Run(words, ledger, place, asked, cast("Any", _AbsentService()), cast("Any", NoDatabase()))
         try:
             await Driver(run).process()
         except _FirstPoll:

@@ -1,6 +1,6 @@
-"""The measured process: a run assembled as by the command, with a stopwatch.
+"""The measured process: a run assembled as the command does it, with a stopwatch.
 
-It is started afresh for every measurement, so that its memory and its CPU time are those of a run and of nothing else.
+Every measurement starts a new process, so that memory and CPU time are those of one run.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from floridify_batch.run.state import Run
 
 POLL_INTERVAL = 0.5
-"""Seconds between two looks at the batches; a run's usual minute would only be waited for."""
+"""Seconds between polls; shorter than in a run, since waiting is not measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Time and memory against the number of requests, drawn as SVG that reads in light and in dark."""
+"""The SVG chart of time and memory against the number of requests, for light and dark backgrounds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -94,8 +94,8 @@ def _difference(estimated: float, billed: float) -> str:
 def profile_report(paths: Mapping[str, Path], requests: int) -> str:
     """Return the most expensive modules and functions of each stage, in µs per request.
 
-    Measuring calls makes them longer, all but the shortest by half. By the profile's clock a wait is work: of `poll`,
-    `recv_into`, `acquire` and `sleep`, most is waiting, some of it in the database driver's own threads.
+    Profiling makes calls slower, by about half. The profile's clock includes waiting: most of `poll`, `recv_into`,
+    `acquire` and `sleep` is waiting, some of it in the database driver's threads.
     """
     each = 1e6 / max(1, requests)
     sections = [_profile(stage, path, each) for stage, path in paths.items() if path.exists()]

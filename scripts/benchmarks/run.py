@@ -1,8 +1,7 @@
 """`scripts/benchmark --one`: CPU time and memory per request, from the word list to the database.
 
-A sandbox and a MongoDB server run beside the measured process, each in a process of its own, and so does this script:
-what is reported is the run's own share. The requests are real in every respect but one: nobody but the sandbox
-answers them, at once and for nothing.
+The sandbox, the MongoDB server and this script are separate processes, so that the figures are those of the run alone.
+The requests are real ones, except that the sandbox answers them, immediately and free of charge.
 """
 
 import argparse

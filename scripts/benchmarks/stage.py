@@ -1,7 +1,7 @@
-"""Time per stage: a stopwatch that is always at one stage and is moved by the run's events.
+"""Time per stage: a stopwatch that the run's events move from stage to stage.
 
 A run does one thing at a time, so the CPU time that passes between two events belongs to the stage in between. The
-stages are told apart by what a run is given anyway (observer, store, sleep); no code of the run is touched.
+stages are distinguished by the run's parameters (observer, store, sleep); its code is not changed.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Spent:
 class Stopwatch:
     """Adds time to the current stage. With `profiled`, each stage has its own profile.
 
-    `began` is what `perf_counter` said when the process was started.
+    `began` is the value of `perf_counter` when the process was started.
     """
 
     began: float
@@ -142,7 +142,7 @@ class StageObserver:
         self._following = following
 
     def notify(self, event: Event) -> None:
-        """Take note of an event."""
+        """Move the stopwatch by an event."""
         self._following.notify(event)
         stage = _stage_after(event)
         if stage is not None:
@@ -152,8 +152,8 @@ class StageObserver:
 def _stage_after(event: Event) -> Stage | None:
     """The stage that begins with an event.
 
-    Stored words are planned again before new ones are read, so that up to a page of new ones counts with them where a
-    run has more chunks than may be in flight.
+    Stored words are planned again before new ones are read, so up to a page of new ones is counted with them in a run
+    with more chunks than may be in flight.
     """
     match event:
         case ChunkMoved(state=state):
@@ -192,7 +192,7 @@ class TimedStore:
         await self._store.ensure_indexes()
 
     async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
-        """Make the documents of words that do not exist yet."""
+        """Create the documents of new words."""
         with self._watch.within(Part.WRITES):
             return await self._store.ensure_words(words)
 
@@ -207,7 +207,7 @@ class TimedStore:
             await self._store.update(updates)
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
-        """Note how long answers were."""
+        """Record answer lengths."""
         with self._watch.within(Part.WRITES):
             await self._store.observe(seen)
 
@@ -222,7 +222,7 @@ class TimedStore:
             await self._store.note_stored_answers(run, answers)
 
     async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """How long a model's answers were."""
+        """The recorded answer lengths of a model."""
         with self._watch.within(Part.READS):
             return await self._store.observed(model)
 
@@ -233,7 +233,7 @@ class TimedStore:
 def peak_memory() -> int:
     """Return the peak memory of this process in bytes.
 
-    Linux hands down the peak of whoever started a process in `ru_maxrss`; its own file tells the process's own.
+    On Linux, `ru_maxrss` is inherited from the parent process; /proc has the process's own peak.
     """
     own = _status("VmHWM")
     if own is not None:

@@ -2,7 +2,8 @@
 
 One run each of a hundredth, a tenth and all of the requests, from the word list to the database, against a sandbox and
 a MongoDB server in processes of their own; then the stages alone with one and more workers, the ledger of a whole
-dictionary, and immediate mode beside a plain script. `scripts/benchmark --one --help` lists what a single run can tell.
+dictionary, and immediate mode compared with a plain script. `scripts/benchmark --one --help` lists the options of a
+single run.
 """
 
 import argparse

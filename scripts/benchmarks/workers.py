@@ -1,8 +1,8 @@
-"""The pure stages alone, from files to files: no server, no database, no network.
+"""Throughput of the pure stages with worker pools, from files to files, without servers.
 
-A first file holds pages of words with what is stored of them; planning makes the lines of a batch file out of it.
-Answers to these lines are written down, and settling makes changes out of them. Whoever does the work (this process,
-or a pool of one, two … processes) reads the same files and writes the same ones, byte for byte, which is checked.
+The first file holds pages of words with their entries; planning turns them into the lines of a batch file. Settling
+turns answers to these lines into changes. This process and pools of one, two … processes read the same files and write
+identical ones, which is checked.
 """
 
 import asyncio

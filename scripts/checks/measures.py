@@ -1,7 +1,8 @@
 """Measures of the package's structure, from its syntax trees alone.
 
 Prints modules, folders, lines, functions and their length, parameters and complexity, docstrings, classes, suppressed
-checks and the import graph. `limits` returns the violations of the rules in CONTRIBUTING.md, which a unit test holds.
+checks and the import graph. `limits` returns the violations of the rules in CONTRIBUTING.md, which a unit test
+enforces.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""A run of 40 words to its end against batch servers of other makes.
+"""Compatibility check: a whole run of 40 words against batch servers of other makes.
 
 For each server the report says how many words were processed and which failures occurred. The exit code is 1 if a
 server did not process all words.
@@ -29,7 +29,7 @@ CASES: dict[str, tuple[Server, ...]] = {
     "litellm-ogx": (OGX, LITELLM),
     "litellm-aibrix": (AIBRIX, LITELLM),
 }
-"""By name, the servers from the backend to the front."""
+"""The servers of each case, from the backend to the front end."""
 
 _TIMEOUT = 120
 

@@ -1,6 +1,6 @@
-"""The demonstration behind scripts/demo: a database with some definitions, a run against the sandbox, one entry.
+"""The demonstration `scripts/demo`: imports definitions, runs a list against the sandbox, and shows an entry.
 
-Everything it makes lies in demo-data, and nothing of the user's settings reaches the run: neither a key nor a database.
+All its files are in demo-data. The run gets none of the user's settings, neither a key nor a database.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from floridify_batch.errors import BatchSynthError
 WORDS = "scripts/demos/data/words.txt"
 DEFINITIONS = "scripts/demos/data/definitions.jsonl"
 PROVIDER = "wiktionary"
-"""Floridify knows its providers by name; the definitions are ours all the same."""
+"""A provider that Floridify knows; the definitions are our own."""
 
 DATABASE = "floridify_sandbox"
 CHECKPOINT = "demo-data/words.checkpoint.json"
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _run(*arguments: str) -> int:
-    """The installed command, in the user's own terminal."""
+    """Run the installed command in the user's terminal."""
     print(f"\n$ batch-synth {' '.join(arguments)}\n", flush=True)
     ours = ("BATCH_SYNTH_", "MONGODB_URL", "OPENAI_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,7 +1,7 @@
 """Creates the README's picture and the example checkpoint from a real run in progress.
 
 The run is a real one: the demonstration's words, a database, the sandbox over HTTP, with some faults, so that the
-picture shows what trouble looks like.
+picture shows failures, too.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ from scripts.soaks.plan import Disruption, Plan
 from scripts.soaks.site import ENDS, KILLED, LOG, Site, Stuck, ended
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
-"""Exit codes: of a run that was stopped; of one that missed a server."""
+"""Exit codes of an interrupted run, and of one without a reachable server."""
 
 LAST_TRIES = 12
 _LOOK = 0.02
@@ -56,11 +56,11 @@ class Database:
 
     @property
     def url(self) -> str:
-        """Return its address."""
+        """Return the address of the server."""
         return f"mongodb://127.0.0.1:{self._port}/"
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start the server, and wait until it accepts connections."""
         binary = find_mongod()
         if binary is None:
             raise RuntimeError("there is no mongod")
@@ -73,7 +73,7 @@ class Database:
             time.sleep(_LOOK)
 
     def stop(self, how: int = signal.SIGKILL) -> None:
-        """Stop it, by default with a kill."""
+        """Stop the server, by default with SIGKILL."""
         if self._server is not None:
             self._server.send_signal(how)
             self._server.wait()
@@ -175,7 +175,7 @@ class SoakCase:
         )
 
     def _serve(self) -> SandboxProcess:
-        """Start the sandbox, or start it again where it was."""
+        """Start or restart the sandbox on the same port."""
         settings = self._settings
         if self._sandbox:
             port = int(self._sandbox.url.removesuffix("/v1").rpartition(":")[2])
@@ -213,7 +213,7 @@ def _wait_for(site: Site, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _lives(process: "subprocess.Popen[bytes]", until: float) -> bool:
-    """Wait for a moment; whether the process is still running."""
+    """Whether the process is still running after a moment."""
     while process.poll() is None and time.monotonic() < until:
         time.sleep(_LOOK)
     return process.poll() is None

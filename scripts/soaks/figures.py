@@ -1,6 +1,6 @@
 """The four figures of a case: repeated payments, repeated requests, losses, and differing documents.
 
-The witnesses are others than the command: the sandbox's own folder, the database, and the run's files.
+The figures are not taken from the command, but from the sandbox's folder, the database and the run's files.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from floridify_batch.sandbox.storage import BatchRecord
 from scripts.soaks.site import Document, Site
 
 type Picture = Mapping[str, str]
-"""What a reader finds under each word, in a form that can be compared; under "", what belongs to no word."""
+"""The documents of each word in a comparable form; under "", documents of no word."""
 
 _OK = 200
 _UNSEEN = {"_id", "created_at", "updated_at"}
@@ -32,8 +32,9 @@ _PASSING = {"last_generated"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a case came to. All but `batches` should be 0: `paid_again` counts chunks for which more than one batch
-    has answered anything, `asked_again` usable answers, `unaccounted` requests and words, `different` words.
+    """The figures of a case. All but `batches` should be 0: `paid_again` counts chunks for which more than one batch
+    has any answer, `asked_again` usable answers that were requested again, `unaccounted` requests and words,
+    `different` words.
     """
 
     batches: int = 0
@@ -58,9 +59,9 @@ class Figures:
 
 
 def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> Figures:
-    """The figures of a case that has come to its end.
+    """Compute the figures of a finished case.
 
-    `processed_only`: failed words may lack what they lack, and are not compared.
+    `processed_only`: compare processed words only, since failed ones are incomplete.
     """
     ledger, batches = site.ledger, batches_of(site)
     if ledger is None:
@@ -81,7 +82,7 @@ def batches_of(site: Site) -> list[BatchRecord]:
 
 
 def _paid_again(batches: list[BatchRecord]) -> int:
-    """Chunks that more than one batch was paid for: one that answered nothing costs nothing."""
+    """Chunks with more than one billed batch; a batch without answers costs nothing."""
     paid = Counter((each.metadata or {})["label"].rpartition("/")[0] for each in batches if each.completed)
     return sum(count > 1 for count in paid.values())
 
@@ -102,7 +103,7 @@ def _answered(site: Site, batch: BatchRecord) -> Iterator[str]:
 
 
 def _is_usable(response: Mapping[str, Any] | None) -> bool:
-    """Whether it holds what was asked for; raises where its content is cut."""
+    """Whether an answer is usable; raises if its content is truncated."""
     if response is None or response["status_code"] != _OK:
         return False
     (choice,) = response["body"]["choices"]
@@ -171,7 +172,7 @@ def picture(database: Database[Document]) -> Picture:
 
 
 def _names(documents: Mapping[str, list[Document]], owners: Mapping[ObjectId, str]) -> dict[ObjectId, str]:
-    """What stands for an id, so that a reference to the wrong document shows."""
+    """The replacements of ids by names, so that a reference to the wrong document is visible."""
     told: dict[str, Callable[[Document], Any]] = {
         Collection.WORDS: lambda each: each["text"],
         Collection.DEFINITIONS: lambda each: each["text"],

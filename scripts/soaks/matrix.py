@@ -1,7 +1,7 @@
 """The matrix: crash points, ends of the first batch, and faults.
 
-A case is a list of four words, of which the database knows three. The process dies at a point, others may die at
-further points, the last one comes to the end; then the four figures are taken.
+A case is a list of four words, of which the database has three. The process dies at a crash point, later ones may die
+at further points, and the last one finishes the run; then the four figures are computed.
 """
 
 import time
@@ -35,15 +35,14 @@ EVERYTHING = ("--components", "all", "--batch-size", "4")
 _HOUR, _LOOK = 3_600.0, 0.2
 _LEARNERS = 4
 _LISTED = 13.0
-"""Seconds after which even the list that lags most shows a batch."""
+"""Seconds after which even the slowest list shows a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """How batches end. `whole`: every word is processed in the end. `limit`: cap on queued tokens, as a share of what
-    the first batch holds. `seconds`: how long a batch runs; `patient` ones run until each chunk knows its batch.
-    `denied`: the service denies the first batch, which the user gives up. `at_creation`: a full queue refuses a
-    creation.
+    """The end of batches. `whole`: every word is processed in the end. `limit`: limit on queued tokens, as a share of
+    the first batch's. `seconds`: duration of a batch; `patient` ones run until each chunk has its batch id. `denied`:
+    the service denies the first batch, which the user gives up. `at_creation`: a full queue refuses a creation.
     """
 
     faults: tuple[str, ...] = ()
@@ -71,7 +70,7 @@ BATCH_ENDS: Mapping[str, Crash] = {
     "forgotten": Crash(("poll_404=1@1",), whole=False, denied=True),
     "files gone": Crash(("content_404=1@1",), whole=False, denied=True),
 }
-"""How the first batch ends, or every batch."""
+"""The end of the first batch, or of every batch."""
 
 FAULTS: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -85,7 +84,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "downloads fail": ("content_cut=1", "content_500=1"),
     "polls fail": ("poll_500=0.2", "poll_429=0.2"),
 }
-"""What goes wrong on the way to a batch and back."""
+"""Faults of uploads, creations and downloads."""
 
 
 RARE: Mapping[str, tuple[str, ...]] = {
@@ -100,14 +99,14 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "SUBMITTING-SPLIT": ("too large at creation",),
     "PLANNED-SPLIT": (),  # only under another --max-cost than a chunk was cut for
 }
-"""What not every fate comes by, and which do: parts of points' names."""
+"""Crash points that only some ends pass, by parts of their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run's options, and the provider of the entries that its words have before it.
 
-    `earlier`: the options of another run over the same words, which is at its end before it.
+    `earlier`: the options of a finished run over the same words before it.
     """
 
     options: tuple[str, ...] = OPTIONS
@@ -121,7 +120,7 @@ RUNS: Mapping[str, Run] = {
     "all, forced": Run((*EVERYTHING, "--force")),
     "all, replaced": Run((*EVERYTHING, "--force"), "wiktionary", EVERYTHING),
 }
-"""The usual run of the matrix, and runs that write, or write and remove, every kind of document."""
+"""The usual run of the matrix, and runs that write, or write and remove, all kinds of documents."""
 
 WRITES = ("all components", "all, forced", "all, replaced")
 """The runs that are killed before and after each of their bulk writes and removals."""
@@ -155,7 +154,7 @@ class Outcome:
 
     @property
     def fine(self) -> bool:
-        """Whether the run came to its end with every figure as it should be."""
+        """Whether the run finished with correct figures."""
         return self.figures.fine and not self.wrong
 
 
@@ -272,7 +271,7 @@ class Matrix:
 
 
 def _failing(case: Case) -> list[set[str]]:
-    """Return the sets of words of which one, and no other, fails in a case."""
+    """Return the possible sets of failing words; a case must fail exactly one of them."""
     if BATCH_ENDS[case.crash].whole:
         return [set()]
     return [set(words[:_BATCH_WORDS]) for words in (WORDS, ROTATED)]
@@ -290,7 +289,7 @@ def _after_another(site: Site, options: tuple[str, ...]) -> Site:
 
 @contextmanager
 def _time_passing(site: Site) -> Iterator[None]:
-    """Batches of an hour end meanwhile, each time that none of them is doubtful: as if the client were quick enough."""
+    """End long batches in the background, each time that none of them is in doubt."""
     over = Event()
 
     def let_time_pass() -> None:
@@ -309,7 +308,7 @@ def _time_passing(site: Site) -> Iterator[None]:
 
 
 def _all_known(site: Site) -> bool:
-    """Whether batches are under way, all of them known to their chunks, and no other one may still show itself."""
+    """Whether batches are in flight, all with known ids, and no late batch can still appear."""
     live = [batch for batch in batches_of(site) if MOVES[batch.status]]
     ledger = site.ledger
     if not live or ledger is None or any(record.state == ChunkState.SUBMITTING for record in ledger.chunks):
@@ -320,12 +319,12 @@ def _all_known(site: Site) -> bool:
 
 
 def _submitted(site: Site) -> int:
-    """Submit the first batch where it is to be given up: a session that saw it would ask for it for ten minutes."""
+    """Submit the first batch of a case that gives it up: a session that has seen it would poll it for ten minutes."""
     return site.live() if site.gives_up else 0
 
 
 def _live_through(site: Site, case: Case, died: list[str]) -> str:
-    """One process after another, to the end; what went wrong, in words."""
+    """Run one process after another to the end of the run; return a sentence per problem."""
     if code := _submitted(site):
         return f"ended with {code} at submission"
     for point in case.points:

@@ -1,7 +1,7 @@
 """Random cases: a list, settings, faults and disruptions, all derived from one seed, so that each can be repeated.
 
-Faults that cost attempts are confined to the sandbox's first two batches, so that three attempts are always enough;
-then a word may only fail where the service was told to reject, refuse or lose something of it.
+Faults that cost attempts are confined to the sandbox's first two batches, so that three attempts are always enough; a
+word may fail only if the sandbox is set to reject, refuse or lose a request of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ COMPONENTS = (
 _MAX_WORDS, _MAX_FAULTS, _MAX_BLOWS = 12, 5, 7
 _SLOWEST, _LONGEST_OUTAGE = 1.5, 2.0
 _WORKERS = ("--workers", "2")
-"""Every fourth case goes through other hands; which, no draw decides, so that all else of a case stays what it was."""
+"""Every fourth case uses worker processes. This is not random, so that the rest of a case is the same for its seed."""
 
 type Chance = Random
 type Make = Callable[[Chance], tuple[str, ...]]
@@ -62,7 +62,7 @@ MENU: Sequence[Make] = (
     lambda chance: (f"list_lag={chance.uniform(0.1, 1.5):.1f}",),
     lambda chance: (f"create_hold={chance.uniform(0.1, 1.5):.1f}",),
 )
-"""Faults after which every word is processed all the same."""
+"""Faults after which every word is processed nevertheless."""
 
 HARD_MENU: Sequence[Make] = (
     lambda chance: (f"fail_batch={chance.uniform(0.2, 1):.2f}:invalid_request@3",),
@@ -78,9 +78,9 @@ HARD_MENU: Sequence[Make] = (
 
 @dataclass(frozen=True, slots=True)
 class Disruption:
-    """What hits one process: it dies at a `point`, or `signals` reach it, or a server goes away, after some seconds.
+    """A disruption of one process: a crash `point`, `signals`, or the outage of a server, after some seconds.
 
-    `begun`: the seconds count from when the run goes on, not from the start of the process. `verb`: the command, where
+    `begun`: the seconds count from the start of the run, not of the process. `verb`: the command, where
     there is a checkpoint.
     """
 
@@ -101,7 +101,7 @@ class Disruption:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One case, before it happens. `gentle`: every word must be processed in the end."""
+    """The plan of a case. `gentle`: every word must be processed in the end."""
 
     seed: int
     words: tuple[str, ...]

@@ -1,9 +1,10 @@
 """`scripts/soak`: kills, faults and outages against the installed command, and their cost, which should be 0.
 
 Each case is a list of words with a database and a service of its own. Processes are killed, stopped and cut off; in the
-end `resume` finishes the run, and four figures are taken: chunks that were paid for more than once, usable answers that
-were asked for again, requests or words that nobody accounts for, and words that are stored otherwise than without any
-fault. Every random case follows from its seed, which is printed: `scripts/soak --seed SEED --cases 1` plays it again.
+end `resume` finishes the run, and four figures are computed: chunks that were paid for more than once, usable answers
+that were requested again, requests and words that are unaccounted for, and words that are stored differently from a run
+without faults. Every random case follows from its seed, which is printed: `scripts/soak --seed SEED --cases 1` repeats
+it.
 """
 
 import argparse
@@ -75,7 +76,7 @@ def _matrix(folder: Path, options: Any) -> bool:
     print(f"\n{len(outcomes)} cases, {died} of them with a kill, in {time.monotonic() - began:.0f} s.")
     print(f"Points that no fate comes by: {', '.join(never) or 'none'}.")
     _tell_the_sum([outcome.figures for outcome in outcomes])
-    return _tell_what_is_wrong([f"{each.case}: {each.figures} {each.wrong}" for each in outcomes if not each.fine])
+    return _print_problems([f"{each.case}: {each.figures} {each.wrong}" for each in outcomes if not each.fine])
 
 
 def _tell_of_outcome(done: int, outcome: Outcome) -> None:
@@ -110,7 +111,7 @@ def _soak(folder: Path, options: Any) -> bool:
     print(f"\n{len(verdicts)} cases in {(time.monotonic() - began) / 60:.1f} minutes: {processes} processes, of which")
     print(f"{kills} were killed; {sum(len(each.plan.words) for each in verdicts)} words.")
     _tell_the_sum([each.figures for each in verdicts])
-    return _tell_what_is_wrong([_described(each) for each in verdicts if not each.fine])
+    return _print_problems([_described(each) for each in verdicts if not each.fine])
 
 
 def _undergone(plan: Plan, folder: Path, database: Database) -> Verdict:
@@ -155,8 +156,8 @@ def _tell_the_sum(found: Sequence[Figures]) -> None:
     print(f"Words stored otherwise than without fault:{total.different:>7,}")
 
 
-def _tell_what_is_wrong(wrong: Sequence[str]) -> bool:
-    """Whether nothing is."""
+def _print_problems(wrong: Sequence[str]) -> bool:
+    """Print the problems of a case; whether there are none."""
     for each in wrong:
         print(f"WRONG {each}")
     print(

@@ -28,10 +28,10 @@ LIST = "words.txt"
 LOG = "log.txt"
 KILLED = -signal.SIGKILL
 ENDS = (0, 1)
-"""Exit codes of a run that is through."""
+"""Exit codes of a finished run."""
 
 PATIENCE = 300.0
-"""Seconds after which a process that has not ended is taken to be stuck."""
+"""Seconds after which a process counts as stuck."""
 
 DEFINITIONS = 3
 _LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -55,11 +55,11 @@ class Site:
     options: Sequence[str] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     provider: str = SYNTHESIS
-    """Of the entries that the database has before the run."""
+    """The provider of the entries that are in the database before the run."""
     gives_up: bool = False
     """Whether the user gives up the first batch, which the service denies."""
     earlier_batches: int = 0
-    """Batches of another run, which was at its end before."""
+    """Batches of an earlier, finished run."""
 
     def prepare(self, known: Sequence[str]) -> None:
         """Write the list and insert its known words."""
@@ -98,7 +98,7 @@ class Site:
 
     @contextmanager
     def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator["subprocess.Popen[bytes]"]:
-        """`run`, or another command where there is a checkpoint; killed in the end if it is not through."""
+        """Start `run`, or another command if there is a checkpoint; kill it in the end if it is still running."""
         further = ["--yes"] if verb == "cancel" else self._given_up()
         command = [verb, "--checkpoint", self.checkpoint.path.name, *further]
         if not self.checkpoint.path.exists():
@@ -127,7 +127,9 @@ class Site:
         return ["--give-up", str(first.batch_id)] if denied and first else []
 
     def live(self, dies_at: str | None = None) -> int:
-        """One process, until it ends: its exit code. Raises `Stuck`, or `ValueError` for what is no point."""
+        """Run one process to its end and return its exit code. Raises `Stuck`, or `ValueError` for an unknown crash
+        point.
+        """
         if dies_at and dies_at.partition("@")[0] not in POINTS:
             raise ValueError(dies_at)
         with self.process(dies_at) as process:
@@ -160,7 +162,7 @@ def ended(process: "subprocess.Popen[bytes]") -> int:
 
 
 def add_known(database: Database[Document], text: str, provider: str) -> None:
-    """A word with an entry over its definitions: a source's, or one of ours, not in the order of their clusters."""
+    """Insert a word with an entry that lists its definitions, not in the order of their clusters."""
     word = _identity("word", text)
     entry, senses = _identity("entry", text), [_identity("sense", text, place) for place in range(DEFINITIONS)]
     database[Collection.WORDS].insert_one(
