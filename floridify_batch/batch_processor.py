@@ -225,6 +225,7 @@ def _settings(ai: OpenAIConnector, components: set[str] | None, language: str, p
         mongo_url=None,
         base_url=ai.base_url,
         sandbox=False,
+        frequency_scale=None,
     )
 
 

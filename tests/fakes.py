@@ -32,6 +32,7 @@ from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.run.state import Run
 from floridify_batch.words.entry import DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.frequency_scale import FrequencyScale
 from floridify_batch.words.language import language_name
 from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.ledgers import run_info
@@ -354,6 +355,7 @@ class MemoryStore:
 
     name = "memory_sandbox"
     schema = SchemaVersion.TODAY
+    scales: frozenset[FrequencyScale] = frozenset()
 
     def __init__(self) -> None:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
@@ -440,6 +442,10 @@ class MemoryStore:
             if document is not None:
                 document |= {**update.fields, "version": document["version"] + 1}
         self.crash.step()
+
+    async def band_scales(self) -> frozenset[FrequencyScale]:
+        """Return the scales that a test has set."""
+        return self.scales
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
         """Record the lengths of answers at existing stamps."""

@@ -22,6 +22,7 @@ from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.budget import price_note
 from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.timing import utc_now
+from floridify_batch.words.language import FLORIDIFY_LANGUAGES, database_language, language_name
 from floridify_batch.words.word_list import WordList
 
 
@@ -61,7 +62,18 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
 def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
     """Notes on a new run: the price and the model it assumes, and how its list was read."""
     models = model_notes(settings.model, utc_now().date(), listed_models())
-    return [*sandbox_notes(settings), *filter(None, [price_note(settings)]), *models, *listed.readings]
+    notes = [price_note(settings), language_note(settings.language)]
+    return [*sandbox_notes(settings), *filter(None, notes), *models, *listed.readings]
+
+
+def language_note(language: str) -> str:
+    """The note on a language that Floridify's models do not know."""
+    if database_language(language) in FLORIDIFY_LANGUAGES:
+        return ""
+    return f"Floridify cannot load {language_name(language)} entries: its models know {_KNOWN} only."
+
+
+_KNOWN = ", ".join(sorted(FLORIDIFY_LANGUAGES))
 
 
 def confirmed(estimate: Estimate, *, yes: bool) -> bool:

@@ -23,6 +23,7 @@ from floridify_batch.pipeline.estimate import Estimate, estimated
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.frequency_scale import resolved_scale
 from floridify_batch.run.ledger import COMMITTED, Ledger
 from floridify_batch.run.resources import Resources, Secrets
 from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
@@ -102,6 +103,7 @@ async def _estimate(
             store = await stack.enter_async_context(resources.opened_store())
         tune_garbage_collection()
         estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
+        notes.extend(filter(None, [(await resolved_scale(resources.settings, store)).note]))
     notes.append(f"Database: {resources.place}." if has_database else "No database yet: every word counts as new.")
     return estimate
 

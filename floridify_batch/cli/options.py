@@ -3,7 +3,6 @@
 A help text fits on one line beside its option in a terminal of 80 columns.
 """
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from floridify_batch.cli import completion
+from floridify_batch.words.frequency_scale import FrequencyScale
 
 
 def _env(name: str, *more: str) -> str | list[str]:
@@ -26,13 +26,6 @@ _cost = partial(_option, rich_help_panel="Cost")
 _control = partial(_option, rich_help_panel="Control")
 _advanced = partial(_option, rich_help_panel="Advanced")
 _output = partial(_option, rich_help_panel="Output")
-
-
-class FrequencyScale(StrEnum):
-    """Direction of the frequency bands: which end is band 1."""
-
-    COMMON_FIRST = "common-first"
-    RARE_FIRST = "rare-first"
 
 
 # ── content ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,7 +108,7 @@ CountOption = Annotated[
     ),
 ]
 ScaleOption = Annotated[
-    FrequencyScale,
+    FrequencyScale | None,
     _advanced(
         "--frequency-scale",
         envvar=_env("FREQUENCY_SCALE"),

@@ -35,6 +35,7 @@ from floridify_batch.run.crash_point import doom
 from floridify_batch.run.database_check import adopt_database, check_database, other_database
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Stopping, Transferred, Waiting
+from floridify_batch.run.frequency_scale import resolved_scale
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import Resources, Secrets, address_elsewhere, required_key
 from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
@@ -173,7 +174,10 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
     async with opened_resources(settings, session, notify) as (store, batches):
         estimate = await estimate_cost(settings, spec.brief, words, store, console)
         place = Resources(settings, session.secrets, checkpoint).place
-        notes = [*notes_on(listed, settings), *adopted.notes, f"Database: {place}."]
+        scale = await resolved_scale(settings, store)
+        if scale.contradicts and session.yes:
+            raise UsageError(scale.note)
+        notes = [*notes_on(listed, settings), *adopted.notes, *filter(None, [scale.note]), f"Database: {place}."]
         console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
         if before is not None and not estimate.total_now.requests:
             say(f"Nothing to do: nothing is missing or due to be regenerated. {checkpoint.path} is unchanged.")

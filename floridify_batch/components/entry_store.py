@@ -6,6 +6,7 @@ from typing import Protocol
 from floridify_batch.components.change import SchemaVersion, Update, Writes
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.words.entry import DocId, Entry, Word, unknown_entry
+from floridify_batch.words.frequency_scale import FrequencyScale
 
 SANDBOX_SUFFIX = "_sandbox"
 """The end of the names of databases that take the sandbox's invented answers."""
@@ -24,6 +25,15 @@ def sandbox_database(name: str) -> str:
 class EntryReader(Protocol):
     """A store that reads entries."""
 
+    @property
+    def schema(self) -> SchemaVersion:
+        """The version of Floridify's models that reads the database."""
+        ...
+
+    async def band_scales(self) -> frozenset[FrequencyScale]:
+        """The scales of the frequency bands that we have stored."""
+        ...
+
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
         ...
@@ -39,11 +49,6 @@ class EntryStore(EntryReader, Protocol):
     @property
     def name(self) -> str:
         """The name of the database."""
-        ...
-
-    @property
-    def schema(self) -> SchemaVersion:
-        """The version of Floridify's models that reads the database."""
         ...
 
     async def ensure_indexes(self) -> None:
@@ -71,6 +76,12 @@ class EntryStore(EntryReader, Protocol):
 
 class NoDatabase:
     """A database that does not exist: every word is unknown."""
+
+    schema = SchemaVersion.TODAY
+
+    async def band_scales(self) -> frozenset[FrequencyScale]:
+        """No scales: nothing is stored."""
+        return frozenset()
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """Every word as an unknown one."""

@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from floridify_batch.components.change import Provenance, SchemaVersion
-from floridify_batch.words.entry import Entry, clusters_of
+from floridify_batch.words.entry import Entry, clusters_of, name_of
 
 _NAMESPACE = UUID("5a1d6f2e-6c0b-4c37-9d53-0c5b7f3c2a41")
 """The namespace of the clusters' ids."""
 
 
 def cluster_document(entry: Entry, fields: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
-    """A cluster with an id and a relevance that Floridify keeps.
+    """A cluster that Floridify can read, with an id that it keeps, whatever is odd about that of the source.
 
     Today's Floridify replaces an id that is no UUID by a new one at each read; that of July 2025 has the slug as the
     id. A definition outside every cluster is a cluster of its own, and the least relevant unless it is the only one.
@@ -20,11 +20,23 @@ def cluster_document(entry: Entry, fields: Mapping[str, Any], provenance: Proven
     relevance = fields.get("relevance")
     if relevance is None:
         relevance = 1.0 if len(clusters_of(entry)) == 1 else 0.0
-    return {**fields, "id": _id(entry, fields, provenance), "relevance": relevance}
+    whole = {
+        "id": _id(entry, fields, provenance),
+        "slug": _slug(fields),
+        "name": str(fields.get("name") or name_of(_slug(fields))),
+        "description": str(fields.get("description") or ""),
+        "order": max(0, int(fields.get("order") or 0)),
+        "relevance": min(1.0, max(0.0, float(relevance))),
+    }
+    return {**fields, **whole}
+
+
+def _slug(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("slug") or fields.get("id"))
 
 
 def _id(entry: Entry, fields: Mapping[str, Any], provenance: Provenance) -> str:
-    slug = str(fields.get("slug") or fields.get("id"))
+    slug = _slug(fields)
     if provenance.schema is SchemaVersion.JULY_2025:
         return slug
     present = str(fields.get("id"))

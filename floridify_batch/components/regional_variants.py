@@ -1,5 +1,6 @@
 """The component `regional_variants`: the regions to which a sense is confined."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Statement, clip, divided, kept
@@ -15,9 +16,23 @@ class RegionalVariantResponse(Answer):
     regions: Annotated[list[Statement], kept(Statement), clip(10), divided()]
 
 
+CODES: Mapping[str, str] = {
+    **dict.fromkeys(("us", "usa", "united states", "united states of america", "america", "north america"), "US"),
+    **dict.fromkeys(("uk", "gb", "united kingdom", "great britain", "britain", "england"), "UK"),
+    **dict.fromkeys(("au", "aus", "australia"), "AU"),
+    **dict.fromkeys(("ca", "canada"), "CA"),
+    **dict.fromkeys(("in", "india"), "IN"),
+    **dict.fromkeys(("za", "south africa"), "ZA"),
+    **dict.fromkeys(("ie", "ireland"), "IE"),
+    **dict.fromkeys(("nz", "new zealand"), "NZ"),
+}
+"""Floridify's codes of regions, by the names that models give them."""
+
+
 def outcome(_: Entry, __: Definition, answer: RegionalVariantResponse, ___: Provenance) -> Outcome:
-    """The first region: the database has room for one."""
-    return Outcome({"region": answer.regions[0] if answer.regions else None})
+    """The first region, as Floridify's code where it has one: the database has room for one region."""
+    first = next(iter(answer.regions), None)
+    return Outcome({"region": CODES.get(first.casefold(), first) if first else None})
 
 
 RECIPE = DefinitionRecipe(

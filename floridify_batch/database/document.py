@@ -256,6 +256,7 @@ def read_stamp(document: Mapping[str, Any]) -> Stamp:
         document["model"],
         document["template"],
         document["mode"],
+        document.get("scale"),
     )
 
 
@@ -277,7 +278,7 @@ def encoded_id(identity: DocId, layout: Layout = TODAY) -> Any:
 
 def stamp_fields(stamp: Stamp) -> dict[str, Any]:
     """The fields of a stamp's document, without its id."""
-    return {name: value for name, value in asdict(stamp).items() if name != "id"}
+    return {name: value for name, value in asdict(stamp).items() if name != "id" and value is not None}
 
 
 def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TODAY) -> "list[UpdateOne]":

@@ -10,6 +10,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, Writes, merged_updates
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
@@ -35,6 +36,7 @@ from floridify_batch.errors import DatabaseError
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, spellings_of, unknown_entry
+from floridify_batch.words.frequency_scale import FrequencyScale
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -242,6 +244,23 @@ class MongoStore:
             key = (stamp["component"], stamp["template"])
             seen[key] = seen.get(key, Observed()) + Observed(stamp["answers"], stamp["output"])
         return seen
+
+    async def band_scales(self) -> frozenset[FrequencyScale]:
+        """The scales of the frequency bands that we have stored; those of earlier versions are common-first."""
+        layout = await self._known_layout()
+        component = SynthesisComponent.FREQUENCY_BAND
+        query = {"$or": [{"component": component}, {"scale": {"$ne": None}}]}
+        stamps: dict[FrequencyScale, list[Any]] = {}
+        for stamp in await self.find(STAMPS, query, ("scale",)):
+            scale = FrequencyScale(stamp.get("scale") or FrequencyScale.COMMON_FIRST)
+            stamps.setdefault(scale, []).append(stamp["_id"])
+        place = f"{SYNTHESIS}.{component}"
+        found = [
+            scale
+            for scale, ids in stamps.items()
+            if await self.find(Collection.DEFINITIONS, {place: layout.referring_to(ids)}, ("_id",), limit=1)
+        ]
+        return frozenset(found)
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -32,6 +32,7 @@ from floridify_batch.pipeline.settlement import (
     settle,
 )
 from floridify_batch.words.entry import Entry, Stamp, clusters_of, derived_id
+from floridify_batch.words.frequency_scale import FrequencyScale
 from floridify_batch.words.language import language_name
 
 SAMPLES = 5
@@ -67,7 +68,12 @@ class Origin:
             self.model,
             self.templates or question.template.fingerprint,
             self.mode,
+            self._scale if question.recipe.component == SynthesisComponent.FREQUENCY_BAND else None,
         )
+
+    @property
+    def _scale(self) -> FrequencyScale:
+        return FrequencyScale.RARE_FIRST if self.rare_first else FrequencyScale.COMMON_FIRST
 
 
 class Fate(Enum):

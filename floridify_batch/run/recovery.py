@@ -32,6 +32,7 @@ from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import unanswered
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry
+from floridify_batch.words.frequency_scale import FrequencyScale
 from floridify_batch.words.language import language_name
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ def _origin(batch: BatchJob, asked: Brief, model: str, schema: SchemaVersion) ->
         model,
         "batch",
         _language(batch),
-        rare_first=batch.metadata.get("frequency_scale") == "rare-first",
+        rare_first=batch.metadata.get("frequency_scale") == FrequencyScale.RARE_FIRST,
         schema=schema,
         templates=None if asked.template_digest == digest else digest,
     )

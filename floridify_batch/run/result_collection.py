@@ -39,6 +39,7 @@ from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkerPool, map_in_order
 from floridify_batch.timing import ThrottledProgress
 from floridify_batch.words.entry import DocId
+from floridify_batch.words.frequency_scale import FrequencyScale
 
 OUTDATED_ANSWERS, OUTDATED_SHARE = 100, 0.05
 """The number and the share of outdated answers of a batch above both of which a run stops instead of repeating their
@@ -309,7 +310,7 @@ def origin_of(run: Run, record: ChunkRecord) -> Origin:
         settings.model,
         run.mode,
         settings.language,
-        rare_first=settings.frequency_scale == "rare-first",
+        rare_first=settings.frequency_scale is FrequencyScale.RARE_FIRST,
         templates=record.templates or None,
         schema=run.store.schema,
     )

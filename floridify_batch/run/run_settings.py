@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,7 @@ from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import CONCURRENCY
 from floridify_batch.retry import LOOKUP_SECONDS
+from floridify_batch.words.frequency_scale import FrequencyScale
 from floridify_batch.words.language import language_name
 from floridify_batch.words.word_list import digest_of
 
@@ -46,7 +47,8 @@ class RunSettings(BaseModel):
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
     request_options: dict[str, Any] = Field(default_factory=dict)
-    frequency_scale: Literal["common-first", "rare-first"] = "common-first"
+    frequency_scale: FrequencyScale | None = FrequencyScale.COMMON_FIRST
+    """The scale of the stored frequency bands; None until a run begins, for that of the database."""
     max_batches: int = MAX_BATCHES
     max_queued_tokens: int | None = None
     patience: float = DATABASE_PATIENCE
@@ -98,7 +100,7 @@ class RunInfo(BaseModel):
             ("different request options", own.request_options != now.request_options),
             (
                 f"a different frequency scale ({own.frequency_scale}, not {now.frequency_scale})",
-                own.frequency_scale != now.frequency_scale,
+                now.frequency_scale is not None and own.frequency_scale != now.frequency_scale,
             ),
         )
         found = [text for text, differs in checks if differs]
@@ -130,6 +132,11 @@ class RunSpec:
     words: Sequence[str]
     info: RunInfo
     brief: Brief
+
+    def with_scale(self, scale: FrequencyScale) -> "RunSpec":
+        """The same run with this scale of frequency bands."""
+        settings = self.info.settings.model_copy(update={"frequency_scale": scale})
+        return replace(self, info=self.info.model_copy(update={"settings": settings}))
 
     @classmethod
     def of(cls, settings: RunSettings, words: Sequence[str], *, run_id: str | None = None) -> "RunSpec":

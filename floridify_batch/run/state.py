@@ -15,6 +15,7 @@ from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
+from floridify_batch.run.frequency_scale import resolved_scale
 from floridify_batch.run.ledger import Adopted, ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.worker import InProcess, WorkerPool
@@ -152,6 +153,7 @@ async def begin_run(
     `CheckpointError` or `DatabaseError`.
     """
     await store.ensure_indexes()
+    spec = spec.with_scale((await resolved_scale(spec.info.settings, store)).value)
     ledger = Ledger(start_time=utc_now().timestamp(), run=spec.info, estimate=estimate)
     ledger.adopt(adopted or Adopted(), spec.words)
     checkpoint.create_folder()

@@ -261,7 +261,7 @@ def _metadata(run: Run, record: ChunkRecord) -> dict[str, str]:
         "templates": record.templates or run.ledger.run.template_digest,
         "components": ",".join(settings.components)[:METADATA_LENGTH],
         "language": settings.language,
-        "frequency_scale": settings.frequency_scale,
+        "frequency_scale": settings.frequency_scale or "",
         "counts": counts[:METADATA_LENGTH],
         "replaces": "all" if settings.force else "stale" if settings.stale else "",
     }

@@ -55,6 +55,8 @@ class Stamp(Handed):
     model: str
     template: str
     mode: str
+    scale: str | None = None
+    """The scale of its frequency bands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from floridify_batch.providers.interface import TERMINAL
 from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunStarted
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.words.entry import DocId, Entry, Word
+from floridify_batch.words.frequency_scale import FrequencyScale
 
 _STATUS = Path("/proc/self/status")
 
@@ -181,6 +182,10 @@ class TimedStore:
     def schema(self) -> SchemaVersion:
         """The version of Floridify's models that reads the database."""
         return self._store.schema
+
+    async def band_scales(self) -> frozenset[FrequencyScale]:
+        """The scales of the frequency bands that are stored."""
+        return await self._store.band_scales()
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """The entries of each text."""

@@ -190,6 +190,8 @@ ANSWERED: list[tuple[SynthesisComponent, Any, dict[str, Any]]] = [
     (C.DOMAIN, DomainIdentificationResponse(reasoning="", domain=None, confidence=1), {"domain": None}),
     (C.REGIONAL_VARIANTS, RegionalVariantResponse(regions=[], confidence=1), {"region": None}),
     (C.REGIONAL_VARIANTS, RegionalVariantResponse(regions=["UK", "US"], confidence=1), {"region": "UK"}),
+    (C.REGIONAL_VARIANTS, RegionalVariantResponse(regions=["New Zealand"], confidence=1), {"region": "NZ"}),
+    (C.REGIONAL_VARIANTS, RegionalVariantResponse(regions=["Scotland"], confidence=1), {"region": "Scotland"}),
     (
         C.GRAMMAR_PATTERNS,
         GrammarPatternResponse(patterns=["on the ~"], descriptions=["beside it"], confidence=1),

@@ -129,6 +129,22 @@ def new_source(store: MemoryStore, **fields: Any) -> None:
     store.documents[Collection.DEFINITIONS] = {identity: new, **definitions(store)}
 
 
+def list_sources(store: MemoryStore) -> None:
+    """Wiktionary's entry lists every definition that no synthesis entry lists."""
+    word = source(store, "river")["word_id"]
+    sources = [each for each, document in definitions(store).items() if "source_definitions" not in document]
+    identity = derived_id("entry of wiktionary")
+    listed = {"_id": identity, "word_id": word, "provider": "wiktionary", "definition_ids": sources, "version": 1}
+    store.documents[Collection.ENTRIES][identity] = listed
+
+
+def origins(store: MemoryStore) -> list[str]:
+    """The texts of the definitions from which definitions were written."""
+    known = definitions(store)
+    references = (each for document in known.values() for each in document.get("source_definitions") or ())
+    return sorted(known[identity]["text"] for reference in references for identity in reference["definition_ids"])
+
+
 async def test_force_at_once(tmp_path: Path) -> None:
     """Who asks for everything anew and at once finds the new sentences in the dictionary, not the old ones."""
     first = bank(tmp_path, C.EXAMPLES)
@@ -189,27 +205,33 @@ async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
     first = bank(tmp_path, C.DEFINITION_TEXT)
     for order, text in enumerate(("river", "money")):
         source(first.store, text)["meaning_cluster"] = cluster(f"bank_{text}", order)
+    list_sources(first.store)
     await at_once(first, Answering())
     new_source(first.store, meaning_cluster=cluster("bank_row", 0.5))
+    list_sources(first.store)
     second, connector = bank(tmp_path, C.DEFINITION_TEXT, run_id="run2", store=first.store), Answering()
     ledger = await at_once(second, connector)
     assert (connector.asked, ledger.processed_words) == ([C.DEFINITION_TEXT], ["bank"])
-    origins = [each.get("source_definitions") or () for each in definitions(first.store).values()]
-    assert sorted(origin["text"] for group in origins for origin in group) == ["money", "river", "row"]
+    assert origins(first.store) == ["money", "river", "row"]
 
 
 async def test_places_that_moved(tmp_path: Path) -> None:
     """An answer that numbers senses is not stored once these have changed: it is requested again, about all of them."""
     scene, connector = bank(tmp_path, C.CLUSTER_DEFINITIONS, max_attempts=1), Answering()
     store = scene.store
-    connector.meanwhile = lambda: new_source(store)
+    list_sources(store)
+
+    def meanwhile() -> None:
+        new_source(store)
+        list_sources(store)
+
+    connector.meanwhile = meanwhile
     ledger = await at_once(scene, connector)
     failures = ChunkFolder.of(scene.folder / "run.checkpoint.files", 1).failures
     assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.OUTDATED]
     assert connector.asked[:2] == [C.CLUSTER_DEFINITIONS] * 2  # once more, about the senses as they are now
     assert ledger.processed_words == ["bank"]
-    origins = [each.get("source_definitions") or () for each in definitions(store).values()]
-    assert sorted(origin["text"] for group in origins for origin in group) == ["money", "river", "row"]
+    assert origins(store) == ["money", "river", "row"]
 
 
 def test_more_than_a_hundred_clusters() -> None:
