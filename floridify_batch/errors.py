@@ -3,9 +3,11 @@
     exit code  error                  responsible
     0          (none)                 the command did what it was asked to
     1          BatchSynthError        some words failed, or an unexpected error
+    1          PartialFailure         some chunks or words could not be processed; everything else is done
     2          UsageError             an option, a file or a word list
     3          CheckpointError        the checkpoint: damaged, of another run, not writable
     3          CheckpointLocked       the checkpoint is in use by another process
+    3          FileDamaged            a file of a chunk is missing or damaged
     4          ServiceError           the service: unreachable, or an unusable reply
     4          ServiceRefused         the service refuses the account: key, quota, billing
     4          ServiceUncertain       the service may or may not have carried out a request
@@ -13,7 +15,9 @@
     4          QueueFull              the account's queue has no room for a batch
     4          ServiceBusy            the service did not accept a call, for now
     4          UnknownBatch           the service does not know the batch
-    5          DatabaseError          the database: unreachable, or a write was refused
+    4          FormRefused            the service refused every request of a batch for the same reason
+    5          DatabaseError          the database refused a read or a write
+    5          DatabaseUnreachable    the database cannot be reached
     5          OtherDatabase          the database does not hold what the run has stored
     6          (none)                 the cost limit was reached; words remain
     6          AnswersOutdated        many subjects changed while their requests were in flight
@@ -48,6 +52,14 @@ class CheckpointLocked(CheckpointError):
     """Another process holds the checkpoint's lock."""
 
 
+class FileDamaged(CheckpointError):
+    """A file of a chunk is missing or damaged; other chunks are not affected."""
+
+
+class PartialFailure(BatchSynthError):
+    """Some chunks or words could not be processed; everything else is done."""
+
+
 class ServiceError(BatchSynthError):
     """The service is unreachable, or its reply is unusable."""
 
@@ -56,6 +68,10 @@ class ServiceError(BatchSynthError):
 
 class ServiceRefused(ServiceError):
     """The service refuses the account (key, quota, billing); every further request would fail too."""
+
+
+class FormRefused(ServiceError):
+    """The service refused every request of a batch for the same reason: further batches would be refused as well."""
 
 
 class ServiceUncertain(ServiceError):
@@ -92,6 +108,10 @@ class DatabaseError(BatchSynthError):
     exit_code = 5
 
 
+class DatabaseUnreachable(DatabaseError):
+    """The database cannot be reached, or did not answer for as long as the command waits."""
+
+
 class OtherDatabase(DatabaseError):
     """The database does not hold what the run has stored: the user decides whether to use it."""
 
@@ -110,3 +130,16 @@ class WorkersLost(BatchSynthError):
     def __str__(self) -> str:
         """The message, or the docstring's first line."""
         return super().__str__() or str(self.__doc__)
+
+
+def stops_run(error: Exception) -> bool:
+    """Whether an error affects the whole run, and not only the chunk or the word at which it occurred.
+
+    Damaged files and writes that the database refuses belong to a chunk, unexpected errors to a chunk or a word. A run
+    cannot go on without its service, database or disk, nor past a decision of the user (`AnswersOutdated`).
+    """
+    if isinstance(error, FileDamaged):
+        return False
+    if isinstance(error, DatabaseError):
+        return isinstance(error, DatabaseUnreachable | OtherDatabase)
+    return isinstance(error, BatchSynthError | OSError | MemoryError)

@@ -23,7 +23,7 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.removal import BONDS, candidates, generated, keeping, replaced_by, unreferred
-from floridify_batch.errors import ServiceBusy, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import DatabaseError, QueueFull, ServiceBusy, ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities, Found as FoundBatch, Submission
 from floridify_batch.run.checkpoint import Checkpoint
@@ -187,7 +187,8 @@ class Service:
 
     `ends` are taken one per batch, `creations` one per creation: "lost" makes no batch and "silent" makes one, both
     without an answer, "busy" refuses for 7 seconds, and "late" makes one that the list does not show at the first six
-    looks. So many uploads as `lost_uploads` says come to nothing.
+    looks, "refused" is refused for good, "full" finds the queue full. `lost_uploads` uploads get no answer, and
+    `busy_uploads` are put off for 7 seconds.
     """
 
     capabilities = Capabilities(BATCH_DISCOUNT)
@@ -195,7 +196,9 @@ class Service:
     def __init__(self, *ends: End, queue: int | None = None, faults: Faults = faultless) -> None:
         self.ends = deque(ends)
         self.creations: deque[str] = deque()
+        self.full = "Enqueued token limit reached."
         self.lost_uploads = 0
+        self.busy_uploads = 0
         self.crowd = 0
         self.crowded = False
         self.queue = queue
@@ -242,6 +245,9 @@ class Service:
     async def upload(self, requests: Path) -> str:
         """Store a file."""
         self.crash.step()
+        if self.busy_uploads:
+            self.busy_uploads -= 1
+            raise ServiceBusy("Too many requests.", 7.0)
         if self.lost_uploads:
             self.lost_uploads -= 1
             raise ServiceUncertain("No answer.")
@@ -257,6 +263,10 @@ class Service:
         how = self.creations.popleft() if self.creations else "made"
         if how == "lost":
             raise ServiceUncertain("No answer.")
+        if how == "refused":
+            raise ServiceError("The service refused the request (HTTP 400): no such model")
+        if how == "full":
+            raise QueueFull(self.full)
         if how == "busy":
             raise ServiceBusy("Too many requests.", 7.0)
         held = self._made(submission.file_id, submission.label)
@@ -351,7 +361,10 @@ class Service:
 
 
 class MemoryStore:
-    """An `EntryStore` in memory: documents by collection and id, with their stamps and versions."""
+    """An `EntryStore` in memory: documents by collection and id, with their stamps and versions.
+
+    Writes to the words in `refused` are refused; reading those in `broken` fails unexpectedly.
+    """
 
     name = "memory_sandbox"
     schema = SchemaVersion.TODAY
@@ -364,6 +377,8 @@ class MemoryStore:
         self.runs: dict[str, int] = {}
         self.crash = Crash()
         self.applied = 0
+        self.refused: set[str] = set()
+        self.broken: set[str] = set()
         self.indexed = False
 
     async def ensure_indexes(self) -> None:
@@ -398,6 +413,8 @@ class MemoryStore:
 
     async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
         """Return the entries of each text: one per homograph, or a new one for an unknown word."""
+        if bad := self.broken.intersection(texts):
+            raise KeyError(min(bad))
         found = Found()
         for document in self.documents[Collection.DEFINITIONS].values():
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
@@ -424,7 +441,8 @@ class MemoryStore:
             self._insert(insert.collection, insert.id, insert.fields, made)
         self.crash.step()
         for merged in writes.updates:
-            self._update(merged)
+            if self._text_of(merged) not in self.refused:
+                self._update(merged)
         self.crash.step()
         for collection, group in replaced_by(writes).items():
             bond = BONDS[collection]
@@ -433,6 +451,13 @@ class MemoryStore:
                 del self.documents[collection][document["_id"]]
         self.applied += 1
         self.crash.step()
+        if bad := self.refused.intersection(map(self._text_of, writes.updates)):
+            raise DatabaseError(f"The database refused a write about {min(bad)}.")
+
+    def _text_of(self, merged: Merged) -> str:
+        """Return the word that an update is about; empty for other collections than definitions."""
+        word = self.documents[merged.collection].get(merged.id, {}).get("word_id")
+        return str(self.documents[Collection.WORDS].get(word, {}).get("text", "")) if word else ""
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write updates without stamps."""
@@ -554,9 +579,9 @@ class Recorder:
 
 
 @cache
-def brief_of(components: tuple[SynthesisComponent, ...]) -> Brief:
+def brief_of(components: tuple[SynthesisComponent, ...], model: str = "gpt-6-luna") -> Brief:
     """The specification for some components; compiled once, since tests open it for thousands of runs."""
-    return brief(components, model="gpt-6-luna", language_name=language_name("en"))
+    return brief(components, model=model, language_name=language_name("en"))
 
 
 @dataclass(slots=True)
@@ -572,14 +597,14 @@ class Scenario:
     max_attempts: int = 3
     force: bool = False
     run_id: str = "run1"
+    model: str = "gpt-6-luna"
     sleeps: list[float] = field(default_factory=list)
 
     @property
     def brief(self) -> Brief:
         """What the run asks."""
-        return replace(
-            brief_of(self.components), max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None
-        )
+        asked = brief_of(self.components, self.model)
+        return replace(asked, max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None)
 
     def info(self) -> RunInfo:
         """Which run it is."""
@@ -588,6 +613,7 @@ class Scenario:
             words=len(self.words),
             list_digest=digest_of(self.words),
             template_digest=self.brief.template_digest,
+            model=self.model,
             components=self.components,
             force=self.force,
             immediate=not self.service.capabilities.discount,
@@ -605,6 +631,9 @@ class Scenario:
             checkpoint.create_folder()
             write_normalised(self.words, checkpoint.words_path)
             ledger = Ledger(start_time=NOON.timestamp(), run=self.info())
+        elif ledger.run.settings.model != self.model:
+            ledger.change_model(self.model)
+        ledger.reopen_refused()
         checkpoint.tidy(ledger)
         run = Run(self.words, ledger, checkpoint, self.brief, self.service, self.store)
         run.observer = recorder or Recorder()

@@ -1,10 +1,14 @@
 """Policy for an existing checkpoint: resume it, rotate it, refuse it, or report it as finished."""
 
+from collections.abc import Iterator
+
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.display.console import say
 from floridify_batch.display.view import word_counts
 from floridify_batch.errors import CheckpointError
+from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, to_type
+from floridify_batch.pipeline.chunk import read_ordinals
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import COMMITTED, Ledger
 from floridify_batch.run.run_settings import RunInfo
@@ -12,17 +16,20 @@ from floridify_batch.words.word_list import Words, digest_of, read_normalised
 
 
 def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
-    """Whether a new run replaces the finished one of a checkpoint.
+    """Whether a new run replaces the one of a checkpoint: a finished one, or one of which nothing was sent.
 
     Raises `CheckpointError` where an unfinished run has other settings.
     """
     differences = before.run.differences(info)
     if not before.finished:
         differences += before.run.settings.begun_without(info.settings)
-    if not before.finished and differences:
+    if differences and not before.finished:
+        if before.nothing_sent:
+            return True
         raise CheckpointError(
             f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run, or "
-            f"pass another --checkpoint for this one. To finish it: {to_type('resume', checkpoint.path)}"
+            f"pass another --checkpoint for this one. To finish it, with another model if need be: "
+            f"{to_type('resume', checkpoint.path)} [--model NAME]"
         )
     now, then = info.settings, before.run.settings
     elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
@@ -58,6 +65,19 @@ def kept_words(ledger: Ledger, checkpoint: Checkpoint) -> Words:
     if digest_of(words) != ledger.run.list_digest:
         raise CheckpointError(f"{checkpoint.words_path} is not the word list that {checkpoint.path} was started with.")
     return words
+
+
+def remaining_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
+    """The words that are neither finished nor in flight; those that the service refused altogether remain."""
+    words = kept_words(ledger, checkpoint)
+    finished = ledger.missing.keys() | set(ledger.processed_words)
+    in_flight = {
+        ordinal
+        for record in ledger.in_state(*COMMITTED)
+        if record.refused is None or not ledger.is_outdated(record)
+        for ordinal in read_ordinals(ChunkFolder.of(checkpoint.folder, record.number), record.words)
+    }
+    return (word for ordinal, word in enumerate(words) if word not in finished and ordinal not in in_flight)
 
 
 def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:

@@ -1,6 +1,6 @@
 """The dry run of `run --dry-run`: what would be requested next, and its cost. Nothing is sent or written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from floridify_batch.cli.checkpoint_policy import is_replaced, kept_words, report_finished
+from floridify_batch.cli.checkpoint_policy import is_replaced, remaining_words, report_finished
 from floridify_batch.cli.confirmation import estimate_cost, notes_on, sandbox_notes
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
@@ -16,9 +16,7 @@ from floridify_batch.costs.usage import Spent
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import write_event
-from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import count, dollars
-from floridify_batch.pipeline.chunk import read_ordinals
 from floridify_batch.pipeline.estimate import Estimate, estimated
 from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.budget import expected_in_flight
@@ -56,32 +54,22 @@ async def dry_run_of(
             nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)
             _show(nothing, settings, spent, [], stream)
         return report_finished(before, checkpoint)
-    rest = list(_remaining_words(before, checkpoint))
-    notes = [*sandbox_notes(settings), *_notes_on_run(before, checkpoint)]
+    rest = list(remaining_words(before, checkpoint))
+    notes = [*sandbox_notes(settings), *notes_on_run(before, checkpoint)]
     resources = Resources(settings, secrets, checkpoint, notify=say, on_wait=say)
     estimate = await _estimate(resources, brief_of(settings, before.run.id), rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, stream)
 
 
-def _remaining_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
-    """The words that are neither finished nor in flight."""
-    words = kept_words(ledger, checkpoint)
-    finished = ledger.missing.keys() | set(ledger.processed_words)
-    in_flight = {
-        ordinal
-        for record in ledger.in_state(*COMMITTED)
-        for ordinal in read_ordinals(ChunkFolder.of(checkpoint.folder, record.number))
-    }
-    return (word for ordinal, word in enumerate(words) if word not in finished and ordinal not in in_flight)
-
-
-def _notes_on_run(ledger: Ledger, checkpoint: Checkpoint) -> list[str]:
+def notes_on_run(
+    ledger: Ledger, checkpoint: Checkpoint, form: str = "which keeps the settings it was started with"
+) -> list[str]:
+    """Notes on the estimate of the rest of a run; `form` says how that is requested."""
     totals, expected = ledger.totals(), expected_in_flight(ledger)
-    in_flight = sum(record.words for record in ledger.in_state(*COMMITTED))
+    in_flight = sum(record.words for record in ledger.in_state(*COMMITTED) if record.refused is None)
     rest = (
-        f"These words remain in {checkpoint.path}, which keeps the settings it was started with: "
-        f"{count(totals.processed)} "
-        f"words processed, {count(totals.failed)} failed, {dollars(totals.cost)} spent."
+        f"These words remain in {checkpoint.path}, {form}: {count(totals.processed)} words processed, "
+        f"{count(totals.failed)} failed, {dollars(totals.cost)} spent."
     )
     if not in_flight:
         return [rest]

@@ -120,6 +120,12 @@ ScaleOption = Annotated[
 TemplatesOption = Annotated[
     Path | None, _content("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Folder with your own prompts.")
 ]
+NextModelOption = Annotated[
+    str | None, _content("--model", metavar="NAME", help="Request the rest from another model.")
+]
+MovedTemplatesOption = Annotated[
+    Path | None, _advanced("--templates", metavar="DIR", help="Folder that the run's prompts moved to.")
+]
 RetryFailedOption = Annotated[bool, _content("--retry-failed", help="Retry failed and incomplete words.")]
 GiveUpOption = Annotated[
     list[str] | None,

@@ -4,6 +4,7 @@ import asyncio
 
 from floridify_batch.cli.context import (
     ExitCode,
+    check_name,
     checkpoint_or_only,
     config_at,
     crash_point,
@@ -13,7 +14,15 @@ from floridify_batch.cli.context import (
     sandbox_seconds,
     secrets_of,
 )
-from floridify_batch.cli.options import GiveUpOption, OnlyCheckpointOption, RetryFailedOption, RunArgument
+from floridify_batch.cli.options import (
+    GiveUpOption,
+    MovedTemplatesOption,
+    NextModelOption,
+    OnlyCheckpointOption,
+    RetryFailedOption,
+    RunArgument,
+    YesOption,
+)
 from floridify_batch.cli.run_options import RunOptions, with_run_options
 from floridify_batch.errors import UsageError
 
@@ -24,6 +33,9 @@ def resume(
     checkpoint: OnlyCheckpointOption = None,
     retry_failed: RetryFailedOption = False,
     give_up: GiveUpOption = None,
+    model: NextModelOption = None,
+    templates: MovedTemplatesOption = None,
+    yes: YesOption = False,
     *,
     options: RunOptions,
 ) -> None:
@@ -34,13 +46,16 @@ def resume(
     config = config_at(options.floridify_config)
     if run and checkpoint:
         raise UsageError("Pass either a run or --checkpoint, not both.")
+    if templates:
+        check_name(templates)
     place = checkpoint_or_only(run or checkpoint)
     changes = options.execution_settings() | given(poll_interval=options.poll_interval) | options.cost_settings()
+    changes |= given(model=model, templates=str(templates.absolute()) if templates else None)
     present = session.Session(
         place,
         secrets_of(options.mongo_url, config),
         sandbox_seconds(),
-        yes=True,
+        yes=yes,
         wait=not options.no_wait,
         changes=changes,
         retry_failed=retry_failed,

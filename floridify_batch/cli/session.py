@@ -13,10 +13,18 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from floridify_batch.cli.checkpoint_policy import is_replaced, kept_words, refuse_to_pay_twice, report_finished
-from floridify_batch.cli.confirmation import agreed, confirmed, estimate_cost, in_terminal, notes_on
+from floridify_batch.cli.checkpoint_policy import (
+    is_replaced,
+    kept_words,
+    refuse_to_pay_twice,
+    remaining_words,
+    report_finished,
+)
+from floridify_batch.cli.confirmation import agreed, confirmed, estimate_cost, in_terminal, notes_on, sandbox_notes
 from floridify_batch.cli.context import ExitCode
-from floridify_batch.cli.dry_run import dry_run_of
+from floridify_batch.cli.dry_run import dry_run_of, notes_on_run
+from floridify_batch.components.model_profile import check_chat_model, model_notes
+from floridify_batch.costs.price import listed_models
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
@@ -150,7 +158,7 @@ async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) ->
 async def resume(session: Session) -> int:
     """Resume the run of a checkpoint; the exit code."""
     checkpoint = session.checkpoint
-    with talk_aside(session.output, asks=False):
+    with talk_aside(session.output, asks="model" in session.changes and not session.yes):
         if not checkpoint.path.exists():
             raise checkpoint.absent("; start a run with: batch-synth run WORDS")
         with checkpoint.locked():
@@ -198,7 +206,7 @@ async def _resume(ledger: Ledger, session: Session) -> int:
     _check_given_up(ledger, session.give_up)
     if session.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
-    ledger.change_pace(session.changes)
+    new_model = _apply_changes(ledger, session.changes)
     _apply_price(ledger)
     if ledger.finished and not session.accept_database:
         if session.changes:
@@ -207,12 +215,12 @@ async def _resume(ledger: Ledger, session: Session) -> int:
             say(f"At this price, the run has cost {dollars(ledger.totals().cost)}.")
         return report_finished(ledger, checkpoint)
     brief = brief_of(ledger.run.settings, ledger.run.id)
-    if session.retry_failed:
+    if session.retry_failed and not new_model:
         checkpoint.save(ledger)  # a plain resume continues from here, however early this process ends
-    return await _drive_on(ledger, words, brief, session)
+    return await _drive_on(ledger, words, brief, session, new_model=new_model)
 
 
-async def _drive_on(ledger: Ledger, words: Words, brief: Brief, session: Session) -> int:
+async def _drive_on(ledger: Ledger, words: Words, brief: Brief, session: Session, *, new_model: bool) -> int:
     """Open a resumed run's service and database, check that they are its own, and drive it."""
     settings, checkpoint = ledger.run.settings, session.checkpoint
     console, notify = Console(), Notifier()
@@ -225,6 +233,8 @@ async def _drive_on(ledger: Ledger, words: Words, brief: Brief, session: Session
     async with opened_resources(settings, session, notify) as (store, batches):
         resumed = Run(words, ledger, checkpoint, brief, batches, store)
         if not await _is_usable(resumed, session, place, elsewhere=elsewhere is not None):
+            return ExitCode.STOPPED
+        if new_model and not await _agreed_to_rest(ledger, brief, store, session, console):
             return ExitCode.STOPPED
         if elsewhere:
             ledger.change_pace({"mongo_url": elsewhere})
@@ -253,9 +263,44 @@ def _accepts(error: OtherDatabase, session: Session) -> bool:
     return agreed("Use this database?", yes=False)
 
 
+def _apply_changes(ledger: Ledger, changes: Mapping[str, Any]) -> bool:
+    """Apply the options of `resume` to a run, and request again what was refused; return whether the model changes.
+
+    Raises `UsageError`. The model comes first, since a price given with it is the new model's.
+    """
+    present, model = ledger.run.settings, changes.get("model", ledger.run.settings.model)
+    new_model = bool(model != present.model)
+    if new_model:
+        if present.base_url is None:
+            check_chat_model(model)
+        ledger.change_model(model)
+    ledger.change_pace(changes)
+    ledger.reopen_refused()
+    templates = ledger.run.settings.templates
+    if templates and not Path(templates).is_dir():
+        raise UsageError(f"The run's folder of templates is not at {templates}; pass its place: resume --templates DIR")
+    return new_model
+
+
+async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, session: Session, console: Console) -> bool:
+    """Show the estimate of the rest of a run with another model, ask, and save the change."""
+    settings, checkpoint = ledger.run.settings, session.checkpoint
+    rest = [*remaining_words(ledger, checkpoint)]
+    estimate = await estimate_cost(settings, brief, rest, store, console)
+    models = model_notes(settings.model, utc_now().date(), listed_models())
+    notes = [*sandbox_notes(settings), *models, *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
+    spent, width = ledger.totals().cost, console.width
+    console.print(estimate_panel(estimate, width=width, max_cost=settings.max_cost, spent=spent, notes=notes))
+    if not confirmed(estimate, yes=session.yes):
+        say("Nothing was sent, and the run keeps its model.")
+        return False
+    checkpoint.save(ledger)
+    return True
+
+
 def _check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:
     """Check that batches to be given up are in flight. Raises `UsageError`."""
-    in_flight = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED)]
+    in_flight = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED, ChunkState.ANSWERED)]
     unknown = [each for each in batch_ids if each not in in_flight]
     if unknown:
         known = f"in flight are {', '.join(filter(None, in_flight))}" if in_flight else "no batch is in flight"

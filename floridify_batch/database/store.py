@@ -32,7 +32,7 @@ from floridify_batch.database.document import (
 )
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, TODAY, Layout, detect
 from floridify_batch.database.removal import keeping_others, looked_up, removable
-from floridify_batch.errors import DatabaseError
+from floridify_batch.errors import DatabaseError, DatabaseUnreachable
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, spellings_of, unknown_entry
@@ -351,6 +351,7 @@ class MongoStore:
         self, collection: str, operations: "Sequence[UpdateOne]"
     ) -> tuple[int, Sequence[Mapping[str, Any]]]:
         """One bulk write: the number of new documents, and the errors of operations that were refused."""
+        from bson.errors import InvalidDocument
         from pymongo.errors import BulkWriteError
 
         if not operations:
@@ -361,8 +362,23 @@ class MongoStore:
             result: tuple[int, Sequence[Mapping[str, Any]]] = ((await self._patiently(write)).upserted_count, ())
         except BulkWriteError as error:
             result = error.details.get("nUpserted", 0), error.details.get("writeErrors") or [{}]
+        except (InvalidDocument, OverflowError) as error:  # the driver refuses it: too large, or not representable
+            result = await self._one_by_one(collection, operations, error)
         self.on_write("after")
         return result
+
+    async def _one_by_one(
+        self, collection: str, operations: "Sequence[UpdateOne]", error: Exception
+    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
+        """Repeat a bulk write that the driver refuses operation by operation, so that only the odd ones are refused."""
+        if len(operations) == 1:
+            return 0, [{"index": 0, "errmsg": f"{error} (document {_ids_of(operations[0])[0]})"}]
+        new, errors = 0, list[Mapping[str, Any]]()
+        for index, operation in enumerate(operations):
+            written, refused = await self._bulk_part(collection, [operation])
+            new += written
+            errors += [{**each, "index": index} for each in refused]
+        return new, errors
 
     async def _repaired(self, collection: str, refused: "Sequence[UpdateOne]") -> int:
         """Replace nulls, into which nothing can be written, by empty values; returns how many documents had any."""
@@ -379,12 +395,13 @@ class MongoStore:
 
     async def _patiently[T](self, operation: Callable[[], Awaitable[T]]) -> T:
         """Retry an idempotent operation with backoff while the server is unreachable."""
+        from bson.errors import InvalidDocument
         from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
 
         backoff = DATABASE.within(self._patience)
         try:
             return await retrying(operation, backoff, AutoReconnect, lambda _: self._waiting(_NO_ANSWER))
-        except BulkWriteError:
+        except (BulkWriteError, InvalidDocument):
             raise
         except OperationFailure as error:
             raise DatabaseError(f"The database refused: {_plain(error)}.") from None
@@ -411,8 +428,8 @@ def _by_number(word: Mapping[str, Any]) -> tuple[float, str]:
     return number if isinstance(number, int | float) else 0, str(word["_id"])
 
 
-def _unreachable(error: Exception) -> DatabaseError:
-    return DatabaseError(
+def _unreachable(error: Exception) -> DatabaseUnreachable:
+    return DatabaseUnreachable(
         f"The database cannot be reached: {_plain(error)}. Check --mongo-url (MONGODB_URL) and that the server runs."
     )
 

@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.display.chart import ProgressPlot, Step, Tick, TimeAxis, progress_plot
-from floridify_batch.run.budget import other_rate_of
+from floridify_batch.run.budget import cost_in_other_mode
 from floridify_batch.run.event import Totals
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.run_settings import RunSettings
@@ -185,7 +185,7 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         paid=None if totals.cost is None else totals.cost - ledger.carried_cost,
         before=ledger.carried_cost,
         estimate=_estimate(ledger),
-        other_mode=_other_mode(ledger, totals),
+        other_mode=_other_mode(ledger),
         components=components,
         by_tokens=any(line.cost is None for line in components),
         reasons=_reasons(ledger, examples),
@@ -260,12 +260,11 @@ def _estimate(ledger: Ledger) -> Amount | None:
     return Amount("estimate", forecast.expected, forecast.low, forecast.high)
 
 
-def _other_mode(ledger: Ledger, totals: Totals) -> Amount:
+def _other_mode(ledger: Ledger) -> Amount:
     """The cost of the same requests in the other mode."""
-    settings = ledger.run.settings
-    rate = other_rate_of(settings)
-    name = "same requests at the batch rate" if settings.immediate else "same requests at the standard rate"
-    return Amount(name, rate.cost(totals.usage) if rate else None)
+    immediate = ledger.run.settings.immediate
+    name = "same requests at the batch rate" if immediate else "same requests at the standard rate"
+    return Amount(name, cost_in_other_mode(ledger))
 
 
 def _components(ledger: Ledger) -> tuple[ComponentLine, ...]:

@@ -43,8 +43,9 @@ SAMPLES = 5
 class Origin:
     """The run and the batch that answers come from, as far as stamps record them. Times are aware UTC.
 
-    `templates` stands for every template's fingerprint where the run's own templates are not available. `schema`: the
-    version of Floridify's models that reads the database.
+    `templates` stands for every template's fingerprint where the run's own templates are not available;
+    `fingerprints` are those of templates that have changed since, by component. `schema`: the version of Floridify's
+    models that reads the database.
     """
 
     run: str
@@ -57,6 +58,7 @@ class Origin:
     rare_first: bool = False
     templates: str | None = None
     schema: SchemaVersion = SchemaVersion.TODAY
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     def stamp(self, question: Question) -> Stamp:
         """The stamp on every document that an answer of this batch changes."""
@@ -66,7 +68,7 @@ class Origin:
             self.batch_id,
             self.created,
             self.model,
-            self.templates or question.template.fingerprint,
+            self.templates or self.fingerprints.get(question.recipe.component, question.template.fingerprint),
             self.mode,
             self._scale if question.recipe.component == SynthesisComponent.FREQUENCY_BAND else None,
         )

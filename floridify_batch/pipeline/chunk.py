@@ -18,7 +18,7 @@ import orjson
 
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.requests import SynthesisRequest
-from floridify_batch.errors import CheckpointError
+from floridify_batch.errors import CheckpointError, FileDamaged
 from floridify_batch.files import ChunkFolder, private_file, private_folder, sync, sync_folder
 
 API_MAX_REQUESTS = 50_000
@@ -92,16 +92,25 @@ class Limits:
         )
 
 
-def read_ordinals(folder: ChunkFolder) -> list[int]:
-    """The words of a chunk, as ordinals of the word list. Raises `CheckpointError` for a damaged file."""
+def read_ordinals(folder: ChunkFolder, words: int | None = None) -> list[int]:
+    """The words of a chunk, as ordinals of the word list. Raises `FileDamaged`.
+
+    Given how many `words` there are, they are read from its requests if their own file is damaged.
+    """
     path = folder.ordinals
-    with _whole(path):
-        ordinals: list[int] = [int(each) for each in orjson.loads(path.read_bytes())]
-    return ordinals
+    try:
+        with _whole(path):
+            return [int(each) for each in orjson.loads(path.read_bytes())]
+    except FileDamaged:
+        with suppress(FileDamaged):
+            ordinals = list(dict.fromkeys(each.ordinal for each in read_expected(folder)))
+            if len(ordinals) == words:
+                return ordinals
+        raise
 
 
 def read_expected(folder: ChunkFolder) -> Iterator[Expected]:
-    """The requests of a chunk in the order of packing: word by word. Raises `CheckpointError` for a damaged file."""
+    """The requests of a chunk in the order of packing: word by word. Raises `FileDamaged`."""
     path = folder.expected
     with _whole(path), path.open("rb") as lines:
         for line in lines:
@@ -116,14 +125,14 @@ class ExpectedPage(NamedTuple):
 
 
 def expected_pages(folder: ChunkFolder, words: int) -> Iterator[ExpectedPage]:
-    """The requests of a chunk, in pages of `words` words. Raises `CheckpointError` for a damaged file."""
+    """The requests of a chunk, in pages of `words` words. Raises `FileDamaged`."""
     by_word = (list(requests) for _, requests in groupby(read_expected(folder), key=itemgetter(0)))
     for page in batched(by_word, words):
         yield ExpectedPage([word[0].ordinal for word in page], [each for word in page for each in word])
 
 
 def whole_requests(folder: ChunkFolder, size: int) -> Path:
-    """The batch file of a chunk. Raises `CheckpointError` where its size is not the one that was written."""
+    """The batch file of a chunk. Raises `FileDamaged` if its size is not the one that was written."""
     path = folder.requests
     with _whole(path):
         there = path.stat().st_size
@@ -134,18 +143,18 @@ def whole_requests(folder: ChunkFolder, size: int) -> Path:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Raise `CheckpointError` with advice where a chunk's file is missing or damaged."""
+    """Raise `FileDamaged` with advice if a chunk's file is missing or damaged."""
     try:
         yield
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {_RESTORE.format(path.parent)}") from None
+        raise FileDamaged(f"{path} cannot be read: {error.strerror}. {_RESTORE.format(path.parent)}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(path, str(error)) from None
 
 
-def damaged(path: Path, why: str) -> CheckpointError:
+def damaged(path: Path, why: str) -> FileDamaged:
     """The error for a damaged file of a chunk."""
-    return CheckpointError(f"{path} is damaged ({why}). {_RESTORE.format(path.parent)}")
+    return FileDamaged(f"{path} is damaged ({why}). {_RESTORE.format(path.parent)}")
 
 
 _RESTORE = (
@@ -186,7 +195,7 @@ def failure_line(ordinal: int, failure: Failure) -> bytes:
 def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
     """The failures of a file with the ordinals of their words; none if the file is absent.
 
-    Raises `CheckpointError` for a damaged file.
+    Raises `FileDamaged`.
     """
     if not path.exists():
         return

@@ -50,7 +50,7 @@ class Question:
             if asked.forced_run is not None:
                 return stamp is None or stamp.run != asked.forced_run
             if asked.stale and stamp is not None:
-                return self.is_stale(stamp)
+                return stamp.run != asked.run and self.is_stale(stamp)
         return stamp is None and not self.recipe.stored(entry, target)
 
     def replaces(self, target: Target, asked: "Brief") -> bool:
@@ -81,12 +81,14 @@ class Brief:
     """The specification of a run: its questions, and which stored answers it renews.
 
     `forced_run`: renew every answer that is not of this run; `stale`: renew answers of other templates or models.
+    An answer of this `run` is never stale, though its model or its templates may have changed between sessions.
     """
 
     questions: tuple[Question, ...]
     max_attempts: int = 3
     forced_run: str | None = None
     stale: bool = False
+    run: str | None = None
 
     def by_component(self) -> dict[str, Question]:
         """The questions by component name."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from floridify_batch.costs.usage import Forecast, Usage
-from floridify_batch.run.budget import expected_in_flight, other_rate_of
+from floridify_batch.run.budget import cost_in_other_mode, expected_in_flight
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
 
 
@@ -86,7 +86,6 @@ class Costs:
 def costs_of(ledger: Ledger) -> Costs:
     """Compute the bill of a run from its ledger."""
     settings, totals = ledger.run.settings, ledger.totals()
-    other = other_rate_of(settings)
     spent = sorted(ledger.spent.items(), key=lambda item: (-(item[1].cost or 0), -item[1].usage.total))
     return Costs(
         model=settings.model,
@@ -99,7 +98,7 @@ def costs_of(ledger: Ledger) -> Costs:
         usage=totals.usage,
         cost=totals.cost,
         carried=ledger.carried_cost,
-        other_mode=other.cost(totals.usage) if other else None,
+        other_mode=cost_in_other_mode(ledger),
         in_flight=expected_in_flight(ledger),
         flying=sum(1 for _ in ledger.in_state(*COMMITTED)),
         estimate=ledger.estimate,

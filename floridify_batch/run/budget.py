@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from urllib.parse import urlsplit
 
-from floridify_batch.costs.price import Rates, rates, unknown_price
+from floridify_batch.costs.price import Price, Rates, rates, unknown_price
+from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import counted, dollars, exact
 from floridify_batch.pipeline.chunk import Budget
@@ -34,9 +35,24 @@ def rate_of(settings: RunSettings) -> Rates | None:
     return rates(settings.model, batch=not settings.immediate, price=settings.price)
 
 
-def other_rate_of(settings: RunSettings) -> Rates | None:
-    """Return the rates of the other mode, or None if they are unknown: a user's price applies to one mode only."""
-    return None if settings.price else rates(settings.model, batch=settings.immediate)
+def chunk_rate(ledger: Ledger, record: ChunkRecord) -> Rates | None:
+    """Return the rates of a chunk's model, which the run may have changed since, or None if they are unknown."""
+    return rates(ledger.model_of(record), batch=not ledger.run.settings.immediate, price=ledger.price_of(record))
+
+
+def cost_in_other_mode(ledger: Ledger) -> Decimal | None:
+    """Return the cost of a run's answers in the other mode, or None if a price is unknown."""
+    if not ledger.chunks:
+        return _other_mode(Usage(), ledger.run.settings.model, ledger.run.settings.price, ledger)
+    return together(
+        _other_mode(each.usage, ledger.model_of(each), ledger.price_of(each), ledger) for each in ledger.chunks
+    )
+
+
+def _other_mode(usage: Usage, model: str, price: Price | None, ledger: Ledger) -> Decimal | None:
+    """The cost of a usage in the other mode; unknown with a user's price, which applies to one mode only."""
+    rate = None if price else rates(model, batch=ledger.run.settings.immediate)
+    return rate.cost(usage) if rate else None
 
 
 def price_note(settings: RunSettings) -> str | None:
@@ -96,7 +112,8 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
 
 def _spent(ledger: Ledger, rate: Rates) -> Decimal:
     """The cost so far. Answers without usage count at the expected cost of their requests."""
-    return ledger.carried_cost + sum((_cost_so_far(each, rate) for each in ledger.chunks), Decimal(0))
+    costs = (_cost_so_far(each, chunk_rate(ledger, each) or rate) for each in ledger.chunks)
+    return ledger.carried_cost + sum(costs, Decimal(0))
 
 
 def _cost_so_far(record: ChunkRecord, rate: Rates) -> Decimal:
@@ -115,7 +132,7 @@ def expected_in_flight(ledger: Ledger) -> Decimal | None:
 def _committed(ledger: Ledger, rate: Rates) -> Decimal:
     stretch = stretched(ledger)
     in_flight = [*ledger.in_state(*COMMITTED), *(record for record, each in ledger.duplicates() if each.cost is None)]
-    return sum((_cost(each, rate, stretch) for each in in_flight), Decimal(0))
+    return sum((_cost(each, chunk_rate(ledger, each) or rate, stretch) for each in in_flight), Decimal(0))
 
 
 def required_rate(settings: RunSettings) -> Rates:

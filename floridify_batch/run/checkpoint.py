@@ -25,7 +25,8 @@ from floridify_batch.errors import CheckpointError, CheckpointLocked
 from floridify_batch.files import FILE_MODE, ChunkFolder, private_file, private_folder, replacing, sync, sync_folder
 from floridify_batch.formatting import count, dollars, to_type
 from floridify_batch.pipeline.chunk import forget_lines, read_failures
-from floridify_batch.run.ledger import VERSION, Adopted, ChunkState, Ledger, migrated
+from floridify_batch.run.ledger import VERSION, Adopted, ChunkState, Ledger
+from floridify_batch.run.migration import migrated
 from floridify_batch.timing import Clock, utc_now
 from floridify_batch.words.word_log import WordLog
 

@@ -9,14 +9,16 @@ from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from math import inf
+from typing import NoReturn
 
-from floridify_batch.errors import IncompleteAnswers, UnknownBatch
+from floridify_batch.errors import FileDamaged, IncompleteAnswers, UnknownBatch
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import refusal
 from floridify_batch.retry import FULL_QUEUE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
 from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
+from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.missing_batch import MissingBatches
 from floridify_batch.run.result_collection import fetch, lose, split, store
@@ -64,6 +66,7 @@ class Driver:
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
         self._winding_up = False
         self._denials = MissingBatches(run)
+        self._isolation = Isolation(run)
         self._noticed: dict[tuple[str, str], float] = {}
         self._stop = asyncio.Event()
         self._queue_is_full = False
@@ -77,7 +80,8 @@ class Driver:
     async def process(self, *, wait: bool = True, give_up: Collection[str] = ()) -> Ending:
         """Run until all words are finished; without `wait`, make one pass. `give_up`: ids of batches to give up.
 
-        Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a ledger that can be resumed from.
+        Raises `ServiceError`, `DatabaseError`, `CheckpointError` or `PartialFailure`, each with a ledger that can be
+        resumed from.
         """
         self._denials.waits = wait
         return await self._led(partial(self._work, wait=wait, give_up=give_up))
@@ -105,7 +109,7 @@ class Driver:
                 run.ledger.run.settings.in_sandbox,
             )
         )
-        feeder = Feeder(run, self._stop.is_set)
+        feeder = Feeder(run, self._stop.is_set, self._isolation)
         try:
             ending = await work(feeder)
         finally:
@@ -123,11 +127,11 @@ class Driver:
             await self._submit_what_fits(feeder)
             if self._stop.is_set():
                 break
-            if not self._under_way():
+            if not (self._under_way() or self._isolation):
                 return Ending.FINISHED
-            if self._only_denied():
+            if self._is_stuck():
                 await feeder.finish_returned()
-                raise self._denials.error()
+                self._raise_left()
             if self._over_limit and not self._in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
                 return Ending.COST_LIMIT
@@ -152,13 +156,13 @@ class Driver:
         await feeder.finish_returned()
         if self._stop.is_set():
             return Ending.STOPPED
-        if self._denials.final:
-            raise self._denials.error()
+        if self._denials.final or self._isolation:
+            self._raise_left()
         return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
 
     def _in_flight(self) -> int:
         """The number of batches in flight that this session still polls."""
-        return self._run.in_flight() - self._denials.final
+        return self._run.in_flight() - self._denials.final - self._isolation.in_flight
 
     async def _cancel(self, record: ChunkRecord) -> None:
         with suppress(UnknownBatch):  # the next poll handles it
@@ -173,15 +177,27 @@ class Driver:
         for record in list(self._run.ledger.in_state(ChunkState.ANSWERED, ChunkState.LOST)):
             if self._stop.is_set():
                 return
-            stored = await self._unless_stopped(store(self._run, record), STORE_GRACE)
-            if stored is not None:
-                feeder.give_back(stored)
+            await self._stored(feeder, record, store(self._run, record))
+
+    async def _stored(self, feeder: Feeder, record: ChunkRecord, storing: Awaitable[ChunkRecord]) -> ChunkRecord | None:
+        """Store a chunk and return its words to the feeder; None if it is left for later, or the driver is stopped."""
+        try:
+            after = await self._unless_stopped(storing, STORE_GRACE)
+        except Exception as error:
+            if self._run.ledger.chunk(record.number).state not in (ChunkState.ANSWERED, ChunkState.LOST):
+                raise
+            self._isolation.leave_chunk(record, error)
+            return None
+        if after is not None:
+            self._isolation.succeeded(record)
+            feeder.give_back(after)
+        return after
 
     async def _submit_what_fits(self, feeder: Feeder) -> None:
         """Submit chunks while the limits on batches in flight allow it and requests remain."""
         run = self._run
         while not self._stop.is_set():
-            begun = self._submitter.due()
+            begun = self._submitter.due(self._isolation)
             if begun is None and (
                 self._queue_is_full or self._in_flight() + self._submitter.waiting >= self._max_batches
             ):
@@ -189,7 +205,11 @@ class Driver:
             record = begun or await self._next(feeder)
             if record is None:
                 return
-            await self._submit(record)
+            try:
+                await self._submit(record)
+            except FileDamaged as error:
+                self._isolation.leave_chunk(record, error)
+                continue
             after = run.ledger.chunk(record.number)
             if after.state is ChunkState.SUBMITTED:
                 self._denials.saw(after.batch_id or "")
@@ -206,9 +226,13 @@ class Driver:
         """Return the next chunk if the limits on queued tokens and cost admit it."""
         run, cost_limit = self._run, cost_limit_of(self._run.ledger)
         self._over_limit = False
-        record = next(run.ledger.in_state(ChunkState.PLANNED), None)
-        if record and await self._is_too_large(record, cost_limit):
-            feeder.give_back(split(run, record))
+        planned = (each for each in run.ledger.in_state(ChunkState.PLANNED) if each.number not in self._isolation)
+        record = next(planned, None)
+        if record and await self._must_be_replanned(record, cost_limit):
+            try:
+                feeder.give_back(split(run, record))
+            except FileDamaged as error:
+                self._isolation.leave_chunk(record, error)
             return await self._next(feeder)
         if record is None:
             if cost_limit and cost_limit.tight and self._in_flight():
@@ -223,12 +247,12 @@ class Driver:
             return None
         return record
 
-    async def _is_too_large(self, record: ChunkRecord, cost_limit: CostLimit | None) -> bool:
-        """Whether a chunk without a batch must be split for a changed cost limit or a lower token limit."""
+    async def _must_be_replanned(self, record: ChunkRecord, cost_limit: CostLimit | None) -> bool:
+        """Whether to plan a chunk without a batch again, for a changed model, cost limit or token limit."""
         run, limit = self._run, self._run.ledger.token_limit
         too_long = limit is not None and record.input_tokens > limit
         dear = cost_limit is not None and not (self._in_flight() or record.submission or cost_limit.would_cut(record))
-        if record.words == 1 or not (too_long or dear):
+        if not run.ledger.is_outdated(record) and (record.words == 1 or not (too_long or dear)):
             return False
         # After an older checkpoint was restored, this chunk may have been sent before.
         return (await run.batches.find(submission_of(run, record))).job is None
@@ -252,7 +276,7 @@ class Driver:
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             if self._stop.is_set():
                 return
-            if self._denials.is_due(record):
+            if self._denials.is_due(record) and record.number not in self._isolation:
                 try:
                     await self._poll_one(feeder, record)
                 except (UnknownBatch, IncompleteAnswers) as error:
@@ -286,39 +310,52 @@ class Driver:
         )
 
     async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> bool:
-        """Collect a batch that has ended; False if the driver was stopped before its answers were downloaded."""
-        after = await self._unless_stopped(fetch(self._run, record, job))
+        """Collect a batch that has ended; False if the driver was stopped before its answers were stored."""
+        try:
+            after = await self._unless_stopped(fetch(self._run, record, job))
+        except FileDamaged as error:
+            self._isolation.leave_chunk(record, error)
+            return True
         if after is None:
             return False
         self._denials.clear(record)
-        if after.state is ChunkState.ANSWERED:
-            stored = await self._unless_stopped(store(self._run, after), STORE_GRACE)
-            if stored is None:
-                return False
-            after = stored
-            if refused := refusal(job):
-                raise refused
         # A full queue accepts another batch only when one of ours has left it; until then every submission is rejected.
         self._queue_is_full = after.state is ChunkState.PLANNED
         if after.state is not ChunkState.PLANNED:
             self._full = self._rested = 1
+        if after.state is ChunkState.ANSWERED:
+            await self._stored(feeder, after, store(self._run, after))
+            if refused := refusal(job):
+                raise refused
+        elif after.state is ChunkState.SPLIT:
             feeder.give_back(after)
         return True
 
-    def _only_denied(self) -> bool:
-        """Whether every unfinished chunk is one whose batch the service denies."""
-        open_chunks = [each for each in self._run.ledger.chunks if each.state is not ChunkState.DONE]
-        return bool(self._denials.final) and all(self._denials.is_final(each) for each in open_chunks)
+    def _is_stuck(self) -> bool:
+        """Whether every unfinished chunk is left for later, or its batch is denied by the service."""
+        if not (self._denials.final or self._isolation):
+            return False
+        open_chunks = (each for each in self._run.ledger.chunks if each.state is not ChunkState.DONE)
+        return all(self._denials.is_final(each) or self._isolation.holds(each) for each in open_chunks)
+
+    def _raise_left(self) -> NoReturn:
+        """Raise the error of a run that has nothing else to do than what is denied or left for later."""
+        if not self._isolation:
+            raise self._denials.error()
+        self._isolation.raise_error(self._denials.error() if self._denials.final else None)
 
     async def _give_up(self, feeder: Feeder, batch_ids: Collection[str]) -> None:
-        """Give up the batches that the user names."""
+        """Give up batches that the user names, or those of their answers that the database refuses."""
+        for record in list(self._run.ledger.in_state(ChunkState.ANSWERED)):
+            if record.batch_id in batch_ids:
+                await self._stored(feeder, record, store(self._run, record, skip_refused=True))
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             if record.batch_id in batch_ids:
                 try:
                     job = await self._run.batches.retrieve(record.batch_id or "")
                 except UnknownBatch:
                     job = None
-                feeder.give_back(await lose(self._run, record, job))
+                await self._stored(feeder, record, lose(self._run, record, job))
 
     def _try_again(self) -> None:
         """Retry a submission into a queue that only other clients fill, with a backoff in poll intervals."""

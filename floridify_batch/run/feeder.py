@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.failure import Failure
+from floridify_batch.errors import DatabaseError, FileDamaged, UsageError, stops_run
 from floridify_batch.files import ChunkFolder, private_folder
 from floridify_batch.pipeline.chunk import (
     ChunkSize,
@@ -27,11 +28,12 @@ from floridify_batch.pipeline.chunk import (
     read_ordinals,
 )
 from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
-from floridify_batch.run.event import ChunkMoved, ListRead, WordFailed
+from floridify_batch.run.event import ChunkMoved, ListRead, Notice, WordFailed
+from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import abandon
-from floridify_batch.words.entry import Entry
+from floridify_batch.words.entry import DocId, Entry
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -73,14 +75,19 @@ class _Returned:
 class Feeder:
     """Packs the remaining requests into one chunk after another."""
 
-    def __init__(self, run: Run, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, run: Run, stopping: Callable[[], bool] = lambda: False, isolation: Isolation | None = None
+    ) -> None:
         self._run = run
+        self._isolation = Isolation(run) if isolation is None else isolation
         self._stopping = stopping
         self._place = _places(run)
         self._next = run.ledger.list_cursor
         self._returned: deque[ChunkRecord] = deque()
         self._reading: _Returned | None = None
         self._planning: deque[_Begun] = deque()
+        self._single: deque[_Page] = deque()
+        self._left: set[int] = set()
         self._pieces = (run.checkpoint.folder / "planned.partial").absolute()
         self._piece: Path | None = None
         self._pending: deque[tuple[Planned, int]] = deque()
@@ -142,18 +149,53 @@ class Feeder:
     async def _plan_page(self, *, from_list: bool = True) -> bool:
         """Plan the next page, while later ones are in progress; False if there is none."""
         while len(self._planning) <= self._run.pool.ahead and (page := self._next_page(from_list=from_list)):
-            self._planning.append(await self._begun(page))
+            try:
+                self._planning.append(await self._begun(page))
+            except Exception as error:
+                self._divide(page, error)
         if not self._planning:
             return False
         page, found, planned = self._planning[0]
-        outcomes = await planned
-        self._planning.popleft()
-        await self._take(page, found, outcomes)
+        try:
+            outcomes = await planned
+            refused = await self._refused_words(outcomes, found)
+        except Exception as error:
+            self._planning.popleft()
+            self._divide(page, error)
+        else:
+            self._planning.popleft()
+            await self._take(page, found, outcomes, refused)
+        self._outstanding[page.origin] -= 1
         return True
 
+    def _divide(self, page: _Page, error: Exception) -> None:
+        """Plan the words of a page one by one if the page cannot be read or planned, and leave a single one for later.
+
+        A word that is left stays where it is, in the list or in its chunk. Raises an error that affects the run; a
+        template may fail for one word only.
+        """
+        if stops_run(error) and not isinstance(error, UsageError):
+            raise error
+        if len(page.ordinals) > 1:
+            self._single.extend(page._replace(ordinals=[ordinal]) for ordinal in page.ordinals)
+            self._outstanding[page.origin] += len(page.ordinals)
+            return
+        self._outstanding[page.origin] += 1
+        self._left.update(page.ordinals if page.origin == _THE_LIST else ())
+        for ordinal in page.ordinals:
+            self._isolation.leave_word(self._run.words[ordinal], error)
+
     def _next_page(self, *, from_list: bool) -> _Page | None:
+        if self._single:
+            page = self._single.popleft()
+            self._outstanding[page.origin] -= 1  # counted again when its planning begins
+            return page
         while chunk := self._opened():
-            asked = dict(islice(chunk.asked, PAGE_WORDS))
+            try:
+                asked = dict(islice(chunk.asked, PAGE_WORDS))
+            except FileDamaged as error:
+                self._leave(chunk.number, error)
+                continue
             if asked:
                 here = [ordinal for ordinal in asked if self._place[ordinal] == chunk.number]
                 return _Page(chunk.number, here, chunk.failures, asked, self._next)
@@ -169,12 +211,20 @@ class Feeder:
 
     def _opened(self) -> _Returned | None:
         """The next returned chunk; only its failures are in memory, however many chunks have returned."""
-        if self._reading is None and self._returned:
+        while self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
             asked = _asked(folder, answered=record.state is not ChunkState.SPLIT)
-            self._reading = _Returned(record.number, asked, failures_by_word(folder.failures))
+            try:
+                self._reading = _Returned(record.number, asked, failures_by_word(folder.failures))
+            except FileDamaged as error:
+                self._leave(record.number, error)
         return self._reading
+
+    def _leave(self, number: int, error: FileDamaged) -> None:
+        """Leave a returned chunk for later; it stays outstanding."""
+        self._reading = None
+        self._isolation.leave_chunk(self._run.ledger.chunk(number), error)
 
     async def _begun(self, page: _Page) -> _Begun:
         run = self._run
@@ -185,17 +235,22 @@ class Feeder:
             WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
             for ordinal, text in zip(page.ordinals, texts, strict=True)
         ]
+        planned = run.pool.begin(plan_words, PageToPlan(words, str(self._pieces)))
         self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
-        return page, found, run.pool.begin(plan_words, PageToPlan(words, str(self._pieces)))
+        return page, found, planned
 
-    async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage) -> None:
+    async def _refused_words(self, outcomes: PlannedPage, found: _Found) -> Mapping[DocId, str]:
+        """Create the documents of new words that will be requested; return those that the database refuses."""
+        run = self._run
+        planned = [each for each in outcomes.words if isinstance(each, Planned)]
+        entries = [entry for each in planned for entry in found[run.words[each.ordinal]]]
+        return await run.store.ensure_words([entry.word for entry in entries if not entry.word.stored])
+
+    async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage, refused: Mapping[DocId, str]) -> None:
         run = self._run
         if self._piece:
             self._piece.unlink(missing_ok=True)
         self._piece = Path(outcomes.piece)
-        planned = [each for each in outcomes.words if isinstance(each, Planned)]
-        entries = [entry for each in planned for entry in found[run.words[each.ordinal]]]
-        refused = await run.store.ensure_words([entry.word for entry in entries if not entry.word.stored])
         for each in outcomes.words:
             reasons = (refused.get(entry.id) for entry in found[run.words[each.ordinal]]) if refused else ()
             reason = next(filter(None, reasons), None)
@@ -205,12 +260,21 @@ class Feeder:
             else:
                 self._pending.append((outcome, page.origin))
                 self._outstanding[page.origin] += 1
-        self._outstanding[page.origin] -= 1
-        if self._tidied:
-            await run.store.update(self._tidied)
-            self._tidied = []
+        await self._tidy()
         if page.origin == _THE_LIST:
             run.observer.notify(ListRead(page.end, len(run.words)))
+
+    async def _tidy(self) -> None:
+        """Write the updates that tidy up finished words; one that the database refuses is reported, and left out."""
+        tidied, self._tidied = self._tidied, []
+        if not tidied:
+            return
+        try:
+            await self._run.store.update(tidied)
+        except DatabaseError as error:
+            if stops_run(error):
+                raise
+            self._run.observer.notify(Notice(f"Finished words could not all be put in order: {error}"))
 
     def _finish(self, outcome: Finished) -> None:
         """Mark a word without further requests as processed, incomplete or failed."""
@@ -305,7 +369,10 @@ class Feeder:
         self._done = []
 
     def _unplaced(self) -> Iterator[int]:
-        """The words of the list that are planned but in no chunk of the ledger."""
+        """The words of the list that are planned or left for later, but in no chunk of the ledger."""
+        yield from self._left
+        for page in self._single:
+            yield from (page.ordinals if page.origin == _THE_LIST else ())
         for page, _, __ in self._planning:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
         yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
@@ -325,7 +392,7 @@ def _places(run: Run) -> "array[int]":
     place = array("i", bytes(4 * len(run.words)))
     for record in run.ledger.chunks:
         if record.state is not ChunkState.DONE:
-            for ordinal in read_ordinals(run.folder(record)):
+            for ordinal in read_ordinals(run.folder(record), record.words):
                 place[ordinal] = record.number
     for ordinal in run.ledger.retrying:
         place[ordinal] = _NOWHERE

@@ -9,8 +9,8 @@ knows after a crash what may have happened:
     ANSWERED    both answer files are on our disk
     STORED      every answer is in the database, every failure in `failures.jsonl`
     DONE        each of its words is in a later chunk, processed, incomplete or failed
-    SPLIT       too large for the account's token limit, or not sent and above the present `--max-cost`:
-                nothing was answered, its words are planned again in smaller chunks
+    SPLIT       nothing was answered, and its words are planned again in other chunks: too large for the account's
+                token limit, not sent and above the present `--max-cost`, or of another form than the run's
     LOST        the service no longer has the batch or its files: its requests fail and are not retried automatically
 
 A word of the list is at every moment in exactly one place: beyond `list_cursor`, in the highest-numbered chunk that
@@ -20,7 +20,7 @@ they are beyond `list_cursor` again, and those that no new chunk holds yet are i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -28,13 +28,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
-from floridify_batch.costs.price import Rates
+from floridify_batch.costs.price import Price, Rates
 from floridify_batch.costs.usage import Dollars, Forecast, Spent, Usage, together
 from floridify_batch.run.event import Totals
-from floridify_batch.run.run_settings import RunInfo
+from floridify_batch.run.run_settings import RequestForm, RunInfo
 from floridify_batch.words.word_log import WordLog
-
-type JsonObject = dict[str, Any]
 
 VERSION = 2
 """The version of the checkpoint's JSON; older ones are upgraded by `migrated`."""
@@ -59,7 +57,7 @@ TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
     _S.PLANNED: frozenset({_S.SUBMITTING, _S.SPLIT}),
     _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.PLANNED, _S.SPLIT}),
     _S.SUBMITTED: frozenset({_S.ANSWERED, _S.PLANNED, _S.SPLIT, _S.LOST}),
-    _S.ANSWERED: frozenset({_S.STORED}),
+    _S.ANSWERED: frozenset({_S.STORED, _S.SPLIT}),
     _S.STORED: frozenset({_S.DONE}),
     _S.SPLIT: frozenset({_S.DONE}),
     _S.LOST: frozenset({_S.STORED}),
@@ -72,6 +70,9 @@ COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
 
 SETTLED = (ChunkState.STORED, ChunkState.DONE)
 """The states in which a chunk's usage and cost are in the ledger."""
+
+
+_UNSENT = (ChunkState.PLANNED, ChunkState.SPLIT, ChunkState.DONE)
 
 
 class IllegalMove(RuntimeError):
@@ -96,13 +97,15 @@ class Duplicate(BaseModel):
 class ChunkRecord(BaseModel):
     """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
+    `form`: the form of its requests, if it is not the run's present one. `refused`: the service's message, if it
+    refused every request of the chunk for its form.
     `queue_was_empty`: none of our batches was in flight when it was submitted, so that the chunk alone exceeds a full
     queue. `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
     `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
     which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own
     figure for the batch, if it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without
     a line in the answer files. `former_batches`: batches of earlier submissions, which found the queue full and had the
-    same input file. `templates`: the digest of the templates of its requests, where the run has others since.
+    same input file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -116,6 +119,8 @@ class ChunkRecord(BaseModel):
     output_tokens: int
     retried: int = 0
     wave: int = 1
+    form: RequestForm | None = None
+    refused: str | None = None
     submission: int = 0
     queue_was_empty: bool = False
     creation_in_doubt: bool = False
@@ -135,7 +140,6 @@ class ChunkRecord(BaseModel):
     cost: Dollars | None = Decimal(0)
     former_batches: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
-    templates: str = ""
 
     @property
     def failed(self) -> int:
@@ -183,8 +187,11 @@ class Ledger(BaseModel):
     retrying: list[int] = Field(default_factory=list)
     reopened_failures: int = 0
     token_limit: int | None = None
+    form_revision: int = 0
+    former_prices: dict[str, Price] = Field(default_factory=dict)
     carried_cost: Dollars = Decimal(0)
     carried_tokens: int = 0
+    carried_words: int = 0
     estimate: Forecast | None = None
     spent: dict[str, Spent] = Field(default_factory=dict)
     chunks: list[ChunkRecord] = Field(default_factory=list)
@@ -216,16 +223,81 @@ class Ledger(BaseModel):
         return replaced
 
     def change_pace(self, pace: Mapping[str, Any]) -> None:
-        """Change settings that do not identify the run: its limits, its price and its cost limit."""
+        """Change settings that do not identify the run: its limits, its price, its cost limit, its request options."""
         settings = self.run.settings.model_copy(update=dict(pace))
+        if settings.request_options != self.run.settings.request_options:
+            self._keep_forms()
         self.run = self.run.model_copy(update={"settings": settings})
 
+    # ── the form of requests ───────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def form(self) -> RequestForm:
+        """The present form of the run's requests."""
+        settings = self.run.settings
+        return RequestForm(
+            model=settings.model,
+            template_digest=self.run.template_digest,
+            fingerprints=self.run.fingerprints,
+            request_options=settings.request_options,
+            revision=self.form_revision,
+        )
+
+    def _keep_forms(self) -> None:
+        """Note the present form at the chunks that have it, before the run's form changes."""
+        present = self.form
+        brief = present.model_copy(update={"fingerprints": {}})  # a finished chunk needs its model alone
+        forms = {True: brief, False: present}
+        self.chunks = [
+            each if each.form else each.model_copy(update={"form": forms[each.state is ChunkState.DONE]})
+            for each in self.chunks
+        ]
+
+    def change_model(self, model: str) -> None:
+        """Change the model. Existing chunks keep theirs, with the user's price for it."""
+        self._keep_forms()
+        settings = self.run.settings
+        if settings.price is not None:
+            self.former_prices[settings.model] = settings.price
+        self.change_pace({"model": model, "price": self.former_prices.get(model)})
+
     def change_templates(self, digest: str, fingerprints: Mapping[str, str]) -> None:
-        """Continue with changed templates; the present chunks keep the digest of theirs."""
-        for record in self.chunks:
-            if not record.templates and record.state is not ChunkState.DONE:
-                self.note(record.number, templates=self.run.template_digest)
+        """Change the templates. Existing chunks keep the fingerprints of theirs."""
+        self._keep_forms()
         self.run = self.run.model_copy(update={"template_digest": digest, "fingerprints": dict(fingerprints)})
+
+    def reopen_refused(self) -> None:
+        """Request again what the service refused for its form: its chunks, and those in flight, have an older one."""
+        if any(record.refused is not None for record in self.in_state(ChunkState.ANSWERED)):
+            self._keep_forms()
+            self.form_revision += 1
+
+    def model_of(self, record: ChunkRecord) -> str:
+        """Return the model of a chunk's requests."""
+        return record.form.model if record.form else self.run.settings.model
+
+    def price_of(self, record: ChunkRecord) -> Price | None:
+        """Return the user's price for the model of a chunk, if there is one."""
+        settings, model = self.run.settings, self.model_of(record)
+        return settings.price if model == settings.model else self.former_prices.get(model)
+
+    def is_outdated(self, record: ChunkRecord) -> bool:
+        """Whether a chunk's requests have another form than the run's present one."""
+        return record.form is not None and record.form != self.form
+
+    @property
+    def nothing_sent(self) -> bool:
+        """Whether no request of this run was ever sent, and it has taken nothing over from another."""
+        unsent = all(
+            record.state in _UNSENT
+            and record.batch_id is None
+            and not record.former_batches
+            and not (record.creation_in_doubt or record.answered or record.failed)
+            for record in self.chunks
+        )
+        return unsent and not (self.spent or self.carried_words or self.carried_tokens or self.carried_cost)
+
+    # ── words and costs ────────────────────────────────────────────────────────────────────────────────────────────
 
     def process(self, word: str) -> None:
         """Mark a word as processed: all its answers are stored."""
@@ -260,14 +332,16 @@ class Ledger(BaseModel):
         """Take over the processed words and the cost of a checkpoint that has only the six documented keys."""
         self.processed_words = WordLog(word for word in words if word in adopted.words)
         self.carried_cost, self.carried_tokens = adopted.cost, adopted.tokens
+        self.carried_words = len(self.processed_words)
 
     def price_with(self, rate: Rates) -> None:
         """Price usage that was recorded before the price was known; the cost of unmetered answers stays unknown."""
+        others = [record for record in self.chunks if self.model_of(record) != self.run.settings.model]
         for record in self.chunks:
-            if record.cost is None and not record.unmetered:
+            if record.cost is None and not record.unmetered and record not in others:
                 self.note(record.number, cost=rate.cost(record.usage))
         for component, spent in self.spent.items():
-            if spent.cost is None and not spent.unmetered:
+            if spent.cost is None and not spent.unmetered and all(record.cost is not None for record in others):
                 self.spent[component] = spent.model_copy(update={"cost": rate.cost(spent.usage)})
 
     def in_state(self, *states: ChunkState) -> Iterator[ChunkRecord]:
@@ -368,42 +442,3 @@ def _given_up(record: ChunkRecord) -> bool:
 def cost_of(records: Sequence[ChunkRecord], before: Decimal = Decimal(0)) -> Decimal | None:
     """Return the total cost of chunks and of an adopted checkpoint; None if any of it is unknown."""
     return together([before, *(record.cost for record in records)])
-
-
-# ── older versions ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def migrated(data: JsonObject) -> JsonObject:
-    """Upgrade a checkpoint's JSON to the present version, step by step; an unknown version is returned as it is."""
-    while type(version := data.get("version")) is int and version in _MIGRATIONS:
-        data = _MIGRATIONS[version](data)
-    return data
-
-
-_CHUNK_FIELDS_OF_1 = {
-    "alone": "queue_was_empty",
-    "doubtful": "creation_in_doubt",
-    "absent_reason": "unanswered_reason",
-    "absent_detail": "unanswered_detail",
-    "paid": "billed",
-    "billed": "service_usage",
-}
-"""Fields of a chunk in version 1 that have other names now."""
-
-
-def _from_1(data: JsonObject) -> JsonObject:
-    """Upgrade version 1, whose chunk records had other field names."""
-    chunks = data.get("chunks")
-    if not isinstance(chunks, list):
-        return data | {"version": 2}
-    renamed = [
-        {_CHUNK_FIELDS_OF_1.get(name, name): value for name, value in chunk.items()}
-        if isinstance(chunk, dict)
-        else chunk
-        for chunk in chunks
-    ]
-    return data | {"version": 2, "chunks": renamed}
-
-
-_MIGRATIONS: Mapping[int, Callable[[JsonObject], JsonObject]] = {1: _from_1}
-"""By version, the step to the next one."""

@@ -12,11 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO
 
+from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
-from floridify_batch.errors import AnswersOutdated, ServiceError
+from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, Tally, settle_words
@@ -34,6 +35,7 @@ from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import fetch_answers, refusal, unanswered
 from floridify_batch.retry import QUEUE_FULL
 from floridify_batch.run.event import ChunkSettled, Notice, PartStored, Waiting
+from floridify_batch.run.form_refusal import form_refused, refusal_of
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkerPool, map_in_order
@@ -115,14 +117,69 @@ async def lose(run: Run, record: ChunkRecord, job: BatchJob | None) -> ChunkReco
     return await store(run, record)
 
 
-async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Settle an ANSWERED or LOST chunk and store its answers. Idempotent."""
+async def store(run: Run, record: ChunkRecord, *, skip_refused: bool = False) -> ChunkRecord:
+    """Settle an ANSWERED or LOST chunk and store its answers. Idempotent.
+
+    `skip_refused`: give up answers whose write the database refuses. Raises `FormRefused`, or the first of these
+    refusals once everything else is stored; the chunk's state then stays.
+    """
+    tally = Tally()
+    bills = await _settle(run, record, tally, skip_refused=skip_refused)
+    if reason := refusal_of(run.ledger, record, tally):
+        if not run.ledger.is_outdated(record):
+            run.record(record, refused=reason)
+            raise form_refused(record, reason)
+        return split(run, record)
+    await run.store.observe(_observed(run, bills, origin_of(run, record)))
+    if bills.unmetered:
+        _notify_unmetered(run, record, bills.unmetered)
+    else:
+        _report_usage_difference(run, record, bills.usage)
+    # Before the ledger: the database must never seem to hold less than the ledger says.
+    await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers + tally.answered)
+    record = _book(run, record, bills, tally)
+    _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
+    return record
+
+
+async def _settle(run: Run, record: ChunkRecord, tally: Tally, *, skip_refused: bool) -> Bills:
+    """Store the answers of a chunk page by page, write its failures, and return its bills."""
     folder = run.folder(record)
-    settings = run.ledger.run.settings
-    bills = Bills(settings.model, batch=bool(run.batches.capabilities.discount), price=settings.price)
-    tally, origin = Tally(), origin_of(run, record)
-    told = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     paths = [path.absolute() for path in folder.answers if path.exists()]
+    index, bills = await _indexed_chunk(run, record, paths)
+    progress = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
+    refused: DatabaseError | None = None
+    with replacing(folder.failures) as failures:
+        _copy_carried(folder, failures)
+        pages = pages_to_settle(run, record, index, paths, origin_of(run, record))
+        async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
+            async for page in settled:
+                failures.write(page.failures)
+                tally.add(page.tally)
+                if page.writes:
+                    refused = await _refusal_of_writes(run, page.writes) or refused
+                progress(tally.settled, record.requests)
+    if refused and not skip_refused:
+        raise refused
+    return bills
+
+
+async def _refusal_of_writes(run: Run, writes: Writes) -> DatabaseError | None:
+    """Apply the writes of a page; return the error if the database refuses one of them. The others are done."""
+    try:
+        await run.store.apply(writes)
+    except DatabaseError as error:
+        if stops_run(error):
+            raise
+        return error
+    return None
+
+
+async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -> tuple[AnswerIndex, Bills]:
+    """Index a chunk's answer files and bill their answers, at the rates of the chunk's model."""
+    folder, ledger = run.folder(record), run.ledger
+    batch = bool(run.batches.capabilities.discount)
+    bills = Bills(ledger.model_of(record), batch=batch, price=ledger.price_of(record))
     index = await indexed(run.pool, paths, bills)
     if foreign := _unrequested(folder, index):
         bills = _billed_without(foreign, paths, bills.blank())
@@ -133,27 +190,8 @@ async def store(run: Run, record: ChunkRecord) -> ChunkRecord:
             )
         )
     refuse_invented(index, run.store.name)
-    with replacing(folder.failures) as failures:
-        _copy_carried(folder, failures)
-        pages = pages_to_settle(run, record, index, paths, origin)
-        async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
-            async for page in settled:
-                failures.write(page.failures)
-                tally.add(page.tally)
-                if page.writes:
-                    await run.store.apply(page.writes)
-                told(tally.settled, record.requests)
     _report_odd_lines(run, record, index)
-    await run.store.observe(_observed(run, bills, origin))
-    if bills.unmetered:
-        _notify_unmetered(run, record, bills.unmetered)
-    else:
-        _report_usage_difference(run, record, bills.usage)
-    # Before the ledger: the database must never seem to hold less than the ledger says.
-    await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers + tally.answered)
-    record = _book(run, record, bills, tally)
-    _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
-    return record
+    return index, bills
 
 
 def _book(run: Run, record: ChunkRecord, bills: Bills, tally: Tally) -> ChunkRecord:
@@ -301,18 +339,20 @@ async def pages_to_settle(
 
 
 def origin_of(run: Run, record: ChunkRecord) -> Origin:
-    settings = run.ledger.run.settings
+    """Return the origin of a chunk's answers."""
+    settings, form = run.ledger.run.settings, record.form
     return Origin(
         run.ledger.run.id,
         record.batch_id or "",
         _time(record.created_at),
         _time(record.completed_at),
-        settings.model,
+        run.ledger.model_of(record),
         run.mode,
         settings.language,
         rare_first=settings.frequency_scale is FrequencyScale.RARE_FIRST,
-        templates=record.templates or None,
         schema=run.store.schema,
+        templates=form.template_digest if form and not form.fingerprints else None,
+        fingerprints=form.fingerprints if form else {},
     )
 
 
@@ -356,7 +396,7 @@ def _named_limit(message: str) -> int | None:
 
 
 def split(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Split a chunk that was not accepted: its words are planned again, in smaller chunks."""
+    """Split a chunk of which nothing was stored: its words are planned again, in other chunks."""
     _keep_attempts(run.folder(record))
     return run.move(record, ChunkState.SPLIT)
 

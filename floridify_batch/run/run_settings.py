@@ -111,6 +111,21 @@ class RunInfo(BaseModel):
         return ["different templates"] * (templates and bool(own.templates or now.templates))
 
 
+class RequestForm(BaseModel):
+    """The form of a chunk's requests: the model, the templates (with fingerprints by component) and the options.
+
+    `revision` counts how often a run was resumed after the service had refused the form.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    model: str
+    template_digest: str
+    fingerprints: dict[str, str] = Field(default_factory=dict)
+    request_options: dict[str, Any] = Field(default_factory=dict)
+    revision: int = 0
+
+
 def brief_of(settings: RunSettings, run_id: str) -> Brief:
     """Build the brief of a run with these settings. Raises `UsageError`."""
     asked = brief(
@@ -122,7 +137,7 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         request_options=settings.request_options,
     )
     forced_run = run_id if settings.force else None
-    return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale)
+    return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale, run=run_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,11 +129,12 @@ def _accept_templates(ledger: Ledger, checkpoint: Checkpoint, brief: Brief) -> N
         return
     now, before = brief.fingerprints, info.fingerprints
     changed = [name for name in now if now[name] != before.get(name)]
-    answered = [name for name in changed if name in ledger.spent]
+    answered = [name for name in changed if name in ledger.spent and ledger.spent[name].answered]
     if info.settings.templates and answered:
         raise CheckpointError(
-            f"The templates for {', '.join(answered)} have changed since {checkpoint.path} was started, and some of "
-            "their requests are answered. Restore the templates and resume, or pass another --checkpoint."
+            f"The templates for {', '.join(answered)} in {info.settings.templates} have changed since "
+            f"{checkpoint.path} was started, and some of their requests are answered. Restore the templates and "
+            "resume, pass the folder that has them (resume --templates DIR), or pass another --checkpoint."
         )
     ledger.change_templates(brief.template_digest, now)
 

@@ -6,19 +6,27 @@ is cancelled, and its cost is part of the bill.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.errors import QueueFull, ServiceBusy, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import (
+    FileDamaged,
+    QueueFull,
+    ServiceBusy,
+    ServiceError,
+    ServiceRefused,
+    ServiceUncertain,
+    UnknownBatch,
+)
 from floridify_batch.pipeline.chunk import whole_requests
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.transfer import METADATA_LENGTH, look_up, upload
 from floridify_batch.retry import SUBMISSION, lookup_pauses
-from floridify_batch.run.budget import rate_of
+from floridify_batch.run.budget import chunk_rate
 from floridify_batch.run.event import Notice, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Duplicate
-from floridify_batch.run.result_collection import full_queue
+from floridify_batch.run.result_collection import full_queue, split
 from floridify_batch.run.state import Run
 
 
@@ -50,9 +58,10 @@ class Submitter:
         """The number of chunks whose creation has no clear outcome yet."""
         return len(self._lookups)
 
-    def due(self) -> ChunkRecord | None:
-        """Return a SUBMITTING chunk that is new to this session, or whose next look is due."""
-        return next((each for each in self._run.ledger.in_state(ChunkState.SUBMITTING) if self._is_due(each)), None)
+    def due(self, left: Container[int] = ()) -> ChunkRecord | None:
+        """Return a SUBMITTING chunk that is new to this session, or whose next look is due, but none that is `left`."""
+        submitting = (each for each in self._run.ledger.in_state(ChunkState.SUBMITTING) if each.number not in left)
+        return next(filter(self._is_due, submitting), None)
 
     def _is_due(self, record: ChunkRecord) -> bool:
         lookup = self._lookups.get(record.number)
@@ -86,6 +95,9 @@ class Submitter:
         if lookup.pauses:
             lookup.due = self._now() + lookup.pauses.popleft()
             return
+        if self._run.ledger.is_outdated(record):
+            self._split(record)
+            return
         if lookup.in_doubt:
             record = self._run.ledger.note(record.number, creation_in_doubt=True)
         await self._create(record)
@@ -118,12 +130,33 @@ class Submitter:
         except QueueFull as error:
             self._lookups.pop(record.number, None)
             if await full_queue(run, run.ledger.chunk(record.number), str(error), alone=not self._in_flight()) is None:
+                run.move(run.ledger.chunk(record.number), ChunkState.PLANNED)
                 raise
         except ServiceUncertain as error:
             self._report(record, f"{error} Checking whether the batch was created.")
             self._wait(record, in_doubt=True, pauses=lookup_pauses(seconds))
+        except FileDamaged:
+            self._split(record)  # there is no batch of it: its requests are made again
+        except ServiceError as error:
+            self._lookups.pop(record.number, None)
+            run.move(run.ledger.chunk(record.number), ChunkState.PLANNED)
+            raise self._refused(error) from error
         else:
             self._submitted(run.ledger.chunk(record.number), job)
+
+    def _split(self, record: ChunkRecord) -> None:
+        """Plan the words of a chunk again of which the service has no batch."""
+        self._lookups.pop(record.number, None)
+        split(self._run, self._run.ledger.chunk(record.number))
+
+    def _refused(self, error: ServiceError) -> ServiceError:
+        """Return the error of a creation that was refused for good, with the way out if nothing was sent yet."""
+        if isinstance(error, ServiceRefused) or not self._run.ledger.nothing_sent:
+            return error if isinstance(error, ServiceRefused) else ServiceError(str(error))
+        return ServiceError(
+            f"{error} Nothing of this run has been sent: start it again with other options, or resume with another "
+            "model (--model NAME)."
+        )
 
     def _attempts(self, record: ChunkRecord) -> int:
         lookup = self._lookups.get(record.number)
@@ -234,14 +267,14 @@ def note_duplicates(run: Run, record: ChunkRecord, jobs: tuple[BatchJob, ...]) -
                     "its cost is included in the bill."
                 )
             )
-        known[job.id] = _duplicate(run, job)
+        known[job.id] = _duplicate(run, record, job)
     if tuple(known.values()) != record.duplicates:
         run.record(record, duplicates=tuple(known.values()))
 
 
-def _duplicate(run: Run, job: BatchJob) -> Duplicate:
+def _duplicate(run: Run, record: ChunkRecord, job: BatchJob) -> Duplicate:
     """Return the ledger's entry for a duplicate; its cost is unknown while its usage is."""
-    rate = rate_of(run.ledger.run.settings)
+    rate = chunk_rate(run.ledger, record)
     usage = job.usage or (Usage() if job.terminal and not job.done + job.failed else None)
     return Duplicate(
         batch_id=job.id,
@@ -258,7 +291,7 @@ def _metadata(run: Run, record: ChunkRecord) -> dict[str, str]:
     counts = ",".join(f"{component}={count}" for component, count in settings.counts.items())
     values = {
         "run": run.ledger.run.id,
-        "templates": record.templates or run.ledger.run.template_digest,
+        "templates": (record.form or run.ledger.form).template_digest,
         "components": ",".join(settings.components)[:METADATA_LENGTH],
         "language": settings.language,
         "frequency_scale": settings.frequency_scale or "",

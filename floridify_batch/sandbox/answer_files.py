@@ -12,7 +12,7 @@ import orjson
 from floridify_batch.sandbox.body import check_body
 from floridify_batch.sandbox.fault import CONTENT_FAULTS, Fault, Faults, status_of
 from floridify_batch.sandbox.random_generator import Random
-from floridify_batch.sandbox.refusal import Refusal, by_status
+from floridify_batch.sandbox.refusal import Refusal, by_status, unsupported_model
 from floridify_batch.sandbox.reply import completion, digest, reply
 from floridify_batch.sandbox.storage import BatchRecord, Folder, write_whole
 from floridify_batch.sandbox.validation import REFUSED, Stopped, numbered_lines
@@ -100,7 +100,7 @@ class _AnswerWriter:
                 self._fail(custom_id, error=_EXPIRED)
         elif name == "null_response":
             self._fail(custom_id, error=_UNANSWERED)
-        elif refusal := _refusal(line["body"], tokens, fault):
+        elif refusal := _refusal(line["body"], tokens, fault, self.faults):
             self._fail(custom_id, refusal=refusal)
         else:
             self._answer(line, tokens, name)
@@ -178,8 +178,10 @@ def _lines(record: BatchRecord, folder: Folder) -> Iterator[tuple[bytes, int]]:
         yield raw, count
 
 
-def _refusal(body: Mapping[str, Any], tokens: int, fault: Fault | None) -> Refusal | None:
+def _refusal(body: Mapping[str, Any], tokens: int, fault: Fault | None, faults: Faults) -> Refusal | None:
     status = status_of(fault) if fault else None
     if status is not None:
         return by_status(status)
+    if faults.refuses_model(body["model"]):
+        return unsupported_model(body["model"])
     return check_body(body) if tokens == REFUSED else None

@@ -46,6 +46,8 @@ async def create(request: Request) -> Response:
     _check_order(service, order)
     if service.spend("create_429"):
         raise service.too_many_requests()
+    if service.spend("create_400"):
+        raise by_status(400)
     if service.spend("queue_full"):
         raise Refusal(400, _QUEUE_FULL, code="token_limit_exceeded")
     if service.has("limit_at_creation") and (limit := service.batches.exceeded_limit(order["input_file_id"])):

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from floridify_batch.sandbox.body import check_body
 from floridify_batch.sandbox.fault import CONTENT_FAULTS
-from floridify_batch.sandbox.refusal import Refusal, by_status, quota_exceeded
+from floridify_batch.sandbox.refusal import Refusal, by_status, quota_exceeded, unsupported_model
 from floridify_batch.sandbox.reply import completion, digest, prompt_tokens, reply
 from floridify_batch.sandbox.service import Service, json_object, service_of
 
@@ -22,6 +22,8 @@ async def chat(request: Request) -> Response:
     limit = service.chat_limit()
     if refusal := _fault(service, call) or check_body(body):
         raise refusal
+    if service.faults.refuses_model(body["model"]):
+        raise unsupported_model(body["model"])
     answered = digest(body)
     fault = service.faults.line(answered.hex(), call)
     name = fault.name if fault and fault.name in CONTENT_FAULTS else ""

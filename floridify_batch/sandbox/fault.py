@@ -21,6 +21,7 @@ class Value(StrEnum):
     REJECT = "SHARE:CODE"  # a share of batches, and their error code
     COUNT = "N"
     SECONDS = "S"
+    TEXT = "TEXT"
     FLAG = ""
 
 
@@ -70,6 +71,7 @@ KINDS = (
     Kind("upload_500", Value.COUNT, "the first N uploads succeed, but return 500"),
     Kind("upload_drop", Value.COUNT, "the first N uploads succeed, but close the connection"),
     Kind("upload_cut", Value.COUNT, "the first N uploads succeed, but their response is cut in half"),
+    Kind("content_hold", Value.SECONDS, "delay of the answer files"),
     Kind("content_404", Value.SHARE, "the answer files of these batches return 404"),
     Kind("content_500", Value.COUNT, "the first N downloads return 500"),
     Kind("content_cut", Value.COUNT, "the first N downloads are cut in half"),
@@ -96,6 +98,8 @@ KINDS = (
     Kind("body_text", Value.LINES, "the body of these answers is a JSON string"),
     Kind("windows_lines", Value.FLAG, "answer files begin with a byte order mark and have CRLF line ends"),
     Kind("queue_full", Value.COUNT, "the first N creations return 400 token_limit_exceeded, with a limit of 20,000"),
+    Kind("create_400", Value.COUNT, "the first N creations return 400 and create nothing"),
+    Kind("refuse_model", Value.TEXT, "requests to models with this in their names return 400 unsupported_parameter"),
     Kind("file_pending", Value.SECONDS, "a new file is processed, and can be used for a batch, only after this time"),
     Kind("retry_after", Value.SECONDS, "uploads and creations that return 429 ask for a retry after this time"),
     Kind("quota", Value.FLAG, "creations and immediate requests return 429 insufficient_quota"),
@@ -159,6 +163,11 @@ class Faults:
         fault = self.by_name.get(name)
         return fault is not None and _in_reach(fault, number)
 
+    def refuses_model(self, model: str) -> bool:
+        """Whether requests to a model are refused."""
+        fault = self.by_name.get("refuse_model")
+        return fault is not None and fault.text in model
+
     def count(self, name: str) -> int:
         """Return the count of a fault; 0 if it is not active."""
         fault = self.by_name.get(name)
@@ -213,7 +222,7 @@ def _read(kind: Kind, name: str, value: str, first: int | None) -> Fault:
             return Fault(name, count=int(value), first=first)
         case Value.SECONDS:
             return Fault(name, seconds=float(value), first=first)
-        case Value.LINES if not _is_number(value):
+        case Value.TEXT | Value.LINES if kind.value is Value.TEXT or not _is_number(value):
             return Fault(name, text=value or _refuse_empty(), first=first)
         case Value.REJECT:
             share, _, code = value.partition(":")

@@ -62,6 +62,8 @@ async def content(request: Request) -> Response:
     """GET /v1/files/{id}/content."""
     service, record = service_of(request), _file(request)
     path = service.folder.content(record.id)
+    if hold := service.faults.seconds("content_hold"):
+        await asyncio.sleep(hold)
     if service.spend("content_500"):
         raise by_status(500)
     if service.spend("content_denied"):

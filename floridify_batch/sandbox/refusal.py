@@ -58,6 +58,12 @@ def quota_exceeded() -> Refusal:
     return Refusal(429, message, code="insufficient_quota", kind="insufficient_quota")
 
 
+def unsupported_model(model: str) -> Refusal:
+    """Return the refusal of a request whose form a model does not support."""
+    message = f"Unsupported parameter: 'response_format' is not supported with the model '{model}'."
+    return Refusal(400, message, code="unsupported_parameter", param="response_format")
+
+
 def by_status(status: int, headers: Mapping[str, str] | None = None) -> Refusal:
     """Return the refusal for an HTTP status that a fault injects."""
     if status == 429:  # noqa: PLR2004 - an HTTP status

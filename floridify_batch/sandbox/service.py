@@ -101,6 +101,7 @@ class Service:
                     "label": (record.metadata or {}).get("label"),
                     "metadata": record.metadata,
                     "status": record.status,
+                    "model": record.model,
                     "counts": {"total": record.total, "completed": record.completed, "failed": record.failed},
                 }
                 for record in records

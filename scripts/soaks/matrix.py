@@ -97,6 +97,7 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "amid-answers": ("in both files", "patchy", "expired"),
     "SUBMITTING-PLANNED": ("full at creation",),
     "SUBMITTING-SPLIT": ("too large at creation",),
+    "ANSWERED-SPLIT": (),  # only after a refusal of all requests for their form
     "PLANNED-SPLIT": (),  # only under another --max-cost than a chunk was cut for
 }
 """Crash points that only some ends pass, by parts of their names."""

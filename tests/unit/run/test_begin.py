@@ -50,7 +50,7 @@ def started(templates: str | None, *, answered: bool) -> Ledger:
         ChunkRecord(number=1, state=ChunkState.DONE, **size),
         ChunkRecord(number=2, state=ChunkState.SUBMITTED, batch_id="b", **size),
     ]
-    return Ledger(start_time=0.0, run=info, chunks=chunks, spent={"synonyms": Spent()} if answered else {})
+    return Ledger(start_time=0.0, run=info, chunks=chunks, spent={"synonyms": Spent(answered=1)} if answered else {})
 
 
 async def resumed(ledger: Ledger, tmp_path: Path) -> Run:
@@ -65,7 +65,8 @@ async def test_an_updated_program_resumes(tmp_path: Path) -> None:
     """A run of another version goes on; answers in flight are stamped with the templates that they answer."""
     run = await resumed(started(None, answered=True), tmp_path)
     assert run.ledger.run.template_digest == run.brief.template_digest
-    assert [each.templates for each in run.ledger.chunks] == ["", "older"]
+    forms = [each.form for each in run.ledger.chunks]
+    assert [form and form.template_digest for form in forms] == ["older", "older"]
 
 
 async def test_a_mended_template_resumes(tmp_path: Path) -> None:
@@ -76,5 +77,5 @@ async def test_a_mended_template_resumes(tmp_path: Path) -> None:
 
 async def test_a_changed_template_is_refused(tmp_path: Path) -> None:
     """A user's template that was answered may not change within a run."""
-    with pytest.raises(CheckpointError, match="templates for synonyms have changed"):
+    with pytest.raises(CheckpointError, match="templates for synonyms in mine have changed"):
         await resumed(started("mine", answered=True), tmp_path)

@@ -45,25 +45,42 @@ async def harmed(place: Scenario, name: str, harm: Harm) -> Path:
 
 
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
-@pytest.mark.parametrize("name", ["ordinals.json", "expected.jsonl"])
-async def test_while_it_is_in_flight(tmp_path: Path, name: str, harm: Harm) -> None:
-    """A run cannot go on without a chunk's own files; it goes on when they are restored, and nothing is paid twice."""
+async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
+    """A chunk cannot be stored without its requests; it is when they are restored, and nothing is paid twice."""
     place = scenario(tmp_path, End(polls=2))
     assert await Driver(place.run()).process(wait=False) is Ending.LEFT
-    await harmed(place, name, harm)
+    await harmed(place, "expected.jsonl", harm)
+    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert set(place.service.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("harm", [gone, cut, emptied])
+async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
+    """A damaged list of a chunk's words is read from its requests instead; without these, the run stops and says so."""
+    place = scenario(tmp_path, End(polls=2))
+    assert await Driver(place.run()).process(wait=False) is Ending.LEFT
+    path = place.folder / "run.checkpoint.files" / "0001" / "ordinals.json"
+    harm(path)
+    expected = path.with_name("expected.jsonl").read_bytes()
+    path.with_name("expected.jsonl").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"ordinals\.json .*restore the folder"):
+        await Driver(place.run()).process()
+    path.with_name("expected.jsonl").write_bytes(expected)
     assert await Driver(place.run()).process() is Ending.FINISHED
     assert set(place.service.answered.values()) == {1}
 
 
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
-    """Requests that are not as they were written are not sent, whole or in part."""
+    """Requests that are not as they were written are not sent, whole or in part, but made again."""
     place = scenario(tmp_path)
     with pytest.raises(Crashed):
         await Driver(place.run(Crash(dies_at=3))).process()
-    await harmed(place, "requests.jsonl", harm)
-    assert not place.service.files
+    path = place.folder / "run.checkpoint.files" / "0001" / "requests.jsonl"
+    before = path.read_bytes()
+    harm(path)
     assert await Driver(place.run()).process() is Ending.FINISHED
+    assert list(place.service.files.values()) == [before]
     assert len(place.service.batches) == 1
 
 

@@ -1,0 +1,163 @@
+"""A service that refuses every request of a batch alike: the run stops after it, and continues with another form."""
+
+from pathlib import Path
+
+import pytest
+
+from floridify_batch.errors import FormRefused, ServiceError
+from floridify_batch.providers.interface import BatchError
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.ledger import ChunkState, Ledger
+from tests.fakes import End, Fault, MemoryStore, Scenario, Service
+
+WORDS = [f"word{letter}" for letter in "abcdefghijklmnopqrstuvwx"]
+WITHDRAWN = BatchError("model_not_found", "The model gpt-6-luna does not exist.")
+
+
+def refusing(_: str, __: int) -> Fault:
+    return 400
+
+
+def scenario(folder: Path, service: Service, *words: str, batch_size: int | None = 2) -> Scenario:
+    listed = [*words] or WORDS[:8]
+    return Scenario(folder, listed, service, MemoryStore.of(listed), batch_size=batch_size)
+
+
+async def drive(scene: Scenario, max_batches: int = 1) -> Ledger:
+    run = scene.run()
+    run.ledger.change_pace({"max_batches": max_batches})
+    assert await Driver(run).process() is Ending.FINISHED
+    return run.ledger
+
+
+async def stopped(scene: Scenario, max_batches: int = 1) -> Ledger:
+    """Drive a run until it stops for a refused form, and return its saved ledger."""
+    run = scene.run()
+    run.ledger.change_pace({"max_batches": max_batches})
+    with pytest.raises(FormRefused) as refused:
+        await Driver(run).process()
+    assert refused.value.exit_code == 4
+    ledger = run.checkpoint.load()
+    assert ledger is not None
+    assert ledger.failed_words == {}
+    return ledger
+
+
+def refuse_only_what_was_sent(service: Service) -> None:
+    """Refuse requests of batches that were in flight, and answer later ones."""
+    sent = {each for held in service.batches.values() if not held.job.terminal for each in held.ids}
+    service.faults = lambda name, asked: 400 if name in sent and asked == 0 else None
+
+
+async def test_one_batch_shows_it(tmp_path: Path) -> None:
+    """The first batch of which every request is refused alike stops the run with the service's message."""
+    scene = scenario(tmp_path, Service(faults=refusing))
+    with pytest.raises(FormRefused, match=r"all 4 requests of batch 1 \(batch_1\): HTTP 400: status 400\. .*--model"):
+        await Driver(scene.run()).process()
+    assert scene.run().ledger.chunk(1).state is ChunkState.ANSWERED
+
+
+async def test_no_further_batch_is_sent(tmp_path: Path) -> None:
+    """No further batch is sent and nothing is retried; states stay, and no word has failed."""
+    scene = scenario(tmp_path, Service(faults=refusing))
+    ledger = await stopped(scene)
+    assert scene.service.sizes == [4]
+    assert [each.state for each in ledger.chunks] == [ChunkState.ANSWERED]
+
+
+async def test_another_model(tmp_path: Path) -> None:
+    """With another model, the refused words are requested from it, and batches in flight that were refused as well."""
+    scene = scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
+    await stopped(scene, max_batches=3)
+    assert len(scene.service.batches) == 3
+    refuse_only_what_was_sent(scene.service)
+    scene.model = "gpt-5.4-nano"
+    ledger = await drive(scene)
+    assert sorted(ledger.processed_words) == scene.words
+    models = [content.split(b'"model":"')[1].split(b'"')[0] for content in scene.service.files.values()]
+    assert models == [b"gpt-6-luna"] * 3 + [b"gpt-5.4-nano"] * (len(models) - 3)
+    assert {stamp.model for stamp in scene.store.stamps.values()} <= {"gpt-6-luna", "gpt-5.4-nano"}
+
+
+async def test_the_cause_is_removed(tmp_path: Path) -> None:
+    """A plain resume requests the refused words again, with those of refused batches that were in flight."""
+    scene = scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
+    await stopped(scene, max_batches=3)
+    sent = len(scene.service.batches)
+    refuse_only_what_was_sent(scene.service)
+    ledger = await drive(scene, max_batches=3)
+    assert sorted(ledger.processed_words) == scene.words
+    assert len(scene.service.batches) > sent
+    assert set(scene.service.answered.values()) == {1}
+
+
+async def test_a_refusal_that_stays(tmp_path: Path) -> None:
+    """Each resume sends one batch at most while the service refuses the form."""
+    scene = scenario(tmp_path, Service(faults=refusing))
+    for batches in (1, 2, 3):
+        await stopped(scene)
+        assert len(scene.service.batches) == batches
+
+
+async def test_a_batch_that_is_rejected_for_its_model(tmp_path: Path) -> None:
+    """A batch that fails as a whole because of its model is such a refusal, too."""
+    scene = scenario(tmp_path, Service(End("failed", error=WITHDRAWN)))
+    ledger = await stopped(scene)
+    assert ledger.chunk(1).refused == "model_not_found: The model gpt-6-luna does not exist."
+    assert len(scene.service.batches) == 1
+
+
+async def test_a_model_that_is_withdrawn_in_the_middle(tmp_path: Path) -> None:
+    """A run with answers stops at the first larger batch that is refused altogether; answers stay."""
+    scene = scenario(tmp_path, Service(faults=lambda name, _: None if name < "wordm" else 404), *WORDS, batch_size=12)
+    ledger = await stopped(scene)
+    assert len(scene.service.batches) == 2
+    assert ledger.totals().answered == 24
+    scene.service.faults, scene.model = lambda _, __: None, "gpt-5.4-nano"
+    ledger = await drive(scene)
+    assert sorted(ledger.processed_words) == scene.words
+    assert set(scene.service.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("words", [("worda",), ("worda", "wordb")])
+async def test_words_that_are_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """One word alone, or a few beside words that were answered, are refused for what they are: they fail."""
+    scene = scenario(
+        tmp_path, Service(faults=lambda name, _: 400 if name.startswith(words) else None), "wordx", "wordy", *words
+    )
+    ledger = await drive(scene)
+    assert sorted(ledger.missing) == [*words]
+    assert sorted(ledger.processed_words) == ["wordx", "wordy"]
+
+
+@pytest.mark.parametrize("fault", [429, 500, 503, "malformed", "refused", "missing"])
+async def test_other_failures_of_all_requests(tmp_path: Path, fault: Fault) -> None:
+    """What passes, and what the model answers, is no refusal of the form."""
+    scene = scenario(tmp_path, Service(faults=lambda _, __: fault))
+    ledger = await drive(scene)
+    assert sorted(ledger.missing) == scene.words
+
+
+async def test_a_creation_that_is_refused(tmp_path: Path) -> None:
+    """A creation that is refused for good leaves its chunk planned, says that nothing was sent, and names the ways."""
+    scene = scenario(tmp_path, Service())
+    scene.service.creations.append("refused")
+    with pytest.raises(ServiceError, match=r"no such model Nothing of this run has been sent: .*--model NAME"):
+        await Driver(scene.run()).process()
+    ledger = scene.run().ledger
+    assert ledger.nothing_sent
+    assert [each.state for each in ledger.chunks] == [ChunkState.PLANNED]
+    scene.model = "gpt-5.4-nano"
+    ledger = await drive(scene)
+    assert sorted(ledger.processed_words) == scene.words
+    assert {stamp.model for stamp in scene.store.stamps.values()} == {"gpt-5.4-nano"}
+
+
+async def test_a_creation_that_is_refused_later(tmp_path: Path) -> None:
+    """Once something was sent, a refused creation does not claim otherwise, and the run is not replaced."""
+    scene = scenario(tmp_path, Service())
+    scene.service.creations.extend(["made", "refused"])
+    with pytest.raises(ServiceError) as refused:
+        await Driver(scene.run()).process()
+    assert "Nothing of this run" not in str(refused.value)
+    assert not scene.run().ledger.nothing_sent

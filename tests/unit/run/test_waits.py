@@ -1,0 +1,124 @@
+"""Waits that the service asks for: a queue that is full at the creation of a batch, and Retry-After."""
+
+import asyncio
+from pathlib import Path
+from typing import override
+
+import pytest
+
+from floridify_batch.errors import QueueFull
+from floridify_batch.providers.interface import BatchJob
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.feeder import Feeder
+from floridify_batch.run.ledger import ChunkState, Ledger
+from tests.fakes import End, MemoryStore, Scenario, Service
+
+WORDS = [f"word{letter}" for letter in "abcdefgh"]
+
+
+def scenario(folder: Path, service: Service, batch_size: int | None = 2) -> Scenario:
+    return Scenario(folder, WORDS, service, MemoryStore.of(WORDS), batch_size=batch_size)
+
+
+async def finished(scene: Scenario) -> Ledger:
+    run = scene.run()
+    assert await Driver(run).process() is Ending.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(scene.service.answered.values()) == {1}
+    return run.ledger
+
+
+# ── a full queue ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_full_at_creation(tmp_path: Path) -> None:
+    """A batch that the full queue refuses waits for one of ours to end, and is created from the file that is there."""
+    scene = scenario(tmp_path, Service(*[End(polls=2)] * 4))
+    scene.service.creations.extend(["made", "full", "made"])
+    ledger = await finished(scene)
+    assert len(scene.service.files) == len(scene.service.batches) == len(ledger.chunks) == 4
+    assert ledger.token_limit is None
+
+
+async def test_full_of_others_at_creation(tmp_path: Path) -> None:
+    """A queue that others fill is waited for, without splitting the batch."""
+    scene = scenario(tmp_path, Service(), batch_size=None)
+    scene.service.creations.extend(["full", "full"])
+    scene.service.crowded = True
+    ledger = await finished(scene)
+    assert (len(ledger.chunks), len(scene.service.files)) == (1, 1)
+
+
+async def test_the_named_limit(tmp_path: Path) -> None:
+    """A batch that is too large for the empty queue is split at once to the limit that the message names."""
+    scene = scenario(tmp_path, Service(), batch_size=None)
+    planned = await Feeder(scene.run()).next_chunk(alone=True)
+    assert planned is not None
+    whole = planned.input_tokens
+    scene.service.creations.append("full")
+    scene.service.full = f"Enqueued token limit reached for gpt-6-luna. Limit: {whole * 3 // 4:,} enqueued tokens."
+    ledger = await finished(scene)
+    assert ledger.token_limit == int(whole * 3 // 4 * 0.95)
+    assert len(scene.service.batches) == 2
+
+
+async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
+    """A batch of one word that the empty queue refuses stops the run; its state stays planned, so that it can go on."""
+    scene = scenario(tmp_path, Service(), batch_size=1)
+    scene.service.creations.append("full")
+    with pytest.raises(QueueFull, match="Enqueued token limit"):
+        await Driver(scene.run()).process()
+    assert scene.run().ledger.chunk(1).state is ChunkState.PLANNED
+    await finished(scene)
+
+
+# ── Retry-After ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_retry_after_at_creation(tmp_path: Path) -> None:
+    """A creation that the service puts off is retried after the seconds that it asks for, and not looked up."""
+    scene = scenario(tmp_path, Service(), batch_size=None)
+    scene.service.creations.append("busy")
+    await finished(scene)
+    assert 4.0 <= scene.sleeps[0] <= 7.0  # the clock advances a little by itself
+    assert len(scene.service.files) == 1
+
+
+async def test_retry_after_at_upload(tmp_path: Path) -> None:
+    """An upload that the service puts off is retried after the seconds that it asks for."""
+    scene = scenario(tmp_path, Service(), batch_size=None)
+    scene.service.busy_uploads = 2
+    await finished(scene)
+    assert scene.sleeps[:2] == [7.0, 7.0]
+
+
+# ── answers that cannot be had ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Endless(Service):
+    """A service whose downloads take for ever until `released`."""
+
+    released = False
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        if not self.released:
+            await asyncio.Event().wait()
+        await super().answers(job, output, errors)
+
+
+@pytest.mark.parametrize("winding_up", [False, True])
+async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: bool) -> None:
+    """A run that is stopped during an endless download leaves within a second, and the answers are stored later."""
+    scene = scenario(tmp_path, service := Endless(), batch_size=None)
+    assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
+    if winding_up:
+        service.batches["batch_1"].end = End(polls=0)
+        await service.retrieve("batch_1")
+    driver = Driver(scene.run())
+    asyncio.get_running_loop().call_later(0.2, driver.stop)
+    async with asyncio.timeout(1.2):
+        assert await (driver.wind_up() if winding_up else driver.process()) is Ending.STOPPED
+    assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTED
+    service.released = True
+    await finished(scene)
