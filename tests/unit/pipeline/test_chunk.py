@@ -93,7 +93,7 @@ def test_limits(limits: Limits, size: ChunkSize, held: bool) -> None:
 
 
 def test_a_chunk_on_disk(tmp_path: Path) -> None:
-    """What was packed is what stands in the chunk's folder, word by word in the order of packing."""
+    """A chunk's folder holds exactly the packed requests, word by word in the order of packing."""
     writer = ChunkWriter(tmp_path, 7)
     pack(writer, tmp_path, word(5))
     pack(writer, tmp_path, word(2, 1, (FAILED,)))
@@ -139,7 +139,7 @@ def test_discard(tmp_path: Path) -> None:
 
 
 def test_discard_on_a_full_disk(tmp_path: Path) -> None:
-    """A chunk that the disk has no room for leaves nothing either: what it filled is free again."""
+    """A chunk that does not fit on the disk is removed, and its space is free again."""
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -154,7 +154,7 @@ def test_discard_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_private(tmp_path: Path) -> None:
-    """Word lists and answers are nobody else's business: folders are 0700, files 0600."""
+    """Chunk files are private: folders have mode 0700, files 0600."""
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     writer.finish()
@@ -208,14 +208,14 @@ def made(**more: Any) -> Group:
 
 
 def test_failures_of_older_files_are_read(tmp_path: Path) -> None:
-    """A run that the version before began goes on: its failures name the doublings of the output cap differently."""
+    """Failures of an older version, which name the doublings of the output cap differently, can be read."""
     path = tmp_path / "failures.jsonl"
     path.write_bytes(failure_line(2, FAILED).replace(b"cap_doublings", b"boost"))
     assert list(read_failures(path)) == [(2, FAILED)]
 
 
 def test_a_word_made_ready() -> None:
-    """A word's size is that of its lines as they are uploaded; failures that are not asked again go with it."""
+    """A word's size is that of its lines as uploaded; failures that are not retried are kept with it."""
     packed = made()
     assert packed.size.bytes == len(packed.lines[0])
     assert (packed.size.words, packed.size.requests, packed.size.output_tokens) == (1, 1, 160)

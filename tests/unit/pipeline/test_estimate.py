@@ -1,4 +1,4 @@
-"""What a run would ask and cost, before anything is sent."""
+"""The estimate of a run: requests, tokens and cost before anything is sent."""
 
 from decimal import Decimal
 from itertools import islice
@@ -62,7 +62,7 @@ async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
 
 
 async def test_later() -> None:
-    """What words without definitions will need later is expected, and kept apart from what can be asked now."""
+    """Follow-up requests of words without definitions are expected, and counted apart from requests that are ready."""
     estimate = await estimated(["qwrt", "asdf"], NoDatabase())
     assert set(estimate.now) == {C.DEFINITIONS}
     assert set(estimate.later) == {C.SYNONYMS, C.DOMAIN}
@@ -116,7 +116,7 @@ async def test_a_sample_counts_every_request() -> None:
 
 
 async def test_a_sample_is_close() -> None:
-    """What is reckoned from the sample lies within its margin of what is counted, and the margin is small."""
+    """Tokens estimated from a sample are within the margin of the exact count, and the margin is small."""
     words, known = many(300)
     exact = await estimated(words, known)
     sampled = await estimated(words, known, exact_requests=60, sample_words=120)
@@ -126,7 +126,9 @@ async def test_a_sample_is_close() -> None:
 
 
 async def test_words_that_are_alike_are_planned_once() -> None:
-    """Whatever was made for a word before, behind the first requests it is counted as it is planned."""
+    """Words with the same missing components are planned once beyond the exactly counted requests, with the same
+    counts.
+    """
     known = MemoryStore()
     words = [f"word {number}" for number in range(60)]
     for number, word in enumerate(words):
@@ -168,7 +170,7 @@ async def test_words_without_anything_are_alike() -> None:
 
 
 async def test_answers_of_this_database(tmp_path: Path) -> None:
-    """What was answered in this database replaces the table, for as long as model and template are the same."""
+    """Measured answer lengths of this database replace the defaults, as long as model and template are the same."""
     known = memory_store(bank=2)
     scenario = Scenario(tmp_path, ["bank"], Service(), known, (C.SYNONYMS, C.DOMAIN))
     await Driver(scenario.run()).process()
@@ -190,7 +192,7 @@ async def test_answers_of_this_run_come_first() -> None:
 
 
 async def test_the_span_of_the_cost() -> None:
-    """The cost has a least and a most, by the lengths of answers and by what a sample leaves open."""
+    """The cost has a lower and an upper bound, from the spread of answer lengths and the margin of the sample."""
     words, known = many(300)
     exact = (await estimated(words, known)).span()
     sampled = (await estimated(words, known, exact_requests=60, sample_words=80)).span()

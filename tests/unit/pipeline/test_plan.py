@@ -1,4 +1,4 @@
-"""The plan: what is asked for a word, as a function of what is stored."""
+"""The plan: the requests for a word, as a function of its stored entries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ def names(requests: list[SynthesisRequest[Any]]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Case:
-    """A word as it is stored, and what is to be asked of it."""
+    """A stored word, and the requests expected for it."""
 
     entry: Entry
     wanted: Sequence[tuple[str, str]]
@@ -132,7 +132,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_what_is_asked(case: Case) -> None:
-    """A word is asked for exactly what is missing, can be asked for, and has attempts left."""
+    """A word gets a request for each component that is missing, ready, and has attempts left."""
     assert names(plan(case.entry, case.asked, case.failures)) == case.wanted
 
 
@@ -146,7 +146,7 @@ def test_the_prompt_is_about_the_definition() -> None:
 
 
 def test_a_first_attempt() -> None:
-    """What was never asked is asked once, with the ordinary room for an answer."""
+    """A first attempt has the ordinary output cap."""
     for request in plan(Entry(BANK, (sense(),)), asked(), {}):
         assert (request.attempt, request.cap_doublings) == (1, 0)
 
@@ -162,7 +162,9 @@ def test_a_first_attempt() -> None:
     ],
 )
 def test_the_next_attempt(reason: FailureReason, cap_doublings: int, then: tuple[int, int]) -> None:
-    """The next attempt counts on, with twice the room where the answer was cut, and never with less than before."""
+    """The next attempt continues the count, with a doubled output cap after truncation, and never a smaller cap than
+    before.
+    """
     failure = failed(RIVER, C.SYNONYMS, reason, cap_doublings=cap_doublings)
     request, _ = plan(Entry(BANK, (sense(),)), asked(), by_id(failure))
     assert (request.attempt, request.cap_doublings) == then
@@ -170,7 +172,7 @@ def test_the_next_attempt(reason: FailureReason, cap_doublings: int, then: tuple
 
 
 def test_homographs() -> None:
-    """Each homograph of a word is asked about under ids of its own."""
+    """Requests about each homograph of a word have their own ids."""
     other = replace(BANK, id=derived_id("bank 2"), homograph_number=2)
     entries = [Entry(BANK, (sense(),)), Entry(other, (sense(MONEY),)), Entry(replace(other, id=derived_id("bank 3")))]
     ids = [request.custom_id for entry in entries for request in plan(entry, asked(), {})]
@@ -248,7 +250,7 @@ stored = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=60)
 @given(st.lists(stored, max_size=3), st.data())
 def test_a_word_is_asked_or_at_its_end(stored_fields: list[dict[str, Any]], data: st.DataObject) -> None:
-    """Of whatever is stored and has failed: nothing is asked twice, and a word of which nothing is asked has an end."""
+    """For any stored values and failures, no request is made twice, and a word without requests is finished."""
     senses = tuple(sense(derived_id(number), **fields) for number, fields in enumerate(stored_fields))
     entry = Entry(BANK, senses)
     every: list[str] = [request.custom_id for request in plan(entry, asked(), {})]

@@ -1,4 +1,4 @@
-"""Settling: every request that was expected ends as an answer or as a failure, whatever came back."""
+"""Settlement: every expected request ends as an answer or as a failure, whatever the service returned."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,7 +81,7 @@ def alone(folder: Path, answer: bytes) -> Failure:
 
 
 def test_in_any_order(tmp_path: Path) -> None:
-    """Answers come in any order, and are handed on word by word in the order in which they were asked."""
+    """Answers arrive in any order, and are settled word by word in the order of the requests."""
     lines = [answered(IDS[place]) for place in (3, 0, 4, 2, 1)]
     settled = Settled(tmp_path, lines[:2], lines[2:])
     assert settled.answered_ids == IDS
@@ -99,7 +99,7 @@ def test_no_files_at_all(tmp_path: Path) -> None:
 
 
 def test_a_line_is_judged_by_its_status(tmp_path: Path) -> None:
-    """An answer that stands in the error file is an answer, and an error in the output file is an error."""
+    """A line is judged by its status, not by the file that contains it."""
     settled = Settled(tmp_path, [refused(IDS[0], 500)], [answered(IDS[1])])
     assert settled.answered_ids == [IDS[1]]
     assert settled.failures[IDS[0]].status == 500
@@ -117,7 +117,7 @@ def test_one_bad_line_among_good_ones(tmp_path: Path) -> None:
     ("code", "reason"), [("batch_expired", FailureReason.EXPIRED), ("batch_cancelled", FailureReason.CANCELLED)]
 )
 def test_out_of_time(tmp_path: Path, code: str, reason: FailureReason) -> None:
-    """A request to which an expired or cancelled batch did not come can be asked again, and is told as what it is."""
+    """A request that an expired or cancelled batch did not reach is retried, and its failure names the reason."""
     failure = alone(tmp_path, expired(IDS[0], code))
     assert (failure.reason, failure.repeatable) == (reason, True)
     assert failure.detail == "This request could not be executed in time."
@@ -145,7 +145,7 @@ def test_http_errors_keep_the_services_words(tmp_path: Path, status: int) -> Non
     ],
 )
 def test_lines_that_say_little(tmp_path: Path, response: Any, error: Any, said: str) -> None:
-    """A line that says little is still the failure of its request, with what it says."""
+    """A line with little detail is still the failure of its request, with that detail."""
     failure = alone(tmp_path, line(IDS[0], response, error))
     assert (failure.reason, failure.detail) == (FailureReason.HTTP, said)
 
@@ -160,7 +160,7 @@ def test_lines_that_say_little(tmp_path: Path, response: Any, error: Any, said: 
     ],
 )
 def test_unusable_answers(tmp_path: Path, answer: bytes, reason: FailureReason) -> None:
-    """An answer that cannot be used, or was cut off with its file, fails for what is wrong with it."""
+    """An unusable or truncated answer is a failure with its reason."""
     assert alone(tmp_path, answer).reason is reason
 
 
@@ -182,7 +182,7 @@ def test_long_reasons_are_cut(tmp_path: Path) -> None:
 
 
 def test_a_usable_line_wins(tmp_path: Path) -> None:
-    """A request that was answered is answered, whatever other lines bear its id."""
+    """A usable answer takes precedence over all other lines with its id."""
     for lines in ([expired(IDS[0]), answered(IDS[0])], [answered(IDS[0]), expired(IDS[0])]):
         settled = Settled(tmp_path, lines)
         assert settled.answered_ids == [IDS[0]]
@@ -203,7 +203,7 @@ def test_unusable_answers_are_paid_for(tmp_path: Path) -> None:
 
 
 def test_lines_of_others(tmp_path: Path) -> None:
-    """Lines that name nothing we asked for, or nothing at all, are counted and otherwise passed over."""
+    """Lines with an unknown id, or none, are counted and otherwise ignored."""
     settled = Settled(tmp_path, [b"{", b"[]", b'"x"', b"7", b'{"custom_id":"stranger"}', b"", answered(IDS[0])])
     assert settled.answered_ids == [IDS[0]]
     assert (settled.index.lines, settled.index.unreadable) == (6, 4)
@@ -308,7 +308,7 @@ lines = st.one_of(
 @patient
 @given(st.lists(lines, max_size=8), st.lists(lines, max_size=4))
 def test_nothing_is_lost(tmp_path: Path, output: list[bytes], errors: list[bytes]) -> None:
-    """Whatever lines come back, in any order, doubled, cut or garbled, each expected request has exactly one end."""
+    """For any lines, in any order, duplicated, truncated or garbled, each expected request has exactly one outcome."""
     settled = Settled(tmp_path, output, errors)
     ends = [*settled.answered_ids, *settled.failures]
     assert sorted(ends) == sorted(IDS)

@@ -1,4 +1,4 @@
-"""A run begins in one way, whoever begins it, and a run that is resumed finds what it needs in place."""
+"""The start and the resumption of a run: indexes, templates and the first checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ async def test_begin(tmp_path: Path) -> None:
 
 
 async def test_resume_creates_indexes(tmp_path: Path) -> None:
-    """A run that began without indexes gets them when it is resumed: without them, each page scans a collection."""
+    """Resuming a run creates missing indexes, without which each page scans a collection."""
     checkpoint = Checkpoint(tmp_path / "run.json")
     begun = await begin_run(RunSpec.of(run_settings(), WORDS), checkpoint, Service(), MemoryStore())
     store = MemoryStore()
@@ -62,7 +62,7 @@ async def resumed(ledger: Ledger, tmp_path: Path) -> Run:
 
 
 async def test_an_updated_program_resumes(tmp_path: Path) -> None:
-    """A run of another version goes on; answers in flight are stamped with the templates that they answer."""
+    """A run of another version is resumed; answers in flight are stamped with the templates of their requests."""
     run = await resumed(started(None, answered=True), tmp_path)
     assert run.ledger.run.template_digest == run.brief.template_digest
     forms = [each.form for each in run.ledger.chunks]

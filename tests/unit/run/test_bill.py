@@ -62,7 +62,9 @@ async def test_everything_adds_up(tmp_path: Path) -> None:
 
 
 async def test_the_services_count_differs(tmp_path: Path) -> None:
-    """Where the service counts other tokens for a batch than its answers add up to, it is told at once, and shown."""
+    """A difference between the service's usage of a batch and the sum over its answers is reported at once and shown in
+    the bill.
+    """
     recorder = Recorder()
     ledger = await traveled(tmp_path, Counting(odd=7), recorder)
     told = [event.text for event in recorder.of(Notice)]
@@ -72,7 +74,7 @@ async def test_the_services_count_differs(tmp_path: Path) -> None:
 
 
 async def test_the_services_count_agrees(tmp_path: Path) -> None:
-    """Where both counts are the same, there is nothing to tell; a service that states none is not doubted."""
+    """Nothing is reported if both usages agree, or if the service states none."""
     for name, service in (("one", Counting()), ("other", Service())):
         (tmp_path / name).mkdir()
         recorder = Recorder()
@@ -82,7 +84,7 @@ async def test_the_services_count_agrees(tmp_path: Path) -> None:
 
 
 async def test_against_the_estimate(tmp_path: Path) -> None:
-    """The bill is held against what was shown before; what was carried over from elsewhere is kept out of that."""
+    """The bill is compared with the estimate, without the cost of an adopted checkpoint."""
     ledger = await traveled(tmp_path)
     own = ledger.totals().cost
     assert own is not None
@@ -98,7 +100,7 @@ async def test_against_the_estimate(tmp_path: Path) -> None:
 
 
 async def test_small_money_for_programs(tmp_path: Path) -> None:
-    """However little was spent or expected, a program reads a plain decimal; what is no money stays a number."""
+    """Amounts are plain decimals in JSON, however small; other numbers stay numbers."""
     ledger = await traveled(tmp_path)
     ledger.estimate = Forecast(requests=6, input_tokens=1, output_tokens=1, low=Decimal("0E-9"), high=Decimal("4E-7"))
     costs = replace(costs_of(ledger), in_flight=Decimal("0E-9"))
@@ -117,7 +119,7 @@ async def test_small_money_for_programs(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_price(tmp_path: Path) -> None:
-    """A price that nobody knows is unknown wherever it would stand, and the way to give it is shown."""
+    """An unknown price is shown as unknown everywhere, with the option that sets it."""
     ledger = await traveled(tmp_path)
     for record in ledger.chunks:
         ledger.note(record.number, cost=None)
@@ -132,7 +134,7 @@ async def test_an_unknown_price(tmp_path: Path) -> None:
 
 
 async def test_a_price_of_the_users_own_says_nothing_of_the_other_mode(tmp_path: Path) -> None:
-    """What a model costs in the other mode is not made up from a price that the user has given for this one."""
+    """A user's price for one mode is not used for the other mode."""
     ledger = await traveled(tmp_path)
     ledger.change_pace({"price": Price(Decimal(1), Decimal(2))})
     assert costs_of(ledger).other_mode is None

@@ -1,4 +1,6 @@
-"""The wall of `--max-cost`: nothing is sent whose expected cost would exceed it, and the run ends cleanly before it."""
+"""The cost limit of `--max-cost`: nothing is submitted whose expected cost would exceed it, and the run stops
+cleanly.
+"""
 
 import re
 from decimal import Decimal
@@ -55,7 +57,7 @@ async def test_a_high_wall_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("service", [Service, Immediate])
 async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
-    """What is sent is expected to cost no more than the wall leaves; what was sent is stored before the run ends."""
+    """Submitted batches are expected to cost no more than the remaining budget, and are stored before the run stops."""
     place = scenario(tmp_path, service())
     run = run_of(place, "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
@@ -70,7 +72,7 @@ async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
 
 
 async def test_a_round_wall(tmp_path: Path) -> None:
-    """A wall is told in plain figures, however it was given."""
+    """A cost limit is printed as a plain number, however it was written."""
     run = run_of(scenario(tmp_path), "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
     run.ledger.change_pace({"max_cost": Decimal("1E-7")})
@@ -78,7 +80,7 @@ async def test_a_round_wall(tmp_path: Path) -> None:
 
 
 async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
-    """A run that stopped before its wall goes on behind a higher one, and nothing is asked twice."""
+    """A run that stopped at its cost limit continues with a higher one, and no request is sent twice."""
     place = scenario(tmp_path)
     await Driver(run_of(place, "2")).process()
     run = run_of(place, "1000")
@@ -97,7 +99,9 @@ async def test_nothing_fits(tmp_path: Path) -> None:
 
 
 async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
-    """What is in flight takes room from the next chunk; what it cost less than expected is used when it is in."""
+    """The expected cost of batches in flight reduces the next chunk's budget; savings are available once they are
+    stored.
+    """
     (tmp_path / "measured").mkdir()
     measured = run_of(scenario(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
     await Driver(measured).process(wait=False)
@@ -119,7 +123,7 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
 
 
 async def test_it_is_told_once(tmp_path: Path) -> None:
-    """Whoever watches is told that the wall is reached, once, with what was spent and what would exceed it."""
+    """Reaching the cost limit is reported once, with the cost so far and the cost that would exceed it."""
     recorder = Recorder()
     place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
     await Driver(run_of(place, "4.5", recorder=recorder)).process()
@@ -130,7 +134,7 @@ async def test_it_is_told_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("expected", "stretch"), [(1000, 1), (10, 2)])
 async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int) -> None:
-    """Answers longer than expected make what is to come dearer; shorter ones do not make it cheaper."""
+    """Longer answers than expected raise the expected cost of later chunks; shorter ones do not lower it."""
     run = run_of(scenario(tmp_path, batch_size=2), "1000")
     await Driver(run).process()
     ledger = run.ledger
@@ -159,7 +163,7 @@ async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
 
 
 async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) -> None:
-    """What was used before anybody knew a price is priced as soon as there is one, by chunk and by component."""
+    """Usage recorded at an unknown price is priced as soon as the price is known, by chunk and by component."""
     run = run_of(scenario(tmp_path), None)
     await Driver(run).process()
     known = run.ledger.totals().cost
@@ -184,7 +188,7 @@ def test_an_unknown_price(tmp_path: Path) -> None:
 
 
 async def test_answers_without_usage_count_as_expected(tmp_path: Path) -> None:
-    """Where a service states no usage, the cost is unknown everywhere, and the limit counts what was expected."""
+    """Without usage from the service, the cost is unknown everywhere, and the limit counts the expected cost."""
     place, recorder = scenario(tmp_path, Service(faults=lambda _, __: "unmetered")), Recorder()
     run = run_of(place, "2", recorder=recorder)
     assert await Driver(run).process() is Ending.COST_LIMIT

@@ -1,4 +1,6 @@
-"""Cancelling a run: what its batches had finished is stored, nothing is sent, and whoever is interrupted goes on."""
+"""Cancellation of a run: finished answers are stored, nothing is submitted, and an interrupted cancellation can be
+resumed.
+"""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -62,7 +64,7 @@ async def sent(scenario: Scenario) -> None:
 
 
 async def test_cancelled_to_the_end(tmp_path: Path) -> None:
-    """Every batch is cancelled once, waited for, and its finished half is stored; resumed, only the rest is asked."""
+    """Every batch is cancelled once, awaited, and its finished half is stored; resuming requests only the rest."""
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
@@ -77,7 +79,7 @@ async def test_cancelled_to_the_end(tmp_path: Path) -> None:
 
 
 async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
-    """Told to stop while the service still cancels, it leaves at once; the same command, or resume, goes on."""
+    """Interrupted while the service still cancels, it returns at once; the same command, or `resume`, continues."""
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
@@ -91,7 +93,7 @@ async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
-    """A run whose batches had all ended is stored and finished, where nothing more was to be asked."""
+    """A run whose batches have all ended is stored, and finished if nothing remains to be requested."""
     scenario = scene(tmp_path, "bank")
     await sent(scenario)
     for held in scenario.service.batches.values():
@@ -121,7 +123,7 @@ def _stop_at_first_nap(run: Run, driver: Driver) -> None:
 
 
 class Impatient(Recorder):
-    """Somebody who stops the driver when the first page of the list has been read."""
+    """An observer that stops the driver when the first page of the list has been read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +138,7 @@ class Impatient(Recorder):
 
 
 async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
-    """Stopped in a long list of complete words, it leaves after the page at hand, and goes on behind that."""
+    """Stopped in a long list of complete words, the driver returns after the current page and resumes after it."""
     words = [f"w{number}" for number in range(3 * PAGE_WORDS)]
     first = Scenario(tmp_path, words, Service(), components=())
     assert await Driver(first.run()).process() is Ending.FINISHED
@@ -157,7 +159,7 @@ async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
 # ── and before a wall ──────────────────────────────────────────────────────────────────────────────────────────────
 
 PRICE = Price(Decimal(1000), Decimal(1000))
-"""So dear that a wall of 8 dollars is reached before all of these words are asked."""
+"""A price at which a cost limit of 8 dollars is reached before all of these words are requested."""
 MANY = [f"w{number}" for number in range(40)]
 
 
@@ -199,7 +201,7 @@ async def cut_without_a_wall(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("dies_at", range(8))
 async def test_a_wall_that_came_later(tmp_path: Path, dies_at: int) -> None:
-    """A chunk that was cut for no wall, or a higher one, is cut again before it is sent, wherever the process dies."""
+    """A chunk above a new or lower cost limit is split before submission, wherever the process crashes."""
     scenario = many(tmp_path)
     await cut_without_a_wall(scenario)
     try:
@@ -216,7 +218,7 @@ async def test_a_wall_that_came_later(tmp_path: Path, dies_at: int) -> None:
 
 
 async def test_a_wall_and_an_older_checkpoint(tmp_path: Path) -> None:
-    """A chunk of which the service has a batch after all is not cut again: what it was paid for is taken up."""
+    """A chunk whose batch exists at the service is not split: the paid batch is adopted."""
     scenario = many(tmp_path)
     await cut_without_a_wall(scenario)
     path = tmp_path / "run.checkpoint.json"

@@ -100,7 +100,7 @@ def test_the_previous_copy(checkpoint: Checkpoint) -> None:
 
 
 def test_a_save_that_died(checkpoint: Checkpoint) -> None:
-    """Half a file from a process that died is in nobody's way."""
+    """A partial file of a crashed process does not disturb the next save."""
     checkpoint.save(ledger())
     partial = checkpoint.path.with_name(checkpoint.path.name + ".partial")
     partial.write_bytes(b'{"half')
@@ -121,7 +121,7 @@ def test_private(checkpoint: Checkpoint) -> None:
 
 
 def test_a_disk_that_refuses(tmp_path: Path) -> None:
-    """A save that cannot be done says so, names the file, and leaves what was there."""
+    """A failed save names the file and leaves the present checkpoint intact."""
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match=r"cannot be written: .* Saved data is intact"):
         Checkpoint(tmp_path / "absent" / "c.json").save(ledger())
@@ -189,7 +189,7 @@ damaged = st.one_of(
 @patient
 @given(damaged)
 def test_any_bytes(tmp_path: Path, content: bytes | tuple[int, bytes]) -> None:
-    """Whatever is in the file, loading gives a ledger, no run, or a sentence; never a traceback, never a change."""
+    """For any bytes, loading gives a ledger, no run or a clear error; never a traceback, never a change of the file."""
     checkpoint = Checkpoint(tmp_path / "c.json", lambda: NOON)
     if isinstance(content, tuple):
         checkpoint.save(ledger())
@@ -221,7 +221,7 @@ def test_adoption(checkpoint: Checkpoint) -> None:
 
 
 def test_adoption_keeps_what_was_paid(checkpoint: Checkpoint) -> None:
-    """What an adopted checkpoint had cost stays in the totals of the run that goes on from it."""
+    """The cost of an adopted checkpoint is part of the run's totals."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS))
     mine = ledger()
     mine.adopt(checkpoint.adopted(), ["sad", "happy"])
@@ -235,7 +235,7 @@ def test_adoption_keeps_what_was_paid(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("cost", [None, "much", -1, True, [1]])
 def test_adoption_without_a_cost(checkpoint: Checkpoint, cost: Any) -> None:
-    """A cost that is none is not taken over as one, and the user is told."""
+    """An invalid cost is not adopted, and a notice says so."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS | {"total_cost": cost}))
     adopted = checkpoint.adopted()
     assert adopted.cost == 0
@@ -260,7 +260,7 @@ def test_a_run_has_nothing_to_adopt(checkpoint: Checkpoint) -> None:
 
 
 def test_rotation(checkpoint: Checkpoint) -> None:
-    """A finished run is put aside under its time with all its files, and can be read there."""
+    """Rotation renames a finished run with its time and all its files, and it can still be read."""
     checkpoint.create_folder()
     checkpoint.words_path.write_text("happy\n", encoding="utf-8")
     book = ledger()
@@ -286,7 +286,7 @@ def put_up(checkpoint: Checkpoint, word: str) -> Ledger:
 
 @pytest.mark.parametrize("steps", [0, 1])
 def test_rotation_that_died(checkpoint: Checkpoint, steps: int) -> None:
-    """Whoever puts a finished run aside and dies on the way can do so again, and nothing of it is lost."""
+    """A rotation interrupted by a crash can be repeated without loss."""
     book = put_up(checkpoint, "happy")
     if steps:
         checkpoint.folder.rename(checkpoint.path.with_name("words.checkpoint.20261120T123015.files"))
@@ -306,7 +306,7 @@ def test_two_rotations_in_a_second(checkpoint: Checkpoint) -> None:
 
 
 def test_rotation_where_the_disk_refuses(checkpoint: Checkpoint) -> None:
-    """A run that cannot be put aside stays where it is, and the sentence says so."""
+    """A run that cannot be rotated stays in place, and the error says so."""
     book = put_up(checkpoint, "happy")
     checkpoint.previous_path.mkdir()
     with pytest.raises(CheckpointError, match=r"cannot be renamed to .*words\.checkpoint\.20261120T123015\.json"):
@@ -341,7 +341,7 @@ def test_tidying_chunks_of_the_past(checkpoint: Checkpoint) -> None:
 
 
 def test_tidying_spares_the_previous_copy(checkpoint: Checkpoint) -> None:
-    """What the previous copy still needs, should somebody have to go on from it, stays until the next save."""
+    """Files that the previous copy of the checkpoint needs are kept until the next save."""
     checkpoint.create_folder()
     folder = ChunkFolder.of(checkpoint.folder, 1).path
     folder.mkdir()
@@ -359,7 +359,7 @@ def test_tidying_spares_the_previous_copy(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("name", ["0001 copy", "1-backup", "2026-11-20.zip"])
 def test_tidying_leaves_others_things(checkpoint: Checkpoint, name: str) -> None:
-    """A folder or file that somebody put there, whatever its name, neither stops a resume nor is deleted."""
+    """Foreign files and folders neither prevent resuming nor are deleted."""
     checkpoint.create_folder()
     (checkpoint.folder / name).mkdir()
     checkpoint.tidy(ledger())
@@ -391,7 +391,7 @@ def holder(checkpoint: Checkpoint) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_one_driver(checkpoint: Checkpoint, holder: subprocess.Popen[str]) -> None:
-    """While a living process holds the checkpoint nobody else does, and is told which process it is."""
+    """One process at a time can lock a checkpoint; the error names the holder."""
     with (
         pytest.raises(CheckpointLocked, match=rf"is in use by process {holder.pid} on .* since 2"),
         checkpoint.locked(),
@@ -400,7 +400,7 @@ def test_one_driver(checkpoint: Checkpoint, holder: subprocess.Popen[str]) -> No
 
 
 def test_a_dead_driver(checkpoint: Checkpoint, holder: subprocess.Popen[str]) -> None:
-    """A process that died holds nothing: the next one may go on at once."""
+    """The lock of a dead process is released, so that the next one can resume at once."""
     holder.kill()
     holder.wait()
     with checkpoint.locked():

@@ -1,4 +1,4 @@
-"""Points at which a process can be made to end: what is a point, and that nothing else changes."""
+"""Crash points: their names, and that a run without one is unchanged."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.fakes import Scenario, Service
 
 @pytest.mark.parametrize("text", ["nowhere", "before", "before-create@0", "before-create@x", "create"])
 def test_what_is_no_point(tmp_path: Path, text: str) -> None:
-    """What is no point, or no number of a passing, is refused with the points there are; the run is left alone."""
+    """An unknown crash point or pass number is refused with the list of points."""
     run = Scenario(tmp_path, ["bank"], Service()).run()
     before = (run.batches, run.store, run.checkpoint)
     with pytest.raises(UsageError, match="before-create, after-create"):

@@ -1,4 +1,4 @@
-"""A chunk whose files are gone or damaged: the run stops with a sentence that names the file and the cure."""
+"""Missing or damaged chunk files: the run stops with an error that names the file and the remedy."""
 
 from collections.abc import Callable
 from pathlib import Path

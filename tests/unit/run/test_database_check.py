@@ -1,4 +1,4 @@
-"""A run goes on only where its answers are, unless the user accepts another database."""
+"""The database check: a run resumes only on the database with its answers, unless the user accepts another one."""
 
 from pathlib import Path
 from typing import Any, override
@@ -91,7 +91,7 @@ async def test_nothing_stored_yet(tmp_path: Path) -> None:
 
 
 async def test_nothing_planned(tmp_path: Path) -> None:
-    """A run without a single batch has nothing to lose: every database passes."""
+    """A run without any batch passes the check with every database."""
     scene = Scenario(tmp_path, WORDS, Service())
     await check(noted(scene.run()), elsewhere=True)
 

@@ -77,7 +77,7 @@ async def test_waves(tmp_path: Path) -> None:
 
 
 async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
-    """A list whose words have everything makes no batch."""
+    """A list of complete words creates no batch."""
     store = MemoryStore()
     store.know("bank", "land", synonyms=["shore"], example_ids=["0" * 24])
     scene = scenario(tmp_path, "bank", Service(), store=store)
@@ -87,7 +87,7 @@ async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
 
 
 async def test_running_again_costs_nothing(tmp_path: Path) -> None:
-    """A second run over the same words asks nothing: even empty answers count as answered."""
+    """A second run over the same words sends no request: even empty answers count as answered."""
     scene = scenario(tmp_path / "1", "bank tree", Service(), components=(C.ANTONYMS, C.DOMAIN, C.REGIONAL_VARIANTS))
     scene.folder.mkdir()
     await drive(scene)
@@ -155,7 +155,7 @@ async def test_words_count_as_their_chunks_end(tmp_path: Path) -> None:
 
 
 async def test_the_bill(tmp_path: Path) -> None:
-    """What a run says it cost is the price of every answer it got, failed ones included."""
+    """The cost of a run is the price of all its answers, failed ones included."""
     scene = scenario(tmp_path, "bank tree", Service(faults=once("malformed", "synonyms")))
     _, ledger = await drive(scene)
     answers = sum(scene.service.answered.values())
@@ -165,7 +165,7 @@ async def test_the_bill(tmp_path: Path) -> None:
 
 
 async def test_what_is_told(tmp_path: Path) -> None:
-    """A run tells of its beginning, of each chunk's end and of its own, with the figures of the whole."""
+    """A run emits events for its start, each settled chunk and its end, with the totals."""
     recorder = Recorder()
     await drive(scenario(tmp_path, "bank", Service()), recorder=recorder)
     assert [event.resumed for event in recorder.of(RunStarted)] == [False]
@@ -179,13 +179,13 @@ async def test_what_is_told(tmp_path: Path) -> None:
 
 
 def once(fault: Fault, component: str = "synonyms", times: int = 1) -> Callable[[str, int], Fault | None]:
-    """A fault of one component's requests, the first few times they are asked."""
+    """A fault in the first few attempts of one component's requests."""
     return lambda custom_id, before: fault if custom_id.endswith(component) and before < times else None
 
 
 @pytest.mark.parametrize("fault", ["missing", "malformed", "cut", 429, 500])
 async def test_what_chance_spoiled_is_asked_again(tmp_path: Path, fault: Fault) -> None:
-    """Requests that a further try can save are asked again, alone, and their word is processed."""
+    """Only requests with transient failures are retried, and their word is processed."""
     scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
@@ -205,7 +205,7 @@ async def test_what_is_hopeless_is_not(tmp_path: Path, fault: Fault, reason: str
 
 
 async def test_attempts_run_out(tmp_path: Path) -> None:
-    """A request that goes wrong every time is asked as often as was agreed, and then its word fails."""
+    """A request that always fails is sent `--max-attempts` times, and then its word fails."""
     scene = scenario(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4, 2]
@@ -213,7 +213,7 @@ async def test_attempts_run_out(tmp_path: Path) -> None:
 
 
 async def test_a_cut_answer_gets_more_room(tmp_path: Path) -> None:
-    """An answer that was cut is asked again with twice the room, and the others with what they had."""
+    """A truncated answer is retried with a doubled output cap, other failures with the same cap."""
     scene = scenario(tmp_path, "bank", Service(faults=once("cut", times=2)))
     await drive(scene)
     caps = [
@@ -224,7 +224,7 @@ async def test_a_cut_answer_gets_more_room(tmp_path: Path) -> None:
 
 
 async def test_failures_are_carried_along(tmp_path: Path) -> None:
-    """A hopeless failure is remembered through later waves: it is neither asked again nor forgotten."""
+    """A final failure is kept through later waves: it is neither retried nor lost."""
 
     def faults(custom_id: str, before: int) -> Fault | None:
         if custom_id.endswith("synonyms"):
@@ -246,7 +246,7 @@ async def test_failures_are_carried_along(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
 async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
-    """What an expired or cancelled batch holds is paid for, so it is stored, and only the rest is asked again."""
+    """The answers of an expired or cancelled batch are stored, and only the other requests are retried."""
     scene = scenario(tmp_path, "bank tree", Service(End(status, answered=5)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [8, 3]
@@ -267,7 +267,7 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
 
 
 async def given_up(scene: Scenario, **options: Any) -> tuple[Ending, Ledger]:
-    """Drive a run to its end, and give up what the service denies for good."""
+    """Drive a run to its end, and give up the batches that the service keeps denying."""
     try:
         return await drive(scene, **options)
     except FormRefused:
@@ -334,7 +334,7 @@ async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
 
 
 async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
-    """A limit that is far below the chunk is found by halving, and nothing is asked twice on the way."""
+    """A token limit far below the chunk's size is found by halving, and no request is answered twice."""
     scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6 g7 h8", Service(queue=8))
     _, ledger = await drive(scene)
     assert len(ledger.processed_words) == 8
@@ -398,7 +398,7 @@ UNPAID = BatchError("billing_hard_limit_reached", "Billing hard limit has been r
 
 
 async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
-    """A batch that fails for the account's sake stops the run and fails no word; paid up, the same run goes on."""
+    """A batch that fails because of the account stops the run without failing a word; the run can be resumed."""
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End("failed", error=UNPAID)), batch_size=2)
     with pytest.raises(ServiceRefused, match=UNPAID.message):
         await drive(scene)
@@ -411,7 +411,7 @@ async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
 
 
 async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
-    """What a batch had answered when the account ran dry is stored before the run stops, and never asked again."""
+    """Answers received before the account ran out of quota are stored before the run stops, and not requested again."""
 
     class Late(Service):
         """A service that fails a batch when half of it is answered."""
@@ -456,7 +456,7 @@ async def test_an_uncertain_upload(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["upload", "create"])
 async def test_an_outage(tmp_path: Path, what: str) -> None:
-    """A service that is out for an hour while a chunk is sent stops no run: it is asked every minute, and told of."""
+    """An hour's outage during a submission does not stop the run: it retries every minute and reports it."""
     recorder = Recorder()
     scene = scenario(tmp_path, "bank", Service())
     if what == "upload":
@@ -472,7 +472,7 @@ async def test_an_outage(tmp_path: Path, what: str) -> None:
 
 
 async def test_stopped_in_an_outage(tmp_path: Path) -> None:
-    """A driver that is stopped while the service is out leaves the chunk as it is, to be gone on with."""
+    """A driver stopped during an outage leaves the chunk in a state to resume from."""
     scene = scenario(tmp_path, "bank", Service())
     scene.service.creations.append("lost")
     run = scene.run()
@@ -525,7 +525,7 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
 
 
 async def test_stop(tmp_path: Path) -> None:
-    """A run that is told to stop leaves after its present step, says that it is not complete, and can be resumed."""
+    """A stopped run returns after its present step, reports that it is incomplete, and can be resumed."""
     scene = scenario(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
     recorder = Recorder()
     run = scene.run(recorder=recorder)
@@ -631,7 +631,7 @@ def eventful(folder: Path) -> Scenario:
 
 
 async def uneventful_end(folder: Path) -> tuple[Any, int]:
-    """What such a run ends with when nothing stops it, and how many deeds it takes."""
+    """The documents of such a run without a crash, and the number of its effects."""
     scene, crash = eventful(folder), Crash()
     await drive(scene, crash=crash)
     return scene.store.picture(), crash.steps
@@ -645,7 +645,9 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_dying_anywhere(memory: Path) -> None:
-    """Wherever the process dies, resuming ends as if it had not: no word is lost, no answer is paid for twice."""
+    """A crash at any step followed by `resume` ends like an uninterrupted run: no word lost, no answer paid for
+    twice.
+    """
     picture, steps = await uneventful_end(memory / "whole")
     assert steps > 50
     for dies_at in range(1, steps + 1):
@@ -663,7 +665,7 @@ async def test_dying_anywhere(memory: Path) -> None:
 
 
 async def test_dying_with_a_full_queue(memory: Path) -> None:
-    """Wherever the process dies while chunks wait for the queue or are cut smaller, nothing is lost or paid twice."""
+    """A crash at any step while chunks wait for the queue or are split loses nothing and pays nothing twice."""
 
     def crowded(name: str) -> Scenario:
         (memory / name).mkdir()
@@ -683,7 +685,7 @@ async def test_dying_with_a_full_queue(memory: Path) -> None:
 
 
 async def test_dying_again_and_again(memory: Path) -> None:
-    """A process that dies every few deeds still gets there, as long as each gets a little further."""
+    """Repeated crashes after a few effects each still lead to the end."""
     picture, _ = await uneventful_end(memory / "whole")
     scene = eventful(memory / "dying")
     lives = 0
@@ -727,7 +729,7 @@ def test_whatever_happens(
     deaths: list[int],
     batch_size: int | None,
 ) -> None:
-    """Whatever the service does and whenever the process dies, each word gets its end, and asking has a limit."""
+    """For any faults of the service and any crashes, each word is finished, and the number of requests is limited."""
 
     removed: list[bool] = []  # the cause of a refusal of everything, which stops the run until then
 
@@ -781,12 +783,12 @@ async def fed(run: Run, *, alone: bool = True) -> list[list[str]]:
 
 
 class Late:
-    """Hands that are let go before they have begun, and put their lines down while everything is being removed."""
+    """A worker that is abandoned before it starts, and writes its lines during the removal of files."""
 
     ahead = 0
 
     def begin[T, R](self, station: WorkFunction[T, R], piece: T) -> asyncio.Future[R]:
-        """Lay out so many pieces that their removal takes a while, and lie in wait for it."""
+        """Create enough files that their removal takes a while, and wait for it."""
         assert station is plan_words
         assert isinstance(piece, PageToPlan)
         folder = Path(piece.folder)
@@ -820,7 +822,7 @@ async def test_late_hands(tmp_path: Path) -> None:
 
 
 async def test_feeding_a_list(tmp_path: Path) -> None:
-    """Every word that lacks something is in one chunk, in the order of the list; what is complete is processed."""
+    """Every incomplete word is in one chunk, in the order of the list; complete words are processed."""
     scene = scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2, store=known("a1", "b2", "d4", "e5"))
     scene.store.know("c3", "full", synonyms=["x"], example_ids=["0" * 24])
     run = scene.run()
@@ -861,7 +863,7 @@ async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:
 
 
 async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
-    """A word that is in an unfinished chunk is nobody else's, whatever the cursor says."""
+    """A word in an unfinished chunk is not planned again, whatever the cursor says."""
     scene = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
     run = scene.run()
     await fed(run)
@@ -891,7 +893,7 @@ async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
 
 
 async def test_the_end_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
-    """The last words of the list go up at once, however few they are and whatever is in flight."""
+    """The last words of the list are submitted at once, however few they are."""
     run = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
     assert await fed(run, alone=False) == [["a1", "b2"], ["c3"]]
 
@@ -924,7 +926,7 @@ class Forgetful(MemoryStore):
 
 
 async def test_answers_that_vanish(tmp_path: Path) -> None:
-    """What was answered and is not found in the database is not paid for again and again: its word fails."""
+    """An answer that was stored and has vanished from the database is not requested without end: its word fails."""
     store = Forgetful()
     store.know("bank", "land by a river")
     scene = scenario(tmp_path, "bank", Service(), store=store)
@@ -944,7 +946,7 @@ async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> N
 
 
 async def test_force(tmp_path: Path) -> None:
-    """Force asks for everything once more, replaces what was there, leaves no orphans, and comes to an end."""
+    """`--force` regenerates every value once, replaces the old ones and leaves no orphans."""
     scene = scenario(tmp_path, "bank", Service())
     await drive(scene)
     examples = scene.store.documents[Collection.EXAMPLES]

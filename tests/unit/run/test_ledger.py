@@ -52,7 +52,7 @@ def test_moves(state: ChunkState, to: ChunkState) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(S)), max_size=25))
 def test_any_moves(moves: list[tuple[int, ChunkState]]) -> None:
-    """Whatever moves are tried, each chunk walks the drawn arrows alone, and no chunk moves another."""
+    """For any attempted moves, each chunk makes only allowed transitions and affects no other."""
     book = ledger([record(number) for number in (1, 2, 3)])
     for number, to in moves:
         before = list(book.chunks)
@@ -76,7 +76,7 @@ def test_every_state_leads_home() -> None:
 
 
 def test_numbers_have_no_gaps() -> None:
-    """Chunks are numbered from 1 without gaps, so that a number names one chunk for ever."""
+    """Chunks are numbered from 1 without gaps."""
     book = ledger()
     book.add(record(1))
     for wrong in (0, 1, 3):
@@ -125,7 +125,7 @@ def test_split_chunks_count_where_they_are_asked_again() -> None:
 
 
 def test_an_unknown_price() -> None:
-    """As soon as one chunk's price is unknown the whole is: a sum of some would be a lie."""
+    """If the cost of one chunk is unknown, the total is unknown."""
     assert cost_of([stored(1), stored(2, cost=None)]) is None
     assert cost_of([]) == 0
 
@@ -166,7 +166,7 @@ def test_differences(change: dict[str, Any], said: list[str]) -> None:
 
 
 def test_another_pace() -> None:
-    """A run that goes on may ask at another pace; nothing else of it changes, and it is the same run."""
+    """Resuming can change limits of a run; nothing else changes, and it remains the same run."""
     book = ledger()
     before = book.run
     book.change_pace({"poll_interval": 2.5})

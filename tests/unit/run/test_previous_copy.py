@@ -1,4 +1,4 @@
-"""The cure for a damaged checkpoint: its previous copy can be gone on from, whenever the damage came."""
+"""Recovery from a damaged checkpoint: its previous copy can be resumed, whenever the damage occurred."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ WORDS = ["bank", "tree", "lake", "road"]
 
 @pytest.mark.parametrize("dies_at", range(8, 51))
 async def test_gone_on_from(tmp_path: Path, dies_at: int) -> None:
-    """Wherever the process dies, the copy of the save before leads to the end, and no answer is paid for twice."""
+    """After a crash at any step, the previous copy can be resumed to the end, and no answer is paid for twice."""
     scenario = Scenario(tmp_path, WORDS, Service(End(), End(polls=50)), MemoryStore.of(WORDS), batch_size=2)
     with pytest.raises(Crashed):
         await Driver(scenario.run(Crash(dies_at))).process()

@@ -1,4 +1,4 @@
-"""Batches found again, stored in memory: what was lost, half stored, overtaken, or is of another run's making."""
+"""Recovery in memory: lost, partly stored and superseded batches, and those of other runs."""
 
 import tempfile
 from collections import Counter
@@ -23,7 +23,7 @@ ASKED = (C.SYNONYMS, C.EXAMPLES, C.CEFR_LEVEL)
 
 
 class Attic(Service):
-    """A service that keeps what it was told with each batch, and the files of their requests."""
+    """A service that keeps each batch's metadata and input file."""
 
     def __init__(self, *ends: End) -> None:
         super().__init__(*ends)
@@ -43,12 +43,12 @@ class Attic(Service):
         ]
 
     async def requests(self, batch: BatchJob, path: Path) -> None:
-        """Bring the file of a batch's requests to this place."""
+        """Download a batch's input file to this path."""
         path.write_bytes(self.files[batch.input_file_id])  # noqa: ASYNC240  nobody waits for a few lines
 
 
 class Indexed(MemoryStore):
-    """A shelf on which entries are found by what is in them."""
+    """An in-memory store that finds entries by their documents."""
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
         """The entry that each of these words and definitions belongs to."""
@@ -133,7 +133,7 @@ async def test_retries_are_not_missing(tmp_path: Path) -> None:
 
 
 async def test_dead_at_every_step(tmp_path: Path) -> None:
-    """Wherever a recovery dies, the next one brings the same documents; and one more changes nothing."""
+    """Recovery is idempotent: after a crash at any step, the next one stores the same documents."""
     scenario = scene(tmp_path / "run", End("expired", answered=2))
     await through(scenario)
     service = scenario.service
@@ -158,7 +158,7 @@ async def test_dead_at_every_step(tmp_path: Path) -> None:
 
 
 async def test_a_price_of_ones_own(tmp_path: Path) -> None:
-    """What was recovered cost what it comes to at the price that is given, in every wave."""
+    """The cost of recovered answers uses the user's price."""
     scenario = scene(tmp_path / "run")
     await through(scenario)
     assert isinstance(scenario.service, Attic)
@@ -167,7 +167,7 @@ async def test_a_price_of_ones_own(tmp_path: Path) -> None:
 
 
 async def test_nothing_of_ours(tmp_path: Path) -> None:
-    """A batch about another database's words is counted apart, whatever it holds, and changes nothing."""
+    """A batch whose words are in another database is counted separately and changes nothing."""
     scenario = scene(tmp_path / "run")
     await through(scenario)
     assert isinstance(scenario.service, Attic)
@@ -178,7 +178,7 @@ async def test_nothing_of_ours(tmp_path: Path) -> None:
 
 
 async def test_told_less(tmp_path: Path) -> None:
-    """Batches of a version that told less with them are stored all the same, under the templates that they name."""
+    """Batches with the shorter metadata of an older version are stored, too, with their templates."""
     scenario = scene(tmp_path / "run")
     await through(scenario)
     service = scenario.service

@@ -1,4 +1,4 @@
-"""What a user must not lose in rare turns of a run: crashes at the wrong moment, answers half there, moved senses."""
+"""Regressions: crashes at the wrong moment, partial answers, reordered senses."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def asked(*components: C, **more: Any) -> Brief:
 
 
 class Answering(OpenAIConnector):
-    """A connector that answers every request with its component's content, and notes what it was asked."""
+    """A connector that answers every request with its component's content, and records the requests."""
 
     def __init__(self, **contents: Mapping[str, Any]) -> None:
         self.concurrency = 1
@@ -123,7 +123,7 @@ def source(store: MemoryStore, text: str) -> dict[str, Any]:
 
 
 def new_source(store: MemoryStore, **fields: Any) -> None:
-    """Somebody imports one more definition of the word, which stands before the others."""
+    """Import one more definition of the word, in front of the others."""
     identity, word = derived_id("came later"), source(store, "river")["word_id"]
     new = {"_id": identity, "word_id": word, "part_of_speech": "noun", "text": "row", "version": 1, **fields}
     store.documents[Collection.DEFINITIONS] = {identity: new, **definitions(store)}
@@ -146,7 +146,7 @@ def origins(store: MemoryStore) -> list[str]:
 
 
 async def test_force_at_once(tmp_path: Path) -> None:
-    """Who asks for everything anew and at once finds the new sentences in the dictionary, not the old ones."""
+    """`--force --immediate` replaces old example sentences by new ones."""
     first = bank(tmp_path, C.EXAMPLES)
     await at_once(first, Answering())
     second = bank(tmp_path, C.EXAMPLES, run_id="run2", store=first.store, force=True)
@@ -159,7 +159,7 @@ async def test_force_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_note_that_the_power_cut_emptied(tmp_path: Path) -> None:
-    """A run at once whose note of what it had begun was left empty by a power cut can be resumed to its end."""
+    """An immediate run whose record of its files was left empty by a power failure can be resumed."""
     scene, connector = bank(tmp_path, C.EXAMPLES), Answering()
     with pytest.raises(Crashed):
         await at_once(scene, connector, DyingAtOnce)
@@ -201,7 +201,7 @@ async def test_clustering_that_failed(tmp_path: Path) -> None:
 
 
 async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
-    """A meaning that is imported later gets a definition of its own, wherever it stands among the others."""
+    """A meaning that is imported later gets its own definition, at any position among the others."""
     first = bank(tmp_path, C.DEFINITION_TEXT)
     for order, text in enumerate(("river", "money")):
         source(first.store, text)["meaning_cluster"] = cluster(f"bank_{text}", order)
@@ -246,7 +246,7 @@ def test_more_than_a_hundred_clusters() -> None:
 
 
 class Dying(Service):
-    """A service at whose n-th batch the process ends; the list shows that batch after so many looks."""
+    """A service at whose n-th batch the process ends; the list shows that batch after a number of look-ups."""
 
     dies_at, hidden = 1, 0
 
@@ -329,7 +329,7 @@ def test_secrets_behind_the_question_mark(url: str, harmless: str) -> None:
 
 
 def test_at_once_and_not_waiting(tmp_path: Path) -> None:
-    """Who wants answers at once and will not wait for them is told that this cannot be, with exit code 2."""
+    """`--immediate` with `--no-wait` is refused with exit code 2."""
     words = tmp_path / "words.txt"
     words.write_text("bank\n", encoding="utf-8")
     place = ["--checkpoint", str(tmp_path / "run.checkpoint.json")]

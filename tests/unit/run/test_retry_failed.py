@@ -1,4 +1,4 @@
-"""Another chance for failed words: they are asked afresh wherever they had failed, once, whenever the process dies."""
+"""`--retry-failed`: failed words are requested again from their first attempt, once, also after a crash."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def retried(scenario: Scenario, crash: Crash | None = None) -> Run:
 
 
 async def test_in_a_stored_chunk(tmp_path: Path) -> None:
-    """A word that failed in a chunk which is not history yet is asked again as if it had never been asked."""
+    """A word that failed in an unfinished chunk is retried with all attempts."""
     scenario = await failed_in_a_stored_chunk(tmp_path)
     run = retried(scenario)
     assert await Driver(run).process() is Ending.FINISHED
