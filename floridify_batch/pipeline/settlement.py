@@ -4,6 +4,7 @@ Answer lines come in any order, in two files, and either file may hold errors. A
 id; a second pass goes through the expected requests, word by word, and reads their lines: none can be lost.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -167,18 +168,39 @@ def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
     try:
         parsed = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError:
-        return None, {}
+        parsed = _leniently_parsed(line)
     identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
     return (identity, parsed) if isinstance(identity, str) else (None, {})
 
 
+def _leniently_parsed(line: bytes) -> Any:
+    """A line with lone surrogates or raw control characters, which only its content may be judged for."""
+    try:
+        parsed = json.loads(line.removeprefix(_BYTE_ORDER_MARK), strict=False)
+        str(parsed["custom_id"]).encode()
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return parsed
+
+
 def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The body of a successful response."""
-    response = line.get("response")
-    if not isinstance(response, dict) or response.get("status_code") != HTTP_OK:
+    """The body of a successful response. A server that states no status has answered if there are choices."""
+    response = _decoded(line.get("response"))
+    if not isinstance(response, dict):
         return None
     body = _decoded(response.get("body"))
-    return body if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        return None
+    status = _status(response)
+    return body if status == HTTP_OK or (status is None and body.get("choices")) else None
+
+
+def _status(response: Mapping[str, Any]) -> int | None:
+    """The status of a response, which may be a string; None if it states none."""
+    status = response.get("status_code")
+    if isinstance(status, str) and status.isdecimal():
+        return int(status)
+    return status if isinstance(status, int) else None
 
 
 def _decoded(body: Any) -> Any:
@@ -257,12 +279,11 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
 
 def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
     """The failure of a line without an answer, with the service's message."""
-    response, error = line.get("response"), line.get("error")
+    response, error = _decoded(line.get("response")), line.get("error")
     if isinstance(response, dict):
         body = _decoded(response.get("body"))
-        status = response.get("status_code")
         error = body.get("error") if isinstance(body, dict) else body
-        return _failure(request, FailureReason.HTTP, _text(error), status if isinstance(status, int) else 0)
+        return _failure(request, FailureReason.HTTP, _text(error), _status(response) or 0)
     if isinstance(error, dict) and (reason := _CUT_SHORT.get(str(error.get("code")))):
         return _failure(request, reason, _text(error))
     return _failure(request, FailureReason.HTTP, _text(error), 0)
@@ -275,7 +296,8 @@ def _text(error: Any) -> str:
 
 
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
-    return Failure(request.custom_id, reason, detail[:_DETAIL_LENGTH], request.attempt, request.cap_doublings, status)
+    detail = detail[:_DETAIL_LENGTH].encode(errors="replace").decode()  # a file of failures takes no lone surrogates
+    return Failure(request.custom_id, reason, detail, request.attempt, request.cap_doublings, status)
 
 
 def component_of(identity: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.providers.error import Unreadable
+from floridify_batch.providers.error import Unreadable, id_in
 from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.timing import utc_now
 
@@ -40,6 +40,9 @@ _SYNONYMS = {
 
 _MILLISECONDS = 10**11
 """Epoch times from here on are in milliseconds."""
+
+_YEARS = range(2000, 2200)
+"""The years of credible times."""
 
 _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at")
 
@@ -83,13 +86,14 @@ def _parsed(content: bytes) -> Any:
 
 def job_of(batch: Any) -> BatchJob:
     """Parse a batch object. Raises `Unreadable` for an object without an id."""
-    if not isinstance(batch, dict) or not isinstance(batch.get("id"), str) or not batch["id"]:
+    identity = id_in(batch.get("id")) if isinstance(batch, dict) else None
+    if identity is None:
         raise Unreadable("The service's reply contains no batch.")
     metadata = {key: str(value) for key, value in _object(batch.get("metadata")).items() if value is not None}
     counts = _object(batch.get("request_counts"))
     ends = (_time(batch.get(name)) for name in _ENDS)
     return BatchJob(
-        id=batch["id"],
+        id=identity,
         status=_status(batch.get("status")),
         label=metadata.get(LABEL),
         created_at=_time(batch.get("created_at")) or utc_now(),
@@ -98,12 +102,12 @@ def job_of(batch: Any) -> BatchJob:
         total=_count(counts.get("total")),
         done=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
-        output_file_id=_text(batch.get("output_file_id")),
-        error_file_id=_text(batch.get("error_file_id")),
+        output_file_id=id_in(batch.get("output_file_id")),
+        error_file_id=id_in(batch.get("error_file_id")),
         errors=_errors(batch.get("errors")),
         usage=_usage(batch.get("usage")),
         model=_text(batch.get("model")),
-        input_file_id=_text(batch.get("input_file_id")) or "",
+        input_file_id=id_in(batch.get("input_file_id")) or "",
         metadata=metadata,
     )
 
@@ -162,10 +166,12 @@ def _time(value: Any) -> datetime | None:
     with suppress(ValueError, OverflowError, OSError):
         if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
             parsed = datetime.fromisoformat(value)
-            return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            return parsed if parsed.year in _YEARS else None
         if isinstance(value, str | int | float):
             seconds = float(value)
-            return datetime.fromtimestamp(seconds / 1000 if seconds >= _MILLISECONDS else seconds, UTC)
+            read = datetime.fromtimestamp(seconds / 1000 if seconds >= _MILLISECONDS else seconds, UTC)
+            return read if read.year in _YEARS else None
     return None
 
 

@@ -6,6 +6,7 @@ and fails on them later; here they are a `ServiceUncertain`, so that the caller 
 
 import re
 from collections.abc import Awaitable, Callable
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.errors import QueueFull, ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _UNAUTHORISED = frozenset({401, 403})
 _NOT_FOUND = 404
+_LONGEST_RETRY_AFTER = 3600.0
 _SHORTEST_SECRET = 8
 """Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text. One that the
 service refuses is masked however short it is, where it stands alone.
@@ -85,9 +87,10 @@ def from_status(error: Any) -> ServiceError:
 def retry_after(error: Any) -> float | None:
     """Return the seconds of a refusal's Retry-After header; None without a readable one."""
     try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
+        seconds = float(error.response.headers.get("retry-after", ""))
     except ValueError:
         return None
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER) if isfinite(seconds) else None
 
 
 def message_of(error: Any) -> str:
@@ -116,7 +119,14 @@ def raise_if_refused(error: "APIError") -> None:
 
 def identity_of(reply: Any) -> str:
     """Return the id in a reply. Raises `Unreadable` if there is none."""
-    identity = getattr(reply, "id", None)
-    if not isinstance(identity, str) or not identity:
+    identity = id_in(getattr(reply, "id", None))
+    if identity is None:
         raise Unreadable("The service's reply contains no id.")
     return identity
+
+
+def id_in(value: Any) -> str | None:
+    """Return an id, which may be a number; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None

@@ -340,3 +340,37 @@ def test_invented_answers_stay_out_of_real_databases(tmp_path: Path) -> None:
     path.write_bytes(answered(IDS[0]) + b"\n")
     with indexed_answers([path], lambda *_: None) as index:
         refuse_invented(index, "floridify")
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"status_code": "200", "body": body()},
+        {"body": body()},
+        {"status_code": None, "body": body()},
+        {"status_code": 200, "body": orjson.dumps(body()).decode()},
+        orjson.dumps({"status_code": 200, "body": body()}).decode(),
+    ],
+)
+def test_odd_forms_of_an_answer(tmp_path: Path, response: Any) -> None:
+    """An answer is used though its status is a string or missing, or its body or response is a JSON string."""
+    settled = Settled(tmp_path, [line(IDS[0], response)])
+    assert settled.answered_ids == IDS[:1]
+    assert settled.usage.input == 10
+
+
+def test_a_status_in_a_string(tmp_path: Path) -> None:
+    """A refusal whose status is a string is final or transient like any other."""
+    assert alone(tmp_path, refused(IDS[0], "400")).status == 400
+
+
+def test_a_lone_surrogate(tmp_path: Path) -> None:
+    """An answer with an escaped lone surrogate is malformed, not missing: it is billed, and its failure can be kept."""
+    odd = answered(IDS[0]).replace(b"Common", b"\\ud800")
+    settled = Settled(tmp_path, [odd])
+    assert settled.failures[IDS[0]].reason is FailureReason.MALFORMED
+    assert settled.usage.input == 10
+    message = refused(IDS[1], 400, "REASON").replace(b"REASON", b"\\ud800")
+    assert orjson.dumps(Settled(tmp_path, [message]).failures[IDS[1]].detail)
+    foreign = answered(IDS[0]).replace(IDS[0].encode(), b"\\ud800")
+    assert Settled(tmp_path, [foreign]).index.unreadable == 1
