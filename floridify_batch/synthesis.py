@@ -293,7 +293,7 @@ async def synthesize_word_forms(
 ) -> WordFormResponse:
     """Return the inflected forms of the word as this part of speech."""
     owner = word_of(word, language)
-    target = Definition(derived_id("word_forms", owner.id, part_of_speech), part_of_speech, owner.text)
+    target = Definition(derived_id("word_forms", owner.id, part_of_speech), part_of_speech, "")
     return await ask(WORD_FORMS, Entry(owner, (target,)), target, Call(ai, language, None, state_tracker))
 
 

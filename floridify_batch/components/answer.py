@@ -10,7 +10,7 @@ import re
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isnan
 from typing import Annotated, Any
@@ -183,6 +183,25 @@ def _fault(item: TypeAdapter[Any], value: Any) -> str:
     except ValidationError as error:
         return error.errors(include_url=False, include_context=False)[0]["type"]
     return ""
+
+
+def unpaired(value: Any, pairs: type[BaseModel], names: Mapping[str, str], context: Any) -> Any:
+    """The fields of an answer whose pairs are read as parallel lists.
+
+    `pairs` is the shape that is requested, `names` the name of the list for each field of a pair; the first is also the
+    name of the pairs. An answer with parallel lists, of an earlier version, stays as it is.
+    """
+    first, *others = names.values()
+    if not isinstance(value, dict) or any(name in value for name in others):
+        return value
+    try:
+        answer = pairs.model_validate(value, context=context).model_dump()
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise PydanticCustomError("pairs", "{reason}", {"reason": f"{place}: {fault['msg']}"}) from None
+    items = answer.pop(first)
+    return answer | {name: [item[field] for item in items] for field, name in names.items()}
 
 
 def paired[A: BaseModel](answer: A, left: int, right: int) -> A:

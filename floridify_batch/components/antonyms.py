@@ -30,7 +30,7 @@ RECIPE = DefinitionRecipe(
     "antonyms",
     AntonymResponse,
     field="antonyms",
-    variables=("word", "part_of_speech", "definition", "existing_antonyms"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "existing_antonyms", "fewer"),
     outcome=outcome,
     output_tokens=120,
     spread=Spread(0.5, 1.6),

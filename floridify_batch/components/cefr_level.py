@@ -10,10 +10,10 @@ from floridify_batch.words.entry import Definition, Entry
 
 
 class CEFRLevelResponse(Answer):
-    """The CEFR level of a sense, with the reason for it."""
+    """The CEFR level of a sense, with the reason for it; None for a sense that learners are not taught."""
 
     reasoning: str
-    level: Literal["A1", "A2", "B1", "B2", "C1", "C2"]
+    level: Literal["A1", "A2", "B1", "B2", "C1", "C2"] | None
 
 
 def outcome(_: Entry, __: Definition, answer: CEFRLevelResponse, ___: Provenance) -> Outcome:
@@ -25,7 +25,7 @@ RECIPE = DefinitionRecipe(
     "cefr_level",
     CEFRLevelResponse,
     field="cefr_level",
-    variables=("word", "definition"),
+    variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
     spread=LABEL_SPREAD,

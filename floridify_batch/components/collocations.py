@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Share, Term, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Term, clip, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.label import CollocationType
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
@@ -14,7 +15,7 @@ MAX_ITEMS = 10
 class CollocationItem(Item):
     """A collocation; `frequency` is its share among the collocations of the word."""
 
-    type: Text
+    type: CollocationType
     phrase: Term
     frequency: Share
 
@@ -35,7 +36,7 @@ RECIPE = DefinitionRecipe(
     "collocations",
     CollocationResponse,
     field="collocations",
-    variables=("word", "part_of_speech", "definition"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
     outcome=outcome,
     output_tokens=110,
     spread=LIST_SPREAD,

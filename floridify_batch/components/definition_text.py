@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from floridify_batch.components.answer import Answer, Item, Share, Statement, Text, at_least_one, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Statement, at_least_one, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
+from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.meaning_cluster import cluster_document
 from floridify_batch.components.recipe import ClusterRecipe, provider_of
 from floridify_batch.components.synthesis_entry import in_entry, new_definition
@@ -15,7 +16,7 @@ from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, Cluster, DocId, En
 class DefinitionResponse(Item):
     """A definition, written from those of several sources."""
 
-    part_of_speech: Text
+    part_of_speech: PartOfSpeech
     definition: Annotated[Statement, clip(500)]
     relevancy: Share
     source_providers: list[str]

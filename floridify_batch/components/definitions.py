@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, Item, Share, Statement, Text, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Statement, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
+from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.recipe import WordRecipe
 from floridify_batch.components.synthesis_entry import in_entry, new_definition
 from floridify_batch.costs.answer_length import Spread
@@ -15,7 +16,7 @@ MAX_ITEMS = 10
 class FallbackDefinition(Item):
     """The definition of a sense."""
 
-    part_of_speech: Text
+    part_of_speech: PartOfSpeech
     definition: Annotated[Statement, clip(500)]
     relevancy: Share
 

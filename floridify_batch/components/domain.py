@@ -1,7 +1,8 @@
 """The component `domain`: the subject field of a sense."""
 
-from floridify_batch.components.answer import Answer, OptionalText
+from floridify_batch.components.answer import Answer
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.label import Domain
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LABEL_SPREAD
 from floridify_batch.words.entry import Definition, Entry
@@ -11,7 +12,7 @@ class DomainIdentificationResponse(Answer):
     """The subject field of a sense; None for general language."""
 
     reasoning: str
-    domain: OptionalText
+    domain: Domain
 
 
 def outcome(_: Entry, __: Definition, answer: DomainIdentificationResponse, ___: Provenance) -> Outcome:
@@ -23,7 +24,7 @@ RECIPE = DefinitionRecipe(
     "domain",
     DomainIdentificationResponse,
     field="domain",
-    variables=("definition",),
+    variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
     spread=LABEL_SPREAD,

@@ -29,7 +29,7 @@ RECIPE = WordRecipe(
     "etymology",
     EtymologyResponse,
     field="etymology",
-    variables=("word", "provider_data"),
+    variables=("word", "provider_data", "sense"),
     outcome=outcome,
     output_tokens=100,
     spread=PROSE_SPREAD,

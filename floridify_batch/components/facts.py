@@ -1,10 +1,12 @@
 """The component `facts`: interesting facts about a word, each a document of its own."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import GetJsonSchemaHandler, ValidationInfo, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from floridify_batch.components.answer import Answer, Text, clip, paired
+from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, unpaired
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
 from floridify_batch.components.recipe import DEFINED, WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry
@@ -14,15 +16,40 @@ from floridify_batch.words.entry import Entry
 MAX_ITEMS = 5
 
 
+Category = Literal["etymology", "usage", "cultural", "linguistic", "historical"]
+
+
+class FactItem(Item):
+    """A fact with its category."""
+
+    fact: Text
+    category: Category
+
+
+class FactPairs(Answer):
+    """Facts about a word, as they are requested: parallel lists could differ in length."""
+
+    facts: Annotated[list[FactItem], kept(FactItem), clip(MAX_ITEMS)]
+
+
 class FactGenerationResponse(Answer):
     """Facts about a word, each with its category at the same place of the second list."""
 
     facts: Annotated[list[Text], clip(MAX_ITEMS)]
-    categories: Annotated[list[Literal["etymology", "usage", "cultural", "linguistic", "historical"]], clip(MAX_ITEMS)]
+    categories: Annotated[list[Category], clip(MAX_ITEMS)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpair(cls, value: Any, info: ValidationInfo) -> Any:
+        return unpaired(value, FactPairs, {"fact": "facts", "category": "categories"}, info.context)
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
         return paired(self, len(self.facts), len(self.categories))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(FactPairs.__pydantic_core_schema__)
 
 
 def outcome(entry: Entry, _: Entry, answer: FactGenerationResponse, provenance: Provenance) -> Outcome:
@@ -47,7 +74,7 @@ RECIPE = WordRecipe(
     "facts",
     FactGenerationResponse,
     field="fact_ids",
-    variables=("word", "definition=first_definition"),
+    variables=("word", "part_of_speech=first_part_of_speech", "definition=first_definition"),
     outcome=outcome,
     output_tokens=110,
     spread=LIST_SPREAD,

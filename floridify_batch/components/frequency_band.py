@@ -25,7 +25,7 @@ RECIPE = DefinitionRecipe(
     "frequency_band",
     FrequencyBandResponse,
     field="frequency_band",
-    variables=("word", "definition"),
+    variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
     spread=LABEL_SPREAD,

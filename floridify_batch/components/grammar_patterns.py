@@ -1,10 +1,12 @@
 """The component `grammar_patterns`: the constructions of a sense."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import model_validator
+from pydantic import GetJsonSchemaHandler, ValidationInfo, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from floridify_batch.components.answer import Answer, Text, clip, paired
+from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, unpaired
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
@@ -13,15 +15,39 @@ from floridify_batch.words.entry import Definition, Entry
 MAX_ITEMS = 10
 
 
+class GrammarPatternItem(Item):
+    """A pattern such as `[Tn]`, with its description."""
+
+    pattern: Text
+    description: str
+
+
+class GrammarPatternPairs(Answer):
+    """The patterns of a sense, as they are requested: parallel lists could differ in length."""
+
+    patterns: Annotated[list[GrammarPatternItem], kept(GrammarPatternItem), clip(MAX_ITEMS)]
+
+
 class GrammarPatternResponse(Answer):
     """Patterns such as `[Tn]`, each with its description at the same place of the second list."""
 
     patterns: Annotated[list[Text], clip(MAX_ITEMS)]
     descriptions: Annotated[list[str], clip(MAX_ITEMS)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _unpair(cls, value: Any, info: ValidationInfo) -> Any:
+        return unpaired(
+            value, GrammarPatternPairs, {"pattern": "patterns", "description": "descriptions"}, info.context
+        )
+
     @model_validator(mode="after")
     def _pair(self) -> Self:
         return paired(self, len(self.patterns), len(self.descriptions))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(GrammarPatternPairs.__pydantic_core_schema__)
 
 
 def outcome(_: Entry, __: Definition, answer: GrammarPatternResponse, ___: Provenance) -> Outcome:
@@ -35,7 +61,7 @@ RECIPE = DefinitionRecipe(
     "grammar_patterns",
     GrammarPatternResponse,
     field="grammar_patterns",
-    variables=("word", "part_of_speech", "definition"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
     outcome=outcome,
     output_tokens=60,
     spread=LIST_SPREAD,

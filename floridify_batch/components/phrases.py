@@ -6,6 +6,7 @@ from pydantic import Field
 
 from floridify_batch.components.answer import Answer, Item, OptionalText, Term, Text, clip, field_named_register, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.label import OptionalRegister
 from floridify_batch.components.recipe import WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry
 from floridify_batch.costs.answer_length import Spread
@@ -22,7 +23,7 @@ with field_named_register():
         phrase: Term
         meaning: Annotated[Text, clip(300)]
         example: OptionalText
-        register: OptionalText = Field()
+        register: OptionalRegister = Field()
 
 
 class PhraseResponse(Answer):
@@ -44,7 +45,7 @@ RECIPE = WordRecipe(
     "phrases",
     PhraseResponse,
     field="phrases",
-    variables=("word",),
+    variables=("word", "sense"),
     outcome=outcome,
     output_tokens=250,
     spread=Spread(0.4, 1.6),

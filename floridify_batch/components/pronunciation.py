@@ -37,7 +37,7 @@ RECIPE = WordRecipe(
     "pronunciation",
     PronunciationResponse,
     field="pronunciation_id",
-    variables=("word", "language=language_code"),
+    variables=("word", "language=language_code", "sense"),
     outcome=outcome,
     output_tokens=25,
     spread=Spread(0.8, 1.3),

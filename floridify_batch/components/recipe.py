@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -82,6 +82,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """The range of that mean with an unknown model."""
     output_cap: int
     """The output tokens at which an answer is cut."""
+    english: type[R] | None = None
+    """The shape of its answer for English, where that has labels of its own."""
     count: int = 0
     """The items that an answer is to have; 0 where it is one value, or as many items as there are."""
     max_count: int = 0
@@ -133,8 +135,15 @@ class Recipe[T: Target, R: BaseModel](ABC):
         best items out.
         """
         pairs = (each.partition("=") for each in self.variables)
-        given = {name: _VARIABLES[variable or name](entry, target) for name, _, variable in pairs}
+        given = {name: self._value(variable or name, entry, target) for name, _, variable in pairs}
         return given | {name: [] for name in given if name.startswith("existing_")} if replacing else given
+
+    def _value(self, variable: str, entry: Entry, target: T) -> Any:
+        return self.fewer(entry, target) if variable == "fewer" else _VARIABLES[variable](entry, target)
+
+    def fewer(self, entry: Entry, target: T) -> int:  # noqa: ARG002  most components have one count
+        """The number of items for a target that has room for fewer than usual; 0 for the usual number."""
+        return 0
 
     def samples(self) -> Iterable[dict[str, Any]]:
         """Values of the template's variables for an entry with every value, and for one with few."""
@@ -192,6 +201,10 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
     scope = Scope.DEFINITION
     collection = Collection.DEFINITIONS
 
+    def fewer(self, entry: Entry, target: Definition) -> int:  # noqa: ARG002  other senses do not matter
+        """A third of the items for a function word: there are no five synonyms of "of"."""
+        return max(1, self.count // 3) if target.part_of_speech.casefold() in _FUNCTION_WORDS and self.count > 1 else 0
+
     def targets(self, entry: Entry) -> Iterable[Definition]:
         """Every definition that has a text."""
         return (definition for definition in entry.definitions if definition.has_text)
@@ -231,7 +244,8 @@ class WordRecipe[R: BaseModel](Recipe[Entry, R]):
 
     def subject_texts(self, entry: Entry, target: Entry) -> Iterable[str]:  # noqa: ARG002  as above
         """The first definition's text, where the prompt has it."""
-        return [each.text for each in entry.definitions[:1]] if "first_definition" in self.variables else ()
+        names = {name.partition("=")[2] or name for name in self.variables}
+        return [each.text for each in entry.definitions[:1]] if "first_definition" in names else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +283,48 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
 
 def is_defined(entry: Entry) -> bool:
     """Whether the word has a definition; a word without one is taken for no word of the language."""
-    return bool(entry.definitions)
+    return any(each.has_text for each in entry.definitions)
+
+
+def sense_of(entry: Entry) -> dict[str, str] | None:
+    """The part of speech and the definition that tell a word from its homographs; None where nothing needs to."""
+    defined = [each for each in entry.definitions if each.has_text]
+    if not defined or not (entry.homograph or len({each.part_of_speech for each in defined}) > 1):
+        return None
+    return {"part_of_speech": defined[0].part_of_speech, "definition": defined[0].text}
+
+
+def other_senses(entry: Entry, definition: Definition) -> list[str]:
+    """The beginnings of the word's other definitions as the same part of speech, which are not meant."""
+    same = (
+        _beginning(each.text)
+        for each in entry.definitions
+        if each.part_of_speech == definition.part_of_speech and each.text != definition.text and each.has_text
+    )
+    return list(islice(same, _OTHER_SENSES))
+
+
+def _beginning(text: str) -> str:
+    words = text.split()
+    return text if len(words) <= _SENSE_WORDS else " ".join(words[:_SENSE_WORDS]) + "…"
+
+
+_OTHER_SENSES = 8
+_SENSE_WORDS = 8
+
+_FUNCTION_WORDS = frozenset(
+    (
+        "article",
+        "auxiliary",
+        "conjunction",
+        "determiner",
+        "interjection",
+        "numeral",
+        "particle",
+        "preposition",
+        "pronoun",
+    )
+)
 
 
 CHOOSER_SYNONYMS = 8
@@ -324,6 +379,9 @@ _VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "language_code": lambda entry, _: entry.word.language,
     "definition": lambda _, definition: definition.text,
     "first_definition": lambda entry, _: entry.definitions[0].text,
+    "first_part_of_speech": lambda entry, _: entry.definitions[0].part_of_speech,
+    "sense": lambda entry, _: sense_of(entry),
+    "other_senses": other_senses,
     "part_of_speech": lambda _, definition: definition.part_of_speech,
     "existing_synonyms": lambda _, definition: definition.synonyms,
     "existing_antonyms": lambda _, definition: definition.antonyms,

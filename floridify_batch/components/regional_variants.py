@@ -5,6 +5,7 @@ from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Statement, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.label import EnglishRegion
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
@@ -14,6 +15,12 @@ class RegionalVariantResponse(Answer):
     """The regions that use a sense; none for a sense that is used everywhere."""
 
     regions: Annotated[list[Statement], kept(Statement), clip(10), divided()]
+
+
+class EnglishRegionalVariantResponse(RegionalVariantResponse):
+    """The regions that use a sense of English, by Floridify's codes."""
+
+    regions: Annotated[list[EnglishRegion], kept(EnglishRegion), clip(10), divided()]
 
 
 CODES: Mapping[str, str] = {
@@ -39,8 +46,9 @@ RECIPE = DefinitionRecipe(
     "regional_variants",
     RegionalVariantResponse,
     field="region",
-    variables=("definition",),
+    variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
+    english=EnglishRegionalVariantResponse,
     output_tokens=15,
     spread=Spread(0.8, 1.6),
     output_cap=600,

@@ -28,7 +28,7 @@ RECIPE = DefinitionRecipe(
     "register",
     RegisterClassificationResponse,
     field="language_register",
-    variables=("word", "definition"),
+    variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
     spread=LABEL_SPREAD,

@@ -38,7 +38,7 @@ RECIPE = WordRecipe(
     "synonym_chooser",
     SynonymChooserResponse,
     field="synonym_chooser",
-    variables=("word", "synonyms"),
+    variables=("word", "synonyms", "sense"),
     outcome=outcome,
     output_tokens=400,
     spread=Spread(0.6, 1.7),

@@ -71,7 +71,7 @@ RECIPE = DefinitionRecipe(
     "synonyms",
     SynonymGenerationResponse,
     field="synonyms",
-    variables=("word", "part_of_speech", "definition", "existing_synonyms"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "existing_synonyms", "fewer"),
     outcome=outcome,
     output_tokens=230,
     spread=LIST_SPREAD,

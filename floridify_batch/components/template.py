@@ -63,7 +63,9 @@ def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder
     compiled = _environment().from_string(prompt, dict(constants))
     # Every rendering copies the globals, and a plain dictionary is copied in a third of the time of Jinja's own.
     compiled.globals = dict(compiled.globals)
-    fixed = "\0".join(f"{key}={constants[key]}" for key in sorted(constants))
+    # Not the language of glosses where it is that of the words: a user's templates of before keep their fingerprints.
+    own = constants.get("gloss_language") == constants.get("language")
+    fixed = "\0".join(f"{key}={constants[key]}" for key in sorted(constants) if not (own and key == "gloss_language"))
     fingerprint = blake2b(f"{rendered}\0{prompt}\0{fixed}".encode(), digest_size=8).hexdigest()
     template = Template(name, rendered, compiled, fingerprint)
     if path is None:
@@ -163,6 +165,16 @@ def _environment() -> "Environment":
 
     # Sandboxed, since a folder of templates may come from elsewhere, and they need to read definitions only.
     # Prompts are plain text, not markup: escaping `<` in a definition would change the request.
-    return ImmutableSandboxedEnvironment(
+    environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
+    environment.filters["data"] = delimited
+    return environment
+
+
+def delimited(text: object) -> str:
+    """The filter `data`: a text between << and >>, which it cannot close itself."""
+    return f"<<{_DELIMITERS.sub('', str(text))}>>"
+
+
+_DELIMITERS = re.compile("<{2,}|>{2,}")

@@ -33,7 +33,7 @@ RECIPE = DefinitionRecipe(
     "usage_notes",
     UsageNoteResponse,
     field="usage_notes",
-    variables=("word", "definition"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
     outcome=outcome,
     output_tokens=90,
     spread=LIST_SPREAD,

@@ -32,7 +32,7 @@ RECIPE = DefinitionRecipe(
     "word_forms",
     WordFormResponse,
     field="word_forms",
-    variables=("word", "part_of_speech"),
+    variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
     spread=LIST_SPREAD,

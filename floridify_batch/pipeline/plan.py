@@ -29,6 +29,7 @@ class Question:
     recipe: Recipe[Any, Any]
     template: Template
     envelope: Envelope[Any]
+    count: int = 0
 
     def with_options(self, options: Mapping[str, Any]) -> "Question":
         """The question with other fields in the bodies of its requests."""
@@ -69,7 +70,10 @@ class Question:
     ) -> SynthesisRequest[Any]:
         """The request about a target; after a failure, its next attempt."""
         identity = self.identity(entry, target)
-        prompt = self.template.render(self.recipe.given(entry, target, replacing=replacing))
+        given = self.recipe.given(entry, target, replacing=replacing)
+        if fewer := given.get("fewer"):  # a count that the user gave is what they get
+            given |= {"count": fewer} if self.count == self.recipe.count else {"fewer": 0}
+        prompt = self.template.render(given)
         again = failure is not None and failure.reason is FailureReason.OUTDATED
         mark = str(Precondition.of(self.recipe, entry, target, again=again))
         attempt, doublings = (failure.attempt + 1, failure.next_cap_doublings) if failure else (1, 0)
@@ -89,6 +93,10 @@ class Brief:
     forced_run: str | None = None
     stale: bool = False
     run: str | None = None
+
+    def with_options(self, options: Mapping[str, Any]) -> "Brief":
+        """The specification with other fields in the bodies of its requests."""
+        return replace(self, questions=tuple(each.with_options(options) for each in self.questions))
 
     def by_component(self) -> dict[str, Question]:
         """The questions by component name."""
@@ -111,11 +119,13 @@ def brief(
     *,
     model: str,
     language_name: str,
+    gloss_language: str | None = None,
     counts: Mapping[str, int] | None = None,
     templates: Path | None = None,
-    request_options: Mapping[str, Any] | None = None,
 ) -> Brief:
     """The specification for these components, in the order of their dependencies. Raises `UsageError` for a template.
+
+    `gloss_language` names the language of definitions and notes, if it is not that of the words.
 
     Definitions are always included, since all else depends on them. Clusters and their texts include each other: one
     without the other would leave an incomplete entry.
@@ -123,26 +133,27 @@ def brief(
     chosen = {SynthesisComponent.DEFINITIONS, *components}
     if chosen & _TOGETHER:
         chosen |= _TOGETHER
-    questions = tuple(
-        _question(recipe, model, language_name, (counts or {}).get(component, recipe.count), templates)
+    # No `previous_words`: a request must not depend on the requests before it.
+    names = {"language": language_name, "language_name": language_name, "previous_words": ()}
+    constants = names | {"gloss_language": gloss_language or language_name}
+    questions = (
+        _question(recipe, model, constants | {"count": (counts or {}).get(component, recipe.count)}, templates)
         for component, recipe in RECIPES.items()
         if component in chosen
     )
-    if request_options:
-        questions = tuple(each.with_options(request_options) for each in questions)
-    return Brief(questions)
+    return Brief(tuple(questions))
 
 
 _TOGETHER = frozenset({SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponent.DEFINITION_TEXT})
 
 
-def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: int, templates: Path | None) -> Question:
-    # No `previous_words`: a request must not depend on the requests before it.
-    constants = {"language": language_name, "language_name": language_name, "count": count, "previous_words": ()}
+def _question(recipe: Recipe[Any, Any], model: str, constants: Mapping[str, Any], templates: Path | None) -> Question:
+    count: int = constants["count"]
     template = load_template(recipe, constants, templates)
+    english = str(constants["language"]).startswith("English")
     envelope = Envelope(
         recipe.component,
-        recipe.answer,
+        (recipe.english or recipe.answer) if english else recipe.answer,
         model,
         template.instructions,
         recipe.output_cap,
@@ -150,7 +161,7 @@ def _question(recipe: Recipe[Any, Any], model: str, language_name: str, count: i
         recipe.positional,
         recipe.temperature,
     )
-    return Question(recipe, template, envelope)
+    return Question(recipe, template, envelope, count)
 
 
 def _expected_tokens(recipe: Recipe[Any, Any], count: int) -> int:

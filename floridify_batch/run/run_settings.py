@@ -44,6 +44,7 @@ class RunSettings(BaseModel):
     base_url: str | None
     sandbox: bool
     stale: bool = False
+    gloss_language: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
     request_options: dict[str, Any] = Field(default_factory=dict)
@@ -96,6 +97,10 @@ class RunInfo(BaseModel):
             (f"different components ({components})", own.components != now.components),
             (f"a different language ({own.language}, not {now.language})", own.language != now.language),
             (f"a different model ({own.model}, not {now.model})", own.model != now.model),
+            (
+                f"a different gloss language ({own.gloss_language}, not {now.gloss_language})",
+                own.gloss_language != now.gloss_language,
+            ),
             ("different counts", own.counts != now.counts),
             ("different request options", own.request_options != now.request_options),
             (
@@ -132,10 +137,10 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         components_named(",".join(settings.components)),
         model=settings.model,
         language_name=language_name(settings.language),
+        gloss_language=language_name(settings.gloss_language) if settings.gloss_language else None,
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
-        request_options=settings.request_options,
-    )
+    ).with_options(settings.request_options)
     forced_run = run_id if settings.force else None
     return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale, run=run_id)
 

@@ -63,7 +63,7 @@ def _examples(prompt: Prompt) -> dict[str, Any]:
 
 
 def _cefr_level(prompt: Prompt) -> dict[str, Any]:
-    levels = ("A1", "A2", "B1", "B1", "B2", "B2", "C1", "C2")
+    levels = ("A1", "A2", "B1", "B1", "B2", "B2", "C1", "C2", None)
     return {"reasoning": prompt.random.pick(SENTENCES), "level": prompt.random.pick(levels)}
 
 
@@ -83,7 +83,7 @@ def _domain(prompt: Prompt) -> dict[str, Any]:
 
 def _grammar_patterns(prompt: Prompt) -> dict[str, Any]:
     chosen = prompt.random.some(PATTERNS, prompt.count(2, 10))
-    return {"patterns": [pattern for pattern, _ in chosen], "descriptions": [text for _, text in chosen]}
+    return {"patterns": [{"pattern": pattern, "description": text} for pattern, text in chosen]}
 
 
 def _collocations(prompt: Prompt) -> dict[str, Any]:
@@ -157,10 +157,7 @@ def _etymology(prompt: Prompt) -> dict[str, Any]:
 def _facts(prompt: Prompt) -> dict[str, Any]:
     word = prompt.word()
     chosen = prompt.random.some(FACTS, prompt.count(2, 5))
-    return {
-        "facts": [text.replace("{word}", word) for _, text in chosen],
-        "categories": [category for category, _ in chosen],
-    }
+    return {"facts": [{"fact": text.replace("{word}", word), "category": category} for category, text in chosen]}
 
 
 def _phrases(prompt: Prompt) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _COUNT = re.compile(
     r" \**([1-9]\d?)\b(?! (?:word|char))",
     re.IGNORECASE,
 )
+_FEWER = re.compile(r"^At most ([1-9]\d?)\.$", re.MULTILINE)
 _LANGUAGES = {
     "English": "en", "French": "fr", "German": "de", "Spanish": "es", "Italian": "it", "Latin": "la",
     "Portuguese": "pt", "Dutch": "nl", "Russian": "ru", "Greek": "el",
@@ -60,7 +61,7 @@ class Prompt:
 
     def count(self, usual: int, most: int) -> int:
         """Return the requested number of items, or about the usual number."""
-        found = None if self.instructions.count else _COUNT.search(self.text)
+        found = _FEWER.search(self.text) or (None if self.instructions.count else _COUNT.search(self.text))
         wanted = int(found[1]) if found else self.instructions.count
         return min(wanted or usual + self.random.below(2), most)
 

@@ -54,8 +54,8 @@ SENTENCES = (
     "It stands before the noun as well as after the verb.",
 )
 
-DOMAINS = ("finance", "law", "medicine", "music", "botany", "geology", "sports", "computing", "cooking", "seafaring")
-REGIONS = ("US", "UK", "AU", "CA", "IE", "NZ", "ZA", "IN", "Scotland")
+DOMAINS = ("finance", "legal", "medical", "music", "botany", "geology", "sports", "computing", "culinary", "nautical")
+REGIONS = ("US", "UK", "AU", "CA", "IE", "NZ", "ZA", "IN")
 PATTERNS = (
     ("[Tn]", "takes a noun phrase as its object"),
     ("[I]", "is used without an object"),
@@ -66,10 +66,10 @@ PATTERNS = (
     ("verb + that-clause", "introduces a reported statement"),
 )
 COLLOCATIONS = (
-    ("adjective", "deep {word}"), ("adjective", "lasting {word}"), ("verb", "to find {word}"),
-    ("verb", "to speak of {word}"), ("noun", "a sense of {word}"), ("noun", "a matter of {word}"),
-    ("preposition", "in {word}"), ("preposition", "beyond {word}"), ("adverb", "quietly {word}"),
-    ("adverb", "wholly {word}"),
+    ("adjective + noun", "deep {word}"), ("adjective + noun", "lasting {word}"), ("verb + noun", "to find {word}"),
+    ("verb + preposition", "to speak of {word}"), ("noun + noun", "a sense of {word}"),
+    ("noun + noun", "a matter of {word}"), ("preposition + noun", "in {word}"), ("preposition + noun", "beyond {word}"),
+    ("verb + adverb", "quietly {word}"), ("adverb + adjective", "wholly {word}"),
 )  # fmt: skip
 USAGE_NOTES = (
     ("grammar", "“{word}” takes a singular verb, even where the things meant are many."),

@@ -6,7 +6,7 @@ Ids are `DocId`, the 24 hex digits of a document's `_id`; the store converts the
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Self
@@ -146,6 +146,10 @@ class Entry(Handed):
     """The fields of components that have no attribute here."""
     entry_stamps: Mapping[str, Stamp] = field(default_factory=dict)
     """The stamps on the synthesis entry, which is written before the word is stamped."""
+    homograph: bool = False
+    """Whether the text has other words of the same language."""
+    sibling_defined: bool = False
+    """Whether one of these words has a definition."""
     odd: str = ""
     """The fault of one of its documents, because of which nothing can be requested for it."""
 
@@ -168,6 +172,17 @@ def unknown_entry(text: str, language: str) -> Entry:
     """The entry of a word that is not in the database, with the id it will get."""
     identity = derived_id("word", database_language(language), text)
     return Entry(Word(identity, text, language, stored=False))
+
+
+def as_homographs(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one text, each with the knowledge of the others."""
+    if len(entries) == 1:
+        return list(entries)
+    defined = [any(each.has_text for each in entry.definitions) for entry in entries]
+    return [
+        replace(entry, homograph=True, sibling_defined=any(defined[:at] + defined[at + 1 :]))
+        for at, entry in enumerate(entries)
+    ]
 
 
 _FOLDED = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'", "\u2010": "-", "\u2011": "-"})

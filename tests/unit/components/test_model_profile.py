@@ -134,7 +134,7 @@ def test_labels_are_reproducible() -> None:
 def test_request_options() -> None:
     """An option sets, replaces or removes a field of every request, in the body and in the line alike."""
     options = request_options_named(["top_p=0.9", "reasoning_effort=null", 'service_tier="flex"'])
-    asked = brief([C.DOMAIN], model="gpt-6-luna", language_name="English", request_options=options)
+    asked = brief([C.DOMAIN], model="gpt-6-luna", language_name="English").with_options(options)
     envelope = asked.by_component()["domain"].envelope
     body = envelope.body("Definition: x", 1)
     assert (body["top_p"], body["service_tier"], body["max_completion_tokens"]) == (0.9, "flex", 1200)

@@ -86,7 +86,7 @@ def empty(folder: Path) -> bool:
 
 
 async def ask(ai: InterceptingConnector, text: str) -> str:
-    return (await ai.complete(request(text))).level
+    return str((await ai.complete(request(text))).level)
 
 
 # ── rounds ─────────────────────────────────────────────────────────────────────────────────────────────────────────

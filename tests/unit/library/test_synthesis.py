@@ -162,7 +162,7 @@ FUNCTIONS: dict[SynthesisComponent, tuple[Ask, type[BaseModel]]] = {
         lambda w, d, ai: library.classify_definition_register(d, ai, word=w),
         RegisterClassificationResponse,
     ),
-    C.DOMAIN: (lambda _, d, ai: library.assess_definition_domain(d, ai), DomainIdentificationResponse),
+    C.DOMAIN: (lambda w, d, ai: library.assess_definition_domain(d, ai, word=w), DomainIdentificationResponse),
     C.GRAMMAR_PATTERNS: (
         lambda w, d, ai: library.assess_grammar_patterns(d, ai, word=w),
         GrammarPatternResponse,
@@ -170,7 +170,7 @@ FUNCTIONS: dict[SynthesisComponent, tuple[Ask, type[BaseModel]]] = {
     C.COLLOCATIONS: (lambda w, d, ai: library.assess_collocations(d, w, ai), CollocationResponse),
     C.USAGE_NOTES: (lambda w, d, ai: library.usage_note_generation(d, w, ai), UsageNoteResponse),
     C.REGIONAL_VARIANTS: (
-        lambda _, d, ai: library.assess_regional_variants(d, ai),
+        lambda w, d, ai: library.assess_regional_variants(d, ai, word=w),
         RegionalVariantResponse,
     ),
     C.WORD_FORMS: (
@@ -212,14 +212,22 @@ async def test_asks_for_its_component(component: SynthesisComponent) -> None:
     ask, answer = FUNCTIONS[component]
     ai = Immediate()
     definition = sense("the <b>quality</b> of a merry mood")
-    assert type(await ask("joy", definition, ai)) is answer
+    assert isinstance(await ask("joy", definition, ai), answer)
     [request] = ai.asked
     assert request.envelope.component == component
     assert request.envelope.model == ai.model_name
     given = {variable.partition("=")[2] or variable for variable in RECIPES[component].variables}
     assert ("joy" in request.prompt) == ("word" in given)
     about_sense = given & {"definition", "first_definition", "provider_data", "synonyms", "sources", "definitions"}
-    assert (definition.text in request.prompt) == bool(about_sense)
+    assert (definition.text in request.prompt) == (bool(about_sense) and component != C.WORD_FORMS)
+
+
+async def test_without_a_word() -> None:
+    """Functions that do not need the word ask without it, and leave no gap in the prompt."""
+    for ask in (library.assess_definition_domain, library.assess_regional_variants, library.assess_grammar_patterns):
+        ai = Immediate()
+        await ask(sense("merry mood"), ai)
+        assert ai.asked[0].prompt.splitlines() == ["Part of speech: noun", "Definition: <<merry mood>>"]
 
 
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])

@@ -142,7 +142,8 @@ def test_the_prompt_is_about_the_definition() -> None:
     river, money = plan(entry, asked(C.DOMAIN), {})
     assert "the land beside a river" in river.prompt
     assert "a house that keeps money" in money.prompt
-    assert "river" not in money.prompt
+    assert "Definition: <<a house that keeps money>>" in money.prompt
+    assert "Not meant: <<the land beside a river>>" in money.prompt
 
 
 def test_a_first_attempt() -> None:
