@@ -89,18 +89,22 @@ async def enhance_definitions_parallel(
     *,
     batches: Batches | None = None,
     poll_interval: float = 60.0,
+    language: str | None = None,
 ) -> Enhancement:
     """Request the missing components of a word's definitions and set them in place.
 
     `components`: names or enum members (default: Floridify's default set); those of words are ignored. `force_refresh`
     also requests and replaces existing values. `batch_mode` sends all requests as one batch, to `batches` or to the
     connector's service, polled every `poll_interval` seconds; the same call after a crash adopts that batch.
-    `state_tracker.update(stage=…, progress=…, message=…)` is called at the end.
+    `state_tracker.update(stage=…, progress=…, message=…)` is called at the end. `language` is that of the word
+    (default: its own, else English).
 
     A failed request is reported and does not affect the others. Raises `ServiceError` if every request would fail
     (values set until then remain), `UsageError` for an unknown component.
     """
-    tasks = _tasks(definitions, word, _recipes(components), force=force_refresh)
+    tasks = _tasks(
+        definitions, entry_of(word, language, views_of(definitions, word)), _recipes(components), force_refresh
+    )
     if batch_mode:
         async with intercepted(ai, batches, poll_interval) as intercepting:
             results = await intercepting.collector.gather(*(task.fill(intercepting) for task in tasks))
@@ -163,7 +167,7 @@ class _Task:
         """Request the component and set its value."""
         component = SynthesisComponent(self.recipe.component)
         try:
-            answer = await ask(self.recipe, self.entry, self.view, Call(ai))
+            answer = await ask(self.recipe, self.entry, self.view, Call(ai, replacing=self.force))
             await self._set(answer, model_of(ai))
         except AnswerError as error:
             return Unfilled(self.position, component, error.reason, str(error))
@@ -191,13 +195,11 @@ class _Task:
 
 
 def _tasks(
-    definitions: Sequence[DefinitionLike], word: str | WordLike, chosen: Iterable[Recipe[Any, Any]], *, force: bool
+    definitions: Sequence[DefinitionLike], entry: Entry, chosen: Sequence[Recipe[Any, Any]], force: bool
 ) -> list[_Task]:
-    views = views_of(definitions, word)
-    entry = entry_of(word, None, views)
     return [
         _Task(position, definition, view, entry, recipe, force)
-        for position, (definition, view) in enumerate(zip(definitions, views, strict=True))
+        for position, (definition, view) in enumerate(zip(definitions, entry.definitions, strict=True))
         for recipe in chosen
         if force or not (_has(definition, recipe) or _EMPTY.holds(definition, recipe.component))
     ]

@@ -96,10 +96,11 @@ async def _entry(
 ) -> SynthesizedEntry:
     failed: dict[str, FailureReason] = {}
     chosen = {str(getattr(each, "value", each)) for each in (DEFAULT_COMPONENTS if components is None else components)}
+    stated = list(_stated(sources))
     (definitions, clusters), pronunciation, etymology = await asyncio.gather(
-        _definitions(word, sources, ai, failed),
-        _tried("pronunciation", synthesize_pronunciation(word, sources, ai), failed, chosen),
-        _tried("etymology", synthesize_etymology(word, sources, ai), failed, chosen),
+        _definitions(word, stated, ai, failed),
+        _tried("pronunciation", synthesize_pronunciation(word, sources, ai, definitions=stated), failed, chosen),
+        _tried("etymology", synthesize_etymology(word, sources, ai, definitions=stated), failed, chosen),
     )
     if not definitions:
         return SynthesizedEntry(text_of(word), (), Enhancement(), clusters, pronunciation, etymology, None, failed)
@@ -113,9 +114,8 @@ async def _entry(
 
 
 async def _definitions(
-    word: str | WordLike, sources: Sequence[object], ai: AnyConnector, failed: dict[str, FailureReason]
+    word: str | WordLike, stated: list[SynthesizedDefinition], ai: AnyConnector, failed: dict[str, FailureReason]
 ) -> tuple[list[SynthesizedDefinition], ClusterMappingResponse | None]:
-    stated = list(_stated(sources))
     if not stated:
         generated = await _tried("definitions", generate_definitions(word, ai), failed)
         senses = generated.definitions if generated else ()

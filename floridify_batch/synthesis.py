@@ -86,6 +86,8 @@ class Call:
     language: str | None = None
     count: int | None = None
     state_tracker: object = None
+    replacing: bool = False
+    """Whether the answer replaces existing values, so that the prompt does not exclude them."""
 
 
 def model_of(ai: object) -> str:
@@ -103,7 +105,7 @@ def _question(component: SynthesisComponent, model: str, language: str, count: i
 async def ask[R: BaseModel](recipe: Recipe[Any, R], entry: Entry, target: Any, call: Call) -> R:
     """Return the answer for one component of a definition, a cluster or an entry."""
     question = _question(recipe.component, model_of(call.ai), entry.word.language, call.count)
-    request = question.request(entry, target, None)
+    request = question.request(entry, target, None, replacing=call.replacing)
     await notify(call.state_tracker, message=f"{recipe.component} of {entry.word.text}")
     complete = getattr(call.ai, "complete", None)
     if complete is not None:
@@ -137,11 +139,9 @@ async def notify(state_tracker: object, **news: object) -> None:
 
 
 async def _ask_of[R: BaseModel](
-    recipe: Recipe[Any, R], word: str | WordLike, definition: DefinitionLike, call: Call, *, fresh: bool = False
+    recipe: Recipe[Any, R], word: str | WordLike, definition: DefinitionLike, call: Call
 ) -> R:
     view = view_of(definition, text_of(word))
-    if fresh:
-        view.synonyms, view.antonyms = [], []
     return await ask(recipe, entry_of(word, call.language, [view]), view, call)
 
 
@@ -155,7 +155,7 @@ async def synthesize_synonyms(
     language: str | None = None,
 ) -> SynonymGenerationResponse:
     """Return synonyms, best first, without those that the definition has."""
-    return await _ask_of(SYNONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh)
+    return await _ask_of(SYNONYMS, word, definition, Call(ai, language, count, state_tracker, force_refresh))
 
 
 async def synthesize_antonyms(
@@ -168,7 +168,7 @@ async def synthesize_antonyms(
     language: str | None = None,
 ) -> AntonymResponse:
     """Return antonyms, best first, without those that the definition has."""
-    return await _ask_of(ANTONYMS, word, definition, Call(ai, language, count, state_tracker), fresh=force_refresh)
+    return await _ask_of(ANTONYMS, word, definition, Call(ai, language, count, state_tracker, force_refresh))
 
 
 async def generate_examples(
@@ -319,9 +319,10 @@ async def synthesize_pronunciation(
     ai: AnyConnector,
     state_tracker: object = None,
     language: str | None = None,
+    definitions: Sequence[DefinitionLike] = (),
 ) -> PronunciationResponse:
-    """Return the pronunciation of the word: a respelling, and IPA."""
-    entry = Entry(word_of(word, language))
+    """Return the pronunciation of the word: a respelling, and IPA. `definitions` tell it from its homographs."""
+    entry = entry_of(word, language, views_of(definitions, word))
     return await ask(PRONUNCIATION, entry, entry, Call(ai, language, None, state_tracker))
 
 
@@ -332,14 +333,17 @@ async def synthesize_etymology(
     state_tracker: object = None,
     *,
     language: str | None = None,
+    definitions: Sequence[DefinitionLike] = (),
 ) -> EtymologyResponse:
     """Return the etymology of the word, given those of its sources.
 
     A source is a mapping or an object with a `name` (or `provider`) and an `etymology_text` (or `etymology`: a string,
-    or an object with `text`); sources without an etymology are skipped.
+    or an object with `text`); sources without an etymology are skipped. `definitions` tell the word from its
+    homographs.
     """
     etymologies = tuple(found for provider in providers_data if (found := _etymology_of(provider)))
-    entry = replace(Entry(word_of(word, language, *etymologies)), etymologies=etymologies)
+    views = tuple(views_of(definitions, word))
+    entry = Entry(word_of(word, language, *etymologies, *(each.text for each in views)), views, etymologies=etymologies)
     return await ask(ETYMOLOGY, entry, entry, Call(ai, language, None, state_tracker))
 
 
@@ -373,9 +377,10 @@ async def generate_phrases(
     state_tracker: object = None,
     *,
     language: str | None = None,
+    definitions: Sequence[DefinitionLike] = (),
 ) -> PhraseResponse:
-    """Return fixed expressions that contain the word."""
-    entry = Entry(word_of(word, language))
+    """Return fixed expressions that contain the word. `definitions` tell it from its homographs."""
+    entry = entry_of(word, language, views_of(definitions, word))
     return await ask(PHRASES, entry, entry, Call(ai, language, count, state_tracker))
 
 

@@ -61,9 +61,9 @@ async def asked(ai: Connector, word: str) -> dict[str, Any]:
     definitions = [Definition(sense_id(word, number), part, text) for number, (part, text) in enumerate(SENSES[word])]
     done, sound, origin, phrases, facts = await asyncio.gather(
         enhance_definitions_parallel(definitions, word, ai, set(SynthesisComponent)),
-        synthesize_pronunciation(word, [], ai),
-        synthesize_etymology(word, [], ai),
-        generate_phrases(word, ai),
+        synthesize_pronunciation(word, [], ai, definitions=definitions),
+        synthesize_etymology(word, [], ai, definitions=definitions),
+        generate_phrases(word, ai, definitions=definitions),
         generate_facts(word, definitions, ai),
     )
     assert done.failed == ()

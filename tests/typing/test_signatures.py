@@ -26,8 +26,9 @@ _ENTRY = (
 )
 _ENHANCING = (
     "components: Collection[Any] | None =, force_refresh: bool =, state_tracker: object =, batch_mode: bool =, *, "
-    "batches: Batches | None =, poll_interval: float ="
+    "batches: Batches | None =, poll_interval: float =, language: str | None ="
 )
+_DEFINITIONS = "definitions: Sequence[DefinitionLike] ="
 
 SIGNATURES = {
     "synthesize_synonyms": (f"{_OF_WORD}, force_refresh: bool =, {_TRACKER}, {_LANGUAGE}", "SynonymGenerationResponse"),
@@ -46,12 +47,15 @@ SIGNATURES = {
     "assess_regional_variants": (f"{_ALONE}, {_NAMED}", "RegionalVariantResponse"),
     "synthesize_word_forms": (f"word: {_WORD}, part_of_speech: str, {_AI}, {_LAST}", "WordFormResponse"),
     "generate_definitions": (f"word: {_WORD}, {_AI}, {_COUNT}, {_LAST}", "FallbackDefinitionsResponse"),
-    "generate_phrases": (f"word: {_WORD}, {_AI}, {_COUNT}, {_LAST}", "PhraseResponse"),
+    "generate_phrases": (f"word: {_WORD}, {_AI}, {_COUNT}, {_LAST}, {_DEFINITIONS}", "PhraseResponse"),
     "synthesize_pronunciation": (
-        f"word: {_WORD}, providers_data: Iterable[object], {_AI}, {_TRACKER}, {_LANGUAGE}",
+        f"word: {_WORD}, providers_data: Iterable[object], {_AI}, {_TRACKER}, {_LANGUAGE}, {_DEFINITIONS}",
         "PronunciationResponse",
     ),
-    "synthesize_etymology": (f"word: {_WORD}, providers_data: Iterable[object], {_AI}, {_LAST}", "EtymologyResponse"),
+    "synthesize_etymology": (
+        f"word: {_WORD}, providers_data: Iterable[object], {_AI}, {_LAST}, {_DEFINITIONS}",
+        "EtymologyResponse",
+    ),
     "generate_facts": (
         f"word: {_WORD}, definitions: Sequence[DefinitionLike], {_AI}, {_COUNT}, {_LAST}",
         "FactGenerationResponse",

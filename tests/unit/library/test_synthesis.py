@@ -379,9 +379,17 @@ async def test_what_is_there_is_skipped() -> None:
     assert ai.components == ["antonyms"]
     await enhance_definitions_parallel([definition], "joy", ai, components, force_refresh=True)
     assert ai.components == ["antonyms", "synonyms", "antonyms", "examples"]
+    assert not any("Already in the entry" in request.prompt for request in ai.asked)
     assert "old" not in definition.synonyms
     assert "Old." not in definition.examples
     assert definition.examples
+
+
+async def test_the_language_of_a_plain_word() -> None:
+    """A word that is a string can be of any language, and its prompts say so."""
+    ai = Immediate()
+    await enhance_definitions_parallel([sense()], "joie", ai, components={"examples"}, language="fr")
+    assert "French" in ai.asked[0].envelope.instructions
 
 
 async def test_defaults() -> None:
