@@ -50,6 +50,7 @@ _DOMAIN_VARIANTS = {
     "information technology": "computing",
 }
 
+
 def _enumeration(values: Iterable[str], *, optional: bool = False) -> WithJsonSchema:
     schema: dict[str, Any] = {"enum": list(values), "type": "string"}
     return WithJsonSchema({"anyOf": [schema, {"type": "null"}]} if optional else schema)
