@@ -1,4 +1,4 @@
-"""The shapes of answers: what the service is asked for, and what is taken from what comes back."""
+"""The schemas of answers: the JSON schema that is sent, and the parsing of what is received."""
 
 import json
 from collections.abc import Iterator
@@ -132,7 +132,7 @@ def read[A: BaseModel](answer: type[A], **fields: Any) -> A:
 
 
 def test_long_lists_are_clipped() -> None:
-    """A model that gives more than was asked for costs nothing but the surplus."""
+    """Surplus items of an answer are discarded, and the rest is used."""
     words = [f"word{number}" for number in range(20)]
     found = read(SynonymGenerationResponse, synonyms=[synonym(word) for word in words])
     assert [each.word for each in found.synonyms] == words[:15]

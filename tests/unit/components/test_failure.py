@@ -7,7 +7,7 @@ from floridify_batch.components.failure import Failure, FailureReason
 
 @pytest.mark.parametrize("status", [0, 408, 409, 429, 500, 502, 503, 504, 529])
 def test_passing_troubles_are_repeated(status: int) -> None:
-    """A request that met a busy or stumbling service is asked again."""
+    """A request that failed because of the service is retried."""
     assert Failure("x", FailureReason.HTTP, "", status=status).repeatable
 
 

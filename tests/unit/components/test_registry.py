@@ -36,7 +36,7 @@ def test_caps_leave_room(component: SynthesisComponent) -> None:
 
 
 def test_definitions_without_a_text_are_no_targets() -> None:
-    """Nothing is asked about a definition that says nothing."""
+    """No request is made about a definition without a text."""
     entry = Entry(
         Word(derived_id("w"), "bank", "en"),
         (Definition(derived_id("a"), "noun", "land"), Definition(derived_id("b"), "noun", " \n")),
@@ -57,7 +57,7 @@ def test_definitions_without_a_text_are_no_targets() -> None:
     ],
 )
 def test_components_named(text: str, chosen: tuple[SynthesisComponent, ...]) -> None:
-    """Components are named in any order and spelling, and asked for in one order."""
+    """Components are accepted in any order and spelling, and requested in one order."""
     assert set(components_named(text)) == set(chosen)
     assert list(components_named(text)) == [component for component in RECIPES if component in chosen]
 

@@ -61,7 +61,7 @@ def test_ids_are_safe(word: str, document: DocId, component: str) -> None:
 @patient
 @given(st.text(), documents, components, st.one_of(st.none(), st.integers(0, 99)))
 def test_ids_split_again(word: str, document: DocId, component: str, number: int | None) -> None:
-    """An id alone tells which document and which component an answer belongs to, on any machine."""
+    """A custom id identifies the document and the component of an answer, on any machine."""
     identity = custom_id(word, document, component, number)
     assert parse_custom_id(identity) == CustomIdParts(document, component, number)
 
@@ -110,7 +110,7 @@ def test_any_id(text: str) -> None:
 @patient
 @given(st.sampled_from(MODELS), st.text(), st.sampled_from(["", 'Say "hi" to \\ and \n']), st.integers(0, 4))
 def test_a_line_is_its_body(model: str, prompt: str, instructions: str, cap_doublings: int) -> None:
-    """A line of a batch file asks exactly what the immediate endpoint would be asked: the mode changes no answer."""
+    """A line of a batch file contains exactly the body of the immediate request."""
     asked = SynthesisRequest(CustomId("x-1"), envelope(model, instructions), prompt, cap_doublings=cap_doublings)
     line = asked.line
     assert line.endswith(b"\n")
@@ -165,7 +165,7 @@ def test_the_sandbox_bills_what_is_estimated(instructions: str) -> None:
 
 
 def test_the_schema_goes_under_the_components_name() -> None:
-    """Answers are asked for in strict mode, under the component's name."""
+    """Answers are requested in strict mode, under the component's name."""
     for component, recipe in RECIPES.items():
         asked = Envelope[Any](component, recipe.answer, "gpt-6-luna", "", 100).response_format
         assert asked["type"] == "json_schema"
@@ -223,7 +223,7 @@ def test_an_empty_list() -> None:
     ],
 )
 def test_unfit_answers(body: dict[str, Any], reason: FailureReason, said: str) -> None:
-    """An answer that cannot be used is called by what is wrong with it, which decides whether it is asked again."""
+    """An unusable answer fails with its reason, which decides whether it is retried."""
     failed = failure_of(body)
     assert failed.reason is reason
     assert said in str(failed)

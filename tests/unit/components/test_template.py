@@ -24,7 +24,7 @@ WORD = Word(derived_id("bank"), "bank", "en")
 
 
 def entry_of(sense: Definition) -> Entry:
-    """An entry of which every component can be asked."""
+    """An entry for which every component can be requested."""
     second = Definition(derived_id("other"), "noun", "a house for money", providers=["other"])
     sources = (sense, second)
     stamp = Stamp(derived_id("s"), "run", "batch", datetime(2026, 11, 20, tzinfo=UTC), "model", "template", "batch")
@@ -58,7 +58,7 @@ def test_every_template_is_filled_in(component: SynthesisComponent) -> None:
 
 
 def marked(value: Any) -> Any:
-    """A value of the same form that can be told from any other."""
+    """A value of the same form, different from all others."""
     if isinstance(value, list):
         return [marked(value[0])]
     if isinstance(value, tuple):
@@ -78,13 +78,13 @@ def test_every_variable_is_used(component: SynthesisComponent) -> None:
 
 @pytest.mark.parametrize("component", SynthesisComponent)
 def test_instructions_name_the_language(component: SynthesisComponent) -> None:
-    """The model is told in which language it works."""
+    """The prompt names the language."""
     assert "Welsh" in template(component, "Welsh").instructions
 
 
 @pytest.mark.parametrize("component", [name for name, recipe in RECIPES.items() if recipe.count])
 def test_instructions_name_the_count(component: SynthesisComponent) -> None:
-    """The model is told how many items are wanted."""
+    """The prompt states the number of items."""
     assert "4711" in template(component, count=4711).instructions
 
 

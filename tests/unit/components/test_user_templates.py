@@ -109,7 +109,7 @@ def test_wrong_templates(folder: Path, text: str, said: str) -> None:
     ],
 )
 def test_what_a_folder_must_hold(folder: Path, component: SynthesisComponent, needed: SynthesisComponent) -> None:
-    """A folder needs a template for every component that is asked for and for what goes with it, and for no other."""
+    """A folder needs a template for every requested component and those that it needs, and for no other."""
     together = {SynthesisComponent.DEFINITIONS, component, needed}
     for other in SynthesisComponent:
         if other not in together:

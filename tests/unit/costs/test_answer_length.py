@@ -40,7 +40,7 @@ def test_observed_adds_up() -> None:
 
 @pytest.mark.parametrize("component", [each for each, recipe in RECIPES.items() if recipe.count])
 def test_more_items_make_longer_answers(component: SynthesisComponent) -> None:
-    """Where twice as many items are asked for, an answer is expected to be twice as long."""
+    """The expected answer length grows with the requested number of items."""
     recipe = RECIPES[component]
     counts = {str(component): 2 * recipe.count}
     asked = brief([component], model="gpt-6-luna", language_name="English", counts=counts).by_component()

@@ -98,13 +98,13 @@ def test_a_definition() -> None:
 
 
 def test_a_bare_definition() -> None:
-    """A definition document that lacks even its text is read, and nothing is asked about it."""
+    """A definition document without a text is read, and no request is made about it."""
     (read,) = read_entry(word(), found({"_id": ONE, "word_id": WORD}), {}, "en").definitions
     assert (read.part_of_speech, read.text) == ("", "")
 
 
 def test_every_field_is_known() -> None:
-    """Each field that is asked for of the database has its place in a definition."""
+    """Each field that is queried has its place in a definition."""
     assert set(DEFINITION_FIELDS) <= set(Definition.__dataclass_fields__)
 
 
@@ -179,7 +179,7 @@ def test_one_update_per_document() -> None:
 
 
 def test_an_empty_answer_is_stamped() -> None:
-    """An answer that says that there is nothing leaves its stamp, so that it is never asked again."""
+    """An empty answer leaves a stamp, so that it is not requested again."""
     (made,) = updates_of(writes_of([change("domain", fields={"domain": None})]).updates)[Collection.DEFINITIONS]
     assert operation(made)[1]["$set"] == {
         "domain": None,

@@ -1,4 +1,4 @@
-"""The layouts that Floridify's database has had: told apart by their documents, and written in kind."""
+"""The layouts of Floridify's database: detected from its documents, and kept by writes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

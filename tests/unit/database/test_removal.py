@@ -51,14 +51,16 @@ def forced(folder: Path, words: list[str]) -> Scenario:
 
 
 def dangling(store: MemoryStore) -> tuple[set[str], set[str]]:
-    """The texts of the examples that nobody refers to, and the references that lead nowhere."""
+    """The texts of unreferenced examples, and the dangling references."""
     examples = store.documents[Collection.EXAMPLES]
     referred = {each for sense in store.documents[Collection.DEFINITIONS].values() for each in sense["example_ids"]}
     return {examples[each]["text"] for each in examples.keys() - referred}, referred - examples.keys()
 
 
 async def test_dead_at_any_moment(tmp_path: Path) -> None:
-    """Wherever a run that replaces examples dies, resuming leaves none that nobody refers to, and a person's stay."""
+    """After a crash at any step of a replacement, resuming leaves no unreferenced examples, and keeps those that a
+    person wrote.
+    """
     whole = forced(tmp_path / "whole", ["bank", "moon"])
     crash = Crash()
     await Driver(whole.run(crash)).process()
@@ -91,7 +93,7 @@ async def test_dead_at_any_moment(tmp_path: Path) -> None:
     ],
 )
 def test_whose(document: Mapping[str, Any], whose: bool) -> None:
-    """What a model wrote says so; whatever does not is somebody's own."""
+    """Documents of a model are marked as such; all others count as written by a person."""
     assert generated(document) is whose
 
 

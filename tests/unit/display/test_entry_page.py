@@ -1,4 +1,4 @@
-"""An entry on paper: what is there is printed, in its order, within the width, and obeys nobody."""
+"""The entry page: all stored fields in order, within the width, with sanitised text."""
 
 import json
 from collections.abc import Mapping

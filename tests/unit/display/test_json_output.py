@@ -96,7 +96,7 @@ def quoted(estimate: Estimate, max_cost: Decimal | None = None) -> dict[str, Any
 
 
 def test_an_estimate_for_programs() -> None:
-    """An estimate is one object: what is asked now and later, of each component, in which chunks, for how much."""
+    """An estimate as one JSON object: requests now and later by component, chunks and costs."""
     told = quoted(
         Estimate(
             "gpt-5-mini",
@@ -130,7 +130,7 @@ def test_an_estimate_for_programs() -> None:
 
 
 def test_an_estimate_without_a_price() -> None:
-    """What nobody knows is null; a price of the user's own is one of the run's mode alone."""
+    """Unknown figures are null; a user's price applies to the run's mode alone."""
     now = {"domain": Expectation(1, 10**6, 10**6)}
     unknown = quoted(Estimate("gpt-of-nobody", now=now))
     assert [unknown[name] for name in ("cost", "batch_cost", "immediate_cost", "max_cost")] == [None] * 4
@@ -213,7 +213,7 @@ def test_the_examples_of_the_document_are_real() -> None:
 
 
 def test_the_view_is_kept_for_the_end() -> None:
-    """Whoever shows the events knows how the run stands, as every display does."""
+    """JSON events carry the progress of the run, as every display shows it."""
     display = JsonDisplay(io.StringIO(), lambda: NOON)
     display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
     display.notify(WordFailed("cat", "refused"))

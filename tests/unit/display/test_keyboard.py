@@ -39,7 +39,7 @@ def test_keys_are_not_echoed_while_a_frame_stands(terminal: IO[str]) -> None:
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, RuntimeError])
 def test_whatever_ends_it_the_terminal_is_set_back(terminal: IO[str], end: type[BaseException]) -> None:
-    """An interrupt or an error leaves no terminal behind in which nobody sees what they type."""
+    """Echo is restored after an interrupt or an error."""
     with suppress(end), unechoed(terminal):
         raise end
     assert echoes(terminal)

@@ -173,7 +173,7 @@ def test_a_full_run_fits_80_by_24() -> None:
 
 
 def test_screens_hold_what_happens() -> None:
-    """A screen tells the activity, the deadline, the state of each batch, and one failure of each kind."""
+    """A screen shows the activity, the deadline, the state of each batch, and one failure of each kind."""
     view = view_of(
         RunStarted("run-1", "gpt-5-mini", "batch", False, Totals(words=10, requests=400)),
         ChunkMoved(1, "SUBMITTED", 10, 400, 9000, "batch_1"),
@@ -314,7 +314,7 @@ def test_long_prompts_are_named() -> None:
 
 
 def test_an_estimate_says_what_it_is_drawn_from() -> None:
-    """Lengths by the table and lengths by answers are told apart, and so is what a sample leaves open."""
+    """Default and measured answer lengths are distinguished, and the margin of a sample is shown."""
     now = {"synonyms": Expectation(9_000_000, 10**10, 10**9), "domain": Expectation(10, 10, 50)}
     lengths = {"synonyms": measured(Observed(1234, 123_400), Origin.DATABASE, LIST_SPREAD)}
     estimate = Estimate("gpt-6-luna", 10**6, now=now, lengths=lengths, sampled=Sampled(8_950_000, 2_000, 20_000_000))
@@ -336,7 +336,7 @@ def test_an_estimate_that_is_drawn_from_one_answer() -> None:
 
 
 def test_an_estimate_is_held_against_its_wall() -> None:
-    """A wall below what is expected together with what was spent is told before anything is sent."""
+    """A cost limit below the estimate plus the cost so far is reported before anything is sent."""
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10**7, 0)})
     for spent, said in (
         ("0", "nothing beyond it is sent"),
@@ -355,7 +355,7 @@ def test_an_immediate_run_is_priced_as_one() -> None:
 
 
 def test_a_summary_says_what_to_type_next() -> None:
-    """A stopped run says so, and how to go on; failures are shown with the command that lists them."""
+    """The summary of a stopped run has the command to resume; failures come with the command that lists them."""
     totals = Totals(10, 6, 1, 90, 60, 5, Usage(7, 0, 8, 0), Decimal("0.25"))
     view = view_of(RunStarted("r", "m", "batch", False, Totals()), RunEnded(False, True, totals))
     panel = seen(
@@ -676,7 +676,7 @@ def test_a_log_tells_of_long_work_now_and_then() -> None:
 
 
 def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
-    """The first failed words have lines; how many there are after them is told with whatever is told next."""
+    """The first failed words have lines; later ones are counted in the next line."""
     words = [WordFailed(f"word{n}", "refused") for n in range(1, 3001)]
     lines = logged(Clock(), *words, RunEnded(True, False, Totals(words=3000, failed=3000)))
     assert len(lines) == 22
@@ -686,7 +686,7 @@ def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
 
 
 def test_a_quiet_log_tells_what_went_wrong_and_the_end() -> None:
-    """Of a run that goes well, a quiet log has the last line alone; what went wrong is told, too."""
+    """A quiet log has errors and the last line only."""
     well = (RunStarted("r", "m", "batch", False, Totals(words=1)), polled(1, 5), Progressed(Totals(words=1)))
     end = RunEnded(True, False, Totals(words=1, processed=1, requests=3, answered=3))
     out = io.StringIO()

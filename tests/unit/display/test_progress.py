@@ -150,6 +150,6 @@ def test_the_bar_does_not_wait_for_words() -> None:
 
 
 def test_no_wave_is_named_where_there_is_one() -> None:
-    """A run of a single wave has no wave to tell apart."""
+    """A run with a single wave shows no wave."""
     ledger = Ledger(start_time=0.0, run=run_info(words=1))
     assert wave_of(ledger.totals()) == ""

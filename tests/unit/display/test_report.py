@@ -25,7 +25,7 @@ SHAPE_CONTRAST = 3.0
 
 
 def ledger(*chunks: ChunkRecord, after: float = 2 * HOUR, words: int = 10, **more: Any) -> Ledger:
-    """A run that was last written so many seconds after its start."""
+    """A run that was last saved a number of seconds after its start."""
     chosen: dict[str, Any] = {
         "words_file": "lists/words.txt",
         "components": ("synonyms", "cefr_level"),
@@ -165,7 +165,7 @@ def forecast(expected: str) -> Forecast:
     [("0.20", "25.0% above the estimate"), ("0.50", "50.0% below the estimate"), ("0.25", "as estimated")],
 )
 def test_cost_against_the_estimate(expected: str, words: str) -> None:
-    """A finished run's cost stands against what was expected; while a run is under way, they are not comparable."""
+    """The cost of a finished run is compared with its estimate; that of a run in progress is not."""
     finished = ledger(chunk(), words=1, processed_words=["a"], estimate=forecast(expected))
     text = read(page(view(finished))).text
     assert words in text
@@ -228,7 +228,7 @@ LOOKS = [
 
 @pytest.mark.parametrize(("record", "look"), LOOKS)
 def test_how_a_chunk_looks(record: ChunkRecord, look: Look) -> None:
-    """Every state has a word and a sign on the page, so that it can be told without colours."""
+    """Every state has a word and a symbol on the page, so that it is recognisable without colours."""
     report = view(ledger(record))
     assert report.looks == [(look, 1)]
     assert f"{look.mark} 1 {look}" in read(page(report)).text
@@ -281,7 +281,7 @@ def test_times_are_round_and_few(seconds: float) -> None:
 
 
 def test_a_run_that_has_just_begun() -> None:
-    """With nothing asked yet, the page says so, and shows neither a chart nor a table."""
+    """Before the first request, the page says so, and shows neither a chart nor a table."""
     html = page(view(ledger(after=1)))
     for said in ("Just started", "No requests sent yet.", "No cost yet.", "No batches yet."):
         assert said in html
@@ -317,7 +317,7 @@ def test_an_immediate_run_has_the_standard_rate() -> None:
 
 
 def test_invented_answers_are_called_so() -> None:
-    """The money of a run against the sandbox is nobody's, and the page says so."""
+    """The page of a sandbox run says that its answers are invented."""
     assert "The answers are invented by the sandbox." in page(view(ledger(chunk(), sandbox=True)))
     assert "invented" not in page(view(ledger(chunk())))
 
@@ -373,7 +373,7 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_the_page_begins_as_a_report() -> None:
-    """Its first line tells a report from other files."""
+    """A report is recognised by its first line."""
     assert page(view(ledger())).startswith(FIRST_LINE)
 
 

@@ -150,7 +150,7 @@ def test_success_rate_is_not_made_up() -> None:
 
 
 def test_the_rate_counts_this_sitting_only() -> None:
-    """Words that an earlier sitting processed do not count as this sitting's speed."""
+    """Words processed in an earlier session do not count in this session's rate."""
     view = told((NOON, began(Totals(words=1000, processed=900), resumed=True)))
     assert view.words_per_minute(later(minutes=2)) is None
     view = view.apply(Progressed(Totals(words=1000, processed=920)), later(minutes=2))
@@ -165,7 +165,7 @@ def test_the_clock_of_a_sitting_stops_with_it() -> None:
 
 
 def test_no_eta_before_batches_report_progress() -> None:
-    """Until a second poll reports progress there is no ETA, and the nearest deadline is told instead."""
+    """Until a second poll reports progress there is no ETA, and the nearest deadline is shown instead."""
     start = Totals(words=100, requests=800)
     view = told(
         (NOON, began(start)), (NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2"))
@@ -269,7 +269,7 @@ def test_failures_add_up_by_kind() -> None:
 
 
 def test_a_reason_to_wait_outlasts_polls() -> None:
-    """Polls do not hide why the run waits; the next deed does."""
+    """Polls do not hide the reason for a wait; the next activity does."""
     view = told((NOON, Waiting("The database does not respond")), (NOON, polled(1, 0)))
     assert view.activity == "The database does not respond"
     assert view.apply(moved(1, "ANSWERED"), NOON).apply(polled(2, 0), NOON).activity == "Waiting for 1 batch"
@@ -286,7 +286,7 @@ def test_a_reason_to_wait_outlasts_polls() -> None:
     ],
 )
 def test_complete_is_said_only_where_it_is_true(complete: bool, stopped: bool, end: Totals, title: str) -> None:
-    """The verdict on a run tells completion, failures, a stop and idleness apart."""
+    """The verdict on a run distinguishes completion, failures, a stop and nothing to do."""
     view = told((NOON, began(Totals(words=5))), (NOON, RunEnded(complete, stopped, end)))
     assert (verdict(view), view.activity) == (title, title)
 
@@ -327,7 +327,7 @@ def test_a_positive_amount_is_never_shown_as_nothing(amount: Decimal) -> None:
     ],
 )
 def test_durations_are_readable(seconds: int, long: str, short: str) -> None:
-    """A duration is told in two units where both matter, in one where it must be short."""
+    """A duration has two units, or one where it must be short."""
     assert span(timedelta(seconds=seconds)) == long
     assert brief(timedelta(seconds=seconds)) == short
 
@@ -341,7 +341,7 @@ def test_other_figures_are_readable() -> None:
 
 
 def test_failures_are_those_of_the_whole_run() -> None:
-    """After a resume, the failures by kind add up to the failed requests of the whole run, not of this sitting."""
+    """After a resume, the failures by kind add up to the failed requests of the whole run, not of this session."""
     totals = Totals(words=10, requests=80, answered=60, failed_requests=14)
     begun = RunStarted("run-1", "gpt-5-mini", "batch", True, totals, {"http 500": 9, "refused": 5})
     view = RunView().apply(begun, NOON)

@@ -1,4 +1,4 @@
-"""The collector: who is waited for, what goes out together, and who is told what came back."""
+"""The collector: which tasks it waits for, which requests share a batch, and how answers are delivered."""
 
 import asyncio
 import gc
@@ -67,7 +67,7 @@ def ai(collector: BatchSynthesisCollector) -> InterceptingConnector:
 
 @pytest.fixture(autouse=True)
 async def nothing_lingers() -> AsyncIterator[None]:
-    """After each test no task is left, and no exception that nobody looked at."""
+    """After each test there is no pending task, and no exception that was not retrieved."""
     before = asyncio.all_tasks()
     yield
     for _ in range(5):
@@ -93,7 +93,7 @@ async def ask(ai: InterceptingConnector, text: str) -> str:
 
 
 async def test_all_in_one_batch(service: Service, ai: InterceptingConnector) -> None:
-    """What is asked together goes out as one batch, and everyone gets an answer, in the order of the coroutines."""
+    """Concurrent requests form one batch, and results are in the order of the coroutines."""
     levels = await ai.collector.gather(*(ask(ai, f"word{number}") for number in range(20)))
     assert levels == ["B2"] * 20
     assert service.sizes == [20]
@@ -101,7 +101,7 @@ async def test_all_in_one_batch(service: Service, ai: InterceptingConnector) -> 
 
 
 async def test_two_rounds(service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector) -> None:
-    """A function that asks twice works unchanged: its second question goes out with everyone's second question."""
+    """A function with two requests works unchanged: second requests share a second batch."""
 
     async def twice(text: str) -> tuple[str, str]:
         return await ask(ai, f"{text}1"), await ask(ai, f"{text}2")
@@ -142,7 +142,7 @@ async def test_spawned_tasks(service: Service, collector: BatchSynthesisCollecto
 async def test_whoever_is_busy_is_waited_for(
     service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector
 ) -> None:
-    """A task that waits for the world outside holds up the batch until it asks, or ends without asking."""
+    """A task that waits for something else delays the batch until it sends a request or ends."""
     event = asyncio.Event()
 
     async def late(text: str) -> None:
@@ -165,7 +165,7 @@ async def test_whoever_is_busy_is_waited_for(
 
 @pytest.mark.parametrize("kind", ["semaphore", "queue", "shield", "sleep", "restless"])
 async def test_patience_ends(service: Service, kind: str) -> None:
-    """What nobody can see through, such as a semaphore between members, delays a batch but does not prevent it."""
+    """A wait that cannot be detected, such as for a semaphore, delays a batch but does not prevent it."""
     collector = collector_over(service, patience=0.1)
     ai = InterceptingConnector(collector)
     semaphore = asyncio.Semaphore(2)
@@ -208,7 +208,7 @@ async def test_patience_ends(service: Service, kind: str) -> None:
 
 
 async def test_without_gather(service: Service, ai: InterceptingConnector) -> None:
-    """Asking works outside `gather`, too: what is asked in the same breath goes out together."""
+    """Requests outside `gather` work, too: concurrent ones form one batch."""
     assert [*await asyncio.gather(ask(ai, "one"), ask(ai, "two"))] == ["B2", "B2"]
     assert await ask(ai, "three") == "B2"
     assert service.sizes == [2, 1]
@@ -275,7 +275,7 @@ async def test_gather_raises_at_the_end(collector: BatchSynthesisCollector, serv
     ],
 )
 async def test_bad_ends(service: Service, ai: InterceptingConnector, end: End, reason: FailureReason) -> None:
-    """What a batch that ended badly holds is delivered; whoever it leaves unanswered learns how it ended."""
+    """Answers of a batch that ended early are delivered; the other requests raise its end as the reason."""
     service.ends.append(end)
     results = await ai.collector.gather(ask(ai, "a"), ask(ai, "b"), return_exceptions=True)
     failed = [result for result in results if isinstance(result, AnswerError)]
@@ -284,14 +284,14 @@ async def test_bad_ends(service: Service, ai: InterceptingConnector, end: End, r
 
 
 async def test_duplicates(service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector) -> None:
-    """An id that waits for its answer already is refused when it is asked again, and nobody else notices."""
+    """A second request with an id that is waiting is refused, without effect on others."""
     results = await collector.gather(ask(ai, "a"), ask(ai, "a"), ask(ai, "b"), return_exceptions=True)
     assert [type(result) for result in results] == [str, ValueError, str]
     assert service.sizes == [2]
 
 
 async def test_what_no_file_can_hold(service: Service) -> None:
-    """What would spoil the file that it is in is refused when it is asked, and nobody else notices."""
+    """A request that would invalidate its file is refused, without effect on others."""
     collector = collector_over(service, limits=Limits(bytes=10_000))
     good, spoilt = request("good"), request("spoilt")
     results = await collector.gather(
@@ -308,7 +308,7 @@ async def test_what_no_file_can_hold(service: Service) -> None:
 
 
 async def test_no_room_on_the_disk(service: Service, tmp_path: Path) -> None:
-    """Where the files cannot be written, every asker is told."""
+    """If the files cannot be written, every request raises the error."""
     collector = collector_over(service, folder=tmp_path / "absent")
     results = await collector.gather(*(collector.ask(request(text)) for text in "ab"), return_exceptions=True)
     assert [type(result) for result in results] == [FileNotFoundError] * 2
@@ -341,7 +341,7 @@ async def test_lost(service: Service, ai: InterceptingConnector) -> None:
 async def test_cancelled_outside(
     service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector, tmp_path: Path
 ) -> None:
-    """Cancelling whoever gathers cancels all that was gathered and leaves no task and no file behind."""
+    """Cancelling `gather` cancels its tasks and leaves no task and no file behind."""
     service.ends.append(End(polls=10**9))
     gathered = asyncio.create_task(collector.gather(*(ask(ai, f"word{number}") for number in range(100))))
     await until_sent(service)
@@ -355,7 +355,7 @@ async def test_cancelled_outside(
 
 
 async def test_cancelled_before_sending(service: Service, ai: InterceptingConnector) -> None:
-    """Whoever gives up before the batch goes out is not in it; if all give up, no batch goes out."""
+    """A request cancelled before the submission is not in the batch; if all are, there is no batch."""
 
     async def wait() -> None:
         await asyncio.sleep(0.1)
@@ -371,7 +371,7 @@ async def test_cancelled_before_sending(service: Service, ai: InterceptingConnec
 
 
 async def test_giving_up_and_asking_again(service: Service, ai: InterceptingConnector) -> None:
-    """Whoever gives up and asks at once again is answered, and by the batch of the second time."""
+    """A cancelled request that is repeated at once is answered by the second batch."""
     service.ends.append(End(polls=10**9))
 
     async def stubborn() -> str:
@@ -410,7 +410,7 @@ async def test_a_rejected_batch_is_not_adopted(service: Service, ai: Interceptin
 
 
 async def test_an_expired_batch_is_mended(service: Service, ai: InterceptingConnector) -> None:
-    """Of an expired batch that is adopted the answers are used, and only the rest is asked and paid for again."""
+    """The answers of an adopted expired batch are used, and only the rest is requested again."""
     service.ends.append(End("expired", answered=2))
     texts = ["a", "b", "c", "d"]
     results = await ai.collector.gather(*(ask(ai, text) for text in texts), return_exceptions=True)
@@ -421,7 +421,7 @@ async def test_an_expired_batch_is_mended(service: Service, ai: InterceptingConn
 
 
 async def test_what_failed_is_mended_where_that_can_help(service: Service, ai: InterceptingConnector) -> None:
-    """Of the failures in an adopted batch, what was missing is asked again, what was refused for good is not."""
+    """Transient failures of an adopted batch are retried, final ones are not."""
     faults: dict[tuple[str, int], Fault] = {("a", 0): "missing", ("b", 0): 400}
     service.faults = lambda identity, before: faults.get((identity.split("-")[0], before))
     for expected in (["missing", "http"], ["http"]):
@@ -443,7 +443,7 @@ async def test_uncertain_creation(service: Service, ai: InterceptingConnector, h
 
 
 async def test_uncertain_for_ever(service: Service, ai: InterceptingConnector) -> None:
-    """A service that never says whether it made a batch is asked a few times, then the askers learn of it."""
+    """A creation that stays ambiguous is retried a few times, then the requests raise the error."""
     service.creations.extend(["lost"] * 99)
     with pytest.raises(ServiceUncertain):
         await ask(ai, "a")
@@ -480,7 +480,7 @@ async def test_how_far_back(collector: BatchSynthesisCollector, service: Service
 
 
 async def test_private_files(service: Service, collector: BatchSynthesisCollector, tmp_path: Path) -> None:
-    """While a batch is under way its files lie in a folder that only their owner can read; then they are gone."""
+    """The files of a batch are in a private folder until it has ended; then they are deleted."""
     modes: list[int] = []
     plain = service.upload
 

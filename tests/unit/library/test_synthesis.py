@@ -62,7 +62,7 @@ def answered(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Immediate:
-    """A connector that answers at once, and remembers what it was asked."""
+    """A connector that answers immediately, and records its requests."""
 
     model_name = "gpt-5.4-nano"
 
@@ -202,13 +202,13 @@ FUNCTIONS: dict[SynthesisComponent, tuple[Ask, type[BaseModel]]] = {
 
 
 def test_a_function_for_each_component() -> None:
-    """Every component that there is can be asked for by a function of its own."""
+    """Every component has a synthesis function."""
     assert FUNCTIONS.keys() == RECIPES.keys() == set(C)
 
 
 @pytest.mark.parametrize("component", FUNCTIONS)
 async def test_asks_for_its_component(component: SynthesisComponent) -> None:
-    """A function asks one request of its component, about what it was given, and returns the component's answer."""
+    """A function sends one request of its component, about its arguments, and returns the component's answer."""
     ask, answer = FUNCTIONS[component]
     ai = Immediate()
     definition = sense("the <b>quality</b> of a merry mood")
@@ -285,7 +285,7 @@ async def test_etymologies_of_providers() -> None:
 
 
 async def test_nothing_to_ask_about() -> None:
-    """A function that is given nothing to ask about says so before anything is asked."""
+    """A function without a subject raises an error before any request."""
     ai = Immediate()
     for asked in (
         library.generate_facts("joy", [], ai),
@@ -326,7 +326,7 @@ class WordForm(BaseModel):
 
 
 class Model(BaseModel):
-    """A definition as an object mapper keeps it: no place for some of what is asked, and types of its own."""
+    """A definition of an object mapper: without some of the fields, and with its own types."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -354,7 +354,7 @@ class Plain:
 
 
 async def test_all_components() -> None:
-    """Everything that is missing is asked and set; asked again, nothing is missing but what has no answer."""
+    """Missing components are requested and set; a second call requests only those without an answer."""
     ai = Immediate()
     senses = [sense("a feeling"), sense("a person who gives it", synonyms=["delight"], cefr_level="A1")]
     enhancement = await enhance_definitions_parallel(senses, "joy", ai, components=set(OF_DEFINITIONS))
@@ -371,7 +371,7 @@ async def test_all_components() -> None:
 
 
 async def test_what_is_there_is_skipped() -> None:
-    """What is there is not asked again, unless it is forced; then it is replaced."""
+    """Existing values are not requested again; with `force_refresh` they are replaced."""
     ai = Immediate()
     definition = sense(synonyms=["old"], antonyms=None, examples=["Old."])
     components = {"synonyms", "antonyms", "examples"}
@@ -393,7 +393,7 @@ async def test_the_language_of_a_plain_word() -> None:
 
 
 async def test_defaults() -> None:
-    """Without a choice, Floridify's default set is asked, so far as it belongs to definitions."""
+    """By default, those components of Floridify's default set are requested that belong to definitions."""
     ai = Immediate()
     enhancement = await enhance_definitions_parallel([sense()], "joy", ai)
     assert set(ai.components) == set(DEFAULT_COMPONENTS) & set(OF_DEFINITIONS)
@@ -443,7 +443,7 @@ async def test_our_own_definitions() -> None:
 
 
 async def test_equal_definitions() -> None:
-    """Definitions of the same wording, or even of the same id, are asked about one by one."""
+    """Definitions with the same text, or even the same id, have separate requests."""
     ai = Immediate()
     same = {"id": "66f0a1b2c3d4e5f6a7b8c9d0"}
     await enhance_definitions_parallel([sense(), sense(), sense(**same), sense(**same)], "joy", ai, {"synonyms"})
@@ -514,7 +514,9 @@ async def test_many_words_in_one_batch() -> None:
 
 
 async def test_the_tracker_is_told() -> None:
-    """A tracker with an `update` is told at the end, be that a coroutine or a function; any other is left alone."""
+    """A tracker's `update` is called at the end, whether it is a coroutine or a function; other trackers are
+    ignored.
+    """
     told: list[dict[str, Any]] = []
 
     async def update(**news: Any) -> None:

@@ -115,7 +115,7 @@ async def test_without_labels() -> None:
 
 
 async def test_pages_that_do_not_turn() -> None:
-    """A service that brings the first page for ever is not asked for ever."""
+    """A list that returns its first page forever is not read forever."""
     account = Account(500)
     account.turns = False
     assert await Listing(account.turn).matching(Submission("run/0001/1")) == []

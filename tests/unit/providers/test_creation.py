@@ -15,7 +15,7 @@ LINE = {"custom_id": "bank", "body": {"model": "gpt-6-luna", "messages": [{"cont
 
 
 class Lagging(Service):
-    """A service that makes its first batch without a word, and whose list shows it only after so many looks."""
+    """A service whose first creation has no reply, and whose list shows the batch only after a number of look-ups."""
 
     def __init__(self, looks: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Lagging(Service):
         self.looks = looks
 
     async def create(self, submission: Submission) -> BatchJob:
-        """Make a batch; of the first one, neither the reply nor the list tells."""
+        """Create a batch; the first one appears neither in the reply nor in the list."""
         try:
             return await super().create(submission)
         except ServiceUncertain:
@@ -48,7 +48,7 @@ async def test_found_before_it_is_created_again(tmp_path: Path, looks: int, crea
 
 
 async def test_a_refused_creation_needs_no_search(tmp_path: Path) -> None:
-    """A creation that a rate limit refuses is repeated after the pause that the service asks for."""
+    """A creation refused by a rate limit is retried after the service's Retry-After."""
     service, pauses = Service(), list[float]()
     service.creations.append("busy")
     (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(LINE))

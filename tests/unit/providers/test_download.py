@@ -18,7 +18,7 @@ ONE, TWO = b'{"custom_id":"a"}\n', b'{"custom_id":"b"}\n'
 
 
 class Spoiling(Service):
-    """A service whose answers come spoilt so many times."""
+    """A service whose first downloads are damaged."""
 
     def __init__(self, spoil: Callable[[bytes], bytes], times: int) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ async def connected(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
 @pytest.mark.parametrize("body", [b'{"id": "batch_1", "obj', b"", b"{}", b"null", b"[]", b"<html>Maintenance</html>"])
 @pytest.mark.parametrize("step", DEEDS)
 async def test_odd_replies(tmp_path: Path, step: str, body: bytes) -> None:
-    """A reply that nobody can read tells nothing of what was done, so that whoever asked looks again."""
+    """An unreadable reply is ambiguous, so that the caller looks up the outcome."""
     if (step, body) == ("find", b"[]"):
         pytest.skip("a bare array is an empty list of batches")
     requests = tmp_path / "requests.jsonl"
@@ -53,7 +53,7 @@ async def test_odd_replies(tmp_path: Path, step: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"<html>Hello</html>"])
 async def test_another_kind_of_service(body: bytes) -> None:
-    """An address at which something else answers is told apart before anything is sent there."""
+    """An address with another kind of server is recognised before anything is sent there."""
     kind = "text/html" if body.startswith(b"<") else "application/json"
     async with connected(kind, body) as batches:
         with pytest.raises(ServiceError, match="does not speak"):
@@ -61,7 +61,7 @@ async def test_another_kind_of_service(body: bytes) -> None:
 
 
 async def test_a_service_that_refuses_is_let_go_of(tmp_path: Path) -> None:
-    """Where the first question is refused, the connection on which it was asked is closed."""
+    """The connection is closed if the first request is refused."""
     left = asyncio.Event()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

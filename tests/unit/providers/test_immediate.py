@@ -57,7 +57,7 @@ class Answering(OpenAIConnector):
 
 
 def folder(run_folder: Path, count: int = 10) -> Path:
-    """A chunk's folder with so many requests."""
+    """A chunk's folder with a number of requests."""
     chunk = run_folder / "0001"
     chunk.mkdir()
     lines = [orjson.dumps({"custom_id": f"id-{n}", "body": {"name": f"id-{n}"}}) + b"\n" for n in range(count)]
@@ -67,7 +67,7 @@ def folder(run_folder: Path, count: int = 10) -> Path:
 
 @asynccontextmanager
 async def opened(connector: Answering, run_folder: Path, patience: float = 0) -> AsyncIterator[ImmediateBatches]:
-    """One process's carrier, which gives up at once what is under way in the end, or waits for it so long."""
+    """The immediate batches of one process; `patience`: how long the end waits for requests in flight."""
     batches = ImmediateBatches(connector, run_folder, lambda: NOON, patience)
     try:
         yield batches
@@ -119,7 +119,7 @@ async def test_so_many_at_once(tmp_path: Path) -> None:
 
 
 async def test_going_on(tmp_path: Path) -> None:
-    """A process that finds half of the answers asks for the other half only."""
+    """A process that finds half of the answers requests only the other half."""
     chunk, first, second = folder(tmp_path), Answering(), Answering()
     first.holds_after = 6
     async with opened(first, tmp_path) as batches:
@@ -136,7 +136,7 @@ async def test_going_on(tmp_path: Path) -> None:
 
 
 async def test_a_line_half_written(tmp_path: Path) -> None:
-    """A line that a crash cut off is cut away, and its request is asked again."""
+    """A line truncated by a crash is removed, and its request is sent again."""
     chunk, connector = folder(tmp_path, 3), Answering()
     whole = orjson.dumps({"custom_id": "id-0", "response": {"status_code": 200, "body": {}}}) + b"\n"
     (chunk / "output.jsonl.partial").write_bytes(whole + b'{"custom_id":"id-1","resp')
@@ -147,7 +147,7 @@ async def test_a_line_half_written(tmp_path: Path) -> None:
 
 
 async def test_lines_that_the_disk_lost(tmp_path: Path) -> None:
-    """Where a power cut left zeros in place of answers, these are asked again: the run can always go on."""
+    """Answers that a power failure replaced by zeros are requested again."""
     chunk, connector = folder(tmp_path, 3), Answering()
     whole = orjson.dumps({"custom_id": "id-0", "response": {"status_code": 200, "body": {}}}) + b"\n"
     (chunk / "output.jsonl.partial").write_bytes(whole + b"\0" * 40 + b"\n")
@@ -157,7 +157,7 @@ async def test_lines_that_the_disk_lost(tmp_path: Path) -> None:
 
 
 async def test_found_by_its_label(tmp_path: Path) -> None:
-    """A process that does not know whether it had begun finds its work by its label, and begins nothing new."""
+    """A resumed process finds its work by the label and starts nothing new."""
     chunk = folder(tmp_path)
     async with opened(Answering(), tmp_path) as batches:
         assert (await batches.find(Submission(LABEL))).job is None
@@ -170,7 +170,7 @@ async def test_found_by_its_label(tmp_path: Path) -> None:
 
 
 async def test_done_already(tmp_path: Path) -> None:
-    """A chunk that is answered is not asked again, whoever comes."""
+    """An answered chunk is not requested again by a later process."""
     chunk, connector = folder(tmp_path), Answering()
     async with opened(Answering(), tmp_path) as batches:
         job = await ended(batches, await begun(batches, chunk))
@@ -180,14 +180,14 @@ async def test_done_already(tmp_path: Path) -> None:
 
 
 async def test_unknown(tmp_path: Path) -> None:
-    """A chunk that nobody began is no batch."""
+    """A chunk that was not started is not a batch."""
     async with opened(Answering(), tmp_path) as batches:
         with pytest.raises(UnknownBatch):
             await batches.retrieve("immediate:0007")
 
 
 async def test_cancel(tmp_path: Path) -> None:
-    """What was answered before a cancellation is kept, and nothing is asked after it."""
+    """Answers from before a cancellation are kept, and no request is sent after it."""
     chunk, connector = folder(tmp_path), Answering()
     connector.holds_after = 4
     async with opened(connector, tmp_path) as batches:
@@ -202,7 +202,7 @@ async def test_cancel(tmp_path: Path) -> None:
 
 
 async def test_a_refused_account(tmp_path: Path) -> None:
-    """A refusal of the account stops the work as what it is; when that is settled, everything can be asked."""
+    """An account error stops the batch; after it is resolved, all requests can be sent."""
     chunk, connector = folder(tmp_path), Answering()
     connector.refuses = True
     async with opened(connector, tmp_path) as batches:
@@ -232,7 +232,7 @@ async def test_a_refusal_is_said_once(tmp_path: Path) -> None:
 
 
 async def under_way(connector: Answering, batches: ImmediateBatches, job: BatchJob, done: int) -> None:
-    """Wait until so many answers are there and no more are coming, with as many requests in flight as may be."""
+    """Wait for a number of answers while the other requests stay in flight."""
     async with asyncio.timeout(5):
         while job.done < done or connector.flying < connector.concurrency:
             await asyncio.sleep(0)
@@ -240,7 +240,7 @@ async def under_way(connector: Answering, batches: ImmediateBatches, job: BatchJ
 
 
 async def test_what_is_under_way_is_waited_for(tmp_path: Path) -> None:
-    """Whoever stops sends no more, and writes down what is under way, so that it is not paid for again."""
+    """A stop sends no more requests and saves the answers of those in flight."""
     chunk, first, second = folder(tmp_path), Answering(), Answering()
     first.holds_after = 2
     async with opened(first, tmp_path, patience=60) as batches:
@@ -265,7 +265,7 @@ async def test_the_last_requests_are_waited_for(tmp_path: Path) -> None:
 
 
 async def test_a_wait_that_is_cancelled(tmp_path: Path) -> None:
-    """A second Ctrl-C does not wait for what is under way; what was written down stays."""
+    """A second Ctrl-C abandons requests in flight; saved answers are kept."""
     chunk, connector = folder(tmp_path), Answering()
     connector.holds_after = 2
     batches = ImmediateBatches(connector, tmp_path)
@@ -280,7 +280,9 @@ async def test_a_wait_that_is_cancelled(tmp_path: Path) -> None:
 
 
 async def test_answers_beside_a_refusal(tmp_path: Path) -> None:
-    """Where one request is refused, those under way with it are written down before that is said, and no more sent."""
+    """If one request is refused, the answers of others in flight are saved before the error is raised, and no more are
+    sent.
+    """
     chunk, first, second = folder(tmp_path), Answering(), Answering()
     first.refused, first.holds_after = {"id-0"}, 0
     async with opened(first, tmp_path, patience=60) as batches:

@@ -28,7 +28,7 @@ async def answered_with(body: bytes) -> AsyncIterator[OpenAIConnector]:
 
 @pytest.mark.parametrize("body", [b"<html>Sign in to this network</html>", b"", b'{"choices":[', b"[]", b"\xff"])
 async def test_no_json_object(body: bytes) -> None:
-    """A page in place of an answer is the failure of that request, which may be asked again, and ends nothing else."""
+    """A gateway's page instead of an answer is a transient failure of that request alone."""
     async with answered_with(body) as connector:
         reply = await connector.post(REQUEST.body)
         with pytest.raises(AnswerError, match="not a JSON object") as caught:

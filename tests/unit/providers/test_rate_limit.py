@@ -49,7 +49,7 @@ def test_any_text_as_a_duration(text: str) -> None:
 
 
 async def test_nothing_is_stated() -> None:
-    """Where no answer speaks of a limit, nobody waits."""
+    """Without rate-limit headers there is no throttle."""
     time = Time()
     throttle = Throttle(time, time.sleep)
     for headers in ({}, {"x-ratelimit-remaining-requests": "many"}, stated(0, "soon"), stated(5000)):
@@ -59,7 +59,7 @@ async def test_nothing_is_stated() -> None:
 
 
 async def test_no_room_left() -> None:
-    """Whoever comes when nothing is left waits until the count begins anew, and no longer."""
+    """A request without remaining quota waits until the limit is reset, and no longer."""
     time = Time()
     throttle = Throttle(time, time.sleep)
     await go(throttle, stated(1, "2s"))
@@ -70,7 +70,7 @@ async def test_no_room_left() -> None:
 
 
 async def test_those_under_way_count() -> None:
-    """Requests that are under way take the room that an answer states."""
+    """Requests in flight use up the quota that an answer states."""
     time = Time()
     throttle = Throttle(time, time.sleep)
     async with throttle.turn(), throttle.turn():
@@ -82,7 +82,7 @@ async def test_those_under_way_count() -> None:
 
 
 async def test_refused() -> None:
-    """After a refusal nobody goes before the time that it asks for; at most a minute, whatever it asks for."""
+    """After a 429, all requests wait for its Retry-After, at most a minute."""
     time = Time()
     throttle = Throttle(time, time.sleep)
     throttle.hold(3)
@@ -94,7 +94,7 @@ async def test_refused() -> None:
 
 
 async def test_no_tokens_left() -> None:
-    """Where no tokens are left, nobody goes until there are some; how far those go that are left, nobody knows."""
+    """Without remaining tokens, requests wait for the reset; with few, they are sent."""
     time = Time()
     throttle = Throttle(time, time.sleep)
     await go(throttle, stated(40_000, "30s", "tokens"))
