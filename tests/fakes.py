@@ -31,7 +31,7 @@ from floridify_batch.run.event import Event, Totals
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.run.state import Run
-from floridify_batch.words.entry import DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.entry import DocId, Entry, Stamp, Word, as_homographs, derived_id, unknown_entry
 from floridify_batch.words.frequency_scale import FrequencyScale
 from floridify_batch.words.language import language_name
 from floridify_batch.words.word_list import digest_of, write_normalised
@@ -424,7 +424,7 @@ class MemoryStore:
         for word in self.documents[Collection.WORDS].values():
             if word["text"] in by_text and language in word["languages"]:
                 by_text[word["text"]].append(read_entry(word, found, self.stamps, language))
-        return {text: entries or [unknown_entry(text, language)] for text, entries in by_text.items()}
+        return {text: as_homographs(entries) or [unknown_entry(text, language)] for text, entries in by_text.items()}
 
     async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
         """Insert missing words."""

@@ -1,11 +1,13 @@
 """The component `definitions`: the senses of a word that no dictionary at hand defines."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Statement, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
 from floridify_batch.components.label import PartOfSpeech
-from floridify_batch.components.recipe import WordRecipe
+from floridify_batch.components.recipe import WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry, new_definition
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Entry
@@ -44,7 +46,23 @@ def outcome(entry: Entry, _: Entry, answer: FallbackDefinitionsResponse, provena
     return in_entry(entry, provenance, {}, inserts=inserts, adds={"definition_ids": ids})
 
 
-RECIPE = WordRecipe(
+@dataclass(frozen=True, slots=True)
+class FallbackRecipe(WordRecipe[FallbackDefinitionsResponse]):
+    """The recipe of definitions for a word without any that has a text.
+
+    A homograph without definitions gets none while another one has some: the model would define the spelling.
+    """
+
+    def targets(self, entry: Entry) -> Iterable[Entry]:
+        """The entry, unless one of its homographs is defined and it is not."""
+        return () if entry.sibling_defined and not is_defined(entry) else (entry,)
+
+    def stored(self, entry: Entry, target: Entry) -> bool:  # noqa: ARG002  the entry is the target
+        """Whether the word has a definition with a text."""
+        return is_defined(entry)
+
+
+RECIPE = FallbackRecipe(
     "definitions",
     FallbackDefinitionsResponse,
     field="definitions",

@@ -35,7 +35,7 @@ from floridify_batch.database.removal import keeping_others, looked_up, removabl
 from floridify_batch.errors import DatabaseError, DatabaseUnreachable
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
-from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, spellings_of, unknown_entry
+from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, as_homographs, spellings_of, unknown_entry
 from floridify_batch.words.frequency_scale import FrequencyScale
 
 if TYPE_CHECKING:
@@ -194,7 +194,10 @@ class MongoStore:
             entry = read_entry(document, found, self._stamps, language)
             stored.setdefault(document["text"], []).append(entry)
         return {
-            text: next((stored[each] for each in spellings[text] if each in stored), [unknown_entry(text, language)])
+            text: next(
+                (as_homographs(stored[each]) for each in spellings[text] if each in stored),
+                [unknown_entry(text, language)],
+            )
             for text in texts
         }
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from floridify_batch.components.change import Collection, Update
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.recipe import Recipe, Scope, Target
+from floridify_batch.components.recipe import Recipe, Scope, Target, is_defined
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
@@ -42,7 +42,8 @@ class Question:
     def missing(self, entry: Entry, target: Target, asked: "Brief") -> bool:
         """Whether the target needs an answer: nothing is stored, or a run with --force or --stale regenerates it.
 
-        Components that others depend on are never renewed: stored definitions stay.
+        Components that others depend on are never renewed: stored definitions stay. Where they found nothing ("no such
+        word"), they are.
         """
         if self.recipe.scope is Scope.CLUSTER:  # numbers shift with the sources, stored texts do not
             return not self.recipe.stored(entry, target)
@@ -52,7 +53,17 @@ class Question:
                 return stamp is None or stamp.run != asked.forced_run
             if asked.stale and stamp is not None:
                 return stamp.run != asked.run and self.is_stale(stamp)
-        return stamp is None and not self.recipe.stored(entry, target)
+        if self.recipe.stored(entry, target):
+            return False
+        return stamp is None or (self.recipe.structural and self._retries_empty(stamp, asked))
+
+    def _retries_empty(self, stamp: Stamp, asked: "Brief") -> bool:
+        """Whether an answer that found nothing is requested again."""
+        if asked.forced_run is not None:
+            return stamp.run != asked.forced_run
+        if asked.stale and stamp.run != asked.run and self.is_stale(stamp):
+            return True
+        return asked.reopened is not None and (stamp.run != asked.run or stamp.batch_id in asked.reopened)
 
     def replaces(self, target: Target, asked: "Brief") -> bool:
         """Whether an answer replaces the stored value instead of adding to it.
@@ -86,6 +97,8 @@ class Brief:
 
     `forced_run`: renew every answer that is not of this run; `stale`: renew answers of other templates or models.
     An answer of this `run` is never stale, though its model or its templates may have changed between sessions.
+    `reopened`: with --retry-failed, answers that found nothing are requested again if they are of another run or of
+    these batches.
     """
 
     questions: tuple[Question, ...]
@@ -93,6 +106,7 @@ class Brief:
     forced_run: str | None = None
     stale: bool = False
     run: str | None = None
+    reopened: frozenset[str] | None = None
 
     def with_options(self, options: Mapping[str, Any]) -> "Brief":
         """The specification with other fields in the bodies of its requests."""
@@ -228,7 +242,8 @@ def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str
     ]
     if missing:
         return _reason(missing, answers_of(entries, asked))
-    return None if all(entry.definitions for entry in entries) else "no definitions: the model does not know the word"
+    defined = all(is_defined(entry) or entry.sibling_defined for entry in entries)
+    return None if defined else "no definitions: the model does not know the word"
 
 
 def answers_of(entries: Sequence[Entry], asked: Brief) -> int:
@@ -379,7 +394,7 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     reason = left_over(word.entries, brief, failures)
     tidy = reason is None and word.asked is not None
     updates = [update for entry in word.entries for update in finish(entry)] if tidy else ()
-    known = any(entry.definitions for entry in word.entries)
+    known = any(is_defined(entry) for entry in word.entries)
     return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
 
 

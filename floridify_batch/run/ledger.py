@@ -313,6 +313,8 @@ class Ledger(BaseModel):
         self.retrying = sorted(again.union(self.retrying))
         self.failed_words = {}
         self.incomplete_words = {}
+        batches = tuple(record.batch_id for record in self.chunks if record.batch_id is not None)
+        self.run = self.run.model_copy(update={"settings": self.run.settings.model_copy(update={"reopened": batches})})
 
     def reopen(self, held: Set[int]) -> None:
         """Plan every word again, with all its attempts, except those that chunks hold by their ordinals."""

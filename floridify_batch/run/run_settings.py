@@ -57,6 +57,8 @@ class RunSettings(BaseModel):
     concurrency: int = CONCURRENCY
     workers: int = 1
     cluster: str | None = None
+    reopened: tuple[str, ...] | None = None
+    """The batches until the last --retry-failed, whose answers that found nothing are requested again."""
     price: Price | None = None
     max_cost: Dollars | None = None
 
@@ -141,8 +143,15 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
     ).with_options(settings.request_options)
-    forced_run = run_id if settings.force else None
-    return replace(asked, max_attempts=settings.max_attempts, forced_run=forced_run, stale=settings.stale, run=run_id)
+    reopened = None if settings.reopened is None else frozenset(settings.reopened)
+    return replace(
+        asked,
+        max_attempts=settings.max_attempts,
+        forced_run=run_id if settings.force else None,
+        stale=settings.stale,
+        run=run_id,
+        reopened=reopened,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Case:
 
 
 BOTH = [(C.SYNONYMS, RIVER), (C.CEFR_LEVEL, RIVER)]
+MONEYS = [(C.SYNONYMS, MONEY), (C.CEFR_LEVEL, MONEY)]
 CASES = {
     "a word that nobody knows is asked for definitions alone": Case(
         unknown_entry("bank", "en"), [(C.DEFINITIONS, derived_id("word", "en", "bank"))]
@@ -75,8 +76,36 @@ CASES = {
     "what was answered is not asked, even with nothing": Case(
         Entry(BANK, (sense(stamps={C.CEFR_LEVEL: stamp()}),)), [(C.SYNONYMS, RIVER)]
     ),
+    "an answer to an older template is kept": Case(Entry(BANK, (sense(stamps=dict.fromkeys(ASKED, stamp())),)), []),
+    "an answer to an older template is stale": Case(
+        Entry(BANK, (sense(stamps=dict.fromkeys(ASKED, stamp())),)), BOTH, asked=asked(stale=True)
+    ),
     "a complete word costs nothing": Case(Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1"),)), []),
-    "a definition without a text is not asked about": Case(Entry(BANK, (sense(text=" "),)), []),
+    "a definition without a text counts as none": Case(Entry(BANK, (sense(text=" "),)), [(C.DEFINITIONS, BANK.id)]),
+    "a definition without a text is not asked about": Case(Entry(BANK, (sense(text=" "), sense(MONEY))), MONEYS),
+    "a homograph without definitions gets none of its siblings'": Case(
+        Entry(BANK, homograph=True, sibling_defined=True), []
+    ),
+    "homographs without any definitions are asked for some": Case(
+        Entry(BANK, homograph=True), [(C.DEFINITIONS, BANK.id)]
+    ),
+    "force asks again about a word that the model did not know": Case(
+        Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}), [(C.DEFINITIONS, BANK.id)], asked=asked(forced_run="now")
+    ),
+    "force asks once about a word that the model does not know": Case(
+        Entry(BANK, stamps={C.DEFINITIONS: stamp("now")}), [], asked=asked(forced_run="now")
+    ),
+    "a better model is asked about a word that another did not know": Case(
+        Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}), [(C.DEFINITIONS, BANK.id)], asked=asked(stale=True, run="n")
+    ),
+    "retry-failed asks again about a word that an earlier run's model did not know": Case(
+        Entry(BANK, stamps={C.DEFINITIONS: stamp("then")}),
+        [(C.DEFINITIONS, BANK.id)],
+        asked=asked(run="now", reopened=frozenset()),
+    ),
+    "retry-failed asks once about a word that the model does not know": Case(
+        Entry(BANK, stamps={C.DEFINITIONS: stamp("now")}), [], asked=asked(run="now", reopened=frozenset({"older"}))
+    ),
     "a stamp of another component counts for nothing": Case(
         Entry(BANK, (sense(stamps={C.DOMAIN: stamp()}),), {C.SYNONYMS: stamp()}), BOTH
     ),

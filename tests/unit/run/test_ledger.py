@@ -165,6 +165,13 @@ def test_differences(change: dict[str, Any], said: list[str]) -> None:
     assert run_info().differences(run_info(**change)) == said
 
 
+def test_retries_ask_again_about_unknown_words() -> None:
+    """`--retry-failed` asks again about words that the model did not know in any batch until then."""
+    book = ledger([record(1, S.DONE, batch_id="first"), record(2, S.PLANNED)], failed_words={"a": "no definitions"})
+    book.retry({"a": 0})
+    assert book.run.settings.reopened == ("first",)
+
+
 def test_another_pace() -> None:
     """Resuming can change limits of a run; nothing else changes, and it remains the same run."""
     book = ledger()

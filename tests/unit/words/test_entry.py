@@ -1,0 +1,22 @@
+"""Entries of one text."""
+
+from floridify_batch.words.entry import Definition, Entry, Word, as_homographs, derived_id
+
+METAL = Definition(derived_id("metal"), "noun", "a metal")
+
+
+def lead(number: int, *definitions: Definition) -> Entry:
+    return Entry(Word(derived_id("lead", number), "lead", "en", number), definitions)
+
+
+def test_homographs_know_of_each_other() -> None:
+    """Words of one text are homographs, and know whether another one is defined; a single word is none."""
+    found = as_homographs([lead(1, METAL), lead(2)])
+    assert [(each.homograph, each.sibling_defined) for each in found] == [(True, False), (True, True)]
+    assert as_homographs([lead(1, METAL)]) == [lead(1, METAL)]
+
+
+def test_a_blank_definition_defines_nothing() -> None:
+    """A homograph whose definitions are all blank does not count as defined."""
+    found = as_homographs([lead(1, Definition(derived_id("blank"), "noun", " ")), lead(2)])
+    assert not any(each.sibling_defined for each in found)
