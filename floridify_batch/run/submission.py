@@ -137,6 +137,8 @@ class Submitter:
             self._wait(record, in_doubt=True, pauses=lookup_pauses(seconds))
         except FileDamaged:
             self._split(record)  # there is no batch of it: its requests are made again
+        except ServiceRefused:  # the account's affair, not the chunk's: no state is changed
+            raise
         except ServiceError as error:
             self._lookups.pop(record.number, None)
             run.move(run.ledger.chunk(record.number), ChunkState.PLANNED)
@@ -151,8 +153,8 @@ class Submitter:
 
     def _refused(self, error: ServiceError) -> ServiceError:
         """Return the error of a creation that was refused for good, with the way out if nothing was sent yet."""
-        if isinstance(error, ServiceRefused) or not self._run.ledger.nothing_sent:
-            return error if isinstance(error, ServiceRefused) else ServiceError(str(error))
+        if not self._run.ledger.nothing_sent:
+            return ServiceError(str(error))
         return ServiceError(
             f"{error} Nothing of this run has been sent: start it again with other options, or resume with another "
             "model (--model NAME)."
