@@ -602,7 +602,7 @@ class Scenario:
 
     @property
     def brief(self) -> Brief:
-        """What the run asks."""
+        """The specification of the run."""
         asked = brief_of(self.components, self.model)
         return replace(asked, max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None)
 

@@ -71,7 +71,7 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
         lost = len(_unaccounted(site, database, batches)) + _left_open(site, ledger)
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
-    return Figures(len(batches), _paid_again(batches), _asked_again(site, batches), lost, different)
+    return Figures(len(batches), _paid_again(batches), _requested_again(site, batches), lost, different)
 
 
 def batches_of(site: Site) -> list[BatchRecord]:
@@ -87,7 +87,7 @@ def _paid_again(batches: list[BatchRecord]) -> int:
     return sum(count > 1 for count in paid.values())
 
 
-def _asked_again(site: Site, batches: list[BatchRecord]) -> int:
+def _requested_again(site: Site, batches: list[BatchRecord]) -> int:
     """Return the requests with usable answers in several batches."""
     answered = Counter(identity for batch in batches for identity in set(_answered(site, batch)))
     return sum(count > 1 for count in answered.values())

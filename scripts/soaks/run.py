@@ -56,7 +56,7 @@ def _matrix(folder: Path, options: Any) -> bool:
         outcome = matrix.play(case)
         with lock:
             outcomes.append(outcome)
-            _tell_of_outcome(len(outcomes), outcome)
+            _print_outcome(len(outcomes), outcome)
         return outcome
 
     def play_writes(run: str, side: str) -> None:
@@ -75,11 +75,11 @@ def _matrix(folder: Path, options: Any) -> bool:
     died = sum(bool(outcome.died) for outcome in outcomes)
     print(f"\n{len(outcomes)} cases, {died} of them with a kill, in {time.monotonic() - began:.0f} s.")
     print(f"Points that no fate comes by: {', '.join(never) or 'none'}.")
-    _tell_the_sum([outcome.figures for outcome in outcomes])
+    _print_totals([outcome.figures for outcome in outcomes])
     return _print_problems([f"{each.case}: {each.figures} {each.wrong}" for each in outcomes if not each.fine])
 
 
-def _tell_of_outcome(done: int, outcome: Outcome) -> None:
+def _print_outcome(done: int, outcome: Outcome) -> None:
     how = "" if outcome.died else " (not reached)"
     mark = "" if outcome.fine else f"  WRONG {outcome.wrong}"
     print(f"{done:>4}  {_row(outcome.figures)}  {outcome.case}{how}{mark}", flush=True)
@@ -100,7 +100,7 @@ def _soak(folder: Path, options: Any) -> bool:
         with database_at(folder / f"mongodb-{number}") as database:
             while time.monotonic() < end and not stopped.is_set() and (case := next(seeds, None)) is not None:
                 verdicts.append(_undergone(plan_of(case), folder, database))
-                _tell_of_verdict(verdicts[-1])
+                _print_verdict(verdicts[-1])
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stopped.set())  # what is under way comes to its end, and its servers with it
@@ -110,7 +110,7 @@ def _soak(folder: Path, options: Any) -> bool:
     processes, kills = sum(len(each.codes) for each in verdicts), sum(each.kills for each in verdicts)
     print(f"\n{len(verdicts)} cases in {(time.monotonic() - began) / 60:.1f} minutes: {processes} processes, of which")
     print(f"{kills} were killed; {sum(len(each.plan.words) for each in verdicts)} words.")
-    _tell_the_sum([each.figures for each in verdicts])
+    _print_totals([each.figures for each in verdicts])
     return _print_problems([_described(each) for each in verdicts if not each.fine])
 
 
@@ -122,7 +122,7 @@ def _undergone(plan: Plan, folder: Path, database: Database) -> Verdict:
     return verdict
 
 
-def _tell_of_verdict(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     plan, mark = verdict.plan, "" if verdict.fine else f"  WRONG {verdict.wrong}"
     counts = f"{plan.seed:>9}  {len(plan.words):>5}  {verdict.failed:>6}  {verdict.kills:>5}  {verdict.seconds:>7.1f}"
     print(f"{counts}  {_row(verdict.figures)}{mark}", flush=True)
@@ -147,7 +147,7 @@ def _row(found: Figures) -> str:
     )
 
 
-def _tell_the_sum(found: Sequence[Figures]) -> None:
+def _print_totals(found: Sequence[Figures]) -> None:
     total = sum(found, Figures())
     print(f"Batches created:                          {total.batches:>7,}")
     print(f"Chunks that were paid for more than once: {total.paid_again:>7,}")

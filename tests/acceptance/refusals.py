@@ -201,7 +201,7 @@ CASES = {
 
 
 class WebPage(Handler):
-    """Something else than the service: a page for whatever is asked."""
+    """Another kind of server: it answers every request with a page."""
 
     def respond(self, _: bytes | None) -> None:
         """Answer with a page."""
@@ -221,7 +221,7 @@ class Refused:
 def refusals(
     root: Path, env: Mapping[str, str], sandbox: Sandbox, database: Database[dict[str, Any]]
 ) -> Iterator[Mapping[str, Future[Refused]]]:
-    """All cases, begun and not waited for."""
+    """Start all cases without waiting for them."""
     given = {
         **env,
         "OPENAI_API_KEY": KEY,

@@ -1,4 +1,4 @@
-"""The command from outside: what a user types, sees, interrupts and goes on with."""
+"""The command line, end to end: runs, interrupts, resumption, output."""
 
 import random
 import re
@@ -29,7 +29,7 @@ RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
 
 
 def words_of(name: str, count: int) -> list[str]:
-    """So many words that no other test has."""
+    """A number of words that no other test uses."""
     return [f"{name}{'abcdefghijkl'[number]}" for number in range(count)]
 
 
@@ -46,7 +46,7 @@ def assert_finished(shell: Shell, words: list[str]) -> None:
 
 
 def test_terminal(shell: Shell) -> None:
-    """A terminal shows the cost, asks before anything is spent, then shows live tables, and in the end the sums."""
+    """In a terminal: the estimate, a confirmation, live tables, and a summary."""
     words = words_of("term", 4)
     shell.write(*words)
     with shell.terminal("run", "words.txt", *FEW) as terminal:
@@ -62,7 +62,7 @@ def test_terminal(shell: Shell) -> None:
 
 
 def test_declined(make_shell: ShellFactory, quick: Sandbox) -> None:
-    """Whoever says no, or nothing, or presses Ctrl-C at the question has sent and spent nothing, and can come back."""
+    """Declining the confirmation, by no, Enter or Ctrl-C, sends and costs nothing."""
     before = quick.stats()
     together(
         lambda: declined(make_shell(quick, "no"), "n\n"),
@@ -73,7 +73,7 @@ def test_declined(make_shell: ShellFactory, quick: Sandbox) -> None:
 
 
 def declined(shell: Shell, answer: str) -> None:
-    """Answer the question so that nothing is begun."""
+    """Decline the confirmation."""
     shell.write("declined")
     with shell.terminal("run", "words.txt") as terminal:
         terminal.wait_for("Proceed?")
@@ -88,7 +88,7 @@ def declined(shell: Shell, answer: str) -> None:
 
 
 def test_run(shell: Shell) -> None:
-    """A run given by options alone is done once: again it sends nothing; with --force it begins anew, and replaces."""
+    """A finished run sends nothing when repeated; with --force it regenerates everything."""
     words = [*words_of("again", 2), "en coulisse", "café"]
     shell.write(*words)
     settings = {name: value for name, value in shell.env.items() if name.startswith("BATCH_SYNTH_")}
@@ -147,7 +147,7 @@ def test_passes(paused: Shell) -> None:
 
 
 def test_cancel(paused: Shell) -> None:
-    """A cancelled batch's finished answers are stored by the same command, and resume asks for the rest alone."""
+    """`cancel` stores the finished answers of a batch, and `resume` requests only the rest."""
     words = words_of("cancel", 4)
     paused.write(*words)
     add_known(paused.database, *words)
@@ -291,7 +291,7 @@ def processes_in(folder: Path) -> list[bytes]:
 
 
 def test_first_interrupt(paused: Shell) -> None:
-    """Ctrl-C at the live tables leaves in good order and says how to go on; that command finishes the run."""
+    """Ctrl-C during the live screen stops gracefully and prints the command to resume, which finishes the run."""
     words = words_of("stop", 3)
     paused.write(*words)
     add_known(paused.database, *words)

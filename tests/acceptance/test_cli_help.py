@@ -1,4 +1,4 @@
-"""What the command says of itself: its help, its version, what a shell completes, and what it makes of a slip."""
+"""Help, version, completion and usage errors."""
 
 import os
 import re
@@ -31,7 +31,7 @@ ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUTF8": "1"}
 
 
 def said(*arguments: str, folder: Path | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
-    """A command that ended."""
+    """Run a command to its end."""
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=ENV | env, cwd=folder, check=False)
 
 
@@ -39,7 +39,7 @@ def said(*arguments: str, folder: Path | None = None, **env: str) -> "subprocess
 def terminal(
     folder: Path, *arguments: str, rows: int = 24, columns: int = 80, env: Mapping[str, str] = NOTHING
 ) -> Iterator[Terminal]:
-    """A command in a terminal that ended."""
+    """Run a command in a terminal to its end."""
     opened = Terminal([COMMAND, *arguments], folder, ENV | {"TERM": "xterm-256color", **env}, rows, columns)
     try:
         opened.ended()
@@ -55,7 +55,7 @@ def terminal(
     ("command", "rows"), [("", 24), ("run", 40), ("resume", 24), *((name, 24) for name in LOOKERS)]
 )
 def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
-    """The help of a command leaves a line of its screen for what will be typed; no line is cut or has a rest below."""
+    """The help of a command fits a screen; no line is truncated or continued."""
     with terminal(tmp_path, *command.split(), "--help", rows=rows) as shown:
         lines = shown.text.splitlines()
     assert len(lines) < rows
@@ -67,7 +67,7 @@ def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_grouped_and_ends_in_two_examples(command: str) -> None:
-    """Options stand in their groups, always in the same order, and the last lines are two commands to type."""
+    """Options are grouped in one order, and the last lines are two examples."""
     text = said(command, "--help", COLUMNS="80").stdout
     groups = re.findall(r"^([A-Z]\w+)  ", text, re.MULTILINE)
     assert groups == [*(each for each in GROUPS if each in groups), "Options", "Examples"]
@@ -93,7 +93,7 @@ def test_the_groups_of_a_run() -> None:
 
 @pytest.mark.parametrize("command", ["", "run", "status"])
 def test_help_in_a_narrow_terminal(tmp_path: Path, command: str) -> None:
-    """In 40 columns an explanation stands below its option, and lines break between words."""
+    """In 40 columns the text of an option is below its name, and lines break between words."""
     with terminal(tmp_path, *command.split(), "--help", columns=40) as shown:
         text = shown.text.split("Examples")[0]
     assert max(map(len, text.splitlines())) <= 40
@@ -152,7 +152,7 @@ def test_components_say_what_they_are() -> None:
 
 
 def test_no_command() -> None:
-    """Without a command, the help is shown, and scripts see that nothing was done."""
+    """Without a command, the help is printed on standard error, with exit code 2."""
     done = said()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == said("--help").stdout
@@ -162,8 +162,8 @@ def test_no_command() -> None:
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-def test_a_slip_is_told_without_breaking_words(tmp_path: Path, columns: int) -> None:
-    """What is wrong, what may have been meant and where to look stand in whole words, in a few lines."""
+def test_usage_error_is_wrapped(tmp_path: Path, columns: int) -> None:
+    """A usage error has the problem, a suggestion and a pointer to the help, wrapped between words."""
     with terminal(tmp_path, "run", "words.txt", "--max-queued-token", "3", columns=columns) as shown:
         lines = shown.text.splitlines()
     assert lines[-1] == "  batch-synth run --help"
@@ -183,13 +183,13 @@ def test_a_slip_is_told_without_breaking_words(tmp_path: Path, columns: int) -> 
     ],
 )
 def test_outputs_that_there_are_not(tmp_path: Path, arguments: str, says: str) -> None:
-    """An output that nobody knows is refused with the nearest, and so are two at once."""
+    """An invalid --output is refused with the closest valid one; contradictory options are refused."""
     done = said(*arguments.split(), folder=tmp_path)
     assert (done.returncode, says in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
 def test_a_slip_in_the_environment(tmp_path: Path) -> None:
-    """A value that the environment set is told from one that was typed."""
+    """An error names the environment variable that set an invalid value."""
     bad = {"BATCH_SYNTH_POLL_INTERVAL": "soon"}
     assert (
         "(set by BATCH_SYNTH_POLL_INTERVAL). See: batch-synth run --help"
@@ -203,7 +203,7 @@ def test_a_slip_in_the_environment(tmp_path: Path) -> None:
 
 
 def completed(line: str, folder: Path, **env: str) -> list[str]:
-    """What bash would be offered for a line; it ends where the cursor is."""
+    """The completions that bash gets for a line, with the cursor at its end."""
     words = line.split(" ")
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_BATCH_SYNTH_COMPLETE": "complete_bash"}
     done = subprocess.run([COMMAND], capture_output=True, text=True, cwd=folder, env=ENV | asked | env, check=True)
@@ -248,7 +248,7 @@ def test_completion_of_files_and_batches(tmp_path: Path) -> None:
 
 
 def test_completion_is_silent(tmp_path: Path) -> None:
-    """Where a checkpoint is damaged, or there are several or none, nothing is offered, and nothing said."""
+    """With a damaged checkpoint, several or none, completion offers and prints nothing."""
     assert completed("batch-synth status batch", tmp_path) == []
     (tmp_path / "a.checkpoint.json").write_bytes(b'{"chunks": ')
     assert completed("batch-synth status batch", tmp_path) == []
@@ -259,7 +259,7 @@ def test_completion_is_silent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell(tmp_path: Path, shell: str) -> None:
-    """Each shell is given a script that asks us."""
+    """Each shell gets a completion script that calls the command."""
     done = said(folder=tmp_path, _BATCH_SYNTH_COMPLETE=f"source_{shell}")
     assert (done.returncode, "_BATCH_SYNTH_COMPLETE=complete_" + shell in done.stdout) == (0, True)
 
@@ -286,7 +286,7 @@ def test_nothing_heavy_is_loaded_to_help() -> None:
 
 @pytest.mark.parametrize(("title", "kind"), [("A chunk", BatchRow), ("A batch", BatchFacts), ("A failure", FailureRow)])
 def test_the_document_names_every_field(title: str, kind: type) -> None:
-    """What programs are promised of `--json` is what they get."""
+    """docs/json.md lists exactly the fields of each object."""
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     section = re.split(r"^## ", text.split(f"## {title}\n")[1], flags=re.MULTILINE)[0]
     named = re.findall(r"`([a-z_]+)`", re.sub(r"\([^)]*\)", "", section))

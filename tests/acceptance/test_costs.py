@@ -1,4 +1,4 @@
-"""Money from outside: the wall, the price of one's own, the bill, and dry runs that say what `run` would do."""
+"""Costs on the command line: the cost limit, a user's price, the bill, and dry runs."""
 
 import json
 
@@ -11,8 +11,8 @@ RESUME = ("resume", "--checkpoint", "words.checkpoint.json")
 COSTS = ("costs", "--checkpoint", "words.checkpoint.json")
 
 
-def test_the_wall(shell: Shell) -> None:
-    """A run stops before its wall with exit code 6, says what is left, and goes on behind a higher one."""
+def test_cost_limit(shell: Shell) -> None:
+    """A run stops at its cost limit with exit code 6, prints the remaining words, and continues with a higher limit."""
     words = shell.known("wall", 10)
     dear = ("--price", "in=100,out=100")
     before = shell.sandbox.stats()["bodies_answered_more_than_once"]
@@ -32,8 +32,8 @@ def test_the_wall(shell: Shell) -> None:
     assert shell.sandbox.stats()["bodies_answered_more_than_once"] == before
 
 
-def test_the_wall_at_once(shell: Shell) -> None:
-    """The wall holds where requests are answered at once, too."""
+def test_cost_limit_in_immediate_mode(shell: Shell) -> None:
+    """The cost limit holds in immediate mode, too."""
     shell.known("nearwall", 8)
     stopped = shell.run(*RUN, "--immediate", "--price", "in=100,out=100", "--max-cost", "0.4")
     assert stopped.code == 6, stopped
@@ -42,8 +42,8 @@ def test_the_wall_at_once(shell: Shell) -> None:
     assert total.open_words > 0
 
 
-def test_a_wall_needs_a_price(shell: Shell) -> None:
-    """Without a price a wall is refused before anything is begun, and the sentence names the option that helps."""
+def test_cost_limit_needs_a_price(shell: Shell) -> None:
+    """A cost limit without a price is refused before the run starts, with the option that sets the price."""
     shell.known("noprice", 1)
     refused = shell.run(*RUN, "--model", "gpt-of-nobody", "--max-cost", "5")
     assert refused.code == 2
@@ -52,7 +52,7 @@ def test_a_wall_needs_a_price(shell: Shell) -> None:
 
 
 def test_an_unknown_price_is_unknown(shell: Shell) -> None:
-    """A price that nobody knows is never nothing, and what was used is priced as soon as somebody gives it."""
+    """An unknown cost is never zero, and past usage is priced as soon as a price is given."""
     shell.known("unpriced", 2)
     done = shell.run(*RUN, "--model", "gpt-of-nobody")
     assert done.code == 0, done

@@ -64,7 +64,7 @@ def away(make_shell: ShellFactory, frozen: Sandbox, server: Server) -> Iterator[
 
 
 def finished(shell: Shell, code: int) -> None:
-    """Everything is stored and was asked once."""
+    """Check that everything is stored and was requested once."""
     assert code == 0
     assert sorted(shell.ledger.processed_words) == sorted(WORDS)
     assert shell.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) > 0
@@ -74,7 +74,7 @@ def finished(shell: Shell, code: int) -> None:
 
 
 def test_waited_for(away: Shell, server: Server) -> None:
-    """In lines: the run says that it waits for the database, and goes on by itself when that is back."""
+    """The log reports the wait for the database, and the run continues when that is back."""
     with away.start(*RUN) as process:
         away.under_way(process)
         server.go()
@@ -106,7 +106,7 @@ def test_waited_for_on_the_screen(away: Shell, server: Server) -> None:
 
 
 def test_patience_ends(away: Shell, server: Server, tmp_path: Path) -> None:
-    """When --patience is over, the run leaves with exit code 5; resumed, it asks nothing again, and stores it once."""
+    """After --patience the run exits with code 5; resumed, it repeats no request and stores every answer once."""
     with away.start(*RUN, "--patience", "1") as process:
         away.under_way(process)
         server.go()

@@ -1,4 +1,4 @@
-"""A full disk: the run stops with a sentence, what was there stays whole, and with room again it goes on."""
+"""A full disk: the run stops with a clear error, saved data stays intact, and it resumes once there is space."""
 
 import os
 import resource
@@ -19,7 +19,7 @@ RESUME = ("resume", "-c", "words.checkpoint.json")
 
 _LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)); "
 _LIMITED += "os.execv(sys.argv[2], sys.argv[2:])"
-"""Lets no file of a process grow beyond so many bytes: to the process, the disk is full there."""
+"""Limits the size of a process's files, which acts like a full disk."""
 
 
 def limited(shell: Shell, most: int, *arguments: str) -> CommandResult:
@@ -61,7 +61,7 @@ def assert_paid_once_and_finished(shell: Shell) -> None:
 
 
 def test_files_that_cannot_grow(shell: Shell) -> None:
-    """Wherever the disk is full, the run stops with a sentence; with more room, it goes a step further from there."""
+    """A file that cannot grow stops the run with a clear error; with more space, it resumes."""
     shell.write(*WORDS)
     stopped_in = set()
     told = limited(shell, 200, *RUN)
@@ -97,7 +97,7 @@ def small_disk(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
 
 
 def fill(folder: Path, room: int) -> None:
-    """Leave so many bytes on a disk, and no more."""
+    """Fill a disk up to a number of free bytes."""
     ballast = folder / "ballast"
     ballast.unlink(missing_ok=True)
     state = os.statvfs(folder)
@@ -106,7 +106,7 @@ def fill(folder: Path, room: int) -> None:
 
 
 def test_disk_without_room(small_disk: Shell) -> None:
-    """The same on a real full disk: page by page of more room the run goes on, and in the end nothing is missing."""
+    """The same on a really full disk: with more space the run resumes, and in the end nothing is missing."""
     shell = small_disk
     shell.write(*WORDS)
     page = resource.getpagesize()

@@ -57,7 +57,7 @@ HARD_SEED = 3434
 
 
 def test_the_selection_leaves_nothing_out() -> None:
-    """Every deed, every move, every fate and every trouble of the matrix is in the selection, on one side at least."""
+    """The selection covers every effect, move, batch end and fault of the matrix."""
     assert {_what(point) for case in CASES for point in case.points} == {
         _what(case.points[0]) for case in whole_matrix()
     }

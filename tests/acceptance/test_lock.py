@@ -1,4 +1,4 @@
-"""One checkpoint, one living process: of several that start at once one works, and a dead one is in nobody's way."""
+"""The lock: one process per checkpoint; a dead process does not block."""
 
 import re
 import signal
@@ -13,7 +13,7 @@ CROWD = 4
 
 
 def test_started_at_the_same_moment(paused: Shell) -> None:
-    """Of several runs begun at once on one checkpoint, one works; the others say which, where and since when."""
+    """Of several runs started at once on one checkpoint, one works; the others name its process, host and start."""
     paused.write("moon", "sun")
     with ExitStack() as stack:
         processes = [stack.enter_context(paused.start(*RUN)) for _ in range(CROWD)]
@@ -34,7 +34,7 @@ def test_started_at_the_same_moment(paused: Shell) -> None:
 
 
 def test_named_while_it_works(paused: Shell) -> None:
-    """Who comes while a process works is told its host, its number and since when; when it was killed, nobody waits."""
+    """A second process is refused with the host, the pid and the start of the first; after a kill it can start."""
     paused.write("moon")
     with paused.start(*RUN) as working:
         paused.under_way(working)

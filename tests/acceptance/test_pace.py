@@ -67,7 +67,7 @@ def test_queued_tokens_of_many_chunks(paused: Shell) -> None:
 
 
 def test_retry_failed(shell: Shell) -> None:
-    """Failed words get as many tries as at first, processed ones are not asked again, and the sums are right."""
+    """Failed words are retried with all attempts, processed ones are not requested again, and the counts are right."""
     words = shell.known("retry", 4)
     poor = ("retrycword", "retrydword")
     shell.sandbox.control(faults=["refuse=retrycword", "http_500=retrydword"])
@@ -100,7 +100,7 @@ def test_retry_failed(shell: Shell) -> None:
 
 @contextmanager
 def counting(url: str) -> Iterator[tuple[str, list[int]]]:
-    """An address before a service, and how many requests were under way there whenever one more came."""
+    """A proxy that counts the requests in flight whenever another one arrives."""
     lock, seen, now = threading.Lock(), [], [0]
 
     class Counted(Handler):
@@ -147,7 +147,7 @@ def test_cancel_beside_a_running_process(paused: Shell) -> None:
 
 
 def test_cancel_before_anything_is_known(paused: Shell) -> None:
-    """A batch that was made and not noted is found by its label and cancelled; the run can be gone on with."""
+    """A batch that was created but not recorded is found by its label and cancelled; the run can be resumed."""
     words = paused.known("unnoted", 3)
     died = paused.run(*RUN, BATCH_SYNTH_DIE_AT="after-create")
     assert died.code != 0
@@ -161,7 +161,7 @@ def test_cancel_before_anything_is_known(paused: Shell) -> None:
 
 
 def test_killed_while_cancelling(paused: Shell) -> None:
-    """Killed in the middle of storing what was finished, the same command finishes that; nothing is asked twice."""
+    """After a kill while finished answers are stored, the same command stores the rest; no request is sent twice."""
     words = paused.known("killed", 4)
     before = paused.sandbox.stats()["bodies_answered_more_than_once"]
     paused.sandbox.control(faults=["partial_output=0.5"])

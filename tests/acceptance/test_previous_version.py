@@ -1,4 +1,4 @@
-"""A run that version 0.1 began goes on with this one, with batches in flight and answers not yet stored."""
+"""A run of version 0.1 can be resumed, with batches in flight and answers not stored yet."""
 
 import shutil
 import time
@@ -39,7 +39,7 @@ def left_by_version_1(shell: Shell, name: str) -> None:
 
 
 def shifted(value: Any, seconds: float) -> Any:
-    """The same JSON with every time in it so many seconds later: each number that can only be a time."""
+    """The same JSON with every timestamp shifted by a number of seconds."""
     match value:
         case dict():
             return {name: shifted(each, seconds) for name, each in value.items()}
@@ -51,7 +51,7 @@ def shifted(value: Any, seconds: float) -> Any:
 
 
 def asked(shell: Shell) -> Counter[str]:
-    """How often each request was sent in all batches of the shell's sandbox."""
+    """The number of times that each request was sent to the sandbox."""
     files = shell.folder / "batch-synth-sandbox"
     inputs = [orjson.loads(path.read_bytes())["input_file_id"] for path in (files / "batches").glob("*.json")]
     lines = (line for name in inputs for line in (files / "files" / f"{name}.jsonl").read_bytes().splitlines())

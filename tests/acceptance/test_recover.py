@@ -46,12 +46,14 @@ def etymologies(shell: Shell) -> list[str]:
 
 
 def asked(shell: Shell) -> int:
-    """How many requests the batches of the desk's present run hold."""
+    """The number of requests in the batches of the present run."""
     return sum(batch["counts"]["total"] for batch in shell.batches())
 
 
 def test_a_lost_checkpoint(make_shell: ShellFactory, quick: Sandbox) -> None:
-    """Recovered answers are what a run without faults stores; a new run asks for the rest alone; twice is once."""
+    """Recovery stores the same documents as a run without faults; a new run requests only the rest; recovery is
+    idempotent.
+    """
     lost, sound = make_shell(quick, "lost"), make_shell(quick, "sound")
     for shell in (lost, sound):
         shell.write("lostaword", "lostbword", "lostcword")
@@ -79,7 +81,7 @@ def test_a_lost_checkpoint(make_shell: ShellFactory, quick: Sandbox) -> None:
 
 
 def test_what_came_later_stays(shell: Shell) -> None:
-    """Neither a later run's answers nor what somebody wrote in the meantime gives way to an answer found again."""
+    """Recovery overwrites neither answers of a later run nor values that a person wrote."""
     shell.write("lateraword", "laterbword")
     add_known(shell.database, "lateraword", "laterbword")
     command = ("run", "words.txt", "--yes", "--components", "synonyms,cefr_level")
@@ -98,7 +100,7 @@ def test_what_came_later_stays(shell: Shell) -> None:
 
 @pytest.mark.parametrize("fault", ["expire=late", "partial_output=0.5"])
 def test_the_finished_part(paused: Shell, fault: str) -> None:
-    """Of a batch that expired or was cancelled, what it had finished is stored, and only the rest is asked again."""
+    """The finished answers of an expired or cancelled batch are stored, and only the rest is requested again."""
     words = [f"{part}{letter}{fault[0]}word" for part in ("soon", "late") for letter in "abcd"]
     paused.write(*words)
     add_known(paused.database, *words)
@@ -163,7 +165,9 @@ def test_what_is_still_going(paused: Shell) -> None:
 
 
 def test_asking(make_shell: ShellFactory, quick: Sandbox) -> None:
-    """Nothing is stored unasked; batches of another database are told apart, and are no failures."""
+    """Nothing is stored without confirmation; batches of another database are listed separately and are not
+    failures.
+    """
     here, there = make_shell(quick, "here"), make_shell(quick, "there")
     here.write("askedword")
     add_known(here.database, "askedword")
@@ -222,7 +226,7 @@ def test_a_price_that_is_none(shell: Shell) -> None:
 
 
 def test_the_sandbox_remembers(shell: Shell) -> None:
-    """With --sandbox, and a MongoDB of our own, the folder's own service is asked for its batches."""
+    """With --sandbox, `recover` uses the sandbox and the local MongoDB of the folder."""
     shell.write("rememberedword")
     bare, pace = shell.bare(), {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1"}
     assert bare.run(*RUN, "--sandbox", "--no-wait", **pace).code == 0

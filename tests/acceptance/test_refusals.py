@@ -1,4 +1,4 @@
-"""What a user is told when something is wrong: one sentence, no traceback, the exit code of whose turn it is."""
+"""Errors: one sentence, no traceback, the documented exit code."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -18,7 +18,7 @@ def lock_of(path: str, before: Mapping[str, bytes]) -> bool:
 
 @pytest.mark.parametrize("name", CASES)
 def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
-    """Whatever is wrong is said in a sentence with its own exit code, and the folder is as it was."""
+    """Each invalid input gives one sentence with its exit code, and leaves the folder unchanged."""
     case, told = CASES[name], refused[name].result()
     assert told.said.code == case.code, told.said
     assert case.says in told.said.err

@@ -18,7 +18,7 @@ WORDS = ("report", "en coulisse", "naïve", "字引", "reporting")
 
 @pytest.fixture
 def reported(shell: Shell) -> Shell:
-    """A desk with a finished run of which some words failed, some requests had to be asked again, and its report."""
+    """A finished run with failed words and retried requests, and its report."""
     shell.write(*WORDS)
     first = shell.sandbox.next_batch() + 3
     with shell.sandbox.faults("refuse=reporting-", f"http_500=0.2@{first}", f"expire=0.2@{first}"):
@@ -74,7 +74,7 @@ def test_without_a_run(shell: Shell) -> None:
 
 @pytest.mark.skipif(BROWSER is None, reason="neither Chromium nor Chrome is here to open the report in")
 def test_in_a_browser(reported: Shell, tmp_path: Path) -> None:
-    """Cut off from every network, a browser shows the run's figures, complains of nothing and asks for nothing."""
+    """In a browser without network, the report shows the run's figures without errors or network requests."""
     path = reported.folder / "report.html"
     with browsing(BROWSER or os.devnull, tmp_path / "profile") as tab:
         tab.size(DESKTOP)

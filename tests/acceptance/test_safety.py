@@ -37,7 +37,7 @@ def assert_harmless(*said: CommandResult) -> None:
 
 
 def prompts(shell: Shell) -> str:
-    """All that was asked in the first chunk."""
+    """The prompts of the first chunk."""
     lines = (shell.checkpoint.folder / "0001" / "requests.jsonl").read_bytes().splitlines()
     return "\n".join(message["content"] for line in lines for message in orjson.loads(line)["body"]["messages"])
 

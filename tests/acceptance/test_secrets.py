@@ -36,7 +36,7 @@ TWINS = {
 
 @dataclass(frozen=True)
 class Left:
-    """A run that was given all its settings by the environment, and left while its batch was under way."""
+    """A run with all settings from the environment, left with its batch in flight."""
 
     shell: Shell
     said: CommandResult
@@ -87,7 +87,7 @@ def test_secrets(left: Left) -> None:
 
 @pytest.mark.parametrize("names", ["[!w]*", "words.txt"])
 def test_private(left: Left, names: str) -> None:
-    """Nobody else can read a run's files, or enter its folder."""
+    """A run's files are private: files 0600, folders 0700."""
     folder = left.shell.folder / "elsewhere"
     modes = {path: path.stat().st_mode & 0o777 for path in folder.rglob(names)}
     assert modes
@@ -95,8 +95,8 @@ def test_private(left: Left, names: str) -> None:
     assert wrong == {}
 
 
-def test_password_asked_for(left: Left) -> None:
-    """As the checkpoint does not know the password, resume asks for the address; with it, it goes on."""
+def test_password_is_required(left: Left) -> None:
+    """The checkpoint lacks the password, so `resume` requires the address, and works with it."""
     bare = left.shell.bare()
     shell = replace(bare, env=bare.env | {"OPENAI_API_KEY": KEY})
     command = ("resume", "--checkpoint", "elsewhere/twin.json", "--no-wait")
@@ -181,7 +181,7 @@ QUOTED = "bad-key"
     ],
 )
 def test_traceback(left: Left, code: int, changes: dict[str, str]) -> None:
-    """Who asks where an error comes from is shown it, without the key and without the password."""
+    """`--debug` prints a traceback without the key and the password."""
     port = left.mongo_url.rstrip("/").rpartition(":")[2]
     given = {name: value.format(port=port) for name, value in changes.items()}
     told = left.shell.run("--debug", "run", "words.txt", "--checkpoint", f"{len(str(changes))}.json", **given)

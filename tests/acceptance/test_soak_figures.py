@@ -1,4 +1,4 @@
-"""The figures of the soak see what they are to see: each is off where somebody sees to it that it is."""
+"""The figures of the soak detect what they are meant to detect."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def _buy_again(site: Site) -> int:
 
 
 def test_what_is_no_point(tmp_path: Path) -> None:
-    """A mistyped point is an error of whoever writes a case, not a process that happens to live."""
+    """A misspelt crash point is an error, not a process that survives."""
     site = Site(tmp_path, tmp_path, "http://127.0.0.1:9/v1", "mongodb://127.0.0.1:9", "none", WORDS)
     with pytest.raises(ValueError, match="before-creating"):
         site.live("before-creating")

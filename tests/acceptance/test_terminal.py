@@ -35,7 +35,7 @@ def test_an_interrupt_leaves_the_screen_whole(paused: Shell) -> None:
 
 
 def test_a_stopped_run_gives_the_terminal_back(paused: Shell) -> None:
-    """Ctrl-Z leaves a cursor and a keyboard to the shell; when the run goes on, the screen is drawn anew."""
+    """Ctrl-Z restores the cursor and echo for the shell; when the run continues, the screen is redrawn."""
     paused.write("happy")
     with paused.terminal(*RUN, script='"$0" "$@"; echo "shell: $?"; read -r _; fg') as terminal:
         terminal.wait_for("Waiting for 1 batch")
@@ -56,7 +56,7 @@ def test_a_stopped_run_gives_the_terminal_back(paused: Shell) -> None:
 
 
 def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(paused: Shell) -> None:
-    """Ctrl-C reaches all processes at the terminal; also those that have barely begun say nothing of it."""
+    """Workers ignore Ctrl-C, also while they are starting."""
     paused.write("happy")
     with paused.terminal(*RUN, "--workers", "2") as terminal:
         until(lambda: are_starting(terminal.process.pid))
@@ -75,7 +75,7 @@ def are_starting(driver: int) -> bool:
 
 
 def test_a_run_is_watched_from_another_shell(paused: Shell) -> None:
-    """Another shell shows the run's own screen, whether somebody works on it or not, until it has seen enough."""
+    """`status --watch` shows a run's screen from another shell, whether it is running or not, until interrupted."""
     paused.write("happy")
     assert paused.run(*RUN, "--no-wait").code == 0
     (batch,) = paused.batches()
@@ -91,7 +91,7 @@ def test_a_run_is_watched_from_another_shell(paused: Shell) -> None:
 
 
 def test_watching_needs_a_terminal(paused: Shell) -> None:
-    """Where nobody can look at a screen, none is drawn."""
+    """`status --watch` is refused outside a terminal."""
     paused.write("happy")
     assert paused.run(*RUN, "--no-wait").code == 0
     watched = paused.run("status", "--watch")

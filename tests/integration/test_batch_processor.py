@@ -88,7 +88,7 @@ def newest(sandbox: Sandbox) -> str:
 
 
 def sizes(sandbox: Sandbox, since: int) -> list[int]:
-    """How many requests the batches hold that were created after the first so many."""
+    """The sizes of the batches after the first ones."""
     return [batch["counts"]["total"] for batch in sandbox.stats()["batches"][since:]]
 
 
@@ -108,7 +108,7 @@ async def test_a_word(sandbox: Sandbox, ai: OpenAIConnector) -> None:
 
 
 async def test_many_words(sandbox: Sandbox, ai: OpenAIConnector) -> None:
-    """A list goes out so many words to a batch, one batch after the other, and each word's outcome is told in order."""
+    """A list is processed in batches of a fixed number of words, and the outcome of each word is returned in order."""
     batches, before = Watched(sandbox), sandbox.next_batch()
     processor = SynthesisBatchProcessor(ai, batches=batches, poll_interval=0.1)
     words = [(f"manyword{number}", [sense(f"sense {number}")]) for number in range(5)]
@@ -160,7 +160,7 @@ async def test_how_a_batch_stands(tmp_path: Path) -> None:
 
 
 async def test_what_has_no_usable_answer(sandbox: Sandbox, processor: SynthesisBatchProcessor) -> None:
-    """What a batch holds is told apart: usable answers, failures with their reasons; of the rest it says nothing."""
+    """The results of a batch distinguish usable answers and failures with their reasons."""
     faults = {
         "http_500=heldworda": FailureReason.HTTP,
         "refuse=heldwordb": FailureReason.REFUSED,
@@ -189,7 +189,7 @@ async def test_another_file(sandbox: Sandbox, processor: SynthesisBatchProcessor
 
 
 async def test_unknown(sandbox: Sandbox, processor: SynthesisBatchProcessor) -> None:
-    """A batch that the service does not know, or whose files it has no longer, is told as such."""
+    """An unknown batch, or one without files, raises `UnknownBatch`."""
     await processor.process_definitions([sense("a thing")], "goneword", LEVEL)
     batch = newest(sandbox)
     with pytest.raises(UnknownBatch):

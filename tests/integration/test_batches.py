@@ -1,4 +1,4 @@
-"""Whoever answers files of requests, over real HTTP: nothing is sent twice, nothing that was answered is lost."""
+"""Batch services over real HTTP: nothing is sent twice, no answer is lost."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ from floridify_batch.words.entry import derived_id
 from tests.sandbox import Sandbox
 
 SECONDS = 3600.0
-"""How long a batch takes here: time passes only when the sandbox is told so."""
+"""Duration of a batch; the sandbox's clock is advanced by the tests."""
 LINES = 12
 type Request = SynthesisRequest[DomainIdentificationResponse]
 
@@ -305,15 +305,15 @@ async def test_wrong_key(sandbox: Sandbox, file: Path) -> None:
 
 
 async def test_quota(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """An account without money stops the run instead of being asked again, and no batch is made."""
+    """An exhausted quota stops the run without retries, and no batch is created."""
     held = await batches.upload(file)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="exceeded your current quota"):
         await batches.create(Submission(label, held))
     assert labelled(sandbox, label) == []
 
 
-async def test_nobody_there(free_port: int) -> None:
-    """An address at which nobody answers is named at once; one that is no address is refused before."""
+async def test_unreachable_address(free_port: int) -> None:
+    """An unreachable address is named at once; an invalid one is refused before."""
     nobody = OpenAIBatches("any", base_url=f"http://127.0.0.1:{free_port}/v1")
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1 cannot be reached"):
         await nobody.check()
@@ -333,7 +333,7 @@ async def immediate(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Immediate
 
 
 async def test_listed_and_denied(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """A batch that the list shows is found, also where the service denies it when it is asked for."""
+    """A listed batch is found, even if the service denies it when it is retrieved."""
     job = await begun(batches, file, label)
     with sandbox.faults("poll_404=1"):
         found = (await batches.find(Submission(label))).job
@@ -350,7 +350,7 @@ async def completed(batches: ImmediateBatches, job: BatchJob) -> BatchJob:
 
 
 async def test_immediate(immediate: ImmediateBatches, sandbox: Sandbox, file: Path) -> None:
-    """Each line is asked once, and its answer is in the chunk's output file."""
+    """Each line is sent once, and its answer is in the chunk's output file."""
     before = sandbox.stats()["chat_requests"]
     job = await completed(immediate, await immediate.create(Submission("label", await immediate.upload(file))))
     assert (job.status, job.total, job.done, job.failed) == ("completed", LINES, LINES, 0)
@@ -359,7 +359,7 @@ async def test_immediate(immediate: ImmediateBatches, sandbox: Sandbox, file: Pa
 
 
 async def test_immediate_goes_on(immediate: ImmediateBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """After a crash that left a half-written line, what was answered is not asked again, and nothing is left out."""
+    """After a crash with a half-written line, answered requests are not sent again, and none is omitted."""
     job = await completed(immediate, await immediate.create(Submission(label, "0001")))
     output, partial = file.with_name("output.jsonl"), file.with_name("output.jsonl.partial")
     whole = output.read_bytes().splitlines(keepends=True)
@@ -412,7 +412,7 @@ async def test_immediate_wrong_key(sandbox: Sandbox, immediate: ImmediateBatches
 
 
 async def test_immediate_no_noise(sandbox: Sandbox, file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When all requests in flight fail alike, one error is raised and nothing else is said."""
+    """If all requests in flight fail with the same error, it is raised once."""
     refused = ImmediateBatches(OpenAIConnector("bad-key", base_url=sandbox.url), file.parent.parent)
     job = await refused.create(Submission("label", "0001"))
     with pytest.raises(ServiceRefused):
@@ -433,7 +433,7 @@ async def test_immediate_quota(immediate: ImmediateBatches, sandbox: Sandbox) ->
 
 
 async def test_immediate_cancelled(immediate: ImmediateBatches, file: Path) -> None:
-    """What was answered before a cancel stays, and nothing is asked after it."""
+    """Answers from before a cancellation are kept, and no request is sent after it."""
     write(file, (request(f"sense{number}") for number in range(200)))
     job = await immediate.create(Submission("label", "0001"))
     await eventually(lambda: counted(immediate, job))

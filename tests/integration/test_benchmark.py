@@ -29,7 +29,7 @@ def result(mongo_url: str) -> dict[str, Any]:
 
 
 def test_every_request_is_answered_and_stored(result: dict[str, Any]) -> None:
-    """What was asked, what the service answered and what the database holds are the same number."""
+    """The numbers of requests, answers and stored values are equal."""
     assert result["words"] == result["processed_words"] == WORDS
     assert result["requests"] == result["answered"] == REQUESTS
     assert result["failed"] == result["failed_words"] == 0
@@ -45,7 +45,7 @@ def test_the_documents_are_those_of_the_words(result: dict[str, Any]) -> None:
 
 
 def test_each_chunk_is_one_batch(result: dict[str, Any]) -> None:
-    """Nothing is uploaded or created twice, and no question is asked twice."""
+    """Nothing is uploaded or created twice, and no request is sent twice."""
     service = result["service"]
     assert result["chunks"] == service["batches_created"] == service["files_uploaded"] == 2
     assert service["bodies_answered_more_than_once"] == 0

@@ -1,4 +1,4 @@
-"""Whatever a run writes, Floridify can read: types, enums, limits, dates, references."""
+"""Every document that a run writes is readable by Floridify: types, enums, limits, dates, references."""
 
 from typing import Any
 

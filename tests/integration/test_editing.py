@@ -134,7 +134,7 @@ async def test_an_entry_gets_a_definition(workspace: Workspace) -> None:
 
 
 async def test_many_definitions_change(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Where much of a batch is outdated, the run stops before it pays again, and goes on when it is resumed."""
+    """If much of a batch is outdated, the run stops before it pays again, and continues when it is resumed."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = [f"much{first}{second}" for first in letters[:5] for second in letters[:21]]
     add_known(workspace.database, *words)

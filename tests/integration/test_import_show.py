@@ -238,7 +238,7 @@ async def test_what_is_refused_is_said(tmp_path: Path, place: Place, database: F
 
 
 async def test_an_import_that_is_stopped(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
-    """It says how to go on; done again, everything is as if it had never been stopped."""
+    """An interrupted import prints how to continue; repeated, the result is that of an uninterrupted one."""
     many = [
         {"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing", "provider": "gcide"}
         for number in range(20_000)
@@ -348,7 +348,7 @@ async def test_case_and_diacritics_are_folded(place: Place, database: Found, cap
 
 @pytest.mark.parametrize("word", ["", "$where", "\u001b[2J", "x" * 5000, ".*", "字"])
 async def test_strange_words(word: str, place: Place, database: Found, capsys: Captured) -> None:
-    """Whatever is asked for is looked up as a text, and said harmlessly."""
+    """Any word is looked up as plain text and printed sanitised."""
     add_word(database, "tear")
     assert await show_word(word, place) == 1
     assert all(character.isprintable() for character in capsys.readouterr().err.rstrip("\n"))

@@ -185,7 +185,7 @@ async def test_found_by_documents(store: MongoStore, database: Documents, layout
 
 
 async def test_found_without_asking(store: MongoStore, database: Documents) -> None:
-    """The layout is looked for at the first use, whatever that is."""
+    """The layout is detected at the first use of the store."""
     seed(database, LAYOUTS["all traits"])
     assert store.layout == TODAY
     assert (await entry_of(store, "calm")).word.stored
@@ -366,7 +366,7 @@ async def test_few_among_many(store: MongoStore, database: Documents) -> None:
 
 
 async def test_a_run(workspace: Workspace, store: MongoStore, layout: Layout) -> None:
-    """A run over every component fills an older database in kind to the last word; a second one asks nothing."""
+    """A run over all components completes an older database in its layout; a second one requests nothing."""
     database = workspace.database
     seed(database, layout)
     words = ["calm", "moon", "kwell"]

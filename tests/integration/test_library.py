@@ -127,7 +127,7 @@ async def test_faults(sandbox: Sandbox, collector: BatchSynthesisCollector) -> N
 
 @pytest.mark.parametrize("fault", ["create_500=1", "create_drop=1", "upload_500=1", "content_cut=1", "create_429=1"])
 async def test_paid_for_once(sandbox: Sandbox, collector: BatchSynthesisCollector, fault: str) -> None:
-    """Whatever the service leaves open while a batch is handed over, there is one batch in the end."""
+    """After any ambiguous reply during a submission, there is exactly one batch."""
     ai = InterceptingConnector(collector)
     before = sandbox.next_batch()
     amount = f"{fault}@{before + 1}" if fault.startswith("create") else fault
@@ -138,7 +138,7 @@ async def test_paid_for_once(sandbox: Sandbox, collector: BatchSynthesisCollecto
 
 
 async def test_cancelled(collector: BatchSynthesisCollector) -> None:
-    """Whoever is cancelled while a batch is under way leaves no task, no open connection and no warning behind."""
+    """A cancellation with a batch in flight leaves no task, no open connection and no warning."""
     ai = InterceptingConnector(collector)
     tasks = asyncio.all_tasks()
     with pytest.raises(TimeoutError):

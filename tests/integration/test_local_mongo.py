@@ -1,4 +1,4 @@
-"""A server of our own: started by the first one in, shared, stopped by the last one out, whoever is killed between."""
+"""The local server: started by the first process, shared, stopped by the last one, also after kills."""
 
 import fcntl
 import os
@@ -41,7 +41,7 @@ with local_mongod(Path(sys.argv[1])) as server:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> "Iterator[Path]":
-    """A place for a data folder, not yet there; whatever server a failed test left over it is stopped."""
+    """A path for a data folder; stops a server that a failed test has left."""
     folder = (tmp_path / "data").resolve()
     yield folder
     if (left := local_mongo._find(folder)) is not None:
@@ -125,7 +125,7 @@ def test_data_stay(folder: Path) -> None:
 
 
 def test_last_one_out_stops(folder: Path) -> None:
-    """A second process joins the server, and whoever leaves first leaves it running for the other."""
+    """A second process joins the server, which runs until the last one has left."""
     with another_user(folder) as other:
         assert other.stdin is not None
         started, url = said(other)
@@ -240,7 +240,7 @@ def test_loopback_only(folder: Path) -> None:
 
 
 def test_private(folder: Path) -> None:
-    """Nobody but the owner may enter the folder or open a file in it."""
+    """The data folder and its files are private."""
     with local_mongod(folder):
         modes = {path: path.stat().st_mode & 0o077 for path in (folder, *folder.rglob("*"))}
     assert {folder / "server.json", folder / "server.log", folder / "mongod.lock"} <= modes.keys()
@@ -352,7 +352,7 @@ def test_folder_impossible(tmp_path: Path) -> None:
 
 
 def test_process_list() -> None:
-    """Where there is no /proc, `ps` tells the same."""
+    """Without /proc, `ps` gives the same result."""
     with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
         told = local_mongo._command_line_from_ps(sleeper.pid)
         sleeper.kill()

@@ -136,7 +136,7 @@ async def test_the_database_remembers_how_long_answers_are(workspace: Workspace)
 
 
 async def test_a_sample_of_the_database(workspace: Workspace) -> None:
-    """Behind the first requests the same is reckoned from a sample, with the same requests."""
+    """Beyond the exactly counted requests the estimate comes from a sample, with the same number of requests."""
     settings = workspace.settings(WORDS, model=MODEL)
     exact = await estimated(workspace, settings, WORDS)
     sampled = await estimated(workspace, settings, WORDS, exact_requests=20, sample_words=3)

@@ -1,4 +1,4 @@
-"""Documents as people have them: one that cannot be read or written costs its word, and the others go on."""
+"""Odd documents: one that cannot be read or written fails its word, and the others continue."""
 
 from typing import Any
 

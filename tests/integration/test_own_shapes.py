@@ -62,14 +62,14 @@ async def ai(sandbox: Sandbox) -> AsyncIterator[OpenAIConnector]:
 
 @pytest.mark.parametrize("shape", [Remark, Review, Tree, Page[int], Page[Remark]])
 async def test_any_shape(ai: OpenAIConnector, shape: type[BaseModel]) -> None:
-    """A prompt of one's own is answered in whatever pydantic model it is asked with, every field of it filled."""
+    """A user's prompt is answered by an instance of any pydantic model, with every field set."""
     answer = await ai._make_structured_request("Say something about the word bank.", shape)
     assert type(answer) is shape
     assert answer.model_fields_set == set(shape.model_fields)
 
 
 async def test_keywords(ai: OpenAIConnector) -> None:
-    """Whatever keywords the request was once made with, it is answered: a cap, a temperature, a name with blanks."""
+    """A request with any of the former keywords is answered: a cap, a temperature, a name with spaces."""
     keywords = {"max_tokens": 300, "temperature": 0.2, "component": "my remarks", "task_name": "remarks"}
     assert await ai._make_structured_request("Say something.", Remark, **keywords)
 
@@ -90,13 +90,13 @@ async def test_a_shape_that_is_not_taken(ai: OpenAIConnector) -> None:
     ],
 )
 async def test_no_usable_answer(sandbox: Sandbox, ai: OpenAIConnector, fault: str, reason: FailureReason) -> None:
-    """An answer that is refused, cut or misshapen is told as what it is, and never as an answer."""
+    """A refused, truncated or malformed answer raises an error with its reason."""
     with sandbox.faults(fault), pytest.raises(AnswerError) as caught:
         await ai._make_structured_request("Say something.", Review)
     assert caught.value.reason is reason
 
 
 async def test_the_service_says_no(sandbox: Sandbox, ai: OpenAIConnector) -> None:
-    """An account that can pay for nothing is told as the service's error, not as this answer's."""
+    """An exhausted quota is an error of the service, not of the answer."""
     with sandbox.faults("quota"), pytest.raises(ServiceError):
         await ai._make_structured_request("Say something.", Remark)

@@ -31,7 +31,7 @@ TWENTY = b"".join(
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A sandbox in which time passes only when it is told so."""
+    """A sandbox whose clock is advanced by the test."""
     with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=HOUR, validating_seconds=0) as base:
         yield base
 
@@ -157,7 +157,7 @@ async def test_not_json(client: AsyncOpenAI) -> None:
 
 
 async def test_missing_duplicate_unknown(client: AsyncOpenAI) -> None:
-    """Lines are absent, there twice, or never asked for."""
+    """Lines are missing, duplicated, or not requested."""
     batch = await run(client, "missing=word-12", "duplicate=word-13", "unknown=word-14")
     names = [row["custom_id"] for row in await rows(client, batch.output_file_id)]
     assert ("word-12" in names, names.count("word-13"), names.count("word-14")) == (False, 2, 1)
@@ -175,7 +175,7 @@ async def test_split(client: AsyncOpenAI) -> None:
 
 
 async def test_fail_batch(client: AsyncOpenAI) -> None:
-    """The batch is rejected with the code that was asked for."""
+    """The batch is rejected with the given code."""
     batch = await run(client, "fail_batch=1:billing_hard_limit_reached")
     assert batch.status == "failed"
     assert [error.code for error in batch.errors.data] == ["billing_hard_limit_reached"]  # type: ignore[union-attr]
@@ -208,7 +208,7 @@ async def test_partial_output(client: AsyncOpenAI) -> None:
 
 
 async def test_cancelled_by_somebody_else(client: AsyncOpenAI) -> None:
-    """A batch that nobody of ours cancels is cancelled all the same, and holds what it had finished."""
+    """A batch cancelled by another client has its finished answers."""
     batch = await run(client, "cancel=1", "partial_output=0.25")
     assert (batch.status, batch.cancelled_at is not None) == ("cancelled", True)
     assert len(await rows(client, batch.output_file_id)) == 5
@@ -253,7 +253,7 @@ async def test_listings_that_fail(client: AsyncOpenAI, url: str) -> None:
 
 
 async def test_replies_that_are_cut_in_the_middle(client: AsyncOpenAI, url: str) -> None:
-    """Half a reply to an upload or a create reaches nobody, and the deed is done."""
+    """A truncated reply to an upload or a creation is unreadable, though the call has had its effect."""
     before = len((await client.files.list(purpose="batch")).data)
     await control(url, faults=["upload_429=1", "upload_cut=1", "create_cut=1"])
     with pytest.raises(openai.RateLimitError):

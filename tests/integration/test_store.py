@@ -148,7 +148,7 @@ def definition(database: Found) -> ObjectId:
 
 
 async def test_new_word(store: MongoStore, database: Found) -> None:
-    """A word that is made has the id under which it was asked about, and making it again leaves it as it is."""
+    """A new word has the id of its requests, and inserting it again changes nothing."""
     word = unknown_entry("Ångström", "en").word
     await store.ensure_words([word])
     made = everything(database)

@@ -57,7 +57,7 @@ class Ways:
 
 
 async def asked(ai: Connector, word: str) -> dict[str, Any]:
-    """What the library's functions fill in and return for a word."""
+    """The values that the library's functions set and return for a word."""
     definitions = [Definition(sense_id(word, number), part, text) for number, (part, text) in enumerate(SENSES[word])]
     done, sound, origin, phrases, facts = await asyncio.gather(
         enhance_definitions_parallel(definitions, word, ai, set(SynthesisComponent)),
@@ -168,7 +168,7 @@ def ways(
 @pytest.mark.parametrize("component", [*FIELDS, SynthesisComponent.EXAMPLES])
 @pytest.mark.parametrize("word", SENSES)
 def test_definitions(ways: Ways, word: str, component: SynthesisComponent) -> None:
-    """Each component of a definition is the same whether asked at once, as a batch, or by a run that stores it."""
+    """Each component of a definition is the same in immediate mode, as a batch, and in a run."""
     name = FIELDS.get(component, "examples")
     values = [[sense[name] for sense in way[word]["definitions"]] for way in (ways.at_once, ways.as_batch, ways.stored)]
     assert values[0] == values[1] == values[2]

@@ -1,4 +1,4 @@
-"""The whole walk from a list to the database and back, over real parts, whatever the service does on the way."""
+"""Whole runs from list to database, with real parts and every fault of the service."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from tests.workspace import RunResult, Workspace
 type Client = MongoClient[dict[str, Any]]
 
 OF_THE_WORD = "synonyms,antonyms,examples,cefr_level"
-"""Components whose prompts name the word, so that no two words are ever asked the same."""
+"""Components whose prompts contain the word, so that no two requests are equal."""
 
 
 def letters(number: int) -> str:
@@ -36,7 +36,7 @@ def letters(number: int) -> str:
 
 
 def words_of(name: str, count: int) -> list[str]:
-    """So many words that no other test has."""
+    """A number of words that no other test uses."""
     return [f"{name}{letters(number)}" for number in range(count)]
 
 
@@ -82,7 +82,7 @@ async def test_complete_costs_nothing(workspace: Workspace, sandbox: Sandbox) ->
 
 
 async def test_only_what_is_missing(workspace: Workspace) -> None:
-    """Of a word that has some components, only the others are asked, and what is there stays as it is."""
+    """Only missing components of a word are requested, and stored ones are unchanged."""
     given: dict[str, Any] = {"cefr_level": "C2", "synonyms": ["given"], "frequency_band": 5, "domain": "law"}
     add_definition(workspace.database, add_word(workspace.database, "partly"), "in part", **given)
     result = await workspace.run(["partly"], components=f"{','.join(given)},antonyms,register")
@@ -94,7 +94,7 @@ async def test_only_what_is_missing(workspace: Workspace) -> None:
 
 
 async def test_many_chunks(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Words are cut into chunks of the size asked for, each of which becomes one batch, and nothing is asked twice."""
+    """Words are packed into chunks of the given size, each of which becomes one batch, and no request is sent twice."""
     words = words_of("chunk", 10)
     add_known(workspace.database, *words)
     before = sandbox.stats()["bodies_answered_more_than_once"]
@@ -124,7 +124,7 @@ async def test_sums(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_modes_agree(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Asked at once or in a batch, a dictionary comes out the same, at twice the price."""
+    """Immediate mode stores the same dictionary as batches, at twice the price."""
     words, other = [*words_of("mode", 3), "modebank", "modeüber"], workspace.beside("immediate")
     arrivals = []
     for place, immediate in ((workspace, False), (other, True)):
@@ -161,7 +161,7 @@ FAULTS = {
     "malformed": (FailureReason.MALFORMED, 3),
     "not_json": (FailureReason.MISSING, 3),
 }
-"""What each fault of a line is called in the end, and how often the line is asked."""
+"""The failure reason of each fault of a line, and the number of attempts."""
 
 HARMLESS = ("duplicate", "unknown")
 
@@ -188,7 +188,7 @@ def troubled(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault(troubled: RunResult, fault: str) -> None:
-    """A line that never gets a usable answer is asked as often as that can help; then its word fails, and says why."""
+    """A request without a usable answer is retried as long as that can help; then its word fails with the reason."""
     reason, attempts = FAULTS[fault]
     word = hit_by(fault)
     last = troubled.failures(attempts)[word]
@@ -202,7 +202,7 @@ def test_fault(troubled: RunResult, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", HARMLESS)
 def test_harmless(troubled: RunResult, fault: str) -> None:
-    """An answer that comes twice, or beside one that nobody asked for, is an answer, whichever file it is in."""
+    """A duplicated answer, or one beside an unknown line, is used, in either file."""
     assert hit_by(fault) in troubled.ledger.processed_words
 
 
@@ -214,13 +214,13 @@ def test_others_spared(troubled: RunResult) -> None:
 
 
 def test_truncated_gets_room(troubled: RunResult) -> None:
-    """An answer that was cut is asked again with twice the room each time."""
+    """A truncated answer is retried with a doubled output cap each time."""
     doublings = [troubled.failures(chunk)[hit_by("truncate")][0].cap_doublings for chunk in (1, 2, 3)]
     assert doublings == [0, 1, 2]
 
 
 async def test_faults_pass(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Whatever goes wrong with some lines of the first batch, a word whose second try is good is processed."""
+    """After any transient fault in the first batch, a word whose second attempt succeeds is processed."""
     repeatable = [fault for fault, (_, attempts) in FAULTS.items() if attempts > 1]
     words = [hit_by(fault, "once") for fault in repeatable]
     add_known(workspace.database, *words)
@@ -233,7 +233,7 @@ async def test_faults_pass(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_expired(workspace: Workspace, sandbox: Sandbox) -> None:
-    """What an expired batch has answered is stored and paid for once; only what it has not is asked again."""
+    """The answers of an expired batch are stored and paid for once; only the other requests are retried."""
     words = [*words_of("answered", 8), *words_of("expired", 4)]
     before = sandbox.stats()["bodies_answered_more_than_once"]
     with sandbox.faults(f"expire=expired@{sandbox.next_batch() + 1}"):
@@ -313,7 +313,7 @@ async def test_queue_full(workspace: Workspace, tmp_path: Path) -> None:
 
 
 async def test_one_word_too_large(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A single word that passes the limit fails with the service's words, instead of being cut for ever."""
+    """A single word above the limit fails with the service's message, instead of being split forever."""
     add_known(workspace.database, "unsplittable")
     with sandbox.faults("token_limit=10"):
         result = await workspace.run(["unsplittable"], components="synonyms")

@@ -1,4 +1,4 @@
-"""Pure work in other hands: processes of this machine, and a Dask cluster with a scheduler and workers of its own."""
+"""Worker pools: local processes, and a Dask cluster with its own scheduler and workers."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ def doubled_by_survivors(_: Brief, piece: tuple[int, str]) -> int:
 
 
 def marked(folder: Path) -> bool:
-    """Whether somebody has died as asked."""
+    """Whether a worker has died as requested."""
     return (folder / "died").exists()
 
 
@@ -101,7 +101,7 @@ async def test_workers_that_always_die(workspace: Workspace) -> None:
 
 
 async def test_other_templates(workspace: Workspace) -> None:
-    """Workers that would ask something else than the driver say so, before anything is asked."""
+    """Workers with other templates than the driver are refused before any request."""
     ours = info(workspace.settings(["bank"]))
     pool = ExecutorPool(ours.model_copy(update={"template_digest": "another"}), LocalProcesses(1))
     try:
@@ -112,7 +112,7 @@ async def test_other_templates(workspace: Workspace) -> None:
 
 
 async def test_another_place(workspace: Workspace, tmp_path: Path) -> None:
-    """Workers that do not see the run's folder, as where it is not shared, are told from those that die."""
+    """Workers without access to the run's folder are distinguished from workers that die."""
     pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match=f"cannot access {tmp_path / 'elsewhere'}. .* shared folder"):
@@ -122,7 +122,7 @@ async def test_another_place(workspace: Workspace, tmp_path: Path) -> None:
 
 
 def test_the_same_files(tmp_path: Path) -> None:
-    """Planning and settling write the same files, byte for byte, whoever does the work."""
+    """Planning and settling write identical files with every worker pool."""
     paces = measure(tmp_path, 90, [2])
     assert [pace.workers for pace in paces] == [0, 2]
     assert len({pace.digest for pace in paces}) == 1
@@ -170,7 +170,7 @@ def cluster(folder: Path, port: int, workers: int) -> Iterator[tuple[str, list["
 
 
 def wait_for_workers(address: str, count: int) -> None:
-    """Wait until so many workers have come."""
+    """Wait until a number of workers have connected."""
     import distributed
 
     new_client: Any = distributed.Client
@@ -210,7 +210,7 @@ def test_no_cluster(workspace: Workspace, free_port: int) -> None:
 
 
 def test_own_hands(workspace: Workspace) -> None:
-    """Without --workers and --cluster nobody is hired."""
+    """Without --workers and --cluster there is no worker process."""
     ours = info(workspace.settings(["bank"]))
     with opened_worker_pool(ours, brief_of(ours.settings, "run")) as pool:
         assert pool.ahead == 0

@@ -138,7 +138,7 @@ def _names(revealed: str) -> list[str]:
 
 
 def test_the_table_is_complete() -> None:
-    """Every function that asks is pinned."""
+    """The signature of every function that sends requests is pinned."""
     functions = {name for name in floridify_batch.__all__ if name[0].islower()} - {"get_openai_connector"}
     assert functions == SIGNATURES.keys()
 

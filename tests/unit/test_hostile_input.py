@@ -1,4 +1,4 @@
-"""Whatever stands in an answer file or in a checkpoint: nothing is lost, and nobody sees an exception of ours."""
+"""Hostile answer files and checkpoints: nothing is lost, and there is no unexpected exception."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -108,7 +108,7 @@ def answer_lines(draw: Callable[..., Any]) -> bytes:
 @patient
 @given(st.lists(answer_lines(), max_size=6), st.lists(answer_lines(), max_size=4), st.booleans())
 def test_every_request_has_one_end(tmp_path: Path, output: list[bytes], errors: list[bytes], whole: bool) -> None:
-    """Whatever stands wherever in the answer files, every request ends as one answer or one failure with a reason."""
+    """For any content of the answer files, every request ends as one answer or one failure with a reason."""
     paths = (tmp_path / "output.jsonl", tmp_path / "errors.jsonl")
     for path, lines in zip(paths, (output, errors), strict=True):
         path.write_bytes(b"\n".join(lines) + b"\n" * whole)

@@ -265,14 +265,14 @@ def test_a_price_that_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "much", "inf", "", "1,000"])
-def test_a_wall_that_is_none(text: str) -> None:
-    """A wall is an amount above nothing; anything else is refused with an example."""
+def test_invalid_cost_limit(text: str) -> None:
+    """A cost limit is an amount above zero; anything else is refused with an example."""
     with pytest.raises(UsageError, match="--max-cost 5"):
         dollars_named("--max-cost", text)
 
 
-def test_a_wall() -> None:
-    """A wall may be written with the sign of its currency."""
+def test_cost_limit_with_currency_sign() -> None:
+    """A cost limit may be written with a currency sign."""
     assert dollars_named("--max-cost", "$0.50") == dollars_named("--max-cost", " 0.5 ") == Decimal("0.5")
 
 

@@ -1,4 +1,4 @@
-"""Samples: everything has the same chance, and what is reckoned up lies within its margin."""
+"""Reservoir sampling: uniform, with projections within their margin."""
 
 from collections import Counter
 from random import Random
@@ -51,14 +51,14 @@ def test_all_looked_at_leaves_no_doubt() -> None:
 
 
 def test_alike_words_leave_no_doubt() -> None:
-    """Where all words of a sample are alike, what they are reckoned up to is sure."""
+    """If all words of a sample are equal, the projection has no margin."""
     assert projected([[("a", 10)]] * 9, 1000).margin == 0
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10**6))
 def test_the_margin_is_seldom_passed(seed: int) -> None:
-    """In at least eight of ten samples, the whole lies within the margin of what is reckoned up from the sample."""
+    """In at least eight of ten samples, the true total is within the margin of the projection."""
     random = Random(seed)  # noqa: S311  a sample, not a secret
     words = [[("a", base + random.randrange(20)) for _ in range(3)] for base in random.choices(range(30, 90), k=3000)]
     true = sum(count for word in words for _, count in word)

@@ -38,7 +38,7 @@ KINDS: tuple[type, ...] = (*Event.__value__.__args__, Estimated)
 
 
 def told(*story: Event) -> list[dict[str, Any]]:
-    """What a program reads of these events."""
+    """The JSON lines of these events."""
     out = io.StringIO()
     display = JsonDisplay(out, lambda: NOON)
     for event in story:

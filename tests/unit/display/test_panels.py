@@ -335,7 +335,7 @@ def test_an_estimate_that_is_drawn_from_one_answer() -> None:
     assert "measured on 1 answer of this run" in seen(estimate_panel(estimate), 80)
 
 
-def test_an_estimate_is_held_against_its_wall() -> None:
+def test_estimate_above_cost_limit() -> None:
     """A cost limit below the estimate plus the cost so far is reported before anything is sent."""
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10**7, 0)})
     for spent, said in (
@@ -371,7 +371,7 @@ def test_a_summary_says_what_to_type_next() -> None:
     assert "this session" not in panel
 
 
-def test_a_summary_tells_a_sitting_from_the_run() -> None:
+def test_summary_of_session_and_run() -> None:
     """After a resume, what this session added stands beside the figures of the whole run, and their times differ."""
     start = Totals(10, 4, 1, 50, 40, 5, Usage(1000, 0, 100, 0), Decimal(2))
     usage = Usage(3000, 0, 300, 0)
@@ -436,7 +436,7 @@ def test_batch_ids_can_be_copied(width: int) -> None:
     assert max(map(cell_len, screen.splitlines())) <= width
 
 
-def test_a_foreign_batch_is_told_as_one() -> None:
+def test_foreign_batch() -> None:
     """The panel of a batch shows its errors, what is unknown, and whether it is one of this run's."""
     facts = BatchFacts("batch_1", "failed", 0, 0, 0, NOON, None, None, None, None, None, None, ("line 3: bad",), False)
     panel = seen(batch_panel(facts, NOON))
@@ -658,7 +658,7 @@ def test_a_log_writes_at_most_a_line_per_event(story: list[Event]) -> None:
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ", line) for line in lines)
 
 
-def test_a_log_tells_of_long_work_now_and_then() -> None:
+def test_log_of_long_work() -> None:
     """An upload that lasts has a line every ten seconds; one that is over sooner has none of its own."""
     clock, out = Clock(), io.StringIO()
     log = LogDisplay(out, clock)
@@ -685,7 +685,7 @@ def test_a_log_does_not_list_failed_words_by_the_thousand() -> None:
     assert "Complete, with failures: 0 of 3,000 words processed" in lines[21]
 
 
-def test_a_quiet_log_tells_what_went_wrong_and_the_end() -> None:
+def test_quiet_log() -> None:
     """A quiet log has errors and the last line only."""
     well = (RunStarted("r", "m", "batch", False, Totals(words=1)), polled(1, 5), Progressed(Totals(words=1)))
     end = RunEnded(True, False, Totals(words=1, processed=1, requests=3, answered=3))

@@ -149,7 +149,7 @@ def test_success_rate_is_not_made_up() -> None:
     assert told((NOON, began()), (NOON, Progressed(settled))).success_rate == 0.75
 
 
-def test_the_rate_counts_this_sitting_only() -> None:
+def test_rate_counts_this_session_only() -> None:
     """Words processed in an earlier session do not count in this session's rate."""
     view = told((NOON, began(Totals(words=1000, processed=900), resumed=True)))
     assert view.words_per_minute(later(minutes=2)) is None
@@ -157,7 +157,7 @@ def test_the_rate_counts_this_sitting_only() -> None:
     assert view.words_per_minute(later(minutes=2)) == 10
 
 
-def test_the_clock_of_a_sitting_stops_with_it() -> None:
+def test_clock_of_a_session_stops_with_it() -> None:
     """After the end, the time that has passed no longer grows."""
     view = told((NOON, began()), (later(minutes=5), RunEnded(True, False, Totals(words=100, processed=100))))
     assert view.elapsed(later(hours=9)) == timedelta(minutes=5)
@@ -189,7 +189,7 @@ def test_an_eta_follows_the_reported_rate() -> None:
     assert view.outlook(later(hours=2, minutes=1)) == "about 3 min for the batches in flight"
 
 
-def test_another_batch_of_a_chunk_starts_anew() -> None:
+def test_another_batch_of_a_chunk() -> None:
     """What was said of a rejected batch is not taken for its successor's progress."""
     view = told(
         (NOON, began(Totals(words=100, requests=400))),

@@ -139,7 +139,7 @@ async def test_spawned_tasks(service: Service, collector: BatchSynthesisCollecto
     assert service.sizes == [8, 1]
 
 
-async def test_whoever_is_busy_is_waited_for(
+async def test_busy_tasks_delay_the_batch(
     service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector
 ) -> None:
     """A task that waits for something else delays the batch until it sends a request or ends."""

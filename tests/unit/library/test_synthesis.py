@@ -513,7 +513,7 @@ async def test_many_words_in_one_batch() -> None:
     assert all(senses[0].synonyms for senses in words.values())
 
 
-async def test_the_tracker_is_told() -> None:
+async def test_tracker_is_updated() -> None:
     """A tracker's `update` is called at the end, whether it is a coroutine or a function; other trackers are
     ignored.
     """

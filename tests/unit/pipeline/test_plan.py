@@ -160,7 +160,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_what_is_asked(case: Case) -> None:
+def test_missing_components_are_requested(case: Case) -> None:
     """A word gets a request for each component that is missing, ready, and has attempts left."""
     assert names(plan(case.entry, case.asked, case.failures)) == case.wanted
 
@@ -279,7 +279,7 @@ stored = st.fixed_dictionaries(
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(stored, max_size=3), st.data())
-def test_a_word_is_asked_or_at_its_end(stored_fields: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_word_is_planned_or_finished(stored_fields: list[dict[str, Any]], data: st.DataObject) -> None:
     """For any stored values and failures, no request is made twice, and a word without requests is finished."""
     senses = tuple(sense(derived_id(number), **fields) for number, fields in enumerate(stored_fields))
     entry = Entry(BANK, senses)

@@ -238,7 +238,7 @@ def test_attempts_are_carried_on(tmp_path: Path) -> None:
     assert not (tmp_path / "output.jsonl").exists()
 
 
-def test_an_id_of_nobodys(tmp_path: Path) -> None:
+def test_invalid_custom_id(tmp_path: Path) -> None:
     """A request whose id cannot be split fails alone."""
     (tmp_path / "output.jsonl").write_bytes(answered("odd"))
     with indexed_answers([tmp_path / "output.jsonl"], lambda *_: None) as index:

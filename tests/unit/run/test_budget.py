@@ -41,22 +41,22 @@ def run_of(place: Scenario, max_cost: str | None, price: Price | None = PRICE, r
     return run
 
 
-async def test_without_a_wall(tmp_path: Path) -> None:
-    """A run without a wall has none to stop before."""
+async def test_without_cost_limit(tmp_path: Path) -> None:
+    """A run without a cost limit does not stop."""
     run = run_of(scenario(tmp_path), None)
     assert cost_limit_of(run.ledger) is None
     assert await Driver(run).process() is Ending.FINISHED
 
 
-async def test_a_high_wall_changes_nothing(tmp_path: Path) -> None:
-    """A wall behind which everything fits does not show: one batch, and the run is finished."""
+async def test_sufficient_cost_limit(tmp_path: Path) -> None:
+    """A sufficient cost limit has no effect: one batch, and the run is finished."""
     place = scenario(tmp_path)
     assert await Driver(run_of(place, "1000")).process() is Ending.FINISHED
     assert len(place.service.batches) == 1
 
 
 @pytest.mark.parametrize("service", [Service, Immediate])
-async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
+async def test_cost_limit_holds(tmp_path: Path, service: type[Service]) -> None:
     """Submitted batches are expected to cost no more than the remaining budget, and are stored before the run stops."""
     place = scenario(tmp_path, service())
     run = run_of(place, "2")
@@ -71,7 +71,7 @@ async def test_the_wall_holds(tmp_path: Path, service: type[Service]) -> None:
     assert higher_limit(ledger) >= 4
 
 
-async def test_a_round_wall(tmp_path: Path) -> None:
+async def test_cost_limit_as_plain_number(tmp_path: Path) -> None:
     """A cost limit is printed as a plain number, however it was written."""
     run = run_of(scenario(tmp_path), "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
@@ -79,7 +79,7 @@ async def test_a_round_wall(tmp_path: Path) -> None:
     assert "--max-cost 0.0000001 is reached" in str(limit_reached(run.ledger))
 
 
-async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
+async def test_higher_cost_limit_continues(tmp_path: Path) -> None:
     """A run that stopped at its cost limit continues with a higher one, and no request is sent twice."""
     place = scenario(tmp_path)
     await Driver(run_of(place, "2")).process()
@@ -91,7 +91,7 @@ async def test_a_higher_wall_goes_on(tmp_path: Path) -> None:
 
 
 async def test_nothing_fits(tmp_path: Path) -> None:
-    """Before a wall that the first word would pass, nothing is sent at all."""
+    """If the first word would exceed the cost limit, nothing is sent."""
     place = scenario(tmp_path)
     assert await Driver(run_of(place, "0.01")).process() is Ending.COST_LIMIT
     assert not place.service.batches
@@ -122,7 +122,7 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
     assert len(place.service.batches) > 1
 
 
-async def test_it_is_told_once(tmp_path: Path) -> None:
+async def test_cost_limit_is_reported_once(tmp_path: Path) -> None:
     """Reaching the cost limit is reported once, with the cost so far and the cost that would exceed it."""
     recorder = Recorder()
     place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
@@ -180,7 +180,7 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
 
 
 def test_an_unknown_price(tmp_path: Path) -> None:
-    """A wall without a price cannot hold, and is refused with the option that gives one."""
+    """A cost limit without a price is refused with the option that sets one."""
     run = run_of(scenario(tmp_path), "5", None)
     run.ledger.change_pace({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):

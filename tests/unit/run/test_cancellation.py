@@ -163,7 +163,7 @@ PRICE = Price(Decimal(1000), Decimal(1000))
 MANY = [f"w{number}" for number in range(40)]
 
 
-def walled(scenario: Scenario, max_cost: str, crash: Crash | None = None) -> Run:
+def limited(scenario: Scenario, max_cost: str, crash: Crash | None = None) -> Run:
     run = scenario.run(crash)
     run.ledger.change_pace({"max_cost": Decimal(max_cost), "price": PRICE})
     return run
@@ -173,24 +173,24 @@ def many(folder: Path, *ends: End) -> Scenario:
     return Scenario(folder, MANY, Service(*ends), MemoryStore.of(MANY))
 
 
-async def test_cancelled_before_a_wall(tmp_path: Path) -> None:
-    """To cancel cuts no chunk and reads no further word of the list, so that the next one is cut for the wall."""
+async def test_cancelled_before_cost_limit(tmp_path: Path) -> None:
+    """Cancelling plans no chunk and reads no further word, so that the next chunk fits the cost limit."""
     scenario = many(tmp_path, End(polls=100))
-    assert await Driver(walled(scenario, "8")).process(wait=False) is Ending.LEFT
+    assert await Driver(limited(scenario, "8")).process(wait=False) is Ending.LEFT
     before = scenario.run().ledger.chunks
-    run = walled(scenario, "8")
+    run = limited(scenario, "8")
     assert await Driver(run).wind_up() is Ending.CANCELLED
     assert [record.words for record in run.ledger.chunks] == [record.words for record in before]
     assert run.ledger.list_cursor == sum(record.words for record in before) < len(MANY)
     assert not run.ledger.totals().cost
-    run = walled(scenario, "8")
+    run = limited(scenario, "8")
     assert await Driver(run).process() is Ending.COST_LIMIT
     assert 6 < (run.ledger.totals().cost or 0) <= 8
-    assert await Driver(walled(scenario, "1000")).process() is Ending.FINISHED
+    assert await Driver(limited(scenario, "1000")).process() is Ending.FINISHED
     assert set(scenario.service.answered.values()) == {1}
 
 
-async def cut_without_a_wall(scenario: Scenario) -> None:
+async def packed_without_cost_limit(scenario: Scenario) -> None:
     """Die when the first chunk has just been cut, and not been sent."""
     with pytest.raises(Crashed):
         await Driver(scenario.run(Crash(dies_at=3))).process()
@@ -200,31 +200,31 @@ async def cut_without_a_wall(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize("dies_at", range(8))
-async def test_a_wall_that_came_later(tmp_path: Path, dies_at: int) -> None:
+async def test_later_cost_limit(tmp_path: Path, dies_at: int) -> None:
     """A chunk above a new or lower cost limit is split before submission, wherever the process crashes."""
     scenario = many(tmp_path)
-    await cut_without_a_wall(scenario)
+    await packed_without_cost_limit(scenario)
     try:
-        ending = await Driver(walled(scenario, "8", Crash(dies_at))).process()
+        ending = await Driver(limited(scenario, "8", Crash(dies_at))).process()
     except Crashed:
-        ending = await Driver(walled(scenario, "8")).process()
+        ending = await Driver(limited(scenario, "8")).process()
     assert ending is Ending.COST_LIMIT
     ledger = scenario.run().ledger
     assert ledger.chunks[0].state is ChunkState.SPLIT
     assert 0 < len(ledger.processed_words) < len(MANY)
-    assert await Driver(walled(scenario, "1000")).process() is Ending.FINISHED
+    assert await Driver(limited(scenario, "1000")).process() is Ending.FINISHED
     assert set(scenario.service.answered.values()) == {1}
     assert len(scenario.service.answered) == 2 * len(MANY)
 
 
-async def test_a_wall_and_an_older_checkpoint(tmp_path: Path) -> None:
+async def test_cost_limit_and_older_checkpoint(tmp_path: Path) -> None:
     """A chunk whose batch exists at the service is not split: the paid batch is adopted."""
     scenario = many(tmp_path)
-    await cut_without_a_wall(scenario)
+    await packed_without_cost_limit(scenario)
     path = tmp_path / "run.checkpoint.json"
     older = path.read_bytes()
-    assert await Driver(walled(scenario, "1000")).process(wait=False) is Ending.LEFT
+    assert await Driver(limited(scenario, "1000")).process(wait=False) is Ending.LEFT
     path.write_bytes(older)
-    run = walled(scenario, "8")
+    run = limited(scenario, "8")
     assert await Driver(run).process() is Ending.COST_LIMIT
     assert scenario.service.sizes == [2 * len(MANY)]

@@ -164,7 +164,7 @@ async def test_the_bill(tmp_path: Path) -> None:
     assert ledger.total_tokens == answers * 120
 
 
-async def test_what_is_told(tmp_path: Path) -> None:
+async def test_events_of_a_run(tmp_path: Path) -> None:
     """A run emits events for its start, each settled chunk and its end, with the totals."""
     recorder = Recorder()
     await drive(scenario(tmp_path, "bank", Service()), recorder=recorder)
@@ -184,7 +184,7 @@ def once(fault: Fault, component: str = "synonyms", times: int = 1) -> Callable[
 
 
 @pytest.mark.parametrize("fault", ["missing", "malformed", "cut", 429, 500])
-async def test_what_chance_spoiled_is_asked_again(tmp_path: Path, fault: Fault) -> None:
+async def test_transient_failures_are_retried(tmp_path: Path, fault: Fault) -> None:
     """Only requests with transient failures are retried, and their word is processed."""
     scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)

@@ -117,7 +117,7 @@ def test_totals() -> None:
     assert (totals.usage, totals.cost) == (Usage(200, 20, 40), Decimal("0.2"))
 
 
-def test_split_chunks_count_where_they_are_asked_again() -> None:
+def test_counts_of_split_chunks() -> None:
     """A chunk that was cut smaller is not counted twice, before or after it is history."""
     done = record(1, S.SPLIT), record(2)
     assert ledger(done).totals().requests == 8

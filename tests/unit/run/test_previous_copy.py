@@ -12,7 +12,7 @@ WORDS = ["bank", "tree", "lake", "road"]
 
 
 @pytest.mark.parametrize("dies_at", range(8, 51))
-async def test_gone_on_from(tmp_path: Path, dies_at: int) -> None:
+async def test_resumed_from_previous_copy(tmp_path: Path, dies_at: int) -> None:
     """After a crash at any step, the previous copy can be resumed to the end, and no answer is paid for twice."""
     scenario = Scenario(tmp_path, WORDS, Service(End(), End(polls=50)), MemoryStore.of(WORDS), batch_size=2)
     with pytest.raises(Crashed):

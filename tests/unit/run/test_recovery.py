@@ -177,7 +177,7 @@ async def test_nothing_of_ours(tmp_path: Path) -> None:
     assert not any(empty.documents.values())
 
 
-async def test_told_less(tmp_path: Path) -> None:
+async def test_shorter_metadata(tmp_path: Path) -> None:
     """Batches with the shorter metadata of an older version are stored, too, with their templates."""
     scenario = scene(tmp_path / "run")
     await through(scenario)

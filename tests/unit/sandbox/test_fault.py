@@ -55,7 +55,7 @@ def test_a_rejection_carries_its_code() -> None:
 
 
 def test_the_table_names_every_fault() -> None:
-    """Whoever asks for help sees each fault with its effect."""
+    """The help lists each fault with its effect."""
     shown = table()
     assert all(kind.name in shown and kind.effect in shown for kind in KINDS)
 

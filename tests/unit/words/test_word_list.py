@@ -131,7 +131,7 @@ def test_one_form_of_each_character(tmp_path: Path) -> None:
 
 
 def test_duplicates_are_counted(tmp_path: Path) -> None:
-    """Repeated words are asked once, and the user is told how many lines that spared."""
+    """Duplicates are requested once, and their number is reported."""
     assert read(tmp_path, "a\nb\na\n a \nb\n").duplicates == 3
 
 
@@ -164,7 +164,7 @@ def test_an_endless_cell(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf", b"---\n...\n", b"word,count\n"])
 def test_no_word(tmp_path: Path, content: bytes) -> None:
-    """A list without a word is refused with its path, before anything is begun."""
+    """A list without a word is refused with its path."""
     said = refusal(tmp_path, content)
     assert "No word in" in said
     assert str(tmp_path / "words.txt") in said
@@ -182,7 +182,7 @@ def test_broken_utf16(tmp_path: Path) -> None:
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
-    """A path that leads nowhere, and one that leads to a folder, are told apart."""
+    """A missing file and a folder have different errors."""
     with pytest.raises(UsageError, match="File not found"):
         read_word_list(tmp_path / "absent.txt")
     with pytest.raises(UsageError, match="is a folder"):
@@ -232,7 +232,7 @@ def test_cleaning_once_is_enough(text: str) -> None:
 
 
 def test_digest() -> None:
-    """The digest tells lists apart by their words, their order and their borders, and by nothing else."""
+    """The digest depends on the words, their order and their boundaries, and on nothing else."""
     lists: tuple[list[str], ...] = (["a", "b"], ["b", "a"], ["ab"], ["a"], ["a b"], [])
     assert len({digest_of(words) for words in lists}) == len(lists)
     assert digest_of(iter(["a", "b"])) == digest_of(["a", "b"])
@@ -277,7 +277,7 @@ def test_comments_behind_words(tmp_path: Path) -> None:
     ],
 )
 def test_how_a_list_was_read(tmp_path: Path, content: str, name: str, said: str | None) -> None:
-    """Whatever is assumed of a list that is not a word a line is said; of a plain list there is nothing to say."""
+    """Assumptions about a list that is not one word per line are reported; a plain list has no notes."""
     encoded = content.encode("latin-1" if name == "latin.txt" else "utf-8")
     readings = read(tmp_path, encoded, name).readings
     assert (not readings) if said is None else any(said in each for each in readings)
