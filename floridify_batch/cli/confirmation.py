@@ -49,7 +49,9 @@ async def estimate_cost(
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Planning", total=len(words))
-        return await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
+        estimate = await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
+    estimate.preflight = settings.preflight and not spent
+    return estimate
 
 
 def sandbox_notes(settings: RunSettings) -> list[str]:

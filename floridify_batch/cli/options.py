@@ -209,6 +209,9 @@ PatienceOption = Annotated[
     float | None,
     _advanced(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="Seconds to wait for MongoDB (default: 600)."),
 ]
+NoPreflightOption = Annotated[
+    bool, _advanced("--no-preflight", envvar=_env("NO_PREFLIGHT"), help="Send batches without trying requests.")
+]
 AcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", help="Use a database without the answers.")]
 HiddenAcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", hidden=True)]
 """The same, hidden from help: it is rarely needed, and the error that requires it names it."""

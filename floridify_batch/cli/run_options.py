@@ -16,6 +16,7 @@ from floridify_batch.cli.options import (
     MaxBatchesOption,
     MaxCostOption,
     MongoOption,
+    NoPreflightOption,
     NoWaitOption,
     OutputOption,
     PatienceOption,
@@ -43,6 +44,7 @@ class RunOptions:
     concurrency: ConcurrencyOption = None
     workers: WorkersOption = None
     cluster: ClusterOption = None
+    no_preflight: NoPreflightOption = False
     accept_database: AcceptDatabaseOption = False
     request_option: RequestOption = None
     mongo_url: MongoOption = None
@@ -54,6 +56,8 @@ class RunOptions:
         """The settings of limits, concurrency and requests that were given, by name. Raises `UsageError`."""
         names = ("max_batches", "max_queued_tokens", "patience", "lookup_seconds", "concurrency", "workers", "cluster")
         settings = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.no_preflight:
+            settings["preflight"] = False
         if self.request_option is None:
             return settings
         from floridify_batch.components.model_profile import request_options_named

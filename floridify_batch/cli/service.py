@@ -20,7 +20,9 @@ PATIENCE = 10.0
 
 def batches_in_flight(ledger: Ledger) -> list[str]:
     """The IDs of a run's batches in flight."""
-    return [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED) if record.batch_id]
+    return [
+        record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED) if record.batch_id and not record.preflight
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,12 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
             f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the charge of models from "
             "gpt-5.6 on for cache writes is not included."
         )
+    if number := estimate.preflight_requests:
+        yield Text(
+            f"Preflight: {counted(number, 'request')}, one per component, sent at once before the first batch; at the "
+            f"standard price, {dollars(estimate.preflight_surcharge())} more (included)",
+            "dim",
+        )
     if estimate.sampled:
         total, sampled = estimate.total_now.input_tokens, estimate.sampled
         share = sampled.margin / total if total else 0.0

@@ -26,6 +26,9 @@ SENSES_EXPECTED = 3
 SOURCES_PER_SENSE = 2
 """Expected number of source definitions with the same meaning."""
 
+PREFLIGHT_REQUESTS = 1_000
+"""Planned requests above which a run begins with a preflight: below, a refused form costs little time and money."""
+
 PROMPT_TOKENS_EXPECTED = 35
 """Expected tokens of the part of a prompt that is about one definition."""
 
@@ -69,7 +72,7 @@ class Estimate:
     """The estimate of a run: requests that are ready now, and those expected later, per component.
 
     `lengths` are measured answer lengths, where known; `price` is the user's, for the mode of the run; `sampled` is
-    None if every request was counted.
+    None if every request was counted. `preflight`: a run of many requests begins with a preflight.
     """
 
     model: str
@@ -83,6 +86,7 @@ class Estimate:
     sampled: Sampled | None = None
     immediate: bool = False
     price: Price | None = None
+    preflight: bool = False
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
         """Add a word's requests to the last chunk, or to a new one if that is full."""
@@ -125,6 +129,26 @@ class Estimate:
         low, high = (sum(span[which] for span in spans) for which in (0, 2))
         return low, self.total.output_tokens, high
 
+    # ── the preflight ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def preflight_requests(self) -> int:
+        """The number of requests that are sent at once before the first batch."""
+        due = self.preflight and not self.immediate and self.total.requests > PREFLIGHT_REQUESTS
+        return sum(bool(each.requests) for each in self.now.values()) if due else 0
+
+    def preflight_surcharge(self) -> Decimal:
+        """The expected cost of the preflight at the standard price beyond that in a batch; 0 if a price is unknown."""
+        regular, batch = self.rate(batch=False), self.rate(batch=True)
+        if not self.preflight_requests or regular is None or batch is None:
+            return Decimal(0)
+        means = (
+            Usage(input=each.input_tokens // each.requests, output=each.output_tokens // each.requests)
+            for each in self.now.values()
+            if each.requests
+        )
+        return sum((regular.cost(usage) - batch.cost(usage) for usage in means), Decimal(0))
+
     # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def rate(self, *, batch: bool) -> Rates | None:
@@ -145,10 +169,11 @@ class Estimate:
             return None
         low, expected, high = self.output()
         tokens, margin = self.total.input_tokens, self.sampled.margin if self.sampled else 0
+        surcharge = self.preflight_surcharge()
         return Span(
-            rate.cost(Usage(input=tokens - margin, output=low)),
-            rate.cost(Usage(input=tokens, output=expected)),
-            rate.cost(Usage(input=tokens + margin, output=high)),
+            rate.cost(Usage(input=tokens - margin, output=low)) + surcharge,
+            rate.cost(Usage(input=tokens, output=expected)) + surcharge,
+            rate.cost(Usage(input=tokens + margin, output=high)) + surcharge,
         )
 
     def forecast(self) -> Forecast:
@@ -244,6 +269,7 @@ class Estimated:
 
     `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are expected costs in either mode; `spent` is
     what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
+    `preflight_requests`: requests that are sent at once, before the first batch.
     """
 
     model: str
@@ -263,6 +289,7 @@ class Estimated:
     chunks: tuple[ChunkQuote, ...]
     sampled: Sampled | None
     notes: tuple[str, ...]
+    preflight_requests: int = 0
 
 
 def estimated(
@@ -292,6 +319,7 @@ def estimated(
         chunks=tuple(ChunkQuote(each.words, each.requests, each.bytes) for each in estimate.chunks),
         sampled=estimate.sampled,
         notes=tuple(notes),
+        preflight_requests=estimate.preflight_requests,
     )
 
 

@@ -27,7 +27,8 @@ SYNC_EVERY = 100
 PATIENCE = 60.0
 """Seconds to wait for requests in flight when no more are sent: they are billed either way."""
 
-_PREFIX = "immediate:"
+PREFIX = "immediate:"
+"""The beginning of the ids of batches that are answered at once."""
 
 
 @dataclass(slots=True)
@@ -50,12 +51,18 @@ class ImmediateBatches:
     capabilities = Capabilities(discount=Decimal(0))
 
     def __init__(
-        self, connector: OpenAIConnector, run_folder: Path, clock: Clock = utc_now, patience: float = PATIENCE
+        self,
+        connector: OpenAIConnector,
+        run_folder: Path,
+        clock: Clock = utc_now,
+        patience: float = PATIENCE,
+        sync_every: int = SYNC_EVERY,
     ) -> None:
         self._connector = connector
         self._run_folder = run_folder
         self._clock = clock
         self._patience = patience
+        self._sync_every = sync_every
         self._works: dict[str, _Work] = {}
 
     async def find(
@@ -87,7 +94,7 @@ class ImmediateBatches:
 
     async def retrieve(self, batch_id: str) -> BatchJob:
         """Return the state of a batch, and resume it if another process left it. Raises `UnknownBatch`."""
-        folder = self._run_folder / batch_id.removeprefix(_PREFIX)
+        folder = self._run_folder / batch_id.removeprefix(PREFIX)
         if not (folder / "immediate.json").exists():
             raise UnknownBatch(f"Unknown immediate batch: {batch_id}.")
         work = self._begun(folder)
@@ -123,7 +130,7 @@ class ImmediateBatches:
     # ── one file of requests ───────────────────────────────────────────────────────────────────────────────────────
 
     def _begun(self, folder: Path) -> _Work:
-        identity = _PREFIX + folder.name
+        identity = PREFIX + folder.name
         work = self._works.get(identity)
         if work is None:
             intent = orjson.loads((folder / "immediate.json").read_bytes())
@@ -158,7 +165,7 @@ class ImmediateBatches:
             try:
                 async for line in self._replies(work, answered):
                     out.write(line)
-                    if (work.done + work.failed) % SYNC_EVERY == 0:
+                    if (work.done + work.failed) % self._sync_every == 0:
                         sync(out)
             finally:
                 sync(out)

@@ -119,7 +119,8 @@ class Submission:
     """Identity of a batch before its creation, by which it is found again.
 
     A batch of a submission has its label or, where the service keeps no labels, its input file, which may have been
-    used by `former` batches. It was created within `look_back` before the service's present.
+    used by `former` batches. It was created within `look_back` before the service's present. `preflight`: its requests
+    are answered at once.
     """
 
     label: str
@@ -127,6 +128,7 @@ class Submission:
     metadata: Mapping[str, str] = field(default_factory=dict)
     former: frozenset[str] = frozenset()
     look_back: timedelta = LOOK_BACK
+    preflight: bool = False
 
 
 class Found(NamedTuple):

@@ -21,6 +21,7 @@ from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.missing_batch import MissingBatches
+from floridify_batch.run.preflight import preflight
 from floridify_batch.run.result_collection import fetch, lose, split, store
 from floridify_batch.run.state import Run
 from floridify_batch.run.submission import Submitter, follow_duplicates, look_for_duplicates, submission_of
@@ -122,6 +123,7 @@ class Driver:
     async def _work(self, feeder: Feeder, *, wait: bool, give_up: Collection[str]) -> Ending:
         await self._store_answered(feeder)
         await self._give_up(feeder, give_up)
+        await self._unless_stopped(preflight(self._run, feeder))
         await self._poll(feeder)
         while not self._stop.is_set():
             await self._submit_what_fits(feeder)

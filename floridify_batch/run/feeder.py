@@ -8,7 +8,7 @@ would make thousands of tiny batches.
 import shutil
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import batched, chain, groupby, islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from floridify_batch.pipeline.chunk import (
     read_ordinals,
 )
 from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
+from floridify_batch.pipeline.preflight import preflight_part
 from floridify_batch.run.event import ChunkMoved, ListRead, Notice, WordFailed
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
@@ -124,6 +125,23 @@ class Feeder:
             return self._cut()
         self._settle_accounts()
         return None
+
+    async def next_preflight(self, wanted: Set[str]) -> ChunkRecord | None:
+        """Cut a chunk with one request of each component `wanted`, as far as the next words have any; before others."""
+        while not self._pending and not self._stopping() and await self._plan_page():
+            pass
+        missing, others = set(wanted), deque[tuple[Planned, int]]()
+        while self._pending:
+            word, origin = self._pending.popleft()
+            part, lines, found = preflight_part(word, self._lines(word), missing) if missing else (word, b"", ())
+            if not found:
+                others.append((word, origin))
+                continue
+            missing.difference_update(found)
+            self._opened_writer().add(part, lines)
+            self._origins.append(origin)
+        self._pending = others
+        return self._cut(preflight=True) if self._writer else None
 
     async def finish_returned(self) -> None:
         """Finish returned words without further requests; the others stay in their chunks.
@@ -294,23 +312,30 @@ class Feeder:
     def _pack(self) -> bool:
         """Pack the next word into the open chunk, unless that is full. An empty chunk takes a word of any size."""
         packed, origin = self._pending[0]
-        if self._piece is None:
-            raise RuntimeError("there is no piece to pack from")
-        if self._writer is None:
-            self._writer = ChunkWriter(self._run.checkpoint.folder, len(self._run.ledger.chunks) + 1)
-        if self._writer.size.words and not self._run.limits().hold(self._writer.size + packed.size):
+        writer = self._opened_writer()
+        if writer.size.words and not self._run.limits().hold(writer.size + packed.size):
             return False
         self._pending.popleft()
-        self._writer.add(packed, lines_of(packed, self._piece))
+        writer.add(packed, self._lines(packed))
         self._origins.append(origin)
         return True
+
+    def _lines(self, word: Planned) -> bytes:
+        if self._piece is None:
+            raise RuntimeError("no page was planned")
+        return lines_of(word, self._piece)
+
+    def _opened_writer(self) -> ChunkWriter:
+        if self._writer is None:
+            self._writer = ChunkWriter(self._run.checkpoint.folder, len(self._run.ledger.chunks) + 1)
+        return self._writer
 
     def _is_full(self) -> bool:
         """Whether the open chunk has reached a limit that no further word fits."""
         one_more = ChunkSize(words=1, requests=1)
         return self._writer is not None and not self._run.limits().hold(self._writer.size + one_more)
 
-    def _cut(self) -> ChunkRecord:
+    def _cut(self, *, preflight: bool = False) -> ChunkRecord:
         """Finish the open chunk and enter it in the ledger, together with the finished words and chunks."""
         writer = self._writer
         if writer is None:
@@ -326,6 +351,7 @@ class Feeder:
             output_tokens=size.output_tokens,
             retried=size.retried,
             wave=self._wave(),
+            preflight=preflight,
         )
         self._run.ledger.add(record)
         for ordinal in writer.ordinals:

@@ -105,7 +105,7 @@ class ChunkRecord(BaseModel):
     which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own
     figure for the batch, if it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without
     a line in the answer files. `former_batches`: batches of earlier submissions, which found the queue full and had the
-    same input file.
+    same input file. `preflight`: its requests were answered at once, at the standard price, before the first batch.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -121,6 +121,7 @@ class ChunkRecord(BaseModel):
     wave: int = 1
     form: RequestForm | None = None
     refused: str | None = None
+    preflight: bool = False
     submission: int = 0
     queue_was_empty: bool = False
     creation_in_doubt: bool = False
@@ -169,6 +170,7 @@ class Ledger(BaseModel):
 
     Its methods change memory alone. A change that must survive a crash is made by `Run.move` or `Run.record`, which
     save it at once. `database_noted`: the run's database holds a document of it; runs of older versions have none.
+    `preflight_model`: the model whose preflight is over.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -183,6 +185,7 @@ class Ledger(BaseModel):
     timestamp: str = ""
     run: RunInfo
     database_noted: bool = False
+    preflight_model: str | None = None
     list_cursor: int = 0
     retrying: list[int] = Field(default_factory=list)
     reopened_failures: int = 0

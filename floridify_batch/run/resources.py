@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from pathlib import Path
 
 from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError, UsageError
-from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.immediate import SYNC_EVERY, ImmediateBatches
 from floridify_batch.providers.interface import Batches, TransferProgress, ignore_transfer
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
+from floridify_batch.providers.preflight import PreflightBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.timing import Notify, ignore
@@ -132,15 +134,20 @@ class Resources:
     ) -> AsyncIterator[Batches]:
         """Open the batch client, or the immediate one. Raises `ServiceError` at once if the service refuses us."""
         settings = self.settings
-        if settings.immediate:
+
+        def immediate(sync_every: int = SYNC_EVERY) -> ImmediateBatches:
             connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
-            batches: Batches = ImmediateBatches(connector, self.checkpoint.folder)
+            return ImmediateBatches(connector, self.checkpoint.folder, sync_every=sync_every)
+
+        if settings.immediate:
+            batches: Batches = immediate()
         else:
             # Unlimited patience: outages are to be expected within a day.
-            batches = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=self.on_wait, moving=moving)
+            service = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=self.on_wait, moving=moving)
+            batches = PreflightBatches(service, partial(immediate, sync_every=1))
         try:
-            if isinstance(batches, OpenAIBatches):
-                await batches.check()
+            if not settings.immediate:
+                await service.check()
             yield batches
         finally:
             await batches.close()

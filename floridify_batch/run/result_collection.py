@@ -178,8 +178,7 @@ async def _refusal_of_writes(run: Run, writes: Writes) -> DatabaseError | None:
 async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -> tuple[AnswerIndex, Bills]:
     """Index a chunk's answer files and bill their answers, at the rates of the chunk's model."""
     folder, ledger = run.folder(record), run.ledger
-    batch = bool(run.batches.capabilities.discount)
-    bills = Bills(ledger.model_of(record), batch=batch, price=ledger.price_of(record))
+    bills = Bills(ledger.model_of(record), batch=run.mode_of(record) == "batch", price=ledger.price_of(record))
     index = await indexed(run.pool, paths, bills)
     if foreign := _unrequested(folder, index):
         bills = _billed_without(foreign, paths, bills.blank())
@@ -347,7 +346,7 @@ def origin_of(run: Run, record: ChunkRecord) -> Origin:
         _time(record.created_at),
         _time(record.completed_at),
         run.ledger.model_of(record),
-        run.mode,
+        run.mode_of(record),
         settings.language,
         rare_first=settings.frequency_scale is FrequencyScale.RARE_FIRST,
         schema=run.store.schema,

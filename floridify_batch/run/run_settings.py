@@ -54,6 +54,7 @@ class RunSettings(BaseModel):
     max_queued_tokens: int | None = None
     patience: float = DATABASE_PATIENCE
     lookup_seconds: float = LOOKUP_SECONDS
+    preflight: bool = True
     concurrency: int = CONCURRENCY
     workers: int = 1
     cluster: str | None = None

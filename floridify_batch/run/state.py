@@ -94,6 +94,10 @@ class Run:
         """The mode of the run: "batch" or "immediate"."""
         return "batch" if self.batches.capabilities.discount else "immediate"
 
+    def mode_of(self, record: ChunkRecord) -> str:
+        """The mode of a chunk: that of the run, except for a preflight."""
+        return "immediate" if record.preflight else self.mode
+
     @property
     def started(self) -> datetime:
         """The time at which the run began; none of its batches is older."""

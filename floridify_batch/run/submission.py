@@ -228,7 +228,13 @@ def submission_of(run: Run, record: ChunkRecord) -> Submission:
     """Return the identity of a chunk's batch at the service."""
     label = record.model_copy(update={"submission": max(1, record.submission)}).label(run.ledger.run.id)
     former = (*record.former_batches, *(each.batch_id for each in record.duplicates))
-    return Submission(label, record.file_id or "", _metadata(run, record), frozenset(former) - {record.batch_id})
+    return Submission(
+        label,
+        record.file_id or "",
+        _metadata(run, record),
+        frozenset(former) - {record.batch_id},
+        preflight=record.preflight,
+    )
 
 
 # ── duplicates ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,188 @@
+"""The preflight: a form that the model refuses is found with one request per component, before any batch is sent."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, override
+
+import orjson
+import pytest
+
+from floridify_batch.costs.price import rates
+from floridify_batch.costs.usage import Forecast, Usage
+from floridify_batch.errors import ServiceError, ServiceRefused
+from floridify_batch.providers.immediate import ImmediateBatches
+from floridify_batch.providers.interface import Reply
+from floridify_batch.providers.openai_connector import OpenAIConnector
+from floridify_batch.providers.preflight import PreflightBatches
+from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.event import Notice
+from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.preflight import is_due
+from floridify_batch.run.state import Run
+from tests.fakes import MemoryStore, Recorder, Scenario, Service, completion, content_of
+
+WORDS = ["bank", "moon", "tree"]
+MANY = Forecast(requests=1_001, input_tokens=1, output_tokens=1)
+
+
+class Answering(OpenAIConnector):
+    """A connector without a service: it answers by component, or with a status."""
+
+    def __init__(self) -> None:
+        self.concurrency = 4
+        self.asked: Counter[str] = Counter()
+        self.statuses: dict[str, int] = {}
+        self.refuses = False
+
+    @override
+    async def post(self, body: Mapping[str, Any]) -> Reply:
+        """Answer, or refuse."""
+        component = str(body["response_format"]["json_schema"]["name"])
+        self.asked[component] += 1
+        if self.refuses:
+            raise ServiceRefused("Incorrect API key.")
+        if (status := self.statuses.get(component, 200)) != 200:
+            return Reply(status, "r", {"error": {"message": f"{component} is not supported.", "code": None}})
+        prompt = body["messages"][-1]["content"]
+        return Reply(200, "r", completion(orjson.dumps(content_of(component, prompt)).decode()))
+
+    @override
+    async def close(self) -> None:
+        """Close nothing."""
+
+
+def opened(scene: Scenario, connector: Answering, recorder: Recorder | None = None, **changes: Any) -> Run:
+    """A run of many requests as a new process opens it."""
+    run = scene.run(recorder=recorder)
+    run.ledger.estimate = MANY
+    run.ledger.change_pace(changes)
+    folder = run.checkpoint.folder
+    run.sleep = lambda _: asyncio.sleep(0)  # lets the connector answer
+    run.batches = PreflightBatches(scene.service, lambda: ImmediateBatches(connector, folder, sync_every=1))
+    return run
+
+
+def scenario(folder: Path) -> Scenario:
+    return Scenario(folder, WORDS, Service(), MemoryStore.of(WORDS))
+
+
+def notices(recorder: Recorder) -> str:
+    return "\n".join(event.text for event in recorder.of(Notice))
+
+
+async def test_one_request_per_component(tmp_path: Path) -> None:
+    """A request of each component is answered at once; its answer is stored, billed, and not requested in a batch."""
+    scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
+    run = opened(scene, connector, recorder)
+    assert await Driver(run).process() is Ending.FINISHED
+    assert connector.asked == {"synonyms": 1, "examples": 1}
+    assert scene.service.sizes == [4]
+    first, *rest = run.ledger.chunks
+    regular, usage = rates("gpt-6-luna", batch=False), Usage(input=100, output=20)
+    assert regular is not None
+    assert (first.preflight, first.answered, first.cost) == (True, 2, 2 * regular.cost(usage))
+    assert not any(each.preflight for each in rest)
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert "Preflight: gpt-6-luna accepts the requests" in notices(recorder)
+    assert {stamp.mode for stamp in scene.store.stamps.values()} == {"immediate", "batch"}
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_refused_form(tmp_path: Path, status: int) -> None:
+    """A form that is refused stops the run with the service's message and no batch sent; a resumed run tries again."""
+    scene, connector = scenario(tmp_path), Answering()
+    connector.statuses = {"synonyms": status, "examples": status}
+    run = opened(scene, connector)
+    with pytest.raises(ServiceError, match=r"is not supported\..*No batch was sent"):
+        await Driver(run).process()
+    assert (scene.service.sizes, run.ledger.failures(), run.ledger.missing) == ([], {}, {})
+    connector.statuses = {}
+    again = opened(scene, connector)
+    assert await Driver(again).process() is Ending.FINISHED
+    assert connector.asked == {"synonyms": 2, "examples": 2}
+    assert sorted(again.ledger.processed_words) == WORDS
+
+
+async def test_one_refused_component(tmp_path: Path) -> None:
+    """The answers of the other components are kept, and only the refused one is tried again."""
+    scene, connector = scenario(tmp_path), Answering()
+    connector.statuses = {"examples": 400}
+    with pytest.raises(ServiceError, match="refused 1 of the requests"):
+        await Driver(opened(scene, connector)).process()
+    assert scene.service.sizes == []
+    connector.statuses = {}
+    again = opened(scene, connector)
+    assert await Driver(again).process() is Ending.FINISHED
+    assert connector.asked == {"synonyms": 1, "examples": 2}
+    assert (scene.service.sizes, again.ledger.failures()) == ([4], {})
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_no_immediate_endpoint(tmp_path: Path, status: int) -> None:
+    """A service that offers the model in batches only is told so, and the batches are sent."""
+    scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
+    connector.statuses = {"synonyms": status, "examples": status}
+    run = opened(scene, connector, recorder)
+    assert await Driver(run).process() is Ending.FINISHED
+    assert "Preflight skipped: the service does not answer gpt-6-luna at once" in notices(recorder)
+    assert (scene.service.sizes, run.ledger.failures()) == ([6], {})
+
+
+async def test_a_refused_account(tmp_path: Path) -> None:
+    """A refused key stops the run before any batch; the next session continues with the same requests."""
+    scene, connector = scenario(tmp_path), Answering()
+    connector.refuses = True
+    with pytest.raises(ServiceRefused, match="Incorrect API key"):
+        await Driver(opened(scene, connector)).process()
+    connector.refuses = False
+    run = opened(scene, connector)
+    assert await Driver(run).process() is Ending.FINISHED
+    assert (run.ledger.chunks[0].answered, scene.service.sizes) == (2, [4])
+
+
+async def test_a_crash(tmp_path: Path) -> None:
+    """Answers that were written before a crash are not requested again, wherever the process died."""
+    scene, connector = scenario(tmp_path), Answering()
+    run = opened(scene, connector)
+    driver = Driver(run)
+
+    class Stopping(Recorder):
+        @override
+        def notify(self, event: Any) -> None:
+            super().notify(event)
+            if getattr(event, "state", None) is ChunkState.ANSWERED:
+                driver.stop()
+
+    run.observer = Stopping()
+    await driver.process()
+    assert connector.asked == {"synonyms": 1, "examples": 1}
+    again = opened(scene, connector)
+    assert await Driver(again).process() is Ending.FINISHED
+    assert connector.asked == {"synonyms": 1, "examples": 1}
+
+
+async def test_not_wanted(tmp_path: Path) -> None:
+    """With --no-preflight, or for few requests, nothing is sent at once."""
+    scene, connector = scenario(tmp_path), Answering()
+    await Driver(opened(scene, connector, preflight=False)).process()
+    assert not connector.asked
+
+
+def test_when_it_is_due(tmp_path: Path) -> None:
+    """It is due above 1,000 planned requests, once per model, and never in the immediate mode."""
+
+    def due(changes: Mapping[str, Any] | None = None, **facts: Any) -> bool:
+        ledger: Ledger = scenario(tmp_path).run().ledger
+        ledger.estimate = MANY
+        ledger.change_pace(changes or {})
+        return is_due(ledger.model_copy(update=facts))
+
+    assert due()
+    assert not due(estimate=MANY.model_copy(update={"requests": 1_000}))
+    assert not due(estimate=None)
+    assert not due({"immediate": True})
+    assert not due({"preflight": False})
+    assert not due(preflight_model="gpt-6-luna")
+    assert due(preflight_model="gpt-5-mini")
