@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from floridify_batch.components.change import Change, Collection, Outcome, Provenance, Replaced, Update
+from floridify_batch.components.item_count import item_count
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import (
@@ -201,9 +202,10 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
     scope = Scope.DEFINITION
     collection = Collection.DEFINITIONS
 
-    def fewer(self, entry: Entry, target: Definition) -> int:  # noqa: ARG002  other senses do not matter
-        """A third of the items for a function word: there are no five synonyms of "of"."""
-        return max(1, self.count // 3) if target.part_of_speech.casefold() in _FUNCTION_WORDS and self.count > 1 else 0
+    def fewer(self, entry: Entry, target: Definition) -> int:
+        """Fewer items where Floridify asks for fewer: for function words, and in other languages than English."""
+        wanted = item_count(self.component, entry, target) or self.count
+        return wanted if wanted < self.count else 0
 
     def targets(self, entry: Entry) -> Iterable[Definition]:
         """Every definition that has a text."""
@@ -311,20 +313,6 @@ def _beginning(text: str) -> str:
 
 _OTHER_SENSES = 8
 _SENSE_WORDS = 8
-
-_FUNCTION_WORDS = frozenset(
-    (
-        "article",
-        "auxiliary",
-        "conjunction",
-        "determiner",
-        "interjection",
-        "numeral",
-        "particle",
-        "preposition",
-        "pronoun",
-    )
-)
 
 
 CHOOSER_SYNONYMS = 8

@@ -42,7 +42,8 @@ def recover(shell: Shell, run: str, *options: str) -> CommandResult:
 
 def etymologies(shell: Shell) -> list[str]:
     """The etymologies of all entries."""
-    return sorted(str(entry["etymology"]) for entry in shell.database.dictionary_entries.find())
+    found = (entry["etymology"] | {"model_info": None} for entry in shell.database.dictionary_entries.find())
+    return sorted(map(str, found))
 
 
 def asked(shell: Shell) -> int:
