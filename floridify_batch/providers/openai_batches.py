@@ -31,13 +31,15 @@ from floridify_batch.providers.interface import (
 from floridify_batch.providers.openai_connector import new_client
 from floridify_batch.providers.transfer import LIBRARY
 from floridify_batch.retry import PROCESSING, QUERY, retrying
-from floridify_batch.timing import CountedFile, Direction, Notify, ThrottledProgress, ignore
+from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(discount=BATCH_DISCOUNT)
 
 _PAGE = 100
-_PENDING = ("uploaded", "pending", "processing", "running", "in_progress")
-_PROCESSING_POLLS = 30
+_UPLOADED = "uploaded"
+"""Status of a file that is not processed yet, or, at some services, of every file for ever."""
+_PENDING = (_UPLOADED, "pending", "processing", "running", "in_progress")
+_PROCESSING_POLLS, _UPLOADED_POLLS = 30, 6
 _ENDING = ("cancelling", "finalizing")
 _LONGEST_LIFE = timedelta(days=2)
 _CONNECTIONS = 8
@@ -80,12 +82,15 @@ class OpenAIBatches:
         patience: float = 3600.0,
         waiting: Notify = ignore,
         moving: TransferProgress = ignore_transfer,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = new_client(api_key, base_url, _CONNECTIONS)
         self.patience = patience
         self._waiting = waiting
         self._moving = moving
         self._listing = Listing(self._page)
+        self._sleep = sleep
+        self._stays_uploaded = False
 
     def report_retry(self, error: str) -> None:
         """Report a transient failure that is retried."""
@@ -157,10 +162,19 @@ class OpenAIBatches:
         """Wait until a file is processed, for as long as an upload may take; after that, the creation fails with the
         reason.
         """
+        uploaded = 0
         for attempt in range(1, _PROCESSING_POLLS):
-            await asyncio.sleep(PROCESSING.pause(attempt))
-            if await self._file_status(file_id) not in _PENDING:
+            if self._stays_uploaded:
                 return
+            await self._sleep(PROCESSING.pause(attempt))
+            try:
+                status = await self._file_status(file_id)
+            except UnknownBatch:  # a gateway may forward uploads and creations, and not this
+                return
+            if status not in _PENDING:
+                return
+            uploaded += status == _UPLOADED
+            self._stays_uploaded = uploaded == attempt == _UPLOADED_POLLS
 
     @_retried
     async def _file_status(self, file_id: str) -> str | None:

@@ -101,6 +101,8 @@ KINDS = (
     Kind("create_400", Value.COUNT, "the first N creations return 400 and create nothing"),
     Kind("refuse_model", Value.TEXT, "requests to models with this in their names return 400 unsupported_parameter"),
     Kind("file_pending", Value.SECONDS, "a new file is processed, and can be used for a batch, only after this time"),
+    Kind("file_uploaded", Value.FLAG, "the status of a file stays uploaded"),
+    Kind("file_404", Value.FLAG, "new files are pending, and polls of files return 404"),
     Kind("retry_after", Value.SECONDS, "uploads and creations that return 429 ask for a retry after this time"),
     Kind("quota", Value.FLAG, "creations and immediate requests return 429 insufficient_quota"),
 )

@@ -55,6 +55,8 @@ async def listing(request: Request) -> Response:
 
 async def retrieve(request: Request) -> Response:
     """GET /v1/files/{id}."""
+    if service_of(request).has("file_404"):
+        raise not_found("File", request.path_params["id"])
     return JSONResponse(_public(service_of(request), _file(request)))
 
 
@@ -100,8 +102,10 @@ ROUTES = (
 
 
 def _public(service: Service, record: FileRecord) -> dict[str, object]:
-    """Return the file object of the API; a fault delays its processing."""
-    return record.public() | ({"status": "uploaded"} if is_pending(service, record) else {})
+    """Return the file object of the API; faults delay its processing, or its status alone."""
+    if is_pending(service, record) or service.has("file_uploaded"):
+        return record.public() | {"status": "uploaded"}
+    return record.public() | ({"status": "pending"} if service.has("file_404") else {})
 
 
 def is_pending(service: Service, record: FileRecord) -> bool:

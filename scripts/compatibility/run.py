@@ -60,12 +60,11 @@ def _run(name: str, kept: Path | None) -> bool:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="servers-")))
         backend = stack.enter_context(running_sandbox(folder / "sandbox", seconds=0.2)).removesuffix("/v1")
         mongo = stack.enter_context(local_mongod(folder / "mongo")).url
-        address, model = "", ""
+        address, model = "", CASES[name][0].model  # a proxy forwards files as they are
         for server in CASES[name]:
             commands = server.install(kept or folder)
             place = folder / server.name
             address = stack.enter_context(started(server, commands, place, backend, address))
-            model = server.model
         return _batch_synth(folder, f"{address}/v1", model, mongo)
 
 

@@ -78,7 +78,7 @@ app.main()
 _LITELLM = """
 model_list:
 - model_name: {model}
-  litellm_params: {{model: openai/{model}, api_base: "{backend}/v1", api_key: {key}}}
+  litellm_params: {{model: openai/{model}, api_base: "{behind}/v1", api_key: {key}}}
 files_settings:
 - {{custom_llm_provider: openai, api_base: "{behind}/v1", api_key: {key}}}
 """

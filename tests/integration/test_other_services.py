@@ -3,6 +3,8 @@
 Faults of the sandbox play the services; each run of a few words must be complete, with one batch per chunk.
 """
 
+from pathlib import Path
+
 import pytest
 
 from floridify_batch.providers.interface import BatchJob, Submission
@@ -31,6 +33,7 @@ SECONDS = 0.1
         ["no_files=1"],
         ["content_short=1"],
         ["file_pending=0.5"],
+        ["file_404"],
         ["windows_lines"],
         ["body_text=1"],
         ["create_429=1", "retry_after=1"],
@@ -55,6 +58,26 @@ async def test_the_limit_that_a_full_queue_names(workspace: Workspace, sandbox: 
     with sandbox.faults("queue_full=1"):
         result = await workspace.run(["queueda", "queuedb"], components="etymology")
     assert (result.code, len(result.ledger.processed_words)) == (0, 2)
+
+
+async def test_files_that_stay_uploaded(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A service that leaves its files at "uploaded" is waited for half a minute at the first file, and never again."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    requests = tmp_path / "requests.jsonl"
+    requests.write_bytes(b"{}\n")
+    batches = OpenAIBatches("any", base_url=sandbox.url, sleep=sleep)
+    try:
+        with sandbox.faults("file_uploaded"):
+            first, waited = await batches.upload(requests), sum(pauses)
+            second = await batches.upload(requests)
+    finally:
+        await batches.close()
+    assert first != second
+    assert waited == sum(pauses) == pytest.approx(30, abs=10)
 
 
 async def test_a_cancellation_that_comes_too_late(sandbox: Sandbox, workspace: Workspace) -> None:
