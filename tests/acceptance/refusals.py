@@ -94,7 +94,7 @@ CASES = {
     "all misspelt": Case(
         f"{RUN} --components synonims,domain,exampels",
         2,
-        "no component 'synonims'. Did you mean synonyms? Unknown component 'exampels'. Did you mean examples?\n",
+        "Unknown component 'synonims'. Did you mean synonyms? Unknown component 'exampels'. Did you mean examples?\n",
     ),
     "some misspelt": Case(
         f"{RUN} --components synonims,colour",
@@ -131,7 +131,7 @@ CASES = {
         prepare=content('[database]\nname = "f"\n', "config.toml"),
     ),
     # the service
-    "no key": Case(RUN, 2, "set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),
+    "no key": Case(RUN, 2, "No API key. Set OPENAI_API_KEY", env={"OPENAI_API_KEY": ""}),
     "wrong key": Case(RUN, 4, "refuses this key", env={"OPENAI_API_KEY": "bad-key"}),
     "nobody there": Case(f"{RUN} --base-url {CLOSED}", 4, "127.0.0.1 cannot be reached"),
     "no address": Case(f"{RUN} --base-url localhost:80", 2, "localhost:80 is not a valid API base URL"),
