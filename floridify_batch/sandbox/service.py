@@ -17,7 +17,7 @@ from floridify_batch.sandbox.refusal import Refusal, by_status
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.sandbox.storage import Folder
 
-_CHAT = "chat"
+CHAT = "chat"
 """Takes the place of a batch id in the file name of immediate requests' digests."""
 
 
@@ -83,7 +83,7 @@ class Service:
 
     def note_chat(self, digest: bytes) -> None:
         """Record the body of an immediate request with a good answer."""
-        with self.folder.bodies(_CHAT).open("ab") as file:
+        with self.folder.bodies(CHAT).open("ab") as file:
             file.write(digest)
 
     def stats(self) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from floridify_batch.database.server import find_mongod, free_port, listens
 from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
-from scripts.soaks.figures import Figures, Picture, figures, picture
-from scripts.soaks.plan import Disruption, Plan
+from scripts.soaks.figures import Figures, Picture, figures, picture, repeated_requests
+from scripts.soaks.plan import CONCURRENCY, Disruption, Plan
 from scripts.soaks.site import ENDS, KILLED, LOG, Site, Stuck, ended
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
@@ -109,7 +109,7 @@ class SoakCase:
         site.prepare(self.plan.known)
         try:
             wrong = self._live_through(site)
-            found = figures(site, expected, processed_only=True)
+            found = self._with_repeated(figures(site, expected, processed_only=True))
         except Stuck as problem:
             found, wrong = Figures(unaccounted=len(self.plan.words)), str(problem)
         finally:
@@ -120,6 +120,14 @@ class SoakCase:
             wrong += f" words failed: {site.ledger.missing}"
         site.forget()
         return Verdict(self.plan, found, tuple(self.codes), failed, time.monotonic() - began, wrong)
+
+    def _with_repeated(self, found: Figures) -> Figures:
+        """Add the immediate requests that were answered again: at most those in flight at each death are allowed."""
+        fair = repeated_requests(self.folder / "fair")
+        repeated = repeated_requests(self._settings.data) - fair if self.plan.immediate else 0
+        deaths = sum(code not in (*ENDS, *UNAVAILABLE) for code in self.codes)
+        in_flight = min(repeated, deaths * CONCURRENCY)
+        return found + Figures(asked_again=repeated - in_flight, in_flight=in_flight)
 
     # ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,13 +20,14 @@ from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.database.store import RUNS, STAMPS
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import ChunkRecord, Ledger
+from floridify_batch.sandbox.service import CHAT
 from floridify_batch.sandbox.storage import BatchRecord
 from scripts.soaks.site import Document, Site
 
 type Picture = Mapping[str, str]
 """The documents of each word in a comparable form; under "", documents of no word."""
 
-_OK = 200
+_OK, _DIGEST = 200, 8
 _UNSEEN = {"_id", "created_at", "updated_at"}
 _PASSING = {"last_generated"}
 
@@ -42,6 +44,7 @@ class Figures:
     asked_again: int = 0
     unaccounted: int = 0
     different: int = 0
+    in_flight: int = 0
 
     @property
     def fine(self) -> bool:
@@ -55,6 +58,7 @@ class Figures:
             self.asked_again + other.asked_again,
             self.unaccounted + other.unaccounted,
             self.different + other.different,
+            self.in_flight + other.in_flight,
         )
 
 
@@ -72,6 +76,14 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
     return Figures(len(batches), _paid_again(batches), _requested_again(site, batches), lost, different)
+
+
+def repeated_requests(service: Path) -> int:
+    """Return how many immediate requests were answered more often than once, each as often as that."""
+    path = service / "batches" / f"{CHAT}.bodies"
+    digests = path.read_bytes() if path.exists() else b""
+    bodies = [digests[place : place + _DIGEST] for place in range(0, len(digests), _DIGEST)]
+    return len(bodies) - len(set(bodies))
 
 
 def batches_of(site: Site) -> list[BatchRecord]:

@@ -6,6 +6,7 @@ word may fail only if the sandbox is set to reject, refuse or lose a request of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from floridify_batch.run.crash_point import POINTS
@@ -33,6 +34,12 @@ _SLOWEST, _LONGEST_OUTAGE = 1.5, 2.0
 _WORKERS = ("--workers", "2")
 """Every fourth case uses worker processes. This is not random, so that the rest of a case is the same for its seed."""
 
+CONCURRENCY = 4
+_IMMEDIATE = ("--immediate", "--concurrency", str(CONCURRENCY))
+"""Other fourth cases send single requests."""
+
+_CARRIERS: Sequence[tuple[str, ...]] = (_WORKERS, _IMMEDIATE, (), ())
+
 type Chance = Random
 type Make = Callable[[Chance], tuple[str, ...]]
 
@@ -43,6 +50,10 @@ def _share(name: str, most: float, within: int | None = None) -> Make:
 
 def _times(name: str, most: int) -> Make:
     return lambda chance: (f"{name}={chance.randint(1, most)}",)
+
+
+def _flag(name: str, _: Chance) -> tuple[str, ...]:
+    return (name,)
 
 
 def _some_finished(name: str, within: int) -> Make:
@@ -63,6 +74,24 @@ MENU: Sequence[Make] = (
     lambda chance: (f"create_hold={chance.uniform(0.1, 1.5):.1f}",),
 )
 """Faults after which every word is processed nevertheless."""
+
+_ODD = (
+    *("odd_usage", "null_usage", "upper_status", "foreign_batch", "list_bare", "list_loop", "no_metadata"),
+    *("windows_lines", "cancel_400", "file_404"),
+)
+ODD_MENU: Sequence[Make] = (
+    *(partial(_flag, name) for name in _ODD),
+    *(_times(name, 2) for name in ("unknown_status", "poll_denied", "content_denied", "no_files", "content_short")),
+    _times("queue_full", 1),
+    _share("body_text", 1),
+    lambda chance: (f"clock_offset={chance.choice((-86_400, -7_200, 7_200, 86_400))}",),
+    lambda chance: (f"file_pending={chance.uniform(0.1, 1):.1f}",),
+    lambda _: ("upload_429=1", "create_429=1", "retry_after=1"),
+)
+"""Deviations of other services and gateways, after which every word is processed, too."""
+
+CHAT_MENU: Sequence[Make] = (*(_share(name, 0.3) for name in ("chat_429", "chat_500")), _times("chat_limit", 20))
+"""Faults of single requests."""
 
 HARD_MENU: Sequence[Make] = (
     lambda chance: (f"fail_batch={chance.uniform(0.2, 1):.2f}:invalid_request@3",),
@@ -112,6 +141,11 @@ class Plan:
     seconds: float
     disruptions: tuple[Disruption, ...]
 
+    @property
+    def immediate(self) -> bool:
+        """Whether the requests are sent one by one."""
+        return "--immediate" in self.options
+
 
 def plan_of(seed: int) -> Plan:
     """Return the case of a seed."""
@@ -120,14 +154,15 @@ def plan_of(seed: int) -> Plan:
     gentle = _happens(chance, 0.7)
     faults = _faults(chance, gentle=gentle)
     disruptions = [_blow(chance) for _ in range(chance.randint(1, _MAX_BLOWS))]
-    if cancels := _happens(chance, 0.2):  # each time costs what is in flight an attempt
+    cancels = _happens(chance, 0.2) and _CARRIERS[seed % 4] is not _IMMEDIATE  # `cancel` is for batches
+    if cancels:  # each time costs what is in flight an attempt
         disruptions.insert(chance.randint(0, len(disruptions)), _cancel(chance))
     return Plan(
         seed=seed,
         words=words,
         known=tuple(chance.sample(words, chance.randint(0, len(words)))),
-        options=(*_options(chance), *(_WORKERS if seed % 4 == 0 else ())),
-        faults=faults,
+        options=(*_options(chance), *_CARRIERS[seed % 4]),
+        faults=(*faults, *_further_faults(seed, faults)),
         gentle=gentle and not cancels,
         seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
         disruptions=tuple(disruptions),
@@ -140,6 +175,15 @@ def _faults(chance: Chance, *, gentle: bool) -> tuple[str, ...]:
         made += [make(chance) for make in chance.sample(HARD_MENU, chance.randint(1, 2))]
     by_name = {fault.partition("=")[0]: fault for each in made for fault in each}
     return tuple(by_name.values())
+
+
+def _further_faults(seed: int, faults: Sequence[str]) -> tuple[str, ...]:
+    """Draw deviations of other services; by other numbers, so that the rest of a case stays what it was."""
+    chance = Random(f"further {seed}")  # noqa: S311  not for secrets
+    menu = CHAT_MENU if _CARRIERS[seed % 4] is _IMMEDIATE else ODD_MENU
+    made = [fault for make in chance.sample(menu, chance.randint(0, 3)) for fault in make(chance)]
+    known = {fault.partition("=")[0] for fault in faults}
+    return tuple({fault.partition("=")[0]: fault for fault in made if fault.partition("=")[0] not in known}.values())
 
 
 def _options(chance: Chance) -> tuple[str, ...]:

@@ -154,6 +154,8 @@ def _print_totals(found: Sequence[Figures]) -> None:
     print(f"Usable answers asked for more than once:  {total.asked_again:>7,}")
     print(f"Requests and words unaccounted for:       {total.unaccounted:>7,}")
     print(f"Words stored otherwise than without fault:{total.different:>7,}")
+    if total.in_flight:
+        print(f"Sent again, in flight at a process's end:  {total.in_flight:>6,}")
 
 
 def _print_problems(wrong: Sequence[str]) -> bool:
