@@ -28,7 +28,7 @@ def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
             return True
         raise CheckpointError(
             f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run, or "
-            f"pass another --checkpoint for this one. To finish it, with another model if need be: "
+            f"pass another --checkpoint for this one. To finish it, optionally with another model: "
             f"{to_type('resume', checkpoint.path)} [--model NAME]"
         )
     now, then = info.settings, before.run.settings

@@ -37,13 +37,13 @@ class Case:
 
 
 def unfinished(folder: Path, name: str = "words.checkpoint.json") -> None:
-    """The checkpoint of a run over other words that is not through."""
+    """Write the checkpoint of an unfinished run over other words, which has sent requests."""
     settings = run_settings(words_file="other.txt", database="any")
     checkpoint = Checkpoint(folder / name)
     info = RunSpec.of(settings, ["other", "words"], run_id="run").info
     checkpoint.create_folder()
     write_normalised(["other", "words"], checkpoint.words_path)
-    checkpoint.save(Ledger(start_time=1.0, run=info))
+    checkpoint.save(Ledger(start_time=1.0, run=info, carried_tokens=1))
 
 
 def without_copy(folder: Path) -> None:
@@ -178,7 +178,7 @@ CASES = {
     "other list in a name with a space": Case(
         f"{RUN} --components synonyms -c 'my run.json'",
         3,
-        "To finish it: batch-synth resume --checkpoint 'my run.json'\n",
+        ": batch-synth resume --checkpoint 'my run.json' [--model NAME]\n",
         prepare=partial(unfinished, name="my run.json"),
     ),
     "other list": Case(
