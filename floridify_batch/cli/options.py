@@ -93,6 +93,24 @@ LanguageOption = Annotated[
         autocompletion=completion.languages,
     ),
 ]
+
+
+def _gloss_language(text: str | None) -> str | None:
+    """Normalise the language of definitions."""
+    return None if text is None else _language(text)
+
+
+GlossOption = Annotated[
+    str | None,
+    _advanced(
+        "--gloss-language",
+        callback=_gloss_language,
+        envvar=_env("GLOSS_LANGUAGE"),
+        metavar="CODE",
+        help="Language of definitions and notes.",
+        autocompletion=completion.languages,
+    ),
+]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]
 StaleOption = Annotated[
     bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of other prompts or models.")

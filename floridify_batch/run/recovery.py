@@ -263,6 +263,7 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
         _known(names),
         model=sent.model,
         language_name=language_name(_language(batch)),
+        gloss_language=language_name(gloss) if (gloss := batch.metadata.get("gloss_language")) else None,
         counts=dict(_counts(told.get("counts", ""))),
         templates=templates,
     )

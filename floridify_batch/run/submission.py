@@ -302,6 +302,7 @@ def _metadata(run: Run, record: ChunkRecord) -> dict[str, str]:
         "templates": (record.form or run.ledger.form).template_digest,
         "components": ",".join(settings.components)[:METADATA_LENGTH],
         "language": settings.language,
+        "gloss_language": settings.gloss_language or "",
         "frequency_scale": settings.frequency_scale or "",
         "counts": counts[:METADATA_LENGTH],
         "replaces": "all" if settings.force else "stale" if settings.stale else "",
