@@ -19,10 +19,13 @@ import orjson
 from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, Writes
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
+from floridify_batch.components.synthesis_entry import references
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
+from floridify_batch.database.merge import copies_to_remove
 from floridify_batch.database.removal import BONDS, candidates, generated, keeping, replaced_by, unreferred
+from floridify_batch.database.source_copy import Copies, Listing
 from floridify_batch.errors import DatabaseError, QueueFull, ServiceBusy, ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities, Found as FoundBatch, Submission
@@ -435,15 +438,19 @@ class MemoryStore:
     async def apply(self, writes: Writes) -> None:
         """Write changes in the port's order: stamps, inserts, updates, removals; idempotent."""
         self.crash.step()
-        writes = keeping(writes, self._of_others(writes))
         self.stamps = {stamp.id: stamp for stamp in writes.stamps} | self.stamps
-        for insert, made in writes.inserts:
+        copies = self._copies(writes)
+        for insert, made in (*copies.inserts, *writes.inserts):
             self._insert(insert.collection, insert.id, insert.fields, made)
         self.crash.step()
+        writes = keeping(writes, self._of_others(writes))
+        for listing in copies.listings:
+            self._list(listing)
         for merged in writes.updates:
             if self._text_of(merged) not in self.refused:
                 self._update(merged)
         self.crash.step()
+        self._merge(writes)
         for collection, group in replaced_by(writes).items():
             bond = BONDS[collection]
             due = candidates(self.documents[collection].values(), bond, group)
@@ -458,6 +465,34 @@ class MemoryStore:
         """Return the word that an update is about; empty for other collections than definitions."""
         word = self.documents[merged.collection].get(merged.id, {}).get("word_id")
         return str(self.documents[Collection.WORDS].get(word, {}).get("text", "")) if word else ""
+
+    def _copies(self, writes: Writes) -> Copies:
+        """Return the documents of drafts."""
+        copies = Copies()
+        for draft, made in writes.drafts:
+            copies.add(draft, made, self.documents[Collection.DEFINITIONS], self.documents[Collection.EXAMPLES])
+        return copies
+
+    def _merge(self, writes: Writes) -> None:
+        """Remove the copies whose places definitions have taken."""
+        definitions, examples = self.documents[Collection.DEFINITIONS], self.documents[Collection.EXAMPLES]
+        gone = copies_to_remove(writes.merges, definitions, examples)
+        for entry, ids in gone.copies.items():
+            listed = self.documents[Collection.ENTRIES][entry]["definition_ids"]
+            self.documents[Collection.ENTRIES][entry]["definition_ids"] = [each for each in listed if each not in ids]
+            for each in ids:
+                del definitions[each]
+        for each in gone.examples:
+            examples.pop(each, None)
+
+    def _list(self, listing: Listing) -> None:
+        """Name copies in an entry."""
+        entry = self.documents[Collection.ENTRIES][listing.entry]
+        moved = {copy.source: copy.id for copy in listing.moved}
+        ids = [*(moved.get(each, each) for each in entry["definition_ids"]), *(copy.id for copy in listing.added)]
+        references_before = entry.get("source_entries") or []
+        entry["definition_ids"] = list(dict.fromkeys(ids))
+        entry["source_entries"] = [*references_before, *references((*listing.moved, *listing.added))]
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write updates without stamps."""
@@ -520,12 +555,20 @@ class MemoryStore:
         for name, identities in merged.adds.items():
             document[name] = list(dict.fromkeys([*(document.get(name) or ()), *identities]))
 
+    def _shown(self, word: DocId) -> list[dict[str, Any]]:
+        """Return the definitions of a word's synthesis entry; without one, all of the word."""
+        definitions, entries = self.documents[Collection.DEFINITIONS], self.documents[Collection.ENTRIES].values()
+        listed = next((entry["definition_ids"] for entry in entries if entry["word_id"] == word), None)
+        if listed is not None:
+            return [definitions[each] for each in listed]
+        return [each for each in definitions.values() if each["word_id"] == word]
+
     def picture(self) -> dict[str, Any]:
-        """Return the readable contents: everything but ids, times and stamps."""
+        """Return the readable contents of the synthesis entries: everything but ids, times and stamps."""
         examples = self.documents[Collection.EXAMPLES]
         pictures: dict[str, Any] = {}
         for word in self.documents[Collection.WORDS].values():
-            own = [each for each in self.documents[Collection.DEFINITIONS].values() if each["word_id"] == word["_id"]]
+            own = self._shown(word["_id"])
             pictures[f"{word['text']} {word.get('homograph_number') or ''}"] = sorted(
                 (
                     each["text"],

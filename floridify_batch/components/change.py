@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.words.entry import DocId, Handed, Stamp, derived_id
+from floridify_batch.words.entry import DocId, EntryDraft, Handed, Stamp, derived_id
 
 
 class Collection(StrEnum):
@@ -63,12 +63,21 @@ class Replaced(NamedTuple):
     before: tuple[DocId, ...] = ()
 
 
+class Merge(NamedTuple):
+    """A definition that was written from several sources: it takes the places of their copies in its entry.
+
+    A copy that somebody has edited stays.
+    """
+
+    entry: DocId
+    definition: DocId
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """The origin of an answer, and the rules by which it is stored.
 
-    `replace`: the answer replaces the value before it. `clustering`: the run writes definitions of its own, so a new
-    synthesis entry does not list the sources' definitions. `rare_first`: the database counts frequency bands from the
+    `replace`: the answer replaces the value before it. `rare_first`: the database counts frequency bands from the
     rarest, whereas prompts and answers count from the commonest. `first_number`: the first definition's in the prompt.
     `temperature`: the one that was sent, or the model's default. `schema`: the version of Floridify's models.
     """
@@ -80,7 +89,6 @@ class Provenance:
     language: str
     language_name: str
     replace: bool
-    clustering: bool = False
     rare_first: bool = False
     first_number: int = 1
     temperature: float = 1.0
@@ -114,6 +122,7 @@ class Outcome:
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
     replaces: tuple[Replaced, ...] = ()
+    merge: Merge | None = None
 
 
 class Change(NamedTuple):
@@ -129,6 +138,9 @@ class Change(NamedTuple):
     inserts: tuple[Insert, ...] = ()
     updates: tuple[Update, ...] = ()
     replaces: tuple[Replaced, ...] = ()
+    draft: EntryDraft | None = None
+    """The part of the word's synthesis entry that must be stored before the updates."""
+    merge: Merge | None = None
 
 
 # ── the changes of many answers ────────────────────────────────────────────────────────────────────────────────────
@@ -169,14 +181,16 @@ class Removal(NamedTuple):
 class Writes(NamedTuple):
     """The merged changes of many answers, in the order in which they are written.
 
-    New documents come with their creation times. Updates of words come last: the plan looks at the stamp of the
-    target, which must be written after everything else.
+    New documents and drafts of synthesis entries come with their creation times. Updates of words come last: the plan
+    looks at the stamp of the target, which must be written after everything else.
     """
 
     stamps: Sequence[Stamp]
     inserts: Sequence[tuple[Insert, datetime]]
     updates: Sequence[Merged]
     removals: Sequence[Removal] = ()
+    drafts: Sequence[tuple[EntryDraft, datetime]] = ()
+    merges: Sequence[Merge] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -189,9 +203,15 @@ def writes_of(changes: Iterable[Change]) -> Writes:
     inserts: list[tuple[Insert, datetime]] = []
     merged: dict[tuple[Collection, DocId], Merged] = {}
     removals: list[Removal] = []
+    drafts: dict[DocId, tuple[EntryDraft, datetime]] = {}
+    merges: list[Merge] = []
     for change in changes:
         stamp = change.stamp
         stamps[stamp.id] = stamp
+        if change.merge is not None:
+            merges.append(change.merge)
+        if change.draft is not None:
+            drafts.setdefault(change.draft.id, (change.draft, change.completed))
         inserts += [(insert, change.completed) for insert in change.inserts]
         # Every document that an answer updates is stamped, so that repeating the update is a no-op.
         for update in (*change.updates, change.target):
@@ -199,7 +219,7 @@ def writes_of(changes: Iterable[Change]) -> Writes:
         if change.replaces:
             referring = (*(update.id for update in change.updates), change.target.id)
             removals += [Removal(replaced, stamp.batch_created, referring) for replaced in change.replaces]
-    return Writes(list(stamps.values()), inserts, _in_order(merged), removals)
+    return Writes(list(stamps.values()), inserts, _in_order(merged), removals, list(drafts.values()), merges)
 
 
 def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:

@@ -1,16 +1,15 @@
 """The component `definition_text`: one definition for each cluster, written from those of the sources."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Statement, at_least_one, clip, kept
-from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
+from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Provenance
 from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.meaning_cluster import cluster_document
-from floridify_batch.components.recipe import ClusterRecipe, provider_of
-from floridify_batch.components.synthesis_entry import in_entry, new_definition
+from floridify_batch.components.recipe import ClusterRecipe
+from floridify_batch.components.synthesis_entry import entry_id, in_entry, new_definition, references
 from floridify_batch.costs.answer_length import PROSE_SPREAD
-from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, Cluster, DocId, Entry
+from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, Cluster, Entry
 
 
 class DefinitionResponse(Item):
@@ -29,33 +28,23 @@ class SynthesisResponse(Answer):
 
 
 def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenance: Provenance) -> Outcome:
-    """A new definition for the cluster, in the synthesis entry; it names the definitions it was written from."""
+    """A new definition for the cluster, in the synthesis entry, in place of the copies that it was written from."""
     first = answer.definitions[0]
     fields = new_definition(entry, first.part_of_speech, first.definition) | {
         "meaning_cluster": cluster_document(entry, cluster.fields, provenance),
         "providers": _providers(cluster) or [SYNTHESIS],
-        "source_definitions": list(_references(cluster)),
+        "source_definitions": references(each.copied for each in cluster.definitions if each.copied is not None),
         "model_info": provenance.model_info(answer.confidence),
     }
     identity = provenance.derived_id(0)
     insert = Insert(Collection.DEFINITIONS, identity, fields)
-    return in_entry(entry, provenance, {}, inserts=(insert,), adds={"definition_ids": (identity,)})
+    merge = Merge(entry_id(entry), identity)
+    return in_entry(entry, {}, inserts=(insert,), adds={"definition_ids": (identity,)}, merge=merge)
 
 
 def _providers(cluster: Cluster) -> list[str]:
     """The sources of a cluster that Floridify knows."""
     return sorted({name for each in cluster.definitions for name in each.providers if name in PROVIDERS})
-
-
-def _references(cluster: Cluster) -> Iterator[dict[str, Any]]:
-    """References to the definitions of a cluster: one for each of the sources' entries."""
-    by_entry: dict[tuple[DocId, str], list[DocId]] = {}
-    for each in cluster.definitions:
-        provider = provider_of(each)
-        if each.source_entry is not None and provider in PROVIDERS:
-            by_entry.setdefault((each.source_entry, provider), []).append(each.id)
-    for (entry, provider), ids in by_entry.items():
-        yield {"provider": provider, "entry_id": entry, "entry_version": "", "definition_ids": ids, "license": None}
 
 
 RECIPE = ClusterRecipe(

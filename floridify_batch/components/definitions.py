@@ -43,7 +43,7 @@ def outcome(entry: Entry, _: Entry, answer: FallbackDefinitionsResponse, provena
         for index, item in enumerate(answer.definitions)
     )
     ids = tuple(insert.id for insert in inserts)
-    return in_entry(entry, provenance, {}, inserts=inserts, adds={"definition_ids": ids})
+    return in_entry(entry, {}, inserts=inserts, adds={"definition_ids": ids})
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class EtymologyResponse(Answer):
 def outcome(entry: Entry, _: Entry, answer: EtymologyResponse, provenance: Provenance) -> Outcome:
     """The etymology, in the synthesis entry."""
     etymology = answer.model_dump(exclude={"confidence"}) | {"model_info": provenance.model_info(answer.confidence)}
-    return in_entry(entry, provenance, {"etymology": etymology})
+    return in_entry(entry, {"etymology": etymology})
 
 
 RECIPE = WordRecipe(

@@ -32,13 +32,13 @@ class PhraseResponse(Answer):
     phrases: Annotated[list[PhraseItem], kept(PhraseItem), clip(MAX_ITEMS)]
 
 
-def outcome(entry: Entry, _: Entry, answer: PhraseResponse, provenance: Provenance) -> Outcome:
+def outcome(entry: Entry, _: Entry, answer: PhraseResponse, __: Provenance) -> Outcome:
     """The phrases, in the synthesis entry, under the database's names."""
     phrases = [
         {"phrase": item.phrase, "meaning": item.meaning, "example": item.example, "usage_register": item.register}
         for item in answer.phrases
     ]
-    return in_entry(entry, provenance, {"phrases": phrases})
+    return in_entry(entry, {"phrases": phrases})
 
 
 RECIPE = WordRecipe(

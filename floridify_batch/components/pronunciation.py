@@ -30,7 +30,7 @@ def outcome(entry: Entry, _: Entry, answer: PronunciationResponse, provenance: P
     before = entry.pronunciation_id
     old = (before,) if before and before != identity else ()
     replaces = (Replaced(Collection.PRONUNCIATIONS, entry.id, old),) if old or provenance.replace else ()
-    return in_entry(entry, provenance, {"pronunciation_id": identity}, inserts=(insert,), replaces=replaces)
+    return in_entry(entry, {"pronunciation_id": identity}, inserts=(insert,), replaces=replaces)
 
 
 RECIPE = WordRecipe(

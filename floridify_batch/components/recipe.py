@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from floridify_batch.components.change import Change, Collection, Outcome, Provenance, Replaced, Update
+from floridify_batch.components.change import Change, Collection, Merge, Outcome, Provenance, Replaced, Update
 from floridify_batch.components.item_count import item_count
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
+from floridify_batch.components.synthesis_entry import draft_of, entry_id
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import (
     Cluster,
@@ -173,10 +174,11 @@ class Recipe[T: Target, R: BaseModel](ABC):
         """
         stamp = self.stamp(target)
         if stamp and stamp.id == provenance.stamp.id:
-            return self._unfinished_removal(target, provenance)
+            return self._unfinished(entry, target, provenance)
         if stamp and stamp.batch_created > provenance.stamp.batch_created:
             return None
         outcome = self.outcome(entry, target, answer, provenance)
+        owned = outcome.fields or outcome.updates or self.collection == Collection.DEFINITIONS
         return Change(
             self.stamped(target),
             Update(self.collection, target.id, outcome.fields),
@@ -185,14 +187,19 @@ class Recipe[T: Target, R: BaseModel](ABC):
             outcome.inserts,
             outcome.updates,
             outcome.replaces,
+            draft_of(entry, provenance.model_info(1.0)) if owned else None,
+            outcome.merge,
         )
 
-    def _unfinished_removal(self, target: T, provenance: Provenance) -> Change | None:
-        if self.makes is None or not provenance.replace:
+    def _unfinished(self, entry: Entry, target: T, provenance: Provenance) -> Change | None:
+        """The removals of a stored answer."""
+        merge = Merge(entry_id(entry), provenance.derived_id(0)) if self.scope is Scope.CLUSTER else None
+        replaced = (Replaced(self.makes, target.id),) if self.makes is not None and provenance.replace else ()
+        if merge is None and not replaced:
             return None
         nothing_new = Update(self.collection, target.id, {})
-        replaced = (Replaced(self.makes, target.id),)
-        return Change(self.stamped(target), nothing_new, provenance.stamp, provenance.completed, replaces=replaced)
+        stamp, completed = provenance.stamp, provenance.completed
+        return Change(self.stamped(target), nothing_new, stamp, completed, replaces=replaced, merge=merge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +276,12 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
         return clusters_of(entry) if clustered or (divided and not entry.synthesised) else ()
 
     def stored(self, entry: Entry, target: Cluster) -> bool:
-        """Whether the entry has a definition of the cluster."""
-        if not entry.synthesised:
-            return False
-        return any((each.meaning_cluster or {}).get("slug") == target.slug for each in entry.definitions)
+        """Whether the entry has a definition of the cluster: a generated one, or a copy that is alone and in use."""
+        sources = {each.id for each in target.definitions}
+        if entry.synthesised and any(each.id not in sources and _is_of(each, target) for each in entry.definitions):
+            return True
+        alone = target.definitions[0] if len(sources) == 1 else None
+        return alone is not None and alone in entry.definitions and bool(alone.stamps.keys() - set(DEFINED))
 
     def subject(self, entry: Entry, target: Cluster) -> Iterable[str]:  # noqa: ARG002  other clusters do not matter
         """The cluster's definitions."""
@@ -281,6 +290,10 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
     def number(self, target: Cluster) -> int:
         """The cluster's place among the word's clusters."""
         return target.number
+
+
+def _is_of(definition: Definition, cluster: Cluster) -> bool:
+    return (definition.meaning_cluster or {}).get("slug") == cluster.slug
 
 
 def is_defined(entry: Entry) -> bool:
@@ -337,7 +350,7 @@ def _attributes_of(definition: Definition) -> dict[str, Any]:
     return attributes | {"provider": provider_of(definition), "definition": definition.text, "examples": []}
 
 
-_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "extra"))
+_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "extra", "copied"))
 _SAMPLE_WORD = Word(derived_id("sample"), "bank", "en")
 _SAMPLES = (
     Definition(

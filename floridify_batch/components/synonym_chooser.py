@@ -27,7 +27,7 @@ class SynonymChooserResponse(Answer):
 def outcome(entry: Entry, _: Entry, answer: SynonymChooserResponse, provenance: Provenance) -> Outcome:
     """The essay and the distinctions, in the synthesis entry."""
     chooser = answer.model_dump(exclude={"confidence"}) | {"model_info": provenance.model_info(answer.confidence)}
-    return in_entry(entry, provenance, {"synonym_chooser": chooser})
+    return in_entry(entry, {"synonym_chooser": chooser})
 
 
 def _has_a_choice(entry: Entry) -> bool:

@@ -1,10 +1,20 @@
 """The synthesis entry of a word: the entry and the definitions that answers create and fill."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced, Update
-from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, blank_definition, derived_id
+from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Replaced, Update
+from floridify_batch.words.entry import (
+    PROVIDERS,
+    SYNTHESIS,
+    DocId,
+    Entry,
+    EntryDraft,
+    SourceCopy,
+    blank_definition,
+    derived_id,
+)
 from floridify_batch.words.language import database_language
 
 
@@ -13,26 +23,26 @@ def entry_id(entry: Entry) -> DocId:
     return entry.synthesis_entry or derived_id("entry", entry.word.id)
 
 
+def draft_of(entry: Entry, model_info: Mapping[str, Any]) -> EntryDraft | None:
+    """The part of a word's synthesis entry that is not stored yet; a new entry names the model of the first answer."""
+    if entry.synthesis_entry is not None:
+        return entry.draft
+    draft = entry.draft or EntryDraft(entry_id(entry), entry.word.id, entry.word.language, new=True)
+    return replace(draft, model_info=model_info)
+
+
 def in_entry(
     entry: Entry,
-    provenance: Provenance,
     fields: Mapping[str, Any],
     *,
     inserts: tuple[Insert, ...] = (),
     adds: Mapping[str, tuple[DocId, ...]] | None = None,
     replaces: tuple[Replaced, ...] = (),
+    merge: Merge | None = None,
 ) -> Outcome:
-    """New values in the word's synthesis entry, which is created where there is none.
-
-    A new entry lists the definitions that are enhanced in place, unless the run writes definitions of its own.
-    """
-    identity = entry_id(entry)
-    if entry.synthesis_entry is None:
-        listed = () if provenance.clustering else entry.definitions
-        new = _new_entry(entry, (each.id for each in listed)) | {"model_info": provenance.model_info(1.0)}
-        inserts = (*inserts, Insert(Collection.ENTRIES, identity, new))
-    update = Update(Collection.ENTRIES, identity, fields, adds or {})
-    return Outcome({}, inserts, (update,), replaces)
+    """New values in the word's synthesis entry; where there is none, it is made with the first stored answer."""
+    update = Update(Collection.ENTRIES, entry_id(entry), fields, adds or {})
+    return Outcome({}, inserts, (update,), replaces, merge)
 
 
 def new_definition(entry: Entry, part_of_speech: str, text: str) -> dict[str, Any]:
@@ -46,18 +56,36 @@ def new_definition(entry: Entry, part_of_speech: str, text: str) -> dict[str, An
     }
 
 
-def _new_entry(entry: Entry, definitions: Iterable[DocId]) -> dict[str, Any]:
-    return {
-        "word_id": entry.word.id,
-        "definition_ids": list(definitions),
+def new_entry(draft: EntryDraft, copies: Iterable[SourceCopy]) -> Insert:
+    """A new synthesis entry that lists these copies, and names the sources' entries."""
+    copies = tuple(copies)
+    fields = {
+        "word_id": draft.word,
+        "definition_ids": [each.id for each in copies],
         "provider": SYNTHESIS,
-        "languages": [database_language(entry.word.language)],
+        "languages": [database_language(draft.language)],
         "pronunciation_id": None,
         "fact_ids": [],
         "etymology": None,
         "raw_data": None,
         "synonym_chooser": None,
         "phrases": [],
-        "source_entries": [],
-        "model_info": None,
+        "source_entries": references(copies),
+        "model_info": draft.model_info,
     }
+    return Insert(Collection.ENTRIES, draft.id, fields)
+
+
+def references(copies: Iterable[SourceCopy]) -> list[dict[str, Any]]:
+    """References to the sources of copies: one for each entry that they come from.
+
+    A provider that Floridify does not know is named as synthesis.
+    """
+    by_entry: dict[tuple[str, DocId], list[DocId]] = {}
+    for each in copies:
+        provider = each.provider if each.provider in PROVIDERS else SYNTHESIS
+        by_entry.setdefault((provider, each.entry), []).append(each.source)
+    return [
+        {"provider": provider, "entry_id": entry, "entry_version": "", "definition_ids": ids, "license": None}
+        for (provider, entry), ids in by_entry.items()
+    ]

@@ -4,7 +4,7 @@ The spelling of ids and languages follows the database's `Layout`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
+from floridify_batch.database.ownership import Part, copied_example_id, ownership
 from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ EXTRA_ENTRY_FIELDS = tuple(
 )
 """The fields of components that definitions and entries have no attribute for."""
 
+OWNERSHIP_FIELDS = ("source_definitions", "dictionary_entry_id")
+
 ENTRY_FIELDS = (
     "definition_ids",
     "pronunciation_id",
@@ -58,6 +61,7 @@ ENTRY_FIELDS = (
     "phrases",
     "synonym_chooser",
     "provider",
+    "source_entries",
 )
 
 type Document = Mapping[str, Any]
@@ -88,7 +92,7 @@ class _OddDocument(Exception):
 
 
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
-    """A word's entry: with the definitions of its synthesis entry, or with all definitions if it has none.
+    """A word's entry: with the definitions of its synthesis entry, or with copies of all sources if it has none.
 
     Where one of its documents cannot be read, the entry has the reason and nothing else.
     """
@@ -110,17 +114,16 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     _check("word", document, _WORD_TYPES)
     for each in (*own.values(), *(ours,) * bool(ours)):
         _check("definition" if each is not ours else "entry", each, _TYPES)
-    made = [own[each] for each in dict.fromkeys(ours.get("definition_ids") or ()) if each in own]
-    ordered = (_attributed(each, theirs) for each in _in_order(own, theirs) if not _is_made(each, made))
-    sources = tuple(_definition(each, stamps) for each in ordered)
+    owned = ownership(identity, language, own, entries)
+    definitions = {id(each): _definition(each, stamps) for each in (*owned.definitions, *owned.sources)}
     return Entry(
         word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
-        definitions=tuple(_definition(each, stamps) for each in made) or sources,
+        definitions=tuple(definitions[id(each)] for each in owned.definitions),
         stamps=_stamps_of(document, stamps),
         entry_stamps=_stamps_of(ours, stamps),
         synthesis_entry=doc_id(ours["_id"]) if ours else None,
-        sources=sources,
-        synthesised=bool(made),
+        sources=tuple(definitions[id(each)] for each in owned.sources),
+        synthesised=owned.synthesised,
         etymologies=tuple(_etymologies(theirs)),
         pronunciation_id=doc_id(ours["pronunciation_id"]) if ours.get("pronunciation_id") else None,
         etymology=ours.get("etymology"),
@@ -128,6 +131,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         phrases=tuple(ours.get("phrases") or ()),
         synonym_chooser=ours.get("synonym_chooser"),
         extra=_extra(ours, EXTRA_ENTRY_FIELDS),
+        draft=owned.draft,
     )
 
 
@@ -139,7 +143,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("part_of_speech", "text", "cefr_level", "language_register", "domain", "region"), (str,)),
     **dict.fromkeys(("meaning_cluster", SYNTHESIS, "etymology", "synonym_chooser"), (Mapping,)),
     **dict.fromkeys(("synonyms", "antonyms", "cognates", "providers", "definition_ids"), (list,)),
-    **dict.fromkeys(("example_ids", "fact_ids", "phrases", "usage_notes", "word_forms"), (list,)),
+    **dict.fromkeys(("example_ids", "fact_ids", "phrases", "usage_notes", "word_forms", "source_entries"), (list,)),
     **dict.fromkeys(("grammar_patterns", "collocations", "source_definitions"), (list,)),
 }
 """The types of fields that are read; null and absent values are read, too."""
@@ -177,33 +181,6 @@ def _odd_value(kind: str, identity: Any, name: str, value: Any) -> str:
 _SHOWN = 40
 
 
-def _in_order(own: Mapping[Any, Document], entries: Iterable[Document]) -> Iterable[Document]:
-    """A word's definitions in the order of its providers' entries; then those that no entry lists."""
-    listed = dict.fromkeys(each for entry in entries for each in entry.get("definition_ids") or ())
-    yield from (own[each] for each in listed if each in own)
-    yield from (document for identity, document in own.items() if identity not in listed)
-
-
-def _attributed(document: Document, entries: Iterable[Document]) -> Document:
-    """A source's definition with the entry that lists it, which alone names a provider in older layouts."""
-    listing = [entry for entry in entries if document["_id"] in (entry.get("definition_ids") or ())]
-    if not listing:
-        return document
-    providers = [entry["provider"] for entry in listing if entry.get("provider")]
-    return {"providers": providers, **document, _SOURCE_ENTRY: listing[0]["_id"]}
-
-
-_SOURCE_ENTRY = "source_entry"
-"""The attribute for the entry that lists a definition; documents have no such field."""
-
-
-def _is_made(document: Document, made: Sequence[Document]) -> bool:
-    """Whether a definition was synthesised, rather than taken from a source."""
-    if (document.get("providers") or []) == [SYNTHESIS] or document.get("source_definitions"):
-        return True
-    return any(document is each for each in made)
-
-
 def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
     for entry in entries:
         etymology = entry.get("etymology") or {}
@@ -212,9 +189,12 @@ def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
             yield str(entry.get("provider") or "unknown"), text
 
 
-def _definition(document: Document, stamps: Stamps) -> Definition:
+def _definition(part: Part, stamps: Stamps) -> Definition:
+    document, copy = part.document, part.copied
     fields = {name: document[name] for name in DEFINITION_FIELDS if document.get(name) is not None}
     fields["example_ids"] = [doc_id(each) for each in fields.get("example_ids", ())]
+    if copy is not None and not part.stored:
+        fields["example_ids"] = [copied_example_id(copy.id, each) for each in fields["example_ids"]]
     fields.setdefault("part_of_speech", "")
     fields.setdefault("text", "")
     cluster = fields.get("meaning_cluster")
@@ -222,14 +202,8 @@ def _definition(document: Document, stamps: Stamps) -> Definition:
         # In older layouts a cluster has an id only, which is its slug.
         fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
     extra = _extra(document, EXTRA_DEFINITION_FIELDS)
-    source = document.get(_SOURCE_ENTRY)
-    return Definition(
-        id=doc_id(document["_id"]),
-        stamps=_stamps_of(document, stamps),
-        extra=extra,
-        source_entry=None if source is None else doc_id(source),
-        **fields,
-    )
+    identity = copy.id if copy is not None else doc_id(document["_id"])
+    return Definition(id=identity, stamps=_stamps_of(document, stamps), extra=extra, copied=copy, **fields)
 
 
 def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
@@ -287,7 +261,7 @@ def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TO
 
     return [
         UpdateOne(
-            _named(identity, layout),
+            named_by(identity, layout),
             {"$set": {"component": component, "answers": each.answers, "output": each.output}},
         )
         for identity, (component, each) in seen.items()
@@ -301,7 +275,7 @@ def run_progress(run: str, answers: int, now: datetime, layout: Layout = TODAY) 
     identity = run_document(run)
     first = {"_id": encoded_id(identity, layout), "run": run, "created_at": now, "version": 1}
     progress = {"$setOnInsert": first, "$max": {"stored_answers": answers}, "$set": {"updated_at": now}}
-    return UpdateOne(_named(identity, layout), progress, upsert=True)
+    return UpdateOne(named_by(identity, layout), progress, upsert=True)
 
 
 def run_document(run: str) -> DocId:
@@ -327,10 +301,11 @@ def upsert(identity: DocId, fields: Document, made: datetime, layout: Layout = T
     whole = encoded(dict(fields), layout) | {"created_at": made, "updated_at": made, "version": 1}
     if layout.both_ids:
         whole["_id"] = encoded_id(identity, layout)  # the condition matches two spellings, so the new one is named
-    return UpdateOne(_named(identity, layout), {"$setOnInsert": whole}, upsert=True)
+    return UpdateOne(named_by(identity, layout), {"$setOnInsert": whole}, upsert=True)
 
 
-def _named(identity: DocId, layout: Layout) -> dict[str, Any]:
+def named_by(identity: DocId, layout: Layout) -> dict[str, Any]:
+    """The condition that a document has this id."""
     return {"_id": layout.with_ids([identity]) if layout.both_ids else encoded_id(identity, layout)}
 
 
@@ -340,7 +315,7 @@ def updates_of(merged: Iterable[Merged], layout: Layout = TODAY) -> "dict[Collec
 
     grouped: dict[Collection, list[UpdateOne]] = {}
     for document in merged:
-        matching = _named(document.id, layout) | _not_done(document, layout)
+        matching = named_by(document.id, layout) | _not_done(document, layout)
         grouped.setdefault(document.collection, []).append(UpdateOne(matching, _operation(document, layout)))
     return grouped
 

@@ -43,6 +43,14 @@ class Finder(Protocol):
         ...
 
 
+async def found_by_id(
+    finder: Finder, collection: str, ids: Sequence[Any], layout: Layout
+) -> dict[DocId, dict[str, Any]]:
+    """The whole documents of these ids that exist."""
+    found = await finder.find(collection, {"_id": layout.with_ids(ids)}) if ids else []
+    return {doc_id(each["_id"]): each for each in found}
+
+
 def looked_up(layout: Layout) -> Iterable[tuple[str, list[str]]]:
     """The collections and fields that must be indexed for the search for replaced documents and references to them."""
     for collection, bond in BONDS.items():

@@ -6,10 +6,10 @@ Uses only what motor and `pymongo.AsyncMongoClient` have in common.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import batched
+from itertools import batched, chain
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, Writes, merged_updates
+from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.document import (
@@ -17,6 +17,7 @@ from floridify_batch.database.document import (
     ENTRY_FIELDS,
     EXTRA_DEFINITION_FIELDS,
     EXTRA_ENTRY_FIELDS,
+    OWNERSHIP_FIELDS,
     Document,
     Found,
     doc_id,
@@ -31,11 +32,23 @@ from floridify_batch.database.document import (
     upsert,
 )
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, TODAY, Layout, detect
+from floridify_batch.database.merge import merged_copies
 from floridify_batch.database.removal import keeping_others, looked_up, removable
+from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
 from floridify_batch.errors import DatabaseError, DatabaseUnreachable
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
-from floridify_batch.words.entry import SYNTHESIS, DocId, Entry, Stamp, Word, as_homographs, spellings_of, unknown_entry
+from floridify_batch.words.entry import (
+    SYNTHESIS,
+    DocId,
+    Entry,
+    Stamp,
+    Word,
+    as_homographs,
+    copied_id,
+    spellings_of,
+    unknown_entry,
+)
 from floridify_batch.words.frequency_scale import FrequencyScale
 
 if TYPE_CHECKING:
@@ -202,10 +215,12 @@ class MongoStore:
         }
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
-        """The entry of each of these words and definitions that exists."""
+        """The entry of each of these words and definitions that exists; of an unstored copy, if its source exists."""
         layout = await self._known_layout()
-        owned = await self.find(Collection.DEFINITIONS, {"_id": layout.with_ids(documents)}, ("word_id",))
-        owners = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
+        named = layout.with_ids([*documents, *map(copied_id, documents)])
+        owned = await self.find(Collection.DEFINITIONS, {"_id": named}, ("word_id",))
+        words = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
+        owners = {each: word for each in documents if (word := words.get(each) or words.get(copied_id(each)))}
         query = {"_id": layout.with_ids({*documents, *owners.values()})}
         found = await self._patiently(partial(self._find, query, layout))
         entries = {doc_id(each["_id"]): read_entry(each, found, self._stamps, language) for each in found.words}
@@ -216,7 +231,7 @@ class MongoStore:
         shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
         found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
         of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
-        shown = ("word_id", "source_definitions", SYNTHESIS, *DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS)
+        shown = ("word_id", *OWNERSHIP_FIELDS, SYNTHESIS, *DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS)
         async for document in self._read(Collection.DEFINITIONS, of_words, shown):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for name in layout.entry_collections:
@@ -282,18 +297,38 @@ class MongoStore:
         layout = await self._known_layout()
         if writes.removals:
             await self._ensure(looked_up(layout))
-            writes = await keeping_others(writes, self)
         await self._write_stamps(writes.stamps, layout)
+        copies = await drafted_copies(writes.drafts, self, layout)
         inserts: dict[str, list[UpdateOne]] = {}
-        for new, made in writes.inserts:
+        for new, made in (*copies.inserts, *writes.inserts):
             inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, new.fields, made, layout))
         for home, operations in inserts.items():
             await self._write(home, operations)
+        for home in layout.homes(Collection.ENTRIES) if copies.listings else ():
+            await self._write(home, [each for made in copies.listings for each in listed_in(made, layout)])
+        if writes.removals:  # some of the replaced documents may have been copied just now
+            writes = await keeping_others(writes, self)
         await self._change(writes.updates)
+        if writes.merges:
+            await self._merge(writes.merges, layout)
         for collection, gone in (await removable(writes, self, layout)).items():
-            self.on_write("before")
-            await self._patiently(partial(self._database[collection].delete_many, {"_id": {"$in": gone}}))
-            self.on_write("after")
+            await self._delete(collection, {"$in": gone})
+
+    async def _delete(self, collection: str, identities: Mapping[str, Any]) -> None:
+        self.on_write("before")
+        await self._patiently(partial(self._database[collection].delete_many, {"_id": identities}))
+        self.on_write("after")
+
+    async def _merge(self, merges: Sequence[Merge], layout: Layout) -> None:
+        """Remove the copies whose places definitions have taken that were written from them."""
+        gone = await merged_copies(merges, self, layout)
+        if not gone.copies:
+            return
+        for home in layout.homes(Collection.ENTRIES):
+            await self._write(home, [unlisted(entry, ids, layout) for entry, ids in gone.copies.items()])
+        if gone.examples:
+            await self._delete(Collection.EXAMPLES, layout.with_ids(gone.examples))
+        await self._delete(Collection.DEFINITIONS, layout.with_ids(chain.from_iterable(gone.copies.values())))
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write updates that are not of an answer; idempotent except for the time."""
@@ -412,7 +447,9 @@ class MongoStore:
             raise _unreachable(error) from None
 
 
-_EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, "version": 0, "definition_ids": [], "example_ids": [], "fact_ids": []}
+_EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, "version": 0} | {
+    name: [] for name in ("definition_ids", "source_entries", "example_ids", "fact_ids")
+}
 """Fields that are written into, with their values in a document that has none."""
 
 

@@ -134,7 +134,6 @@ class _Frame:
         self.origin = origin
         self.questions = asked.by_component()
         self.stamps = {component: origin.stamp(question) for component, question in self.questions.items()}
-        self._clustering = SynthesisComponent.CLUSTER_DEFINITIONS in self.questions
         self._language_name = language_name(origin.language)
 
     def provenance(self, answered: Answered, *, replace: bool) -> Provenance:
@@ -148,7 +147,6 @@ class _Frame:
             self.origin.language,
             self._language_name,
             replace,
-            clustering=self._clustering,
             rare_first=self.origin.rare_first,
             first_number=question.template.first_number,
             temperature=question.envelope.sampled_at,
@@ -242,7 +240,10 @@ def _targets(entries: Iterable[Entry]) -> _Targets:
     targets: dict[tuple[str, int | None], tuple[Entry, Target]] = {}
     for entry in entries:
         targets[entry.id, None] = (entry, entry)
-        targets.update({(each.id, None): (entry, each) for each in (*entry.sources, *entry.definitions)})
+        for each in (*entry.sources, *entry.definitions):
+            targets[each.id, None] = (entry, each)
+            if each.copied is not None:  # requests of earlier versions name the source
+                targets[each.copied.source, None] = (entry, each)
         targets.update({(entry.id, each.number): (entry, each) for each in clusters_of(entry)})
     return targets
 

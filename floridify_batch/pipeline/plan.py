@@ -323,12 +323,12 @@ def _relevance(definition: Definition) -> float | None:
 
 
 def _entry_in_order(entry: Entry) -> Iterable[Update]:
-    """The entry lists its definitions in the order of their clusters; an empty list takes the enhanced definitions."""
-    if entry.synthesis_entry is None or not entry.definitions:
+    """The entry lists its definitions in the order of their clusters."""
+    if entry.synthesis_entry is None or entry.draft is not None:
         return
     listed = [definition.id for definition in entry.definitions]
     ordered: list[DocId] = [definition.id for definition in sorted(entry.definitions, key=order_of)]
-    if not entry.synthesised or ordered != listed:
+    if ordered != listed:
         yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ordered})
 
 

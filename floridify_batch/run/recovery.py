@@ -31,7 +31,7 @@ from floridify_batch.pipeline.settlement import WordOutcome, component_of, index
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import unanswered
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
-from floridify_batch.words.entry import DocId, Entry
+from floridify_batch.words.entry import DocId, Entry, copied_id
 from floridify_batch.words.frequency_scale import FrequencyScale
 from floridify_batch.words.language import language_name
 
@@ -206,7 +206,8 @@ def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
     if recipe.positional:
         return mark_of(request.prompt)
     targets: tuple[Target, ...] = (entry, *entry.sources, *entry.definitions)
-    target = next((each for each in targets if each.id == request.document), None)
+    names = (request.document, copied_id(request.document))  # requests of earlier versions name the source of a copy
+    target = next((each for each in targets if each.id in names), None)
     return "" if target is None else str(Precondition.sent(recipe, entry, target, request.prompt, renewed=renewed))
 
 

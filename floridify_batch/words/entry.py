@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from floridify_batch.words.language import database_language
 
@@ -44,6 +44,18 @@ def derived_id(*parts: object) -> DocId:
     return DocId(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=12).hexdigest())
 
 
+_COPY_MASK = int(derived_id("copy"), 16)
+
+
+def copied_id(source: DocId) -> DocId:
+    """The id of a source definition's copy in the word's synthesis entry. Of a copy's id, it is the source's.
+
+    Requests name a copy before it is stored. `recover` must find its source then, so the id is reversible; a source
+    definition belongs to one word, and a word has one synthesis entry.
+    """
+    return DocId(f"{int(source, 16) ^ _COPY_MASK:024x}")
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp(Handed):
     """The provenance of a component of a document: run, batch, time, model and template."""
@@ -68,6 +80,15 @@ class Word(Handed):
     language: str
     homograph_number: int | None = None
     stored: bool = True
+
+
+class SourceCopy(NamedTuple):
+    """A copy of a source definition, with the source's provider and entry."""
+
+    id: DocId
+    source: DocId
+    provider: str
+    entry: DocId
 
 
 @dataclass(slots=True)
@@ -95,8 +116,8 @@ class Definition(Handed):
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The fields of components that have no attribute here."""
-    source_entry: DocId | None = None
-    """The source's entry that lists it."""
+    copied: SourceCopy | None = None
+    """The copy that this is of a source definition, if it is one."""
 
     @property
     def has_text(self) -> bool:
@@ -124,10 +145,30 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Handed):
-    """A word with its definitions: those of its synthesis entry, or else those of its sources.
+class EntryDraft(Handed):
+    """The part of a synthesis entry that is not stored yet: the entry if it is `new`, and copies of sources.
 
-    `synthesis_entry` is the id of the entry that this tool owns, if any; the fields after it are that entry's.
+    It is stored with the word's next answer. Of the copies, those of `listed` sources take these sources' places:
+    earlier versions listed definitions of other entries instead of copies.
+    """
+
+    id: DocId
+    word: DocId
+    language: str
+    new: bool
+    copies: tuple[SourceCopy, ...] = ()
+    listed: frozenset[DocId] = frozenset()
+    model_info: Mapping[str, Any] | None = None
+    """Of a new entry, the model that gave the first answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Handed):
+    """A word with the definitions of its synthesis entry, which owns them: generated ones, and copies of sources.
+
+    What is not stored of the synthesis entry is presented as if it were; it is the `draft`. `synthesis_entry` is the id
+    of the stored one, if any; the fields after it are that entry's. `sources` are the source definitions as the entry
+    has them; `synthesised`: it has other definitions than copies.
     """
 
     word: Word
@@ -150,6 +191,7 @@ class Entry(Handed):
     """Whether the text has other words of the same language."""
     sibling_defined: bool = False
     """Whether one of these words has a definition."""
+    draft: EntryDraft | None = None
     odd: str = ""
     """The fault of one of its documents, because of which nothing can be requested for it."""
 
@@ -269,7 +311,12 @@ def clusters_of(entry: Entry) -> list[Cluster]:
 
 
 def _slug(definition: Definition) -> str:
-    return (definition.meaning_cluster or {}).get("slug") or f"{_SINGLE}_{definition.id}"
+    return (definition.meaning_cluster or {}).get("slug") or single_slug(definition.id)
+
+
+def single_slug(identity: DocId) -> str:
+    """The slug of a definition that is in no cluster."""
+    return f"{_SINGLE}_{identity}"
 
 
 def order_of(definition: Definition) -> float:

@@ -17,6 +17,7 @@ from tests.sandbox import Sandbox
 DATA = Path(__file__).parents[1] / "data" / "checkpoint_0_1"
 QUICK = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.2"}
 RUNS = ("in_flight", "answered")
+OURS = {"provider": "synthesis"}
 
 
 def left_by_version_1(shell: Shell, name: str) -> None:
@@ -77,7 +78,8 @@ def test_resume(shell: Shell, name: str) -> None:
     assert set(sent.values()) == {1}
     assert sent > before
     assert ledger.totals().answered == sent.total()
-    definitions = list(shell.database.definitions.find())
+    listed = [each for entry in shell.database.dictionary_entries.find(OURS) for each in entry["definition_ids"]]
+    definitions = list(shell.database.definitions.find({"_id": {"$in": listed}}))
     assert all(each["synonyms"] for each in definitions)
     assert len({each["word_id"] for each in definitions}) == 12
     assert shell.database.pronunciations.count_documents({}) == 12

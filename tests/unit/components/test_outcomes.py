@@ -20,6 +20,7 @@ from floridify_batch.components.regional_variants import RegionalVariantResponse
 from floridify_batch.components.register import RegisterClassificationResponse
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.synonyms import SynonymCandidate, SynonymGenerationResponse, merged_words
+from floridify_batch.components.synthesis_entry import new_entry
 from floridify_batch.components.usage_notes import UsageNoteItem, UsageNoteResponse
 from floridify_batch.components.word_forms import WordFormItem, WordFormResponse
 from floridify_batch.costs.usage import Usage
@@ -246,12 +247,11 @@ SENSES = FallbackDefinitionsResponse(
 def test_definitions_make_an_entry() -> None:
     """A word without definitions gets them together with the synthesis entry that holds them, in their order."""
     change = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK))
-    *definitions, entry = change.inserts
-    assert [each.collection for each in change.inserts] == [
-        Collection.DEFINITIONS,
-        Collection.DEFINITIONS,
-        Collection.ENTRIES,
-    ]
+    definitions = change.inserts
+    assert {each.collection for each in definitions} == {Collection.DEFINITIONS}
+    assert change.draft is not None
+    assert change.draft.new
+    entry = new_entry(change.draft, ())
     assert [each.fields["text"] for each in definitions] == ["land by a river", "to lean in a turn"]
     assert change.updates == (
         Update(Collection.ENTRIES, entry.id, {}, {"definition_ids": tuple(each.id for each in definitions)}),
@@ -274,7 +274,7 @@ def test_no_word_of_the_language() -> None:
     """A word that the model does not know gets a stamp and nothing else."""
     none = FallbackDefinitionsResponse(definitions=[], confidence=1)
     change = changed(C.DEFINITIONS, none, entry=Entry(BANK))
-    assert (change.target.fields, change.inserts, change.updates) == ({}, (), ())
+    assert (change.target.fields, change.inserts, change.updates, change.draft) == ({}, (), (), None)
 
 
 def test_new_documents_lack_nothing() -> None:

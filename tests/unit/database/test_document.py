@@ -20,7 +20,7 @@ from floridify_batch.database.document import (
     updates_of,
     upsert,
 )
-from floridify_batch.words.entry import Definition, DocId, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.entry import Definition, DocId, Stamp, Word, copied_id, derived_id, unknown_entry
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WORD, ONE, TWO, THREE, ENTRY = (ObjectId(str(digit) * 24) for digit in range(1, 6))
@@ -49,6 +49,10 @@ def found(*senses: dict[str, Any], entry: list[Any] | None = None) -> Found:
     return Found([word()], {WORD: own}, entries)
 
 
+def copies(*sources: ObjectId) -> list[DocId]:
+    return [copied_id(DocId(str(each))) for each in sources]
+
+
 def ids(documents: Found) -> list[str]:
     """The definitions that would be enhanced."""
     return [each.id for each in read_entry(word(), documents, {}, "en").definitions]
@@ -65,15 +69,15 @@ def operation(made: UpdateOne) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("entry", "chosen"),
     [
-        pytest.param(None, [ONE, TWO, THREE], id="no synthesis entry: all definitions in place"),
+        pytest.param(None, copies(ONE, TWO, THREE), id="no synthesis entry: copies of all definitions"),
         pytest.param([THREE, ONE], [THREE, ONE], id="a synthesis entry: its own, in its order"),
         pytest.param([TWO, TWO], [TWO], id="a definition that is named twice"),
         pytest.param([TWO, ObjectId("f" * 24)], [TWO], id="a definition that does not exist"),
-        pytest.param([], [ONE, TWO, THREE], id="an empty synthesis entry"),
-        pytest.param([ObjectId("f" * 24)], [ONE, TWO, THREE], id="a synthesis entry that names none that exist"),
+        pytest.param([], copies(ONE, TWO, THREE), id="an empty synthesis entry"),
+        pytest.param([ObjectId("f" * 24)], copies(ONE, TWO, THREE), id="a synthesis entry that names none that exist"),
     ],
 )
-def test_which_definitions(entry: list[Any] | None, chosen: list[ObjectId]) -> None:
+def test_which_definitions(entry: list[Any] | None, chosen: list[Any]) -> None:
     """The definitions that a reader of the dictionary sees are the ones that are enhanced."""
     assert ids(found(sense(ONE), sense(TWO), sense(THREE), entry=entry)) == list(map(str, chosen))
 
@@ -91,7 +95,7 @@ def test_an_entry() -> None:
 def test_a_definition() -> None:
     """A definition is read with all that it has; what is null or absent counts as missing."""
     stored = sense(ONE, synonyms=["shore"], cefr_level="B1", example_ids=[TWO], domain=None, antonyms=None)
-    (read,) = read_entry(word(), found(stored), {}, "en").definitions
+    (read,) = read_entry(word(), found(stored, entry=[ONE]), {}, "en").definitions
     assert read == Definition(
         DocId(str(ONE)), "noun", "land", synonyms=["shore"], cefr_level="B1", example_ids=[DocId(str(TWO))]
     )

@@ -958,4 +958,4 @@ async def test_force(tmp_path: Path) -> None:
     assert len(examples) == len(before)
     assert not before & set(examples)
     definitions = scene.store.documents[Collection.DEFINITIONS].values()
-    assert {example for each in definitions for example in each["example_ids"]} == set(examples)
+    assert {example for each in definitions for example in each.get("example_ids", ())} == set(examples)

@@ -16,7 +16,7 @@ from floridify_batch.pipeline.change_derivation import Fate as Became
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.recovery import Recovered, RecoveryOptions, recover
-from floridify_batch.words.entry import DocId, Entry
+from floridify_batch.words.entry import DocId, Entry, copied_id
 from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
 ASKED = (C.SYNONYMS, C.EXAMPLES, C.CEFR_LEVEL)
@@ -55,7 +55,8 @@ class Indexed(MemoryStore):
         definitions, words = self.documents[Collection.DEFINITIONS], self.documents[Collection.WORDS]
         found = {}
         for each in documents:
-            word = words.get(definitions.get(each, {}).get("word_id", each))
+            named = definitions.get(each) or definitions.get(copied_id(each)) or {"word_id": each}
+            word = words.get(named["word_id"])
             if word is not None:
                 entries = (await self.entries([word["text"]], language))[word["text"]]
                 found[each] = next(entry for entry in entries if entry.id == word["_id"])

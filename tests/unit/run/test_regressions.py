@@ -122,6 +122,15 @@ def source(store: MemoryStore, text: str) -> dict[str, Any]:
     return next(document for document in definitions(store).values() if document["text"] == text)
 
 
+def sources_of_texts(store: MemoryStore) -> list[str]:
+    """The texts of the sources that the entry's definitions were written from; none of them is a copy."""
+    (entry,) = store.documents[Collection.ENTRIES].values()
+    shown = [definitions(store)[each] for each in entry["definition_ids"]]
+    assert all(each["model_info"] for each in shown)
+    references = (reference for each in shown for reference in each["source_definitions"])
+    return sorted(definitions(store)[each]["text"] for named in references for each in named["definition_ids"])
+
+
 def new_source(store: MemoryStore, **fields: Any) -> None:
     """Import one more definition of the word, in front of the others."""
     identity, word = derived_id("came later"), source(store, "river")["word_id"]
@@ -138,13 +147,6 @@ def list_sources(store: MemoryStore) -> None:
     store.documents[Collection.ENTRIES][identity] = listed
 
 
-def origins(store: MemoryStore) -> list[str]:
-    """The texts of the definitions from which definitions were written."""
-    known = definitions(store)
-    references = (each for document in known.values() for each in document.get("source_definitions") or ())
-    return sorted(known[identity]["text"] for reference in references for identity in reference["definition_ids"])
-
-
 async def test_force_at_once(tmp_path: Path) -> None:
     """`--force --immediate` replaces old example sentences by new ones."""
     first = bank(tmp_path, C.EXAMPLES)
@@ -154,7 +156,7 @@ async def test_force_at_once(tmp_path: Path) -> None:
     assert ledger.chunks[0].batch_id == "immediate:0001"
     examples = first.store.documents[Collection.EXAMPLES]
     assert [each["text"] for each in examples.values()] == ["The second."] * 2
-    shown = [example for each in definitions(first.store).values() for example in each["example_ids"]]
+    shown = [example for each in definitions(first.store).values() for example in each.get("example_ids", ())]
     assert sorted(shown) == sorted(examples)
 
 
@@ -212,7 +214,7 @@ async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
     second, connector = bank(tmp_path, C.DEFINITION_TEXT, run_id="run2", store=first.store), Answering()
     ledger = await at_once(second, connector)
     assert (connector.asked, ledger.processed_words) == ([C.DEFINITION_TEXT], ["bank"])
-    assert origins(first.store) == ["money", "river", "row"]
+    assert sources_of_texts(first.store) == ["money", "river", "row"]
 
 
 async def test_places_that_moved(tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ async def test_places_that_moved(tmp_path: Path) -> None:
     assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.OUTDATED]
     assert connector.asked[:2] == [C.CLUSTER_DEFINITIONS] * 2  # once more, about the senses as they are now
     assert ledger.processed_words == ["bank"]
-    assert origins(store) == ["money", "river", "row"]
+    assert sources_of_texts(store) == ["money", "river", "row"]
 
 
 def test_more_than_a_hundred_clusters() -> None:

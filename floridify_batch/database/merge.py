@@ -1,0 +1,98 @@
+"""The removal of copies whose places a definition takes that was written from them.
+
+All of it is read from the database when it is due, so that merging again after a crash removes the rest. A copy that
+somebody has edited stays in the entry.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from floridify_batch.components.change import Collection, Merge
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
+from floridify_batch.database.document import doc_id
+from floridify_batch.database.layout import Layout
+from floridify_batch.database.ownership import copied_example_id, named_sources
+from floridify_batch.database.removal import Finder, found_by_id, generated
+from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id
+
+type Document = Mapping[str, Any]
+type ById = Mapping[DocId, Document]
+
+
+@dataclass(slots=True)
+class RemovedCopies:
+    """The copies to remove, by the entry that lists them, their examples, and the number of edited copies that stay."""
+
+    copies: dict[DocId, list[DocId]] = field(default_factory=dict)
+    examples: list[DocId] = field(default_factory=list)
+    edited: int = 0
+
+
+async def merged_copies(merges: Iterable[Merge], finder: Finder, layout: Layout) -> RemovedCopies:
+    """The copies to remove: those of the sources that definitions were written from, unless they are edited."""
+    merges = tuple(merges)
+    made = await found_by_id(finder, Collection.DEFINITIONS, [each.definition for each in merges], layout)
+    copies = _copies_merged(merges, made)
+    made |= await found_by_id(finder, Collection.DEFINITIONS, [*copies, *map(copied_id, copies)], layout)
+    cited = [example for each in copies if each in made for example in made[each].get("example_ids") or ()]
+    return copies_to_remove(merges, made, await found_by_id(finder, Collection.EXAMPLES, cited, layout))
+
+
+def _copies_merged(merges: Iterable[Merge], definitions: ById) -> list[DocId]:
+    """The copies of the sources that these definitions were written from."""
+    made = (definitions.get(each.definition) for each in merges)
+    return [copied_id(each) for document in made if document is not None for each in _sources_of(document)]
+
+
+def copies_to_remove(merges: Iterable[Merge], definitions: ById, examples: ById) -> RemovedCopies:
+    """The copies that go, and those that stay, among the definitions that still exist."""
+    found = RemovedCopies()
+    for merge in merges:
+        for identity in _copies_merged([merge], definitions):
+            copy, source = definitions.get(identity), definitions.get(copied_id(identity))
+            if copy is None:
+                continue
+            if source is None or is_edited(copy, source, examples):
+                found.edited += 1
+            else:
+                found.copies.setdefault(merge.entry, []).append(identity)
+                found.examples += map(doc_id, copy.get("example_ids") or ())
+    return found
+
+
+def _sources_of(definition: Document) -> list[DocId]:
+    """The sources that a definition was written from."""
+    return [DocId(each) for each in named_sources(definition.get("source_definitions"))]
+
+
+def is_edited(copy: Document, source: Document, examples: ById) -> bool:
+    """Whether somebody has changed a copy: a value that no answer of ours put there differs from the source's."""
+    stamped = {name for each in copy.get(SYNTHESIS) or () for name in _FIELDS.get(each, ())}
+    names = (copy.keys() | source.keys()) - _OF_COPIES - stamped
+    return any((copy.get(name) or None) != (source.get(name) or None) for name in names) or any(
+        each is not None and not generated(each) for each in _own_examples(copy, source, examples)
+    )
+
+
+def _own_examples(copy: Document, source: Document, examples: ById) -> Iterable[Document | None]:
+    clones = {copied_example_id(doc_id(copy["_id"]), doc_id(each)) for each in source.get("example_ids") or ()}
+    own = map(doc_id, copy.get("example_ids") or ())
+    return (examples.get(each) for each in own if each not in clones)
+
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    **{name: (recipe.field,) for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION},
+    SynthesisComponent.CLUSTER_DEFINITIONS: ("meaning_cluster",),
+    SynthesisComponent.SYNONYMS: ("synonyms", "cognates"),
+}
+"""The fields of definitions by the components that fill them."""
+
+_OF_COPIES = frozenset(
+    (
+        *("_id", "created_at", "updated_at", "version", SYNTHESIS, "dictionary_entry_id", "providers"),
+        *("source_definitions", "example_ids"),
+    )
+)
+"""The fields in which every copy differs from its source, and those that are compared otherwise."""

@@ -1,0 +1,206 @@
+"""The owner of each of a word's definitions: its synthesis entry, or a source of which the synthesis entry has a copy.
+
+Floridify deletes the definitions of an entry that it replaces. So a synthesis entry owns its definitions: those of
+sources are copied, and never changed. A copy is stored with the first answer about its word; until then the synthesis
+entry is presented as if it had it. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from floridify_batch.words.entry import SYNTHESIS, DocId, EntryDraft, SourceCopy, copied_id, derived_id, single_slug
+
+type Document = Mapping[str, Any]
+
+
+class Part(NamedTuple):
+    """A definition of a synthesis entry, and the document that has its values: for an unstored copy, its source."""
+
+    document: Document
+    copied: SourceCopy | None = None
+    stored: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The definitions of a word's synthesis entry, the sources as this entry has them, and what is not stored."""
+
+    definitions: Sequence[Part] = ()
+    sources: Sequence[Part] = ()
+    draft: EntryDraft | None = None
+
+    @property
+    def synthesised(self) -> bool:
+        """Whether the synthesis entry has other definitions than copies."""
+        return any(each.copied is None for each in self.definitions)
+
+
+def ownership(word: Any, language: str, own: Mapping[Any, Document], entries: Sequence[Document]) -> Ownership:
+    """Divide a word's definitions among its synthesis entry and its sources, and draft what is not stored.
+
+    A definition that a source's entry lists is the source's. Earlier versions listed it in the synthesis entry, too;
+    there its copy takes its place.
+    """
+    ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), None)
+    providing = _providing(entries)
+    listed = [each for each in dict.fromkeys((ours or {}).get("definition_ids") or ()) if each in own]
+    made = set(listed).difference(providing)
+    sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
+    home, identity = _doc_id(ours["_id"]) if ours else None, _doc_id(word)
+    shared = _Shared(identity, language, home, derived_id("entry", identity))
+    copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
+    if len(copies) == len(own) and not listed:  # as most words of a new database
+        parts = [_unstored(own[each], copy) for each, copy in copies.items()]
+        return Ownership(parts, parts, shared.draft(copies.values()) if parts else None)
+    return _divided(own, ours or {}, listed, copies, shared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The values that a word's definitions share: `home` is its stored synthesis entry, `derived` a new one's id."""
+
+    word: DocId
+    language: str
+    home: DocId | None
+    derived: DocId
+
+    @property
+    def entry(self) -> DocId:
+        return self.home or self.derived
+
+    def copy(self, source: Document, entry: Document | None) -> SourceCopy:
+        """The copy of a source; one that no entry lists names the entry that it is in, or else the synthesis entry."""
+        identity = _doc_id(source["_id"])
+        if entry is not None:
+            return SourceCopy(copied_id(identity), identity, str(entry.get("provider")), _doc_id(entry["_id"]))
+        providers, within = source.get("providers") or (), source.get("dictionary_entry_id")
+        provider = str(providers[0]) if providers else SYNTHESIS
+        return SourceCopy(copied_id(identity), identity, provider, _doc_id(within) if within else self.entry)
+
+    def draft(self, copies: Iterable[SourceCopy], listed: Iterable[DocId] = ()) -> EntryDraft | None:
+        """The part of the synthesis entry that is not stored, if there is any."""
+        copies = tuple(copies)
+        if not copies:
+            return None
+        return EntryDraft(self.entry, self.word, self.language, self.home is None, copies, frozenset(listed))
+
+
+def _divided(
+    own: Mapping[Any, Document],
+    ours: Document,
+    listed: Sequence[Any],
+    copies: Mapping[Any, SourceCopy],
+    shared: _Shared,
+) -> Ownership:
+    """The division of the definitions of a word of which some are the synthesis entry's, or were listed in it."""
+    stored = {_doc_id(each): document for each, document in own.items() if each not in copies}
+    source_of = {copy.id: each for each, copy in copies.items()}
+    parts: dict[Any, Part] = {}
+    definitions: list[Part] = []
+    for each in listed:
+        source = each if each in copies else source_of.get(_doc_id(each))
+        if source is None:
+            definitions.append(Part(own[each], _orphaned_copy(own[each])))
+        elif source not in parts:
+            parts[source] = _part(own[source], copies[source], stored)
+            definitions.append(parts[source])
+    moved = [each for each in listed if each in copies]
+    written = _written_from(definitions)
+    taken = set(named_sources(ours.get("source_entries"))) if listed else set[str]()
+    joins = not listed or shared.entry == shared.derived  # an entry of Floridify's takes no further sources
+    joining: list[Any] = []
+    for each, copy in copies.items():
+        if each in parts or (copy.source in taken and copy.source not in written):
+            continue  # it is listed, or somebody removed it
+        if copy.source in written:
+            parts[each] = _unstored({**own[each], "meaning_cluster": _cluster(written[copy.source], copy)}, copy)
+            continue
+        parts[each] = _part(own[each], copy, stored)
+        if joins:
+            joining.append(each)
+    definitions += (parts[each] for each in joining)
+    draft = shared.draft([copies[each] for each in (*moved, *joining)], map(_doc_id, moved))
+    return Ownership(definitions, [parts[each] for each in copies if each in parts], draft)
+
+
+def copied_example_id(copy: DocId, example: DocId) -> DocId:
+    """The id of the clone of a source's example."""
+    return derived_id("example", copy, example)
+
+
+def _part(source: Document, copy: SourceCopy, stored: Mapping[DocId, Document]) -> Part:
+    """The copy of a source: its own document, or the source's."""
+    document = stored.get(copy.id)
+    return _unstored(source, copy) if document is None else Part(document, copy)
+
+
+def _unstored(source: Document, copy: SourceCopy) -> Part:
+    """An unstored copy; in older layouts, only the entry that lists a source names its provider."""
+    return Part(source if "providers" in source else {**source, "providers": [copy.provider]}, copy, stored=False)
+
+
+def _providing(entries: Iterable[Document]) -> dict[Any, Document]:
+    """The source's entry that lists a definition."""
+    found: dict[Any, Document] = {}
+    for entry in entries:
+        if entry.get("provider") != SYNTHESIS:
+            for each in entry.get("definition_ids") or ():
+                found.setdefault(each, entry)
+    return found
+
+
+def _in_order(own: Mapping[Any, Document], providing: Mapping[Any, Document]) -> Iterator[Any]:
+    """A word's definitions in the order of its sources' entries; then those that no source's entry lists."""
+    yield from (each for each in providing if each in own)
+    yield from (each for each in own if each not in providing)
+
+
+def _is_made(document: Document, providing: Mapping[Any, Document]) -> bool:
+    """Whether a definition belongs to a synthesis entry, even to one that does not list it, or not yet."""
+    if document["_id"] in providing:
+        return False
+    return (document.get("providers") or []) == [SYNTHESIS] or bool(document.get("source_definitions"))
+
+
+def _orphaned_copy(document: Document) -> SourceCopy | None:
+    """The copy that a definition is of a source that no longer exists, if it is one."""
+    references = list(document.get("source_definitions") or ())
+    sources = list(named_sources(references))
+    if len(references) != 1 or len(sources) != 1 or not _ID.fullmatch(sources[0]):
+        return None
+    source = DocId(sources[0])
+    copy = SourceCopy(
+        copied_id(source), source, str(references[0].get("provider")), _doc_id(references[0].get("entry_id"))
+    )
+    return copy if copy.id == _doc_id(document["_id"]) else None
+
+
+_ID = re.compile("[0-9a-f]{24}")
+
+
+def _written_from(definitions: Iterable[Part]) -> dict[str, Any]:
+    """The clusters of generated definitions, by the sources that they were written from."""
+    made = (part.document for part in definitions if part.copied is None)
+    pairs = ((each.get("meaning_cluster"), each.get("source_definitions")) for each in made)
+    return {name: cluster for cluster, references in pairs for name in named_sources(references)}
+
+
+def _cluster(cluster: Any, copy: SourceCopy) -> Any:
+    """The cluster of a definition, as its source has it: one that was not clustered keeps its place at the end."""
+    alone = isinstance(cluster, Mapping) and cluster.get("slug") == single_slug(copy.id)
+    return {**cluster, "order": None} if alone else cluster
+
+
+def named_sources(references: Any) -> Iterator[str]:
+    """The ids of the definitions that references name; earlier versions named one in each."""
+    for each in references or ():
+        if isinstance(each, Mapping):
+            yield from (str(name) for name in each.get("definition_ids") or ())
+            if each.get("definition_id"):
+                yield str(each["definition_id"])
+
+
+def _doc_id(value: object) -> DocId:
+    return DocId(str(value))

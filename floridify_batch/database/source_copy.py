@@ -1,0 +1,140 @@
+"""The documents of copies of source definitions, and of the synthesis entries that list them.
+
+A copy takes over everything that its source has, stamps included, and has clones of its examples. All ids are derived,
+so that writing a draft again changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from floridify_batch.components.change import Collection, Insert
+from floridify_batch.components.synthesis_entry import new_entry, references
+from floridify_batch.database.document import doc_id, encoded, named_by
+from floridify_batch.database.layout import Layout
+from floridify_batch.database.ownership import copied_example_id
+from floridify_batch.database.removal import Finder, found_by_id
+from floridify_batch.words.entry import DocId, EntryDraft, SourceCopy
+
+if TYPE_CHECKING:
+    from pymongo import UpdateOne
+
+type Document = Mapping[str, Any]
+type ById = Mapping[DocId, Document]
+
+_NOT_COPIED = ("_id", "created_at", "updated_at", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Copies that an existing synthesis entry is to list; those of `moved` sources take these sources' places."""
+
+    entry: DocId
+    made: datetime
+    added: Sequence[SourceCopy]
+    moved: Sequence[SourceCopy]
+
+
+@dataclass(slots=True)
+class Copies:
+    """The new documents of drafts, in the order in which they are written, and the listings in existing entries."""
+
+    inserts: list[tuple[Insert, datetime]] = field(default_factory=list)
+    listings: list[Listing] = field(default_factory=list)
+
+    def add(self, draft: EntryDraft, made: datetime, sources: ById, examples: ById) -> None:
+        """Add the documents of a draft; copies of sources that no longer exist are left out."""
+        there = [each for each in draft.copies if each.source in sources]
+        for copy in there:
+            source = sources[copy.source]
+            clones = _clones(copy, source, examples)
+            self.inserts += ((clone, _made(example) or made) for clone, example in clones)
+            whole = _copied(copy, source, draft.id, [clone.id for clone, _ in clones])
+            self.inserts.append((Insert(Collection.DEFINITIONS, copy.id, whole), made))
+        if draft.new:
+            self.inserts.append((new_entry(draft, there), made))
+        elif there:
+            moved = [each for each in there if each.source in draft.listed]
+            added = [each for each in there if each.source not in draft.listed]
+            self.listings.append(Listing(draft.id, made, added, moved))
+
+
+async def drafted_copies(drafts: Iterable[tuple[EntryDraft, datetime]], finder: Finder, layout: Layout) -> Copies:
+    """The documents of drafts, copied from the sources as they are now."""
+    drafts, copies = tuple(drafts), Copies()
+    wanted = [copy.source for draft, _ in drafts for copy in draft.copies]
+    sources = await found_by_id(finder, Collection.DEFINITIONS, wanted, layout)
+    cited = [each for source in sources.values() for each in source.get("example_ids") or ()]
+    examples = await found_by_id(finder, Collection.EXAMPLES, cited, layout)
+    for draft, made in drafts:
+        copies.add(draft, made, sources, examples)
+    return copies
+
+
+def listed_in(listing: Listing, layout: Layout) -> "Iterator[UpdateOne]":
+    """The updates by which an existing synthesis entry lists copies; each matches until it is applied."""
+    from pymongo import UpdateOne
+
+    for copies, listed in ((listing.moved, _in_place), (listing.added, _appended)):
+        if copies:
+            named, values, options = listed(copies, layout)
+            values.setdefault("$addToSet", {})["source_entries"] = {"$each": encoded(references(copies), layout)}
+            values.setdefault("$set", {})["updated_at"] = listing.made
+            yield UpdateOne(named_by(listing.entry, layout) | named, values | {"$inc": {"version": 1}}, **options)
+
+
+def unlisted(entry: DocId, copies: Iterable[DocId], layout: Layout) -> "UpdateOne":
+    """The update by which a synthesis entry no longer lists copies."""
+    from pymongo import UpdateOne
+
+    ids = layout.referring_to(copies)
+    change = {"$pull": {"definition_ids": ids}, "$inc": {"version": 1}}
+    return UpdateOne(named_by(entry, layout) | {"definition_ids": ids}, change)
+
+
+type _Update = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+"""The condition that an update has not been applied, its operators and its options."""
+
+
+def _in_place(copies: Sequence[SourceCopy], layout: Layout) -> _Update:
+    places = {f"source{number}": layout.referring_to([copy.source]) for number, copy in enumerate(copies)}
+    values = {f"definition_ids.$[{name}]": encoded(copy.id, layout) for name, copy in zip(places, copies, strict=True)}
+    filters = [{name: spellings} for name, spellings in places.items()]
+    found = {"definition_ids": layout.referring_to(copy.source for copy in copies)}
+    return found, {"$set": values}, {"array_filters": filters}
+
+
+def _appended(copies: Sequence[SourceCopy], layout: Layout) -> _Update:
+    ids = encoded([each.id for each in copies], layout)
+    return {"definition_ids": {"$not": {"$all": ids}}}, {"$addToSet": {"definition_ids": {"$each": ids}}}, {}
+
+
+def _clones(copy: SourceCopy, source: Document, examples: ById) -> list[tuple[Insert, Document]]:
+    """Clones of a source's examples, as far as these exist, each with its original."""
+    originals = (examples.get(DocId(str(each))) for each in source.get("example_ids") or ())
+    return [(_clone(copy, example), example) for example in originals if example is not None]
+
+
+def _clone(copy: SourceCopy, example: Document) -> Insert:
+    fields = _without_id(example) | {"definition_id": copy.id}
+    return Insert(Collection.EXAMPLES, copied_example_id(copy.id, doc_id(example["_id"])), fields)
+
+
+def _made(example: Document) -> datetime | None:
+    """The time of an example, which its clone keeps: an answer replaces what is older than its batch."""
+    made = example.get("created_at")
+    return made if isinstance(made, datetime) else None
+
+
+def _copied(copy: SourceCopy, source: Document, entry: DocId, examples: list[DocId]) -> dict[str, Any]:
+    return _without_id(source) | {
+        "dictionary_entry_id": entry,
+        "providers": source.get("providers") or [copy.provider],
+        "source_definitions": references([copy]),
+        "example_ids": examples,
+    }
+
+
+def _without_id(document: Document) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in _NOT_COPIED}

@@ -1,0 +1,176 @@
+"""A synthesis entry owns its definitions: sources are copied, and never changed."""
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.workspace import Workspace
+
+SECONDS = 0
+type Found = Database[dict[str, Any]]
+type Document = dict[str, Any]
+
+
+def put(database: Found, collection: str, **fields: Any) -> ObjectId:
+    times = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "version": 1}
+    identity: ObjectId = database[collection].insert_one(times | fields).inserted_id
+    return identity
+
+
+@pytest.fixture
+def word(database: Found) -> ObjectId:
+    """A word with three definitions of two providers, one of them with an example and a value of its own."""
+    word = add_word(database, "bank")
+    senses = [add_definition(database, word, text) for text in ("the land beside a river", "where money is kept")]
+    example = put(database, "examples", definition_id=senses[0], text="Willows on the bank.", type="literature")
+    values = {"example_ids": [example], "synonyms": ["shore"], "transitivity": None, "sense_number": "1a"}
+    database.definitions.update_one({"_id": senses[0]}, {"$set": values})
+    add_entry(database, word, senses, "wiktionary")
+    other = add_definition(database, word, "a row of things", providers=["wordnet"])
+    add_entry(database, word, [other], "wordnet")
+    return word
+
+
+def of_providers(database: Found) -> list[bytes]:
+    """The bytes of all documents that a run must not change."""
+    entries = list(database.dictionary_entries.find({"provider": {"$ne": "synthesis"}}))
+    ids = {each for entry in entries for each in (entry["_id"], *entry["definition_ids"])}
+    ids |= {each for one in database.definitions.find({"_id": {"$in": list(ids)}}) for each in one["example_ids"]}
+    raw = everything(database)
+    return [
+        document
+        for name in ("definitions", "dictionary_entries", "examples", "pronunciations")
+        for document in raw.get(name, ())
+        if any(each.binary in document[:40] for each in ids)
+    ]
+
+
+def synthesis(database: Found, word: ObjectId) -> Document:
+    (entry,) = database.dictionary_entries.find({"word_id": word, "provider": "synthesis"})
+    return dict(entry)
+
+
+def shown(database: Found, word: ObjectId) -> list[Document]:
+    """The definitions of the synthesis entry, in its order."""
+    by_id = {each["_id"]: each for each in database.definitions.find({"word_id": word})}
+    return [by_id[each] for each in synthesis(database, word)["definition_ids"]]
+
+
+async def test_copies(workspace: Workspace, word: ObjectId) -> None:
+    """Answers go to copies of the sources' definitions, which name their sources and take over what these have."""
+    database, before = workspace.database, of_providers(workspace.database)
+    assert len(before) == 6
+    result = await workspace.run(["bank"])
+    assert (result.code, result.ledger.processed_words) == (0, ["bank"])
+    assert of_providers(database) == before
+    copies, sources = shown(database, word), list(database.definitions.find({"dictionary_entry_id": None}))
+    assert [each["text"] for each in copies] == [each["text"] for each in sources]
+    entry = synthesis(database, word)
+    for copy, source in zip(copies, sources, strict=True):
+        (reference,) = copy["source_definitions"]
+        assert (reference["definition_ids"], reference["provider"]) == ([source["_id"]], source["providers"][0])
+        origin = database.dictionary_entries.find_one({"_id": reference["entry_id"]})
+        assert origin is not None
+        assert (origin["provider"], source["_id"] in origin["definition_ids"]) == (source["providers"][0], True)
+        assert (copy["dictionary_entry_id"], copy["providers"]) == (entry["_id"], source["providers"])
+        assert copy["synonyms"]
+        assert copy["cefr_level"]
+    assert copies[0]["synonyms"][0] == "shore"
+    assert copies[0]["sense_number"] == "1a"
+    examples = [each["text"] for each in database.examples.find({"definition_id": copies[0]["_id"]})]
+    assert examples == ["Willows on the bank."], "the source's are used before a model is asked"
+    assert [database.examples.count_documents({"definition_id": each["_id"]}) for each in copies[1:]] == [2, 2]
+    assert {reference["provider"] for reference in entry["source_entries"]} == {"wiktionary", "wordnet"}
+
+
+async def test_nothing_is_requested_twice(workspace: Workspace, word: ObjectId) -> None:
+    """A second run finds everything answered, and writes nothing."""
+    await workspace.run(["bank"])
+    before = everything(workspace.database) | {"batch_synth": []}
+    result = await workspace.run(["bank"], name="again")
+    assert (result.code, len(result.ledger.chunks)) == (0, 0)
+    assert everything(workspace.database) | {"batch_synth": []} == before
+    assert len(shown(workspace.database, word)) == 3
+
+
+@pytest.mark.parametrize("components", ["default", "all"])
+async def test_the_sources_are_never_changed(workspace: Workspace, word: ObjectId, components: str) -> None:
+    """Runs over some and over all components, and forced ones, leave every document of a provider as it was."""
+    before = of_providers(workspace.database)
+    for force in (False, True):
+        result = await workspace.run(["bank"], name=f"{force}", components=components, force=force)
+        assert result.code == 0
+        assert of_providers(workspace.database) == before
+    listed = synthesis(workspace.database, word)["definition_ids"]
+    assert workspace.database.definitions.count_documents({"dictionary_entry_id": None}) == 3
+    owners = workspace.database.definitions.distinct("dictionary_entry_id", {"_id": {"$in": listed}})
+    assert owners == [synthesis(workspace.database, word)["_id"]]
+
+
+async def test_floridify_replaces_our_entry(workspace: Workspace, word: ObjectId) -> None:
+    """Floridify deletes the definitions of an entry that it synthesises once more: those of the providers stay."""
+    database, before = workspace.database, of_providers(workspace.database)
+    await workspace.run(["bank"])
+    database.definitions.delete_many({"_id": {"$in": synthesis(database, word)["definition_ids"]}})
+    assert of_providers(database) == before
+    result = await workspace.run(["bank"], name="again")
+    assert (result.code, [each["text"] for each in shown(database, word)]) == (
+        0,
+        ["the land beside a river", "where money is kept", "a row of things"],
+    )
+
+
+async def test_a_source_comes_later(workspace: Workspace, word: ObjectId) -> None:
+    """A definition that is imported after a run joins the entry as one more copy; the others are not requested."""
+    database = workspace.database
+    await workspace.run(["bank"])
+    new = add_definition(database, word, "a slope of snow", providers=["gcide"])
+    add_entry(database, word, [new], "gcide")
+    result = await workspace.run(["bank"], name="again")
+    assert {each.requests for each in result.ledger.chunks} == {8}
+    assert [each["text"] for each in shown(database, word)][3:] == ["a slope of snow"]
+    assert len(synthesis(database, word)["source_entries"]) == 3
+    removed = shown(database, word)[1]["_id"]
+    database.dictionary_entries.update_one({"provider": "synthesis"}, {"$pull": {"definition_ids": removed}})
+    database.definitions.delete_one({"_id": removed})
+    last = await workspace.run(["bank"], name="last")
+    assert (last.code, last.ledger.chunks, len(shown(database, word))) == (0, [], 3)
+
+
+async def test_values_of_earlier_versions(workspace: Workspace, word: ObjectId) -> None:
+    """Values that an earlier version put into a provider's definitions count as answered; the next write moves them."""
+    database = workspace.database
+    senses = [each["_id"] for each in database.definitions.find({"dictionary_entry_id": None})]
+    stamp = put(database, "synthesis_stamps", **STAMP)
+    values = {"cefr_level": "B1", "domain": None}
+    stamped = values | {"synthesis": {"cefr_level": stamp, "domain": stamp}}
+    database.definitions.update_many({"_id": {"$in": senses}}, {"$set": stamped})
+    own = add_definition(database, word, "a sense of our own", providers=["synthesis"])
+    add_entry(database, word, [senses[1], own, *senses[::2]])
+    before = of_providers(database)
+    nothing = await workspace.run(["bank"], components="cefr_level,domain", name="nothing")
+    assert {each.requests for each in nothing.ledger.chunks} == {2}, "of the entry's own definition only"
+    assert of_providers(database) == before
+    copies = shown(database, word)
+    assert [each["text"] for each in copies] == [
+        "where money is kept",
+        "a sense of our own",
+        "the land beside a river",
+        "a row of things",
+    ]
+    assert {each["_id"] for each in copies}.isdisjoint(senses)
+    assert [each["cefr_level"] for each in copies[::2]] == ["B1", "B1"]
+    assert copies[0]["synthesis"] == {"cefr_level": stamp, "domain": stamp}
+
+
+STAMP = {
+    "run": "earlier",
+    "batch_id": "batch_1",
+    "batch_created": LONG_AGO,
+    "model": "gpt-5.4-nano",
+    "template": "0123",
+    "mode": "batch",
+}
