@@ -187,7 +187,7 @@ class Recovery:
 
     async def _begun(self, found: "Sequence[BatchJob]") -> set[str]:
         """The IDs of the batches of which this database has results."""
-        from floridify_batch.database.store import STAMPS
+        from floridify_batch.database.layout import STAMPS
 
         query = {"batch_id": {"$in": [batch.id for batch in found]}}
         return {str(stamp["batch_id"]) for stamp in await self._store.find(STAMPS, query, ("batch_id",))}

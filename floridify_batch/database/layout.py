@@ -36,6 +36,9 @@ ENTRY_COLLECTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 """Every collection that has held entries, with the fields that its documents imply and do not have."""
 
+STAMPS = "synthesis_stamps"
+"""The collection of our stamps."""
+
 REFERENCES = ("word_id", "definition_ids", "example_ids")
 """The fields from which the spelling of references is detected."""
 

@@ -10,8 +10,8 @@ from itertools import batched, chain
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
-from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import Observed
+from floridify_batch.database.band_scale import stored_scales
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
     ENTRY_FIELDS,
@@ -31,11 +31,13 @@ from floridify_batch.database.document import (
     updates_of,
     upsert,
 )
-from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, TODAY, Layout, detect
+from floridify_batch.database.failure import plain, unreachable
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import merged_copies
+from floridify_batch.database.privilege import may_write
 from floridify_batch.database.removal import keeping_others, looked_up, removable
 from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
-from floridify_batch.errors import DatabaseError, DatabaseUnreachable
+from floridify_batch.errors import DatabaseError
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import (
@@ -55,7 +57,6 @@ if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
     from pymongo import UpdateOne
 
-STAMPS = "synthesis_stamps"
 RUNS = "batch_synth"
 """The collection of runs, each with the number of answers that it has stored in this database."""
 
@@ -121,7 +122,7 @@ class MongoStore:
             await self._client.admin.command("ping")
             self._layout = await self._detected()
         except PyMongoError as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
 
     async def check_writable(self) -> None:
         """Check that the user may write, by the privileges that the server states. Raises `DatabaseError`."""
@@ -132,22 +133,13 @@ class MongoStore:
         auth = status.get("authInfo") or {}
         needed = (*(self.layout.home(each) for each in Collection), STAMPS, RUNS)
         privileges = auth.get("authenticatedUserPrivileges") or []
-        if auth.get("authenticatedUsers") and not all(self._may_write(each, privileges) for each in needed):
+        allowed = all(may_write(each, privileges, self._database.name) for each in needed)
+        if auth.get("authenticatedUsers") and not allowed:
             users = ", ".join(str(each.get("user")) for each in auth["authenticatedUsers"])
             raise DatabaseError(
                 f"The user {users} may not write to the database {self._database.name}, so no answer could be stored. "
                 'Nothing has been sent. Grant the role "readWrite", or use another user in --mongo-url.'
             )
-
-    def _may_write(self, collection: str, privileges: Iterable[Mapping[str, Any]]) -> bool:
-        """Whether privileges allow to insert and update documents of a collection."""
-        allowed: set[str] = set()
-        for privilege in privileges:
-            resource = privilege.get("resource") or {}
-            here = resource.get("db") in ("", self._database.name) and resource.get("collection") in ("", collection)
-            if here or resource.get("anyResource"):
-                allowed.update(privilege.get("actions") or ())
-        return {"insert", "update"} <= allowed or "anyAction" in allowed
 
     async def ensure_indexes(self) -> None:
         """Create the indexes of the look-ups, unless an index has these keys as its prefix. Raises `DatabaseError`."""
@@ -265,20 +257,7 @@ class MongoStore:
 
     async def band_scales(self) -> frozenset[FrequencyScale]:
         """The scales of the frequency bands that we have stored; those of earlier versions are common-first."""
-        layout = await self._known_layout()
-        component = SynthesisComponent.FREQUENCY_BAND
-        query = {"$or": [{"component": component}, {"scale": {"$ne": None}}]}
-        stamps: dict[FrequencyScale, list[Any]] = {}
-        for stamp in await self.find(STAMPS, query, ("scale",)):
-            scale = FrequencyScale(stamp.get("scale") or FrequencyScale.COMMON_FIRST)
-            stamps.setdefault(scale, []).append(stamp["_id"])
-        place = f"{SYNTHESIS}.{component}"
-        found = [
-            scale
-            for scale, ids in stamps.items()
-            if await self.find(Collection.DEFINITIONS, {place: layout.referring_to(ids)}, ("_id",), limit=1)
-        ]
-        return frozenset(found)
+        return await stored_scales(self, await self._known_layout())
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -442,9 +421,9 @@ class MongoStore:
         except (BulkWriteError, InvalidDocument):
             raise
         except OperationFailure as error:
-            raise DatabaseError(f"The database refused: {_plain(error)}.") from None
+            raise DatabaseError(f"The database refused: {plain(error)}.") from None
         except PyMongoError as error:
-            raise _unreachable(error) from None
+            raise unreachable(error) from None
 
 
 _EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, "version": 0} | {
@@ -466,14 +445,3 @@ def _reason(error: Mapping[str, Any]) -> str:
 def _by_number(word: Mapping[str, Any]) -> tuple[float, str]:
     number = word.get("homograph_number")
     return number if isinstance(number, int | float) else 0, str(word["_id"])
-
-
-def _unreachable(error: Exception) -> DatabaseUnreachable:
-    return DatabaseUnreachable(
-        f"The database cannot be reached: {_plain(error)}. Check --mongo-url (MONGODB_URL) and that the server runs."
-    )
-
-
-def _plain(error: Exception) -> str:
-    """A driver's message without the description of the topology at its end."""
-    return str(error).split(", Timeout:")[0].split(" (configured timeouts:")[0].split(", full error:")[0].rstrip(".")

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.store import STAMPS
+from floridify_batch.database.layout import STAMPS
 from floridify_batch.words.entry import blank_definition
 
 type Document = dict[str, Any]

@@ -9,8 +9,8 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update, writes_of
-from floridify_batch.database.layout import PROVIDED, SYNTHESISED, TODAY, Layout
-from floridify_batch.database.store import STAMPS, MongoStore
+from floridify_batch.database.layout import PROVIDED, STAMPS, SYNTHESISED, TODAY, Layout
+from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id
 from tests.documents import add_definition, add_entry, add_word, everything
 from tests.workspace import Workspace
