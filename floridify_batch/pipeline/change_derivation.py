@@ -20,7 +20,7 @@ from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
 from floridify_batch.pipeline.chunk import Expected, failure_line
 from floridify_batch.pipeline.plan import Brief, Question
-from floridify_batch.pipeline.precondition import Precondition
+from floridify_batch.pipeline.precondition import Precondition, older_prompt
 from floridify_batch.pipeline.settlement import (
     Answered,
     AnswerIndex,
@@ -209,7 +209,8 @@ def _fate(question: Question, entry: Entry, target: Target, answered: Answered, 
 def _has_changed(question: Question, entry: Entry, target: Target, answered: Answered) -> bool:
     """Whether the subject of an answer has changed since the request, according to its precondition."""
     if len(answered.mark) == OLDER_MARK_LENGTH:  # by an earlier version, or recovered: of the whole prompt
-        return mark_of(question.request(entry, target).prompt) != answered.mark
+        prompts = (question.request(entry, target).prompt, older_prompt(question.recipe, entry, target))
+        return answered.mark not in map(mark_of, prompts)
     return (
         bool(answered.mark)
         and Precondition.read(answered.mark).subject != Precondition.of(question.recipe, entry, target).subject

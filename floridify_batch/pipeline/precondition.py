@@ -79,3 +79,17 @@ def _value_digest(value: Any) -> str:
     if not value:
         return _EMPTY
     return blake2b(orjson.dumps(value, default=str, option=_LINE), digest_size=_DIGITS // 2).hexdigest()
+
+
+def older_prompt(recipe: Recipe[Any, Any], entry: Entry, target: Target) -> str:
+    """The prompt of a positional component in version 0.1, whose digest is the precondition of its answers."""
+    given = recipe.given(entry, target)
+    lines = [f"Word: {given['word']}"]
+    if meaning := given.get("meaning_cluster"):
+        lines.append(f"Meaning: {meaning.replace('_', ' ')}")
+    if recipe.numbered:
+        numbered = enumerate(given["definitions"], 1)
+        lines += [f"{number}. ({source}, {part}) {text}" for number, (source, part, text) in numbered]
+    else:
+        lines += [f"- ({each['provider']}, {each['part_of_speech']}) {each['text']}" for each in given["definitions"]]
+    return "\n".join(lines).strip()
