@@ -63,6 +63,7 @@ RUNS = "batch_synth"
 _BULK = 1000
 _SELECTION_TIMEOUT_MS = 5000
 _NO_ANSWER = "The database does not respond; received answers are safe on disk. Retrying."
+_KEPT = "Received answers are kept on disk; repair the database, then resume."
 
 
 class MongoStore:
@@ -96,6 +97,7 @@ class MongoStore:
                 "characters of a password as %XX); a name consists of letters and digits."
             ) from None
         self.on_write: Notify = ignore
+        self._has_answers = False
         self._client = client
         self._patience = patience
         self._waiting = waiting
@@ -273,6 +275,7 @@ class MongoStore:
 
     async def apply(self, writes: Writes) -> None:
         """Write the changes of answers; idempotent. New documents are written first, removals last."""
+        self._has_answers = True
         layout = await self._known_layout()
         if writes.removals:
             await self._ensure(looked_up(layout))
@@ -338,7 +341,7 @@ class MongoStore:
         self._written.update(stamp.id for stamp in new)
 
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
-        await self.bulk(collection, operations, "Received answers are kept on disk; repair the database, then resume.")
+        await self.bulk(collection, operations, _KEPT if self._has_answers else "Repair the database, then resume.")
 
     # ── plain documents ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -281,3 +281,14 @@ async def test_away_for_a_moment(tmp_path: Path, free_port: int) -> None:
         found = await store.entries([word.text for word in words], "en")
         assert all(entries[0].word.stored for entries in found.values())
         await store.close()
+
+
+async def test_what_is_on_disk_is_mentioned_only_where_there_is_any(database: Found, store: MongoStore) -> None:
+    """A refused write says that answers are kept on disk once there are some, and not before."""
+    database.create_collection("batch_synth", validator={"never": {"$exists": True}})
+    with pytest.raises(DatabaseError, match="refused a write to batch_synth") as early:
+        await store.note_stored_answers("run1", 0)
+    assert "on disk" not in str(early.value)
+    await store.apply(writes_of(()))
+    with pytest.raises(DatabaseError, match="answers are kept on disk"):
+        await store.note_stored_answers("run1", 1)
