@@ -177,7 +177,7 @@ class SynthesisRequest[R: BaseModel]:
     prompt: str
     attempt: int = 1
     cap_doublings: int = 0
-    mark: str = ""
+    precondition: str = ""
     """Of what the request is about, so that an outdated answer is recognised."""
 
     @property
@@ -200,10 +200,10 @@ class SynthesisRequest[R: BaseModel]:
         return parse_answer(self.envelope.answer, body)
 
 
-OLDER_MARK_LENGTH = 12
+OLDER_PRECONDITION_LENGTH = 12
 
 
-def mark_of(prompt: str) -> str:
+def prompt_digest(prompt: str) -> str:
     """The precondition of a numbered request by an earlier version, or of a recovered one: a digest of its prompt."""
     return blake2b(prompt.encode(), digest_size=6).hexdigest()
 

@@ -17,7 +17,7 @@ from floridify_batch.components.document_schema import change_fault
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.requests import OLDER_MARK_LENGTH, AnswerError, mark_of, parse_answer
+from floridify_batch.components.requests import OLDER_PRECONDITION_LENGTH, AnswerError, parse_answer, prompt_digest
 from floridify_batch.pipeline.chunk import Expected, failure_line
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.pipeline.precondition import Precondition, older_prompt
@@ -199,21 +199,21 @@ def _fate(question: Question, entry: Entry, target: Target, answered: Answered, 
     half = entry.entry_stamps.get(recipe.stamped(target))
     if half is not None and half.id == ours.id:  # a process died before it stamped the word
         return Fate.FRESH
-    if answered.mark == str(Precondition.of(recipe, entry, target)):
+    if answered.precondition == str(Precondition.of(recipe, entry, target)):
         return Fate.FRESH
     if _has_changed(question, entry, target, answered):
-        return Fate.ORPHANED if Precondition.read(answered.mark).again else Fate.CHANGED
+        return Fate.ORPHANED if Precondition.read(answered.precondition).again else Fate.CHANGED
     return Fate.KEPT if _is_taken(question, entry, target, answered, frame) else Fate.FRESH
 
 
 def _has_changed(question: Question, entry: Entry, target: Target, answered: Answered) -> bool:
     """Whether the subject of an answer has changed since the request, according to its precondition."""
-    if len(answered.mark) == OLDER_MARK_LENGTH:  # by an earlier version, or recovered: of the whole prompt
+    if len(answered.precondition) == OLDER_PRECONDITION_LENGTH:  # an earlier version's, or recovered
         prompts = (question.request(entry, target).prompt, older_prompt(question.recipe, entry, target))
-        return answered.mark not in map(mark_of, prompts)
+        return answered.precondition not in map(prompt_digest, prompts)
     return (
-        bool(answered.mark)
-        and Precondition.read(answered.mark).subject != Precondition.of(question.recipe, entry, target).subject
+        bool(answered.precondition)
+        and Precondition.read(answered.precondition).subject != Precondition.of(question.recipe, entry, target).subject
     )
 
 
@@ -224,8 +224,8 @@ def _is_taken(question: Question, entry: Entry, target: Target, answered: Answer
     """
     if question.recipe.structural:
         return False
-    before = Precondition.read(answered.mark).value
-    if before and len(answered.mark) != OLDER_MARK_LENGTH:
+    before = Precondition.read(answered.precondition).value
+    if before and len(answered.precondition) != OLDER_PRECONDITION_LENGTH:
         return before != Precondition.of(question.recipe, entry, target).value
     return bool(question.recipe.stored(entry, target)) and not question.replaces(target, frame.asked)
 

@@ -33,7 +33,7 @@ class Expected(NamedTuple):
     custom_id: str
     attempt: int
     cap_doublings: int
-    mark: str = ""
+    precondition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,9 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
     """Prepare a word's requests for packing, with those of its failures that are not retried."""
     lines = [request.line for request in requests]
     tokens = [request.input_tokens for request in requests]
-    expected = [orjson.dumps([ordinal, r.custom_id, r.attempt, r.cap_doublings, r.mark]) + b"\n" for r in requests]
+    expected = [
+        orjson.dumps([ordinal, r.custom_id, r.attempt, r.cap_doublings, r.precondition]) + b"\n" for r in requests
+    ]
     again = {request.custom_id for request in requests}
     carried = [failure_line(ordinal, each) for identity, each in failures.items() if identity not in again]
     output_tokens = sum(request.envelope.output_tokens for request in requests)

@@ -86,9 +86,9 @@ class Question:
             given |= {"count": fewer} if self.count == self.recipe.count else {"fewer": 0}
         prompt = self.template.render(given)
         again = failure is not None and failure.reason is FailureReason.OUTDATED
-        mark = str(Precondition.of(self.recipe, entry, target, again=again))
+        precondition = str(Precondition.of(self.recipe, entry, target, again=again))
         attempt, doublings = (failure.attempt + 1, failure.next_cap_doublings) if failure else (1, 0)
-        return SynthesisRequest(identity, self.envelope, prompt, attempt, doublings, mark)
+        return SynthesisRequest(identity, self.envelope, prompt, attempt, doublings, precondition)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ class Answered:
     parts: CustomIdParts
     answer: Any
     usage: Usage | None
-    mark: str = ""
+    precondition: str = ""
     attempt: int = 1
 
 
@@ -271,7 +271,12 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
         return _failure(request, FailureReason.MALFORMED, "the request's custom ID has an unknown form")
     try:
         return Answered(
-            request.custom_id, parts, parse(parts.component, body), usage_of(body), request.mark, request.attempt
+            request.custom_id,
+            parts,
+            parse(parts.component, body),
+            usage_of(body),
+            request.precondition,
+            request.attempt,
         )
     except AnswerError as error:
         return _failure(request, error.reason, str(error))

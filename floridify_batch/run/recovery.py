@@ -18,7 +18,7 @@ import orjson
 from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
-from floridify_batch.components.requests import mark_of, parse_custom_id
+from floridify_batch.components.requests import parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
@@ -195,16 +195,16 @@ class _Sent:
         self.model = request.model
         self.components.add(request.component)
         self.requests += 1
-        return Expected(ordinal, request.custom_id, 1, 0, _mark(request, entry, renewed=renewed))
+        return Expected(ordinal, request.custom_id, 1, 0, _precondition(request, entry, renewed=renewed))
 
 
-def _mark(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
+def _precondition(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
     """The precondition of the request, as far as its prompt shows it."""
     if entry is None or request.component not in SynthesisComponent:
         return ""
     recipe = recipe_of(request.component)
     if recipe.positional:
-        return mark_of(request.prompt)
+        return prompt_digest(request.prompt)
     targets: tuple[Target, ...] = (entry, *entry.sources, *entry.definitions)
     names = (request.document, copied_id(request.document))  # requests of earlier versions name the source of a copy
     target = next((each for each in targets if each.id in names), None)
