@@ -5,7 +5,7 @@ from typing import Annotated
 from floridify_batch.components.answer import Answer, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
-from floridify_batch.components.synonyms import SynonymCandidate, divided_by_language, merged_words
+from floridify_batch.components.synonyms import SynonymCandidate, divided_by_language, is_own_language, merged_words
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
 
@@ -26,12 +26,18 @@ def outcome(entry: Entry, definition: Definition, answer: AntonymResponse, prove
     return Outcome({"antonyms": merged_words(before, own, MAX_ANTONYMS)})
 
 
+def ignored(answer: AntonymResponse, language: str) -> int:
+    """The antonyms of other languages: an entry has no place for them."""
+    return sum(not is_own_language(each, language) for each in answer.antonyms)
+
+
 RECIPE = DefinitionRecipe(
     "antonyms",
     AntonymResponse,
     field="antonyms",
     variables=("word", "part_of_speech", "definition", "other_senses", "existing_antonyms", "fewer"),
     outcome=outcome,
+    ignored=ignored,
     output_tokens=120,
     spread=Spread(0.5, 1.6),
     output_cap=2000,

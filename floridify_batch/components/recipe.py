@@ -84,6 +84,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """The range of that mean with an unknown model."""
     output_cap: int
     """The output tokens at which an answer is cut."""
+    ignored: Callable[[R, str], int] | None = None
+    """The number of items of a valid answer that are not stored in an entry of a language."""
     english: type[R] | None = None
     """The shape of its answer for English, where that has labels of its own."""
     count: int = 0

@@ -50,13 +50,14 @@ def divided_by_language(
     foreign: list[str] = []
     for candidate in candidates:
         if candidate.word.casefold() != headword:
-            (own if _is_own_language(candidate, provenance) else foreign).append(candidate.word)
+            (own if is_own_language(candidate, provenance.language) else foreign).append(candidate.word)
     return own, foreign
 
 
-def _is_own_language(candidate: SynonymCandidate, provenance: Provenance) -> bool:
+def is_own_language(candidate: SynonymCandidate, language: str) -> bool:
+    """Whether a candidate is of the language of the words."""
     stated = candidate.language.strip()
-    return not stated or primary_language(stated) == primary_language(provenance.language)
+    return not stated or primary_language(stated) == primary_language(language)
 
 
 def merged_words(before: Iterable[str], new: Iterable[str], limit: int) -> list[str]:

@@ -16,6 +16,7 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
 from floridify_batch.database.ownership import Part, copied_example_id, ownership
 from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id
+from floridify_batch.words.language import primary_language
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -62,6 +63,8 @@ ENTRY_FIELDS = (
     "synonym_chooser",
     "provider",
     "source_entries",
+    "languages",
+    "language",
 )
 
 type Document = Mapping[str, Any]
@@ -107,10 +110,9 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
 
 def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     identity = document["_id"]
-    entries = found.entries.get(identity, [])
+    entries, own = _in_language(found.entries.get(identity, []), found.definitions.get(identity, {}), language)
     ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), {})
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
-    own = found.definitions.get(identity, {})
     _check("word", document, _WORD_TYPES)
     for each in (*own.values(), *(ours,) * bool(ours)):
         _check("definition" if each is not ours else "entry", each, _TYPES)
@@ -133,6 +135,25 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         extra=_extra(ours, EXTRA_ENTRY_FIELDS),
         draft=owned.draft,
     )
+
+
+def _in_language(
+    entries: list[Document], own: dict[Any, Document], language: str
+) -> tuple[list[Document], dict[Any, Document]]:
+    """The entries and the definitions of a word of several languages without those of sources in other languages."""
+    foreign = [each for each in entries if each.get("provider") != SYNTHESIS and _is_foreign(each, language)]
+    if not foreign:
+        return entries, own
+    kept = [each for each in entries if not any(each is other for other in foreign)]
+    theirs = {each for entry in foreign for each in entry.get("definition_ids") or ()}
+    theirs -= {each for entry in kept for each in entry.get("definition_ids") or ()}
+    return kept, {identity: each for identity, each in own.items() if identity not in theirs}
+
+
+def _is_foreign(entry: Document, language: str) -> bool:
+    stated = entry.get("languages") or entry.get("language") or ()
+    languages = [stated] if isinstance(stated, str) else list(stated)
+    return bool(languages) and all(primary_language(str(each)) != primary_language(language) for each in languages)
 
 
 _NAMED = re.compile("[0-9a-f]{24}")

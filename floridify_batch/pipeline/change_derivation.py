@@ -112,13 +112,20 @@ def applied(page: Iterable[tuple[WordOutcome, Iterable[Entry]]], asked: Brief, o
     return [_applied(outcome, _targets(entries), frame) for outcome, entries in page]
 
 
-def parser(questions: Mapping[str, Question], repairs: Counter[str]) -> Parse:
-    """A parser for the answers to these questions; `repairs` counts dropped list items and repaired answers."""
+def parser(questions: Mapping[str, Question], repairs: Counter[str], language: str) -> Parse:
+    """A parser for the answers to these questions; `repairs` counts dropped list items and repaired answers.
+
+    Items that an entry in this `language` has no place for are dropped as well.
+    """
 
     def parse(component: str, body: Mapping[str, Any]) -> Any:
         if component not in questions:
             raise AnswerError(FailureReason.MALFORMED, f"{component} is not a component of this run")
-        return parse_answer(questions[component].recipe.answer, body, repairs)
+        recipe = questions[component].recipe
+        answer = parse_answer(recipe.answer, body, repairs)
+        if recipe.ignored is not None and (ignored := recipe.ignored(answer, language)):
+            repairs["dropped"] += ignored
+        return answer
 
     return parse
 
@@ -316,7 +323,11 @@ def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     places = {each.custom_id: place for each, place in zip(page.expected, page.places, strict=True) if place}
     with opened_answers(map(Path, page.paths)) as files:
         index = AnswerIndex(files, places)
-        outcomes = list(settle(page.expected, index, parser(brief.by_component(), tally.repairs), page.unanswered))
+        outcomes = list(
+            settle(
+                page.expected, index, parser(brief.by_component(), tally.repairs, page.origin.language), page.unanswered
+            )
+        )
     changes: list[Change] = []
     failures: list[bytes] = []
     made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)

@@ -142,7 +142,7 @@ async def recover(
 
     with indexed_answers(folder.answers, paid) as index:
         refuse_invented(index, library.name)
-        parse = parser(asked.by_component(), shelving.tally.repairs)
+        parse = parser(asked.by_component(), shelving.tally.repairs, _language(batch))
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
             await shelving.take(page)
     tally = shelving.tally

@@ -1,5 +1,6 @@
 """What answers change: new values, new documents, and nothing twice."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ from floridify_batch.components.synthesis_entry import new_entry
 from floridify_batch.components.usage_notes import UsageNoteItem, UsageNoteResponse
 from floridify_batch.components.word_forms import WordFormItem, WordFormResponse
 from floridify_batch.costs.usage import Usage
+from floridify_batch.pipeline.change_derivation import parser
+from floridify_batch.pipeline.plan import brief
 from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
 from floridify_batch.words.language import language_name
 
@@ -120,6 +123,16 @@ def test_words_of_other_languages_are_cognates() -> None:
     assert fields == {"synonyms": ["shore"], "cognates": ["rive"]}
     opposite = AntonymResponse(antonyms=candidates("lit", language="fr"), confidence=1)
     assert changed(C.ANTONYMS, opposite).target.fields == {"antonyms": []}
+
+
+def test_antonyms_of_other_languages_are_counted() -> None:
+    """Antonyms that are not stored because they are foreign count as discarded list items."""
+    content = AntonymResponse(antonyms=[*candidates("bed"), *candidates("lit", language="fr")], confidence=1)
+    message = {"message": {"content": content.model_dump_json()}, "finish_reason": "stop"}
+    repairs = Counter[str]()
+    questions = brief([C.ANTONYMS], model="m", language_name="English").by_component()
+    parser(questions, repairs, "en-GB")("antonyms", {"choices": [message]})
+    assert repairs == {"dropped": 1}
 
 
 def test_never_its_own_synonym() -> None:

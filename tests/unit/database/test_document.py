@@ -82,6 +82,19 @@ def test_which_definitions(entry: list[Any] | None, chosen: list[Any]) -> None:
     assert ids(found(sense(ONE), sense(TWO), sense(THREE), entry=entry)) == list(map(str, chosen))
 
 
+def test_a_word_of_several_languages() -> None:
+    """A word is asked about in one language with the definitions and etymologies of sources in that language only."""
+    documents = found(sense(ONE, "land"), sense(TWO, "banque"), sense(THREE, "listed by nothing"))
+    source: dict[str, Any] = {"_id": ENTRY, "word_id": WORD, "provider": "wiktionary"}
+    english: Document = source | {"definition_ids": [ONE], "languages": ["en"], "etymology": {"text": "from Old Norse"}}
+    french: Document = source | {"definition_ids": [TWO], "languages": ["fr"], "etymology": {"text": "de l'italien"}}
+    documents.entries[WORD] = [english, french]
+    entry = read_entry(word(languages=["en", "fr"]), documents, {}, "en-GB")
+    assert {each.text for each in entry.sources} == {"land", "listed by nothing"}
+    assert entry.etymologies == (("wiktionary", "from Old Norse"),)
+    assert "banque" in {each.text for each in read_entry(word(), documents, {}, "fr").sources}
+
+
 def test_an_entry() -> None:
     """A word is read with its language, its homograph number and the id of its synthesis entry."""
     entry = read_entry(word(homograph_number=2), found(sense(ONE), entry=[ONE]), {}, "en")
