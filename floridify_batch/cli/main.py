@@ -18,6 +18,7 @@ from floridify_batch.cli.costs import costs
 from floridify_batch.cli.failures import failures
 from floridify_batch.cli.help import ALL_OPTIONS, HelpfulCommand, HelpfulGroup
 from floridify_batch.cli.import_ import import_
+from floridify_batch.cli.mend import mend
 from floridify_batch.cli.recover import recover
 from floridify_batch.cli.report import report
 from floridify_batch.cli.resume import resume
@@ -105,6 +106,7 @@ _add("Inspect", costs, "costs", f"costs {_ITS} --json")
 _add("Inspect", report, "report", "report -c words.checkpoint.json --html report.html")
 _add("Inspect", components, "components", "run words.txt --components all --dry-run")
 _add("Repair", recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
+_add("Repair", mend, "mend --dry-run", "mend --yes")
 _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provider oxford", name="import")
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
 _add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")

@@ -1,0 +1,72 @@
+"""The `mend` command: migrate what earlier versions of batch-synth wrote."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from floridify_batch.cli.context import ExitCode, config_at, place_of
+from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption
+from floridify_batch.errors import DatabaseError
+from floridify_batch.formatting import counted
+from floridify_batch.timing import utc_now
+
+if TYPE_CHECKING:
+    from floridify_batch.database.connection import Place
+    from floridify_batch.database.migration import Migrated
+
+
+def mend(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the changes only.", rich_help_panel="Control")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Migrate what earlier versions stored."""
+    place = place_of(mongo_url, database, config_at(floridify_config))
+    raise typer.Exit(asyncio.run(_migrate(place, dry_run=dry_run, yes=yes)))
+
+
+async def _migrate(place: "Place", *, dry_run: bool, yes: bool) -> ExitCode:
+    """Count the changes, ask, and make them."""
+    from floridify_batch.cli.confirmation import agreed
+    from floridify_batch.database.connection import opened
+    from floridify_batch.database.migration import Migration
+    from floridify_batch.display.console import say
+
+    if not place.exists:
+        raise DatabaseError(f"No database here: {place.data_folder} does not exist. Pass --mongo-url (MONGODB_URL).")
+    async with opened(place, say) as store:
+        due = await Migration(store, utc_now(), write=False).migrate()
+        for line in _lines(due):
+            say(line)
+        if dry_run or not due.total:
+            return ExitCode.SUCCESS
+        if not agreed("Write these changes?", yes=yes):
+            say("Nothing was written.")
+            return ExitCode.STOPPED
+        done = await Migration(store, utc_now(), write=True).migrate()
+    say(f"{counted(done.total, 'change')} written.")
+    return ExitCode.SUCCESS
+
+
+def _lines(due: "Migrated") -> Iterator[str]:
+    """The changes, a kind on each line."""
+    if not due.total:
+        yield "Nothing to migrate."
+    if due.definitions:
+        copies = counted(due.definitions, "copy", "copies")
+        entries = counted(due.entries, "synthesis entry", "synthesis entries")
+        yield f"{copies} of providers' definitions in {entries} that should own them."
+    for number, one, many, fault in (
+        (due.temperatures, "model", "models", "without a temperature"),
+        (due.references, "definition", "definitions", "with references of an older form"),
+        (due.relevances, "cluster", "clusters", "without a relevance"),
+        (due.models, "synthesis entry", "synthesis entries", "without a model"),
+    ):
+        if number:
+            yield f"{counted(number, one, many)} {fault}."
