@@ -22,13 +22,15 @@ from pymongo.database import Database
 
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
-from tests.acceptance.command_server import done
+from tests.acceptance.command_server import Forked, done
 from tests.documents import add_known
 from tests.sandbox import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("batch-synth"))
 KEY = "sk-hush-hush-0123456789"
 PATIENCE = 30.0
+
+type Process = Forked | subprocess.Popen[str]
 
 _LEADING = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 """Makes the terminal the controlling one, then executes the command."""
@@ -75,17 +77,14 @@ class Shell:
             return list(pool.map(lambda arguments: self.run(*arguments), commands))
 
     @contextmanager
-    def start(self, *arguments: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
-        """Start a command; kill it at the end of the block."""
-        with subprocess.Popen(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.env | env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+    def start(self, *arguments: str, installed: bool = False, **env: str) -> Iterator[Process]:
+        """Start a command, the installed one if that is asked for; kill it at the end of the block."""
+        command = [COMMAND, *arguments]
+        with (
+            _installed(command, self, env)
+            if installed
+            else Forked.piped(command, self.folder, self.env | env) as process
+        ):
             try:
                 yield process
             finally:
@@ -97,14 +96,17 @@ class Shell:
         return replace(self, env={name: value for name, value in self.env.items() if not name.startswith(ours)})
 
     @contextmanager
-    def terminal(self, *arguments: str, rows: int = 40, columns: int = 120, script: str = "") -> Iterator["Terminal"]:
+    def terminal(
+        self, *arguments: str, rows: int = 40, columns: int = 120, script: str = "", installed: bool = False
+    ) -> Iterator["Terminal"]:
         """A command in a terminal of its own, or a shell with jobs whose script calls it `"$0" "$@"`; killed if it is
         not through.
         """
         env = self.env | {"TERM": "xterm-256color"}
         env.pop("COLUMNS", None)
         shell = ["/bin/sh", "-mc", script] if script else []
-        terminal = Terminal([*shell, COMMAND, *arguments], self.folder, env, rows, columns)
+        command = [*shell, COMMAND, *arguments]
+        terminal = Terminal(command, self.folder, env, rows, columns, forked=not (script or installed))
         try:
             yield terminal
         finally:
@@ -129,12 +131,12 @@ class Shell:
         except FileNotFoundError:
             return []
 
-    def under_way(self, process: "subprocess.Popen[Any]") -> None:
+    def under_way(self, process: "Process | subprocess.Popen[bytes]") -> None:
         """Wait until the first batch of a run is submitted."""
         until(lambda: self.states() == ["SUBMITTED"] or process.poll() is not None)
         assert process.poll() is None
 
-    def through(self, process: "subprocess.Popen[Any]") -> None:
+    def through(self, process: "Process | subprocess.Popen[bytes]") -> None:
         """Finish all batches until a run ends."""
 
         def ended() -> bool:
@@ -152,10 +154,22 @@ class Shell:
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
 
 
-def said(process: "subprocess.Popen[str]") -> CommandResult:
+def _installed(command: list[str], shell: Shell, env: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command,
+        cwd=shell.folder,
+        env=shell.env | env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(process: Process) -> CommandResult:
     """Wait for a command and return its result."""
     out, err = process.communicate(timeout=PATIENCE)
-    return CommandResult(process.returncode, out, err)
+    return CommandResult(process.wait(), out, err)
 
 
 def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
@@ -176,18 +190,24 @@ def together(*stories: Callable[[], object]) -> None:
 class Terminal:
     """A pseudo-terminal with a command; its output is read continuously."""
 
-    def __init__(self, command: list[str], folder: Path, env: dict[str, str], rows: int, columns: int) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, env: dict[str, str], rows: int, columns: int, *, forked: bool = True
+    ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _LEADING, *command],
-            cwd=folder,
-            env=env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        self.process: Forked | subprocess.Popen[bytes]
+        if forked:
+            self.process = Forked(command, folder, env, [theirs] * 3)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _LEADING, *command],
+                cwd=folder,
+                env=env,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+            )
         os.close(theirs)
         self._shown = b""
         self._reader = threading.Thread(target=self._read, daemon=True)

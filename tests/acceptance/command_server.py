@@ -1,23 +1,30 @@
 """A server that forks commands from a process with all imports done, which saves most of their time.
 
-Tests of start-up, signals and terminals use the installed command; see `Shell.start` and `Shell.terminal`.
+Some tests of start-up, signals and terminals use the installed command; see `Shell.start` and `Shell.terminal`.
 """
 
 import atexit
+import fcntl
+import gc
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any, NoReturn
+from tempfile import TemporaryFile, mkdtemp
+from types import TracebackType
+from typing import Any, NoReturn, Self, TextIO
 
 import orjson
+
+from floridify_batch.costs.tokenizer import count_tokens
 
 ROOT = Path(__file__).parents[2]
 LOADED = (
@@ -28,29 +35,105 @@ LOADED = (
     "openai.resources.batches",
     "pymongo.asynchronous.mongo_client",
     "tenacity",
-    "tiktoken",
-    "genai_prices",
+    "jinja2.sandbox",
+    "genai_prices.data",
 )
 """Modules that most commands import."""
 
 
+class Forked:
+    """A command in a process of the server; the part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str], streams: Sequence[int]) -> None:
+        """Start it. `streams`: its standard input, output and error; a terminal becomes its controlling one."""
+        self.args = list(command)
+        self.returncode: int | None = None
+        self.stdout: TextIO | None = None
+        self.stderr: TextIO | None = None
+        self._line = socket.socket(socket.AF_UNIX)
+        self._line.connect(_server())
+        order = orjson.dumps({"command": command, "folder": str(folder), "env": env})
+        socket.send_fds(self._line, [b"%9d" % len(order)], list(streams))
+        self._line.sendall(order)
+        self._told = self._line.makefile("rb", buffering=0)  # `poll` must see what has not been read
+        self.pid = int(self._told.readline())
+
+    @classmethod
+    def piped(cls, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Self:
+        """Start a command without input whose output is read from `stdout` and `stderr`."""
+        pipes = [os.pipe(), os.pipe()]
+        with Path(os.devnull).open("rb") as nothing:
+            forked = cls(command, folder, env, [nothing.fileno(), *(theirs for _, theirs in pipes)])
+        forked.stdout, forked.stderr = (os.fdopen(ours, encoding="utf-8", errors="replace") for ours, _ in pipes)
+        for _, theirs in pipes:
+            os.close(theirs)
+        return forked
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        if self.returncode is None and select.select([self._line], [], [], 0)[0]:
+            self.returncode = int(self._told.readline())
+            self._told.close()
+            self._line.close()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code. Raises `subprocess.TimeoutExpired`."""
+        if self.returncode is None and not select.select([self._line], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        code = self.poll()
+        assert code is not None
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read the output to its end and wait for the exit code. Raises `subprocess.TimeoutExpired`."""
+        assert self.stdout is not None
+        assert self.stderr is not None
+        with ThreadPoolExecutor(2) as pool:
+            out, err = pool.submit(self.stdout.read), pool.submit(self.stderr.read)
+            self.wait(timeout)
+            return out.result(timeout), err.result(timeout)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the pipes and wait for the end, as `Popen` does."""
+        self.wait()
+        for pipe in self._pipes():
+            pipe.close()
+
+    def _pipes(self) -> list[TextIO]:
+        return [pipe for pipe in (self.stdout, self.stderr) if pipe is not None]
+
+
 def done(command: Sequence[str], folder: Path, env: Mapping[str, str], patience: float) -> tuple[int, str, str]:
-    """Run a command and return its exit code, standard output and standard error. Raises `TimeoutError`."""
-    with TemporaryDirectory() as streams, socket.socket(socket.AF_UNIX) as line:
-        paths = [str(Path(streams) / name) for name in ("out", "err")]
-        line.connect(_server())
-        line.settimeout(patience)
-        line.sendall(orjson.dumps({"command": command, "folder": str(folder), "env": env, "streams": paths}) + b"\n")
-        with line.makefile("rb") as told:
-            process = int(told.readline())
+    """Run a command and return its exit code, standard output and error. Raises `subprocess.TimeoutExpired`."""
+    with Path(os.devnull).open("rb") as nothing, TemporaryFile() as out, TemporaryFile() as err:
+        with Forked(command, folder, env, [nothing.fileno(), out.fileno(), err.fileno()]) as forked:
             try:
-                code = int(told.readline())
-            except BaseException:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-                raise
-        out, err = (Path(path).read_text(encoding="utf-8", errors="replace") for path in paths)
-    return code, out, err
+                code = forked.wait(patience)
+            finally:
+                forked.kill()
+        for stream in (out, err):
+            stream.seek(0)
+        return code, out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace")
 
 
 @cache
@@ -77,6 +160,8 @@ def serve(address: str) -> None:
     """Fork a command for each connection, until standard input is closed."""
     for name in LOADED:
         __import__(name)
+    count_tokens("the vocabulary is loaded")
+    gc.freeze()  # else each command's first collection would copy all of it
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)
@@ -100,11 +185,14 @@ def _reap(how: int) -> None:
 
 def _look_after(line: socket.socket) -> NoReturn:
     """Start a command, and send its process id and exit code."""
+    size, streams, _, _ = socket.recv_fds(line, 9, 3)
     with line.makefile("rb") as asked:
-        order = orjson.loads(asked.readline())
+        order = orjson.loads(asked.read(int(size)))
     process = os.fork()
     if process == 0:
-        _become(order)
+        _become(order, streams)
+    for stream in streams:  # else its reader would wait for this process
+        os.close(stream)
     line.sendall(b"%d\n" % process)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     with suppress(OSError):  # nobody waits for it any more
@@ -112,15 +200,20 @@ def _look_after(line: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _become(order: Mapping[str, Any]) -> NoReturn:
+def _become(order: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     """Become the command."""
     from floridify_batch.cli.main import main
 
-    opened = [os.open(os.devnull, os.O_RDONLY)]
-    opened += [os.open(path, os.O_WRONLY | os.O_CREAT, 0o600) for path in order["streams"]]
-    for stream, number in enumerate(opened):
-        os.dup2(number, stream)
+    if os.isatty(streams[0]):
+        os.setsid()
+        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.closerange(3, 256)
+    # New ones, since a stream remembers whether it was a terminal, and whether it could seek.
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
+    )
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["env"])

@@ -5,20 +5,17 @@ import re
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
 from bson import ObjectId
 from openai import OpenAI
 
-from tests.acceptance.command import KEY, Shell, said, together, until
+from tests.acceptance.command import KEY, Process, Shell, said, together, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import add_known
 from tests.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    import subprocess
 
 pytestmark = pytest.mark.usefixtures("refused")  # these go on while commands of the tests below wait
 
@@ -49,7 +46,7 @@ def test_terminal(shell: Shell) -> None:
     """In a terminal: the estimate, a confirmation, live tables, and a summary."""
     words = words_of("term", 4)
     shell.write(*words)
-    with shell.terminal("run", "words.txt", *FEW) as terminal:
+    with shell.terminal("run", "words.txt", *FEW, installed=True) as terminal:
         terminal.wait_for("Proceed?")
         assert "batch price" in terminal.text
         assert not shell.checkpoint.path.exists()
@@ -315,7 +312,7 @@ def test_second_interrupt(paused: Shell) -> None:
     add_known(paused.database, *words)
     paused.sandbox.control(faults=["create_hold=20"])
     before = paused.sandbox.next_batch()
-    with paused.start(*RUN) as process:
+    with paused.start(*RUN, installed=True) as process:
         until(lambda: paused.sandbox.next_batch() > before)
         process.send_signal(signal.SIGINT)
         assert "Stopping: the current step is being finished" in line_with(process, "Stopping")
@@ -331,7 +328,7 @@ def test_second_interrupt(paused: Shell) -> None:
     assert_finished(paused, words)
 
 
-def line_with(process: "subprocess.Popen[str]", text: str) -> str:
+def line_with(process: Process, text: str) -> str:
     """The line of a command's output that holds a text."""
     assert process.stdout is not None
     return next(line for line in process.stdout if text in line)

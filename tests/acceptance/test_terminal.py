@@ -58,7 +58,7 @@ def test_a_stopped_run_gives_the_terminal_back(paused: Shell) -> None:
 def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(paused: Shell) -> None:
     """Workers ignore Ctrl-C, also while they are starting."""
     paused.write("happy")
-    with paused.terminal(*RUN, "--workers", "2") as terminal:
+    with paused.terminal(*RUN, "--workers", "2", installed=True) as terminal:
         until(lambda: are_starting(terminal.process.pid))
         terminal.type("\x03")
         assert terminal.ended() == 130
