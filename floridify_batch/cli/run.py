@@ -87,8 +87,6 @@ def run(
 
     if immediate and options.no_wait:
         raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
-    if templates:
-        check_name(templates)
     source = _source(words or (), word or (), column)
     config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
@@ -157,6 +155,7 @@ def _components(names: str, templates: Path | None) -> tuple[str, ...]:
 
     if templates is None:
         return components_named(names)
+    check_name(templates)
     from floridify_batch.components.template import components_in
     from floridify_batch.display.console import say
 

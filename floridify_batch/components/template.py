@@ -20,9 +20,19 @@ from floridify_batch.components.registry import RECIPES
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template as JinjaTemplate
+    from jinja2 import Template as JinjaTemplate
+
+    from floridify_batch.components.template_environment import TemplateEnvironment
 
 _SEPARATOR = re.compile(r"^---[ \t]*\n", re.MULTILINE)
+
+
+@cache
+def environment() -> "TemplateEnvironment":
+    """The environment of templates, imported with its first use."""
+    from floridify_batch.components.template_environment import TemplateEnvironment
+
+    return TemplateEnvironment()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class Template:
     def render(self, variables: Mapping[str, Any]) -> str:
         """The prompt about one target. Raises `UsageError` where rendering fails."""
         try:
-            return self.prompt.render(variables).strip()
+            return environment().rendered(self.prompt, variables).strip()
         except Exception as error:  # a template is the user's code: it may divide by zero, or include a file
             raise UsageError(
                 f"{self.name}, line {_line_of(error)}: the template cannot be rendered: {error}."
@@ -59,8 +69,8 @@ def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder
     instructions, prompt = ("", source) if path is not None else _SEPARATOR.split(source, maxsplit=1)
     _check(instructions, name, constants.keys())
     _check(prompt, name, constants.keys() | given)
-    rendered = _environment().from_string(instructions, dict(constants)).render().strip()
-    compiled = _environment().from_string(prompt, dict(constants))
+    rendered = environment().from_string(instructions, dict(constants)).render().strip()
+    compiled = environment().from_string(prompt, dict(constants))
     # Every rendering copies the globals, and a plain dictionary is copied in a third of the time of Jinja's own.
     compiled.globals = dict(compiled.globals)
     # Not the language of glosses where it is that of the words: a user's templates of before keep their fingerprints.
@@ -135,8 +145,8 @@ def _check(source: str, name: str, known: Set[str]) -> None:
     from jinja2.meta import find_undeclared_variables
 
     try:
-        parsed = _environment().parse(source)
-        _environment().compile(parsed)  # finds unknown filters and tests
+        parsed = environment().parse(source)
+        environment().compile(parsed)  # finds unknown filters and tests
     except TemplateSyntaxError as error:
         raise UsageError(f"{name}, line {error.lineno}: {error.message}") from None
     for variable in sorted(find_undeclared_variables(parsed) - known):
@@ -156,25 +166,3 @@ def _line_of(error: Exception) -> int:
             lines.append(trace.tb_lineno)
         trace = trace.tb_next
     return lines[-1]
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    # Sandboxed, since a folder of templates may come from elsewhere, and they need to read definitions only.
-    # Prompts are plain text, not markup: escaping `<` in a definition would change the request.
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
-    environment.filters["data"] = delimited
-    return environment
-
-
-def delimited(text: object) -> str:
-    """The filter `data`: a text between << and >>, which it cannot close itself."""
-    return f"<<{_DELIMITERS.sub('', str(text))}>>"
-
-
-_DELIMITERS = re.compile("<{2,}|>{2,}")
