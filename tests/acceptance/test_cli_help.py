@@ -19,7 +19,8 @@ from floridify_batch.cli.main import app
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.display.output import Output
 from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow
-from tests.acceptance.command import COMMAND, Terminal
+from tests.acceptance.command import COMMAND, PATIENCE, Terminal
+from tests.acceptance.command_server import done
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -32,7 +33,8 @@ ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUTF8": "1"}
 
 def said(*arguments: str, folder: Path | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=ENV | env, cwd=folder, check=False)
+    command = [COMMAND, *arguments]
+    return subprocess.CompletedProcess(command, *done(command, folder or ROOT, ENV | env, PATIENCE))
 
 
 @contextmanager
