@@ -1,6 +1,5 @@
 """The command line, end to end: runs, interrupts, resumption, output."""
 
-import random
 import re
 import signal
 import time
@@ -347,82 +346,6 @@ def test_two_at_once(paused: Shell) -> None:
         stopped = said(process)
     assert (stopped.code, "resume --checkpoint" in stopped.err) == (130, True)
     assert len(paused.batches()) == 1
-
-
-# ── killed ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_killed(make_shell: ShellFactory, quick: Sandbox, frozen: Sandbox) -> None:
-    """Killed at any moment, as often as you like, a run that is resumed pays for nothing twice, and finishes."""
-    before = quick.stats()["bodies_answered_more_than_once"]
-    by_state, at_random, held = make_shell(quick, "state"), make_shell(quick, "random"), make_shell(frozen, "held")
-    together(
-        lambda: killed_in_states(by_state),
-        lambda: killed_at_random(at_random),
-        lambda: killed_before_the_reply(held),
-    )
-    assert quick.stats()["bodies_answered_more_than_once"] == before
-
-
-def started(shell: Shell) -> tuple[list[str], tuple[str, ...]]:
-    """Known and unknown words in chunks of two, and the command that runs them."""
-    words = words_of(shell.folder.name, 6)
-    shell.write(*words)
-    add_known(shell.database, *words[:3])
-    return words, (*RUN, "--batch-size", "2")
-
-
-STATES = ("PLANNED", "SUBMITTING", "SUBMITTED", "ANSWERED", "STORED", "DONE")
-
-
-def killed_in_states(shell: Shell) -> None:
-    """Killed at the first sight of a chunk in each state, or behind it."""
-    words, command = started(shell)
-    kills = 0
-    for first in ("PLANNED", "SUBMITTED", "ANSWERED"):
-        here = STATES[STATES.index(first) :]  # a state that lasts for a moment may not be seen
-        with shell.start(*command) as process:
-            while not any(state in here for state in shell.states()) and process.poll() is None:
-                time.sleep(0.002)
-            kills += process.poll() is None
-            process.kill()
-            process.communicate()
-        command = RESUME
-    assert kills >= 2
-    done = shell.run(*RESUME)
-    assert (done.code, done.err) == (0, "")
-    assert_finished(shell, words)
-
-
-def killed_at_random(shell: Shell) -> None:
-    """Killed at moments that a seed decides."""
-    words, command = started(shell)
-    chance = random.Random(20261120)  # noqa: S311  not for secrets
-    for _ in range(3):
-        with shell.start(*command) as process:
-            until(shell.checkpoint.path.exists)
-            time.sleep(chance.uniform(0.3, 1.5))
-            process.kill()
-            process.communicate()
-        command = RESUME
-    assert shell.run(*RESUME).code == 0
-    assert_finished(shell, words)
-
-
-def killed_before_the_reply(shell: Shell) -> None:
-    """Killed after a batch was made and before its id was known."""
-    words = words_of("held", 2)
-    shell.write(*words)
-    add_known(shell.database, *words)
-    shell.sandbox.control(faults=["create_hold=20"])
-    before = shell.sandbox.next_batch()
-    with shell.start(*RUN) as process:
-        until(lambda: shell.sandbox.next_batch() > before)
-        process.kill()
-        process.communicate()
-    shell.sandbox.control(faults=[], finish=True)
-    assert shell.run(*RESUME).code == 0
-    assert_finished(shell, words)
 
 
 # ── the command itself ─────────────────────────────────────────────────────────────────────────────────────────────
