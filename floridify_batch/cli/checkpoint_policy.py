@@ -27,9 +27,9 @@ def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
         if before.nothing_sent:
             return True
         raise CheckpointError(
-            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Finish that run, or "
-            f"pass another --checkpoint for this one. To finish it, optionally with another model: "
-            f"{to_type('resume', checkpoint.path)} [--model NAME]"
+            f"{checkpoint.path} belongs to an unfinished run with {' and '.join(differences)}. Pass another "
+            "--checkpoint for this one, or finish that run first (with --model NAME, if it needs another model): "
+            f"{to_type('resume', checkpoint.path)}"
         )
     now, then = info.settings, before.run.settings
     elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)

@@ -178,7 +178,7 @@ CASES = {
     "other list in a name with a space": Case(
         f"{RUN} --components synonyms -c 'my run.json'",
         3,
-        ": batch-synth resume --checkpoint 'my run.json' [--model NAME]\n",
+        ": batch-synth resume --checkpoint 'my run.json'\n",
         prepare=partial(unfinished, name="my run.json"),
     ),
     "other list": Case(

@@ -96,7 +96,7 @@ def test_a_refused_creation(shell: Shell) -> None:
     assert again.code == 0, again.err
     refused = shell.run(*RUN, "--model", OTHER)
     assert refused.code == 3
-    assert f"with another model if need be: batch-synth resume --checkpoint {FILE} [--model NAME]" in refused.err
+    assert f"(with --model NAME, if it needs another model): batch-synth resume --checkpoint {FILE}\n" in refused.err
 
 
 @pytest.mark.parametrize("fault", ["content_500=1000000", "content_hold=60", "content_denied=1000000"])
