@@ -43,13 +43,14 @@ class Template:
     instructions: str
     prompt: "JinjaTemplate"
     fingerprint: str
+    own: bool = False
     first_number: int = 1
     """The number of the first definition, in a prompt whose answer names definitions by their numbers."""
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """The prompt about one target. Raises `UsageError` where rendering fails."""
         try:
-            return environment().rendered(self.prompt, variables).strip()
+            return environment().rendered(self.prompt, variables, own=self.own).strip()
         except Exception as error:  # a template is the user's code: it may divide by zero, or include a file
             raise UsageError(
                 f"{self.name}, line {_line_of(error)}: the template cannot be rendered: {error}."
@@ -77,7 +78,7 @@ def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder
     own = constants.get("gloss_language") == constants.get("language")
     fixed = "\0".join(f"{key}={constants[key]}" for key in sorted(constants) if not (own and key == "gloss_language"))
     fingerprint = blake2b(f"{rendered}\0{prompt}\0{fixed}".encode(), digest_size=8).hexdigest()
-    template = Template(name, rendered, compiled, fingerprint)
+    template = Template(name, rendered, compiled, fingerprint, own=path is None)
     if path is None:
         return template
     for values in recipe.samples():

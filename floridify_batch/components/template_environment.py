@@ -38,9 +38,11 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         }
         self._steps = 0
 
-    def rendered(self, template: Template, variables: Mapping[str, Any]) -> str:
-        """Render a template within the limits. Raises `SecurityError` beyond them."""
+    def rendered(self, template: Template, variables: Mapping[str, Any], *, own: bool) -> str:
+        """Render a template, within the limits unless it is our own. Raises `SecurityError` beyond them."""
         self._steps, length, parts = 0, 0, []
+        if own:  # in two thirds of the time
+            return template.render(variables)
         for part in template.generate(variables):
             length += len(part)
             if length > MAX_LENGTH:
