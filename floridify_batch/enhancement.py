@@ -189,7 +189,8 @@ class _Task:
             _set_examples(self.definition, answer.example_sentences, replace=self.force)
             await _save_examples(self.definition, answer, model=model, replace=self.force)
             return
-        provenance = _provenance(self.entry, replace=self.force)
+        rare_first = _FIELD_OF_TODAY in getattr(type(self.definition), "model_fields", ())
+        provenance = _provenance(self.entry, replace=self.force, rare_first=rare_first)
         for name, value in self.recipe.outcome(self.entry, self.view, answer, provenance).fields.items():
             _put(self.definition, name, value)
 
@@ -210,11 +211,15 @@ def _has(definition: DefinitionLike, recipe: Recipe[Any, Any]) -> bool:
     return any(getattr(definition, field, None) for field in fields)
 
 
-def _provenance(entry: Entry, *, replace: bool) -> Provenance:
+_FIELD_OF_TODAY = "frequency_score"
+"""A field of a definition in today's Floridify, which counts frequency bands from the rarest senses."""
+
+
+def _provenance(entry: Entry, *, replace: bool, rare_first: bool = False) -> Provenance:
     """Return the provenance that outcomes need; nothing is stamped here."""
     now, language = datetime.now(UTC), entry.word.language
     stamp = Stamp(derived_id(), "", "", now, "", "", "")
-    return Provenance("", stamp, now, Usage(), language, language_name(language), replace)
+    return Provenance("", stamp, now, Usage(), language, language_name(language), replace, rare_first=rare_first)
 
 
 # ── the caller's objects ───────────────────────────────────────────────────────────────────────────────────────────

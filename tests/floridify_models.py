@@ -233,6 +233,7 @@ class Stamp(Document):
     template: str = Field(min_length=1)
     mode: Literal["batch", "immediate"]
     component: str | None = None
+    scale: Literal["common-first", "rare-first"] | None = None
     answers: int | None = Field(default=None, ge=1)
     output: int | None = Field(default=None, ge=0)
 

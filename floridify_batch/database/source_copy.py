@@ -15,7 +15,7 @@ from floridify_batch.database.document import doc_id, encoded, named_by
 from floridify_batch.database.layout import Layout
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.removal import Finder, found_by_id
-from floridify_batch.words.entry import DocId, EntryDraft, SourceCopy
+from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -38,8 +38,12 @@ class Listing:
 
 @dataclass(slots=True)
 class Copies:
-    """The new documents of drafts, in the order in which they are written, and the listings in existing entries."""
+    """The new documents of drafts, in the order in which they are written, and the listings in existing entries.
 
+    `split_entries`: the database has the layout of July 2025, where an entry names its sources in another field, too.
+    """
+
+    split_entries: bool = False
     inserts: list[tuple[Insert, datetime]] = field(default_factory=list)
     listings: list[Listing] = field(default_factory=list)
 
@@ -53,7 +57,11 @@ class Copies:
             whole = _copied(copy, source, draft.id, [clone.id for clone, _ in clones])
             self.inserts.append((Insert(Collection.DEFINITIONS, copy.id, whole), made))
         if draft.new:
-            self.inserts.append((new_entry(draft, there), made))
+            entry = new_entry(draft, there)
+            if self.split_entries:
+                named = list(dict.fromkeys(each.entry for each in there))
+                entry = entry._replace(fields={**entry.fields, "source_provider_data_ids": named})
+            self.inserts.append((entry, made))
         elif there:
             moved = [each for each in there if each.source in draft.listed]
             added = [each for each in there if each.source not in draft.listed]
@@ -62,7 +70,7 @@ class Copies:
 
 async def drafted_copies(drafts: Iterable[tuple[EntryDraft, datetime]], finder: Finder, layout: Layout) -> Copies:
     """The documents of drafts, copied from the sources as they are now."""
-    drafts, copies = tuple(drafts), Copies()
+    drafts, copies = tuple(drafts), Copies(layout.split_entries)
     wanted = [copy.source for draft, _ in drafts for copy in draft.copies]
     sources = await found_by_id(finder, Collection.DEFINITIONS, wanted, layout)
     cited = [each for source in sources.values() for each in source.get("example_ids") or ()]
@@ -130,7 +138,7 @@ def _made(example: Document) -> datetime | None:
 def _copied(copy: SourceCopy, source: Document, entry: DocId, examples: list[DocId]) -> dict[str, Any]:
     return _without_id(source) | {
         "dictionary_entry_id": entry,
-        "providers": source.get("providers") or [copy.provider],
+        "providers": [each for each in source.get("providers") or [copy.provider] if each in PROVIDERS] or [SYNTHESIS],
         "source_definitions": references([copy]),
         "example_ids": examples,
     }

@@ -230,3 +230,27 @@ def library_recipe(component: SynthesisComponent) -> Any:
     from floridify_batch.components.registry import RECIPES
 
     return RECIPES[component]
+
+
+class TodaysDefinition(BaseModel):
+    """A definition of today's Floridify, as far as frequency goes."""
+
+    text: str
+    part_of_speech: str
+    frequency_band: int | None = None
+    frequency_score: float | None = None
+
+
+class SameBand:
+    """A connector that answers band 1 to everything."""
+
+    async def _make_structured_request[T: BaseModel](self, prompt: str, response_model: type[T], **_: Any) -> T:  # noqa: ARG002
+        return response_model.model_validate({"reasoning": "common", "band": 1, "confidence": 1})
+
+
+async def test_bands_are_on_the_scale_of_the_document() -> None:
+    """A document of today's Floridify counts frequency bands from the rarest senses, any other object as asked."""
+    today = TodaysDefinition(text="not heavy", part_of_speech="adjective")
+    other = SimpleNamespace(text="not heavy", part_of_speech="adjective")
+    await enhance_definitions_parallel([today, other], "light", SameBand(), {"frequency_band"})
+    assert (today.frequency_band, other.frequency_band) == (5, 1)
