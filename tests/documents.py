@@ -9,6 +9,8 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
+from floridify_batch.words.entry import DocId, copied_id
+
 LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
 """Creation time of all fixtures."""
 
@@ -84,6 +86,20 @@ def _add(database: Database[Document], collection: str, document: Mapping[str, A
     whole = {**document, "created_at": LONG_AGO, "updated_at": LONG_AGO, "version": 1}
     identity: ObjectId = database[collection].insert_one(whole).inserted_id
     return identity
+
+
+def owned(database: Database[Document]) -> list[Document]:
+    """Return the definitions that synthesis entries list."""
+    entries = database.dictionary_entries.find({"provider": "synthesis"})
+    listed = [each for entry in entries for each in entry["definition_ids"]]
+    return list(database.definitions.find({"_id": {"$in": listed}}))
+
+
+def copy_of(database: Database[Document], source: ObjectId) -> Document:
+    """Return the copy of a source's definition in the synthesis entry."""
+    copy = database.definitions.find_one({"_id": ObjectId(copied_id(DocId(str(source))))})
+    assert copy is not None
+    return copy
 
 
 def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[Document]]:

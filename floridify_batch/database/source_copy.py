@@ -15,13 +15,16 @@ from floridify_batch.database.document import doc_id, encoded, named_by
 from floridify_batch.database.layout import Layout
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.removal import Finder, found_by_id
-from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy
+from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
 
 type Document = Mapping[str, Any]
 type ById = Mapping[DocId, Document]
+
+_BLANK = blank_definition()
+"""A definition without values: a null in place of a list would be unreadable."""
 
 _NOT_COPIED = ("_id", "created_at", "updated_at", "version")
 
@@ -136,7 +139,10 @@ def _made(example: Document) -> datetime | None:
 
 
 def _copied(copy: SourceCopy, source: Document, entry: DocId, examples: list[DocId]) -> dict[str, Any]:
-    return _without_id(source) | {
+    nulls = {name for name, value in _BLANK.items() if value == [] and source.get(name, value) is None}
+    return {
+        **_without_id(source),
+        **{name: [] for name in nulls},
         "dictionary_entry_id": entry,
         "providers": [each for each in source.get("providers") or [copy.provider] if each in PROVIDERS] or [SYNTHESIS],
         "source_definitions": references([copy]),
@@ -145,4 +151,5 @@ def _copied(copy: SourceCopy, source: Document, entry: DocId, examples: list[Doc
 
 
 def _without_id(document: Document) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name not in _NOT_COPIED}
+    fields = {name: value for name, value in document.items() if name not in _NOT_COPIED}
+    return fields if fields.get(SYNTHESIS, fields) is not None else fields | {SYNTHESIS: {}}

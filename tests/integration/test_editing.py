@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.errors import AnswersOutdated
-from tests.documents import add_definition, add_entry, add_known, add_word
+from tests.documents import add_definition, add_entry, add_known, add_word, copy_of, owned
 from tests.sandbox import Sandbox
 from tests.workspace import RunResult, Workspace
 
@@ -39,8 +39,7 @@ async def test_a_definition_is_rewritten(workspace: Workspace, sandbox: Sandbox)
     assert reasons(result) == [FailureReason.OUTDATED] * 2
     assert (result.code, result.ledger.processed_words) == (0, ["bank"])
     first, second = sandbox.batches_of(sent.run)
-    found = workspace.database.definitions.find_one({"_id": sense})
-    assert found is not None
+    found = copy_of(workspace.database, sense)
     stamps = workspace.database.synthesis_stamps.find({"_id": {"$in": list(found["synthesis"].values())}})
     assert {stamp["batch_id"] for stamp in stamps} == {second["id"]} != {first["id"]}
 
@@ -100,10 +99,10 @@ async def test_a_forced_run_keeps_what_came_since(workspace: Workspace, sandbox:
     database.definitions.update_one({"_id": senses[1]}, {"$set": {"cefr_level": "A1"}})
     result = await workspace.resume()
     assert (result.code, reasons(result), len(sandbox.batches_of(sent.run))) == (0, [FailureReason.KEPT], 1)
-    seen, edited = (database.definitions.find_one({"_id": sense}) or {} for sense in senses)
-    assert edited["cefr_level"] == "A1"
-    assert "synthesis" not in edited
-    assert "cefr_level" in seen["synthesis"]
+    assert "cefr_level" in copy_of(database, senses[0])["synthesis"]
+    edited = database.definitions.find_one({"_id": senses[1]}) or {}
+    assert (edited["cefr_level"], "synthesis" in edited) == ("A1", False)
+    assert len(owned(database)) == 1
 
 
 async def test_definitions_are_imported(workspace: Workspace) -> None:
@@ -115,8 +114,8 @@ async def test_definitions_are_imported(workspace: Workspace) -> None:
     add_entry(workspace.database, word["_id"], [sense], "wiktionary")
     result = await workspace.resume()
     assert (result.code, reasons(result)) == (0, [FailureReason.OUTDATED])
-    (found,) = workspace.database.definitions.find()
-    assert (found["_id"], bool(found["synonyms"])) == (sense, True)
+    (found,) = owned(workspace.database)
+    assert (found, bool(found["synonyms"])) == (copy_of(workspace.database, sense), True)
 
 
 async def test_an_entry_gets_a_definition(workspace: Workspace) -> None:

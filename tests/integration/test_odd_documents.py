@@ -8,7 +8,7 @@ from pymongo.collation import Collation
 from pymongo.database import Database
 
 from floridify_batch.database.store import MongoStore
-from tests.documents import add_definition, add_entry, add_known, add_word
+from tests.documents import add_definition, add_entry, add_known, add_word, copy_of
 from tests.sandbox import Sandbox
 from tests.workspace import Workspace
 
@@ -116,7 +116,6 @@ async def test_nulls(workspace: Workspace) -> None:
     )
     result = await workspace.run(["bank"], components="synonyms,examples,facts,phrases,pronunciation")
     assert (result.code, result.ledger.failed_words) == (0, {})
-    found = database.definitions.find_one({"_id": sense})
-    assert found is not None
+    found = copy_of(database, sense)
     assert isinstance(found["synonyms"], list)
     assert all(isinstance(each, ObjectId) for each in found["example_ids"])

@@ -29,6 +29,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.database.document import upsert
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.words.entry import Definition, DocId, derived_id
+from tests.documents import copy_of
 from tests.sandbox import Sandbox
 
 SENSES = {
@@ -132,7 +133,7 @@ def read_back(database: Any) -> dict[str, Any]:
 
 
 def _definition(database: Any, identity: DocId) -> dict[str, Any]:
-    document = database.definitions.find_one({"_id": ObjectId(identity)})
+    document = copy_of(database, ObjectId(identity))
     fields = {name: document[name] for name in FIELDS.values()}
     return fields | {"examples": _texts(database.examples, document["example_ids"], "text")}
 

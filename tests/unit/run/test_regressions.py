@@ -124,7 +124,7 @@ def source(store: MemoryStore, text: str) -> dict[str, Any]:
 
 def sources_of_texts(store: MemoryStore) -> list[str]:
     """The texts of the sources that the entry's definitions were written from; none of them is a copy."""
-    (entry,) = store.documents[Collection.ENTRIES].values()
+    (entry,) = (each for each in store.documents[Collection.ENTRIES].values() if each["provider"] == "synthesis")
     shown = [definitions(store)[each] for each in entry["definition_ids"]]
     assert all(each["model_info"] for each in shown)
     references = (reference for each in shown for reference in each["source_definitions"])
