@@ -97,12 +97,13 @@ HARD_MENU: Sequence[Make] = (
     lambda chance: (f"fail_batch={chance.uniform(0.2, 1):.2f}:invalid_request@3",),
     lambda chance: ("fail_late=1:server_error@1", f"partial_output={chance.uniform(0, 1):.2f}"),
     lambda chance: (f"token_limit={chance.randint(2_000, 12_000)}",),
-    _share("poll_404", 0.4, 4),
-    _share("content_404", 0.4, 4),
     _share("refuse", 0.1, 4),
     _share("http_400", 0.1, 4),
 )
-"""Faults that may cost words: the service rejects, refuses or loses them, or takes no file that is large enough."""
+"""Faults that may cost words: the service rejects or refuses them, or takes no file that is large enough.
+
+A batch that stays denied is not among them: a session asks for it for ten minutes, and the matrix gives it up.
+"""
 
 
 @dataclass(frozen=True, slots=True)
