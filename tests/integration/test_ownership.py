@@ -1,15 +1,24 @@
 """A synthesis entry owns its definitions: sources are copied, and never changed."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
+from floridify_batch.components.cefr_level import CEFRLevelResponse
+from floridify_batch.components.change import Provenance, writes_of
+from floridify_batch.components.definition_text import DefinitionResponse, SynthesisResponse
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
+from floridify_batch.costs.usage import Usage
+from floridify_batch.database.store import MongoStore
+from floridify_batch.words.entry import DocId, Stamp, cluster_fields, clusters_of, derived_id
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.workspace import Workspace
 
 SECONDS = 0
+LATER = datetime(2026, 5, 1, 8, tzinfo=UTC)
 type Found = Database[dict[str, Any]]
 type Document = dict[str, Any]
 
@@ -174,3 +183,82 @@ STAMP = {
     "template": "0123",
     "mode": "batch",
 }
+
+
+# ── killed between two writes ──────────────────────────────────────────────────────────────────────────────────────
+
+TEXT = SynthesisResponse(
+    definitions=[DefinitionResponse(part_of_speech="noun", definition="a side", relevancy=1, source_providers=[])],
+    confidence=1,
+)
+
+
+def provenance(target: DocId, component: str) -> Provenance:
+    stamp = Stamp(derived_id("stamp", component), "run", "batch_1", LATER, "gpt-5.4-nano", "0123", "batch")
+    return Provenance(f"bank-{target}-{component}", stamp, LATER, Usage(), "en", "English", replace=False)
+
+
+async def store_answers(store: MongoStore) -> None:
+    """Store the answers of one batch as its settlement does, from what is stored now."""
+    (entry,) = (await store.entries(["bank"], "en"))["bank"]
+    text, level = RECIPES[SynthesisComponent.DEFINITION_TEXT], RECIPES[SynthesisComponent.CEFR_LEVEL]
+    answer = CEFRLevelResponse(reasoning="", level="B1", confidence=1)
+    made = [
+        text.change(entry, each, TEXT, provenance(each.id, "definition_text"))
+        for each in clusters_of(entry)
+        if each.slug == "side"
+    ]
+    made += [
+        level.change(entry, each, answer, provenance(each.id, "cefr_level"))
+        for each in entry.sources
+        if not each.meaning_cluster
+    ]
+    await store.apply(writes_of(change for change in made if change is not None))
+
+
+class Dying:
+    """A process that dies before the write of a number."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self, moment: str) -> None:
+        self.left -= moment == "before"
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def picture(database: Found, word: ObjectId) -> list[Any]:
+    listed = [(each["_id"], each["text"], each["cefr_level"], each["example_ids"]) for each in shown(database, word)]
+    return [listed, *(sorted(map(str, database[name].distinct("_id"))) for name in ("definitions", "examples"))]
+
+
+@pytest.mark.usefixtures("word")
+async def test_killed_between_two_writes(mongo_url: str, database: Found) -> None:
+    """Wherever a process dies while it stores copies, texts and merges, storing again ends with the same documents."""
+    cluster = cluster_fields("side", "Side", "", 0, 1.0)
+    rest = {"text": {"$ne": "where money is kept"}}
+    database.definitions.update_many(rest, {"$set": {"meaning_cluster": cluster}})
+    seeded = {name: list(database[name].find()) for name in database.list_collection_names()}
+    word = seeded["words"][0]["_id"]
+    whole: list[Any] = []
+    deaths = 0
+    for dies_at in range(20, 0, -1):
+        for name in database.list_collection_names():
+            database[name].delete_many({})
+            if seeded.get(name):
+                database[name].insert_many(seeded[name])
+        mortal = MongoStore(mongo_url, database.name)
+        mortal.on_write = Dying(dies_at)
+        try:
+            await store_answers(mortal)
+        except KeyboardInterrupt:
+            deaths += 1
+            fresh = MongoStore(mongo_url, database.name)
+            await store_answers(fresh)
+            await fresh.close()
+        await mortal.close()
+        whole = whole or picture(database, word)
+        assert picture(database, word) == whole, dies_at
+    assert deaths > 6
+    assert [(each[1], each[2]) for each in whole[0]] == [("where money is kept", "B1"), ("a side", None)]
