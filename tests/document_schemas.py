@@ -13,7 +13,7 @@ from floridify_batch.components.registry import RECIPES
 from floridify_batch.database.layout import PROVIDED, SAMPLED, SYNTHESISED, Layout, detect
 from tests.documents import LONG_AGO, Document
 
-OURS = frozenset({"_id", "synthesis"})
+OURS = frozenset({"_id", "synthesis", "synthesis_digests"})
 """The fields that we add to Floridify's."""
 
 _COLLECTIONS = (*Collection, SYNTHESISED, PROVIDED)

@@ -551,6 +551,7 @@ class MemoryStore:
             "updated_at": merged.at,
             "version": document.get("version", 1) + merged.version,
             "synthesis": {**stamps, **merged.stamps},
+            "synthesis_digests": {**(document.get("synthesis_digests") or {}), **merged.digests},
         }
         for name, identities in merged.adds.items():
             document[name] = list(dict.fromkeys([*(document.get(name) or ()), *identities]))
@@ -639,6 +640,7 @@ class Scenario:
     batch_size: int | None = None
     max_attempts: int = 3
     force: bool = False
+    replace_edited: bool = False
     run_id: str = "run1"
     model: str = "gpt-6-luna"
     sleeps: list[float] = field(default_factory=list)
@@ -647,7 +649,12 @@ class Scenario:
     def brief(self) -> Brief:
         """The specification of the run."""
         asked = brief_of(self.components, self.model)
-        return replace(asked, max_attempts=self.max_attempts, forced_run=self.run_id if self.force else None)
+        return replace(
+            asked,
+            max_attempts=self.max_attempts,
+            forced_run=self.run_id if self.force else None,
+            replace_edited=self.replace_edited,
+        )
 
     def info(self) -> RunInfo:
         """Which run it is."""
@@ -659,6 +666,7 @@ class Scenario:
             model=self.model,
             components=self.components,
             force=self.force,
+            replace_edited=self.replace_edited,
             immediate=not self.service.capabilities.discount,
             batch_size=self.batch_size,
             max_attempts=self.max_attempts,

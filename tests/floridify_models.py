@@ -1,6 +1,7 @@
 """What Floridify can read of the collections that we write to: strict models, which take nothing that it would not.
 
-Nothing but `synthesis`, where we note who answered a component, may be there beside Floridify's own fields.
+Nothing but `synthesis` and `synthesis_digests`, where we note who answered a component and what, may be there beside
+Floridify's own fields.
 """
 
 from collections.abc import Mapping
@@ -64,6 +65,7 @@ class Word(Document):
     languages: list[str] = Field(min_length=1)
     homograph_number: int | None = None
     synthesis: Stamps = {}
+    synthesis_digests: dict[str, str] = {}
 
 
 class MeaningCluster(Part):
@@ -141,6 +143,7 @@ class Definition(Document):
     source_definitions: list[SourceReference]
     model_info: ModelInfo | None
     synthesis: Stamps = {}
+    synthesis_digests: dict[str, str] = {}
 
 
 class Etymology(Part):
@@ -193,6 +196,7 @@ class Entry(Document):
     source_entries: list[SourceReference]
     model_info: ModelInfo | None
     synthesis: Stamps = {}
+    synthesis_digests: dict[str, str] = {}
 
 
 class Example(Document):
@@ -221,6 +225,7 @@ class Pronunciation(Document):
     ipa: str = Field(min_length=1)
     model_info: ModelInfo | None = None
     synthesis: Stamps = {}
+    synthesis_digests: dict[str, str] = {}
 
 
 class Stamp(Document):
@@ -243,6 +248,7 @@ class RunProgress(Document):
 
     run: str = Field(min_length=1)
     stored_answers: int = Field(ge=0)
+    updated_at: datetime | None = None  # type: ignore[assignment]
 
 
 COLLECTIONS: Mapping[str, type[Document]] = {

@@ -115,6 +115,10 @@ ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Re
 StaleOption = Annotated[
     bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of other prompts or models.")
 ]
+ReplaceEditedOption = Annotated[
+    bool,
+    _advanced("--replace-edited", envvar=_env("REPLACE_EDITED"), help="Also regenerate values that people edited."),
+]
 CountOption = Annotated[
     list[str] | None,
     _content(

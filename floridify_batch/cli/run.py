@@ -32,6 +32,7 @@ from floridify_batch.cli.options import (
     ImmediateOption,
     LanguageOption,
     ModelOption,
+    ReplaceEditedOption,
     SandboxOption,
     ScaleOption,
     StaleOption,
@@ -74,6 +75,7 @@ def run(
     database: DatabaseOption = None,
     base_url: BaseUrlOption = None,
     sandbox: SandboxOption = False,
+    replace_edited: ReplaceEditedOption = False,
     word: WordOption = None,
     column: ColumnOption = None,
 ) -> None:
@@ -87,6 +89,8 @@ def run(
 
     if immediate and options.no_wait:
         raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
+    if replace_edited and not (force or stale):
+        raise UsageError("--replace-edited changes what --force or --stale regenerates; pass one of them with it.")
     source = _source(words or (), word or (), column)
     config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
@@ -107,6 +111,7 @@ def run(
         base_url=None if sandbox else base_url or config.base_url,
         sandbox=sandbox,
         stale=stale,
+        replace_edited=replace_edited,
         counts=counts_named(count or ()),
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from floridify_batch.costs.usage import Usage
 from floridify_batch.words.entry import DocId, EntryDraft, Handed, Stamp, derived_id
+from floridify_batch.words.value_digest import value_digest
 
 
 class Collection(StrEnum):
@@ -160,6 +161,11 @@ class Merged(Handed):
     stamps: dict[str, DocId] = field(default_factory=dict)
     adds: dict[str, list[DocId]] = field(default_factory=dict)
     version: int = 0
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests of the new values, by field."""
+        return {name: value_digest(value) for name, value in self.fields.items()}
 
     def take(self, update: Update, at: datetime) -> None:
         """Merge an update into this one."""

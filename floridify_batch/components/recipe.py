@@ -28,6 +28,7 @@ from floridify_batch.words.entry import (
     derived_id,
     value_of,
 )
+from floridify_batch.words.value_digest import value_digest
 
 DEFINED = ("definitions", "cluster_definitions", "definition_text")
 """The components that every component of a definition needs, as far as the run asks for them."""
@@ -41,6 +42,22 @@ class Scope(StrEnum):
     WORD = "word"
 
 
+class ValueState(StrEnum):
+    """The state of a stored value with regard to what this tool wrote there."""
+
+    EMPTY = "empty"
+    """Nothing is stored, and nothing was removed."""
+    UNCHANGED = "unchanged"
+    """It is as this tool wrote it."""
+    EDITED = "edited"
+    """It was changed since, or is not of this tool."""
+    UNRECORDED = "unrecorded"
+    """It has a stamp of an earlier version, which did not record what was written."""
+
+
+_BY_CAUTION = (ValueState.EDITED, ValueState.UNRECORDED, ValueState.UNCHANGED, ValueState.EMPTY)
+
+
 class Target(Protocol):
     """The object of a request: a definition, a cluster, or the entry of a word."""
 
@@ -52,6 +69,11 @@ class Target(Protocol):
     @property
     def stamps(self) -> Mapping[str, Stamp]:
         """The stamps of earlier answers, by component."""
+        ...
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The digests of the values that this tool wrote, by field."""
         ...
 
 
@@ -100,6 +122,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """Whether an answer names source definitions by their numbers in the prompt."""
     temperature: float = DEFAULT_TEMPERATURE
     """The sampling temperature, for models that take one; 0 for labels, so that they are reproducible."""
+    also: tuple[str, ...] = ()
+    """Further fields of the target that an answer fills."""
     floridify_template: str = ""
     """The name of Floridify's template for it."""
 
@@ -110,6 +134,19 @@ class Recipe[T: Target, R: BaseModel](ABC):
     def stored(self, entry: Entry, target: T) -> bool:  # noqa: ARG002  a cluster's text is looked for in the entry
         """Whether the target has a value for the component."""
         return bool(value_of(target, self.field))
+
+    def state(self, target: T) -> ValueState:
+        """The state of the component's value: edited if any of its fields is."""
+        states = {self._field_state(name, target) for name in (self.field, *self.also)}
+        return next(each for each in _BY_CAUTION if each in states)
+
+    def _field_state(self, name: str, target: T) -> ValueState:
+        value, digest = value_of(target, name), target.digests.get(name)
+        if digest is not None:
+            return ValueState.UNCHANGED if digest == value_digest(value) else ValueState.EDITED
+        if not value:
+            return ValueState.EMPTY
+        return ValueState.EDITED if self.stamp(target) is None else ValueState.UNRECORDED
 
     def number(self, target: T) -> int | None:  # noqa: ARG002  only clusters are numbered
         """The target's number in the custom id, if it has one."""
@@ -352,7 +389,7 @@ def _attributes_of(definition: Definition) -> dict[str, Any]:
     return attributes | {"provider": provider_of(definition), "definition": definition.text, "examples": []}
 
 
-_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "extra", "copied"))
+_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "digests", "extra", "copied"))
 _SAMPLE_WORD = Word(derived_id("sample"), "bank", "en")
 _SAMPLES = (
     Definition(

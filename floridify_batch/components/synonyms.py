@@ -80,5 +80,6 @@ RECIPE = DefinitionRecipe(
     count=5,
     max_count=MAX_ITEMS,
     needs=DEFINED,
+    also=("cognates",),
     floridify_template="synthesize/synonyms.md",
 )

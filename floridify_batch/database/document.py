@@ -15,7 +15,7 @@ from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
 from floridify_batch.database.ownership import Part, copied_example_id, ownership
-from floridify_batch.words.entry import SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id
 from floridify_batch.words.language import primary_language
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         definitions=tuple(definitions[id(each)] for each in owned.definitions),
         stamps=_stamps_of(document, stamps),
         entry_stamps=_stamps_of(ours, stamps),
+        digests=ours.get(DIGESTS) or {},
         synthesis_entry=doc_id(ours["_id"]) if ours else None,
         sources=tuple(definitions[id(each)] for each in owned.sources),
         synthesised=owned.synthesised,
@@ -162,7 +163,7 @@ _WORD_TYPES: Mapping[str, tuple[type, ...]] = {"homograph_number": (int, float),
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("part_of_speech", "text", "cefr_level", "language_register", "domain", "region"), (str,)),
-    **dict.fromkeys(("meaning_cluster", SYNTHESIS, "etymology", "synonym_chooser"), (Mapping,)),
+    **dict.fromkeys(("meaning_cluster", SYNTHESIS, DIGESTS, "etymology", "synonym_chooser"), (Mapping,)),
     **dict.fromkeys(("synonyms", "antonyms", "cognates", "providers", "definition_ids"), (list,)),
     **dict.fromkeys(("example_ids", "fact_ids", "phrases", "usage_notes", "word_forms", "source_entries"), (list,)),
     **dict.fromkeys(("grammar_patterns", "collocations", "source_definitions"), (list,)),
@@ -224,7 +225,14 @@ def _definition(part: Part, stamps: Stamps) -> Definition:
         fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
     extra = _extra(document, EXTRA_DEFINITION_FIELDS)
     identity = copy.id if copy is not None else doc_id(document["_id"])
-    return Definition(id=identity, stamps=_stamps_of(document, stamps), extra=extra, copied=copy, **fields)
+    return Definition(
+        id=identity,
+        stamps=_stamps_of(document, stamps),
+        digests=document.get(DIGESTS) or {},
+        extra=extra,
+        copied=copy,
+        **fields,
+    )
 
 
 def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
@@ -354,6 +362,7 @@ def _not_done(document: Merged, layout: Layout) -> dict[str, Any]:
 def _operation(document: Merged, layout: Layout) -> dict[str, Any]:
     values: dict[str, Any] = encoded(document.fields, layout)
     values |= {f"{SYNTHESIS}.{component}": encoded(stamp, layout) for component, stamp in document.stamps.items()}
+    values |= {f"{DIGESTS}.{name}": digest for name, digest in document.digests.items()}
     operation: dict[str, Any] = {
         "$set": values | {"updated_at": document.at},
         "$inc": {"version": document.version},

@@ -15,7 +15,8 @@ from floridify_batch.database.document import doc_id
 from floridify_batch.database.layout import Layout
 from floridify_batch.database.ownership import copied_example_id, named_sources
 from floridify_batch.database.removal import Finder, found_by_id, generated
-from floridify_batch.words.entry import SYNTHESIS, DocId, copied_id
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, copied_id
+from floridify_batch.words.value_digest import value_digest
 
 type Document = Mapping[str, Any]
 type ById = Mapping[DocId, Document]
@@ -70,6 +71,9 @@ def _sources_of(definition: Document) -> list[DocId]:
 def is_edited(copy: Document, source: Document, examples: ById) -> bool:
     """Whether somebody has changed a copy: a value that no answer of ours put there differs from the source's."""
     stamped = {name for each in copy.get(SYNTHESIS) or () for name in _FIELDS.get(each, ())}
+    digests: Mapping[str, str] = copy.get(DIGESTS) or {}
+    if any(each != value_digest(copy.get(name)) for name, each in digests.items()):
+        return True
     names = (copy.keys() | source.keys()) - _OF_COPIES - stamped
     return any((copy.get(name) or None) != (source.get(name) or None) for name in names) or any(
         each is not None and not generated(each) for each in _own_examples(copy, source, examples)
@@ -83,15 +87,14 @@ def _own_examples(copy: Document, source: Document, examples: ById) -> Iterable[
 
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {
-    **{name: (recipe.field,) for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION},
+    **{name: (recipe.field, *recipe.also) for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION},
     SynthesisComponent.CLUSTER_DEFINITIONS: ("meaning_cluster",),
-    SynthesisComponent.SYNONYMS: ("synonyms", "cognates"),
 }
 """The fields of definitions by the components that fill them."""
 
 _OF_COPIES = frozenset(
     (
-        *("_id", "created_at", "updated_at", "version", SYNTHESIS, "dictionary_entry_id", "providers"),
+        *("_id", "created_at", "updated_at", "version", SYNTHESIS, DIGESTS, "dictionary_entry_id", "providers"),
         *("source_definitions", "example_ids"),
     )
 )

@@ -41,6 +41,7 @@ from floridify_batch.errors import DatabaseError
 from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import (
+    DIGESTS,
     SYNTHESIS,
     DocId,
     Entry,
@@ -225,12 +226,12 @@ class MongoStore:
         shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
         found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
         of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
-        shown = ("word_id", *OWNERSHIP_FIELDS, SYNTHESIS, *DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS)
+        shown = ("word_id", *OWNERSHIP_FIELDS, SYNTHESIS, DIGESTS, *DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS)
         async for document in self._read(Collection.DEFINITIONS, of_words, shown):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for name in layout.entry_collections:
             async for document in self._read(
-                name, of_words, ("word_id", SYNTHESIS, *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
+                name, of_words, ("word_id", SYNTHESIS, DIGESTS, *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
             ):
                 found.entries.setdefault(document["word_id"], []).append(document)
         await self._learn_stamps(found)
@@ -429,7 +430,7 @@ class MongoStore:
             raise unreachable(error) from None
 
 
-_EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, "version": 0} | {
+_EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, DIGESTS: {}, "version": 0} | {
     name: [] for name in ("definition_ids", "source_entries", "example_ids", "fact_ids")
 }
 """Fields that are written into, with their values in a document that has none."""

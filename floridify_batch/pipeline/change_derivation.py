@@ -234,7 +234,8 @@ def _is_taken(question: Question, entry: Entry, target: Target, answered: Answer
     before = Precondition.read(answered.precondition).value
     if before and len(answered.precondition) != OLDER_PRECONDITION_LENGTH:
         return before != Precondition.of(question.recipe, entry, target).value
-    return bool(question.recipe.stored(entry, target)) and not question.replaces(target, frame.asked)
+    replaced = question.replaces(target, frame.asked) and not question.keeps(target, frame.asked)
+    return bool(question.recipe.stored(entry, target)) and not replaced
 
 
 def _change(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Change | None:

@@ -13,13 +13,16 @@ from typing import Any, NamedTuple
 
 from floridify_batch.components.change import Collection, Update
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.recipe import Recipe, Scope, Target, is_defined
+from floridify_batch.components.recipe import Recipe, Scope, Target, ValueState, is_defined
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
 from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, order_of
+from floridify_batch.words.value_digest import value_digest
+
+_OF_PEOPLE = frozenset({ValueState.EDITED, ValueState.UNRECORDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,16 @@ class Question:
         stamp = self.recipe.stamp(target)
         if not self.recipe.structural:
             if asked.forced_run is not None:
-                return stamp is None or stamp.run != asked.forced_run
+                return (stamp is None or stamp.run != asked.forced_run) and not self.keeps(target, asked)
             if asked.stale and stamp is not None:
-                return stamp.run != asked.run and self.is_stale(stamp)
+                return stamp.run != asked.run and self.is_stale(stamp) and not self.keeps(target, asked)
         if self.recipe.stored(entry, target):
             return False
         return stamp is None or (self.recipe.structural and self._retries_empty(stamp, asked))
+
+    def keeps(self, target: Target, asked: "Brief") -> bool:
+        """Whether the stored value stays though the run regenerates values: a person wrote it, or may have."""
+        return not asked.replace_edited and self.recipe.state(target) in _OF_PEOPLE
 
     def _retries_empty(self, stamp: Stamp, asked: "Brief") -> bool:
         """Whether an answer that found nothing is requested again."""
@@ -98,7 +105,7 @@ class Brief:
     `forced_run`: renew every answer that is not of this run; `stale`: renew answers of other templates or models.
     An answer of this `run` is never stale, though its model or its templates may have changed between sessions.
     `reopened`: with --retry-failed, answers that found nothing are requested again if they are of another run or of
-    these batches.
+    these batches. `replace_edited`: renew values that people have edited, too.
     """
 
     questions: tuple[Question, ...]
@@ -107,6 +114,7 @@ class Brief:
     stale: bool = False
     run: str | None = None
     reopened: frozenset[str] | None = None
+    replace_edited: bool = False
 
     def with_options(self, options: Mapping[str, Any]) -> "Brief":
         """The specification with other fields in the bodies of its requests."""
@@ -301,10 +309,16 @@ def _distinct_words(entry: Entry) -> Iterable[Update]:
             ("antonyms", SynthesisComponent.ANTONYMS),
         ):
             kept = [word for word in getattr(definition, field) if not _claimed(word, field, definition, entry)]
-            if component in definition.stamps and kept != getattr(definition, field):
+            if component in definition.stamps and kept != getattr(definition, field) and not _edited(field, definition):
                 fields[field] = kept
         if fields:
             yield Update(Collection.DEFINITIONS, definition.id, fields)
+
+
+def _edited(field: str, definition: Definition) -> bool:
+    """Whether a value was changed since this tool wrote it, as far as that is recorded."""
+    digest = definition.digests.get(field)
+    return digest is not None and digest != value_digest(getattr(definition, field))
 
 
 def _claimed(word: str, field: str, definition: Definition, entry: Entry) -> bool:

@@ -10,20 +10,17 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
-import orjson
-
 from floridify_batch.components.recipe import Recipe, Target
 from floridify_batch.words.entry import Entry, value_of
+from floridify_batch.words.value_digest import EMPTY_DIGEST, value_digest
 
-_EMPTY = "0" * 8
 _CHANGED = "x" * 8
 _AGAIN = "+"
-_DIGITS = len(_EMPTY)
+_DIGITS = len(EMPTY_DIGEST)
 _IGNORED = "PZC"
 """The categories of characters that make no difference: punctuation, separators, control characters."""
 
 _IGNORED_ASCII = {number: None for number in range(128) if unicodedata.category(chr(number))[0] in _IGNORED}
-_LINE = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 class Precondition(NamedTuple):
@@ -39,7 +36,7 @@ class Precondition(NamedTuple):
     @classmethod
     def of(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, *, again: bool = False) -> Self:
         """The precondition of a request about a target as it is now."""
-        value = "" if recipe.structural else _value_digest(value_of(target, recipe.field))
+        value = "" if recipe.structural else value_digest(value_of(target, recipe.field))
         return cls(_digest(tuple(recipe.subject(entry, target))), value, again)
 
     @classmethod
@@ -55,7 +52,7 @@ class Precondition(NamedTuple):
         """
         now, squashed_prompt = cls.of(recipe, entry, target), squashed(prompt)
         same = all(squashed(text) in squashed_prompt for text in recipe.subject_texts(entry, target))
-        return cls(now.subject if same else _CHANGED, "" if recipe.structural or renewed else _EMPTY)
+        return cls(now.subject if same else _CHANGED, "" if recipe.structural or renewed else EMPTY_DIGEST)
 
     def __str__(self) -> str:
         """The written form."""
@@ -73,12 +70,6 @@ def squashed(text: str) -> str:
 @lru_cache(maxsize=1024)  # a word's requests are made together, and most are about one definition
 def _digest(texts: tuple[str, ...]) -> str:
     return blake2b("\x1f".join(map(squashed, texts)).encode(), digest_size=_DIGITS // 2).hexdigest()
-
-
-def _value_digest(value: Any) -> str:
-    if not value:
-        return _EMPTY
-    return blake2b(orjson.dumps(value, default=str, option=_LINE), digest_size=_DIGITS // 2).hexdigest()
 
 
 def older_prompt(recipe: Recipe[Any, Any], entry: Entry, target: Target) -> str:

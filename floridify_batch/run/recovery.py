@@ -269,7 +269,12 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
         templates=templates,
     )
     renewed = told.get("replaces")
-    return replace(asked, forced_run=batch.run if renewed == "all" else None, stale=renewed == "stale")
+    return replace(
+        asked,
+        forced_run=batch.run if renewed == "all" else None,
+        stale=renewed == "stale",
+        replace_edited=bool(told.get("replaces_edited")),
+    )
 
 
 def _origin(batch: BatchJob, asked: Brief, model: str, schema: SchemaVersion) -> Origin:

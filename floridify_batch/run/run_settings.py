@@ -44,6 +44,7 @@ class RunSettings(BaseModel):
     base_url: str | None
     sandbox: bool
     stale: bool = False
+    replace_edited: bool = False
     gloss_language: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
@@ -73,6 +74,7 @@ class RunSettings(BaseModel):
         given = (
             ("without --force", asked.force and not self.force),
             ("without --stale", asked.stale and not self.stale),
+            ("without --replace-edited", asked.replace_edited and not self.replace_edited),
             ("without --immediate", asked.immediate and not self.immediate),
         )
         return [text for text, missing in given if missing]
@@ -152,6 +154,7 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         stale=settings.stale,
         run=run_id,
         reopened=reopened,
+        replace_edited=settings.replace_edited,
     )
 
 

@@ -306,5 +306,6 @@ def _metadata(run: Run, record: ChunkRecord) -> dict[str, str]:
         "frequency_scale": settings.frequency_scale or "",
         "counts": counts[:METADATA_LENGTH],
         "replaces": "all" if settings.force else "stale" if settings.stale else "",
+        "replaces_edited": "yes" if settings.replace_edited else "",
     }
     return {name: value for name, value in values.items() if value}

@@ -114,6 +114,8 @@ class Definition(Handed):
     providers: list[str] = field(default_factory=list)
     meaning_cluster: dict[str, Any] | None = None
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """The digests of the values that this tool wrote, by field."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The fields of components that have no attribute here."""
     copied: SourceCopy | None = None
@@ -142,6 +144,7 @@ class Cluster:
     fields: Mapping[str, Any]
     definitions: tuple[Definition, ...]
     stamps: Mapping[str, Stamp]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,8 @@ class Entry(Handed):
     """The fields of components that have no attribute here."""
     entry_stamps: Mapping[str, Stamp] = field(default_factory=dict)
     """The stamps on the synthesis entry, which is written before the word is stamped."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """The digests of the values that this tool wrote into the synthesis entry, by field."""
     homograph: bool = False
     """Whether the text has other words of the same language."""
     sibling_defined: bool = False
@@ -286,6 +291,9 @@ def clean_word(text: str) -> tuple[str, str]:
 
 SYNTHESIS = "synthesis"
 """The field of a document's stamps, and the provider of synthesised entries."""
+
+DIGESTS = "synthesis_digests"
+"""The field of the digests of values that this tool wrote into a document, by field."""
 
 PROVIDERS = (
     *("wiktionary", "oxford", "apple_dictionary", "merriam_webster", "free_dictionary", "wordhippo"),

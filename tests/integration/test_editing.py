@@ -95,7 +95,7 @@ async def test_a_forced_run_keeps_what_came_since(workspace: Workspace, sandbox:
         add_definition(database, add_word(database, text), f"what {text} means", cefr_level="B2")
         for text in ("seen", "edited")
     ]
-    sent = await workspace.send(["seen", "edited"], components="cefr_level", force=True)
+    sent = await workspace.send(["seen", "edited"], components="cefr_level", force=True, replace_edited=True)
     database.definitions.update_one({"_id": senses[1]}, {"$set": {"cefr_level": "A1"}})
     result = await workspace.resume()
     assert (result.code, reasons(result), len(sandbox.batches_of(sent.run))) == (0, [FailureReason.KEPT], 1)

@@ -21,6 +21,7 @@ from floridify_batch.database.document import (
     upsert,
 )
 from floridify_batch.words.entry import Definition, DocId, Stamp, Word, copied_id, derived_id, unknown_entry
+from floridify_batch.words.value_digest import value_digest
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WORD, ONE, TWO, THREE, ENTRY = (ObjectId(str(digit) * 24) for digit in range(1, 6))
@@ -186,6 +187,8 @@ def test_one_update_per_document() -> None:
                 "antonyms": ["x"],
                 "synthesis.synonyms": ObjectId("a" * 24),
                 "synthesis.antonyms": ObjectId("b" * 24),
+                "synthesis_digests.synonyms": value_digest(["x"]),
+                "synthesis_digests.antonyms": value_digest(["x"]),
                 "updated_at": later,
             },
             "$inc": {"version": 2},
@@ -201,6 +204,7 @@ def test_an_empty_answer_is_stamped() -> None:
     assert operation(made)[1]["$set"] == {
         "domain": None,
         "synthesis.domain": ObjectId("a" * 24),
+        "synthesis_digests.domain": value_digest(None),
         "updated_at": NOON,
     }
 
@@ -214,7 +218,12 @@ def test_all_that_an_answer_touches_is_stamped() -> None:
     assert operation(updated) == (
         ENTRY,
         {
-            "$set": {"definition_ids": [ONE], "synthesis.definitions": ObjectId("a" * 24), "updated_at": NOON},
+            "$set": {
+                "definition_ids": [ONE],
+                "synthesis.definitions": ObjectId("a" * 24),
+                "synthesis_digests.definition_ids": value_digest([str(ONE)]),
+                "updated_at": NOON,
+            },
             "$inc": {"version": 1},
         },
     )

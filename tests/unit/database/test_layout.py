@@ -12,6 +12,7 @@ from floridify_batch.components.change import Change, Collection, Insert, Update
 from floridify_batch.database.document import encoded, encoded_id, new_word, updates_of, upsert
 from floridify_batch.database.layout import PROVIDED, SYNTHESISED, TODAY, Layout, detect
 from floridify_batch.words.entry import DocId, Stamp, unknown_entry
+from floridify_batch.words.value_digest import value_digest
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=60)
@@ -179,7 +180,12 @@ def test_updates_in_strings() -> None:
     (made,) = updates_of(writes_of([change()]).updates, STRINGS)[Collection.DEFINITIONS]
     assert made._filter == {"_id": str(ONE), "synthesis.examples": {"$ne": STAMP.id}}
     assert written(made) == {
-        "$set": {"example_ids": [str(TWO)], "synthesis.examples": "a" * 24, "updated_at": NOON},
+        "$set": {
+            "example_ids": [str(TWO)],
+            "synthesis.examples": "a" * 24,
+            "synthesis_digests.example_ids": value_digest([str(TWO)]),
+            "updated_at": NOON,
+        },
         "$inc": {"version": 1},
         "$addToSet": {"fact_ids": {"$each": [str(TWO)]}},
     }

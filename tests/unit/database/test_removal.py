@@ -42,7 +42,7 @@ def old_examples(store: MemoryStore, word: str, *, written_by: str) -> DocId:
 def forced(folder: Path, words: list[str]) -> Scenario:
     """A run that replaces the examples of words that have two each: one by a model, one by a person."""
     folder.mkdir()
-    scenario = Scenario(folder, words, Service(), MemoryStore(), (C.EXAMPLES,), force=True)
+    scenario = Scenario(folder, words, Service(), MemoryStore(), (C.EXAMPLES,), force=True, replace_edited=True)
     for word in words:
         scenario.store.know(word, f"what {word} is")
         for author in ("model", "person"):

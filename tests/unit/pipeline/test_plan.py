@@ -13,6 +13,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
 from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
+from floridify_batch.words.value_digest import value_digest
 from tests.fakes import brief_of
 
 ASKED = (C.SYNONYMS, C.CEFR_LEVEL)
@@ -58,6 +59,10 @@ class Case:
 
 BOTH = [(C.SYNONYMS, RIVER), (C.CEFR_LEVEL, RIVER)]
 MONEYS = [(C.SYNONYMS, MONEY), (C.CEFR_LEVEL, MONEY)]
+OURS: dict[str, Any] = {"synonyms": ["shore"], "cefr_level": "B1"}
+OURS |= {"digests": {name: value_digest(value) for name, value in OURS.items()}}
+"""Values as this tool wrote them."""
+
 CASES = {
     "a word that nobody knows is asked for definitions alone": Case(
         unknown_entry("bank", "en"), [(C.DEFINITIONS, derived_id("word", "en", "bank"))]
@@ -140,12 +145,30 @@ CASES = {
         Entry(BANK, (sense(),)), BOTH, by_id(failed(MONEY, C.SYNONYMS, FailureReason.REFUSED))
     ),
     "force asks for what is stored": Case(
-        Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1", stamps={C.SYNONYMS: stamp()}),)),
+        Entry(BANK, (sense(stamps={C.SYNONYMS: stamp()}, **OURS),)),
         BOTH,
         asked=asked(forced_run="now"),
     ),
+    "force keeps values that are not ours, and those without a digest": Case(
+        Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1", stamps={C.SYNONYMS: stamp()}),)),
+        [],
+        asked=asked(forced_run="now"),
+    ),
+    "force keeps what a person removed": Case(
+        Entry(BANK, (sense(**OURS | {"synonyms": []}),)), BOTH[1:], asked=asked(forced_run="now")
+    ),
+    "stale values that people edited stay": Case(
+        Entry(BANK, (sense(stamps=dict.fromkeys(ASKED, stamp()), **OURS | {"cefr_level": "A1"}),)),
+        BOTH[:1],
+        asked=asked(stale=True),
+    ),
+    "replace-edited regenerates what people wrote": Case(
+        Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1", stamps={C.SYNONYMS: stamp()}),)),
+        BOTH,
+        asked=asked(forced_run="now", replace_edited=True),
+    ),
     "force asks once in a run": Case(
-        Entry(BANK, (sense(synonyms=["shore"], cefr_level="B1", stamps={C.SYNONYMS: stamp("now")}),)),
+        Entry(BANK, (sense(stamps={C.SYNONYMS: stamp("now")}, **OURS),)),
         BOTH[1:],
         asked=asked(forced_run="now"),
     ),

@@ -30,6 +30,7 @@ from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, cluster_fields, derived_id
+from floridify_batch.words.value_digest import value_digest
 from tests.fakes import Crashed, End, MemoryStore, Scenario, Service, brief_of, completion
 
 BANK = Word(derived_id("bank"), "bank", "en")
@@ -300,6 +301,7 @@ async def test_a_checkpoint_that_was_put_back(tmp_path: Path) -> None:
 def test_force_does_not_name_what_it_replaces() -> None:
     """Synonyms that are to be replaced are not named in the prompt, so that the best of them may come again."""
     known = Definition(derived_id("joy"), "adjective", "feeling joy", synonyms=["blithesome"])
+    known.digests = {"synonyms": value_digest(known.synonyms)}
     entry = Entry(BANK, (known,), sources=(known,))
     (forced,) = plan(entry, asked(C.SYNONYMS, forced_run="now"), {})
     assert "blithesome" not in forced.prompt

@@ -1,0 +1,90 @@
+"""Values that people edit between two runs: --force and --stale leave them alone, and replace only our own."""
+
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from tests.documents import add_definition, add_entry, add_word
+from tests.workspace import Workspace
+
+type Found = Database[dict[str, Any]]
+ASKED = "synonyms,cefr_level,domain,usage_notes,etymology,phrases"
+RENEWED = [{"force": True}, {"stale": True, "model": "gpt-5.4-mini"}]
+
+
+def known(database: Found, *texts: str) -> None:
+    """Add words with a source's definition each."""
+    for text in texts:
+        word = add_word(database, text)
+        add_entry(database, word, [add_definition(database, word, f"what {text} means")], "wiktionary")
+
+
+def own(database: Found, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The synthesis entry of a word, and its only definition."""
+    word = database.words.find_one({"text": text}) or {}
+    entry = database.dictionary_entries.find_one({"word_id": word["_id"], "provider": "synthesis"}) or {}
+    return entry, database.definitions.find_one({"_id": entry["definition_ids"][0]}) or {}
+
+
+def stamped_by(database: Found, document: dict[str, Any]) -> dict[str, str]:
+    """The run that wrote each component of a document."""
+    runs = {each["_id"]: each["run"] for each in database.synthesis_stamps.find()}
+    return {name: runs[stamp] for name, stamp in document["synthesis"].items()}
+
+
+def edit(database: Found, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Change two values of a definition and one of an entry, as an editor does."""
+    entry, sense = own(database, text)
+    database.definitions.update_one(
+        {"_id": sense["_id"]}, {"$set": {"cefr_level": "C2"}, "$push": {"synonyms": "mine"}}
+    )
+    database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"etymology.text": "From an editor."}})
+    return own(database, text)
+
+
+@pytest.mark.parametrize("renewed", RENEWED, ids=["force", "stale"])
+async def test_edited_values_stay(workspace: Workspace, renewed: dict[str, Any]) -> None:
+    """A level, a list and an etymology that a person changed stay unasked; the values beside them are replaced."""
+    database = workspace.database
+    known(database, "bank", "shore")
+    first = await workspace.run(["bank", "shore"], components=ASKED)
+    entry, sense = edit(database, "bank")
+    second = await workspace.run(["bank", "shore"], name="again", components=ASKED, **renewed)
+    assert (first.code, second.code) == (0, 0)
+    entry_now, sense_now = own(database, "bank")
+    assert (sense_now["cefr_level"], sense_now["synonyms"]) == ("C2", sense["synonyms"])
+    assert entry_now["etymology"] == entry["etymology"]
+    expected = {"synonyms": first, "cefr_level": first, "domain": second, "usage_notes": second}
+    assert stamped_by(database, sense_now) == {name: each.run for name, each in expected.items()}
+    assert stamped_by(database, entry_now) == {"etymology": first.run, "phrases": second.run}
+    assert set(stamped_by(database, own(database, "shore")[1]).values()) == {second.run}
+    assert second.ledger.totals().requests == first.ledger.totals().requests - 3
+
+
+@pytest.mark.parametrize("renewed", RENEWED, ids=["force", "stale"])
+async def test_edited_values_are_replaced_on_request(workspace: Workspace, renewed: dict[str, Any]) -> None:
+    """With --replace-edited, every value is regenerated."""
+    database = workspace.database
+    known(database, "bank")
+    first = await workspace.run(["bank"], components=ASKED)
+    edit(database, "bank")
+    second = await workspace.run(["bank"], name="again", components=ASKED, replace_edited=True, **renewed)
+    entry, sense = own(database, "bank")
+    assert second.ledger.totals().requests == first.ledger.totals().requests
+    assert set(stamped_by(database, sense).values()) == {second.run}
+    assert "mine" not in sense["synonyms"]
+    assert entry["etymology"]["text"] != "From an editor."
+
+
+async def test_values_of_earlier_versions_stay(workspace: Workspace) -> None:
+    """Values of which stamps of earlier versions do not say what was written count as a person's."""
+    database = workspace.database
+    known(database, "bank")
+    await workspace.run(["bank"], components=ASKED)
+    for name in ("definitions", "dictionary_entries"):
+        database[name].update_many({}, {"$unset": {"synthesis_digests": ""}})
+    before = own(database, "bank")
+    again = await workspace.run(["bank"], name="again", components=ASKED, force=True)
+    assert (again.code, again.ledger.totals().requests) == (0, 0)
+    assert own(database, "bank") == before
