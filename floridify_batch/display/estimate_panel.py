@@ -37,6 +37,7 @@ def estimate_panel(
     `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
     """
     parts: list[RenderableType] = [_words(estimate)]
+    parts += _values(estimate)
     if estimate.total.requests:
         parts += [Text(), _requests(estimate, wide=width >= WIDE), *_remarks(estimate)]
     parts += [Text(), *_money(estimate, max_cost, spent or Decimal(0)), Text(), *_chunk_sizes(estimate)]
@@ -49,6 +50,19 @@ def _words(estimate: Estimate) -> Text:
     return Text(
         f"{counted(estimate.words, 'word')}: {count(estimate.complete)} already complete, {count(estimate.unknown)} new"
     )
+
+
+def _values(estimate: Estimate) -> Iterator[Text]:
+    """The stored values that stay, and those that will be replaced."""
+    if estimate.replaced:
+        yield Text(f"{counted(estimate.replaced, 'stored value')} will be replaced")
+    if estimate.edited:
+        yield Text(f"{counted(estimate.edited, 'value')} edited by people or from elsewhere: kept, not requested")
+    if estimate.unrecorded:
+        values = counted(estimate.unrecorded, "value")
+        yield Text(f"{values} of earlier versions, which did not record what they wrote: kept, not requested")
+    if estimate.edited or estimate.unrecorded:
+        yield Text("To replace these, too: --replace-edited", "dim")
 
 
 # ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import ceil
 
-from floridify_batch.components.recipe import Scope
+from floridify_batch.components.recipe import Scope, ValueState
 from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
 from floridify_batch.costs.answer_length import Length, Origin, prior
 from floridify_batch.costs.price import Price, Rates, rates
@@ -87,6 +87,12 @@ class Estimate:
     immediate: bool = False
     price: Price | None = None
     preflight: bool = False
+    edited: int = 0
+    """The stored values that stay, and are not requested, because people edited them or they come from elsewhere."""
+    unrecorded: int = 0
+    """Those that stay because earlier versions did not record what they wrote."""
+    replaced: int = 0
+    """The stored values that will be replaced."""
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
         """Add a word's requests to the last chunk, or to a new one if that is full."""
@@ -94,6 +100,13 @@ class Estimate:
             self.chunks[-1] += size
         else:
             self.chunks.append(size)
+
+    def count_values(self, states: Mapping[ValueState, int], replace_edited: bool) -> None:
+        """Count stored values by their fate."""
+        edited, unrecorded = states.get(ValueState.EDITED, 0), states.get(ValueState.UNRECORDED, 0)
+        self.replaced += states.get(ValueState.UNCHANGED, 0) + (edited + unrecorded) * replace_edited
+        self.edited += edited * (not replace_edited)
+        self.unrecorded += unrecorded * (not replace_edited)
 
     @property
     def total_now(self) -> Expectation:
@@ -269,7 +282,8 @@ class Estimated:
 
     `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are expected costs in either mode; `spent` is
     what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
-    `preflight_requests`: requests that are sent at once, before the first batch.
+    `preflight_requests`: requests that are sent at once, before the first batch. `edited` and `unrecorded` values stay,
+    `replaced` ones are regenerated.
     """
 
     model: str
@@ -290,6 +304,9 @@ class Estimated:
     sampled: Sampled | None
     notes: tuple[str, ...]
     preflight_requests: int = 0
+    edited: int = 0
+    unrecorded: int = 0
+    replaced: int = 0
 
 
 def estimated(
@@ -320,6 +337,9 @@ def estimated(
         sampled=estimate.sampled,
         notes=tuple(notes),
         preflight_requests=estimate.preflight_requests,
+        edited=estimate.edited,
+        unrecorded=estimate.unrecorded,
+        replaced=estimate.replaced,
     )
 
 

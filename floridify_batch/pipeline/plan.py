@@ -4,6 +4,7 @@ Nothing else decides what is requested. There is no list of waves: a word is pla
 and the components that depend on them have become ready. A finished word is tidied up.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -51,14 +52,20 @@ class Question:
         if self.recipe.scope is Scope.CLUSTER:  # numbers shift with the sources, stored texts do not
             return not self.recipe.stored(entry, target)
         stamp = self.recipe.stamp(target)
-        if not self.recipe.structural:
-            if asked.forced_run is not None:
-                return (stamp is None or stamp.run != asked.forced_run) and not self.keeps(target, asked)
-            if asked.stale and stamp is not None:
-                return stamp.run != asked.run and self.is_stale(stamp) and not self.keeps(target, asked)
+        if not self.recipe.structural and (asked.forced_run is not None or (asked.stale and stamp is not None)):
+            return self.renews(target, asked) and not self.keeps(target, asked)
         if self.recipe.stored(entry, target):
             return False
         return stamp is None or (self.recipe.structural and self._retries_empty(stamp, asked))
+
+    def renews(self, target: Target, asked: "Brief") -> bool:
+        """Whether the run regenerates the component's value unless that stays for its author's sake."""
+        stamp = self.recipe.stamp(target)
+        if self.recipe.structural or self.recipe.scope is Scope.CLUSTER:
+            return False
+        if asked.forced_run is not None:
+            return stamp is None or stamp.run != asked.forced_run
+        return asked.stale and stamp is not None and stamp.run != asked.run and self.is_stale(stamp)
 
     def keeps(self, target: Target, asked: "Brief") -> bool:
         """Whether the stored value stays though the run regenerates values: a person wrote it, or may have."""
@@ -241,6 +248,18 @@ def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
             pending.add(question.recipe.component)
             askable.append(opened)
     return Outline(entry, askable, waiting)
+
+
+def renewed_values(entry: Entry, asked: Brief) -> Counter[ValueState]:
+    """The stored values that a run with --force or --stale is about, by their state."""
+    if entry.odd or not (asked.stale or asked.forced_run):
+        return Counter()
+    return Counter(
+        question.recipe.state(target)
+        for question in asked.questions
+        for target in question.recipe.targets(entry)
+        if question.renews(target, asked)
+    )
 
 
 def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str | None:

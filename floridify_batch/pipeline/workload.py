@@ -24,7 +24,7 @@ from floridify_batch.costs.sample import Projection, Reservoir, projected
 from floridify_batch.costs.usage import Spent
 from floridify_batch.pipeline.chunk import ChunkSize, Limits, group
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
-from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined
+from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined, renewed_values
 from floridify_batch.words.entry import Definition, Entry
 
 EXACT_REQUESTS = 50_000
@@ -174,6 +174,8 @@ class _Sums:
         """Add a word's requests, and those expected once they are answered."""
         estimate = self.estimate
         estimate.words += 1
+        for entry in word:
+            estimate.count_values(renewed_values(entry, self._survey.asked), self._survey.asked.replace_edited)
         estimate.unknown += any(not entry.definitions for entry in word)
         if self._requests < self._survey.exact_requests:
             outlines = self._outlines(word)

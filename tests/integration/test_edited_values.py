@@ -44,7 +44,9 @@ def edit(database: Found, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("renewed", RENEWED, ids=["force", "stale"])
-async def test_edited_values_stay(workspace: Workspace, renewed: dict[str, Any]) -> None:
+async def test_edited_values_stay(
+    workspace: Workspace, renewed: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     """A level, a list and an etymology that a person changed stay unasked; the values beside them are replaced."""
     database = workspace.database
     known(database, "bank", "shore")
@@ -52,6 +54,9 @@ async def test_edited_values_stay(workspace: Workspace, renewed: dict[str, Any])
     entry, sense = edit(database, "bank")
     second = await workspace.run(["bank", "shore"], name="again", components=ASKED, **renewed)
     assert (first.code, second.code) == (0, 0)
+    said = capsys.readouterr()
+    assert "9 stored values will be replaced" in said.out + said.err
+    assert "3 values edited by people or from elsewhere: kept, not requested" in said.out + said.err
     entry_now, sense_now = own(database, "bank")
     assert (sense_now["cefr_level"], sense_now["synonyms"]) == ("C2", sense["synonyms"])
     assert entry_now["etymology"] == entry["etymology"]
@@ -77,7 +82,7 @@ async def test_edited_values_are_replaced_on_request(workspace: Workspace, renew
     assert entry["etymology"]["text"] != "From an editor."
 
 
-async def test_values_of_earlier_versions_stay(workspace: Workspace) -> None:
+async def test_values_of_earlier_versions_stay(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     """Values of which stamps of earlier versions do not say what was written count as a person's."""
     database = workspace.database
     known(database, "bank")
@@ -88,3 +93,5 @@ async def test_values_of_earlier_versions_stay(workspace: Workspace) -> None:
     again = await workspace.run(["bank"], name="again", components=ASKED, force=True)
     assert (again.code, again.ledger.totals().requests) == (0, 0)
     assert own(database, "bank") == before
+    said = capsys.readouterr()
+    assert "6 values of earlier versions" in said.out + said.err
