@@ -202,6 +202,7 @@ class Entry(Document):
 class Example(Document):
     """`examples`."""
 
+    synthesis_digests: dict[str, str] = {}
     definition_id: Id
     text: str = Field(min_length=1)
     type: Literal["generated"]
@@ -211,6 +212,7 @@ class Example(Document):
 class Fact(Document):
     """`facts`."""
 
+    synthesis_digests: dict[str, str] = {}
     word_id: Id
     content: str = Field(min_length=1)
     category: Literal["etymology", "usage", "cultural", "linguistic", "historical"]

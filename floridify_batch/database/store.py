@@ -35,7 +35,7 @@ from floridify_batch.database.failure import plain, unreachable
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import merged_copies
 from floridify_batch.database.privilege import may_write
-from floridify_batch.database.removal import keeping_others, looked_up, removable
+from floridify_batch.database.removal import keeping_others, looked_up, removable, with_digests
 from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
 from floridify_batch.errors import DatabaseError
 from floridify_batch.retry import DATABASE, retrying
@@ -284,7 +284,7 @@ class MongoStore:
         copies = await drafted_copies(writes.drafts, self, layout)
         inserts: dict[str, list[UpdateOne]] = {}
         for new, made in (*copies.inserts, *writes.inserts):
-            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, new.fields, made, layout))
+            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, with_digests(new), made, layout))
         for home, operations in inserts.items():
             await self._write(home, operations)
         for home in layout.homes(Collection.ENTRIES) if copies.listings else ():

@@ -95,3 +95,18 @@ async def test_values_of_earlier_versions_stay(workspace: Workspace, capsys: pyt
     assert own(database, "bank") == before
     said = capsys.readouterr()
     assert "6 values of earlier versions" in said.out + said.err
+
+
+async def test_an_edited_example_keeps_its_place(workspace: Workspace) -> None:
+    """A generated example that a person has changed stays in its list; the others are replaced."""
+    database = workspace.database
+    known(database, "bank")
+    await workspace.run(["bank"], components="examples")
+    edited, *others = own(database, "bank")[1]["example_ids"]
+    database.examples.update_one({"_id": edited}, {"$set": {"text": "An editor's sentence."}})
+    await workspace.run(["bank"], name="again", components="examples", force=True)
+    now = own(database, "bank")[1]["example_ids"]
+    assert edited in now
+    assert others
+    assert not set(others) & set(now)
+    assert (database.examples.find_one({"_id": edited}) or {})["text"] == "An editor's sentence."
