@@ -77,7 +77,7 @@ def _register(prompt: Prompt) -> dict[str, Any]:
 
 
 def _domain(prompt: Prompt) -> dict[str, Any]:
-    domain = prompt.random.pick(DOMAINS) if prompt.random.below(2) else None
+    domain = prompt.random.pick(DOMAINS) if prompt.random.below(4) else None
     return {"reasoning": prompt.random.pick(SENTENCES), "domain": domain}
 
 
