@@ -136,7 +136,10 @@ async def test_a_word_that_is_there_twice(sandbox: Sandbox, processor: Synthesis
 
 
 async def test_how_a_batch_stands(tmp_path: Path) -> None:
-    """A batch that is going holds nothing yet; when it has ended, it holds every answer in the type that was given."""
+    """A batch that is going holds nothing yet; when it has ended, it holds every answer in its component's type.
+
+    A batch does not state its language, so the types are those of any language.
+    """
     with running_sandbox(tmp_path, seconds=3600, validating_seconds=0) as url:
         sandbox, ai = Sandbox(url), OpenAIConnector("any", base_url=url)
         processor = SynthesisBatchProcessor(ai, poll_interval=0.1)
@@ -151,9 +154,11 @@ async def test_how_a_batch_stands(tmp_path: Path) -> None:
         assert (ended.status, ended.done, ended.total) == ("completed", len(OF_DEFINITIONS), len(OF_DEFINITIONS))
         results = await processor.process_batch_results(ended.id, ended.output_file_id)
         parts = {parse_custom_id(custom_id): answer for custom_id, answer in results.answers.items()}
-        assert {part.component: answer for part, answer in parts.items() if part} == {
-            each.component: each.answer for each in filled
-        }
+        held = {part.component: answer for part, answer in parts.items() if part}
+        given = {str(each.component): each.answer.model_dump() for each in filled}
+        assert {component: answer.model_dump() for component, answer in held.items()} == given
+        types = {recipe.component: recipe.answer for recipe in RECIPES.values()}
+        assert {component: type(answer) for component, answer in held.items()} == {each: types[each] for each in given}
         assert results.failures == ()
         await processor.close()
         await ai.close()

@@ -74,7 +74,7 @@ async def test_values_are_filled_in(workspace: Workspace) -> None:
     word = add_word(database, "bank")
     sense = add_definition(database, word, "sloping land beside a river")
     entry = add_entry(database, word, [sense])
-    await workspace.send(["bank"], components="synonyms,cefr_level,etymology,pronunciation,domain")
+    await workspace.send(["bank"], components="synonyms,cefr_level,etymology,pronunciation,register")
     spoken = ObjectId()
     origin: dict[str, object] = {"text": "From an editor.", "origin_language": None, "root_words": []}
     database.definitions.update_one({"_id": sense}, {"$set": {"cefr_level": "A1", "synonyms": ["shore"]}})
@@ -84,7 +84,7 @@ async def test_values_are_filled_in(workspace: Workspace) -> None:
     found, listed = database.definitions.find_one({"_id": sense}), database.dictionary_entries.find_one({"_id": entry})
     assert found is not None
     assert listed is not None
-    assert (found["cefr_level"], found["synonyms"], bool(found["domain"])) == ("A1", ["shore"], True)
+    assert (found["cefr_level"], found["synonyms"], bool(found["language_register"])) == ("A1", ["shore"], True)
     assert (listed["etymology"], listed["pronunciation_id"]) == (origin, spoken)
 
 

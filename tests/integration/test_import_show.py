@@ -216,9 +216,11 @@ async def test_a_damaged_archive(tmp_path: Path, place: Place, database: Found) 
     ]
     path = file_of(tmp_path, many)
     path.write_bytes(gzip.compress(path.read_bytes())[:-1000])
-    with pytest.raises(UsageError, match=r"damaged after line .* is imported"):
+    with pytest.raises(UsageError, match=r"damaged after line .* lines before that are imported") as stopped:
         await import_file(path, place)
-    assert database.definitions.count_documents({}) > 1000
+    imported = database.definitions.count_documents({})
+    assert imported > 1000
+    assert f"damaged after line {imported:,} " in str(stopped.value)
 
 
 async def test_an_older_layout_is_left_alone(tmp_path: Path, place: Place, database: Found) -> None:

@@ -89,9 +89,10 @@ async def test_a_collation_that_ignores_case(workspace: Workspace) -> None:
     workspace.database.create_collection("words", collation=Collation("en", strength=2))
     add_known(workspace.database, "bank")
     add_known(workspace.database, "Bank")
-    result = await workspace.run(["bank"], components="domain")
+    result = await workspace.run(["bank"], components="register")
     assert (result.code, result.ledger.processed_words) == (0, ["bank"])
-    assert workspace.database.definitions.count_documents({"domain": {"$ne": None}}) == 1
+    (labelled,) = workspace.database.definitions.find({"language_register": {"$ne": None}})
+    assert labelled["text"] == "the thing that is called bank"
 
 
 async def test_a_word_in_nfd(store: MongoStore, database: Found) -> None:

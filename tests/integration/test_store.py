@@ -10,9 +10,10 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.components.change import Change, Collection, Insert, Replaced, Update, writes_of
+from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
-from floridify_batch.words.entry import DocId, Entry, Stamp, derived_id, unknown_entry
+from floridify_batch.words.entry import DocId, Entry, Stamp, copied_id, derived_id, unknown_entry
 from tests.documents import LONG_AGO, add_definition, add_entry, add_known, add_word, everything
 from tests.mongod import listens, mongod
 
@@ -118,7 +119,10 @@ async def test_in_place(store: MongoStore, database: Found) -> None:
 
 
 async def test_values_of_fields(store: MongoStore, database: Found) -> None:
-    """A field may hold a value, be null or be absent, and ids may be strings: the definition can be read."""
+    """A field may hold a value, be null or be absent, and ids may be strings: the definition can be read.
+
+    A source's definition is read as the synthesis entry will have it: with clones of its examples.
+    """
     word, examples = add_word(database, "calm"), [ObjectId(), ObjectId()]
     full = {
         "synonyms": ["still", "quiet"],
@@ -128,12 +132,15 @@ async def test_values_of_fields(store: MongoStore, database: Found) -> None:
         "language_register": "neutral",
         "collocations": [{"text": "keep calm", "type": "verb+adj", "frequency": 0.9}],
     }
-    add_definition(database, word, "without wind", **full)
+    source = add_definition(database, word, "without wind", **full)
     add_definition(database, word, "at peace", **dict.fromkeys((*full, "part_of_speech")))
     database.definitions.insert_one({"word_id": word})
     (entry,) = (await store.entries(["calm"], "en"))["calm"]
     given, null, absent = entry.definitions
-    assert {name: getattr(given, name) for name in full} == full | {"example_ids": [str(each) for each in examples]}
+    copy = copied_id(DocId(str(source)))
+    clones = [copied_example_id(copy, DocId(str(each))) for each in examples]
+    assert given.id == copy
+    assert {name: getattr(given, name) for name in full} == full | {"example_ids": clones}
     assert (null.text, null.part_of_speech, null.synonyms, null.example_ids) == ("at peace", "", [], [])
     assert (absent.text, absent.cefr_level, absent.collocations, absent.stamps) == ("", None, [], {})
 
@@ -143,8 +150,11 @@ async def test_values_of_fields(store: MongoStore, database: Found) -> None:
 
 @pytest.fixture
 def definition(database: Found) -> ObjectId:
-    """The definition of a word of its own."""
-    return add_definition(database, add_word(database, "calm"), "without wind")
+    """A definition that belongs to a word's synthesis entry: only these are ever written to."""
+    word = add_word(database, "calm")
+    made = add_definition(database, word, "without wind", providers=["synthesis"])
+    add_entry(database, word, [made])
+    return made
 
 
 async def test_new_word(store: MongoStore, database: Found) -> None:
@@ -262,7 +272,7 @@ async def test_wrong_password(mongo_url: str) -> None:
 )
 def test_unusable(url: str) -> None:
     """An address that cannot be one is refused at once, in a sentence that holds no password."""
-    with pytest.raises(DatabaseError, match="cannot be used") as caught:
+    with pytest.raises(DatabaseError, match="address or name is invalid") as caught:
         MongoStore(url, "any")
     assert "hush" not in str(caught.value)
 
