@@ -116,6 +116,8 @@ def contents(database: Database[Document]) -> dict[tuple[str, int | None], list[
                 (each["provider"], sorted(texts[sense] for sense in each["definition_ids"]))
                 for each in shown["source_definitions"]
             ]
+            if "example_ids" in shown.get("synthesis_digests", {}):  # a digest of ids
+                shown["synthesis_digests"] = shown["synthesis_digests"] | {"example_ids": None}
             shown["model"] = (shown.pop("model_info") or {}).get("name")
             senses.append(shown)
         senses.sort(key=repr)

@@ -182,7 +182,10 @@ CASES = {
         prepare=partial(unfinished, name="my run.json"),
     ),
     "other list": Case(
-        f"{RUN} --components synonyms", 3, "with a different word list. Finish that", prepare=unfinished
+        f"{RUN} --components synonyms",
+        3,
+        "with a different word list. Pass another --checkpoint for",
+        prepare=unfinished,
     ),
     "other settings": Case(
         f"{RUN} --components domain --model gpt-5.4-nano --language de",

@@ -119,7 +119,7 @@ def test_the_finished_part(paused: Shell, fault: str) -> None:
     answered = ended["counts"]["completed"]
     assert 0 < answered < len(words)
     assert (done.code, f"{answered} stored now" in done.out) == (1, True)
-    assert paused.database.definitions.count_documents({"cefr_level": {"$ne": None}}) == answered
+    assert paused.database.definitions.count_documents({"synthesis.cefr_level": {"$ne": None}}) == answered
     assert paused.run(*command, "--no-wait").code == 0
     assert asked(paused) == len(words) - answered
 
