@@ -131,4 +131,4 @@ def everything(database: Database[Document]) -> dict[str, list[bytes]]:
     return {name: [bytes(each.raw) for each in database.with_options(raw)[name].find().sort("_id")] for name in names}
 
 
-_UNSEEN = {"_id", "word_id", "dictionary_entry_id", "created_at", "updated_at", "synthesis"}
+_UNSEEN = {"_id", "word_id", "dictionary_entry_id", "created_at", "updated_at", "synthesis", "synthesis_digests"}

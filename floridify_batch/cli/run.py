@@ -87,10 +87,7 @@ def run(
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.run_settings import RunSettings
 
-    if immediate and options.no_wait:
-        raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
-    if replace_edited and not (force or stale):
-        raise UsageError("--replace-edited changes what --force or --stale regenerates; pass one of them with it.")
+    _check_pairs(immediate=immediate, no_wait=options.no_wait, renews=force or stale, replace_edited=replace_edited)
     source = _source(words or (), word or (), column)
     config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
@@ -122,6 +119,14 @@ def run(
     place = checkpoint_at(checkpoint or Path(f"{source.stem}.{kind}.json"))
     present = _session(place, secrets, options, yes=yes)
     exit_with(lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)), place)
+
+
+def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited: bool) -> None:
+    """Raise `UsageError` for options that exclude or require each other. `renews`: with `--force` or `--stale`."""
+    if immediate and no_wait:
+        raise UsageError("--immediate and --no-wait exclude each other; pass one of them.")
+    if replace_edited and not renews:
+        raise UsageError("--replace-edited changes what --force or --stale regenerates; pass one of them with it.")
 
 
 def _source(words: Sequence[Path], word: Sequence[str], column: str | None) -> "ListSource":

@@ -344,8 +344,6 @@ class MongoStore:
     async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
         await self.bulk(collection, operations, _KEPT if self._has_answers else "Repair the database, then resume.")
 
-    # ── plain documents ────────────────────────────────────────────────────────────────────────────────────────────
-
     async def find(
         self, collection: str, query: Mapping[str, Any], shown: Sequence[str] | None = None, limit: int = 0
     ) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ type Picture = Mapping[str, str]
 
 _OK, _DIGEST = 200, 8
 _UNSEEN = {"_id", "created_at", "updated_at"}
-_PASSING = {"last_generated"}
+_PASSING = {"last_generated", "synthesis_digests"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,8 @@ def _plain(value: Any, names: Mapping[ObjectId, str]) -> Any:
         case dict():
             stamps = value.get("synthesis")
             rest = {name: _plain(each, names) for name, each in value.items() if name not in _PASSING}
+            digests = sorted(value.get("synthesis_digests") or ())  # those of lists of ids differ as the ids do
+            rest |= {"synthesis_digests": digests} if digests else {}
             return rest | ({"synthesis": sorted(stamps)} if isinstance(stamps, dict) else {})
         case list():
             return [_plain(each, names) for each in value]

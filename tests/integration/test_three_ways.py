@@ -135,6 +135,7 @@ def read_back(database: Any) -> dict[str, Any]:
 def _definition(database: Any, identity: DocId) -> dict[str, Any]:
     document = copy_of(database, ObjectId(identity))
     fields = {name: document[name] for name in FIELDS.values()}
+    fields["frequency_band"] = 6 - fields["frequency_band"]  # today's Floridify counts from the rarest, the library not
     return fields | {"examples": _texts(database.examples, document["example_ids"], "text")}
 
 
