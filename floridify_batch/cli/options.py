@@ -113,7 +113,7 @@ GlossOption = Annotated[
 ]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]
 StaleOption = Annotated[
-    bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of other prompts or models.")
+    bool, _content("--stale", envvar=_env("STALE"), help="Renew values of another prompt or model.")
 ]
 ReplaceEditedOption = Annotated[
     bool,
@@ -135,18 +135,16 @@ ScaleOption = Annotated[
         "--frequency-scale",
         envvar=_env("FREQUENCY_SCALE"),
         metavar="ORDER",
-        help="Band 1: common-first or rare-first.",
+        help="What band 1 is: common-first, rare-first.",
         show_default=False,
     ),
 ]
 TemplatesOption = Annotated[
     Path | None, _content("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Folder with your own prompts.")
 ]
-NextModelOption = Annotated[
-    str | None, _content("--model", metavar="NAME", help="Request the rest from another model.")
-]
+NextModelOption = Annotated[str | None, _content("--model", metavar="NAME", help="Model for the remaining requests.")]
 MovedTemplatesOption = Annotated[
-    Path | None, _advanced("--templates", metavar="DIR", help="Folder that the run's prompts moved to.")
+    Path | None, _advanced("--templates", metavar="DIR", help="New location of the run's prompts.")
 ]
 RetryFailedOption = Annotated[bool, _content("--retry-failed", help="Retry failed and incomplete words.")]
 GiveUpOption = Annotated[
@@ -189,12 +187,12 @@ ConfigOption = Annotated[
 DryRunOption = Annotated[bool, _cost("--dry-run", envvar=_env("DRY_RUN"), help="Print the estimate; send nothing.")]
 YesOption = Annotated[bool, _cost("--yes", "-y", envvar=_env("YES"), help="Skip the confirmation.")]
 ImmediateOption = Annotated[
-    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send requests in real time, at full price.")
+    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send in real time, at the standard price.")
 ]
 MaxCostOption = Annotated[str | None, _cost(envvar=_env("MAX_COST"), metavar="USD", help="Cost limit in US dollars.")]
 PriceOption = Annotated[
     str | None,
-    _advanced(envvar=_env("PRICE"), metavar="in=USD,out=USD", help="Rates per million tokens, if unknown."),
+    _advanced(envvar=_env("PRICE"), metavar="in=USD,out=USD", help="Price per million tokens, if not known."),
 ]
 
 # ── control ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,9 +230,9 @@ PatienceOption = Annotated[
     _advanced(min=0.0, envvar=_env("PATIENCE"), metavar="SECONDS", help="Seconds to wait for MongoDB (default: 600)."),
 ]
 NoPreflightOption = Annotated[
-    bool, _advanced("--no-preflight", envvar=_env("NO_PREFLIGHT"), help="Send batches without trying requests.")
+    bool, _advanced("--no-preflight", envvar=_env("NO_PREFLIGHT"), help="Skip the trial requests of a large run.")
 ]
-AcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", help="Use a database without the answers.")]
+AcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", help="Accept a database without the answers.")]
 HiddenAcceptDatabaseOption = Annotated[bool, _advanced("--accept-database", hidden=True)]
 """The same, hidden from help: it is rarely needed, and the error that requires it names it."""
 
@@ -244,7 +242,7 @@ LookupOption = Annotated[
         min=0.0,
         envvar=_env("LOOKUP_SECONDS"),
         metavar="N",
-        help="Search for a batch in doubt (default: 60).",
+        help="Seconds to look for a batch (default: 60).",
     ),
 ]
 RequestOption = Annotated[
