@@ -105,7 +105,7 @@ def test_the_finished_part(paused: Shell, fault: str) -> None:
     words = [f"{part}{letter}{fault[0]}word" for part in ("soon", "late") for letter in "abcd"]
     paused.write(*words)
     add_known(paused.database, *words)
-    command = ("run", "words.txt", "--yes", "--components", "cefr_level")
+    command = ("run", "words.txt", "--yes", "--components", "frequency_band")
     paused.sandbox.control(faults=[fault])
     assert paused.run(*command, "--no-wait").code == 0
     (batch,) = paused.batches()
@@ -119,7 +119,7 @@ def test_the_finished_part(paused: Shell, fault: str) -> None:
     answered = ended["counts"]["completed"]
     assert 0 < answered < len(words)
     assert (done.code, f"{answered} stored now" in done.out) == (1, True)
-    assert paused.database.definitions.count_documents({"synthesis.cefr_level": {"$ne": None}}) == answered
+    assert paused.database.definitions.count_documents({"frequency_band": {"$ne": None}}) == answered
     assert paused.run(*command, "--no-wait").code == 0
     assert asked(paused) == len(words) - answered
 
