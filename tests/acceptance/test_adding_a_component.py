@@ -11,7 +11,7 @@ import pytest
 import floridify_batch
 from tests.acceptance.command import COMMAND
 from tests.acceptance.conftest import ShellFactory
-from tests.documents import add_known
+from tests.documents import add_known, owned
 from tests.sandbox import Sandbox
 
 TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_a_component_is_one_module_one_prompt_and_one_line(
 
     assert "hyphenation" in run("components")
     run("run", "words.txt", "--yes", "--components", "hyphenation")
-    (definition,) = shell.database["definitions"].find()
+    (definition,) = owned(shell.database)
     assert definition["hyphenation"]
     assert "hyphenation" in definition["synthesis"]
     assert f"hyphenation: {', '.join(definition['hyphenation'])}" in " ".join(run("show", "record").split())

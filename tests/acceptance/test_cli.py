@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 import pytest
-from bson import ObjectId
 from openai import OpenAI
 
+from floridify_batch.words.entry import DocId, copied_id
 from tests.acceptance.command import KEY, Process, Shell, said, together, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import add_known
@@ -206,8 +206,12 @@ def as_json(shell: Shell, batch_id: str, listed: str) -> None:
         str(each["document"]) for each in failed["failures"]
     }
     assert all(each["document"] in listed for each in failed["failures"])
-    ids = [ObjectId(each["document"]) for each in failed["failures"]]
-    assert shell.database.definitions.count_documents({"_id": {"$in": ids}}) == len(set(ids)) > 0
+    word = shell.database.words.find_one({"text": "refusedword"})
+    assert word is not None
+    sources = shell.database.definitions.find({"word_id": word["_id"]})  # no answer was stored, so there is no copy yet
+    assert {each["document"] for each in failed["failures"]} == {
+        copied_id(DocId(str(source["_id"]))) for source in sources
+    }
     (chunk,) = chunks["chunks"]
     assert (chunk["batch_id"], chunk["done"], chunk["failed"]) == (batch_id, 4, 2)
     assert (batch["id"], batch["status"], batch["total"]) == (batch_id, "completed", 4)

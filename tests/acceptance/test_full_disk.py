@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.command import COMMAND, CommandResult, Shell, said
 from tests.acceptance.conftest import ShellFactory
+from tests.documents import owned
 from tests.sandbox import Sandbox
 
 WORDS = ("moon", "sun", "star", "comet", "planet", "dust")
@@ -54,9 +55,11 @@ def assert_paid_once_and_finished(shell: Shell) -> None:
     assert sum(batch["counts"]["total"] for batch in shell.batches()) == sum(
         each.answered for each in shell.ledger.chunks
     )
+    generated = owned(shell.database)
+    assert len({definition["word_id"] for definition in generated}) == len(WORDS)
     assert all(
-        definition["synonyms"] and definition["example_ids"] and definition["cefr_level"]
-        for definition in shell.database.definitions.find()
+        definition["synonyms"] and definition["example_ids"] and "cefr_level" in definition["synthesis"]
+        for definition in generated
     )
 
 
