@@ -151,7 +151,9 @@ async def _settle(run: Run, record: ChunkRecord, tally: Tally, *, skip_refused: 
     refused: DatabaseError | None = None
     with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
-        pages = pages_to_settle(run, record, index, paths, origin_of(run, record))
+        # A refused write ends those of its page, since later ones name what it makes; so a word's refusal costs itself.
+        page_words = 1 if skip_refused else STORE_PAGE_WORDS
+        pages = pages_to_settle(run, record, index, paths, origin_of(run, record), page_words)
         async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
             async for page in settled:
                 failures.write(page.failures)
@@ -165,7 +167,7 @@ async def _settle(run: Run, record: ChunkRecord, tally: Tally, *, skip_refused: 
 
 
 async def _refusal_of_writes(run: Run, writes: Writes) -> DatabaseError | None:
-    """Apply the writes of a page; return the error if the database refuses one of them. The others are done."""
+    """Apply the writes of a page; return the error if the database refuses one of them."""
     try:
         await run.store.apply(writes)
     except DatabaseError as error:
@@ -320,11 +322,16 @@ async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> Answ
 
 
 async def pages_to_settle(
-    run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], origin: Origin
+    run: Run,
+    record: ChunkRecord,
+    index: AnswerIndex,
+    paths: Sequence[Path],
+    origin: Origin,
+    page_words: int = STORE_PAGE_WORDS,
 ) -> AsyncIterator[PageToSettle]:
     """A chunk's words, page by page, with the positions of their answer lines and their stored entries."""
     absent = _absent(record)
-    for page in expected_pages(run.folder(record), STORE_PAGE_WORDS):
+    for page in expected_pages(run.folder(record), page_words):
         texts = [run.words[ordinal] for ordinal in page.ordinals]
         entries = await run.store.entries(texts, run.ledger.run.settings.language)
         yield PageToSettle(
