@@ -122,7 +122,7 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
             lines += 1
             identity, said = _read(line)
             if identity is not None:
-                body = _body(said)
+                body = body_of(said)
                 places.append((identity, offset, len(line), body is not None))
                 if body is not None:
                     paid(identity, usage_of(body))
@@ -183,9 +183,9 @@ def _leniently_parsed(line: bytes) -> Any:
     return parsed
 
 
-def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def body_of(line: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The body of a successful response. A server that states no status has answered if there are choices."""
-    response = _decoded(line.get("response"))
+    response = _decoded((line or {}).get("response"))
     if not isinstance(response, dict):
         return None
     body = _decoded(response.get("body"))
@@ -263,7 +263,7 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
     line = index.line(request.custom_id)
     if line is None:
         return _failure(request, unanswered.reason, unanswered.detail)
-    body = _body(line)
+    body = body_of(line)
     if body is None:
         return _unusable(request, line)
     parts = parse_custom_id(request.custom_id)

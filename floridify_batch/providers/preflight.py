@@ -22,7 +22,7 @@ class PreflightBatches:
 
     async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
         """Search for the batch of a submission."""
-        return await self._serving(preflight=submission.preflight).find(submission, keep=keep)
+        return await self.serving(preflight=submission.preflight).find(submission, keep=keep)
 
     async def others(self, run: str) -> bool:
         """Whether batches of other runs or clients are unfinished."""
@@ -34,7 +34,7 @@ class PreflightBatches:
 
     async def create(self, submission: Submission) -> BatchJob:
         """Create a batch, or start answering the preflight."""
-        return await self._serving(preflight=submission.preflight).create(submission)
+        return await self.serving(preflight=submission.preflight).create(submission)
 
     async def retrieve(self, batch_id: str) -> BatchJob:
         """Return the state of a batch."""
@@ -57,9 +57,10 @@ class PreflightBatches:
             await self._batches.close()
 
     def _holding(self, batch_id: str) -> Batches:
-        return self._serving(preflight=batch_id.startswith(PREFIX))
+        return self.serving(preflight=batch_id.startswith(PREFIX))
 
-    def _serving(self, *, preflight: bool) -> Batches:
+    def serving(self, *, preflight: bool) -> Batches:
+        """The service that answers the preflight, or the one that answers batches."""
         if not preflight:
             return self._batches
         if self._immediate is None:

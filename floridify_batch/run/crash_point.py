@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, cast, override
 from floridify_batch.components.change import Writes
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import UsageError
-from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.interface import BatchJob, Submission
+from floridify_batch.providers.preflight import PreflightBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import TRANSITIONS, Ledger
 from floridify_batch.run.state import Run
@@ -106,10 +107,13 @@ class _Guarded:
 class _Carrier(_Guarded):
     """A batch service."""
 
-    async def find(self, *args: Any, **kwargs: Any) -> Any:
+    async def find(self, submission: Submission, **kwargs: Any) -> Any:
         """Look for a batch; the cancellation of duplicates passes its points, too."""
         self._fate.passes("before-find")
-        found = await type(self._inner).find(self, *args, **kwargs)
+        service: Any = self._inner
+        if isinstance(service, PreflightBatches):
+            service = service.serving(preflight=submission.preflight)
+        found = await type(service).find(_Guarded(service, self._deeds, self._fate), submission, **kwargs)
         self._fate.passes("after-find")
         return found
 

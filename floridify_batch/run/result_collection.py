@@ -16,7 +16,7 @@ from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills
-from floridify_batch.costs.usage import Spent, Usage
+from floridify_batch.costs.usage import Spent, Usage, usage_of
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
@@ -26,9 +26,10 @@ from floridify_batch.pipeline.settlement import (
     AnswerIndex,
     BlockToIndex,
     blocks_of,
+    body_of,
     component_of,
-    index_block,
     index_lines,
+    opened_answers,
     refuse_invented,
 )
 from floridify_batch.providers.interface import BatchJob
@@ -182,8 +183,10 @@ async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -
     folder, ledger = run.folder(record), run.ledger
     bills = Bills(ledger.model_of(record), batch=run.mode_of(record) == "batch", price=ledger.price_of(record))
     index = await indexed(run.pool, paths, bills)
-    if foreign := _unrequested(folder, index):
-        bills = _billed_without(foreign, paths, bills.blank())
+    foreign = _unrequested(folder, index)
+    if foreign or index.repeated:
+        bills = _billed_once(index, foreign, paths, bills.blank())
+    if foreign:
         run.observer.notify(
             Notice(
                 f"Batch {record.number}: the answer files hold {len(foreign):,} ids that were not requested, such as "
@@ -289,16 +292,13 @@ def _unrequested(folder: ChunkFolder, index: AnswerIndex) -> set[str]:
     return foreign
 
 
-def _billed_without(foreign: Collection[str], paths: Sequence[Path], bills: Bills) -> Bills:
-    """Bill the answers again, without those to ids that were not requested."""
-
-    def paid(identity: str, usage: Usage | None) -> None:
-        if identity not in foreign:
-            bills.add(component_of(identity), usage)
-
-    for path in paths:
-        for offset, length in blocks_of(path):
-            index_block(path, offset, length, paid)
+def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[Path], bills: Bills) -> Bills:
+    """Bill one answer of each id, and none of those that were not requested."""
+    with opened_answers(paths) as files:
+        lines = AnswerIndex(files, index.places)
+        for identity in index.places:
+            if identity not in foreign and (body := body_of(lines.line(identity))) is not None:
+                bills.add(component_of(identity), usage_of(body))
     return bills
 
 

@@ -103,3 +103,14 @@ async def test_answers_that_were_not_requested(workspace: Workspace, sandbox: Sa
     assert (result.code, totals.answered) == (0, totals.requests)
     assert "unknown" not in result.ledger.spent
     assert sum(record.billed or 0 for record in result.ledger.chunks) == totals.requests
+
+
+async def test_answers_that_come_twice(workspace: Workspace, sandbox: Sandbox) -> None:
+    """An answer that the files hold twice is billed once, as the service bills it."""
+    with sandbox.faults("duplicate=1"):
+        result = await workspace.run(["twicesaid"], components="etymology")
+    totals = result.ledger.totals()
+    assert (result.code, totals.answered) == (0, totals.requests)
+    assert sum(record.billed or 0 for record in result.ledger.chunks) == totals.requests
+    stated = [record.service_usage for record in result.ledger.chunks]
+    assert totals.usage.total == sum(usage.total for usage in stated if usage is not None) > 0
