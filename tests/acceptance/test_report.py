@@ -21,7 +21,7 @@ def reported(shell: Shell) -> Shell:
     """A finished run with failed words and retried requests, and its report."""
     shell.write(*WORDS)
     first = shell.sandbox.next_batch() + 3
-    with shell.sandbox.faults("refuse=reporting-", f"http_500=0.2@{first}", f"expire=0.2@{first}"):
+    with shell.sandbox.faults("refuse=reporting-", f"http_500=1@{first}", f"expire=0.2@{first + 1}"):
         ran = shell.run("run", "words.txt", "--yes", "--batch-size", "2", *FEW)
     assert ran.code == 1
     assert shell.ledger.finished, ran.err
