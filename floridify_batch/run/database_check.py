@@ -12,13 +12,11 @@ from itertools import islice
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.price import Bills
 from floridify_batch.errors import CheckpointError, OtherDatabase
-from floridify_batch.pipeline.change_derivation import settle_words
 from floridify_batch.pipeline.chunk import expected_pages, read_ordinals
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed, origin_of, pages_to_settle, split
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed, settled_pages, split
 from floridify_batch.run.state import Run
-from floridify_batch.run.worker import map_in_order
 from floridify_batch.words.entry import Entry
 
 _SAMPLE_WORDS = 100
@@ -99,8 +97,7 @@ async def _store_again(run: Run, record: ChunkRecord) -> None:
             entry.word for found in entries.values() for entry in found if not entry.word.stored
         )
     index = await indexed(run.pool, paths, Bills(settings.model, batch=True, price=settings.price))
-    pages = pages_to_settle(run, record, index, paths, origin_of(run, record))
-    async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
+    async with aclosing(settled_pages(run, record, index, paths)) as settled:
         async for page_settled in settled:
             if page_settled.writes:
                 await run.store.apply(page_settled.writes)

@@ -5,7 +5,7 @@ those of a completed one, and only the other requests are retried.
 """
 
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from floridify_batch.costs.usage import Spent, Usage, usage_of
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
-from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, Tally, settle_words
+from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, SettledPage, Tally, settle_words
 from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
 from floridify_batch.pipeline.settlement import (
     AnswerIndex,
@@ -131,7 +131,7 @@ async def store(run: Run, record: ChunkRecord, *, skip_refused: bool = False) ->
             run.record(record, refused=reason)
             raise form_refused(record, reason)
         return split(run, record)
-    await run.store.observe(_observed(run, bills, origin_of(run, record)))
+    await run.store.observe(_observed(run, bills, _origin(run, record)))
     if bills.unmetered:
         _notify_unmetered(run, record, bills.unmetered)
     else:
@@ -154,8 +154,7 @@ async def _settle(run: Run, record: ChunkRecord, tally: Tally, *, skip_refused: 
         _copy_carried(folder, failures)
         # A refused write ends those of its page, since later ones name what it makes; so a word's refusal costs itself.
         page_words = 1 if skip_refused else STORE_PAGE_WORDS
-        pages = pages_to_settle(run, record, index, paths, origin_of(run, record), page_words)
-        async with aclosing(map_in_order(run.pool, settle_words, pages)) as settled:
+        async with aclosing(settled_pages(run, record, index, paths, page_words)) as settled:
             async for page in settled:
                 failures.write(page.failures)
                 tally.add(page.tally)
@@ -321,16 +320,18 @@ async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> Answ
     return index
 
 
-async def pages_to_settle(
-    run: Run,
-    record: ChunkRecord,
-    index: AnswerIndex,
-    paths: Sequence[Path],
-    origin: Origin,
-    page_words: int = STORE_PAGE_WORDS,
+def settled_pages(
+    run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], page_words: int = STORE_PAGE_WORDS
+) -> AsyncGenerator[SettledPage]:
+    """A chunk's words, page by page, with the writes, failures and counts of their answers."""
+    return map_in_order(run.pool, settle_words, _pages_to_settle(run, record, index, paths, page_words))
+
+
+async def _pages_to_settle(
+    run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], page_words: int
 ) -> AsyncIterator[PageToSettle]:
     """A chunk's words, page by page, with the positions of their answer lines and their stored entries."""
-    absent = _absent(record)
+    absent, origin = _absent(record), _origin(run, record)
     for page in expected_pages(run.folder(record), page_words):
         texts = [run.words[ordinal] for ordinal in page.ordinals]
         entries = await run.store.entries(texts, run.ledger.run.settings.language)
@@ -344,7 +345,7 @@ async def pages_to_settle(
         )
 
 
-def origin_of(run: Run, record: ChunkRecord) -> Origin:
+def _origin(run: Run, record: ChunkRecord) -> Origin:
     """Return the origin of a chunk's answers."""
     settings, form = run.ledger.run.settings, record.form
     return Origin(
