@@ -15,7 +15,7 @@ from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
 from floridify_batch.database.ownership import Part, copied_example_id, ownership
-from floridify_batch.words.entry import DIGESTS, SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id, doc_id
 from floridify_batch.words.language import primary_language
 
 if TYPE_CHECKING:
@@ -242,11 +242,6 @@ def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
 def _stamps_of(document: Document, stamps: Stamps) -> dict[str, Stamp]:
     borne = (document.get(SYNTHESIS) or {}).items()
     return {component: stamps[stamp] for component, stamp in borne if stamp in stamps}
-
-
-def doc_id(value: object) -> DocId:
-    """An id in the form that the other packages use."""
-    return DocId(str(value))
 
 
 def read_stamp(document: Mapping[str, Any]) -> Stamp:

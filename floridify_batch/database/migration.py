@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.components.change import Collection, SchemaVersion, Writes
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.components.synthesis_entry import references
-from floridify_batch.database.document import doc_id, encoded
+from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
-from floridify_batch.words.entry import SYNTHESIS, DocId, SourceCopy, copied_id
+from floridify_batch.words.entry import SYNTHESIS, DocId, SourceCopy, copied_id, doc_id
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore

@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from floridify_batch.words.entry import SYNTHESIS, DocId, EntryDraft, SourceCopy, copied_id, derived_id, single_slug
+from floridify_batch.words.entry import (
+    SYNTHESIS,
+    DocId,
+    EntryDraft,
+    SourceCopy,
+    copied_id,
+    derived_id,
+    doc_id,
+    single_slug,
+)
 
 type Document = Mapping[str, Any]
 
@@ -48,7 +57,7 @@ def ownership(word: Any, language: str, own: Mapping[Any, Document], entries: Se
     listed = [each for each in dict.fromkeys((ours or {}).get("definition_ids") or ()) if each in own]
     made = set(listed).difference(providing)
     sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
-    home, identity = _doc_id(ours["_id"]) if ours else None, _doc_id(word)
+    home, identity = doc_id(ours["_id"]) if ours else None, doc_id(word)
     shared = _Shared(identity, language, home, derived_id("entry", identity))
     copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
     if len(copies) == len(own) and not listed:  # as most words of a new database
@@ -72,12 +81,12 @@ class _Shared:
 
     def copy(self, source: Document, entry: Document | None) -> SourceCopy:
         """The copy of a source; one that no entry lists names the entry that it is in, or else the synthesis entry."""
-        identity = _doc_id(source["_id"])
+        identity = doc_id(source["_id"])
         if entry is not None:
-            return SourceCopy(copied_id(identity), identity, str(entry.get("provider")), _doc_id(entry["_id"]))
+            return SourceCopy(copied_id(identity), identity, str(entry.get("provider")), doc_id(entry["_id"]))
         providers, within = source.get("providers") or (), source.get("dictionary_entry_id")
         provider = str(providers[0]) if providers else SYNTHESIS
-        return SourceCopy(copied_id(identity), identity, provider, _doc_id(within) if within else self.entry)
+        return SourceCopy(copied_id(identity), identity, provider, doc_id(within) if within else self.entry)
 
     def draft(self, copies: Iterable[SourceCopy], listed: Iterable[DocId] = ()) -> EntryDraft | None:
         """The part of the synthesis entry that is not stored, if there is any."""
@@ -95,12 +104,12 @@ def _divided(
     shared: _Shared,
 ) -> Ownership:
     """The division of the definitions of a word of which some are the synthesis entry's, or were listed in it."""
-    stored = {_doc_id(each): document for each, document in own.items() if each not in copies}
+    stored = {doc_id(each): document for each, document in own.items() if each not in copies}
     source_of = {copy.id: each for each, copy in copies.items()}
     parts: dict[Any, Part] = {}
     definitions: list[Part] = []
     for each in listed:
-        source = each if each in copies else source_of.get(_doc_id(each))
+        source = each if each in copies else source_of.get(doc_id(each))
         if source is None:
             definitions.append(Part(own[each], _orphaned_copy(own[each])))
         elif source not in parts:
@@ -121,7 +130,7 @@ def _divided(
         if joins:
             joining.append(each)
     definitions += (parts[each] for each in joining)
-    draft = shared.draft([copies[each] for each in (*moved, *joining)], map(_doc_id, moved))
+    draft = shared.draft([copies[each] for each in (*moved, *joining)], map(doc_id, moved))
     return Ownership(definitions, [parts[each] for each in copies if each in parts], draft)
 
 
@@ -172,9 +181,9 @@ def _orphaned_copy(document: Document) -> SourceCopy | None:
         return None
     source = DocId(sources[0])
     copy = SourceCopy(
-        copied_id(source), source, str(references[0].get("provider")), _doc_id(references[0].get("entry_id"))
+        copied_id(source), source, str(references[0].get("provider")), doc_id(references[0].get("entry_id"))
     )
-    return copy if copy.id == _doc_id(document["_id"]) else None
+    return copy if copy.id == doc_id(document["_id"]) else None
 
 
 _ID = re.compile("[0-9a-f]{24}")
@@ -200,7 +209,3 @@ def named_sources(references: Any) -> Iterator[str]:
             yield from (str(name) for name in each.get("definition_ids") or ())
             if each.get("definition_id"):
                 yield str(each["definition_id"])
-
-
-def _doc_id(value: object) -> DocId:
-    return DocId(str(value))

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from floridify_batch.components.change import Collection, Insert, Merged, Replaced, Writes
-from floridify_batch.database.document import Document, doc_id
+from floridify_batch.database.document import Document
 from floridify_batch.database.layout import Layout, spelled
-from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, doc_id
 from floridify_batch.words.value_digest import value_digest
 
 

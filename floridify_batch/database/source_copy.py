@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Insert
 from floridify_batch.components.synthesis_entry import new_entry, references
-from floridify_batch.database.document import doc_id, encoded, named_by
+from floridify_batch.database.document import encoded, named_by
 from floridify_batch.database.layout import Layout
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.removal import Finder, found_by_id
-from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition
+from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition, doc_id
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.database.document import doc_id, encoded, new_word
+from floridify_batch.database.document import encoded, new_word
 from floridify_batch.words.article import Article
-from floridify_batch.words.entry import DocId, Word, blank_definition, derived_id, unknown_entry
+from floridify_batch.words.entry import DocId, Word, blank_definition, derived_id, doc_id, unknown_entry
 from floridify_batch.words.language import database_language
 
 if TYPE_CHECKING:

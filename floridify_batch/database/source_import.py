@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection
-from floridify_batch.database.document import doc_id, encoded
+from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import TODAY
 from floridify_batch.database.source_entry import (
     Draft,
@@ -28,7 +28,7 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError
 from floridify_batch.words.article import Article
 from floridify_batch.words.dictionary_file import ReadStats
-from floridify_batch.words.entry import DocId, Word
+from floridify_batch.words.entry import DocId, Word, doc_id
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne

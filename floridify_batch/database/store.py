@@ -20,7 +20,6 @@ from floridify_batch.database.document import (
     OWNERSHIP_FIELDS,
     Document,
     Found,
-    doc_id,
     new_word,
     observations,
     read_entry,
@@ -49,6 +48,7 @@ from floridify_batch.words.entry import (
     Word,
     as_homographs,
     copied_id,
+    doc_id,
     spellings_of,
     unknown_entry,
 )

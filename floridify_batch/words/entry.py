@@ -39,6 +39,11 @@ class DocId(str):
         return type(self), (str(self),)
 
 
+def doc_id(value: object) -> DocId:
+    """The id that a database's value stands for, in the form that all packages use."""
+    return DocId(str(value))
+
+
 def derived_id(*parts: object) -> DocId:
     """A deterministic document id, which makes the insertion idempotent."""
     return DocId(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=12).hexdigest())
