@@ -94,7 +94,7 @@ LOOKUP_SECONDS = 60.0
 """Default seconds for which a batch is searched before it counts as absent."""
 
 _LOOKS = (0.0, 1 / 30, 1 / 10, 1 / 4, 1 / 2, 1.0)
-"""When the looks of a search take place, as shares of its length."""
+"""The times of the look-ups of a search, as shares of its length."""
 
 
 def lookup_pauses(seconds: float) -> tuple[float, ...]:

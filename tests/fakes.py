@@ -109,7 +109,7 @@ def good(custom_id: str, prompt: str) -> dict[str, Any]:
 
 
 type Fault = str | int
-"""How a request goes wrong: a status, or "missing", "refused", "cut", "malformed", "undefined", "unmetered"."""
+"""The fault of a request: a status, or "missing", "refused", "cut", "malformed", "undefined", "unmetered"."""
 
 type Faults = Callable[[str, int], Fault | None]
 """The fault of a request, by its id and its number of earlier attempts."""
@@ -152,7 +152,7 @@ def unanswered_line(custom_id: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a batch goes: `status` after so many polls, with its first `answered` requests done (None: all)."""
+    """The end of a batch: `status` after this many polls, with its first `answered` requests done (None: all)."""
 
     status: str = "completed"
     polls: int = 1
@@ -657,7 +657,7 @@ class Scenario:
         )
 
     def info(self) -> RunInfo:
-        """Which run it is."""
+        """Return the description of the run."""
         return run_info(
             id=self.run_id,
             words=len(self.words),

@@ -1,4 +1,4 @@
-"""What Floridify can read of the collections that we write to: strict models, which take nothing that it would not.
+"""Strict models of Floridify's documents in the collections that we write: unknown fields are refused.
 
 Nothing but `synthesis` and `synthesis_digests`, where we note who answered a component and what, may be there beside
 Floridify's own fields.
@@ -34,7 +34,7 @@ class Part(BaseModel):
 
 
 class Document(Part):
-    """What every document has."""
+    """The fields of every document."""
 
     id: Id = Field(alias="_id")
     created_at: datetime
@@ -43,7 +43,7 @@ class Document(Part):
 
 
 class ModelInfo(Part):
-    """Which model wrote something."""
+    """The model that generated a value."""
 
     name: str = Field(min_length=1)
     confidence: Share
@@ -147,7 +147,7 @@ class Definition(Document):
 
 
 class Etymology(Part):
-    """Where a word comes from."""
+    """The origin of a word."""
 
     text: str = Field(min_length=1)
     origin_language: str | None
@@ -157,7 +157,7 @@ class Etymology(Part):
 
 
 class Distinction(Part):
-    """What sets a synonym apart."""
+    """The distinction between a synonym and its word."""
 
     word: Name
     distinction: str = Field(max_length=200)

@@ -54,7 +54,7 @@ class Failure:
     detail: str
     attempt: int = 1
     cap_doublings: int = 0
-    """How often the output cap had been doubled."""
+    """The number of times that the output cap had been doubled."""
     status: int | None = None
 
     @property

@@ -46,7 +46,7 @@ class ValueState(StrEnum):
     """The state of a stored value with regard to what this tool wrote there."""
 
     EMPTY = "empty"
-    """Nothing is stored, and nothing was removed."""
+    """The place is empty, and no value was removed from it."""
     UNCHANGED = "unchanged"
     """It is as this tool wrote it."""
     EDITED = "edited"

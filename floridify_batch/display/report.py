@@ -219,7 +219,7 @@ def _axis(ledger: Ledger) -> TimeAxis:
 
 
 def _settled_at(record: ChunkRecord) -> float | None:
-    """When the results were stored; older checkpoints only have the completion time of the batch."""
+    """Return the time at which the results were stored; older checkpoints only have that of the batch's completion."""
     return record.stored_at or record.completed_at
 
 

@@ -295,7 +295,7 @@ class RunView:
 
     @property
     def deadline(self) -> datetime | None:
-        """When the first batch in flight expires."""
+        """The expiry of the first batch in flight that expires."""
         times = (flight.polled.expires_at for flight in self.in_flight if flight.polled is not None)
         return min((time for time in times if time is not None), default=None)
 

@@ -13,7 +13,7 @@ from floridify_batch.providers.batch_object import Page
 from floridify_batch.providers.interface import BatchJob, Submission
 
 LAG = timedelta(hours=1)
-"""How much later than a younger one a batch may appear in the list."""
+"""The lag of the list: a batch may appear this much later than a younger one."""
 
 type FetchPage = Callable[[str | None], Awaitable[Page]]
 """Callback: fetch the page after the batch with an id, or the first page."""

@@ -61,7 +61,7 @@ class ReadStats:
     bad_lines: list[BadLine] = field(default_factory=list)
     skipped: Counter[SkipReason] = field(default_factory=Counter)
     damaged: str = ""
-    """Where a compressed file breaks off, if it is damaged."""
+    """The position at which a compressed file breaks off, if it is damaged."""
 
     @property
     def lines_skipped(self) -> int:

@@ -103,11 +103,11 @@ class Tab:
             time.sleep(0.01)
 
     def value(self, expression: str) -> Any:
-        """What an expression is in the page."""
+        """Return the value of an expression in the page."""
         return self.ask("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def of(self, method: str) -> list[Mapping[str, Any]]:
-        """What was said of the page by this name."""
+        """Return the events of the page with this name."""
         return [event["params"] for event in self.events if event.get("method") == method]
 
 

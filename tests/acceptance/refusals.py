@@ -213,7 +213,7 @@ class WebPage(Handler):
 
 @dataclass(frozen=True)
 class Refused:
-    """What a case said, and the files that were there before and after."""
+    """The output of a refused command, and the files before and after it."""
 
     said: CommandResult
     before: Mapping[str, bytes]

@@ -15,7 +15,7 @@ DEFINITIONS = ROOT / "scripts/demos/data/definitions.jsonl"
 
 
 async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where no address is named, a local MongoDB beside the work takes the definitions and gives them back."""
+    """Without an address, a local MongoDB in the working folder stores the definitions and returns them."""
     place = Place(None, "floridify", tmp_path)
     await import_file(DEFINITIONS, place, provider="wiktionary")
     said = capsys.readouterr().out
@@ -31,7 +31,7 @@ async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_there_is_nothing_to_show(tmp_path: Path) -> None:
-    """Where there is no database yet, none is made, and the sentence says how to get one."""
+    """Without a database, `show` creates none, and the error says how to get one."""
     with pytest.raises(DatabaseError, match=r"No database yet: .*batch-synth import"):
         asyncio.run(show_word("tear", Place(None, "floridify", tmp_path)))
     assert list(tmp_path.iterdir()) == []

@@ -82,8 +82,8 @@ def at_random(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Verdi
 
 @pytest.mark.usefixtures("at_random")
 def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
-    """Wherever processes die: one paid batch per chunk, no usable answer asked for again, every request accounted for,
-    and the documents of a run without faults.
+    """A run killed at any point pays for one batch per chunk, retries no usable answer, accounts for every request,
+    and stores the documents of a run without faults.
     """
     matrix = Matrix(tmp_path, mongo_url).learn(*WRITES)
     with ThreadPoolExecutor(AT_ONCE) as pool:

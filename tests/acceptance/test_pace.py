@@ -22,7 +22,7 @@ def in_flight(shell: Shell) -> list[ChunkRecord]:
 
 
 def passes(shell: Shell, *options: str) -> Iterator[list[ChunkRecord]]:
-    """What is in flight after each pass of a run, until it is through."""
+    """Yield the batches in flight after each pass, until the run is complete."""
     assert shell.run(*RUN, "--no-wait", *options).code == 0
     while chunks := in_flight(shell):
         yield chunks

@@ -206,7 +206,7 @@ def test_made_twice(shell: Shell) -> None:
 
 
 def test_what_was_paid(shell: Shell) -> None:
-    """What was recovered is billed at the price that the command is given; an unknown one is unknown without it."""
+    """Recovered answers are billed at the command's price; without one, the cost is unknown."""
     shell.write("paidword")
     add_known(shell.database, "paidword")
     assert shell.run(*RUN, "--model", "gpt-of-nobody", "--price", "in=100,out=200", "--no-wait").code == 0

@@ -33,7 +33,7 @@ def reported(shell: Shell) -> Shell:
 
 
 def figures(shell: Shell) -> list[str]:
-    """What must be on the page, by the checkpoint."""
+    """Return the figures that the page must contain, by the checkpoint."""
     totals = shell.ledger.totals()
     numbers = (totals.processed, totals.failed, totals.requests, totals.answered, totals.usage.input)
     kinds = [f"{kind}\t{count(number)}" for kind, number in shell.ledger.failures().items()]
@@ -64,7 +64,7 @@ def test_the_file(reported: Shell) -> None:
 
 
 def test_without_a_run(shell: Shell) -> None:
-    """Where there is no checkpoint there is no report, and the exit code says whose turn it is."""
+    """Without a checkpoint there is no report, and the error says whether the checkpoint was named."""
     named, unnamed = shell.each(("report", "-c", "none.json"), ("report",))
     assert (named.code, unnamed.code) == (3, 2)
     assert "Checkpoint not found: none.json" in named.err

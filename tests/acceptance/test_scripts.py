@@ -30,7 +30,7 @@ def test_every_requirement_is_pinned_with_its_hash() -> None:
 
 
 def test_pins_name_no_place() -> None:
-    """Where packages come from is the user's own setting."""
+    """The pinned packages name no index: their source is the user's own setting."""
     assert re.findall(r"://|-i\b|--(?:extra-)?index-url|--find-links|@ ", CONSTRAINTS) == []
 
 
@@ -43,7 +43,7 @@ def test_scripts_can_be_started(name: str) -> None:
 
 @pytest.fixture
 def bare_clone(tmp_path: Path) -> Path:
-    """What `scripts/setup` needs of a clone, in a folder with a space in its name, and a PATH without any Python."""
+    """A copy of the files that `scripts/setup` needs, in a folder with a space in its name; no Python in the PATH."""
     clone = tmp_path / "a clone"
     shutil.copytree(ROOT / "scripts", clone / "scripts")
     for name in ("pyproject.toml", "constraints.txt"):

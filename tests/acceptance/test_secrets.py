@@ -1,4 +1,4 @@
-"""What a run leaves on the disk: the settings it was given, no secret among them, and nothing that others can read."""
+"""Files of a run: its settings without any secret, readable by the user only."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What users see of a run in a real terminal, and what programs read of it."""
+"""A run in a real terminal, as users see it and as programs read it."""
 
 import json
 import termios
@@ -20,7 +20,7 @@ def echoes(terminal: Terminal) -> bool:
 
 
 def test_an_interrupt_leaves_the_screen_whole(paused: Shell) -> None:
-    """What is typed is not shown in the live tables, the first Ctrl-C ends them, and the terminal is as it was."""
+    """Typed keys are not echoed in the live tables; the first Ctrl-C ends them and restores the terminal."""
     paused.write("happy")
     with paused.terminal(*RUN, rows=24, columns=80) as terminal:
         terminal.wait_for("Waiting for 1 batch")

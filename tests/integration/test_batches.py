@@ -98,7 +98,7 @@ def names(folder: Path, pattern: str) -> set[str]:
 
 
 async def eventually[T](look: Callable[[], Awaitable[T | None]]) -> T:
-    """What a look shows at last."""
+    """Poll until `look` returns a value, and return that value."""
     for _ in range(1_000):
         if found := await look():
             return found
@@ -379,7 +379,7 @@ async def test_immediate_goes_on(immediate: ImmediateBatches, sandbox: Sandbox, 
 
 
 async def test_immediate_within_limits(sandbox: Sandbox, file: Path, label: str) -> None:
-    """Where the service's answers state how many requests may follow, hardly one comes too early, and none is lost."""
+    """With rate limits in the service's answers, hardly a request is sent too early, and none is lost."""
     with sandbox.faults("chat_limit=5"):
         before = sandbox.stats()["chat_requests"]
         connector = OpenAIConnector("any", base_url=sandbox.url, concurrency=3)

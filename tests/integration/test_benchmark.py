@@ -23,7 +23,7 @@ def benchmark(*options: str) -> str:
 
 @pytest.fixture(scope="module")
 def result(mongo_url: str) -> dict[str, Any]:
-    """What a small benchmark finds, in two batches."""
+    """The result of a small benchmark in two batches."""
     found: dict[str, Any] = orjson.loads(benchmark("--json", f"--batch-size={WORDS // 2}", f"--mongo-url={mongo_url}"))
     return found
 
@@ -45,7 +45,7 @@ def test_the_documents_are_those_of_the_words(result: dict[str, Any]) -> None:
 
 
 def test_each_chunk_is_one_batch(result: dict[str, Any]) -> None:
-    """Nothing is uploaded or created twice, and no request is sent twice."""
+    """Each file is uploaded once, each batch created once and each request sent once."""
     service = result["service"]
     assert result["chunks"] == service["batches_created"] == service["files_uploaded"] == 2
     assert service["bodies_answered_more_than_once"] == 0

@@ -39,7 +39,7 @@ async def test_bands_are_on_the_databases_scale(workspace: Workspace, layout: La
 
 
 async def test_bands_of_ours_are_not_turned_around(workspace: Workspace) -> None:
-    """Where bands of ours are stored the other way round, a run with --yes stops before anything is sent."""
+    """If the stored generated bands have the opposite direction, a run with --yes stops before anything is sent."""
     add_known(workspace.database, *WORDS)
     await workspace.run(WORDS[:1], components="frequency_band", frequency_scale="common-first")
     workspace.database.synthesis_stamps.update_many({}, {"$unset": {"scale": 1}})  # as earlier versions left them
@@ -49,7 +49,7 @@ async def test_bands_of_ours_are_not_turned_around(workspace: Workspace) -> None
 
 
 async def test_a_mixed_database_is_not_refused(workspace: Workspace) -> None:
-    """Where bands are stored both ways already, a run says so and uses Floridify's scale."""
+    """If bands of both directions are stored, a run reports it and uses Floridify's scale."""
     add_known(workspace.database, *WORDS)
     for name, word, scale in (("first", "calm", "common-first"), ("second", "moon", "rare-first")):
         await workspace.run([word], name=name, components="frequency_band", frequency_scale=scale)

@@ -209,7 +209,7 @@ async def test_a_file_without_an_article_touches_nothing(tmp_path: Path, databas
 
 
 async def test_a_damaged_archive(tmp_path: Path, place: Place, database: Found) -> None:
-    """What comes before the damage is imported, and the error says so."""
+    """The part before the damage is imported, and the error says so."""
     many = [
         {"word": f"w{number}", "part_of_speech": "noun", "definitions": f"{number * 7919}", "provider": "gcide"}
         for number in range(5000)

@@ -101,7 +101,7 @@ def spelled(value: Any, as_string: bool) -> Any:
 
 
 def older_home(name: str, document: dict[str, Any], layout: Layout) -> str:
-    """Where a document goes; an entry of ours does not say there that it is one."""
+    """Return a document's collection in an older layout; remove its provider if the collection holds our entries."""
     if name != Collection.ENTRIES or not layout.split_entries:
         return name
     if document["provider"] != "synthesis":
@@ -139,7 +139,7 @@ def id_kinds(value: Any, name: str = "") -> set[tuple[str, type]]:
 
 
 def assert_in_kind(database: Documents, layout: Layout) -> None:
-    """Nothing in the whole database is of another layout."""
+    """Assert that no document of the database has another layout."""
     names = set(database.list_collection_names())
     kinds = [id_kinds(document) for name in names for document in database[name].find()]
     assert set().union(*kinds) == {
@@ -230,7 +230,7 @@ def stamp(component: str) -> Stamp:
 
 
 def changes_of(seeded: Seeded) -> list[Change]:
-    """What a run may change of a word: fields, examples replaced, an entry made, a pronunciation, a definition."""
+    """Return each kind of change: fields, replaced examples, a new entry, a pronunciation, a definition."""
     sense, entry = seeded.senses[0], derived_id("entry", seeded.word)
     example, sound, text = (derived_id(name, seeded.word) for name in ("example", "sound", "text"))
     made = {
@@ -270,7 +270,7 @@ def changes_of(seeded: Seeded) -> list[Change]:
 
 
 async def test_written_in_kind(store: MongoStore, database: Documents, layout: Layout) -> None:
-    """What a run changes is written as the database is, is read back, and changes nothing when it is written again."""
+    """A change is written in the database's layout, can be read back, and changes nothing when it is written again."""
     seeded = seed(database, layout)
     changes = changes_of(seeded)
     await store.apply(writes_of(changes))
@@ -317,7 +317,7 @@ async def test_plain_updates_and_new_words(store: MongoStore, database: Document
 
 
 def add_todays(database: Documents, layout: Layout) -> None:
-    """What today's Floridify adds to an older database: a word, with a definition and an entry."""
+    """Add a word with a definition and an entry in today's layout to an older database."""
     word = add_word(database, "sun")
     add_entry(database, word, [add_definition(database, word, "a star")])
     now = {"$set": {"created_at": DONE - timedelta(days=1)}}
@@ -327,7 +327,7 @@ def add_todays(database: Documents, layout: Layout) -> None:
 
 
 async def test_both_kinds(store: MongoStore, database: Documents) -> None:
-    """Where both layouts are, words of both are found and changed, once, and what is new is as the newest is."""
+    """A database with both layouts: words of both are found and changed once; new documents have the newest layout."""
     layout = LAYOUTS["all traits"]
     seeded = seed(database, layout)
     add_todays(database, layout)
@@ -364,7 +364,7 @@ async def test_older_entry_among_both(store: MongoStore, database: Documents) ->
 
 
 async def test_few_among_many(store: MongoStore, database: Documents) -> None:
-    """What today's Floridify added last is seen, however many words there are with ids before and after its own."""
+    """A word that today's Floridify added last is found among many words with lower and higher IDs."""
     words = [{"_id": ObjectId(f"{end}{number:022x}"), "language": "en"} for end in ("00", "ff") for number in range(60)]
     database.words.insert_many(words)
     add_word(database, "sun")

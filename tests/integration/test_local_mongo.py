@@ -117,7 +117,7 @@ def test_starts_and_stops(folder: Path) -> None:
 
 
 def test_data_stay(folder: Path) -> None:
-    """What one server stored, the next one over the same folder has."""
+    """A server finds the data that an earlier server stored in the same folder."""
     with local_mongod(folder) as server, notes(server) as collection:
         collection.insert_one({"_id": 1, "text": "kept"})
     with local_mongod(folder) as server, notes(server) as collection:
@@ -232,7 +232,7 @@ def test_own_session(folder: Path) -> None:
 
 
 def test_loopback_only(folder: Path) -> None:
-    """Nothing but 127.0.0.1 is listened on."""
+    """The server listens on 127.0.0.1 only."""
     with local_mongod(folder) as server:
         port = int(server.url.rstrip("/").rpartition(":")[2])
         with pytest.raises(ConnectionRefusedError):
@@ -333,7 +333,7 @@ def test_never_ready(folder: Path, tmp_path: Path) -> None:
 
 
 def test_door_held(folder: Path) -> None:
-    """Who waits too long for others to come in or go out gives up, and says for what it waited."""
+    """A process that waits too long for the lock of the folder gives up, and the error names the lock."""
     with ExitStack() as stack:
         folder.mkdir()
         stack.enter_context(local_mongo._locked(folder / "door.lock", fcntl.LOCK_EX, time.monotonic()))

@@ -1,4 +1,4 @@
-"""How close the money is: the estimate against the service's count, the bill against its lines, over real parts."""
+"""The cost: the estimate against the service's count, the bill against the answer lines, with real resources."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -35,7 +35,7 @@ def database(database: Database[dict[str, Any]]) -> Database[dict[str, Any]]:
 
 
 async def estimated(workspace: Workspace, settings: RunSettings, words: list[str], **more: Any) -> Estimate:
-    """What the panel before the question would be made of."""
+    """Return the estimate that the panel before the confirmation shows."""
     store = MongoStore(workspace.mongo_url, workspace.database.name)
     try:
         asked = brief_of(settings, "run")
@@ -58,7 +58,7 @@ async def lines_of(sandbox: Sandbox, batch_ids: Iterable[str]) -> list[Mapping[s
 
 
 def price_of(line: Mapping[str, Any]) -> Decimal:
-    """What one answered line costs in a batch, by the tables themselves; an unanswered one costs nothing."""
+    """Return the batch cost of an answered line by genai-prices; an unanswered one costs nothing."""
     response = line.get("response") or {}
     if response.get("status_code") != 200:
         return Decimal(0)
@@ -90,7 +90,7 @@ async def test_the_estimate_of_input(workspace: Workspace) -> None:
 
 
 async def test_the_bill_is_the_sum_of_its_lines(workspace: Workspace, sandbox: Sandbox) -> None:
-    """What a run has cost is the sum over the lines of its answer files, unusable answers included."""
+    """The cost of a run is the sum over the lines of its answer files, unusable answers included."""
     with sandbox.faults("malformed=moneya", "truncate=moneyb", "http_500=moneyc", "refuse=moneyd"):
         result = await traveled(workspace)
     ledger = result.ledger
@@ -102,7 +102,7 @@ async def test_the_bill_is_the_sum_of_its_lines(workspace: Workspace, sandbox: S
 
 
 async def test_the_services_own_count(workspace: Workspace) -> None:
-    """What the service says that a batch used is kept beside what its answers add up to, and is the same."""
+    """The usage that the service reports for a batch is kept beside the sum over its answers, and equals it."""
     result = await traveled(workspace)
     assert result.ledger.chunks
     assert all(record.service_usage == record.usage for record in result.ledger.chunks)
@@ -111,7 +111,7 @@ async def test_the_services_own_count(workspace: Workspace) -> None:
 
 
 async def test_the_forecast_is_kept(workspace: Workspace) -> None:
-    """What the user was shown before they agreed is in the checkpoint, for the bill to be held against it."""
+    """The checkpoint keeps the estimate that the user confirmed, to compare it with the bill."""
     forecast = (await traveled(workspace)).ledger.estimate
     assert forecast is not None
     assert forecast.low is not None

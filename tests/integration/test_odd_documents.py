@@ -85,7 +85,7 @@ async def test_a_unique_index(workspace: Workspace) -> None:
 
 
 async def test_a_collation_that_ignores_case(workspace: Workspace) -> None:
-    """Where the database compares words without regard to case, a word in another case is still another word."""
+    """A word that differs in case only is a different word, even if the database's collation ignores case."""
     workspace.database.create_collection("words", collation=Collation("en", strength=2))
     add_known(workspace.database, "bank")
     add_known(workspace.database, "Bank")

@@ -12,7 +12,7 @@ from tests.sandbox import Sandbox
 
 
 class Tone(Enum):
-    """How a text sounds."""
+    """The tone of a text."""
 
     WARM = "warm"
     COLD = "cold"

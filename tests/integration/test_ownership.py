@@ -235,7 +235,7 @@ def picture(database: Found, word: ObjectId) -> list[Any]:
 
 @pytest.mark.usefixtures("word")
 async def test_killed_between_two_writes(mongo_url: str, database: Found) -> None:
-    """Wherever a process dies while it stores copies, texts and merges, storing again ends with the same documents."""
+    """A process that is killed while it stores copies, texts and merges, at any write, ends with the same documents."""
     cluster = cluster_fields("side", "Side", "", 0, 1.0)
     rest = {"text": {"$ne": "where money is kept"}}
     database.definitions.update_many(rest, {"$set": {"meaning_cluster": cluster}})

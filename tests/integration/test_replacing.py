@@ -1,4 +1,4 @@
-"""What is replaced in a real MongoDB: a process that dies half-way leaves nothing behind for good."""
+"""Replacement of values in MongoDB: a process that dies half-way leaves no superseded document permanently."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,7 @@ def stamp(component: str) -> Stamp:
 
 
 async def changes(store: MongoStore) -> Sequence[Change]:
-    """What the answers of a run with --force change now."""
+    """Return the changes that the answers of a run with --force make now."""
     (entry,) = (await store.entries(["calm"], "en"))["calm"]
     made = (_change(entry, component) for component in ANSWERS)
     return [change for change in made if change is not None]
@@ -103,7 +103,7 @@ AFTER = {
 
 @pytest.mark.usefixtures("seeded")
 async def test_replaced(store: MongoStore, database: Found) -> None:
-    """What a model wrote goes; a person's keeps its place, and what another document uses is left to it."""
+    """A generated document is removed; a person's keeps its position, and one that another document uses stays."""
     await store.apply(writes_of(await changes(store)))
     assert kept(database) == AFTER
     (entry,) = (await store.entries(["calm"], "en"))["calm"]
@@ -115,7 +115,7 @@ async def test_replaced(store: MongoStore, database: Found) -> None:
 
 @pytest.mark.usefixtures("seeded")
 async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: str) -> None:
-    """Who dies before the old documents are gone leaves them; storing again removes them, and a third time nothing."""
+    """Documents that a killed process left are removed when the answers are stored again; a third time is a no-op."""
     mortal = Mortal(mongo_url, database.name)
     with pytest.raises(KeyboardInterrupt):
         await mortal.apply(writes_of(await changes(mortal)))
@@ -132,7 +132,7 @@ async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: st
 
 @pytest.mark.usefixtures("seeded")
 async def test_looked_up_by_indexes(store: MongoStore, database: Found) -> None:
-    """What is looked for before something is removed has indexes, which are made when they are first needed."""
+    """The queries before a removal use indexes, which are created when they are first needed."""
     assert set(database.examples.index_information()) == {"_id_"}
     await store.apply(writes_of(await changes(store)))
     for name, key in (

@@ -290,7 +290,7 @@ async def test_a_killed_sandbox_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_sandbox_ends_with_its_parent(tmp_path: Path) -> None:
-    """When its parent process is killed, the sandbox exits and releases its folder."""
+    """The sandbox exits and releases its folder if its parent process is killed."""
     starter = (
         "import sys, time; from pathlib import Path\n"
         "from floridify_batch.sandbox.process import SandboxProcess\n"

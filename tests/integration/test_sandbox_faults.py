@@ -113,7 +113,7 @@ async def test_http(client: AsyncOpenAI, status: int) -> None:
 
 
 async def test_http_for_all_spares_later_batches(client: AsyncOpenAI) -> None:
-    """When all fail there is no output file; a fault confined to earlier batches leaves this one alone."""
+    """If all requests fail, there is no output file; a fault of earlier batches does not affect later ones."""
     assert (await run(client, "http_500=1")).output_file_id is None
     assert (await run(client, "http_500=1@1")).error_file_id is None
 

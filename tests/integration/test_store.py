@@ -169,7 +169,7 @@ async def test_new_word(store: MongoStore, database: Found) -> None:
 
 
 async def test_stamp(store: MongoStore, database: Found, definition: ObjectId, mongo_url: str) -> None:
-    """What a change is stamped with comes back, time zone included; also to a store that did not write it."""
+    """The stamp of a change is read back with its time zone, also by another store."""
     await store.apply(writes_of([change(definition, cefr_level="B1")]))
     other = MongoStore(mongo_url, database.name)
     for each in (store, other):
@@ -210,7 +210,7 @@ async def test_twice(store: MongoStore, database: Found, definition: ObjectId) -
 
 
 async def test_replaced(store: MongoStore, database: Found, definition: ObjectId) -> None:
-    """When examples are replaced, the old documents are gone and the definition refers to the new ones alone."""
+    """Replaced examples are deleted, and the definition refers only to the new ones."""
     old, new = example(definition, "Old and calm."), example(definition, "New and calm.")
     refer = [Update(Collection.DEFINITIONS, DocId(str(definition)), {"example_ids": [each.id]}) for each in (old, new)]
     await store.apply(writes_of([Change("examples", refer[0], stamp("examples"), DONE, (old,))]))

@@ -50,7 +50,7 @@ def sense_id(word: str, number: int) -> DocId:
 
 @dataclass(frozen=True)
 class Ways:
-    """What each way has made of the same words: fields of definitions and of entries, by word."""
+    """The results of each of the three ways for the same words: fields of definitions and of entries, by word."""
 
     at_once: Mapping[str, Any]
     as_batch: Mapping[str, Any]
@@ -180,7 +180,7 @@ def test_definitions(ways: Ways, word: str, component: SynthesisComponent) -> No
 @pytest.mark.parametrize("name", ["pronunciation", "etymology", "phrases", "facts"])
 @pytest.mark.parametrize("word", SENSES)
 def test_words(ways: Ways, word: str, name: str) -> None:
-    """What a word has once is the same by all three ways."""
+    """All three ways store the same values in a word's entry."""
     assert ways.at_once[word][name] == ways.as_batch[word][name] == ways.stored[word][name]
 
 

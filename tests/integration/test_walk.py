@@ -108,7 +108,7 @@ async def test_many_chunks(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_sums(workspace: Workspace, sandbox: Sandbox) -> None:
-    """What the run says that it cost is what the service says that its batches used, at the price of batches."""
+    """The cost that a run reports is the usage that the service states for its batches, at the batch price."""
     words = words_of("sum", 4)
     with sandbox.faults(f"http_500=0.2@{sandbox.next_batch() + 1}"):
         result = await workspace.run(words, batch_size=2)
@@ -207,7 +207,7 @@ def test_harmless(troubled: RunResult, fault: str) -> None:
 
 
 def test_others_spared(troubled: RunResult) -> None:
-    """What happens to other words does not touch a word whose answers are good; a run with failed words says so."""
+    """Failed words do not affect the words with good answers, and the run reports that some words failed."""
     assert troubled.ledger.processed_words.count("spared") == 1
     assert troubled.code == 1
     assert_settled(troubled)
@@ -379,7 +379,7 @@ async def drive(workspace: Workspace, words: list[str]) -> Ledger:
 
 @pytest.mark.parametrize("fault", ["create_500=2", "create_drop=2", "upload_500=2", "upload_drop=2", "create_429=2"])
 async def test_reply_lost(workspace: Workspace, sandbox: Sandbox, fault: str) -> None:
-    """When the reply to a creation or an upload is lost, the run finds out what came of it: one batch per chunk."""
+    """If the reply to a creation or an upload is lost, the run finds the batch or file: one batch per chunk."""
     words = words_of(f"reply{fault[:-2].replace('_', '')}", 2)
     add_known(workspace.database, *words)
     with sandbox.faults(fault):

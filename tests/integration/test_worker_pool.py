@@ -90,7 +90,7 @@ async def test_processes_work_in_order(workspace: Workspace, tmp_path: Path) -> 
 
 
 async def test_workers_that_always_die(workspace: Workspace) -> None:
-    """Where workers die one after the other, the run stops with a sentence that says what to do."""
+    """If one worker after another dies, the run stops with an error that names a remedy."""
     pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(1))
     try:
         with pytest.raises(WorkersLost, match="fewer --workers"):

@@ -1,4 +1,4 @@
-"""What type checkers see of the library: the public signatures, pinned."""
+"""Public signatures of the library, as type checkers see them."""
 
 import subprocess
 import sys
@@ -116,7 +116,7 @@ async def uses(document: Document, sense: Sense, ai: OpenAIConnector, batches: B
 
 
 def checked(source: str, folder: Path) -> list[str]:
-    """What `mypy --strict` says of a program: the revealed types, without the modules' names."""
+    """Return the output of `mypy --strict` for a program: the revealed types, without module names."""
     path = folder / "program.py"
     path.write_text(source)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context", str(path)]

@@ -262,7 +262,7 @@ TestLedgers.settings = settings(deadline=None, max_examples=25, stateful_step_co
 @patient
 @given(st.integers(0, API_MAX_REQUESTS), st.integers(0, API_MAX_BYTES))
 def test_up_to_the_limit_and_no_further(requests: int, size: int) -> None:
-    """Whatever is in a chunk, the rest up to the service's limits fits to the last request and byte, and no more."""
+    """A chunk is filled exactly up to the service's limits of requests and bytes, whatever it contains already."""
     there = ChunkSize(1, requests, size)
     rest = ChunkSize(1, API_MAX_REQUESTS - requests, API_MAX_BYTES - size)
     limits = Limits()

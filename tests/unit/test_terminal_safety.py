@@ -12,7 +12,7 @@ SAFE = {"plain", "json_text", "json.dumps", "context.get_help", "shown.get_help"
 
 
 def printed(path: Path) -> Iterator[ast.expr]:
-    """What a module prints directly."""
+    """Yield the expressions that a module prints directly."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.echo", "print", "sys.stdout.write"):
             yield from node.args

@@ -24,7 +24,7 @@ def left_behind(folder: Path, *states: ChunkState) -> Checkpoint:
 
 @pytest.mark.parametrize("state", [ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED])
 def test_unstored_batches_are_not_paid_twice(tmp_path: Path, state: ChunkState) -> None:
-    """Where the previous copy has a batch that is not stored, a new run is refused."""
+    """A new run is refused if the previous copy has a batch that is not stored."""
     checkpoint = left_behind(tmp_path, ChunkState.STORED, state)
     with pytest.raises(CheckpointError, match="has 1 batch whose results are not stored") as refused:
         refuse_to_pay_twice(checkpoint)
@@ -33,7 +33,7 @@ def test_unstored_batches_are_not_paid_twice(tmp_path: Path, state: ChunkState) 
 
 @pytest.mark.parametrize("state", [ChunkState.STORED, ChunkState.DONE, ChunkState.PLANNED])
 def test_stored_batches_do_not_block_a_new_run(tmp_path: Path, state: ChunkState) -> None:
-    """Where every batch is stored, or none was submitted, a new run may start beside the copy."""
+    """A new run may start beside a previous copy whose batches are all stored, or none submitted."""
     refuse_to_pay_twice(left_behind(tmp_path, state))
 
 

@@ -90,7 +90,7 @@ def test_a_report_replaces_a_report(checkpoint: Checkpoint, tmp_path: Path) -> N
 
 
 def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """Whatever is no report stays as it is: a list, a checkpoint, another page, a folder."""
+    """Any file that is not a report stays unchanged: a list, a checkpoint, another page, a folder."""
     for name, content in (("words.txt", b"bank\n"), ("words.checkpoint.json", b"{}"), ("x.html", b"<!doctype html>")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UsageError, match="not a batch-synth report"):

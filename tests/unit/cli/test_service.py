@@ -35,7 +35,7 @@ def test_a_prefix_is_enough() -> None:
 
 
 def test_an_ambiguous_prefix_is_refused() -> None:
-    """Where several batches begin so, they are named; within one checkpoint there may be only one."""
+    """An ambiguous prefix is refused with the batches that match it; one checkpoint may contain only one of them."""
     with pytest.raises(UsageError, match="Several batch IDs begin with batch_b: batch_b1, batch_b2"):
         find_batch("batch_b", None)
     assert owner("batch_b", Path("two.checkpoint.json")) == ("batch_b2", "two.checkpoint.json")

@@ -105,7 +105,7 @@ def test_a_model_that_contains_itself() -> None:
 
 
 def test_what_describes_a_field_is_told() -> None:
-    """What a caller's model says of a field reaches the language model; what it says of itself is for programmers."""
+    """The schema keeps the descriptions of a caller's fields and omits the docstring of its model."""
     schema = wire_schema(Part)
     assert schema["properties"]["title"] == {"type": "string", "description": "two words at most"}
     assert "description" not in schema
@@ -141,7 +141,7 @@ def test_long_lists_are_clipped() -> None:
 
 
 def test_a_fault_behind_the_limit_does_not_matter() -> None:
-    """What is clipped away is not judged."""
+    """List items beyond the limit are not validated."""
     assert sentences("a", "b", "c", "d", "e", " ").example_sentences == list("abcde")
 
 
@@ -187,7 +187,7 @@ def test_values_that_the_database_could_not_read(answer: type[BaseModel], fields
 
 
 def test_empty_answers() -> None:
-    """Nothing is a good answer wherever there may be nothing."""
+    """An empty answer is valid if the component may be empty."""
     assert read(DomainIdentificationResponse, reasoning="", domain=None).domain is None
     assert read(AntonymResponse, antonyms=[]).antonyms == []
     assert read(FallbackDefinitionsResponse, definitions=[]).definitions == []

@@ -50,7 +50,7 @@ def test_every_collection_has_a_schema(version: SchemaVersion) -> None:
     ],
 )
 def test_what_floridify_reads_is_accepted(collection: str, fields: dict[str, Any]) -> None:
-    """What Floridify's models load passes, languages that they do not know and fields of ours included."""
+    """Documents that Floridify's models load are accepted, with unknown languages and our own fields."""
     assert fault(collection, fields) == ""
 
 

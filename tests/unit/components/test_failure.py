@@ -1,4 +1,4 @@
-"""Which failures are worth another try, and how they are called."""
+"""Failure reasons: which are retried, and their names."""
 
 import pytest
 

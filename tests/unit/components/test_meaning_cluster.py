@@ -50,6 +50,6 @@ def test_a_cluster_has_a_relevance() -> None:
 
 @pytest.mark.parametrize("odd", [{"order": 0.5}, {"order": -1}, {"relevance": 7}, {"name": None, "description": None}])
 def test_an_odd_cluster_of_a_source_does_not_spread(odd: dict[str, Any]) -> None:
-    """Whatever is odd about a source's cluster, Floridify can read the one in our definition."""
+    """An odd cluster in a source becomes one in our definition that Floridify can read."""
     fields = {"meaning_cluster": cluster_document(BANK, cluster(**odd), SOURCE)}
     assert schemas_of(SchemaVersion.TODAY)["definitions"].fault(fields, whole=False) == ""

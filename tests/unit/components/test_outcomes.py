@@ -1,4 +1,4 @@
-"""What answers change: new values, new documents, and nothing twice."""
+"""Outcomes of answers: new values, new documents, no duplicates."""
 
 from collections import Counter
 from dataclasses import replace
@@ -56,7 +56,7 @@ def changed(
     source: Provenance | None = None,
     entry: Entry | None = None,
 ) -> Change:
-    """What an answer changes about a sense, or about the word itself."""
+    """Return the change that an answer makes to a definition, or to the word itself."""
     recipe = RECIPES[component]
     target = definition or sense()
     whole = entry or Entry(BANK, (target,))
@@ -80,7 +80,7 @@ def synonyms(*words: str, language: str = "en") -> SynonymGenerationResponse:
 
 
 def test_merged() -> None:
-    """What the entry had stays first, nothing stands twice in any capitals, and the limit holds."""
+    """Existing values stay first, duplicates are dropped regardless of case, and the limit holds."""
     assert merged_words(["Shore", "edge"], ["shore", "side", "Side", "rim"], 3) == ["Shore", "edge", "side"]
     assert merged_words([], [], 3) == []
 

@@ -21,7 +21,7 @@ def test_every_component_has_a_recipe() -> None:
 
 @pytest.mark.parametrize("component", [name for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION])
 def test_recipes_fill_fields_that_are_read_back(component: SynthesisComponent) -> None:
-    """What a component stores is read back, so that a stored component is never paid for again."""
+    """Each recipe's field is read back, so that a stored component is never paid for again."""
     recipe = RECIPES[component]
     assert recipe.field in DEFINITION_FIELDS
     empty = Definition(derived_id("x"), "noun", "land")

@@ -52,7 +52,7 @@ def request(model: str = "gpt-6-luna", prompt: str = "Word: bank", **more: Any) 
 @patient
 @given(st.text(), documents, components)
 def test_ids_are_safe(word: str, document: DocId, component: str) -> None:
-    """Whatever the word, a request's id is one that the service takes: plain characters, at most 63 of them."""
+    """A request's custom_id is valid for any word: plain characters, at most 63 of them."""
     identity = custom_id(word, document, component)
     assert SAFE.fullmatch(identity)
     assert len(identity) <= 63
@@ -84,7 +84,7 @@ def test_ids_are_unique(asked: list[tuple[DocId, str, int | None]]) -> None:
     ],
 )
 def test_slugs(word: str, slug: str) -> None:
-    """Who looks through a batch file can read which word a line is about."""
+    """A custom_id contains a readable form of its word."""
     assert custom_id(word, derived_id("x"), "domain") == f"{slug}-{derived_id('x')}-domain"
 
 
@@ -141,7 +141,7 @@ def test_cap_doublings(model: str) -> None:
 
 
 def test_input_tokens() -> None:
-    """What a request is estimated to cost is its fixed part, counted once, and its own prompt."""
+    """The input tokens of a request are its fixed part, counted once, and its own prompt."""
     empty, full = request(prompt=""), request(prompt="Word: bank\nDefinition: the land beside a river")
     assert empty.input_tokens == empty.envelope.fixed_tokens
     assert full.input_tokens - empty.input_tokens == count_tokens("Word: bank\nDefinition: the land beside a river")
@@ -252,6 +252,6 @@ json_values = st.recursive(
 @patient
 @given(st.dictionaries(st.sampled_from(["choices", "error"]), json_values))
 def test_any_body(body: dict[str, Any]) -> None:
-    """Whatever a service sends as a body is an answer or a failure of one request, never the end of the run."""
+    """Any response body is parsed as an answer or as a failure of one request; it never stops the run."""
     with pytest.raises(AnswerError):
         parse_answer(CEFRLevelResponse, body)

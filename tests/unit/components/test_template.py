@@ -99,7 +99,7 @@ def test_the_parts() -> None:
 
 
 def test_no_empty_rubric() -> None:
-    """Where the entry has no synonyms yet, the prompt does not speak of them."""
+    """A prompt without stored synonyms has no heading for them."""
     assert "Already" not in prompt(SynthesisComponent.SYNONYMS, Definition(derived_id("s"), "noun", "land"))
 
 

@@ -1,4 +1,4 @@
-"""How long answers are expected to be: by the table, then by what was answered."""
+"""Expected lengths of answers: first from the defaults, then from measured answers."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -23,7 +23,7 @@ def test_the_table() -> None:
 
 @given(st.integers(1, 10**6), st.integers(1, 2000), st.sampled_from(SynthesisComponent))
 def test_measured(answers: int, tokens: int, component: SynthesisComponent) -> None:
-    """What was answered replaces the table; more answers make it surer, and no number of them makes it certain."""
+    """Measured lengths replace the default; more answers narrow the range, but never to a single value."""
     spread = RECIPES[component].spread
     length = measured(Observed(answers, answers * tokens), Origin.RUN, spread)
     more = measured(Observed(answers * 4, answers * 4 * tokens), Origin.RUN, spread)
@@ -34,7 +34,7 @@ def test_measured(answers: int, tokens: int, component: SynthesisComponent) -> N
 
 
 def test_observed_adds_up() -> None:
-    """What several batches have shown is shown together."""
+    """The lengths measured in several batches are merged."""
     assert Observed(2, 50) + Observed(3, 10) == Observed(5, 60)
 
 
@@ -52,7 +52,7 @@ ROOM = 400
 
 
 def test_prompts_stay_below_the_size_of_a_cache_write() -> None:
-    """What all requests of a component share leaves room below the size at which cache writes are charged."""
+    """The constant part of a component's requests stays below the size at which cache writes are billed."""
     asked = brief(RECIPES, model="gpt-6-luna", language_name="English").by_component()
     shared = {name: question.envelope.fixed_tokens for name, question in asked.items()}
     assert set(shared) == set(RECIPES)

@@ -29,7 +29,7 @@ NOWHERE = "gpt-of-nobody"
 
 
 def listed(model: str, usage: Usage, *, batch: bool) -> Decimal:
-    """What the tables say."""
+    """Return the cost by the tables of genai-prices."""
     priced = Priced(
         input_tokens=usage.input,
         cache_read_tokens=usage.cached,
@@ -90,7 +90,7 @@ def test_unknown_model() -> None:
 
 
 def test_an_empty_bill() -> None:
-    """Nothing used costs nothing."""
+    """An empty bill costs nothing."""
     bill = Bill("gpt-6-luna", batch=True)
     assert (bill.cost, bill.usage) == (Decimal(0), Usage())
 
@@ -172,7 +172,7 @@ _count = st.one_of(st.integers(-10, 5000), st.booleans(), st.none(), st.text(max
 def test_a_cost_is_never_negative(
     sent: object, cached: object, written: object, received: object, thought: object
 ) -> None:
-    """Whatever a service states, the parts of a usage fit into the whole, and the cost is at least zero."""
+    """For any usage that a service states, its parts fit into the total, and the cost is at least zero."""
     usage = usage_of(
         {
             "usage": {
@@ -219,7 +219,7 @@ def test_cache_writes_are_billed(model: str, batch: bool, sent: int) -> None:
 
 @pytest.mark.parametrize("model", ["o1-mini", "gpt-5.3", "gpt-oss-120b"])
 def test_a_model_without_a_batch_price(model: str) -> None:
-    """Where only the standard price is listed, the batch price is unknown, not the standard one."""
+    """If only the standard price is listed, the batch price is unknown, not the standard one."""
     assert rates(model, batch=False) is not None
     assert rates(model, batch=True) is None
     assert "standard price only" in unknown_price(model, batch=True)
@@ -259,7 +259,7 @@ def test_a_price_as_users_write_it(text: str, price: Price) -> None:
     ],
 )
 def test_a_price_that_is_none(text: str) -> None:
-    """What is no price is refused with an example of one."""
+    """An invalid price is refused with an example of a valid one."""
     with pytest.raises(UsageError, match=re.escape("in=0.05,out=0.25")):
         price_named(text)
 

@@ -44,7 +44,7 @@ def test_means_by_component() -> None:
 
 
 def test_all_looked_at_leaves_no_doubt() -> None:
-    """Where every word is in the sample, or one word stands for all, no margin is made up."""
+    """The margin is zero if every word is in the sample, or if one word stands for all."""
     assert projected([[("a", 10)], [("a", 90)]], 2).margin == 0
     assert projected([[("a", 10)]], 50).margin == 0
     assert projected([], 0).margin == 0

@@ -60,7 +60,7 @@ def ids(documents: Found) -> list[str]:
 
 
 def operation(made: UpdateOne) -> tuple[Any, Any]:
-    """What an update is about, and what it does."""
+    """Return the filter and the document of an update."""
     return made._filter["_id"], made._doc
 
 
@@ -160,7 +160,7 @@ def test_ids_are_encoded_wherever_they_stand() -> None:
 
 
 def test_derived_ids_can_be_object_ids() -> None:
-    """Whatever an id is derived from, the database takes it."""
+    """A derived ID is valid in MongoDB for any input."""
     assert str(ObjectId(derived_id("wörd", 1, None))) == derived_id("wörd", 1, None)
 
 

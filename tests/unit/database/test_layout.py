@@ -79,7 +79,7 @@ def test_strangers_do_not_count() -> None:
 
 @pytest.mark.parametrize(("new", "older"), [(str(TWO), True), (TWO, False)])
 def test_both_ids(new: Any, older: bool) -> None:
-    """Where both kinds of ids are, both are looked for, and the newest document says how to write."""
+    """With both kinds of IDs in a database, both are looked up, and the newest document determines the kind written."""
     layout = found(
         {"words": [WORD | {"_id": str(ONE) if not older else ONE}, WORD | {"_id": new, "created_at": LATER}]}
     )
@@ -144,7 +144,7 @@ def test_ids_and_references() -> None:
 
 
 def test_unified() -> None:
-    """Where one id has two spellings, what is read has one; elsewhere nothing is touched."""
+    """IDs are unified if a database has both kinds, and otherwise left unchanged."""
     read = {"_id": ONE, "word_id": str(TWO), "source_definitions": [{"definition_id": TWO}], "text": "x"}
     assert Layout(string_references=True).unified(read) == {
         "_id": str(ONE),
@@ -157,7 +157,7 @@ def test_unified() -> None:
 
 
 def test_odd_ids() -> None:
-    """What stands where an id should be and is none is looked for as it is."""
+    """A value that is no valid ID is looked up unchanged."""
     assert TODAY.with_ids([ONE, 7, "x"]) == {"$in": [ONE, 7, "x"]}
 
 
@@ -171,7 +171,7 @@ def change() -> Change:
 
 
 def written(made: UpdateOne) -> Any:
-    """What an update does."""
+    """Return the document of an update."""
     return made._doc
 
 
@@ -192,7 +192,7 @@ def test_updates_in_strings() -> None:
 
 
 def test_updates_among_both() -> None:
-    """Where both kinds are, a document is met in either, and so is the stamp that says that all is done."""
+    """With both kinds of IDs, an update matches its document and its stamp in either."""
     (made,) = updates_of(writes_of([change()]).updates, Layout(both_ids=True, both_references=True))[
         Collection.DEFINITIONS
     ]

@@ -1,4 +1,4 @@
-"""What gives way to an answer goes in the end, whenever the process dies; what is anybody else's stays."""
+"""Removal of superseded documents after an answer is stored, also after a crash; other documents stay."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -116,7 +116,7 @@ BOND = BONDS[Collection.EXAMPLES]
     ],
 )
 def test_what_goes(fields: dict[str, Any], goes: bool) -> None:
-    """What was generated for this definition before the batch goes; a newer one, another's and a person's do not."""
+    """Documents generated for this definition before the batch are removed; newer, foreign and edited ones stay."""
     found = [example("one", **fields)]
     assert candidates(found, BOND, [(Replaced(Collection.EXAMPLES, SENSE), NOON)]) == (found if goes else [])
 

@@ -151,7 +151,7 @@ def test_meanings_come_in_their_order() -> None:
 
 
 def test_every_source_has_its_etymology() -> None:
-    """Where none was made of them all, each is named."""
+    """Without a combined etymology, each source's is listed with its provider."""
     sources = [{"provider": name, "etymology": {"text": f"By {name}."}} for name in ("one", "two")]
     shown = printed(Headword({"text": "x"}, sources))
     assert "Etymology (one): By one." in shown

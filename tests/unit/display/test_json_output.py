@@ -87,7 +87,7 @@ def test_money_is_a_plain_decimal(cost: str, text: str) -> None:
 
 
 def quoted(estimate: Estimate, max_cost: Decimal | None = None) -> dict[str, Any]:
-    """What a program reads of an estimate."""
+    """Return an estimate as its JSON event states it."""
     out = io.StringIO()
     write_event(out, estimated(estimate, max_cost, Decimal("0E-9"), ["a note"]), NOON)
     (line,) = out.getvalue().splitlines()
@@ -143,7 +143,7 @@ def test_an_estimate_without_a_price() -> None:
 @settings(deadline=None)  # a busy machine proves nothing about a property
 @given(events)
 def test_an_event_is_one_line_of_ascii(event: Event) -> None:
-    """Whatever the texts of an event are, it is one line that any reader and any terminal can take."""
+    """An event is one line of ASCII, for any texts in it."""
     out = io.StringIO(newline="")
     display = JsonDisplay(out, lambda: NOON)
     display.notify(event)

@@ -1,4 +1,4 @@
-"""What is typed while a frame stands does not tear it, and the terminal is set back in the end."""
+"""The keyboard during live frames: typed keys are not echoed, and the terminal is restored at the end."""
 
 import os
 import pty

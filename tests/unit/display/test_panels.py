@@ -1,4 +1,4 @@
-"""What a run, its figures before and after, and its batches look like."""
+"""The screens of a run, its estimate and summary, and the tables of its batches."""
 
 import io
 import re
@@ -78,7 +78,7 @@ class Clock:
 def seen(
     content: RenderableType, width: int = 120, *, colour: bool = False, height: int = 50, crop: bool = True
 ) -> str:
-    """What a console of this width shows."""
+    """Return the output of a console of this width."""
     out = io.StringIO()
     Console(
         file=out, width=width, height=height, force_terminal=colour, color_system="truecolor" if colour else None
@@ -155,7 +155,7 @@ def test_counts_add_up_in_every_state(story: list[Event]) -> None:
 @patient
 @given(st.lists(events, max_size=15), st.sampled_from(WIDTHS))
 def test_no_line_is_wider_than_the_screen(story: list[Event], width: int) -> None:
-    """Whatever the words and messages are, every line fits and the frame stays closed."""
+    """Every line fits the width and every frame is closed, for any words and messages."""
     lines = seen(render(view_of(*story), width, NOON), width).splitlines()
     assert max(map(cell_len, lines)) <= width
     assert all(line.startswith("│") and line.rstrip().endswith("│") for line in lines[1:10])
@@ -272,7 +272,7 @@ def test_bars_can_be_read_without_colour() -> None:
 
 
 def test_unknown_costs_are_shown_as_unknown() -> None:
-    """Where a price is not known, no panel and no screen shows an amount."""
+    """If a price is unknown, no panel and no screen shows an amount."""
     view = view_of(Progressed(Totals(words=1, cost=None)))
     assert re.search(r"cost so far +unknown", seen(render(view, 80, NOON)))
     assert re.search(r"cost +unknown", seen(summary_panel(view, NOON)))
@@ -347,7 +347,7 @@ def test_estimate_above_cost_limit() -> None:
 
 
 def test_an_immediate_run_is_priced_as_one() -> None:
-    """Where requests are answered at once, the price is the regular one and nothing is saved."""
+    """An immediate run is shown at the standard price, without a saving."""
     estimate = Estimate("gpt-5-mini", now={"synonyms": Expectation(1, 1_000_000, 1_000_000)}, immediate=True)
     panel = seen(estimate_panel(estimate), 80)
     assert "$2.25" in panel
@@ -401,7 +401,7 @@ def test_summary_of_session_and_run() -> None:
     ],
 )
 def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: bool, told: str) -> None:
-    """What was paid stands beside what was expected of the whole run; an unknown one is not guessed."""
+    """The summary compares the cost with the estimate of the whole run; an unknown cost is not guessed."""
     forecast = Forecast(
         requests=1, input_tokens=1, output_tokens=1, low=Decimal(2), expected=Decimal(4), high=Decimal(8)
     )
@@ -488,7 +488,7 @@ def test_ten_thousand_failures_are_a_short_table() -> None:
 
 
 def test_empty_tables_say_so() -> None:
-    """Where there is nothing to list, a sentence says so."""
+    """An empty table is replaced by a sentence."""
     assert seen(batches_table([], NOON, 80)).strip() == "No batches yet."
     assert seen(failures_table([], 80)).strip() == "No failures."
 
@@ -524,7 +524,7 @@ def test_a_run_that_ended_leaves_no_screen() -> None:
 
 
 def test_a_run_that_broke_off_leaves_its_screen() -> None:
-    """Where an error ends a run, the last screen stands above the error, and the cursor is below it."""
+    """If an error ends a run, the last screen remains above the error, and the cursor is below it."""
     console, terminal = on_paper()
     with suppress(ConnectionError), LiveDisplay(console, Clock()) as display:
         display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
@@ -567,7 +567,7 @@ def test_a_narrower_terminal_leaves_no_trace_of_the_wider_one() -> None:
 @patient
 @given(st.lists(st.lists(st.text("abc 猫", max_size=10), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_only_what_changed_is_written(frames: list[list[str]]) -> None:
-    """Whatever frames follow each other, the last stands alone, and a frame that is drawn again writes no text."""
+    """After any sequence of frames, only the last is visible; a frame that is drawn twice writes no text."""
     console, terminal = on_paper()
     content = [""]
     frame = Frame(console, lambda: Text(content[0]))
@@ -581,7 +581,7 @@ def test_only_what_changed_is_written(frames: list[list[str]]) -> None:
 
 
 def test_a_live_screen_ages_without_events() -> None:
-    """What is drawn follows the clock, so that ages and deadlines move while nothing happens."""
+    """The screen follows the clock: ages and deadlines change without events."""
     clock = Clock()
     console, _ = on_paper()
     display = LiveDisplay(console, clock)
@@ -734,7 +734,7 @@ def test_a_display_that_there_is_not_is_refused() -> None:
 )
 @pytest.mark.parametrize("width", WIDTHS)
 def test_work_of_known_length_has_a_bar(event: Event, told: str, width: int) -> None:
-    """What can be counted is shown as a bar, a share and its figures; where the end is not known, there is no bar."""
+    """Countable work is shown as a bar, a share and its figures; without a known total there is no bar."""
     line = seen(render(view_of(event), width, NOON), width).splitlines()[1]
     assert re.search(told, line)
     assert ("━" in line) == ("%" in line)

@@ -102,7 +102,7 @@ class Simulation:
 @settings(deadline=None)
 @given(st.data(), st.integers(1, 40), st.none() | st.integers(0, 200))
 def test_progress_never_falls_and_counts_add_up(data: st.DataObject, words: int, estimate: int | None) -> None:
-    """Whatever fails, is retried or was estimated, the bar never falls, ends at 100 %, and all counts add up."""
+    """The bar never falls and ends at 100 %, and all counts add up, for any failures, retries and estimates."""
     view = RunView()
     for event in Simulation(words, data, estimate).events():
         before, view = view, view.apply(event, NOON)

@@ -61,7 +61,7 @@ def view(of: Ledger, **examples: Example) -> Report:
 
 
 class _Reader(HTMLParser):
-    """What a browser would make of the page: its elements, and its text outside of scripts and styles."""
+    """A parser of the report: its elements, and its text outside scripts and styles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ def test_the_components_add_up() -> None:
 
 
 def test_components_that_were_not_counted_apart() -> None:
-    """What an older version answered belongs to no component, and the page says so; with no components, no table."""
+    """Answers of an older version belong to no component, and the page says so; without components it has no table."""
     undivided = "Answers from before components were counted separately are not included."
     assert undivided in page(view(ledger(chunk(), chunk(2), spent={"synonyms": spent(8, 2, "0.25")})))
     assert undivided not in page(view(ledger(chunk(), spent={"synonyms": spent(8, 2, "0.25")})))
@@ -139,7 +139,7 @@ def test_failures_are_grouped_by_their_reason() -> None:
 
 
 def test_nothing_failed() -> None:
-    """Where nothing failed, that is what the page says."""
+    """The page states it if no word failed."""
     html = page(view(ledger(chunk(failures={}, answered=10), words=1, processed_words=["a"])))
     assert "No failed requests." in html
     assert "Finished: all requested components of every word are stored." in html
@@ -190,7 +190,7 @@ def test_a_price_of_the_users_own_tells_nothing_of_the_other_mode() -> None:
 
 
 def test_an_unknown_cost_is_never_nothing() -> None:
-    """Where the price is not known, every cost of answers reads "unknown", and no amount of dollars is shown."""
+    """If the price is unknown, every cost of answers reads "unknown", and no amount of dollars is shown."""
     parts = {"synonyms": spent(8, 2, None)}
     report = view(ledger(chunk(cost=None), spent=parts, model="gpt-nobody-knows"))
     assert report.totals.cost is None

@@ -190,7 +190,7 @@ def test_an_eta_follows_the_reported_rate() -> None:
 
 
 def test_another_batch_of_a_chunk() -> None:
-    """What was said of a rejected batch is not taken for its successor's progress."""
+    """The progress of a rejected batch is not attributed to its successor."""
     view = told(
         (NOON, began(Totals(words=100, requests=400))),
         (NOON, moved(1, "SUBMITTED", "batch_0")),
@@ -227,7 +227,7 @@ def test_what_came_of_a_chunk_replaces_the_services_count() -> None:
 
 
 def test_requests_in_flight_count_as_the_service_says() -> None:
-    """How far the requests are is what is settled and what the service is through with, without counting twice."""
+    """Progress counts settled requests and those that the service reports as done, each once."""
     start = Totals(words=100, requests=800, answered=300, failed_requests=100)
     view = told((NOON, began(start)), (NOON, moved(2, "SUBMITTED", "batch_2")), (NOON, polled(2, 90, failed=10)))
     assert view.ended_requests == 500

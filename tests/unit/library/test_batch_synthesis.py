@@ -315,7 +315,7 @@ async def test_no_room_on_the_disk(service: Service, tmp_path: Path) -> None:
 
 
 async def test_service_refuses(service: Service, ai: InterceptingConnector) -> None:
-    """What stops a whole batch is raised to each of its askers, as an error of their own."""
+    """An error that stops a whole batch is raised to each caller, as a separate exception."""
 
     async def refuse(*_: object) -> str:
         raise ServiceRefused("No quota.")
@@ -432,7 +432,7 @@ async def test_what_failed_is_mended_where_that_can_help(service: Service, ai: I
 
 @pytest.mark.parametrize(("how", "cancelled"), [("lost", []), ("silent", []), ("late", ["batch_2"])])
 async def test_uncertain_creation(service: Service, ai: InterceptingConnector, how: str, cancelled: list[str]) -> None:
-    """Where the service does not say whether it made a batch, it is searched for before it is made again.
+    """A batch whose creation is in doubt is looked up before it is created again.
 
     If the first one shows itself even later, it is the one that is used, and the second is cancelled.
     """

@@ -267,7 +267,7 @@ async def test_counts_and_languages() -> None:
 
 
 async def test_etymologies_of_providers() -> None:
-    """What providers say of a word's origin is read from dictionaries and objects; those who say nothing are not."""
+    """Etymologies of providers are read from dictionaries and objects; providers without one are omitted."""
 
     class Provider(StrEnum):
         OXFORD = "oxford"
@@ -464,7 +464,7 @@ async def test_failures_are_reported() -> None:
 
 
 async def test_what_stops_the_service_is_raised() -> None:
-    """Where the service refuses the account, the error is raised as it is, and no request is left running."""
+    """If the service refuses the account, the error is raised unchanged and no request is left running."""
     ai = Immediate()
     ai.failures["synonyms"] = ServiceRefused("No quota.")
     before = asyncio.all_tasks()

@@ -72,7 +72,7 @@ async def test_later() -> None:
 
 
 async def test_nothing_is_expected_of_known_words() -> None:
-    """Where every word has definitions there is nothing to guess."""
+    """If every word has definitions, nothing is extrapolated."""
     estimate = await estimated(["bank"], memory_store(bank=1))
     assert estimate.later == {}
     assert estimate.total == estimate.total_now
@@ -184,7 +184,7 @@ async def test_answers_of_this_database(tmp_path: Path) -> None:
 
 
 async def test_answers_of_this_run_come_first() -> None:
-    """What this run has learned of its own answers is nearer than anything else."""
+    """Answer lengths measured in this run take precedence."""
     spent = {C.SYNONYMS: Spent(answered=3, billed=4, usage=Usage(input=400, output=400))}
     estimate = await estimated(["qwrt"], NoDatabase(), spent=spent)
     length = estimate.length(C.SYNONYMS)

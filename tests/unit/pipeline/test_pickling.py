@@ -1,4 +1,4 @@
-"""What goes from one process to another: the values that stations take and give."""
+"""Pickling of the values that worker processes receive and return."""
 
 import pickle
 from datetime import UTC, datetime

@@ -42,7 +42,7 @@ def by_id(*failures: Failure) -> Failures:
 
 
 def names(requests: list[SynthesisRequest[Any]]) -> list[tuple[str, str]]:
-    """Which component of which document each request is about."""
+    """Return the component and the document of each request."""
     parts = [parse_custom_id(request.custom_id) for request in requests]
     return [(each.component, each.document) for each in parts if each]
 

@@ -53,7 +53,7 @@ def parse(_: str, answer: Mapping[str, Any]) -> CEFRLevelResponse:
 
 
 class Settled:
-    """What became of EXPECTED, given these lines."""
+    """The answers and failures of EXPECTED after these lines."""
 
     def __init__(self, folder: Path, output: Sequence[bytes], errors: Sequence[bytes] = ()) -> None:
         paths = (folder / "output.jsonl", folder / "errors.jsonl")
@@ -219,7 +219,7 @@ def test_lines_of_others(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_changes(tmp_path: Path, now: bytes) -> None:
-    """Where an answer file changes behind the index, nothing is taken from it: the run stops and says which file."""
+    """If an answer file changes after it was indexed, nothing is read from it: the run stops and names the file."""
     path = tmp_path / "output.jsonl"
     path.write_bytes(answered(IDS[0]))
     with indexed_answers([path], lambda *_: None) as index:

@@ -35,7 +35,7 @@ def listed(number: int) -> BatchJob:
 
 
 def created(number: int) -> datetime:
-    """When the batch of a number was made."""
+    """Return the creation time of the batch with a number."""
     return NOON + timedelta(minutes=number)
 
 
@@ -104,7 +104,7 @@ async def test_not_before_its_time() -> None:
 
 
 async def test_without_labels() -> None:
-    """Where the service keeps no labels, a batch is found by its input file, unless an earlier submission used it."""
+    """Without labels, a batch is found by its input file, unless an earlier submission used the same file."""
     account = Account(3)
     account.batches += [
         BatchJob(f"batch_{each}", "failed", None, created(each), input_file_id="file-1") for each in (3, 4)

@@ -1,4 +1,4 @@
-"""How a batch is made once, where the service says nothing and its list lags."""
+"""Idempotent creation of batches, if the reply is lost and the list of batches lags behind."""
 
 from pathlib import Path
 

@@ -66,7 +66,7 @@ async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes])
 
 
 async def test_pages_for_ever(tmp_path: Path) -> None:
-    """Where a page comes time after time the run stops, and what was paid for is still to be had."""
+    """If the service returns a page instead of a file each time, the run stops and the answers remain available."""
     service = Spoiling(lambda _: PAGE, 1_000)
     scenario = scene(tmp_path, service)
     with pytest.raises(ServiceError, match="nothing is requested again"):

@@ -87,7 +87,7 @@ async def test_a_service_that_refuses_is_let_go_of(tmp_path: Path) -> None:
     [("in_progress", "run/0001/1", False), ("in_progress", "run10/0001/1", True), ("completed", "other/0001/1", False)],
 )
 async def test_others_in_the_queue(status: str, label: str, there: bool) -> None:
-    """What fills the account's queue beside a run's own batches are the unfinished ones of others."""
+    """Only unfinished batches of others count towards the account's queue."""
     batch = {"id": "batch_1", "status": status, "metadata": {"label": label}, "created_at": 1_790_000_000}
     body = orjson.dumps({"object": "list", "data": [batch], "has_more": False})
     async with connected("application/json", body) as batches:

@@ -257,7 +257,7 @@ async def test_what_is_under_way_is_waited_for(tmp_path: Path) -> None:
 
 
 async def test_the_last_requests_are_waited_for(tmp_path: Path) -> None:
-    """Where the last requests come in while we stop, the file is complete."""
+    """If the last requests are answered during a stop, the file is complete."""
     chunk, connector = folder(tmp_path, 4), Answering()
     async with opened(connector, tmp_path, patience=60) as batches:
         await under_way(connector, batches, await begun(batches, chunk), done=0)

@@ -1,4 +1,4 @@
-"""How many requests the service still takes, as its answers state it."""
+"""The throttle: the remaining requests and tokens, as the service's headers state them."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -43,7 +43,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @given(st.text(max_size=8))
 def test_any_text_as_a_duration(text: str) -> None:
-    """Whatever a header holds is a number of seconds, or no duration."""
+    """Any text of a header is parsed as a number of seconds, or as no duration."""
     seconds = duration(text)
     assert seconds is None or seconds >= 0
 

@@ -74,7 +74,7 @@ async def test_the_services_count_differs(tmp_path: Path) -> None:
 
 
 async def test_the_services_count_agrees(tmp_path: Path) -> None:
-    """Nothing is reported if both usages agree, or if the service states none."""
+    """The two usages are reported only if they differ and the service states one."""
     for name, service in (("one", Counting()), ("other", Service())):
         (tmp_path / name).mkdir()
         recorder = Recorder()

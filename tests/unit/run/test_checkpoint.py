@@ -82,7 +82,7 @@ def test_the_six_keys(checkpoint: Checkpoint) -> None:
 
 
 def test_no_file(checkpoint: Checkpoint) -> None:
-    """Where there is no checkpoint a new run may begin."""
+    """A new run may start where no checkpoint exists."""
     assert checkpoint.load() is None
     assert checkpoint.adopted() == Adopted()
 
@@ -144,7 +144,7 @@ def test_damage(checkpoint: Checkpoint, content: bytes) -> None:
 
 
 def test_damage_with_a_copy(checkpoint: Checkpoint) -> None:
-    """Where there is a previous copy the cure is to use it, and it works."""
+    """The error about a damaged checkpoint suggests its previous copy, and the suggestion works."""
     checkpoint.save(ledger())
     checkpoint.save(ledger())
     checkpoint.path.write_bytes(b"{")

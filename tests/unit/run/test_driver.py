@@ -544,7 +544,7 @@ async def test_stop(tmp_path: Path) -> None:
 
 
 async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
-    """Who stops a run does not have to wait until its poll interval is over."""
+    """A stop does not wait for the end of the poll interval."""
     scene = scenario(tmp_path, "bank", Service(End(polls=9)))
     run = scene.run()
     run.sleep = asyncio.sleep
@@ -555,7 +555,7 @@ async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
 
 
 async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
-    """Who stops a run while the service hangs does not have to wait for it, and can resume."""
+    """A stop does not wait for a service that hangs, and the run can be resumed."""
 
     class Hanging(Service):
         hangs = True

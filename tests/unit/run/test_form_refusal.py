@@ -132,7 +132,7 @@ async def test_words_that_are_refused(tmp_path: Path, words: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("fault", [429, 500, 503, "malformed", "refused", "missing"])
 async def test_other_failures_of_all_requests(tmp_path: Path, fault: Fault) -> None:
-    """What passes, and what the model answers, is no refusal of the form."""
+    """A transient error and an answer of the model are not treated as a refusal of the request's form."""
     scene = scenario(tmp_path, Service(faults=lambda _, __: fault))
     ledger = await drive(scene)
     assert sorted(ledger.missing) == scene.words

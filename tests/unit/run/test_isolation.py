@@ -103,7 +103,7 @@ async def test_refused_answers_are_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_database_that_refuses_everything(tmp_path: Path) -> None:
-    """Where batch after batch is refused, the run stops with the database's message, and sends nothing more."""
+    """If every batch of writes is refused, the run stops with the database's message and submits nothing more."""
     words = [f"word{letter}" for letter in "abcdefghijklmnop"]
     scene = scenario(tmp_path, words=words)
     scene.store.refused = set(words)
@@ -210,7 +210,7 @@ async def test_a_word_that_cannot_be_read_later(tmp_path: Path) -> None:
 
 
 async def test_a_database_that_cannot_be_read(tmp_path: Path) -> None:
-    """Where word after word cannot be read, the run stops and sends nothing."""
+    """If no word can be read, the run stops and submits nothing."""
     words = [f"word{number:03}" for number in range(250)]
     scene = scenario(tmp_path, words=words)
     scene.store.broken = set(words)

@@ -161,7 +161,7 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
     ],
 )
 def test_differences(change: dict[str, Any], said: list[str]) -> None:
-    """What makes a run another one is named; pace, place, money and mode are no difference."""
+    """The settings that make two runs differ are named; concurrency, database, cost limit and mode are not."""
     assert run_info().differences(run_info(**change)) == said
 
 

@@ -79,7 +79,7 @@ class Answering(OpenAIConnector):
         return Reply(200, "r", completion(orjson.dumps({"confidence": 0.9, **self.contents[component]}).decode()))
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: there is nothing open."""
 
 
 class DyingAtOnce(ImmediateBatches):
@@ -277,7 +277,7 @@ async def test_a_batch_that_shows_itself_late(tmp_path: Path) -> None:
 
 
 async def test_a_checkpoint_that_was_put_back(tmp_path: Path) -> None:
-    """Who puts the checkpoint's previous copy back pays for no batch twice: one that is there is taken up."""
+    """A run from the restored previous copy pays for no batch twice: it adopts the existing one."""
     service = Dying(End(polls=3), End(polls=5), End(polls=5), queue=3)  # the second batch is sent twice
     service.dies_at = 3
     scene = Scenario(tmp_path, ["happy", "sad"], service, batch_size=1)

@@ -58,7 +58,7 @@ def answer(name: str, model: type[BaseModel], *texts: str) -> Any:
 
 @pytest.mark.parametrize("component", MODELS)
 def test_each_component_gets_an_answer_that_fits_its_model(component: str) -> None:
-    """Whatever the prompt, the answer parses as the component's own model."""
+    """The answer to any prompt is valid for the component's own model."""
     for number in range(50):
         MODELS[component].model_validate(answer(component, MODELS[component], f"{PROMPT} {number}"), strict=True)
 

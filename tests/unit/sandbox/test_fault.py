@@ -1,4 +1,4 @@
-"""How faults are written, and whom they hit."""
+"""Fault specifications, and the selection of requests that a fault hits."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from floridify_batch.sandbox.fault import KINDS, Faults, status_of, table
     "text", ["rain=0.5", "http_=1", "http_NNN=1", "expire", "refuse=1.5", "create_500=few", "a=b=c"]
 )
 def test_unknown_faults_and_values_are_refused(text: str) -> None:
-    """What is no fault, or no value of it, is named in a sentence."""
+    """An unknown fault or an invalid value is refused with an error that names it."""
     with pytest.raises(UsageError, match="fault"):
         Faults.parse([text])
 
@@ -22,7 +22,7 @@ def test_a_share_hits_about_that_share() -> None:
 
 
 def test_the_same_seed_hits_the_same_lines_and_another_batch_others() -> None:
-    """Who is hit depends on the seed, the custom_id and the batch, and on nothing else."""
+    """The selection depends only on the seed, the custom_id and the batch."""
 
     def hit(seed: int, number: int) -> list[bool]:
         faults = Faults.parse(["missing=0.5"], seed=seed)

@@ -67,7 +67,7 @@ def test_the_same_seed_makes_the_same_value() -> None:
     [({}, 0, 10), ({"minimum": 50}, 50, 60), ({"maximum": -5}, -15, -5), ({"minimum": -3, "maximum": -3}, -3, -3)],
 )
 def test_numbers_without_bounds_stay_small_but_may_be_large(bounds: dict[str, int], low: int, high: int) -> None:
-    """What is made keeps near the given bound; what is given may be anything within the bounds."""
+    """An invented number stays near its lower bound; a number in a request may be anything within the bounds."""
     shape = compile_schema(orjson.dumps({"type": "integer"} | bounds))
     assert {low <= shape.make(Random(bytes([seed])), 0) <= high for seed in range(50)} == {True}
     assert compile_schema(b'{"type": "integer"}').conform(123_456, Random(b"x")) == 123_456
@@ -158,7 +158,7 @@ def body(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_requests_are_refused(request_body: dict[str, Any], param: str) -> None:
-    """What the service does not take is refused with 400 and the parameter's name."""
+    """A request that the service would refuse is refused with status 400 and the parameter's name."""
     refusal = check_body(request_body)
     assert refusal is not None
     assert (refusal.status, refusal.param) == (400, param)
@@ -174,5 +174,5 @@ def test_requests_are_refused(request_body: dict[str, Any], param: str) -> None:
     ],
 )
 def test_requests_are_taken(request_body: dict[str, Any]) -> None:
-    """What the service takes is not refused."""
+    """A request that the service would accept is accepted."""
     assert check_body(request_body) is None

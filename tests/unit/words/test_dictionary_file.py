@@ -189,7 +189,7 @@ def test_a_compressed_file(tmp_path: Path) -> None:
 
 
 def test_a_compressed_file_that_breaks_off(tmp_path: Path) -> None:
-    """What comes before the damage is read, and the damage is said."""
+    """The articles before the damage are read, and the damage is reported."""
     path = file_of(tmp_path, *[plain(word=f"w{number}", definitions=f"{number * 7919}") for number in range(5000)])
     path.write_bytes(gzip.compress(path.read_bytes())[:-2000])
     reading, articles = whole(path)
@@ -325,7 +325,7 @@ def test_an_entry_that_has_everything_is_left_alone() -> None:
 
 
 def test_definitions_that_others_made_are_recognised() -> None:
-    """What an entry of the same source says already is not said a second time."""
+    """A definition that an entry of the same source already has is not imported a second time."""
     theirs = DocId("a" * 24)
     there = Present(DocId("b" * 24), frozenset([theirs]), False, {("noun", "a"): theirs})
     written = writes(draft_of("a", "b"), there, NOW)

@@ -43,7 +43,7 @@ def test_a_misspelt_language_gets_a_suggestion(text: str, code: str) -> None:
 
 
 def test_a_language_is_compared_without_its_region() -> None:
-    """Whatever region, spelling or name a model states, a word of the same language is of the same language."""
+    """Languages are compared without their region, in any spelling or name that a model states."""
     assert len({primary_language(text) for text in ("en", "EN-us", "English", "eng", "en-GB", "en_AU")}) == 1
     assert primary_language("French") == primary_language("fr-CA") != primary_language("en")
     assert primary_language("Middle Gibberish") == "middle gibberish"

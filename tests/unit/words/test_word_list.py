@@ -200,7 +200,7 @@ def test_missing_and_folder(tmp_path: Path) -> None:
     st.sampled_from(["list.txt", "list.csv"]),
 )
 def test_any_bytes(tmp_path: Path, content: bytes, name: str) -> None:
-    """Whatever bytes a file holds, the reader returns words fit for the database or refuses in our own words."""
+    """The reader returns words that the database accepts, or refuses with our own error, for any bytes."""
     try:
         found = read(tmp_path, content, name)
     except UsageError:
@@ -324,7 +324,7 @@ def test_a_column_by_name_or_number(tmp_path: Path, content: str, name: str, col
 def test_what_is_no_list_is_refused(
     tmp_path: Path, content: str, name: str, column: str | None, parts: list[str]
 ) -> None:
-    """Where it is open which part of a file holds the words, it is refused with its columns and the option to type."""
+    """A file with an ambiguous word column is refused with its columns and the option to name one."""
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
     with pytest.raises(UsageError) as refused:

@@ -13,7 +13,7 @@ words = st.lists(
 
 @given(words, words)
 def test_a_log_is_its_list(before: list[str], after: list[str]) -> None:
-    """Whatever the words are, a log holds, compares and writes them as a list would, however they came in."""
+    """A log holds, compares and writes any words as a list would, in whichever way they were added."""
     log = WordLog.of(before)
     for word in after:
         log.append(word)
