@@ -129,11 +129,11 @@ class SynthesisBatchProcessor:
         job = await self._batches.retrieve(batch_id)
         with tempfile.TemporaryDirectory(prefix="batch-synth-") as folder:
             files = ChunkFolder(Path(folder)).answers
-            await self._bring(job, output_file_id, *files)
+            await self._download(job, output_file_id, *files)
             with indexed_answers(files, _uncounted) as index:
                 return _results(index)
 
-    async def _bring(self, job: BatchJob, named: str | None, output: Path, errors: Path) -> None:
+    async def _download(self, job: BatchJob, named: str | None, output: Path, errors: Path) -> None:
         if named not in (None, job.output_file_id):
             # The batch's request counts do not apply to another file, so completeness cannot be checked.
             await self._batches.answers(replace(job, output_file_id=named), output, errors)

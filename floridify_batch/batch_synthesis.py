@@ -66,7 +66,7 @@ _COLLECTOR: ContextVar["BatchSynthesisCollector | None"] = ContextVar("collector
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask:
+class _Pending:
     request: Request
     answer: "asyncio.Future[Body]"
 
@@ -94,12 +94,12 @@ class BatchSynthesisCollector:
         self._folder = folder
         self._limits = limits or Limits()
         self._patience = patience
-        self._asks: dict[CustomId, _Ask] = {}
-        self._unsent: dict[CustomId, _Ask] = {}
-        self._parked: dict[AnyTask, _Ask] = {}
+        self._asks: dict[CustomId, _Pending] = {}
+        self._unsent: dict[CustomId, _Pending] = {}
+        self._parked: dict[AnyTask, _Pending] = {}
         self._tasks: set[AnyTask] = set()
         self._watcher: AnyTask | None = None
-        self._asked = 0
+        self._request_count = 0
 
     @property
     def usage(self) -> Usage:
@@ -140,7 +140,7 @@ class BatchSynthesisCollector:
         or one in use, or a request that exceeds the size of a file.
         """
         self._check(request)
-        asked = _Ask(request, asyncio.get_running_loop().create_future())
+        asked = _Pending(request, asyncio.get_running_loop().create_future())
         task = self._park(asked)
         try:
             return await asked.answer
@@ -166,18 +166,18 @@ class BatchSynthesisCollector:
 
     # ── parked tasks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _park(self, asked: _Ask) -> AnyTask:
+    def _park(self, asked: _Pending) -> AnyTask:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A request needs a running task.")
         identity = asked.request.custom_id
         self._asks[identity] = self._unsent[identity] = self._parked[task] = asked
-        self._asked += 1
+        self._request_count += 1
         if self._watcher is None or self._watcher.done():
             self._watcher = self._spawn(self._watch())
         return task
 
-    def _leave(self, asked: _Ask, task: AnyTask) -> None:
+    def _leave(self, asked: _Pending, task: AnyTask) -> None:
         identity = asked.request.custom_id
         del self._asks[identity], self._parked[task]
         self._unsent.pop(identity, None)
@@ -213,14 +213,14 @@ class BatchSynthesisCollector:
         seen, busy, since, checks, pause = -1, None, loop.time(), 0, 0.0
         while checks < _CHECKS and loop.time() - since <= self._patience:
             await asyncio.sleep(pause)
-            if seen != self._asked:
-                seen, since, checks, pause = self._asked, loop.time(), 0, 0.0
+            if seen != self._request_count:
+                seen, since, checks, pause = self._request_count, loop.time(), 0, 0.0
                 continue
             busy = _busy_task(self._is_member, self._is_parked, busy)
             checks = checks + 1 if busy is None else 0
             pause = 0.0 if busy is None else min(_LONGEST_PAUSE, 2 * pause + 0.001)
 
-    async def _round(self, asks: Mapping[CustomId, _Ask]) -> None:
+    async def _round(self, asks: Mapping[CustomId, _Pending]) -> None:
         try:
             with TemporaryDirectory(prefix="batch-synth-", dir=self._folder) as folder:
                 files = write_files(Path(folder), (asked.request for asked in asks.values()), self._limits)
@@ -228,7 +228,7 @@ class BatchSynthesisCollector:
         except Exception as error:  # such as a full disk: no task may be left waiting
             _fail(asks.values(), error)
 
-    async def _send(self, file: RequestFile, asks: Mapping[CustomId, _Ask]) -> None:
+    async def _send(self, file: RequestFile, asks: Mapping[CustomId, _Pending]) -> None:
         def deliver(request: Request, result: Body | Failure) -> None:
             answer = asks[request.custom_id].answer
             if not answer.done():
@@ -274,7 +274,7 @@ def _settle(answer: "asyncio.Future[Body]", result: Body | Failure) -> None:
         answer.set_result(result)
 
 
-def _fail(asks: Iterable[_Ask], error: Exception) -> None:
+def _fail(asks: Iterable[_Pending], error: Exception) -> None:
     """Fail all waiting requests, each with its own exception: raising one object twice garbles its traceback."""
     for asked in asks:
         if not asked.answer.done():

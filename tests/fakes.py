@@ -24,7 +24,7 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.merge import copies_to_remove
-from floridify_batch.database.removal import BONDS, candidates, generated, keeping, replaced_by, unreferred
+from floridify_batch.database.removal import RELATIONS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.database.source_copy import Copies, Listing
 from floridify_batch.errors import DatabaseError, QueueFull, ServiceBusy, ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.plan import Brief, brief
@@ -452,7 +452,7 @@ class MemoryStore:
         self.crash.step()
         self._merge(writes)
         for collection, group in replaced_by(writes).items():
-            bond = BONDS[collection]
+            bond = RELATIONS[collection]
             due = candidates(self.documents[collection].values(), bond, group)
             for document in unreferred(due, bond, self.documents[bond.holder].values()):
                 del self.documents[collection][document["_id"]]

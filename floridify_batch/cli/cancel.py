@@ -84,11 +84,11 @@ async def _cancel_batch(found: "FoundBatch", secrets: "Secrets", base_url: str |
     """Cancel one batch, of any run. Raises `UnknownBatch`."""
     from floridify_batch.cli.confirmation import agreed
     from floridify_batch.cli.service import opened_batches_of
-    from floridify_batch.display.console import say, say_aside
+    from floridify_batch.display.console import say, say_on_stderr
 
     if found.checkpoint:
         _refuse_beside(found.checkpoint)
-    service = opened_batches_of(found.ledger, found.checkpoint, secrets, base_url, sandbox_seconds(), say_aside)
+    service = opened_batches_of(found.ledger, found.checkpoint, secrets, base_url, sandbox_seconds(), say_on_stderr)
     async with service as batches:
         job = await batches.retrieve(found.id)
         if not agreed(f"Cancel batch {found.id} ({_progress(job)})?", yes=yes):

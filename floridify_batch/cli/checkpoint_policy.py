@@ -22,7 +22,7 @@ def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
     """
     differences = before.run.differences(info)
     if not before.finished:
-        differences += before.run.settings.begun_without(info.settings)
+        differences += before.run.settings.unset_options(info.settings)
     if differences and not before.finished:
         if before.nothing_sent:
             return True

@@ -42,17 +42,17 @@ async def import_file(path: Path, place: "Place", *, language: str = "en", provi
     """Import a file with a progress bar, and print a summary. Raises `UsageError` after importing a truncated file."""
     from floridify_batch.database.connection import opened
     from floridify_batch.database.source_import import import_articles
-    from floridify_batch.display.console import say, say_aside
+    from floridify_batch.display.console import say, say_on_stderr
     from floridify_batch.words.article import ImportFilter
     from floridify_batch.words.dictionary_file import opened_dictionary
 
     wanted = ImportFilter(language, provider)
     try:
         with opened_dictionary(path, wanted) as (reading, articles), _progress_bar() as progress:
-            async with opened(place, say_aside) as store:
+            async with opened(place, say_on_stderr) as store:
                 tally = await import_articles(store, articles, wanted.language, reading, progress)
     except asyncio.CancelledError:
-        say_aside("Stopped. The part that was read is imported; run the same command again to import the rest.")
+        say_on_stderr("Stopped. The part that was read is imported; run the same command again to import the rest.")
         raise
     for line in [*_invalid_lines(reading), *summary(path.name, reading, tally)]:
         say(line)
@@ -74,11 +74,11 @@ def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
     words, different = tally.words.count(), tally.definitions.count()
     yield f"Words: {words:,}: {tally.new_words:,} new, {words - tally.new_words:,} already present."
     skipped = sum(reading.skipped[reason] for reason in DEFINITION_REASONS)
-    repeated = tally.definitions.mentions() - different
+    repeated = tally.definitions.occurrences() - different
     parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions:,} already present"]
     parts += [f"{repeated:,} duplicate"] * bool(repeated)
     parts += [skipped_text(reading.skipped, DEFINITION_REASONS)] * bool(skipped)
-    yield f"Definitions: {tally.definitions.mentions() + skipped:,}: {', '.join(parts)}."
+    yield f"Definitions: {tally.definitions.occurrences() + skipped:,}: {', '.join(parts)}."
 
 
 def _invalid_lines(reading: "ReadStats") -> Iterator[str]:

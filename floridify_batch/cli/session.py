@@ -29,7 +29,7 @@ from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
-from floridify_batch.display.output import LiveDisplay, Output, display_for, talk_aside
+from floridify_batch.display.output import LiveDisplay, Output, display_for, redirect_messages
 from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.view import RunView
 from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
@@ -39,7 +39,7 @@ from floridify_batch.pipeline.plan import Brief
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.crash_point import doom
+from floridify_batch.run.crash_point import inject_crash
 from floridify_batch.run.database_check import adopt_database, check_database, other_database
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Observer, Stopping, Transferred, Waiting
@@ -118,19 +118,19 @@ async def opened_resources(
 
 async def run(settings: RunSettings, session: Session, source: ListSource, *, dry_run: bool) -> int:
     """Start a run, or resume the one of its checkpoint; the exit code."""
-    with talk_aside(session.output, asks=dry_run or not session.yes):
+    with redirect_messages(session.output, asks=dry_run or not session.yes):
         listed = source.read()
         say(listed.summary)
         spec = RunSpec.of(settings, listed.words)
         if dry_run:
             stream = session.stream if session.output == Output.JSON else None
             return await dry_run_of(spec, session.secrets, session.checkpoint, listed, stream)
-        with session.checkpoint.locked(), _no_leftovers(session.checkpoint):
+        with session.checkpoint.locked(), _remove_empty_folder(session.checkpoint):
             return await _start_or_resume(spec, session, listed)
 
 
 @contextmanager
-def _no_leftovers(checkpoint: Checkpoint) -> Iterator[None]:
+def _remove_empty_folder(checkpoint: Checkpoint) -> Iterator[None]:
     """Remove the empty folder of a run that was refused or declined before it had a checkpoint."""
     existed = checkpoint.folder.exists()
     try:
@@ -158,7 +158,7 @@ async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) ->
 async def resume(session: Session) -> int:
     """Resume the run of a checkpoint; the exit code."""
     checkpoint = session.checkpoint
-    with talk_aside(session.output, asks="model" in session.changes and not session.yes):
+    with redirect_messages(session.output, asks="model" in session.changes and not session.yes):
         if not checkpoint.path.exists():
             raise checkpoint.absent("; start a run with: batch-synth run WORDS")
         with checkpoint.locked():
@@ -217,10 +217,10 @@ async def _resume(ledger: Ledger, session: Session) -> int:
     brief = brief_of(ledger.run.settings, ledger.run.id)
     if session.retry_failed and not new_model:
         checkpoint.save(ledger)  # a plain resume continues from here, however early this process ends
-    return await _drive_on(ledger, words, brief, session, new_model=new_model)
+    return await _drive_resumed(ledger, words, brief, session, new_model=new_model)
 
 
-async def _drive_on(ledger: Ledger, words: Words, brief: Brief, session: Session, *, new_model: bool) -> int:
+async def _drive_resumed(ledger: Ledger, words: Words, brief: Brief, session: Session, *, new_model: bool) -> int:
     """Open a resumed run's service and database, check that they are its own, and drive it."""
     settings, checkpoint = ledger.run.settings, session.checkpoint
     console, notify = Console(), Notifier()
@@ -237,7 +237,7 @@ async def _drive_on(ledger: Ledger, words: Words, brief: Brief, session: Session
         if new_model and not await _agreed_to_rest(ledger, brief, store, session, console):
             return ExitCode.STOPPED
         if elsewhere:
-            ledger.change_pace({"mongo_url": elsewhere})
+            ledger.change_execution_settings({"mongo_url": elsewhere})
         await resume_run(resumed)
         return await _drive(resumed, session, console, notify)
 
@@ -274,7 +274,7 @@ def _apply_changes(ledger: Ledger, changes: Mapping[str, Any]) -> bool:
         if present.base_url is None:
             check_chat_model(model)
         ledger.change_model(model)
-    ledger.change_pace(changes)
+    ledger.change_execution_settings(changes)
     ledger.reopen_refused()
     templates = ledger.run.settings.templates
     if templates and not Path(templates).is_dir():
@@ -322,7 +322,7 @@ def _apply_price(ledger: Ledger) -> None:
 async def _drive(run_: Run, session: Session, console: Console, notify: Notifier) -> int:
     """Drive a run until it ends, stops or may not wait; the exit code."""
     if session.crash_point:
-        doom(run_, session.crash_point)
+        inject_crash(run_, session.crash_point)
     driver = Driver(run_)
     with (
         opened_worker_pool(run_.ledger.run, run_.brief) as run_.pool,
@@ -332,14 +332,16 @@ async def _drive(run_: Run, session: Session, console: Console, notify: Notifier
         notify.observer = display
         with _graceful_interrupt(driver, notify):
             ending = await (
-                driver.wind_up() if session.cancels else driver.process(wait=session.wait, give_up=session.give_up)
+                driver.cancel_batches()
+                if session.cancels
+                else driver.process(wait=session.wait, give_up=session.give_up)
             )
     if isinstance(display, LiveDisplay):
         _print_summary(display.view, run_, session.checkpoint, console)
     return _conclude(ending, run_.ledger, session.checkpoint, session.in_flight)
 
 
-def _goes_on(ledger: Ledger) -> str:
+def _in_flight_note(ledger: Ledger) -> str:
     """The batches that continue without this process; empty where there are none."""
     settings, records = ledger.run.settings, list(ledger.in_state(ChunkState.SUBMITTED))
     if settings.immediate or not records:
@@ -357,8 +359,8 @@ def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint, in_flight:
     """Say how a session ended and what to type next; the exit code. `in_flight`: the code where batches are."""
     resume_command = to_type("resume", checkpoint.path)
     if ending is Ending.STOPPED:
-        if goes_on := _goes_on(ledger):
-            say(goes_on)
+        if note := _in_flight_note(ledger):
+            say(note)
         return ExitCode.STOPPED
     if ending is Ending.LEFT:
         say(f"Batches are in flight. Collect their results with: {resume_command}")

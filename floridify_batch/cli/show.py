@@ -36,13 +36,13 @@ def show(
 ) -> None:
     """Print a dictionary entry."""
     from floridify_batch.components.entry_store import is_sandbox_database
-    from floridify_batch.display.console import say_aside
+    from floridify_batch.display.console import say_on_stderr
 
     config = config_at(floridify_config)
     place = _place_of_run(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
     place = place or place_of(mongo_url, database, config)
     if is_sandbox_database(place.database):
-        say_aside(f"Sandbox: entries of the database {place.database} are invented.")
+        say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
     raise typer.Exit(asyncio.run(show_word(" ".join(word), place, language=language, as_json=as_json)))
 
 
@@ -72,7 +72,7 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
 
     from floridify_batch.database.connection import opened
     from floridify_batch.database.lookup import folded_spellings, headwords
-    from floridify_batch.display.console import say_aside, say_json
+    from floridify_batch.display.console import say_json, say_on_stderr
     from floridify_batch.display.entry_page import page, print_page
     from floridify_batch.display.json_output import object_of
     from floridify_batch.errors import DatabaseError
@@ -84,13 +84,13 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
             "(MONGODB_URL), or create one with batch-synth import or batch-synth run."
         )
     text = clean_word(word)[0] or " ".join(word.split())
-    async with opened(place, say_aside) as store:
+    async with opened(place, say_on_stderr) as store:
         found = await headwords(store, text, language)
         if not found:
             for spelling in await folded_spellings(store, text, language):
                 found += await headwords(store, spelling, language)
         if not found:
-            say_aside(await _suggestions(store, text, language))
+            say_on_stderr(await _suggestions(store, text, language))
             return NOT_FOUND
     if as_json:
         say_json([object_of(headword) for headword in found])

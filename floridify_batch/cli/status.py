@@ -62,11 +62,11 @@ def _watch(checkpoint: "Checkpoint", config: Path | None) -> None:
         raise typer.Exit(ExitCode.SUCCESS) from None
 
 
-def _json_aside(as_json: bool) -> AbstractContextManager[None]:
+def _messages_on_stderr(as_json: bool) -> AbstractContextManager[None]:
     """Send sentences to standard error while standard output is for JSON."""
-    from floridify_batch.display.output import Output, talk_aside
+    from floridify_batch.display.output import Output, redirect_messages
 
-    return talk_aside(Output.JSON if as_json else Output.AUTO, asks=False)
+    return redirect_messages(Output.JSON if as_json else Output.AUTO, asks=False)
 
 
 # ── a run ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,7 +80,7 @@ async def _show_run(checkpoint: "Checkpoint", config: Path | None, *, as_json: b
     from floridify_batch.timing import utc_now
 
     ledger = ledger_of(checkpoint)
-    with _json_aside(as_json):
+    with _messages_on_stderr(as_json):
         jobs = await _jobs_in_flight(ledger, checkpoint, config)
     rows = [_row(record, jobs.get(record.batch_id or "")) for record in ledger.chunks]
     if as_json:
@@ -110,13 +110,13 @@ def _summary(ledger: "Ledger", checkpoint: "Checkpoint") -> str:
 async def _jobs_in_flight(ledger: "Ledger", checkpoint: "Checkpoint", config: Path | None) -> "dict[str, BatchJob]":
     """The batches in flight by ID, as the service reports them; none where it cannot be reached."""
     from floridify_batch.cli.service import batches_in_flight, opened_batches_of
-    from floridify_batch.display.console import say, say_aside
+    from floridify_batch.display.console import say, say_on_stderr
 
     ids = batches_in_flight(ledger)
     if not ids or ledger.run.settings.immediate:
         return {}
     try:
-        service = opened_batches_of(ledger, checkpoint, service_secrets(config), None, sandbox_seconds(), say_aside)
+        service = opened_batches_of(ledger, checkpoint, service_secrets(config), None, sandbox_seconds(), say_on_stderr)
         async with service as batches:
             return {each: await batches.retrieve(each) for each in ids}
     except BatchSynthError as error:
@@ -154,16 +154,16 @@ async def _show_batch(
     from rich.console import Console
 
     from floridify_batch.cli.service import find_batch, opened_batches_of
-    from floridify_batch.display.console import say_aside, say_json
+    from floridify_batch.display.console import say_json, say_on_stderr
     from floridify_batch.display.json_output import object_of
     from floridify_batch.display.table import batch_panel
     from floridify_batch.timing import utc_now
 
     batch = find_batch(given, checkpoint)
     url = base_url or config_at(config).base_url
-    with _json_aside(as_json):
+    with _messages_on_stderr(as_json):
         service = opened_batches_of(
-            batch.ledger, batch.checkpoint, service_secrets(config), url, sandbox_seconds(), say_aside
+            batch.ledger, batch.checkpoint, service_secrets(config), url, sandbox_seconds(), say_on_stderr
         )
         async with service as batches:
             facts = _facts(await batches.retrieve(batch.id), batch.ledger)

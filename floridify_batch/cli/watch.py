@@ -66,8 +66,8 @@ def view_of(
     view = view.advanced(before.percent if before else 0)
     if ledger.finished:
         ended = replace(view, complete=True, ended_at=datetime.fromisoformat(ledger.timestamp))
-        return ended.doing(verdict(ended))
-    return view.doing(idle) if idle else _busy(view, ledger)
+        return ended.with_activity(verdict(ended))
+    return view.with_activity(idle) if idle else _busy(view, ledger)
 
 
 def _flight(record: ChunkRecord, known: Mapping[int, Flight], jobs: Mapping[str, BatchJob], now: datetime) -> Flight:
@@ -88,12 +88,12 @@ def _busy(view: RunView, ledger: Ledger) -> RunView:
     """The view with the activity of the run's process, as far as its checkpoint shows it."""
     for flight in view.flights.values():
         if flight.state == ChunkState.ANSWERED:
-            return view.doing(f"Storing results of batch {flight.chunk}")
+            return view.with_activity(f"Storing results of batch {flight.chunk}")
         if flight.state == ChunkState.SUBMITTING:
-            return view.doing(f"Submitting batch {flight.chunk}")
+            return view.with_activity(f"Submitting batch {flight.chunk}")
     if view.in_flight:
-        return view.doing(f"Waiting for {counted(len(view.in_flight), 'batch', 'batches')}")
-    return view.doing("Planning words", Work(ledger.list_cursor, ledger.run.words, "words"))
+        return view.with_activity(f"Waiting for {counted(len(view.in_flight), 'batch', 'batches')}")
+    return view.with_activity("Planning words", Work(ledger.list_cursor, ledger.run.words, "words"))
 
 
 # ── polling ────────────────────────────────────────────────────────────────────────────────────────────────────────

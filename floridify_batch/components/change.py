@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.words.entry import DocId, EntryDraft, Handed, Stamp, derived_id
+from floridify_batch.words.entry import CompactPickle, DocId, EntryDraft, Stamp, derived_id
 from floridify_batch.words.value_digest import value_digest
 
 
@@ -148,7 +148,7 @@ class Change(NamedTuple):
 
 
 @dataclass(slots=True)
-class Merged(Handed):
+class Merged(CompactPickle):
     """The merged update of one document. `stamps` are by component; `version` is the increment of its version.
 
     `at` is the completion time of its latest answer.

@@ -80,7 +80,7 @@ class Found:
     definitions: dict[Any, dict[Any, Document]] = field(default_factory=dict)
     entries: dict[Any, list[Document]] = field(default_factory=dict)
 
-    def borne_stamps(self) -> set[Any]:
+    def stamp_ids(self) -> set[Any]:
         """The ids of all stamps on these documents."""
         definitions = (each for group in self.definitions.values() for each in group.values())
         entries = (each for group in self.entries.values() for each in group)

@@ -110,15 +110,15 @@ class Layout:
             return (*older, *today) if self.split_entries else (*today, *older)
         return older if self.split_entries else today
 
-    def home(self, collection: str) -> str:
+    def own_collection(self, collection: str) -> str:
         """The collection for new documents; of entries, that of synthesis entries."""
         return SYNTHESISED if collection == Collection.ENTRIES and self.split_entries else str(collection)
 
-    def homes(self, collection: str) -> tuple[str, ...]:
+    def own_collections(self, collection: str) -> tuple[str, ...]:
         """The collections that may hold a document of ours; an update is sent to all, and matches in one."""
         if collection == Collection.ENTRIES and self.both_entries:
             return (str(Collection.ENTRIES), SYNTHESISED)
-        return (self.home(collection),)
+        return (self.own_collection(collection),)
 
     def with_ids(self, ids: Iterable[Any]) -> dict[str, Any]:
         """A condition for these `_id`s, in each spelling that the database has."""
@@ -163,7 +163,7 @@ TODAY = Layout()
 
 
 @dataclass(frozen=True, slots=True)
-class _Sign:
+class _Evidence:
     """Evidence of a trait in one document, with its age."""
 
     age: float
@@ -176,10 +176,12 @@ def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]
     Without any reference in the samples, references are assumed to be spelled like ids.
     """
     documents = [document for found in samples.values() for document in found]
-    ids = [_sign(document, isinstance(document["_id"], str)) for document in documents]
-    references = list(_reference_signs(documents)) or ids
-    languages = list(_language_signs(samples.get(Collection.WORDS, ())))
-    entries = [_sign(each, name != Collection.ENTRIES) for name in ENTRY_COLLECTIONS for each in samples.get(name, ())]
+    ids = [_evidence(document, isinstance(document["_id"], str)) for document in documents]
+    references = list(_reference_evidence(documents)) or ids
+    languages = list(_language_evidence(samples.get(Collection.WORDS, ())))
+    entries = [
+        _evidence(each, name != Collection.ENTRIES) for name in ENTRY_COLLECTIONS for each in samples.get(name, ())
+    ]
     names = set(collections)
     # Floridify creates its collections before their first documents.
     split = _newest(entries) if entries else Collection.ENTRIES not in names and bool(names & {SYNTHESISED, PROVIDED})
@@ -195,34 +197,34 @@ def detect(collections: Iterable[str], samples: Mapping[str, Sequence[Document]]
     )
 
 
-def _sign(document: Document, older: bool) -> _Sign:
+def _evidence(document: Document, older: bool) -> _Evidence:
     made = document.get("created_at")
-    return _Sign(made.timestamp() if isinstance(made, datetime) else float("-inf"), older)
+    return _Evidence(made.timestamp() if isinstance(made, datetime) else float("-inf"), older)
 
 
-def _reference_signs(documents: Iterable[Document]) -> Iterator[_Sign]:
+def _reference_evidence(documents: Iterable[Document]) -> Iterator[_Evidence]:
     for document in documents:
         for name in REFERENCES:
             value = document.get(name)
             for each in value if isinstance(value, list) else [value]:
                 if each is not None:
-                    yield _sign(document, isinstance(each, str))
+                    yield _evidence(document, isinstance(each, str))
 
 
-def _language_signs(words: Iterable[Document]) -> Iterator[_Sign]:
+def _language_evidence(words: Iterable[Document]) -> Iterator[_Evidence]:
     for word in words:
         if word.get("languages") or word.get("language"):
-            yield _sign(word, not word.get("languages"))
+            yield _evidence(word, not word.get("languages"))
 
 
-def _newest(signs: Iterable[_Sign]) -> bool:
+def _newest(evidence: Iterable[_Evidence]) -> bool:
     """Whether the newest document has the older variant."""
-    newest = max(signs, key=lambda sign: (sign.age, not sign.older), default=None)
+    newest = max(evidence, key=lambda sign: (sign.age, not sign.older), default=None)
     return newest is not None and newest.older
 
 
-def _both(signs: Iterable[_Sign]) -> bool:
-    return len({sign.older for sign in signs}) > 1
+def _both(evidence: Iterable[_Evidence]) -> bool:
+    return len({sign.older for sign in evidence}) > 1
 
 
 # ── ids ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -153,7 +153,7 @@ async def near_spellings(store: MongoStore, text: str, language: str) -> list[st
     """A few similar words: at edit distance 1, or with a common prefix. Uses index look-ups only."""
     from difflib import get_close_matches
 
-    tests: list[Document] = [{"$in": sorted(_slips(text))}]
+    tests: list[Document] = [{"$in": sorted(_close_spellings(text))}]
     tests += [{"$gte": start, "$lt": start + "\U0010ffff"} for start in sorted(_beginnings(text))]
     found: set[str] = set()
     for test in tests:
@@ -178,7 +178,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzäöüßéèáàâêîôûçñ'- "
 _LONGEST_MISSPELLED = 30
 
 
-def _slips(text: str) -> set[str]:
+def _close_spellings(text: str) -> set[str]:
     """The word in other cases, and all spellings at edit distance 1 (deletion, substitution, insertion, swap)."""
     cases = {text.lower(), text.upper(), text.capitalize(), text.title()}
     if len(text) > _LONGEST_MISSPELLED:

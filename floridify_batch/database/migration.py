@@ -131,7 +131,7 @@ class Migration:
 
     async def _name_models(self) -> None:
         """Name the model of synthesis entries, without which Floridify of July 2025 cannot read them."""
-        name = self._store.layout.home(Collection.ENTRIES)
+        name = self._store.layout.own_collection(Collection.ENTRIES)
         found = await self._store.find(name, {"model_info": None}, (SYNTHESIS, "definition_ids"))
         self.counts.models += len(found)
         for page in batched(found, _PAGE):

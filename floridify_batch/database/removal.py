@@ -18,7 +18,7 @@ from floridify_batch.words.value_digest import value_digest
 
 
 @dataclass(frozen=True, slots=True)
-class Bond:
+class Relation:
     """A relation between documents: by `owner`, they name their owner; a `holder` refers to them by `field`."""
 
     owner: str
@@ -26,10 +26,10 @@ class Bond:
     field: str
 
 
-BONDS: Mapping[Collection, Bond] = {
-    Collection.EXAMPLES: Bond("definition_id", Collection.DEFINITIONS, "example_ids"),
-    Collection.FACTS: Bond("word_id", Collection.ENTRIES, "fact_ids"),
-    Collection.PRONUNCIATIONS: Bond("word_id", Collection.ENTRIES, "pronunciation_id"),
+RELATIONS: Mapping[Collection, Relation] = {
+    Collection.EXAMPLES: Relation("definition_id", Collection.DEFINITIONS, "example_ids"),
+    Collection.FACTS: Relation("word_id", Collection.ENTRIES, "fact_ids"),
+    Collection.PRONUNCIATIONS: Relation("word_id", Collection.ENTRIES, "pronunciation_id"),
 }
 """The collections whose documents may be replaced."""
 
@@ -54,13 +54,13 @@ async def found_by_id(
 
 def looked_up(layout: Layout) -> Iterable[tuple[str, list[str]]]:
     """The collections and fields that must be indexed for the search for replaced documents and references to them."""
-    for collection, bond in BONDS.items():
+    for collection, bond in RELATIONS.items():
         yield collection, [bond.owner]
         for holder in _holders(bond, layout):
             yield holder, [bond.field]
 
 
-def _holders(bond: Bond, layout: Layout) -> tuple[str, ...]:
+def _holders(bond: Relation, layout: Layout) -> tuple[str, ...]:
     return layout.entry_collections if bond.holder == Collection.ENTRIES else (bond.holder,)
 
 
@@ -78,7 +78,7 @@ def _is_edited(document: Document) -> bool:
 
 def with_digests(insert: Insert) -> Mapping[str, Any]:
     """The fields of a new document, with digests of its texts if it may be replaced later."""
-    if insert.collection not in BONDS or DIGESTS in insert.fields:
+    if insert.collection not in RELATIONS or DIGESTS in insert.fields:
         return insert.fields
     return {
         **insert.fields,
@@ -118,7 +118,7 @@ def keeping(writes: Writes, kept: set[DocId]) -> Writes:
     staying: dict[tuple[DocId, str], list[DocId]] = {}
     for replaced, _, referring in writes.removals:
         stay = [identity for identity in replaced.before if identity in kept]
-        staying |= {(each, BONDS[replaced.collection].field): stay for each in referring if stay}
+        staying |= {(each, RELATIONS[replaced.collection].field): stay for each in referring if stay}
     return writes._replace(updates=[_joined(each, staying) for each in writes.updates]) if staying else writes
 
 
@@ -135,7 +135,7 @@ async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Coll
     """The `_id`s of the documents to remove, by collection, once everything else is written."""
     gone: dict[Collection, list[Any]] = {}
     for collection, group in replaced_by(writes).items():
-        bond = BONDS[collection]
+        bond = RELATIONS[collection]
         before = [identity for replaced, _ in group for identity in replaced.before]
         query = {"$or": [{"_id": _any_spelling(before)}, {bond.owner: _any_spelling(each.owner for each, _ in group)}]}
         shown = (bond.owner, "type", "model_info", SYNTHESIS, DIGESTS, *TEXTS, "created_at")
@@ -148,7 +148,7 @@ async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Coll
     return gone
 
 
-def candidates(found: Iterable[Document], bond: Bond, group: Iterable[tuple[Replaced, datetime]]) -> list[Document]:
+def candidates(found: Iterable[Document], bond: Relation, group: Iterable[tuple[Replaced, datetime]]) -> list[Document]:
     """The documents to remove unless something refers to them."""
     before: set[DocId] = set()
     made_before: dict[DocId, datetime] = {}
@@ -164,7 +164,7 @@ def candidates(found: Iterable[Document], bond: Bond, group: Iterable[tuple[Repl
     return [document for document in found if due(document)]
 
 
-def unreferred(due: Iterable[Document], bond: Bond, holders: Iterable[Document]) -> list[Document]:
+def unreferred(due: Iterable[Document], bond: Relation, holders: Iterable[Document]) -> list[Document]:
     """The documents to which no holder refers."""
     values = (holder.get(bond.field) for holder in holders)
     lists = (value if isinstance(value, list) else [value] for value in values)

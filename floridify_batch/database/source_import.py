@@ -57,7 +57,7 @@ class Distinct:
         fingerprint = hash(thing)
         self._parts[fingerprint % len(self._parts)].append(fingerprint)
 
-    def mentions(self) -> int:
+    def occurrences(self) -> int:
         """The number of occurrences."""
         return sum(map(len, self._parts))
 
@@ -87,7 +87,7 @@ async def import_articles(
         for block in blocks(articles, BLOCK):
             await importer.add(block)
             progress(reading.done, reading.size)
-        await importer.land(0)
+        await importer.drain(0)
     finally:
         await importer.abandon()
     return importer.tally
@@ -120,7 +120,7 @@ class _Importer:
         self.tally = Tally()
         self._store = store
         self._language = language
-        self._flying: set[asyncio.Task[int]] = set()
+        self._writing: set[asyncio.Task[int]] = set()
 
     async def add(self, block: Sequence[Article]) -> None:
         """Write a block, once fewer than `IN_FLIGHT` blocks are being written."""
@@ -136,20 +136,20 @@ class _Importer:
                 entries.append(written.entry)
             for identity in written.named:
                 self.tally.definitions.add(identity)
-        await self.land(IN_FLIGHT - 1)
-        self._flying.add(asyncio.create_task(self._write(definitions, entries)))
+        await self.drain(IN_FLIGHT - 1)
+        self._writing.add(asyncio.create_task(self._write(definitions, entries)))
 
-    async def land(self, at_most: int) -> None:
+    async def drain(self, at_most: int) -> None:
         """Wait until at most `most` blocks are being written. Raises the error of a failed block."""
-        while len(self._flying) > at_most:
-            done, self._flying = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+        while len(self._writing) > at_most:
+            done, self._writing = await asyncio.wait(self._writing, return_when=asyncio.FIRST_COMPLETED)
             self.tally.new_definitions += sum(task.result() for task in done)
 
     async def abandon(self) -> None:
         """Cancel the writes that are still pending after an error."""
-        for task in self._flying:
+        for task in self._writing:
             task.cancel()
-        await asyncio.gather(*self._flying, return_exceptions=True)
+        await asyncio.gather(*self._writing, return_exceptions=True)
 
     async def _placed(self, block: Sequence[Article], now: datetime) -> list[tuple[Word, Article]]:
         """Each article with its word; new words are inserted."""

@@ -4,6 +4,7 @@ Writes are idempotent: ids of new documents are derived from their requests, and
 Uses only what motor and `pymongo.AsyncMongoClient` have in common.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import batched, chain
@@ -130,11 +131,11 @@ class MongoStore:
     async def check_writable(self) -> None:
         """Check that the user may write, by the privileges that the server states. Raises `DatabaseError`."""
         try:
-            status = await self._patiently(partial(self._database.command, "connectionStatus", showPrivileges=True))
+            status = await self._retried(partial(self._database.command, "connectionStatus", showPrivileges=True))
         except DatabaseError:
             return  # a compatible server without that command
         auth = status.get("authInfo") or {}
-        needed = (*(self.layout.home(each) for each in Collection), STAMPS, RUNS)
+        needed = (*(self.layout.own_collection(each) for each in Collection), STAMPS, RUNS)
         privileges = auth.get("authenticatedUserPrivileges") or []
         allowed = all(may_write(each, privileges, self._database.name) for each in needed)
         if auth.get("authenticatedUsers") and not allowed:
@@ -158,9 +159,9 @@ class MongoStore:
                 continue
             self._indexed.add((name, *keys))
             collection = self._database[name]
-            present = (await self._patiently(collection.index_information)).values()
+            present = (await self._retried(collection.index_information)).values()
             if not any([key for key, _ in index["key"]][: len(keys)] == keys for index in present):
-                await self._patiently(partial(collection.create_index, keys))
+                await self._retried(partial(collection.create_index, keys))
 
     # ── the layout ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -177,7 +178,7 @@ class MongoStore:
     async def _known_layout(self) -> Layout:
         """The layout, detected once."""
         if self._layout is None:
-            self._layout = await self._patiently(self._detected)
+            self._layout = await self._retried(self._detected)
         return self._layout
 
     async def _detected(self) -> Layout:
@@ -196,7 +197,7 @@ class MongoStore:
         layout = await self._known_layout()
         spellings = {text: spellings_of(text) for text in texts}
         query = {"text": {"$in": list({each for text in texts for each in spellings[text]})}}
-        found = await self._patiently(partial(self._find, query | layout.of_language(language), layout))
+        found = await self._retried(partial(self._find, query | layout.of_language(language), layout))
         stored: dict[str, list[Entry]] = {}
         for document in sorted(found.words, key=_by_number):
             entry = read_entry(document, found, self._stamps, language)
@@ -217,7 +218,7 @@ class MongoStore:
         words = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
         owners = {each: word for each in documents if (word := words.get(each) or words.get(copied_id(each)))}
         query = {"_id": layout.with_ids({*documents, *owners.values()})}
-        found = await self._patiently(partial(self._find, query, layout))
+        found = await self._retried(partial(self._find, query, layout))
         entries = {doc_id(each["_id"]): read_entry(each, found, self._stamps, language) for each in found.words}
         return {each: entries[word] for each in documents if (word := owners.get(each, each)) in entries}
 
@@ -245,7 +246,7 @@ class MongoStore:
 
     async def _learn_stamps(self, found: Found) -> None:
         """Read stamps that are not cached yet; there are few, one per batch and component."""
-        if new := found.borne_stamps() - self._stamps.keys():
+        if new := found.stamp_ids() - self._stamps.keys():
             async for document in self._database[STAMPS].find({"_id": self.layout.with_ids(new)}):
                 self._stamps[self.layout.unified(document["_id"])] = read_stamp(document)
 
@@ -282,13 +283,13 @@ class MongoStore:
             await self._ensure(looked_up(layout))
         await self._write_stamps(writes.stamps, layout)
         copies = await drafted_copies(writes.drafts, self, layout)
-        inserts: dict[str, list[UpdateOne]] = {}
+        inserts: dict[str, list[UpdateOne]] = defaultdict(list)
         for new, made in (*copies.inserts, *writes.inserts):
-            inserts.setdefault(layout.home(new.collection), []).append(upsert(new.id, with_digests(new), made, layout))
-        for home, operations in inserts.items():
-            await self._write(home, operations)
-        for home in layout.homes(Collection.ENTRIES) if copies.listings else ():
-            await self._write(home, [each for made in copies.listings for each in listed_in(made, layout)])
+            inserts[layout.own_collection(new.collection)].append(upsert(new.id, with_digests(new), made, layout))
+        for name, operations in inserts.items():
+            await self._write(name, operations)
+        for name in layout.own_collections(Collection.ENTRIES) if copies.listings else ():
+            await self._write(name, [each for made in copies.listings for each in listed_in(made, layout)])
         if writes.removals:  # some of the replaced documents may have been copied just now
             writes = await keeping_others(writes, self)
         await self._change(writes.updates)
@@ -299,7 +300,7 @@ class MongoStore:
 
     async def _delete(self, collection: str, identities: Mapping[str, Any]) -> None:
         self.on_write("before")
-        await self._patiently(partial(self._database[collection].delete_many, {"_id": identities}))
+        await self._retried(partial(self._database[collection].delete_many, {"_id": identities}))
         self.on_write("after")
 
     async def _merge(self, merges: Sequence[Merge], layout: Layout) -> None:
@@ -307,8 +308,8 @@ class MongoStore:
         gone = await merged_copies(merges, self, layout)
         if not gone.copies:
             return
-        for home in layout.homes(Collection.ENTRIES):
-            await self._write(home, [unlisted(entry, ids, layout) for entry, ids in gone.copies.items()])
+        for name in layout.own_collections(Collection.ENTRIES):
+            await self._write(name, [unlisted(entry, ids, layout) for entry, ids in gone.copies.items()])
         if gone.examples:
             await self._delete(Collection.EXAMPLES, layout.with_ids(gone.examples))
         await self._delete(Collection.DEFINITIONS, layout.with_ids(chain.from_iterable(gone.copies.values())))
@@ -319,8 +320,8 @@ class MongoStore:
 
     async def _change(self, merged: Sequence[Merged]) -> None:
         for collection, operations in updates_of(merged, await self._known_layout()).items():
-            for home in self.layout.homes(collection):
-                await self._write(home, operations)
+            for name in self.layout.own_collections(collection):
+                await self._write(name, operations)
 
     async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
         """Record the component and the answer lengths of a batch on its stamps."""
@@ -352,7 +353,7 @@ class MongoStore:
         async def found() -> list[dict[str, Any]]:
             return [each async for each in self._database[collection].find(query, shown, limit=limit)]
 
-        return await self._patiently(found)
+        return await self._retried(found)
 
     async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
         """Write idempotent operations in any order; returns how many are new. `advice` ends an error message."""
@@ -378,7 +379,7 @@ class MongoStore:
         self.on_write("before")
         try:
             write = partial(self._database[collection].bulk_write, list(operations), ordered=False)
-            result: tuple[int, Sequence[Mapping[str, Any]]] = ((await self._patiently(write)).upserted_count, ())
+            result: tuple[int, Sequence[Mapping[str, Any]]] = ((await self._retried(write)).upserted_count, ())
         except BulkWriteError as error:
             result = error.details.get("nUpserted", 0), error.details.get("writeErrors") or [{}]
         except (InvalidDocument, OverflowError) as error:  # the driver refuses it: too large, or not representable
@@ -406,13 +407,13 @@ class MongoStore:
             ids = [identity for each in refused for identity in _ids_of(each)]
             query, repair = {"_id": {"$in": ids}, name: {"$type": "null"}}, {"$set": {name: empty}}
             found += (
-                await self._patiently(partial(self._database[collection].update_many, query, repair))
+                await self._retried(partial(self._database[collection].update_many, query, repair))
             ).modified_count
         return found
 
     # ── retries ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _patiently[T](self, operation: Callable[[], Awaitable[T]]) -> T:
+    async def _retried[T](self, operation: Callable[[], Awaitable[T]]) -> T:
         """Retry an idempotent operation with backoff while the server is unreachable."""
         from bson.errors import InvalidDocument
         from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError

@@ -21,7 +21,7 @@ def say(sentence: str, *, err: bool = False) -> None:
     _print("\n".join(lines), err=err)
 
 
-def say_aside(sentence: str) -> None:
+def say_on_stderr(sentence: str) -> None:
     """Print a sentence on standard error, such as the reason for a wait."""
     say(sentence, err=True)
 

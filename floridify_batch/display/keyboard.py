@@ -22,7 +22,7 @@ def unechoed(terminal: IO[Any]) -> Iterator[Callable[[], None]]:
     before = _settings(terminal)
 
     def change(settings: list[Any] | None) -> None:
-        if settings is not None and _in_front(terminal):
+        if settings is not None and _is_foreground(terminal):
             _set(terminal, settings)
 
     def stop() -> None:
@@ -43,7 +43,7 @@ def suspensions() -> Iterator[threading.Event]:
     shell that could continue the process.
     """
     asked = threading.Event()
-    if not _may_be_stopped():
+    if not _can_suspend():
         yield asked
         return
     before = signal.signal(signal.SIGTSTP, lambda *_: asked.set())
@@ -61,12 +61,12 @@ if sys.platform == "win32":  # echoes only while a line is read
     def _without_echo(settings: list[Any]) -> list[Any]:
         return settings
 
-    def _in_front(_: IO[Any]) -> bool:
+    def _is_foreground(_: IO[Any]) -> bool:
         return False
 
     def _set(_: IO[Any], __: list[Any]) -> None: ...
 
-    def _may_be_stopped() -> bool:
+    def _can_suspend() -> bool:
         return False
 
     def _stop() -> None: ...
@@ -86,7 +86,7 @@ else:
         modes = settings[_LOCAL_MODES] & ~(termios.ECHO | termios.ECHOCTL)
         return [*settings[:_LOCAL_MODES], modes, *settings[_LOCAL_MODES + 1 :]]
 
-    def _in_front(terminal: IO[Any]) -> bool:
+    def _is_foreground(terminal: IO[Any]) -> bool:
         try:
             return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
         except OSError:  # not our controlling terminal, which cannot stop us
@@ -96,7 +96,7 @@ else:
         with suppress(OSError, ValueError, termios.error):
             termios.tcsetattr(terminal.fileno(), termios.TCSANOW, settings)
 
-    def _may_be_stopped() -> bool:
+    def _can_suspend() -> bool:
         """Whether a job-control shell started us: each job has its own process group, and SIGTSTP is not ignored."""
         return (
             threading.current_thread() is threading.main_thread()

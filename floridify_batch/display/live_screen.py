@@ -43,7 +43,7 @@ def render(view: RunView, width: int, now: datetime, height: int | None = None) 
     columns = min(width, WIDEST)
     low = height is not None and height < _LOW
     run = _run(view, columns, now)
-    troubles = troubles_of(view, columns, 2 if low else KINDS_SHOWN, low=low)
+    troubles = failures_part(view, columns, 2 if low else KINDS_SHOWN, low=low)
     rows = BATCHES_SHOWN
     if height is not None:
         above_and_below = 1 + run.lines + 1 + (troubles.lines + 1 if troubles.lines else 0)
@@ -107,7 +107,7 @@ def _progress(view: RunView, width: int, now: datetime) -> RenderableType:
     time = Table.grid(padding=0)
     time.add_column(width=_NAME, style="dim", no_wrap=True)
     time.add_column(no_wrap=True, overflow="ellipsis")
-    time.add_row("time", _joined(passed, view.outlook(now)))
+    time.add_row("time", _joined(passed, view.eta_or_deadline(now)))
     return Group(table, time)
 
 
@@ -223,7 +223,7 @@ def _row(flight: Flight) -> BatchRow:
 # ── failures ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def troubles_of(view: RunView, width: int, kinds: int, *, low: bool = False) -> _Part:
+def failures_part(view: RunView, width: int, kinds: int, *, low: bool = False) -> _Part:
     """The failures by kind with an example of each, discarded list items, and the latest failed words."""
     parts: list[RenderableType] = []
     lines = 0

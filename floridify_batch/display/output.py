@@ -86,7 +86,7 @@ type Display = LiveDisplay | LogDisplay | JsonDisplay
 
 
 @contextmanager
-def talk_aside(output: str, *, asks: bool) -> Iterator[None]:
+def redirect_messages(output: str, *, asks: bool) -> Iterator[None]:
     """Redirect other output away from a display: with JSON to standard error.
 
     With quiet output it is discarded, unless a confirmation follows that needs the text above it.

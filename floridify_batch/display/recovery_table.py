@@ -8,15 +8,21 @@ from rich.console import RenderableType
 
 from floridify_batch.display.text import cell, facts, framed, listing
 from floridify_batch.formatting import brief, count, counted, dollars
-from floridify_batch.pipeline.change_derivation import Fate
+from floridify_batch.pipeline.change_derivation import Disposition
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.recovery import Recovered
 
 _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
-    ("stored now", lambda recovered: recovered.fates[Fate.FRESH]),
-    ("already stored", lambda recovered: recovered.fates[Fate.STORED]),
-    ("newer value kept", lambda recovered: recovered.fates[Fate.NEWER] + recovered.fates[Fate.KEPT]),
-    ("target changed or gone", lambda recovered: recovered.fates[Fate.CHANGED] + recovered.fates[Fate.ORPHANED]),
+    ("stored now", lambda recovered: recovered.dispositions[Disposition.FRESH]),
+    ("already stored", lambda recovered: recovered.dispositions[Disposition.STORED]),
+    (
+        "newer value kept",
+        lambda recovered: recovered.dispositions[Disposition.NEWER] + recovered.dispositions[Disposition.KEPT],
+    ),
+    (
+        "target changed or gone",
+        lambda recovered: recovered.dispositions[Disposition.CHANGED] + recovered.dispositions[Disposition.ORPHANED],
+    ),
     ("of another database", lambda recovered: recovered.elsewhere),
     ("without an answer", lambda recovered: recovered.failures.total() - unstored(recovered)),
 )
@@ -24,7 +30,7 @@ _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
 
 def unstored(recovered: Recovered) -> int:
     """The valid answers that were not stored."""
-    return sum(recovered.fates[each] for each in (Fate.CHANGED, Fate.ORPHANED))
+    return sum(recovered.dispositions[each] for each in (Disposition.CHANGED, Disposition.ORPHANED))
 
 
 def found_batches(

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.costs.usage import Forecast
-from floridify_batch.display.live_screen import KINDS_SHOWN, troubles_of
+from floridify_batch.display.live_screen import KINDS_SHOWN, failures_part
 from floridify_batch.display.text import framed, plain
 from floridify_batch.display.view import RunView, verdict
 from floridify_batch.formatting import count, dollars, span
@@ -49,7 +49,7 @@ def summary_panel(
     inner = min(width, WIDEST) - 4
     parts: list[RenderableType] = [_figures(view, now)]
     parts += [Text(line) for line in _against(view, forecast)]
-    troubles = troubles_of(view, inner, KINDS_SHOWN)
+    troubles = failures_part(view, inner, KINDS_SHOWN)
     if troubles.lines:
         parts += [Text(), *troubles.contents]
     panel = framed(Group(*parts), verdict(view))

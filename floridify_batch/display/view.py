@@ -168,14 +168,16 @@ class RunView:
             case Progressed():
                 return replace(self, totals=event.totals, wave=wave_of(event.totals))
             case ListRead():
-                return self.doing("Planning words", Work(event.done, event.total, "words"))
+                return self.with_activity("Planning words", Work(event.done, event.total, "words"))
             case ChunkMoved():
                 return self._move(event)
             case Transferred():
                 verb = "Uploading" if event.direction is Direction.UP else "Downloading results of"
-                return self.doing(f"{verb} batch {event.chunk}", Work(event.done, event.total, "bytes"))
+                return self.with_activity(f"{verb} batch {event.chunk}", Work(event.done, event.total, "bytes"))
             case PartStored():
-                return self.doing(f"Storing results of batch {event.chunk}", Work(event.done, event.total, "requests"))
+                return self.with_activity(
+                    f"Storing results of batch {event.chunk}", Work(event.done, event.total, "requests")
+                )
             case BatchPolled():
                 return self._poll(event, now)
             case ChunkSettled():
@@ -191,7 +193,7 @@ class RunView:
             case Notice():
                 return self
 
-    def doing(self, activity: str, work: Work | None = None) -> "RunView":
+    def with_activity(self, activity: str, work: Work | None = None) -> "RunView":
         """The view with another activity and its progress."""
         return replace(self, activity=activity, work=work, waiting=False)
 
@@ -205,7 +207,7 @@ class RunView:
     def _end(self, event: RunEnded, now: datetime) -> "RunView":
         ended = replace(self, totals=event.totals, ended_at=now, complete=event.complete, stopped=event.stopped)
         ended = replace(ended, stopping=False)
-        return ended.doing(verdict(ended))
+        return ended.with_activity(verdict(ended))
 
     def _move(self, event: ChunkMoved) -> "RunView":
         known = self.flights.get(event.chunk)
@@ -219,7 +221,7 @@ class RunView:
             finished = (*finished, moved)[-FINISHED_SHOWN:]
         else:
             flights[event.chunk] = moved
-        return replace(self.doing(_activity_of(event)), flights=flights, finished=finished)
+        return replace(self.with_activity(_activity_of(event)), flights=flights, finished=finished)
 
     def _poll(self, event: BatchPolled, now: datetime) -> "RunView":
         if any(event.chunk == each.chunk for each in self.finished):
@@ -228,7 +230,7 @@ class RunView:
         polled = replace(self, flights={**self.flights, event.chunk: known.poll(event, now)})
         if self.waiting:
             return polled
-        return polled.doing(f"Waiting for {counted(len(polled.in_flight), 'batch', 'batches')}")
+        return polled.with_activity(f"Waiting for {counted(len(polled.in_flight), 'batch', 'batches')}")
 
     def _settle(self, event: ChunkSettled) -> "RunView":
         failures = dict(Counter(self.failures) + Counter(event.failures))
@@ -237,7 +239,7 @@ class RunView:
         finished = tuple(
             replace(each, outcome=outcome) if each.chunk == event.chunk else each for each in self.finished
         )
-        settled = self.doing(f"Batch {event.chunk} stored")
+        settled = self.with_activity(f"Batch {event.chunk} stored")
         return replace(
             settled,
             failures=failures,
@@ -299,7 +301,7 @@ class RunView:
         times = (flight.polled.expires_at for flight in self.in_flight if flight.polled is not None)
         return min((time for time in times if time is not None), default=None)
 
-    def outlook(self, now: datetime) -> str:
+    def eta_or_deadline(self, now: datetime) -> str:
         """The ETA of the batches in flight, else their deadline."""
         if self.ended_at is not None:
             return ""

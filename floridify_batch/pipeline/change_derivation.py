@@ -78,8 +78,8 @@ class Origin:
         return FrequencyScale.RARE_FIRST if self.rare_first else FrequencyScale.COMMON_FIRST
 
 
-class Fate(Enum):
-    """The fate of a valid answer."""
+class Disposition(Enum):
+    """The disposition of a valid answer."""
 
     FRESH = auto()
     """It is new and is stored."""
@@ -103,7 +103,7 @@ class Applied:
 
     changes: list[Change] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    fates: Counter[Fate] = field(default_factory=Counter)
+    dispositions: Counter[Disposition] = field(default_factory=Counter)
 
 
 def applied(page: Iterable[tuple[WordOutcome, Iterable[Entry]]], asked: Brief, origin: Origin) -> list[Applied]:
@@ -166,51 +166,51 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
     for answered in outcome.answers:
         question = frame.questions[answered.parts.component]
         place = targets.get((answered.parts.document, answered.parts.number))
-        fate = _fate(question, *place, answered, frame) if place else Fate.ORPHANED
+        disposition = _disposition(question, *place, answered, frame) if place else Disposition.ORPHANED
         change = None
-        if place and fate in (Fate.FRESH, Fate.STORED):
+        if place and disposition in (Disposition.FRESH, Disposition.STORED):
             change = _change(question, *place, answered, frame)
         if fault := change_fault(change, frame.origin.schema) if change else "":
-            fate = Fate.UNREADABLE
+            disposition = Disposition.UNREADABLE
             made.failures.append(Failure(answered.custom_id, FailureReason.MALFORMED, fault, answered.attempt))
-        elif fate in _UNSTORED:
-            made.failures.append(_unstored(answered, fate, gone=place is None))
+        elif disposition in _UNSTORED:
+            made.failures.append(_unstored(answered, disposition, gone=place is None))
         elif change:
             made.changes.append(change)
-        made.fates[fate] += 1
+        made.dispositions[disposition] += 1
     return made
 
 
 _UNSTORED = {
-    Fate.KEPT: (FailureReason.KEPT, "a value that was stored since the request was kept"),
-    Fate.CHANGED: (FailureReason.OUTDATED, "its subject has changed since the request"),
-    Fate.ORPHANED: (FailureReason.ORPHANED, "its subject changed twice while its requests were in flight"),
+    Disposition.KEPT: (FailureReason.KEPT, "a value that was stored since the request was kept"),
+    Disposition.CHANGED: (FailureReason.OUTDATED, "its subject has changed since the request"),
+    Disposition.ORPHANED: (FailureReason.ORPHANED, "its subject changed twice while its requests were in flight"),
 }
 """The failures of valid answers that are not stored."""
 
 
-def _unstored(answered: Answered, fate: Fate, *, gone: bool) -> Failure:
+def _unstored(answered: Answered, disposition: Disposition, *, gone: bool) -> Failure:
     """The failure of an answer that is not stored. One that is outdated does not count as an attempt."""
-    reason, detail = _UNSTORED[fate]
+    reason, detail = _UNSTORED[disposition]
     detail = "its subject is no longer in the database" if gone else detail
     attempt = answered.attempt - (reason is FailureReason.OUTDATED)
     return Failure(answered.custom_id, reason, detail, attempt)
 
 
-def _fate(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Fate:
+def _disposition(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Disposition:
     recipe, stamp, ours = question.recipe, question.recipe.stamp(target), frame.stamps[question.recipe.component]
     if stamp is not None and stamp.id == ours.id:
-        return Fate.STORED
+        return Disposition.STORED
     if stamp is not None and stamp.batch_created > frame.origin.created:
-        return Fate.NEWER
+        return Disposition.NEWER
     half = entry.entry_stamps.get(recipe.stamped(target))
     if half is not None and half.id == ours.id:  # a process died before it stamped the word
-        return Fate.FRESH
+        return Disposition.FRESH
     if answered.precondition == str(Precondition.of(recipe, entry, target)):
-        return Fate.FRESH
+        return Disposition.FRESH
     if _has_changed(question, entry, target, answered):
-        return Fate.ORPHANED if Precondition.read(answered.precondition).again else Fate.CHANGED
-    return Fate.KEPT if _is_taken(question, entry, target, answered, frame) else Fate.FRESH
+        return Disposition.ORPHANED if Precondition.read(answered.precondition).again else Disposition.CHANGED
+    return Disposition.KEPT if _is_taken(question, entry, target, answered, frame) else Disposition.FRESH
 
 
 def _has_changed(question: Question, entry: Entry, target: Target, answered: Answered) -> bool:

@@ -62,13 +62,13 @@ class ChunkSize:
 class Budget:
     """The cost limit of one chunk, and the costs of an input and an output token, in US dollars."""
 
-    room: Decimal
+    amount: Decimal
     input: Decimal
     output: Decimal
 
     def holds(self, size: ChunkSize) -> bool:
         """Whether the expected cost of a chunk of this size is within the limit."""
-        return size.input_tokens * self.input + size.output_tokens * self.output <= self.room
+        return size.input_tokens * self.input + size.output_tokens * self.output <= self.amount
 
 
 @dataclass(frozen=True, slots=True)

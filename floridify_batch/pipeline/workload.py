@@ -184,7 +184,7 @@ class _Sums:
             self._count(self._requests_of(outlines))
         else:
             shape = self._shape_by_kind(word)
-            self._reckon(word, shape)
+            self._add_uncounted(word, shape)
         estimate.complete += not shape.now
 
     def _shape_by_kind(self, word: _Word) -> _Shape:
@@ -218,7 +218,7 @@ class _Sums:
         self._all_tokens += packed.size.input_tokens
         self.estimate.pack(packed.size, self._survey.limits)
 
-    def _reckon(self, word: _Word, shape: _Shape) -> None:
+    def _add_uncounted(self, word: _Word, shape: _Shape) -> None:
         if not shape.requests:
             return
         self._sample.offer(word)

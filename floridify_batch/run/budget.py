@@ -65,40 +65,40 @@ def price_note(settings: RunSettings) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class CostLimit:
-    """The budget of a run with a cost limit, in US dollars; `stretch`: ratio of measured to estimated output."""
+    """The budget of a run with a cost limit, in US dollars; `ratio`: ratio of measured to estimated output."""
 
     limit: Decimal
     spent: Decimal
     committed: Decimal
     rate: Rates
-    stretch: Decimal
+    ratio: Decimal
 
     @property
-    def room(self) -> Decimal:
+    def remaining(self) -> Decimal:
         """Return the remaining budget; negative if the chunks in flight exceed their estimate."""
         return self.limit - self.spent - self.committed
 
     @property
-    def tight(self) -> bool:
+    def nearly_spent(self) -> bool:
         """Whether the remaining budget is too small for another chunk."""
-        return self.room < self.limit * _LEAST_SHARE
+        return self.remaining < self.limit * _LEAST_SHARE
 
     def budget(self) -> Budget:
         """Return the maximum cost of the next chunk."""
-        room = self.limit * _PORTION if self.tight else self.room
-        return Budget(room, self.rate.input, self.rate.output * self.stretch)
+        amount = self.limit * _PORTION if self.nearly_spent else self.remaining
+        return Budget(amount, self.rate.input, self.rate.output * self.ratio)
 
     def cost(self, record: ChunkRecord) -> Decimal:
         """Return the expected cost of a chunk."""
-        return _cost(record, self.rate, self.stretch)
+        return _cost(record, self.rate, self.ratio)
 
     def would_cut(self, record: ChunkRecord) -> bool:
         """Whether a chunk's cost is within the budget that a new chunk would get."""
-        return self.cost(record) <= self.budget().room
+        return self.cost(record) <= self.budget().amount
 
     def admits(self, record: ChunkRecord) -> bool:
         """Whether a chunk may be sent."""
-        return self.cost(record) <= self.room
+        return self.cost(record) <= self.remaining
 
 
 def cost_limit_of(ledger: Ledger) -> CostLimit | None:
@@ -107,7 +107,7 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     if settings.max_cost is None:
         return None
     rate = required_rate(settings)
-    return CostLimit(settings.max_cost, _spent(ledger, rate), _committed(ledger, rate), rate, stretched(ledger))
+    return CostLimit(settings.max_cost, _spent(ledger, rate), _committed(ledger, rate), rate, length_ratio(ledger))
 
 
 def _spent(ledger: Ledger, rate: Rates) -> Decimal:
@@ -130,9 +130,9 @@ def expected_in_flight(ledger: Ledger) -> Decimal | None:
 
 
 def _committed(ledger: Ledger, rate: Rates) -> Decimal:
-    stretch = stretched(ledger)
+    ratio = length_ratio(ledger)
     in_flight = [*ledger.in_state(*COMMITTED), *(record for record, each in ledger.duplicates() if each.cost is None)]
-    return sum((_cost(each, chunk_rate(ledger, each) or rate, stretch) for each in in_flight), Decimal(0))
+    return sum((_cost(each, chunk_rate(ledger, each) or rate, ratio) for each in in_flight), Decimal(0))
 
 
 def required_rate(settings: RunSettings) -> Rates:
@@ -144,7 +144,7 @@ def required_rate(settings: RunSettings) -> Rates:
     return rate
 
 
-def stretched(ledger: Ledger) -> Decimal:
+def length_ratio(ledger: Ledger) -> Decimal:
     """The ratio of measured to expected answer length, at least 1.
 
     Unusable answers count as well, since they are billed.
@@ -158,8 +158,8 @@ def stretched(ledger: Ledger) -> Decimal:
     return max(Decimal(1), Decimal(billed) / expected) if expected else Decimal(1)
 
 
-def _cost(record: ChunkRecord, rate: Rates, stretch: Decimal) -> Decimal:
-    return record.input_tokens * rate.input + record.output_tokens * stretch * rate.output
+def _cost(record: ChunkRecord, rate: Rates, ratio: Decimal) -> Decimal:
+    return record.input_tokens * rate.input + record.output_tokens * ratio * rate.output
 
 
 def limit_reached(ledger: Ledger) -> str | None:

@@ -163,7 +163,7 @@ class Checkpoint:
         repeated. Raises `CheckpointError`.
         """
         stamp = datetime.fromisoformat(ledger.timestamp).strftime("%Y%m%dT%H%M%S")
-        target = self._aside(stamp)
+        target = self._rotated_path(stamp)
         try:
             self.previous_path.unlink(missing_ok=True)
             if self.words_path.exists():
@@ -177,7 +177,7 @@ class Checkpoint:
             ) from None
         return target
 
-    def _aside(self, stamp: str) -> Path:
+    def _rotated_path(self, stamp: str) -> Path:
         """A free name for a rotated run, or the one that its folder already has."""
         moved = not self.words_path.exists()  # every run's folder has its list
         endings = chain([""], (f"-{number}" for number in count_from(2)))
@@ -245,7 +245,7 @@ class Checkpoint:
                 f"{self._lock_path} cannot be created: {error.strerror}; the folder must be writable."
             ) from None
         try:
-            self._sign()
+            self._write_holder()
             yield
         finally:
             self._holder_path.unlink(missing_ok=True)
@@ -261,7 +261,7 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def _sign(self) -> None:
+    def _write_holder(self) -> None:
         since = self._clock().isoformat(timespec="seconds")
         with private_file(self._holder_path) as out:
             out.write(orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))

@@ -33,120 +33,120 @@ if TYPE_CHECKING:
 NEW = "NEW"
 """The state of a chunk that is new in the checkpoint."""
 
-_SERVICE_DEEDS = ("find", "upload", "create", "retrieve", "answers", "cancel")
-_DATABASE_DEEDS = ("ensure_words", "apply", "update")
+_SERVICE_EFFECTS = ("find", "upload", "create", "retrieve", "answers", "cancel")
+_DATABASE_EFFECTS = ("ensure_words", "apply", "update")
 
-DEEDS = (*_SERVICE_DEEDS, *_DATABASE_DEEDS, "write", "save")
+EFFECTS = (*_SERVICE_EFFECTS, *_DATABASE_EFFECTS, "write", "save")
 """The effects of a run outside its process."""
 
 MOVES = (f"{NEW}-PLANNED", *(f"{before}-{after}" for before, later in TRANSITIONS.items() for after in sorted(later)))
 """The moves of chunks from state to state."""
 
 POINTS = (
-    *(f"{side}-{what}" for what in (*DEEDS, *MOVES) for side in ("before", "after")),
-    *(f"amid-{deed}" for deed in ("answers", "apply", "save")),
+    *(f"{side}-{what}" for what in (*EFFECTS, *MOVES) for side in ("before", "after")),
+    *(f"amid-{effect}" for effect in ("answers", "apply", "save")),
 )
 """All crash points."""
 
 
-def doom(run: Run, text: str) -> None:
+def inject_crash(run: Run, text: str) -> None:
     """Make a run's process kill itself at `point` or `point@n`. Raises `UsageError` for an unknown point."""
-    fate = _Fate(*_read(text))
-    run.batches = cast("Batches", _Carrier(run.batches, _SERVICE_DEEDS, fate))
+    crash = _Crash(*_read(text))
+    run.batches = cast("Batches", _CrashBatches(run.batches, _SERVICE_EFFECTS, crash))
     if isinstance(run.store, MongoStore):
-        run.store.on_write = lambda side: fate.passes(f"{side}-write")
-    run.store = cast("EntryStore", _Database(run.store, _DATABASE_DEEDS, fate))
-    run.checkpoint = _Disk(run.checkpoint.path, fate, run.ledger)
+        run.store.on_write = lambda side: crash.passes(f"{side}-write")
+    run.store = cast("EntryStore", _CrashDatabase(run.store, _DATABASE_EFFECTS, crash))
+    run.checkpoint = _CrashCheckpoint(run.checkpoint.path, crash, run.ledger)
 
 
 def _read(text: str) -> tuple[str, int]:
-    point, at, passing = text.partition("@")
-    if point not in POINTS or (at and not (passing.isdecimal() and int(passing))):
+    point, at, count = text.partition("@")
+    if point not in POINTS or (at and not (count.isdecimal() and int(count))):
         known = ", ".join(POINTS)
         raise UsageError(f'Unknown crash point "{text}"; choose from {known}, optionally followed by @N.')
-    return point, int(passing or 1)
+    return point, int(count or 1)
 
 
 @dataclass(slots=True)
-class _Fate:
+class _Crash:
     """Kills this process at a crash point, at the n-th pass."""
 
     point: str
-    passings: int
+    remaining: int
 
     def passes(self, point: str) -> None:
         """Pass a point, or end the process there."""
         if point == self.point:
-            self.passings -= 1
-            if not self.passings:
+            self.remaining -= 1
+            if not self.remaining:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _Guarded:
+class _CrashProxy:
     """A proxy with a crash point before and after each effect of an object."""
 
-    def __init__(self, inner: Any, deeds: Sequence[str], fate: _Fate) -> None:
+    def __init__(self, inner: Any, effects: Sequence[str], crash: _Crash) -> None:
         self._inner = inner
-        self._deeds = deeds
-        self._fate = fate
+        self._deeds = effects
+        self._crash = crash
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
         if name not in self._deeds:
             return found
 
-        async def deed(*args: Any, **kwargs: Any) -> Any:
-            self._fate.passes(f"before-{name}")
+        async def effect(*args: Any, **kwargs: Any) -> Any:
+            self._crash.passes(f"before-{name}")
             done = await found(*args, **kwargs)
-            self._fate.passes(f"after-{name}")
+            self._crash.passes(f"after-{name}")
             return done
 
-        return deed
+        return effect
 
 
-class _Carrier(_Guarded):
+class _CrashBatches(_CrashProxy):
     """A batch service."""
 
     async def find(self, submission: Submission, **kwargs: Any) -> Any:
         """Look for a batch; the cancellation of duplicates passes its points, too."""
-        self._fate.passes("before-find")
+        self._crash.passes("before-find")
         service: Any = self._inner
         if isinstance(service, PreflightBatches):
             service = service.serving(preflight=submission.preflight)
-        found = await type(service).find(_Guarded(service, self._deeds, self._fate), submission, **kwargs)
-        self._fate.passes("after-find")
+        found = await type(service).find(_CrashProxy(service, self._deeds, self._crash), submission, **kwargs)
+        self._crash.passes("after-find")
         return found
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Download both answer files, one after the other."""
-        self._fate.passes("before-answers")
+        self._crash.passes("before-answers")
         if job.output_file_id and job.error_file_id:
             await self._inner.answers(replace(job, error_file_id=None), output, errors)
-            self._fate.passes("amid-answers")
+            self._crash.passes("amid-answers")
         await self._inner.answers(job, output, errors)
-        self._fate.passes("after-answers")
+        self._crash.passes("after-answers")
 
 
-class _Database(_Guarded):
+class _CrashDatabase(_CrashProxy):
     """The database."""
 
     async def apply(self, writes: Writes) -> None:
         """Write changes; for `amid-apply`, a first half of the updates before all of them."""
-        self._fate.passes("before-apply")
+        self._crash.passes("before-apply")
         half = len(writes.updates) // 2
-        if half and self._fate.point == "amid-apply":
+        if half and self._crash.point == "amid-apply":
             await self._inner.apply(writes._replace(updates=writes.updates[:half]))
-            self._fate.passes("amid-apply")
+            self._crash.passes("amid-apply")
         await self._inner.apply(writes)
-        self._fate.passes("after-apply")
+        self._crash.passes("after-apply")
 
 
-class _Disk(Checkpoint):
+class _CrashCheckpoint(Checkpoint):
     """The checkpoint; it compares what it is to save with what it saved before."""
 
-    def __init__(self, path: Path, fate: _Fate, saved: Ledger) -> None:
+    def __init__(self, path: Path, crash: _Crash, saved: Ledger) -> None:
         super().__init__(path)
-        self._fate = fate
+        self._crash = crash
         self._saved = _states(saved)
 
     @override
@@ -156,16 +156,16 @@ class _Disk(Checkpoint):
         pairs = ((self._saved.get(number, NEW), state) for number, state in states.items())
         points = ["save", *dict.fromkeys(f"{before}-{after}" for before, after in pairs if before != after)]
         for point in points:
-            self._fate.passes(f"before-{point}")
+            self._crash.passes(f"before-{point}")
         super().save(ledger)
         self._saved = states
         for point in points:
-            self._fate.passes(f"after-{point}")
+            self._crash.passes(f"after-{point}")
 
     @override
     def _keep_previous(self) -> None:
         super()._keep_previous()
-        self._fate.passes("amid-save")
+        self._crash.passes("amid-save")
 
 
 def _states(ledger: Ledger) -> dict[int, str]:

@@ -22,7 +22,7 @@ from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.missing_batch import MissingBatches
 from floridify_batch.run.preflight import preflight
-from floridify_batch.run.result_collection import fetch, lose, split, store
+from floridify_batch.run.result_collection import fetch, give_up_batch, split, store
 from floridify_batch.run.state import Run
 from floridify_batch.run.submission import Submitter, follow_duplicates, look_for_duplicates, submission_of
 
@@ -65,7 +65,7 @@ class Driver:
         # One file at a time in immediate mode: the connector keeps enough requests in flight.
         self._max_batches = 1 if settings.immediate else settings.max_batches
         self._max_queued_tokens = None if settings.immediate else settings.max_queued_tokens
-        self._winding_up = False
+        self._cancelling = False
         self._denials = MissingBatches(run)
         self._isolation = Isolation(run)
         self._noticed: dict[tuple[str, str], float] = {}
@@ -85,16 +85,16 @@ class Driver:
         resumed from.
         """
         self._denials.waits = wait
-        return await self._led(partial(self._work, wait=wait, give_up=give_up))
+        return await self._run_session(partial(self._work, wait=wait, give_up=give_up))
 
-    async def wind_up(self) -> Ending:
+    async def cancel_batches(self) -> Ending:
         """Cancel the batches in flight, wait until they have ended, and store their finished answers; submit nothing.
 
         Raises what `process` raises.
         """
-        return await self._led(self._wind_up)
+        return await self._run_session(self._cancel_all)
 
-    async def _led(self, work: Callable[[Feeder], Awaitable[Ending]]) -> Ending:
+    async def _run_session(self, work: Callable[[Feeder], Awaitable[Ending]]) -> Ending:
         """Run, from the first event to the last."""
         run = self._run
         run.observer.notify(
@@ -129,11 +129,11 @@ class Driver:
             await self._submit_what_fits(feeder)
             if self._stop.is_set():
                 break
-            if not (self._under_way() or self._isolation):
+            if not (self._is_unfinished() or self._isolation):
                 return Ending.FINISHED
             if self._is_stuck():
                 await feeder.finish_returned()
-                self._raise_left()
+                self._raise_deferred()
             if self._over_limit and not self._in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
                 return Ending.COST_LIMIT
@@ -144,8 +144,8 @@ class Driver:
             await self._poll(feeder)
         return Ending.STOPPED
 
-    async def _wind_up(self, feeder: Feeder) -> Ending:
-        self._winding_up = True
+    async def _cancel_all(self, feeder: Feeder) -> Ending:
+        self._cancelling = True
         await self._store_answered(feeder)
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
             await self._unless_stopped(self._submitter.adopt(record))
@@ -159,7 +159,7 @@ class Driver:
         if self._stop.is_set():
             return Ending.STOPPED
         if self._denials.final or self._isolation:
-            self._raise_left()
+            self._raise_deferred()
         return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
 
     def _in_flight(self) -> int:
@@ -170,7 +170,7 @@ class Driver:
         with suppress(UnknownBatch):  # the next poll handles it
             await self._run.batches.cancel(record.batch_id or "")
 
-    def _under_way(self) -> bool:
+    def _is_unfinished(self) -> bool:
         """Whether any chunk still awaits its outcome."""
         return any(record.state is not ChunkState.DONE for record in self._run.ledger.chunks)
 
@@ -188,11 +188,11 @@ class Driver:
         except Exception as error:
             if self._run.ledger.chunk(record.number).state not in (ChunkState.ANSWERED, ChunkState.LOST):
                 raise
-            self._isolation.leave_chunk(record, error)
+            self._isolation.defer_chunk(record, error)
             return None
         if after is not None:
             self._isolation.succeeded(record)
-            feeder.give_back(after)
+            feeder.return_chunk(after)
         return after
 
     async def _submit_what_fits(self, feeder: Feeder) -> None:
@@ -210,15 +210,15 @@ class Driver:
             try:
                 await self._submit(record)
             except FileDamaged as error:
-                self._isolation.leave_chunk(record, error)
+                self._isolation.defer_chunk(record, error)
                 continue
             after = run.ledger.chunk(record.number)
             if after.state is ChunkState.SUBMITTED:
-                self._denials.saw(after.batch_id or "")
+                self._denials.note_found(after.batch_id or "")
             elif after.state is ChunkState.PLANNED:
                 self._queue_is_full = True
             elif after.state is ChunkState.SPLIT:
-                feeder.give_back(after)
+                feeder.return_chunk(after)
 
     async def _submit(self, record: ChunkRecord) -> None:
         """Submit a chunk, through outages of any length; a stopped driver leaves it as it is on disk."""
@@ -232,12 +232,12 @@ class Driver:
         record = next(planned, None)
         if record and await self._must_be_replanned(record, cost_limit):
             try:
-                feeder.give_back(split(run, record))
+                feeder.return_chunk(split(run, record))
             except FileDamaged as error:
-                self._isolation.leave_chunk(record, error)
+                self._isolation.defer_chunk(record, error)
             return await self._next(feeder)
         if record is None:
-            if cost_limit and cost_limit.tight and self._in_flight():
+            if cost_limit and cost_limit.nearly_spent and self._in_flight():
                 return None  # batches in flight may cost less than expected and leave enough budget for a chunk
             run.budget = cost_limit.budget() if cost_limit else None
             record = await feeder.next_chunk(alone=not self._in_flight())
@@ -282,7 +282,7 @@ class Driver:
                 try:
                     await self._poll_one(feeder, record)
                 except (UnknownBatch, IncompleteAnswers) as error:
-                    self._denials.deny(record, error)
+                    self._denials.note_denial(record, error)
                     self._queue_is_full = self._queue_is_full and not self._denials.is_final(record)
         await self._unless_stopped(follow_duplicates(self._run))
 
@@ -290,16 +290,16 @@ class Driver:
         job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
         if job is None:
             return
-        self._denials.saw(job.id)
+        self._denials.note_found(job.id)
         self._run.observer.notify(polled(record, job))
         self._notice_status(job)
         if record.creation_in_doubt:
             await self._unless_stopped(look_for_duplicates(self._run, record))
         if not job.terminal:
             self._denials.clear(record)
-        elif await self._take_in(feeder, self._run.ledger.chunk(record.number), job):
+        elif await self._collect_batch(feeder, self._run.ledger.chunk(record.number), job):
             # Checked here, too: many batches may end together, and each takes a while to store.
-            await (feeder.finish_returned() if self._winding_up else self._submit_what_fits(feeder))
+            await (feeder.finish_returned() if self._cancelling else self._submit_what_fits(feeder))
 
     def _notice_status(self, job: BatchJob) -> None:
         """Report a status that the Batch API does not document, once and then every hour."""
@@ -311,12 +311,12 @@ class Driver:
             Notice(f'The service reports an unknown status for batch {job.id}: "{job.status}". Polling continues.')
         )
 
-    async def _take_in(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> bool:
+    async def _collect_batch(self, feeder: Feeder, record: ChunkRecord, job: BatchJob) -> bool:
         """Collect a batch that has ended; False if the driver was stopped before its answers were stored."""
         try:
             after = await self._unless_stopped(fetch(self._run, record, job))
         except FileDamaged as error:
-            self._isolation.leave_chunk(record, error)
+            self._isolation.defer_chunk(record, error)
             return True
         if after is None:
             return False
@@ -330,7 +330,7 @@ class Driver:
             if refused := refusal(job):
                 raise refused
         elif after.state is ChunkState.SPLIT:
-            feeder.give_back(after)
+            feeder.return_chunk(after)
         return True
 
     def _is_stuck(self) -> bool:
@@ -340,7 +340,7 @@ class Driver:
         open_chunks = (each for each in self._run.ledger.chunks if each.state is not ChunkState.DONE)
         return all(self._denials.is_final(each) or self._isolation.holds(each) for each in open_chunks)
 
-    def _raise_left(self) -> NoReturn:
+    def _raise_deferred(self) -> NoReturn:
         """Raise the error of a run that has nothing else to do than what is denied or left for later."""
         if not self._isolation:
             raise self._denials.error()
@@ -357,7 +357,7 @@ class Driver:
                     job = await self._run.batches.retrieve(record.batch_id or "")
                 except UnknownBatch:
                     job = None
-                await self._stored(feeder, record, lose(self._run, record, job))
+                await self._stored(feeder, record, give_up_batch(self._run, record, job))
 
     def _try_again(self) -> None:
         """Retry a submission into a queue that only other clients fill, with a backoff in poll intervals."""

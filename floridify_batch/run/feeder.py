@@ -100,9 +100,9 @@ class Feeder:
         self._done: list[int] = []
         shutil.rmtree(self._pieces, ignore_errors=True)
         for record in run.ledger.in_state(ChunkState.STORED, ChunkState.SPLIT):
-            self.give_back(record)
+            self.return_chunk(record)
 
-    def give_back(self, record: ChunkRecord) -> None:
+    def return_chunk(self, record: ChunkRecord) -> None:
         """Take the words of a chunk that is stored or split; their further requests are planned for a later chunk."""
         self._returned.append(record)
         self._outstanding[record.number] += 1  # the chunk itself, until it has been read to its end
@@ -119,11 +119,11 @@ class Feeder:
             if not await self._plan_page():
                 break
         if self._stopping():
-            self._settle_accounts()
+            self._save_progress()
             return None
         if self._origins and (alone or _THE_LIST in self._origins or self._is_full()):
             return self._cut()
-        self._settle_accounts()
+        self._save_progress()
         return None
 
     async def next_preflight(self, wanted: Set[str]) -> ChunkRecord | None:
@@ -150,7 +150,7 @@ class Feeder:
         """
         while not self._stopping() and await self._plan_page(from_list=False):
             self._pending = deque((packed, origin) for packed, origin in self._pending if origin == _THE_LIST)
-        self._settle_accounts()
+        self._save_progress()
 
     def close(self) -> None:
         """Discard the unfinished chunk; its words will be planned again."""
@@ -201,7 +201,7 @@ class Feeder:
         self._outstanding[page.origin] += 1
         self._left.update(page.ordinals if page.origin == _THE_LIST else ())
         for ordinal in page.ordinals:
-            self._isolation.leave_word(self._run.words[ordinal], error)
+            self._isolation.defer_word(self._run.words[ordinal], error)
 
     def _next_page(self, *, from_list: bool) -> _Page | None:
         if self._single:
@@ -232,9 +232,9 @@ class Feeder:
         while self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
-            asked = _asked(folder, answered=record.state is not ChunkState.SPLIT)
+            settled = _settled_ids(folder, answered=record.state is not ChunkState.SPLIT)
             try:
-                self._reading = _Returned(record.number, asked, failures_by_word(folder.failures))
+                self._reading = _Returned(record.number, settled, failures_by_word(folder.failures))
             except FileDamaged as error:
                 self._leave(record.number, error)
         return self._reading
@@ -242,7 +242,7 @@ class Feeder:
     def _leave(self, number: int, error: FileDamaged) -> None:
         """Leave a returned chunk for later; it stays outstanding."""
         self._reading = None
-        self._isolation.leave_chunk(self._run.ledger.chunk(number), error)
+        self._isolation.defer_chunk(self._run.ledger.chunk(number), error)
 
     async def _begun(self, page: _Page) -> _Begun:
         run = self._run
@@ -359,7 +359,7 @@ class Feeder:
         self._outstanding.subtract(self._origins)
         self._origins = []
         self._unsaved = True
-        self._settle_accounts()
+        self._save_progress()
         self._run.observer.notify(ChunkMoved(record.number, record.state, record.words, record.requests, record.bytes))
         return record
 
@@ -370,7 +370,7 @@ class Feeder:
         estimate = self._run.ledger.estimate
         return min(wave, max(1, len(estimate.waves))) if estimate and estimate.waves else wave
 
-    def _settle_accounts(self) -> None:
+    def _save_progress(self) -> None:
         """Save the cursor, finished words and finished chunks together, if anything has changed."""
         if not self._unsaved:
             return
@@ -407,7 +407,7 @@ class Feeder:
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
 
 
-def _asked(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
+def _settled_ids(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
     """The words of a chunk with the ids that were settled in it; none for a chunk that was split."""
     for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
         yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()

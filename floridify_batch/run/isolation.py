@@ -47,7 +47,7 @@ class Isolation:
         states = (self._run.ledger.chunk(number).state for number in self._chunks)
         return sum(state is ChunkState.SUBMITTED for state in states)
 
-    def leave_chunk(self, record: ChunkRecord, error: Exception) -> None:
+    def defer_chunk(self, record: ChunkRecord, error: Exception) -> None:
         """Leave a chunk for later. Raises the error if it affects the run, or if chunk after chunk fails."""
         if stops_run(error):
             raise error
@@ -57,7 +57,7 @@ class Isolation:
             self.raise_error()
         self._run.observer.notify(Notice(f"Batch {record.number} is left for later: {_stated(error)}"))
 
-    def leave_word(self, word: str, error: Exception) -> None:
+    def defer_word(self, word: str, error: Exception) -> None:
         """Leave a word for later. Raises the error if too many words are left."""
         self._words[word] = error
         if len(self._words) >= MAX_WORDS:

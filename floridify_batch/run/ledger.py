@@ -225,7 +225,7 @@ class Ledger(BaseModel):
         self.chunks[record.number - 1] = replaced
         return replaced
 
-    def change_pace(self, pace: Mapping[str, Any]) -> None:
+    def change_execution_settings(self, pace: Mapping[str, Any]) -> None:
         """Change settings that do not identify the run: its limits, its price, its cost limit, its request options."""
         settings = self.run.settings.model_copy(update=dict(pace))
         if settings.request_options != self.run.settings.request_options:
@@ -262,7 +262,7 @@ class Ledger(BaseModel):
         settings = self.run.settings
         if settings.price is not None:
             self.former_prices[settings.model] = settings.price
-        self.change_pace({"model": model, "price": self.former_prices.get(model)})
+        self.change_execution_settings({"model": model, "price": self.former_prices.get(model)})
 
     def change_templates(self, digest: str, fingerprints: Mapping[str, str]) -> None:
         """Change the templates. Existing chunks keep the fingerprints of theirs."""

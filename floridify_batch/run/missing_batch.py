@@ -36,7 +36,7 @@ class MissingBatches:
         self._seen: set[str] = set()
         self.waits = True
 
-    def saw(self, batch_id: str) -> None:
+    def note_found(self, batch_id: str) -> None:
         """Record that the service has returned a batch to this session."""
         self._seen.add(batch_id)
 
@@ -63,12 +63,12 @@ class MissingBatches:
         """The number of batches that this session no longer requests."""
         return sum(each.final for each in self._denied.values())
 
-    def deny(self, record: ChunkRecord, error: ServiceError) -> None:
+    def note_denial(self, record: ChunkRecord, error: ServiceError) -> None:
         """Record a denial; the first one is reported at once, with its likely cause."""
         now = self._now()
         denial = self._denied.setdefault(record.number, _MissingBatch(str(error), now))
         if not denial.attempts:
-            self._run.observer.notify(Notice(f"Batch {record.number}: {_likely(record, error)}"))
+            self._run.observer.notify(Notice(f"Batch {record.number}: {_likely_cause(record, error)}"))
         denial.reason = str(error)
         denial.attempts += 1
         patience = MISSING_BATCH.patience if record.batch_id in self._seen else UNSEEN_PATIENCE
@@ -96,7 +96,7 @@ class MissingBatches:
             yield f"batch {self._run.ledger.chunk(number).batch_id}: {denial.reason.rstrip('.')}"
 
 
-def _likely(record: ChunkRecord, error: ServiceError) -> str:
+def _likely_cause(record: ChunkRecord, error: ServiceError) -> str:
     """Return the sentence on a first denial."""
     if isinstance(error, UnknownBatch):
         return (

@@ -56,17 +56,17 @@ async def preflight(run: Run, feeder: Feeder) -> None:
     if record is None:
         return
     if record.state is ChunkState.PLANNED and not _may_send(run, record):
-        feeder.give_back(split(run, record))
+        feeder.return_chunk(split(run, record))
         return
     job = await _ended(run, record)
     refused = dict(_refused(run.folder(record)))
     record = run.ledger.chunk(record.number)
     if refused and len(refused) == record.requests:
-        feeder.give_back(split(run, record))
+        feeder.return_chunk(split(run, record))
     else:
         _forget(run, record, refused)
         record = await fetch(run, run.ledger.chunk(record.number), replace(job, done=0, failed=0))  # all of it is here
-        feeder.give_back(await store(run, record))
+        feeder.return_chunk(await store(run, record))
     _conclude(run, refused)
 
 

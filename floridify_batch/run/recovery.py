@@ -23,7 +23,7 @@ from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
-from floridify_batch.pipeline.change_derivation import Applied, Fate, Origin, Tally, applied, parser
+from floridify_batch.pipeline.change_derivation import Applied, Disposition, Origin, Tally, applied, parser
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
 from floridify_batch.pipeline.precondition import Precondition
@@ -88,7 +88,7 @@ class Recovered:
 
     requests: int = 0
     elsewhere: int = 0
-    fates: Counter[Fate] = field(default_factory=Counter)
+    dispositions: Counter[Disposition] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     samples: tuple[Failure, ...] = ()
     cost: Decimal | None = Decimal(0)
@@ -99,7 +99,7 @@ class Recovered:
         return Recovered(
             self.requests + other.requests,
             self.elsewhere + other.elsewhere,
-            self.fates + other.fates,
+            self.dispositions + other.dispositions,
             self.failures + other.failures,
             self.samples + other.samples,
             together((self.cost, other.cost)),
@@ -130,11 +130,13 @@ async def recover(
     await files.requests(batch, folder.requests)
     renewed = bool(batch.metadata.get("replaces"))
     sent = await _note_expected(folder, library, _language(batch), renewed=renewed)
-    if not sent.is_of_here:
+    if not sent.has_documents:
         return Recovered(sent.requests, sent.requests)
     await files.answers(batch, *folder.answers)
     asked = _brief(batch, sent, options.templates)
-    shelving = _Shelving(library, asked, _origin(batch, asked, sent.model, library.schema), sent.words, options.pending)
+    storage = _AnswerStorage(
+        library, asked, _origin(batch, asked, sent.model, library.schema), sent.words, options.pending
+    )
     bills = Bills(sent.model, batch=True, price=options.price)
 
     def paid(identity: str, usage: Usage | None) -> None:
@@ -142,19 +144,19 @@ async def recover(
 
     with indexed_answers(folder.answers, paid) as index:
         refuse_invented(index, library.name)
-        parse = parser(asked.by_component(), shelving.tally.repairs, _language(batch))
+        parse = parser(asked.by_component(), storage.tally.repairs, _language(batch))
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
-            await shelving.take(page)
-    tally = shelving.tally
+            await storage.take(page)
+    tally = storage.tally
     return Recovered(
         sent.requests,
         0,
-        shelving.fates,
+        storage.dispositions,
         tally.failures,
         tuple(tally.samples),
         bills.cost,
-        shelving.missing,
-        frozenset(shelving.answered),
+        storage.missing,
+        frozenset(storage.answered),
     )
 
 
@@ -179,7 +181,7 @@ class _Sent:
     requests: int = 0
 
     @property
-    def is_of_here(self) -> bool:
+    def has_documents(self) -> bool:
         """Whether the document of any request is in the database."""
         return len(self.words) > 1
 
@@ -296,16 +298,16 @@ def _origin(batch: BatchJob, asked: Brief, model: str, schema: SchemaVersion) ->
 # ── storing it ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Shelving:
+class _AnswerStorage:
     """Stores the answers of a batch, page by page, and counts the results."""
 
     def __init__(
         self, library: Library, asked: Brief, origin: Origin, words: Sequence[DocId], pending: Collection[str] = ()
     ) -> None:
         self.tally = Tally()
-        self.fates: Counter[Fate] = Counter()
+        self.dispositions: Counter[Disposition] = Counter()
         self._library = library
-        self._asked = asked
+        self._brief = asked
         self._origin = origin
         self._words = words
         self._pending = pending
@@ -317,11 +319,11 @@ class _Shelving:
         words = [self._words[outcome.ordinal] for outcome in page]
         entries = await self._entries(words)
         stored = ([entries[word]] if word in entries else [] for word in words)
-        made_of = applied(zip(page, stored, strict=True), self._asked, self._origin)
+        made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
         for outcome, made in zip(page, made_of, strict=True):
             unstored = [each for each in made.failures if each.reason is not FailureReason.KEPT]
             self.tally.count(outcome.answers, (*outcome.failures, *unstored))
-            self.fates += made.fates
+            self.dispositions += made.dispositions
             self.missing |= {failure.custom_id: failure.kind for failure in outcome.failures}
             self.answered |= {each.custom_id for each in outcome.answers if each.custom_id in self._pending}
         if writes := writes_of(change for made in made_of for change in made.changes):
@@ -337,11 +339,11 @@ class _Shelving:
             await self._library.update(updates)
 
     def _is_complete(self, entry: Entry) -> bool:
-        return left_over([entry], self._asked, {}) is None
+        return left_over([entry], self._brief, {}) is None
 
     async def _entries(self, words: Sequence[DocId]) -> dict[DocId, Entry]:
         return await self._library.entries_of([word for word in words if word != _UNKNOWN_WORD], self._origin.language)
 
 
 def _is_news(made: Applied) -> bool:
-    return made.fates[Fate.FRESH] > 0
+    return made.dispositions[Disposition.FRESH] > 0

@@ -99,7 +99,7 @@ def _notice(run: Run, record: ChunkRecord, why: str) -> None:
     run.observer.notify(Waiting(f"Batch {record.number}: {why}"))
 
 
-async def lose(run: Run, record: ChunkRecord, job: BatchJob | None) -> ChunkRecord:
+async def give_up_batch(run: Run, record: ChunkRecord, job: BatchJob | None) -> ChunkRecord:
     """Give a batch up for the user: store the answers that the service returns; the other requests have failed.
 
     Failed requests are paid for again only by `resume --retry-failed`.
@@ -138,7 +138,7 @@ async def store(run: Run, record: ChunkRecord, *, skip_refused: bool = False) ->
         _report_usage_difference(run, record, bills.usage)
     # Before the ledger: the database must never seem to hold less than the ledger says.
     await run.store.note_stored_answers(run.ledger.run.id, run.ledger.stored_answers + tally.answered)
-    record = _book(run, record, bills, tally)
+    record = _record_totals(run, record, bills, tally)
     _stop_if_outdated(record, tally.failures[FailureReason.OUTDATED])
     return record
 
@@ -197,7 +197,7 @@ async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -
     return index, bills
 
 
-def _book(run: Run, record: ChunkRecord, bills: Bills, tally: Tally) -> ChunkRecord:
+def _record_totals(run: Run, record: ChunkRecord, bills: Bills, tally: Tally) -> ChunkRecord:
     """Add the usage, the cost and the counts of a stored chunk to the ledger, and notify the observer."""
     usage, cost = bills.usage, bills.cost
     run.ledger.spend(_spent(bills, tally))

@@ -69,7 +69,7 @@ class RunSettings(BaseModel):
         """Whether the run's answers are invented, and go to a database for such answers."""
         return self.sandbox or is_sandbox_database(self.database)
 
-    def begun_without(self, asked: "RunSettings") -> list[str]:
+    def unset_options(self, asked: "RunSettings") -> list[str]:
         """Return the options of `asked` that the run was not started with, as text."""
         given = (
             ("without --force", asked.force and not self.force),

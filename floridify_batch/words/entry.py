@@ -17,7 +17,7 @@ MAX_WORD_LENGTH = 200
 """Maximum length of `words.text` in the database, in characters."""
 
 
-class Handed:
+class CompactPickle:
     """Compact pickling for dataclasses that workers exchange by the thousand: values in order, without field names.
 
     By name, as slotted dataclasses are pickled by default, a page of entries takes twice the time.
@@ -62,7 +62,7 @@ def copied_id(source: DocId) -> DocId:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp(Handed):
+class Stamp(CompactPickle):
     """The provenance of a component of a document: run, batch, time, model and template."""
 
     id: DocId
@@ -77,7 +77,7 @@ class Stamp(Handed):
 
 
 @dataclass(frozen=True, slots=True)
-class Word(Handed):
+class Word(CompactPickle):
     """A word of one language. Its document has this id, and exists if `stored`."""
 
     id: DocId
@@ -97,7 +97,7 @@ class SourceCopy(NamedTuple):
 
 
 @dataclass(slots=True)
-class Definition(Handed):
+class Definition(CompactPickle):
     """A sense of a word with its components. Absent values are None or empty."""
 
     id: DocId
@@ -153,7 +153,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryDraft(Handed):
+class EntryDraft(CompactPickle):
     """The part of a synthesis entry that is not stored yet: the entry if it is `new`, and copies of sources.
 
     It is stored with the word's next answer. Of the copies, those of `listed` sources take these sources' places:
@@ -171,7 +171,7 @@ class EntryDraft(Handed):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Handed):
+class Entry(CompactPickle):
     """A word with the definitions of its synthesis entry, which owns them: generated ones, and copies of sources.
 
     What is not stored of the synthesis entry is presented as if it were; it is the `draft`. `synthesis_entry` is the id

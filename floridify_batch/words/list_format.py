@@ -205,14 +205,14 @@ def _lines(source: Source) -> Listing:
     """A plain list: a word per line, with bullets, numbers, counts and comments removed."""
 
     def rows() -> Iterator[Row]:
-        return _said(plain_lines(source.text))
+        return _content_lines(plain_lines(source.text))
 
     sample = [row for row in islice(rows(), SAMPLE_LINES) if not row.reason]
     cleaned, notes = _cleaner([row.text for row in sample], source)
     return Listing((row if row.reason else row._replace(text=cleaned(row.text)) for row in rows()), notes=tuple(notes))
 
 
-def _said(lines: Iterator[Row]) -> Iterator[Row]:
+def _content_lines(lines: Iterator[Row]) -> Iterator[Row]:
     """The lines that are neither blank nor comments."""
     for row in lines:
         text = row.text

@@ -257,7 +257,7 @@ _ODD = re.compile(
 def _listing(path: Path, column: str | None) -> Listing:
     raw, name = _read(path), "standard input" if path == STANDARD_INPUT else str(path)
     if raw.startswith(b"PK") and path.suffix.lower() in (".xlsx", ".xlsm"):
-        return read_columns(Source(name, "", column=column), _sheet(path))
+        return read_columns(Source(name, "", column=column), _spreadsheet_rows(path))
     text, note = decode(raw, name)
     listing = parse(Source(name, text, path.suffix.lower(), column))
     return Listing(listing.rows, listing.column, (*filter(None, [note]), *listing.notes))
@@ -278,7 +278,7 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _spreadsheet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a spreadsheet's first sheet."""
     try:
         openpyxl = import_module("openpyxl")

@@ -130,7 +130,7 @@ def test_stamps_are_read() -> None:
     """A document's stamps are looked up by the ids that it bears; one that is gone counts as none."""
     bearing = sense(ONE, synthesis={"synonyms": ObjectId("a" * 24), "domain": ObjectId("b" * 24)})
     documents = Found([word(synthesis={"definitions": ObjectId("c" * 24)})], {WORD: {ONE: bearing}})
-    assert documents.borne_stamps() == {ObjectId(letter * 24) for letter in "abc"}
+    assert documents.stamp_ids() == {ObjectId(letter * 24) for letter in "abc"}
     (read,) = read_entry(word(), documents, {ObjectId("a" * 24): STAMP}, "en").definitions
     assert read.stamps == {"synonyms": STAMP}
 

@@ -122,10 +122,13 @@ def test_entries() -> None:
     assert split.entry_collections == (SYNTHESISED, PROVIDED)
     assert both.entry_collections == ("dictionary_entries", SYNTHESISED, PROVIDED)
     assert Layout(split_entries=True, both_entries=True).entry_collections[0] == SYNTHESISED
-    assert [layout.home(Collection.ENTRIES) for layout in (TODAY, split)] == ["dictionary_entries", SYNTHESISED]
-    assert split.home(Collection.FACTS) == "facts"
-    assert both.homes(Collection.ENTRIES) == ("dictionary_entries", SYNTHESISED)
-    assert both.homes(Collection.WORDS) == ("words",)
+    assert [layout.own_collection(Collection.ENTRIES) for layout in (TODAY, split)] == [
+        "dictionary_entries",
+        SYNTHESISED,
+    ]
+    assert split.own_collection(Collection.FACTS) == "facts"
+    assert both.own_collections(Collection.ENTRIES) == ("dictionary_entries", SYNTHESISED)
+    assert both.own_collections(Collection.WORDS) == ("words",)
 
 
 def test_ids_and_references() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from floridify_batch.components.change import Change, Collection, Replaced, Update, writes_of
 from floridify_batch.components.registry import SynthesisComponent as C
-from floridify_batch.database.removal import BONDS, candidates, generated, keeping, unreferred
+from floridify_batch.database.removal import RELATIONS, candidates, generated, keeping, unreferred
 from floridify_batch.run.driver import Driver
 from floridify_batch.words.entry import DocId, Stamp, derived_id
 from tests.fakes import NOON, Crash, Crashed, MemoryStore, Scenario, Service
@@ -102,7 +102,7 @@ def example(name: str, **fields: Any) -> dict[str, Any]:
     return made | fields
 
 
-BOND = BONDS[Collection.EXAMPLES]
+BOND = RELATIONS[Collection.EXAMPLES]
 
 
 @pytest.mark.parametrize(

@@ -170,10 +170,10 @@ def test_no_eta_before_batches_report_progress() -> None:
     view = told(
         (NOON, began(start)), (NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2"))
     )
-    assert (view.eta, view.outlook(NOON)) == (None, "waiting for results")
+    assert (view.eta, view.eta_or_deadline(NOON)) == (None, "waiting for results")
     view = view.apply(polled(1, 0), later(hours=1)).apply(polled(1, 0), later(hours=5))
     assert view.eta is None
-    assert view.outlook(later(hours=5)) == "waiting for results, expires in 19 h"
+    assert view.eta_or_deadline(later(hours=5)) == "waiting for results, expires in 19 h"
 
 
 def test_an_eta_follows_the_reported_rate() -> None:
@@ -186,7 +186,7 @@ def test_an_eta_follows_the_reported_rate() -> None:
         (later(hours=2, minutes=1), polled(1, 190, failed=10)),
     )
     assert view.eta == timedelta(minutes=3)
-    assert view.outlook(later(hours=2, minutes=1)) == "about 3 min for the batches in flight"
+    assert view.eta_or_deadline(later(hours=2, minutes=1)) == "about 3 min for the batches in flight"
 
 
 def test_another_batch_of_a_chunk() -> None:

@@ -17,7 +17,7 @@ from floridify_batch.run.resources import Resources, Secrets
 from tests.http_services import fixed_response
 from tests.ledgers import run_settings
 
-DEEDS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
+EFFECTS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
     "retrieve": lambda batches, _: batches.retrieve("batch_1"),
     "find": lambda batches, _: batches.find(Submission("run/0001/1")),
     "cancel": lambda batches, _: batches.cancel("batch_1"),
@@ -38,7 +38,7 @@ async def connected(kind: str, body: bytes) -> AsyncIterator[OpenAIBatches]:
 
 
 @pytest.mark.parametrize("body", [b'{"id": "batch_1", "obj', b"", b"{}", b"null", b"[]", b"<html>Maintenance</html>"])
-@pytest.mark.parametrize("step", DEEDS)
+@pytest.mark.parametrize("step", EFFECTS)
 async def test_odd_replies(tmp_path: Path, step: str, body: bytes) -> None:
     """An unreadable reply is ambiguous, so that the caller looks up the outcome."""
     if (step, body) == ("find", b"[]"):
@@ -48,7 +48,7 @@ async def test_odd_replies(tmp_path: Path, step: str, body: bytes) -> None:
     kind = "text/html" if body.startswith(b"<") else "application/json"
     async with connected(kind, body) as batches:
         with pytest.raises(ServiceUncertain):
-            await DEEDS[step](batches, requests)
+            await EFFECTS[step](batches, requests)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"<html>Hello</html>"])

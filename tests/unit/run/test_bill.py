@@ -124,7 +124,7 @@ async def test_an_unknown_price(tmp_path: Path) -> None:
     for record in ledger.chunks:
         ledger.note(record.number, cost=None)
     ledger.spent = {name: each.model_copy(update={"cost": None}) for name, each in ledger.spent.items()}
-    ledger.change_pace({"model": "gpt-of-nobody"})
+    ledger.change_execution_settings({"model": "gpt-of-nobody"})
     costs = costs_of(ledger)
     panel = seen(costs_panel(costs, 80))
     assert "$" not in panel
@@ -136,7 +136,7 @@ async def test_an_unknown_price(tmp_path: Path) -> None:
 async def test_a_price_of_the_users_own_says_nothing_of_the_other_mode(tmp_path: Path) -> None:
     """A user's price for one mode is not used for the other mode."""
     ledger = await traveled(tmp_path)
-    ledger.change_pace({"price": Price(Decimal(1), Decimal(2))})
+    ledger.change_execution_settings({"price": Price(Decimal(1), Decimal(2))})
     assert costs_of(ledger).other_mode is None
 
 

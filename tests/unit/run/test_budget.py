@@ -37,7 +37,7 @@ def scenario(folder: Path, service: Service | None = None, **more: Any) -> Scena
 
 def run_of(place: Scenario, max_cost: str | None, price: Price | None = PRICE, recorder: Recorder | None = None) -> Run:
     run = place.run(recorder=recorder)
-    run.ledger.change_pace({"max_cost": None if max_cost is None else Decimal(max_cost), "price": price})
+    run.ledger.change_execution_settings({"max_cost": None if max_cost is None else Decimal(max_cost), "price": price})
     return run
 
 
@@ -75,7 +75,7 @@ async def test_cost_limit_as_plain_number(tmp_path: Path) -> None:
     """A cost limit is printed as a plain number, however it was written."""
     run = run_of(scenario(tmp_path), "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
-    run.ledger.change_pace({"max_cost": Decimal("1E-7")})
+    run.ledger.change_execution_settings({"max_cost": Decimal("1E-7")})
     assert "--max-cost 0.0000001 is reached" in str(limit_reached(run.ledger))
 
 
@@ -105,17 +105,17 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
     (tmp_path / "measured").mkdir()
     measured = run_of(scenario(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
     await Driver(measured).process(wait=False)
-    wall = cost_limit_of(measured.ledger)
-    assert wall is not None
-    just_above = str(wall.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
+    limit = cost_limit_of(measured.ledger)
+    assert limit is not None
+    just_above = str(limit.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
     place = scenario(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
     run = run_of(place, just_above)
     assert await Driver(run).process(wait=False) is Ending.LEFT
     assert run.in_flight() == 1
-    wall = cost_limit_of(run.ledger)
-    assert wall is not None
-    assert wall.committed > 0
-    assert wall.tight
+    limit = cost_limit_of(run.ledger)
+    assert limit is not None
+    assert limit.committed > 0
+    assert limit.nearly_spent
     again = run_of(place, just_above)
     await Driver(again).process()
     assert not again.in_flight()
@@ -132,18 +132,18 @@ async def test_cost_limit_is_reported_once(tmp_path: Path) -> None:
     assert "would exceed it" in told[0]
 
 
-@pytest.mark.parametrize(("expected", "stretch"), [(1000, 1), (10, 2)])
-async def test_longer_than_expected(tmp_path: Path, expected: int, stretch: int) -> None:
+@pytest.mark.parametrize(("expected", "ratio"), [(1000, 1), (10, 2)])
+async def test_longer_than_expected(tmp_path: Path, expected: int, ratio: int) -> None:
     """Longer answers than expected raise the expected cost of later chunks; shorter ones do not lower it."""
     run = run_of(scenario(tmp_path, batch_size=2), "1000")
     await Driver(run).process()
     ledger = run.ledger
     for record in ledger.chunks:
         ledger.note(record.number, output_tokens=expected * record.requests)
-    wall = cost_limit_of(ledger)
-    assert wall is not None
-    assert wall.stretch == stretch
-    assert wall.spent == ledger.totals().cost
+    limit = cost_limit_of(ledger)
+    assert limit is not None
+    assert limit.ratio == ratio
+    assert limit.spent == ledger.totals().cost
 
 
 async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
@@ -157,9 +157,9 @@ async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
     assert (first.answered, first.failed, first.billed) == (12, 12, 24)
     for record in ledger.chunks:
         ledger.note(record.number, output_tokens=20 * record.requests)  # exactly as long as they come
-    wall = cost_limit_of(ledger)
-    assert wall is not None
-    assert wall.stretch == 1
+    limit = cost_limit_of(ledger)
+    assert limit is not None
+    assert limit.ratio == 1
 
 
 async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
 def test_an_unknown_price(tmp_path: Path) -> None:
     """A cost limit without a price is refused with the option that sets one."""
     run = run_of(scenario(tmp_path), "5", None)
-    run.ledger.change_pace({"model": "gpt-of-nobody"})
+    run.ledger.change_execution_settings({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
         cost_limit_of(run.ledger)
 

@@ -68,7 +68,7 @@ async def test_cancelled_to_the_end(tmp_path: Path) -> None:
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
-    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert await Driver(run).cancel_batches() is Ending.CANCELLED
     assert scenario.service.cancelled == ["batch_1", "batch_2"]
     assert (run.ledger.totals().answered, run.in_flight(), len(scenario.service.batches)) == (4, 0, 2)
     again = scenario.run()
@@ -85,10 +85,10 @@ async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
     run = scenario.run()
     driver = Driver(run)
     _stop_at_first_nap(run, driver)
-    assert await driver.wind_up() is Ending.STOPPED
+    assert await driver.cancel_batches() is Ending.STOPPED
     assert {record.state for record in run.ledger.chunks} == {ChunkState.SUBMITTED}
     run = scenario.run()
-    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert await Driver(run).cancel_batches() is Ending.CANCELLED
     assert (run.ledger.totals().answered, len(scenario.service.batches)) == (4, 2)
 
 
@@ -99,7 +99,7 @@ async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
     for held in scenario.service.batches.values():
         scenario.service._finish(held, "completed", None)
     run = scenario.run()
-    assert await Driver(run).wind_up() is Ending.FINISHED
+    assert await Driver(run).cancel_batches() is Ending.FINISHED
     assert run.ledger.processed_words == ["bank"]
 
 
@@ -110,7 +110,7 @@ async def test_a_batch_that_is_gone(tmp_path: Path) -> None:
     del scenario.service.batches["batch_1"]
     run = scenario.run()
     with pytest.raises(ServiceError, match="batch_1"):
-        await Driver(run).wind_up()
+        await Driver(run).cancel_batches()
     assert run.ledger.totals().answered == 2
     assert len(scenario.service.batches) == 1
 
@@ -165,7 +165,7 @@ MANY = [f"w{number}" for number in range(40)]
 
 def limited(scenario: Scenario, max_cost: str, crash: Crash | None = None) -> Run:
     run = scenario.run(crash)
-    run.ledger.change_pace({"max_cost": Decimal(max_cost), "price": PRICE})
+    run.ledger.change_execution_settings({"max_cost": Decimal(max_cost), "price": PRICE})
     return run
 
 
@@ -179,7 +179,7 @@ async def test_cancelled_before_cost_limit(tmp_path: Path) -> None:
     assert await Driver(limited(scenario, "8")).process(wait=False) is Ending.LEFT
     before = scenario.run().ledger.chunks
     run = limited(scenario, "8")
-    assert await Driver(run).wind_up() is Ending.CANCELLED
+    assert await Driver(run).cancel_batches() is Ending.CANCELLED
     assert [record.words for record in run.ledger.chunks] == [record.words for record in before]
     assert run.ledger.list_cursor == sum(record.words for record in before) < len(MANY)
     assert not run.ledger.totals().cost

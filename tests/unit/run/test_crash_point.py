@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.errors import UsageError
-from floridify_batch.run.crash_point import POINTS, doom
+from floridify_batch.run.crash_point import POINTS, inject_crash
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import TRANSITIONS
 from tests.fakes import Scenario, Service
@@ -17,7 +17,7 @@ def test_what_is_no_point(tmp_path: Path, text: str) -> None:
     run = Scenario(tmp_path, ["bank"], Service()).run()
     before = (run.batches, run.store, run.checkpoint)
     with pytest.raises(UsageError, match="before-create, after-create"):
-        doom(run, text)
+        inject_crash(run, text)
     assert (run.batches, run.store, run.checkpoint) == before
 
 
@@ -35,7 +35,7 @@ async def test_a_doomed_run_does_what_others_do(tmp_path: Path) -> None:
     for scenario in (free, doomed):
         scenario.store.know("bank", "money", "bench")
     run = doomed.run()
-    doom(run, "after-create@99")
+    inject_crash(run, "after-create@99")
     assert await Driver(run).process() is Ending.FINISHED
     await Driver(free.run()).process()
     assert doomed.store.picture() == free.store.picture()

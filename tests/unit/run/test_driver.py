@@ -36,7 +36,7 @@ FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 async def drive(scenario: Scenario, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
     """One process from its start to its end."""
     run = scenario.run(**parts)
-    run.ledger.change_pace({"max_batches": max_batches})
+    run.ledger.change_execution_settings({"max_batches": max_batches})
     ending = await Driver(run).process(wait=wait)
     return ending, run.ledger
 
@@ -908,7 +908,7 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
     assert record.words == 4
     run.ledger.move(1, ChunkState.SUBMITTING)
     run.ledger.move(1, ChunkState.SUBMITTED, batch_id="b", created_at=1.0)
-    first.give_back(run.ledger.move(1, ChunkState.SPLIT))
+    first.return_chunk(run.ledger.move(1, ChunkState.SPLIT))
     assert await first.next_chunk(alone=False) is None
     assert run.ledger.chunk(1).state is ChunkState.SPLIT
     again = await first.next_chunk(alone=True)

@@ -25,7 +25,7 @@ def scenario(folder: Path, service: Service, *words: str, batch_size: int | None
 
 async def drive(scene: Scenario, max_batches: int = 1) -> Ledger:
     run = scene.run()
-    run.ledger.change_pace({"max_batches": max_batches})
+    run.ledger.change_execution_settings({"max_batches": max_batches})
     assert await Driver(run).process() is Ending.FINISHED
     return run.ledger
 
@@ -33,7 +33,7 @@ async def drive(scene: Scenario, max_batches: int = 1) -> Ledger:
 async def stopped(scene: Scenario, max_batches: int = 1) -> Ledger:
     """Drive a run until it stops for a refused form, and return its saved ledger."""
     run = scene.run()
-    run.ledger.change_pace({"max_batches": max_batches})
+    run.ledger.change_execution_settings({"max_batches": max_batches})
     with pytest.raises(FormRefused) as refused:
         await Driver(run).process()
     assert refused.value.exit_code == 4

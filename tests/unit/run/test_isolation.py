@@ -108,7 +108,7 @@ async def test_a_database_that_refuses_everything(tmp_path: Path) -> None:
     scene = scenario(tmp_path, words=words)
     scene.store.refused = set(words)
     run = scene.run()
-    run.ledger.change_pace({"max_batches": 1})
+    run.ledger.change_execution_settings({"max_batches": 1})
     with pytest.raises(DatabaseError, match="refused a write about"):
         await Driver(run).process()
     assert len(scene.service.batches) == 3

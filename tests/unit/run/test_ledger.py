@@ -176,7 +176,7 @@ def test_another_pace() -> None:
     """Resuming can change limits of a run; nothing else changes, and it remains the same run."""
     book = ledger()
     before = book.run
-    book.change_pace({"poll_interval": 2.5})
+    book.change_execution_settings({"poll_interval": 2.5})
     assert book.run.settings.poll_interval == 2.5
     assert book.run.differences(before) == []
     assert book.run.settings.model_copy(update={"poll_interval": before.settings.poll_interval}) == before.settings

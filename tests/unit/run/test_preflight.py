@@ -57,7 +57,7 @@ def opened(scene: Scenario, connector: Answering, recorder: Recorder | None = No
     """A run of many requests as a new process opens it."""
     run = scene.run(recorder=recorder)
     run.ledger.estimate = MANY
-    run.ledger.change_pace(changes)
+    run.ledger.change_execution_settings(changes)
     folder = run.checkpoint.folder
     run.sleep = lambda _: asyncio.sleep(0)  # lets the connector answer
     run.batches = PreflightBatches(scene.service, lambda: ImmediateBatches(connector, folder, sync_every=1))
@@ -176,7 +176,7 @@ def test_when_it_is_due(tmp_path: Path) -> None:
     def due(changes: Mapping[str, Any] | None = None, **facts: Any) -> bool:
         ledger: Ledger = scenario(tmp_path).run().ledger
         ledger.estimate = MANY
-        ledger.change_pace(changes or {})
+        ledger.change_execution_settings(changes or {})
         return is_due(ledger.model_copy(update=facts))
 
     assert due()

@@ -12,7 +12,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
-from floridify_batch.pipeline.change_derivation import Fate as Became
+from floridify_batch.pipeline.change_derivation import Disposition as Became
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.recovery import Recovered, RecoveryOptions, recover
@@ -114,7 +114,7 @@ async def test_all_waves(tmp_path: Path) -> None:
     assert isinstance(scenario.service, Attic)
     store = copied(scenario.store)
     total = await recovered(scenario.service, store)
-    assert total.fates == {Became.FRESH: total.requests}
+    assert total.dispositions == {Became.FRESH: total.requests}
     assert documents(store) == documents(scenario.store)
     assert store.stamps == scenario.store.stamps
 
@@ -153,7 +153,7 @@ async def test_dead_at_every_step(tmp_path: Path) -> None:
         assert documents(store) == documents(scenario.store), f"dead at deed {steps}"
         settled = documents(store)
         again = await recovered(service, store)
-        assert (again.fates[Became.FRESH], documents(store)) == (0, settled)
+        assert (again.dispositions[Became.FRESH], documents(store)) == (0, settled)
         steps += 1
     assert steps > 6
 
@@ -174,7 +174,7 @@ async def test_nothing_of_ours(tmp_path: Path) -> None:
     assert isinstance(scenario.service, Attic)
     empty = Indexed()
     total = await recovered(scenario.service, empty)
-    assert (total.elsewhere, total.fates, total.failures) == (total.requests, Counter(), Counter())
+    assert (total.elsewhere, total.dispositions, total.failures) == (total.requests, Counter(), Counter())
     assert not any(empty.documents.values())
 
 
@@ -190,5 +190,5 @@ async def test_shorter_metadata(tmp_path: Path) -> None:
         service.kept[number] = (batch, file_id, less)
     store = copied(scenario.store)
     total = await recovered(service, store)
-    assert total.fates == {Became.FRESH: total.requests}
+    assert total.dispositions == {Became.FRESH: total.requests}
     assert {stamp.template for stamp in store.stamps.values()} == {"of-another-time"}

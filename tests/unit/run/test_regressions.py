@@ -98,7 +98,7 @@ async def at_once(scene: Scenario, connector: Answering, kind: type[ImmediateBat
     run.batches, run.sleep = batches, lambda _: asyncio.sleep(0)
     try:
         async with asyncio.timeout(20):
-            run.ledger.change_pace({"max_batches": 1})
+            run.ledger.change_execution_settings({"max_batches": 1})
             await Driver(run).process()
     finally:
         await batches.close()

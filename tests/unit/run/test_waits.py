@@ -118,7 +118,7 @@ async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: 
     driver = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.2, driver.stop)
     async with asyncio.timeout(1.2):
-        assert await (driver.wind_up() if winding_up else driver.process()) is Ending.STOPPED
+        assert await (driver.cancel_batches() if winding_up else driver.process()) is Ending.STOPPED
     assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTED
     service.released = True
     await finished(scene)

@@ -367,7 +367,7 @@ def test_counting_what_is_different() -> None:
     things = Distinct()
     for number in range(3000):
         things.add(str(number % 1000))
-    assert (things.count(), things.mentions()) == (1000, 3000)
+    assert (things.count(), things.occurrences()) == (1000, 3000)
 
 
 # ── kaikki's newer files, and tables ───────────────────────────────────────────────────────────────────────────────
