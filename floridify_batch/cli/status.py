@@ -20,10 +20,11 @@ from floridify_batch.cli.context import (
 )
 from floridify_batch.cli.options import BaseUrlOption, BatchArgument, ConfigOption, JsonOption, OnlyCheckpointOption
 from floridify_batch.errors import BatchSynthError, UsageError
-from floridify_batch.formatting import count, counted, dollars, to_type
+from floridify_batch.formatting import count, dollars, to_type
 
 if TYPE_CHECKING:
     from floridify_batch.display.table import BatchFacts, BatchRow
+    from floridify_batch.display.view import RunView
     from floridify_batch.providers.interface import BatchJob
     from floridify_batch.run.checkpoint import Checkpoint
     from floridify_batch.run.ledger import ChunkRecord, Ledger
@@ -74,6 +75,7 @@ def _messages_on_stderr(as_json: bool) -> AbstractContextManager[None]:
 
 async def _show_run(checkpoint: "Checkpoint", config: Path | None, *, as_json: bool) -> None:
     """Print the chunks of a run with their batches: a table, or one JSON object."""
+    from floridify_batch.cli.watch import view_of
     from floridify_batch.display.console import say, say_json
     from floridify_batch.display.json_output import object_of
     from floridify_batch.display.table import batches_table
@@ -83,27 +85,30 @@ async def _show_run(checkpoint: "Checkpoint", config: Path | None, *, as_json: b
     with _messages_on_stderr(as_json):
         jobs = await _jobs_in_flight(ledger, checkpoint, config)
     rows = [_row(record, jobs.get(record.batch_id or "")) for record in ledger.chunks]
+    view = view_of(ledger, jobs, utc_now())
     if as_json:
-        say_json({"chunks": [object_of(row) for row in rows]})
+        say_json({"percent": view.percent, "chunks": [object_of(row) for row in rows]})
         return
     console = table_console()
     console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
     say_if_sandbox(ledger)
-    say(_summary(ledger, checkpoint))
+    say(_summary(view, ledger, checkpoint))
 
 
-def _summary(ledger: "Ledger", checkpoint: "Checkpoint") -> str:
+def _summary(view: "RunView", ledger: "Ledger", checkpoint: "Checkpoint") -> str:
     """The progress of a run, and the next command to type."""
-    totals = ledger.totals()
+    from floridify_batch.display.view import word_counts
+
+    totals = view.totals
     progress = (
-        f"{counted(totals.processed, 'word')} of {count(totals.words)} processed, {count(totals.failed)} failed, "
-        f"{count(totals.open_words)} remaining; cost so far {dollars(totals.cost)}."
+        f"{view.percent}% done: {word_counts(totals)}, {count(totals.open_words)} remaining; "
+        f"cost so far {dollars(totals.cost)}."
     )
     if checkpoint.is_held():
         return f"{progress} Watch it with: {to_type('status', checkpoint.path)} --watch"
     if not ledger.finished:
         return f"{progress} Resume with: {to_type('resume', checkpoint.path)}"
-    failed = f" See failures: {to_type('failures', checkpoint.path)}" if totals.failed else ""
+    failed = f" See failures: {to_type('failures', checkpoint.path)}" if ledger.missing else ""
     return f"{progress} The run is finished.{failed}"
 
 

@@ -224,13 +224,26 @@ def _settled_at(record: ChunkRecord) -> float | None:
 
 
 def _steps(ledger: Ledger) -> Iterable[Step]:
-    for record in ledger.chunks:
-        if record.created_at is None or _look(record) is Look.SPLIT:
-            continue
-        yield Step(_timestamp(record.created_at), sent=record.requests)
+    """The requests over time, each counted once: a retry is not sent again, and a retried failure is no failure."""
+    records = [each for each in ledger.chunks if each.created_at is not None and _look(each) is not Look.SPLIT]
+    retried = _taken([each.failed for each in records], ledger.totals().retried)
+    first = [each.requests - each.retried for each in records]
+    reopened = _taken(first[::-1], ledger.reopened_failures)[::-1]  # requested again as new requests, by the last ones
+    for record, again, sent, repeated in zip(records, retried, first, reopened, strict=True):
+        if sent > repeated:
+            yield Step(_timestamp(record.created_at or 0), sent=sent - repeated)
         settled = _settled_at(record)
         if settled is not None and record.answered + record.failed:
-            yield Step(_timestamp(settled), answered=record.answered, failed=record.failed)
+            yield Step(_timestamp(settled), answered=record.answered, failed=record.failed - again)
+
+
+def _taken(sizes: Iterable[int], amount: int) -> list[int]:
+    """The shares of an amount, each at most its size, the first ones first."""
+    shares = []
+    for size in sizes:
+        shares.append(min(size, amount))
+        amount -= shares[-1]
+    return shares
 
 
 def _look(record: ChunkRecord) -> Look:

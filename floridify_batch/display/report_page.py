@@ -75,8 +75,9 @@ def _progress(report: Report) -> str:
     totals = report.totals
     if not report.finished:
         done = totals.words - totals.open_words
-        so_far = f"In progress: {count(done)} of {counted(totals.words, 'word')} done so far."
-        return so_far if done else "Just started: no word is done yet."
+        if not done and not totals.answered:
+            return "Just started: no word is done yet."
+        return f"In progress, {totals.percent()}%: {count(done)} of {counted(totals.words, 'word')} done so far."
     if not totals.failed and not totals.incomplete:
         return "Finished: all requested components of every word are stored."
     return f"Finished: {count(totals.processed)} of {counted(totals.words, 'word')} have all requested components."

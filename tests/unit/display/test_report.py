@@ -96,9 +96,9 @@ def test_the_headline_is_the_ledgers() -> None:
     of = ledger(chunk(), chunk(2), chunk(3, S.SUBMITTED), processed_words=["a", "b"], failed_words={"c": "why"})
     text = read(page(view(of))).text
     for shown in (
-        "In progress: 3 of 10 words done so far.",
+        "In progress, 30%: 3 of 10 words done so far.",
         "2 processed, of 10 0 incomplete, 1 failed, 7 remaining",
-        "Requests 30 16 answered 4 failed, 10 pending",
+        "Requests 30 16 answered 4 failed for good, 10 pending",
         "Tokens 5,000 4,000 input 1,000 output",
         "Cost so far $0.5000",
         "run1",
@@ -264,6 +264,17 @@ def test_progress_ends_at_the_ledgers_figures() -> None:
     assert min(heights) == pytest.approx(100 - 100 * 16 / top, abs=0.01)
     assert plot.sent.endswith(f"L100.00 {100 - 100 * 20 / top:.2f}")
     assert f"L100.00 {100 - 100 * 20 / top:.2f}" in plot.failed
+
+
+def test_a_retried_failure_is_not_in_the_chart() -> None:
+    """Failures that a later batch has answered are gone from the chart, and their retries are not sent again."""
+    retry = chunk(2, requests=4, retried=4, answered=4, failures={}, created_at=T0 + HOUR, completed_at=T0 + 2 * HOUR)
+    plot = view(ledger(chunk(failures={"expired": 4}, answered=6), retry)).progress
+    assert plot is not None
+    heights = {
+        name: re.findall(r"L100\.00 ([\d.]+)", getattr(plot, name))[0] for name in ("sent", "answered", "failed")
+    }
+    assert len(set(heights.values())) == 1
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1, 7, 59, 61, 3599, 5 * HOUR, 23 * HOUR, 80 * HOUR, 24 * HOUR * 100])
