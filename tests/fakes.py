@@ -34,8 +34,16 @@ from floridify_batch.run.event import Event, Totals
 from floridify_batch.run.ledger import Ledger
 from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.run.state import Run
-from floridify_batch.words.entry import DocId, Entry, Stamp, Word, as_homographs, derived_id, unknown_entry
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import (
+    DocId,
+    Entry,
+    FrequencyScale,
+    Stamp,
+    Word,
+    as_homographs,
+    derived_id,
+    unknown_entry,
+)
 from floridify_batch.words.language import language_name
 from floridify_batch.words.word_list import digest_of, write_normalised
 from tests.ledgers import run_info

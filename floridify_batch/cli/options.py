@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import FrequencyScale
 
 
 def _env(name: str, *more: str) -> str | list[str]:

@@ -174,7 +174,7 @@ class Recovery:
         from rich.console import Console
 
         from floridify_batch.display.console import say
-        from floridify_batch.display.recovery_table import found_batches
+        from floridify_batch.display.table import found_batches
 
         begun = await self._begun(found)
         wanted = _one_per_label(found, begun)
@@ -194,7 +194,7 @@ class Recovery:
 
     async def _store_results(self, batch: "BatchJob") -> None:
         from floridify_batch.display.console import say
-        from floridify_batch.display.recovery_table import outcome_of
+        from floridify_batch.display.table import outcome_of
         from floridify_batch.files import ChunkFolder
         from floridify_batch.run.recovery import RecoveryOptions, recover as recover_batch
 
@@ -240,7 +240,7 @@ class Recovery:
         from rich.console import Console
 
         from floridify_batch.display.console import say
-        from floridify_batch.display.recovery_table import recovered_panel, unstored
+        from floridify_batch.display.table import recovered_panel, unstored
         from floridify_batch.pipeline.change_derivation import SAMPLES
 
         recovered = self._recovered

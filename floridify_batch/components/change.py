@@ -1,4 +1,4 @@
-"""Changes to the database as values; only `database` knows how they are written.
+"""Changes to the database as values, and the digest of a value; only `database` knows how they are written.
 
 A `Change` is the effect of one answer: a recipe returns its `Outcome`, and the stamp is added. Written, and passed from
 one process to another, are `Writes`: the changes of many answers, merged into one update per document.
@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any, NamedTuple
+
+import orjson
 
 from floridify_batch.costs.usage import Usage
 from floridify_batch.words.entry import CompactPickle, DocId, EntryDraft, Stamp, derived_id
-from floridify_batch.words.value_digest import value_digest
 
 
 class Collection(StrEnum):
@@ -248,3 +250,16 @@ def _merge(merged: dict[tuple[Collection, DocId], Merged], update: Update, at: d
 def _in_order(merged: Mapping[tuple[Collection, DocId], Merged]) -> list[Merged]:
     """Words last."""
     return sorted(merged.values(), key=lambda each: each.collection == Collection.WORDS)
+
+
+EMPTY_DIGEST = "0" * 8
+"""The digest of a value that is absent or empty."""
+
+_FORM = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+
+def value_digest(value: Any) -> str:
+    """A short digest of a value as the database returns it; a list is one value, and its order counts."""
+    if not value:
+        return EMPTY_DIGEST
+    return blake2b(orjson.dumps(value, default=str, option=_FORM), digest_size=len(EMPTY_DIGEST) // 2).hexdigest()

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from floridify_batch.components.change import SchemaVersion, Update, Writes
 from floridify_batch.costs.answer_length import Observed
-from floridify_batch.words.entry import DocId, Entry, Word, unknown_entry
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import DocId, Entry, FrequencyScale, Word, unknown_entry
 
 SANDBOX_SUFFIX = "_sandbox"
 """The end of the names of databases that take the sandbox's invented answers."""

@@ -12,7 +12,16 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from floridify_batch.components.change import Change, Collection, Merge, Outcome, Provenance, Replaced, Update
+from floridify_batch.components.change import (
+    Change,
+    Collection,
+    Merge,
+    Outcome,
+    Provenance,
+    Replaced,
+    Update,
+    value_digest,
+)
 from floridify_batch.components.item_count import item_count
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.components.synthesis_entry import draft_of, entry_id
@@ -28,7 +37,6 @@ from floridify_batch.words.entry import (
     derived_id,
     value_of,
 )
-from floridify_batch.words.value_digest import value_digest
 
 DEFINED = ("definitions", "cluster_definitions", "definition_text")
 """The components that every component of a definition needs, as far as the run asks for them."""

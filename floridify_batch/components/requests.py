@@ -269,3 +269,9 @@ def _why(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def component_of(identity: str) -> str:
+    """The component in a custom id."""
+    parts = parse_custom_id(identity)
+    return parts.component if parts else "unknown"

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from floridify_batch.components.change import Collection, Merge
+from floridify_batch.components.change import Collection, Merge, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.database.layout import Layout
 from floridify_batch.database.ownership import copied_example_id, named_sources
 from floridify_batch.database.removal import Finder, found_by_id, generated
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, copied_id, doc_id
-from floridify_batch.words.value_digest import value_digest
 
 type Document = Mapping[str, Any]
 type ById = Mapping[DocId, Document]

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from floridify_batch.components.change import Collection, Insert, Merged, Replaced, Writes
+from floridify_batch.components.change import Collection, Insert, Merged, Replaced, Writes, value_digest
 from floridify_batch.database.document import Document
 from floridify_batch.database.layout import Layout, spelled
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, doc_id
-from floridify_batch.words.value_digest import value_digest
 
 
 @dataclass(frozen=True, slots=True)

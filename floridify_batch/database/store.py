@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
 from floridify_batch.costs.answer_length import Observed
-from floridify_batch.database.band_scale import stored_scales
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
     ENTRY_FIELDS,
@@ -31,10 +30,10 @@ from floridify_batch.database.document import (
     updates_of,
     upsert,
 )
-from floridify_batch.database.failure import plain, unreachable
+from floridify_batch.database.error import may_write, plain, stated, unreachable
+from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import merged_copies
-from floridify_batch.database.privilege import may_write
 from floridify_batch.database.removal import keeping_others, looked_up, removable, with_digests
 from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
 from floridify_batch.errors import DatabaseError
@@ -45,6 +44,7 @@ from floridify_batch.words.entry import (
     SYNTHESIS,
     DocId,
     Entry,
+    FrequencyScale,
     Stamp,
     Word,
     as_homographs,
@@ -53,7 +53,6 @@ from floridify_batch.words.entry import (
     spellings_of,
     unknown_entry,
 )
-from floridify_batch.words.frequency_scale import FrequencyScale
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -272,7 +271,7 @@ class MongoStore:
         for part in batched(words, _BULK):
             operations = [upsert(each.id, new_word(each, layout), now, layout) for each in part]
             _, errors = await self._bulk_part(Collection.WORDS, operations)
-            refused |= {part[each["index"]].id: f"the database refuses its word: {_reason(each)}" for each in errors}
+            refused |= {part[each["index"]].id: f"the database refuses its word: {stated(each)}" for each in errors}
         return refused
 
     async def apply(self, writes: Writes) -> None:
@@ -364,7 +363,7 @@ class MongoStore:
             if errors and await self._repaired(collection, [part[each["index"]] for each in errors]):
                 _, errors = await self._bulk_part(collection, part)
             if errors:
-                raise DatabaseError(f"The database refused a write to {collection}: {_reason(errors[0])}. {advice}")
+                raise DatabaseError(f"The database refused a write to {collection}: {stated(errors[0])}. {advice}")
         return new
 
     async def _bulk_part(
@@ -439,10 +438,6 @@ def _ids_of(operation: "UpdateOne") -> Sequence[Any]:
     """The ids in an update's condition: one, or one in two spellings."""
     identity = operation._filter["_id"]  # noqa: SLF001  the driver has no other access to it
     return identity["$in"] if isinstance(identity, Mapping) else [identity]
-
-
-def _reason(error: Mapping[str, Any]) -> str:
-    return str(error.get("errmsg", "no reason given"))
 
 
 def _by_number(word: Mapping[str, Any]) -> tuple[float, str]:

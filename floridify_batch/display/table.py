@@ -1,10 +1,10 @@
-"""Tables of batches and of failures, live or printed once, and the panel of one batch.
+"""Tables of batches, of failures and of recovered results, live or printed once, and the panel of one batch.
 
 A column of a batch is defined once, here, for the live screen and for `status`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,7 +31,10 @@ from floridify_batch.display.text import (
     shorten,
 )
 from floridify_batch.formatting import STATES, brief, count, counted, dollars, span, stamp
+from floridify_batch.pipeline.change_derivation import Disposition
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.run.ledger import SETTLED
+from floridify_batch.run.recovery import Recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,3 +275,65 @@ def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = 
     if most is not None and len(rows) > most:
         parts.append(Text(f"and {count(len(rows) - most)} more; redirect the output to a file to list all", "dim"))
     return Group(*parts)
+
+
+_OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (
+    ("stored now", lambda recovered: recovered.dispositions[Disposition.FRESH]),
+    ("already stored", lambda recovered: recovered.dispositions[Disposition.STORED]),
+    (
+        "newer value kept",
+        lambda recovered: recovered.dispositions[Disposition.NEWER] + recovered.dispositions[Disposition.KEPT],
+    ),
+    (
+        "target changed or gone",
+        lambda recovered: recovered.dispositions[Disposition.CHANGED] + recovered.dispositions[Disposition.ORPHANED],
+    ),
+    ("of another database", lambda recovered: recovered.elsewhere),
+    ("without an answer", lambda recovered: recovered.failures.total() - unstored(recovered)),
+)
+
+
+def unstored(recovered: Recovered) -> int:
+    """The valid answers that were not stored."""
+    return sum(recovered.dispositions[each] for each in (Disposition.CHANGED, Disposition.ORPHANED))
+
+
+def found_batches(
+    found: Sequence[BatchJob], wanted: Sequence[BatchJob], begun: set[str], now: datetime
+) -> Iterator[RenderableType]:
+    """A table per run of the batches found; IDs are whole, so that they can be copied.
+
+    `wanted` are those that will be stored, `begun` the IDs of those with stored answers.
+    """
+    for run in dict.fromkeys(batch.run for batch in found):
+        own = [batch for batch in found if batch.run == run]
+        yield cell(f"Run {run}: {counted(len(own), 'batch', 'batches')}", "bold")
+        table = listing("batch", "status", "done", "age", "stored here", right=("done", "age"))
+        table.columns[0].min_width = max(len(batch.id) for batch in own)
+        for batch in own:
+            stored = "some" if batch.id in begun else "nothing"
+            done = f"{count(batch.done)}/{count(batch.total)}"
+            status, age = batch.status.replace("_", " "), brief(now - batch.created_at)
+            table.add_row(*map(cell, (batch.id, status, done, age, stored if batch in wanted else "duplicate")))
+        yield table
+
+
+def outcome_of(recovered: Recovered) -> str:
+    """Return the results of a batch's requests in one line."""
+    parts = (f"{count(of(recovered))} {name}" for name, of in _OUTCOMES if of(recovered))
+    return f"{counted(recovered.requests, 'request')}: {', '.join(parts) or 'none'}; cost {dollars(recovered.cost)}"
+
+
+def recovered_panel(batches: int, unreadable: int, recovered: Recovered) -> RenderableType:
+    """The summary of all batches."""
+    missing = Counter(recovered.missing.values())
+    reasons = ", ".join(f"{count(number)} {kind}" for kind, number in missing.most_common())
+    rows = [
+        ("batches", count(batches)),
+        *([("not readable", counted(unreadable, "batch", "batches"))] if unreadable else []),
+        ("requests", count(recovered.requests)),
+        *((name, count(of(recovered))) for name, of in _OUTCOMES),
+        ("still missing", f"{count(missing.total())} ({reasons})" if reasons else "none"),
+        ("cost", dollars(recovered.cost)),
+    ]
+    return framed(facts(rows), "Recovered")

@@ -17,22 +17,18 @@ from floridify_batch.components.document_schema import change_fault
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Target
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.requests import OLDER_PRECONDITION_LENGTH, AnswerError, parse_answer, prompt_digest
+from floridify_batch.components.requests import (
+    OLDER_PRECONDITION_LENGTH,
+    AnswerError,
+    component_of,
+    parse_answer,
+    prompt_digest,
+)
 from floridify_batch.pipeline.chunk import Expected, failure_line
 from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.pipeline.precondition import Precondition, older_prompt
-from floridify_batch.pipeline.settlement import (
-    Answered,
-    AnswerIndex,
-    Parse,
-    Place,
-    WordOutcome,
-    component_of,
-    opened_answers,
-    settle,
-)
-from floridify_batch.words.entry import Entry, Stamp, clusters_of, derived_id
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.pipeline.settlement import Answered, AnswerIndex, Parse, Place, WordOutcome, opened_answers, settle
+from floridify_batch.words.entry import Entry, FrequencyScale, Stamp, clusters_of, derived_id
 from floridify_batch.words.language import language_name
 
 SAMPLES = 5

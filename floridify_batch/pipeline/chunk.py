@@ -5,7 +5,7 @@ only their offsets; packing copies the lines from there. `files.ChunkFolder` nam
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from floridify_batch.components.failure import Failure, FailureReason
-from floridify_batch.components.requests import SynthesisRequest
+from floridify_batch.components.requests import SynthesisRequest, component_of
 from floridify_batch.errors import CheckpointError, FileDamaged
 from floridify_batch.files import ChunkFolder, private_file, private_folder, sync, sync_folder
 
@@ -327,3 +327,28 @@ class ChunkWriter:
         with suppress(OSError):  # a full disk refuses the buffered rest, which is deleted anyway
             self._stack.close()
         shutil.rmtree(self._partial.path, ignore_errors=True)
+
+
+def preflight_part(word: Planned, lines: bytes, wanted: Set[str]) -> tuple[Planned, bytes, frozenset[str]]:
+    """Return a word's first request of each component `wanted`, with their lines and components.
+
+    The word's other requests are planned when these are answered. Tokens are a share by size.
+    """
+    found: set[str] = set()
+    kept: list[tuple[bytes, bytes]] = []
+    pairs = zip(lines.splitlines(keepends=True), word.expected.splitlines(keepends=True), strict=True)
+    for line, expected in pairs:
+        component = component_of(orjson.loads(expected)[1])
+        if component in wanted and component not in found:
+            found.add(component)
+            kept.append((line, expected))
+    requests, size = b"".join(line for line, _ in kept), word.size
+    part = ChunkSize(
+        words=1,
+        requests=len(kept),
+        bytes=len(requests),
+        input_tokens=size.input_tokens * len(requests) // max(1, size.bytes),
+        output_tokens=size.output_tokens * len(kept) // max(1, size.requests),
+    )
+    expected_lines = b"".join(expected for _, expected in kept)
+    return word._replace(expected=expected_lines, size=part), requests, frozenset(found)

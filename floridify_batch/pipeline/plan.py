@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import Collection, Update
+from floridify_batch.components.change import Collection, Update, value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import Recipe, Scope, Target, ValueState, is_defined
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
@@ -21,7 +21,6 @@ from floridify_batch.components.template import Template, load_template
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
 from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, order_of
-from floridify_batch.words.value_digest import value_digest
 
 _OF_PEOPLE = frozenset({ValueState.EDITED, ValueState.UNRECORDED})
 

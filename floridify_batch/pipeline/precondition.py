@@ -10,9 +10,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
+from floridify_batch.components.change import EMPTY_DIGEST, value_digest
 from floridify_batch.components.recipe import Recipe, Target
 from floridify_batch.words.entry import Entry, value_of
-from floridify_batch.words.value_digest import EMPTY_DIGEST, value_digest
 
 _CHANGED = "x" * 8
 _AGAIN = "+"

@@ -17,7 +17,7 @@ import orjson
 
 from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_database, sandbox_database
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.requests import AnswerError, CustomIdParts, parse_custom_id
+from floridify_batch.components.requests import AnswerError, CustomIdParts, component_of, parse_custom_id
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
@@ -303,12 +303,6 @@ def _text(error: Any) -> str:
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
     detail = detail[:_DETAIL_LENGTH].encode(errors="replace").decode()  # a file of failures takes no lone surrogates
     return Failure(request.custom_id, reason, detail, request.attempt, request.cap_doublings, status)
-
-
-def component_of(identity: str) -> str:
-    """The component in a custom id."""
-    parts = parse_custom_id(identity)
-    return parts.component if parts else "unknown"
 
 
 class BlockToIndex(NamedTuple):

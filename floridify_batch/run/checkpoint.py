@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +26,6 @@ from floridify_batch.files import FILE_MODE, ChunkFolder, private_file, private_
 from floridify_batch.formatting import count, dollars, to_type
 from floridify_batch.pipeline.chunk import forget_lines, read_failures
 from floridify_batch.run.ledger import VERSION, Adopted, ChunkState, Ledger
-from floridify_batch.run.migration import migrated
 from floridify_batch.timing import Clock, utc_now
 from floridify_batch.words.word_log import WordLog
 
@@ -341,3 +340,42 @@ def _is_alive(pid: int) -> bool:
 
 def _folder_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".json") + ".files")
+
+
+type JsonObject = dict[str, Any]
+
+
+def migrated(data: JsonObject) -> JsonObject:
+    """Upgrade a checkpoint's JSON to the present version, step by step; an unknown version is returned as it is."""
+    while type(version := data.get("version")) is int and version in _MIGRATIONS:
+        data = _MIGRATIONS[version](data)
+    return data
+
+
+_CHUNK_FIELDS_OF_1 = {
+    "alone": "queue_was_empty",
+    "doubtful": "creation_in_doubt",
+    "absent_reason": "unanswered_reason",
+    "absent_detail": "unanswered_detail",
+    "paid": "billed",
+    "billed": "service_usage",
+}
+"""Fields of a chunk in version 1 that have other names now."""
+
+
+def _from_1(data: JsonObject) -> JsonObject:
+    """Upgrade version 1, whose chunk records had other field names."""
+    chunks = data.get("chunks")
+    if not isinstance(chunks, list):
+        return data | {"version": 2}
+    renamed = [
+        {_CHUNK_FIELDS_OF_1.get(name, name): value for name, value in chunk.items()}
+        if isinstance(chunk, dict)
+        else chunk
+        for chunk in chunks
+    ]
+    return data | {"version": 2, "chunks": renamed}
+
+
+_MIGRATIONS: Mapping[int, Callable[[JsonObject], JsonObject]] = {1: _from_1}
+"""By version, the step to the next one."""

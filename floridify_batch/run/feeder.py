@@ -24,11 +24,11 @@ from floridify_batch.pipeline.chunk import (
     failures_by_word,
     forget_lines,
     lines_of,
+    preflight_part,
     read_expected,
     read_ordinals,
 )
 from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
-from floridify_batch.pipeline.preflight import preflight_part
 from floridify_batch.run.event import ChunkMoved, ListRead, Notice, WordFailed
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState

@@ -9,7 +9,7 @@ from floridify_batch.components.change import SchemaVersion
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.run.run_settings import RunSettings
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import FrequencyScale
 
 _BY_SCHEMA = {
     SchemaVersion.TODAY: FrequencyScale.RARE_FIRST,

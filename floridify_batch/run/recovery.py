@@ -18,7 +18,7 @@ import orjson
 from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
-from floridify_batch.components.requests import parse_custom_id, prompt_digest
+from floridify_batch.components.requests import component_of, parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
@@ -27,12 +27,11 @@ from floridify_batch.pipeline.change_derivation import Applied, Disposition, Ori
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
 from floridify_batch.pipeline.precondition import Precondition
-from floridify_batch.pipeline.settlement import WordOutcome, component_of, indexed_answers, refuse_invented, settle
+from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import unanswered
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
-from floridify_batch.words.entry import DocId, Entry, copied_id
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import DocId, Entry, FrequencyScale, copied_id
 from floridify_batch.words.language import language_name
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import IO
 
 from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
+from floridify_batch.components.requests import component_of
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage, usage_of
@@ -27,7 +28,6 @@ from floridify_batch.pipeline.settlement import (
     BlockToIndex,
     blocks_of,
     body_of,
-    component_of,
     index_lines,
     opened_answers,
     refuse_invented,
@@ -41,8 +41,7 @@ from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkerPool, map_in_order
 from floridify_batch.timing import ThrottledProgress
-from floridify_batch.words.entry import DocId
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import DocId, FrequencyScale
 
 OUTDATED_ANSWERS, OUTDATED_SHARE = 100, 0.05
 """The number and the share of outdated answers of a batch above both of which a run stops instead of repeating their

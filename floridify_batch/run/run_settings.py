@@ -17,7 +17,7 @@ from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import CONCURRENCY
 from floridify_batch.retry import LOOKUP_SECONDS
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import FrequencyScale
 from floridify_batch.words.language import language_name
 from floridify_batch.words.word_list import digest_of
 

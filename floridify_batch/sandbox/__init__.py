@@ -3,8 +3,8 @@
 It keeps its state on disk, validates requests as strictly as the real service, answers each request with content that
 fits its schema, and injects faults on demand. Nothing leaves this machine and nothing costs money.
 
-    process, protocol    start the server in the foreground, in a child process or in a thread
-    server               the ASGI application, its errors and control routes
+    process              starts the server in the foreground, in a child process or in a thread
+    server               the HTTP server and its application: errors and control routes
     file_routes, batch_routes, chat_routes    the endpoints
     batch                the life cycle of a batch, from `validating` to its final status
     validation, body, strict_schema           validation of input files, request bodies and JSON schemas

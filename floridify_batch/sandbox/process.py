@@ -35,8 +35,7 @@ def serve(
     `exit_with_parent` also ends it at the end of standard input. Raises UsageError if the port or the data folder is
     in use.
     """
-    from floridify_batch.sandbox.protocol import make_server
-    from floridify_batch.sandbox.server import create_app
+    from floridify_batch.sandbox.server import create_app, make_server
 
     bound = _bind(settings.port)
     url = f"http://{HOST}:{bound.getsockname()[1]}/v1"
@@ -145,8 +144,7 @@ def running_sandbox(
 @contextmanager
 def sandbox_in_thread(settings: SandboxSettings) -> Iterator[str]:
     """Run a sandbox in a thread of this process, which is cheaper than a child process, and yield its base URL."""
-    from floridify_batch.sandbox.protocol import make_server
-    from floridify_batch.sandbox.server import create_app
+    from floridify_batch.sandbox.server import create_app, make_server
 
     listening = threading.Event()
     with _bind(settings.port) as bound:

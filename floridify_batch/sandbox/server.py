@@ -1,13 +1,15 @@
-"""The ASGI application: authentication, error responses, and the sandbox's own control routes."""
+"""The ASGI application and its HTTP server: authentication, error responses, and the sandbox's own control routes."""
 
 import asyncio
 import sys
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from secrets import token_hex
+from socket import socket
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.errors import UsageError
@@ -126,3 +129,39 @@ async def _not_served(request: Request, problem: Any) -> Response:
 async def _broken(_: Request, problem: Any) -> Response:
     traceback.print_exception(problem, file=sys.stderr)
     return _answer(by_status(500))
+
+
+class _CuttableProtocol(H11Protocol):
+    """Exposes the transport to each request, since no ASGI message closes a connection without a response."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class _Server(uvicorn.Server):
+    """A server that reports when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._listening()
+
+
+def make_server(app: Starlette, listening: Callable[[], None]) -> uvicorn.Server:
+    """Return a server without logging; it calls `listening` once it accepts requests."""
+    config = uvicorn.Config(
+        app,
+        http=_CuttableProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config, listening)

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
@@ -368,3 +369,10 @@ def slug_of(word: str, text: str, taken: Sequence[str]) -> str:
 def name_of(slug: str) -> str:
     """A cluster's display name."""
     return slug.replace("_", " ").strip().capitalize()
+
+
+class FrequencyScale(StrEnum):
+    """Direction of the frequency bands: which end is band 1."""
+
+    COMMON_FIRST = "common-first"
+    RARE_FIRST = "rare-first"

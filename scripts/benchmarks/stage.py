@@ -22,8 +22,7 @@ from floridify_batch.costs.answer_length import Observed
 from floridify_batch.providers.interface import TERMINAL
 from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunStarted
 from floridify_batch.run.ledger import ChunkState
-from floridify_batch.words.entry import DocId, Entry, Word
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import DocId, Entry, FrequencyScale, Word
 
 _STATUS = Path("/proc/self/status")
 

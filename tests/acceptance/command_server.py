@@ -30,7 +30,6 @@ ROOT = Path(__file__).parents[2]
 LOADED = (
     "floridify_batch.cli.session",
     "floridify_batch.cli.service",
-    "floridify_batch.display.recovery_table",
     "openai.resources.chat",
     "openai.resources.batches",
     "pymongo.asynchronous.mongo_client",

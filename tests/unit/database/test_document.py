@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from floridify_batch.components.change import Change, Collection, Insert, Update, writes_of
+from floridify_batch.components.change import Change, Collection, Insert, Update, value_digest, writes_of
 from floridify_batch.database.document import (
     DEFINITION_FIELDS,
     Document,
@@ -21,7 +21,6 @@ from floridify_batch.database.document import (
     upsert,
 )
 from floridify_batch.words.entry import Definition, DocId, Stamp, Word, copied_id, derived_id, unknown_entry
-from floridify_batch.words.value_digest import value_digest
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WORD, ONE, TWO, THREE, ENTRY = (ObjectId(str(digit) * 24) for digit in range(1, 6))

@@ -8,11 +8,10 @@ import pytest
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from floridify_batch.components.change import Change, Collection, Insert, Update, writes_of
+from floridify_batch.components.change import Change, Collection, Insert, Update, value_digest, writes_of
 from floridify_batch.database.document import encoded, encoded_id, new_word, updates_of, upsert
 from floridify_batch.database.layout import PROVIDED, SYNTHESISED, TODAY, Layout, detect
 from floridify_batch.words.entry import DocId, Stamp, unknown_entry
-from floridify_batch.words.value_digest import value_digest
 
 NOON = datetime(2025, 7, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=60)

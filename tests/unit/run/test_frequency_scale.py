@@ -5,7 +5,7 @@ import pytest
 from floridify_batch.components.change import SchemaVersion
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.run.frequency_scale import resolved_scale
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import FrequencyScale
 from tests.fakes import MemoryStore
 from tests.ledgers import run_info, run_settings
 

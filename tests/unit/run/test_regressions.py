@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from floridify_batch.cli.main import app, explained
-from floridify_batch.components.change import Collection
+from floridify_batch.components.change import Collection, value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.components.requests import custom_id, parse_custom_id
@@ -30,7 +30,6 @@ from floridify_batch.run.driver import Driver
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, cluster_fields, derived_id
-from floridify_batch.words.value_digest import value_digest
 from tests.fakes import Crashed, End, MemoryStore, Scenario, Service, brief_of, completion
 
 BANK = Word(derived_id("bank"), "bank", "en")

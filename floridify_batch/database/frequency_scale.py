@@ -6,8 +6,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.database.layout import STAMPS, Layout
 from floridify_batch.database.removal import Finder
-from floridify_batch.words.entry import SYNTHESIS
-from floridify_batch.words.frequency_scale import FrequencyScale
+from floridify_batch.words.entry import SYNTHESIS, FrequencyScale
 
 
 async def stored_scales(finder: Finder, layout: Layout) -> frozenset[FrequencyScale]:
