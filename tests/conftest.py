@@ -1,6 +1,8 @@
 """Fixtures of all tests: a real MongoDB server, started on first use."""
 
 import gc
+import signal
+import ssl
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -43,6 +45,23 @@ def database_name(mongo_client: "MongoClient[dict[str, Any]]") -> "Iterator[str]
 def a_free_port() -> int:
     """An unused port on 127.0.0.1."""
     return free_port()
+
+
+def pytest_configure() -> None:
+    """Make Ctrl-C work in processes under test, even if this one was started in the background, where it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[None]":
+    """Trust one authority only: every client of the SDK reads the certificates, and reading all of them takes 30 ms."""
+    certificates = ssl.create_default_context().get_ca_certs(binary_form=True)
+    with pytest.MonkeyPatch.context() as environment:
+        if certificates:
+            file = tmp_path_factory.mktemp("certificates") / "one.pem"
+            file.write_text(ssl.DER_cert_to_PEM_cert(certificates[0]), encoding="ascii")
+            environment.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 def pytest_collection_finish() -> None:

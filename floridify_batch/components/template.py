@@ -20,6 +20,8 @@ from floridify_batch.components.registry import RECIPES
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from jinja2 import Template as JinjaTemplate
 
     from floridify_batch.components.template_environment import TemplateEnvironment
@@ -70,8 +72,8 @@ def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder
     instructions, prompt = ("", source) if path is not None else _SEPARATOR.split(source, maxsplit=1)
     _check(instructions, name, constants.keys())
     _check(prompt, name, constants.keys() | given)
-    rendered = environment().from_string(instructions, dict(constants)).render().strip()
-    compiled = environment().from_string(prompt, dict(constants))
+    rendered = _filled(instructions, constants).render().strip()
+    compiled = _filled(prompt, constants)
     # Every rendering copies the globals, and a plain dictionary is copied in a third of the time of Jinja's own.
     compiled.globals = dict(compiled.globals)
     # Not the language of glosses where it is that of the words: a user's templates of before keep their fingerprints.
@@ -143,20 +145,33 @@ def _read(path: Path) -> str:
 def _check(source: str, name: str, known: Set[str]) -> None:
     """Check the syntax and the variables. Raises `UsageError` with the file and the line."""
     from jinja2 import TemplateSyntaxError
-    from jinja2.meta import find_undeclared_variables
 
     try:
-        parsed = environment().parse(source)
-        environment().compile(parsed)  # finds unknown filters and tests
+        _, variables = _compiled(source)
     except TemplateSyntaxError as error:
         raise UsageError(f"{name}, line {error.lineno}: {error.message}") from None
-    for variable in sorted(find_undeclared_variables(parsed) - known):
+    for variable in sorted(variables - known):
         line = next(
             (number for number, text in enumerate(source.splitlines(), 1) if re.search(rf"\b{variable}\b", text)), 1
         )
         raise UsageError(
             f"{name}, line {line}: unknown variable {variable!r} for this component; it has {', '.join(sorted(known))}."
         )
+
+
+@cache
+def _compiled(source: str) -> "tuple[CodeType, set[str]]":
+    """The code of a template and the names of its variables; compilation takes most of the time of loading it."""
+    from jinja2.meta import find_undeclared_variables
+
+    parsed = environment().parse(source)
+    return environment().compile(parsed), find_undeclared_variables(parsed)
+
+
+def _filled(source: str, constants: Mapping[str, Any]) -> "JinjaTemplate":
+    """A template with the constants of a run as its globals."""
+    code, _ = _compiled(source)
+    return environment().template_class.from_code(environment(), code, environment().make_globals(dict(constants)))
 
 
 def _line_of(error: Exception) -> int:

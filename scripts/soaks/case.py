@@ -14,7 +14,7 @@ from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, Picture, figures, picture, repeated_requests
 from scripts.soaks.plan import CONCURRENCY, Disruption, Plan
-from scripts.soaks.site import ENDS, KILLED, LOG, Site, Stuck, ended
+from scripts.soaks.site import ENDS, KILLED, LOG, Process, Site, Stuck, ended
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
 """Exit codes of an interrupted run, and of one without a reachable server."""
@@ -148,7 +148,7 @@ class SoakCase:
                 break
         return "" if site.is_through(self.codes[-1]) else f"the last process ended with {self.codes[-1]}"
 
-    def _hit(self, process: "subprocess.Popen[bytes]", disruption: Disruption) -> None:
+    def _hit(self, process: Process, disruption: Disruption) -> None:
         began = time.monotonic()
         for after, name in disruption.signals:
             if not _lives(process, began + after):
@@ -212,7 +212,7 @@ class SoakCase:
         return found
 
 
-def _wait_for(site: Site, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(site: Site, process: Process) -> None:
     """Wait until a process reports progress or ends."""
     log = site.folder / LOG
     seen = log.stat().st_size
@@ -220,7 +220,7 @@ def _wait_for(site: Site, process: "subprocess.Popen[bytes]") -> None:
         time.sleep(_LOOK)
 
 
-def _lives(process: "subprocess.Popen[bytes]", until: float) -> bool:
+def _lives(process: Process, until: float) -> bool:
     """Whether the process is still running after a moment."""
     while process.poll() is None and time.monotonic() < until:
         time.sleep(_LOOK)

@@ -22,7 +22,7 @@ from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.words.entry import SYNTHESIS
 from scripts.soaks.figures import Figures, Picture, batches_of, figures, picture
-from scripts.soaks.site import ENDS, KILLED, Site, Stuck
+from scripts.soaks.site import ENDS, KILLED, Site, Start, Stuck, start_installed
 
 KNOWN = ("amber", "basalt", "cinder")
 WORDS = (*KNOWN, "dune")
@@ -178,8 +178,9 @@ def comes_by(crash: str, point: str) -> bool:
 class Matrix:
     """Plays cases, each at a site of its own with a sandbox of its own; one database server serves them all."""
 
-    def __init__(self, folder: Path, mongo_url: str) -> None:
+    def __init__(self, folder: Path, mongo_url: str, start: Start = start_installed) -> None:
         self._folder = folder
+        self._start = start
         self._mongo_url = mongo_url
         self._numbers = count(1)
         self._lock = Lock()
@@ -247,7 +248,7 @@ class Matrix:
             run = RUNS[case.run]
             place = (folder / "shell", settings.data, url, self._mongo_url, database)
             denied = BATCH_ENDS[case.crash].denied
-            site = Site(*place, case.words, run.options, provider=run.provider, gives_up=denied)
+            site = Site(*place, case.words, run.options, provider=run.provider, gives_up=denied, start=self._start)
             try:
                 site.prepare(KNOWN)
                 if run.earlier:

@@ -1,15 +1,16 @@
-"""The site of a case: a folder with a list, a database with some words, and the installed command."""
+"""The site of a case: a folder with a list, a database with some words, and the command."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
 
 from bson import ObjectId
 from pymongo import MongoClient
@@ -35,11 +36,42 @@ PATIENCE = 300.0
 
 DEFINITIONS = 3
 _LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
-_KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
+_KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 
 class Stuck(RuntimeError):
     """A process did not end."""
+
+
+class Process(Protocol):
+    """The part of `subprocess.Popen` that cases use."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code. Raises `subprocess.TimeoutExpired`."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal, unless it ended."""
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it ended."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+type Start = Callable[[Sequence[str], Path, Mapping[str, str], IO[bytes]], Process]
+"""Starts a command in a folder with an environment, without input; its output goes to a log."""
+
+
+def start_installed(command: Sequence[str], folder: Path, env: Mapping[str, str], log: IO[bytes]) -> Process:
+    """Start the installed command."""
+    return subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +92,7 @@ class Site:
     """Whether the user gives up the first batch, which the service denies."""
     earlier_batches: int = 0
     """Batches of an earlier, finished run."""
+    start: Start = start_installed
 
     def prepare(self, known: Sequence[str]) -> None:
         """Write the list and insert its known words."""
@@ -97,7 +130,7 @@ class Site:
         return code in ENDS and ledger is not None and ledger.finished
 
     @contextmanager
-    def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator["subprocess.Popen[bytes]"]:
+    def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator[Process]:
         """Start `run`, or another command if there is a checkpoint; kill it in the end if it is still running."""
         further = ["--yes"] if verb == "cancel" else self._given_up()
         command = [verb, "--checkpoint", self.checkpoint.path.name, *further]
@@ -107,14 +140,7 @@ class Site:
         with (self.folder / LOG).open("ab") as log:
             log.write(f"$ {' '.join(command)}  # {dies_at or ''}\n".encode())
             log.flush()
-            with subprocess.Popen(
-                [str(COMMAND), *command],
-                cwd=self.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            ) as process:
+            with self.start([str(COMMAND), *command], self.folder, environment, log) as process:
                 try:
                     yield process
                 finally:
@@ -150,7 +176,7 @@ class Site:
         }
 
 
-def ended(process: "subprocess.Popen[bytes]") -> int:
+def ended(process: Process) -> int:
     """Wait for a process and return its exit code. Raises `Stuck`."""
     try:
         return process.wait(PATIENCE)

@@ -17,14 +17,19 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from platform import platform
 from tempfile import TemporaryFile, mkdtemp
+from threading import Lock
 from types import TracebackType
-from typing import Any, NoReturn, Self, TextIO
+from typing import IO, Any, NoReturn, Self, TextIO
 
 import orjson
 
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.tokenizer import count_tokens
+from floridify_batch.pipeline.plan import brief
 
 ROOT = Path(__file__).parents[2]
 LOADED = (
@@ -32,12 +37,27 @@ LOADED = (
     "floridify_batch.cli.service",
     "openai.resources.chat",
     "openai.resources.batches",
+    "openai.resources.files",
+    "httpcore2",
+    "h11",
+    "anyio._backends._asyncio",
+    "truststore",
     "pymongo.asynchronous.mongo_client",
+    "motor.motor_asyncio",
     "tenacity",
-    "jinja2.sandbox",
     "genai_prices.data",
+    "genai_prices.decompose",
+    "genai_prices.validation",
+    "rich._emoji_codes",
+    "rich._unicode_data.unicode17-0-0",
+    "typer._adapters",
+    "typer._click.decorators",
+    "tomllib",
 )
 """Modules that most commands import."""
+
+
+_STARTING = Lock()
 
 
 class Forked:
@@ -50,7 +70,9 @@ class Forked:
         self.stdout: TextIO | None = None
         self.stderr: TextIO | None = None
         self._line = socket.socket(socket.AF_UNIX)
-        self._line.connect(_server())
+        with _STARTING:  # else threads that are the first together would start a server each
+            address = _server()
+        self._line.connect(address)
         order = orjson.dumps({"command": command, "folder": str(folder), "env": env})
         socket.send_fds(self._line, [b"%9d" % len(order)], list(streams))
         self._line.sendall(order)
@@ -67,6 +89,12 @@ class Forked:
         for _, theirs in pipes:
             os.close(theirs)
         return forked
+
+    @classmethod
+    def logged(cls, command: Sequence[str], folder: Path, env: Mapping[str, str], log: IO[bytes]) -> Self:
+        """Start a command without input whose output goes to a log."""
+        with Path(os.devnull).open("rb") as nothing:
+            return cls(command, folder, env, [nothing.fileno(), log.fileno(), log.fileno()])
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
@@ -157,9 +185,7 @@ def _server() -> str:
 
 def serve(address: str) -> None:
     """Fork a command for each connection, until standard input is closed."""
-    for name in LOADED:
-        __import__(name)
-    count_tokens("the vocabulary is loaded")
+    _warm_up()
     gc.freeze()  # else each command's first collection would copy all of it
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
@@ -174,6 +200,15 @@ def serve(address: str) -> None:
     _reap(0)
     Path(address).unlink()
     Path(address).parent.rmdir()
+
+
+def _warm_up() -> None:
+    """Import modules and fill caches, each of which would take a command a tenth of a second."""
+    for name in LOADED:
+        import_module(name)
+    count_tokens("the vocabulary")
+    brief(SynthesisComponent, model="", language_name="English")  # compiles the templates
+    platform()  # for a header of the SDK
 
 
 def _reap(how: int) -> None:

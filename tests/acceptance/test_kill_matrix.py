@@ -13,17 +13,15 @@ from floridify_batch.run.crash_point import POINTS
 from scripts.soaks.case import SoakCase, Verdict, database_at
 from scripts.soaks.matrix import BATCH_ENDS, FAULTS, WRITES, Case, Matrix, comes_by, whole_matrix
 from scripts.soaks.plan import plan_of
+from tests.acceptance.command_server import Forked
 
 AT_ONCE = 8
 """Cases that are played together: each spends much of its time waiting for a batch or for a list."""
 
 _WRITES = (
     ("all components", "after", 5),
-    ("all components", "after", 12),
     ("all components", "before", 15),
     ("all, forced", "after", 7),
-    ("all, forced", "before", 14),
-    ("all, replaced", "before", 7),
     ("all, replaced", "after", 14),
 )
 """Some of the writes of runs that write every kind of document."""
@@ -85,7 +83,7 @@ def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
     """A run killed at any point pays for one batch per chunk, retries no usable answer, accounts for every request,
     and stores the documents of a run without faults.
     """
-    matrix = Matrix(tmp_path, mongo_url).learn(*WRITES)
+    matrix = Matrix(tmp_path, mongo_url, Forked.logged).learn(*WRITES)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         outcomes = list(pool.map(matrix.play, CASES))
     assert [outcome for outcome in outcomes if not outcome.fine] == []
