@@ -4,6 +4,7 @@ from typing import Annotated
 
 from floridify_batch.components.answer import Answer, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.components.synonyms import SynonymCandidate, divided_by_language, is_own_language, merged_words
 from floridify_batch.costs.answer_length import Spread
@@ -43,6 +44,7 @@ RECIPE = DefinitionRecipe(
     output_cap=2000,
     count=3,
     max_count=MAX_ITEMS,
+    scale=CountScale(1, 8, language=True, senses=True, part_of_speech=True),
     needs=DEFINED,
     floridify_template="synthesize/antonyms.md",
 )

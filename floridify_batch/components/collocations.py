@@ -4,6 +4,7 @@ from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Term, clip, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.label import CollocationType
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
@@ -43,6 +44,7 @@ RECIPE = DefinitionRecipe(
     output_cap=1000,
     count=4,
     max_count=MAX_ITEMS,
+    scale=CountScale(2, 8, language=True, senses=True, part_of_speech=True),
     needs=DEFINED,
     floridify_template="assess/collocations.md",
 )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Text, clip, kept
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
@@ -53,6 +54,7 @@ RECIPE = DefinitionRecipe(
     output_cap=1000,
     count=2,
     max_count=MAX_ITEMS,
+    scale=CountScale(1, 4, language=True),
     needs=DEFINED,
     makes=Collection.EXAMPLES,
     floridify_template="generate/examples.md",

@@ -8,6 +8,7 @@ from pydantic_core import CoreSchema
 
 from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, unpaired
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
@@ -68,6 +69,7 @@ RECIPE = DefinitionRecipe(
     output_cap=1000,
     count=2,
     max_count=MAX_ITEMS,
+    scale=CountScale(1, 3, part_of_speech=True),
     needs=DEFINED,
     floridify_template="assess/grammar_patterns.md",
 )

@@ -1,10 +1,9 @@
-"""Item counts: the number of items for a target, scaled with part of speech, senses and language as Floridify's own."""
+"""Item counts of a definition, scaled by its part of speech, its word's senses and its language, as Floridify's are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from floridify_batch.words.entry import Entry
+from floridify_batch.words.entry import Definition, Entry
 from floridify_batch.words.language import database_language
 
 _PARTS_OF_SPEECH: Mapping[str, float] = {
@@ -20,37 +19,21 @@ _PER_SENSE, _MOST_SENSES = 0.15, 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """The usual number of items, its bounds, and what it depends on."""
+class CountScale:
+    """The bounds of a component's number of items, and the properties of a word that it depends on."""
 
-    usual: int
     least: int
     most: int
     language: bool = False
     senses: bool = False
     part_of_speech: bool = False
 
-
-_SCALES: Mapping[str, _Scale] = {
-    "synonyms": _Scale(5, 2, 12, language=True, senses=True, part_of_speech=True),
-    "antonyms": _Scale(3, 1, 8, language=True, senses=True, part_of_speech=True),
-    "examples": _Scale(2, 1, 4, language=True),
-    "collocations": _Scale(4, 2, 8, language=True, senses=True, part_of_speech=True),
-    "usage_notes": _Scale(2, 1, 3, language=True),
-    "grammar_patterns": _Scale(2, 1, 3, part_of_speech=True),
-    "facts": _Scale(2, 1, 4, senses=True),
-}
-
-
-def item_count(component: str, entry: Entry, target: Any) -> int | None:
-    """The number of items to request for a target; None for a component whose number does not depend on it."""
-    scale = _SCALES.get(component)
-    if scale is None:
-        return None
-    factor = _of_language(entry) if scale.language else 1.0
-    factor *= _of_senses(entry) if scale.senses else 1.0
-    factor *= _of_part_of_speech(target) if scale.part_of_speech else 1.0
-    return max(scale.least, min(scale.most, round(scale.usual * factor)))
+    def count(self, usual: int, entry: Entry, definition: Definition) -> int:
+        """The number of items to request for a definition; `usual` is that of an English verb with one sense."""
+        factor = _of_language(entry) if self.language else 1.0
+        factor *= _of_senses(entry) if self.senses else 1.0
+        factor *= _of_part_of_speech(definition) if self.part_of_speech else 1.0
+        return max(self.least, min(self.most, round(usual * factor)))
 
 
 def _of_language(entry: Entry) -> float:
@@ -61,6 +44,6 @@ def _of_senses(entry: Entry) -> float:
     return min(_MOST_SENSES, 1.0 + _PER_SENSE * max(0, len(entry.definitions) - 1))
 
 
-def _of_part_of_speech(target: Any) -> float:
-    name = str(getattr(target, "part_of_speech", "") or "").strip().casefold()
+def _of_part_of_speech(definition: Definition) -> float:
+    name = definition.part_of_speech.strip().casefold()
     return _PARTS_OF_SPEECH.get(name, _OTHER_PART_OF_SPEECH) if name else _NO_PART_OF_SPEECH

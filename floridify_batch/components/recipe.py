@@ -22,7 +22,7 @@ from floridify_batch.components.change import (
     Update,
     value_digest,
 )
-from floridify_batch.components.item_count import item_count
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
 from floridify_batch.components.synthesis_entry import draft_of, entry_id
 from floridify_batch.costs.answer_length import Spread
@@ -256,9 +256,12 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
     scope = Scope.DEFINITION
     collection = Collection.DEFINITIONS
 
+    scale: CountScale | None = None
+    """The dependence of the number of items on the definition."""
+
     def fewer(self, entry: Entry, target: Definition) -> int:
         """Fewer items where Floridify asks for fewer: for function words, and in other languages than English."""
-        wanted = item_count(self.component, entry, target) or self.count
+        wanted = self.scale.count(self.count, entry, target) if self.scale else self.count
         return wanted if wanted < self.count else 0
 
     def targets(self, entry: Entry) -> Iterable[Definition]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from floridify_batch.components.answer import Answer, Item, Share, Term, clip, divided, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
@@ -79,6 +80,7 @@ RECIPE = DefinitionRecipe(
     output_cap=2000,
     count=5,
     max_count=MAX_ITEMS,
+    scale=CountScale(2, 12, language=True, senses=True, part_of_speech=True),
     needs=DEFINED,
     also=("cognates",),
     floridify_template="synthesize/synonyms.md",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from floridify_batch.components.answer import Answer, Item, Text, clip, kept
 from floridify_batch.components.change import Outcome, Provenance
+from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
@@ -40,6 +41,7 @@ RECIPE = DefinitionRecipe(
     output_cap=1000,
     count=2,
     max_count=MAX_ITEMS,
+    scale=CountScale(1, 3, language=True),
     needs=DEFINED,
     floridify_template="misc/usage_note_generation.md",
 )

@@ -1,10 +1,8 @@
 """Item counts: scaled with part of speech, senses and language."""
 
-from typing import Any
-
 import pytest
 
-from floridify_batch.components.item_count import item_count
+from floridify_batch.components.recipe import DefinitionRecipe
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
@@ -30,25 +28,27 @@ def entry_of(senses: int, language: str = "en", part_of_speech: str = "verb") ->
         ("collocations", 1, "en", "", 3),
         ("usage_notes", 1, "it", "verb", 1),
         ("grammar_patterns", 1, "en", "particle", 1),
-        ("facts", 1, "fr", "verb", 2),
-        ("facts", 9, "en", "verb", 3),
-        ("phrases", 9, "en", "verb", None),
     ],
 )
-def test_the_number_of_items(
-    component: str, senses: int, language: str, part_of_speech: str, count: int | None
-) -> None:
+def test_the_number_of_items(component: str, senses: int, language: str, part_of_speech: str, count: int) -> None:
     """A function word, a word of one sense and another language than English get fewer items, within the bounds."""
     entry = entry_of(senses, language, part_of_speech)
-    target: Any = entry if component == "facts" else entry.definitions[0]
-    assert item_count(component, entry, target) == count
+    recipe = RECIPES[SynthesisComponent(component)]
+    assert isinstance(recipe, DefinitionRecipe)
+    assert recipe.scale is not None
+    assert recipe.scale.count(recipe.count, entry, entry.definitions[0]) == count
 
 
-@pytest.mark.parametrize("component", SynthesisComponent)
+SCALED = [each for each, recipe in RECIPES.items() if isinstance(recipe, DefinitionRecipe) and recipe.scale]
+
+
+@pytest.mark.parametrize("component", SCALED)
 def test_an_answer_can_hold_them(component: SynthesisComponent) -> None:
     """No request asks for more items than its answer holds."""
-    entry = entry_of(50)
-    assert (item_count(component, entry, entry.definitions[0]) or 0) <= (RECIPES[component].max_count or 0)
+    recipe = RECIPES[component]
+    assert isinstance(recipe, DefinitionRecipe)
+    assert recipe.scale is not None
+    assert recipe.scale.most <= recipe.max_count
 
 
 def test_a_prompt_says_where_fewer_items_are_wanted() -> None:
