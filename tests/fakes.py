@@ -25,7 +25,7 @@ from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.merge import copies_to_remove
 from floridify_batch.database.removal import RELATIONS, candidates, generated, keeping, replaced_by, unreferred
-from floridify_batch.database.source_copy import Copies, Listing
+from floridify_batch.database.source_copy import Copies, Listing, Sources
 from floridify_batch.errors import DatabaseError, QueueFull, ServiceBusy, ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.pipeline.plan import Brief, brief
 from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities, Found as FoundBatch, Submission
@@ -477,8 +477,10 @@ class MemoryStore:
     def _copies(self, writes: Writes) -> Copies:
         """Return the documents of drafts."""
         copies = Copies()
+        kinds = (Collection.DEFINITIONS, Collection.EXAMPLES, Collection.PRONUNCIATIONS)
+        found = Sources(*(self.documents[each] for each in kinds))
         for draft, made in writes.drafts:
-            copies.add(draft, made, self.documents[Collection.DEFINITIONS], self.documents[Collection.EXAMPLES])
+            copies.add(draft, made, found)
         return copies
 
     def _merge(self, writes: Writes) -> None:

@@ -64,7 +64,7 @@ def new_entry(draft: EntryDraft, copies: Iterable[SourceCopy]) -> Insert:
         "definition_ids": [each.id for each in copies],
         "provider": SYNTHESIS,
         "languages": [database_language(draft.language)],
-        "pronunciation_id": None,
+        "pronunciation_id": draft.cloned_pronunciation,
         "fact_ids": [],
         "etymology": None,
         "raw_data": None,

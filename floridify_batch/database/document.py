@@ -14,8 +14,19 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.layout import TODAY, Layout, spelled
-from floridify_batch.database.ownership import Part, copied_example_id, ownership
-from floridify_batch.words.entry import DIGESTS, SYNTHESIS, Definition, DocId, Entry, Stamp, Word, derived_id, doc_id
+from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced
+from floridify_batch.words.entry import (
+    DIGESTS,
+    SYNTHESIS,
+    Definition,
+    DocId,
+    Entry,
+    EntryDraft,
+    Stamp,
+    Word,
+    derived_id,
+    doc_id,
+)
 from floridify_batch.words.language import primary_language
 
 if TYPE_CHECKING:
@@ -67,6 +78,18 @@ ENTRY_FIELDS = (
     "language",
 )
 
+SHOWN_OF_WORDS = ("text", "homograph_number", SYNTHESIS)
+SHOWN_OF_DEFINITIONS = (
+    "word_id",
+    *OWNERSHIP_FIELDS,
+    SYNTHESIS,
+    DIGESTS,
+    *DEFINITION_FIELDS,
+    *EXTRA_DEFINITION_FIELDS,
+)
+SHOWN_OF_ENTRIES = ("word_id", SYNTHESIS, DIGESTS, *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
+"""The fields that are read."""
+
 type Document = Mapping[str, Any]
 type Stamps = Mapping[Any, Stamp]
 """Known stamps, by the ids that documents refer to them with."""
@@ -79,6 +102,14 @@ class Found:
     words: list[Document] = field(default_factory=list)
     definitions: dict[Any, dict[Any, Document]] = field(default_factory=dict)
     entries: dict[Any, list[Document]] = field(default_factory=dict)
+    pronunciations: set[DocId] = field(default_factory=set)
+    """The ids of the sources' pronunciations that have both a respelling and an IPA transcription."""
+
+    def wanted_pronunciations(self) -> list[Any]:
+        """The ids of the sources' pronunciations of words whose synthesis entry has none."""
+        groups = (group for group in self.entries.values() if any(each.get("pronunciation_id") for each in group))
+        lacking = (group for group in groups if not pronounced(group))
+        return [entry["pronunciation_id"] for group in lacking for entry in group if entry.get("pronunciation_id")]
 
     def stamp_ids(self) -> set[Any]:
         """The ids of all stamps on these documents."""
@@ -116,7 +147,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     _check("word", document, _WORD_TYPES)
     for each in (*own.values(), *(ours,) * bool(ours)):
         _check("definition" if each is not ours else "entry", each, _TYPES)
-    owned = ownership(identity, language, own, entries)
+    owned = ownership(identity, language, own, entries, found.pronunciations)
     definitions = {id(each): _definition(each, stamps) for each in (*owned.definitions, *owned.sources)}
     return Entry(
         word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
@@ -128,7 +159,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         sources=tuple(definitions[id(each)] for each in owned.sources),
         synthesised=owned.synthesised,
         etymologies=tuple(_etymologies(theirs)),
-        pronunciation_id=doc_id(ours["pronunciation_id"]) if ours.get("pronunciation_id") else None,
+        pronunciation_id=_pronunciation(ours, owned.draft),
         etymology=ours.get("etymology"),
         fact_ids=tuple(doc_id(each) for each in ours.get("fact_ids") or ()),
         phrases=tuple(ours.get("phrases") or ()),
@@ -136,6 +167,13 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         extra=_extra(ours, EXTRA_ENTRY_FIELDS),
         draft=owned.draft,
     )
+
+
+def _pronunciation(entry: Document, draft: EntryDraft | None) -> DocId | None:
+    """The id of a synthesis entry's pronunciation, or of the clone that it is going to have."""
+    if stored := entry.get("pronunciation_id"):
+        return doc_id(stored)
+    return draft.cloned_pronunciation if draft is not None else None
 
 
 def _in_language(

@@ -6,7 +6,7 @@ entry is presented as if it had it. Pure.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,34 +46,63 @@ class Ownership:
         return any(each.copied is None for each in self.definitions)
 
 
-def ownership(word: Any, language: str, own: Mapping[Any, Document], entries: Sequence[Document]) -> Ownership:
+def ownership(
+    word: Any,
+    language: str,
+    own: Mapping[Any, Document],
+    entries: Sequence[Document],
+    pronunciations: Collection[DocId] = (),
+) -> Ownership:
     """Divide a word's definitions among its synthesis entry and its sources, and draft what is not stored.
 
     A definition that a source's entry lists is the source's. Earlier versions listed it in the synthesis entry, too;
-    there its copy takes its place.
+    there its copy takes its place. `pronunciations` are those of the sources that may be cloned.
     """
     ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), None)
+    home, identity = doc_id(ours["_id"]) if ours else None, doc_id(word)
+    shared = _Shared(identity, language, home, derived_id("entry", identity), _to_clone(entries, pronunciations))
+    return _ownership(own, ours, entries, shared)
+
+
+def pronounced(entries: Iterable[Document]) -> bool:
+    """Whether the synthesis entry among a word's entries has a pronunciation."""
+    return any(each.get("provider") == SYNTHESIS and each.get("pronunciation_id") for each in entries)
+
+
+def _to_clone(entries: Sequence[Document], pronunciations: Collection[DocId]) -> DocId | None:
+    """The source's pronunciation that a synthesis entry without one gets a clone of: the first."""
+    if not pronunciations or pronounced(entries):
+        return None
+    named = (doc_id(each.get("pronunciation_id")) for each in entries)
+    return next((each for each in named if each in pronunciations), None)
+
+
+def _ownership(
+    own: Mapping[Any, Document], ours: Document | None, entries: Sequence[Document], shared: "_Shared"
+) -> Ownership:
     providing = _providing(entries)
     listed = [each for each in dict.fromkeys((ours or {}).get("definition_ids") or ()) if each in own]
     made = set(listed).difference(providing)
     sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
-    home, identity = doc_id(ours["_id"]) if ours else None, doc_id(word)
-    shared = _Shared(identity, language, home, derived_id("entry", identity))
     copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
     if len(copies) == len(own) and not listed:  # as most words of a new database
         parts = [_unstored(own[each], copy) for each, copy in copies.items()]
-        return Ownership(parts, parts, shared.draft(copies.values()) if parts else None)
+        return Ownership(parts, parts, shared.draft(copies.values()))
     return _divided(own, ours or {}, listed, copies, shared)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """The values that a word's definitions share: `home` is its stored synthesis entry, `derived` a new one's id."""
+    """The values that a word's definitions share: `home` is its stored synthesis entry, `derived` a new one's id.
+
+    `pronunciation`: the source's pronunciation to clone.
+    """
 
     word: DocId
     language: str
     home: DocId | None
     derived: DocId
+    pronunciation: DocId | None = None
 
     @property
     def entry(self) -> DocId:
@@ -91,9 +120,10 @@ class _Shared:
     def draft(self, copies: Iterable[SourceCopy], listed: Iterable[DocId] = ()) -> EntryDraft | None:
         """The part of the synthesis entry that is not stored, if there is any."""
         copies = tuple(copies)
-        if not copies:
+        if not copies and self.pronunciation is None:
             return None
-        return EntryDraft(self.entry, self.word, self.language, self.home is None, copies, frozenset(listed))
+        new, listed = self.home is None, frozenset(listed)
+        return EntryDraft(self.entry, self.word, self.language, new, copies, listed, pronunciation=self.pronunciation)
 
 
 def _divided(

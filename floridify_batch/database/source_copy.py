@@ -5,9 +5,9 @@ so that writing a draft again changes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.components.change import Collection, Insert
 from floridify_batch.components.synthesis_entry import new_entry, references
@@ -31,12 +31,24 @@ _NOT_COPIED = ("_id", "created_at", "updated_at", "version")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Copies that an existing synthesis entry is to list; those of `moved` sources take these sources' places."""
+    """Copies that an existing synthesis entry is to list, and the clone of a pronunciation that it is to refer to.
+
+    The copies of `moved` sources take these sources' places.
+    """
 
     entry: DocId
     made: datetime
     added: Sequence[SourceCopy]
     moved: Sequence[SourceCopy]
+    pronunciation: DocId | None = None
+
+
+class Sources(NamedTuple):
+    """The documents of sources that drafts copy and clone, as they are now."""
+
+    definitions: ById
+    examples: ById
+    pronunciations: ById
 
 
 @dataclass(slots=True)
@@ -50,12 +62,15 @@ class Copies:
     inserts: list[tuple[Insert, datetime]] = field(default_factory=list)
     listings: list[Listing] = field(default_factory=list)
 
-    def add(self, draft: EntryDraft, made: datetime, sources: ById, examples: ById) -> None:
+    def add(self, draft: EntryDraft, made: datetime, found: Sources) -> None:
         """Add the documents of a draft; copies of sources that no longer exist are left out."""
-        there = [each for each in draft.copies if each.source in sources]
+        if draft.pronunciation not in found.pronunciations:
+            draft = replace(draft, pronunciation=None)
+        self.inserts += ((clone, made) for clone in _cloned_pronunciation(draft, found.pronunciations))
+        there = [each for each in draft.copies if each.source in found.definitions]
         for copy in there:
-            source = sources[copy.source]
-            clones = _clones(copy, source, examples)
+            source = found.definitions[copy.source]
+            clones = _clones(copy, source, found.examples)
             self.inserts += ((clone, _made(example) or made) for clone, example in clones)
             whole = _copied(copy, source, draft.id, [clone.id for clone, _ in clones])
             self.inserts.append((Insert(Collection.DEFINITIONS, copy.id, whole), made))
@@ -65,28 +80,34 @@ class Copies:
                 named = list(dict.fromkeys(each.entry for each in there))
                 entry = entry._replace(fields={**entry.fields, "source_provider_data_ids": named})
             self.inserts.append((entry, made))
-        elif there:
+        elif there or draft.pronunciation:
             moved = [each for each in there if each.source in draft.listed]
             added = [each for each in there if each.source not in draft.listed]
-            self.listings.append(Listing(draft.id, made, added, moved))
+            self.listings.append(Listing(draft.id, made, added, moved, draft.cloned_pronunciation))
 
 
 async def drafted_copies(drafts: Iterable[tuple[EntryDraft, datetime]], finder: Finder, layout: Layout) -> Copies:
     """The documents of drafts, copied from the sources as they are now."""
     drafts, copies = tuple(drafts), Copies(layout.split_entries)
     wanted = [copy.source for draft, _ in drafts for copy in draft.copies]
-    sources = await found_by_id(finder, Collection.DEFINITIONS, wanted, layout)
-    cited = [each for source in sources.values() for each in source.get("example_ids") or ()]
+    definitions = await found_by_id(finder, Collection.DEFINITIONS, wanted, layout)
+    cited = [each for source in definitions.values() for each in source.get("example_ids") or ()]
     examples = await found_by_id(finder, Collection.EXAMPLES, cited, layout)
+    named = [draft.pronunciation for draft, _ in drafts if draft.pronunciation]
+    found = Sources(definitions, examples, await found_by_id(finder, Collection.PRONUNCIATIONS, named, layout))
     for draft, made in drafts:
-        copies.add(draft, made, sources, examples)
+        copies.add(draft, made, found)
     return copies
 
 
 def listed_in(listing: Listing, layout: Layout) -> "Iterator[UpdateOne]":
-    """The updates by which an existing synthesis entry lists copies; each matches until it is applied."""
+    """The updates by which an existing synthesis entry refers to copies; each matches until it is applied."""
     from pymongo import UpdateOne
 
+    if listing.pronunciation is not None:
+        fields = {"pronunciation_id": encoded(listing.pronunciation, layout), "updated_at": listing.made}
+        unspoken = named_by(listing.entry, layout) | {"pronunciation_id": None}
+        yield UpdateOne(unspoken, {"$set": fields, "$inc": {"version": 1}})
     for copies, listed in ((listing.moved, _in_place), (listing.added, _appended)):
         if copies:
             named, values, options = listed(copies, layout)
@@ -130,6 +151,13 @@ def _clones(copy: SourceCopy, source: Document, examples: ById) -> list[tuple[In
 def _clone(copy: SourceCopy, example: Document) -> Insert:
     fields = _without_id(example) | {"definition_id": copy.id}
     return Insert(Collection.EXAMPLES, copied_example_id(copy.id, doc_id(example["_id"])), fields)
+
+
+def _cloned_pronunciation(draft: EntryDraft, pronunciations: ById) -> Iterator[Insert]:
+    """A clone without the recordings: with an entry, Floridify deletes those of its pronunciation."""
+    if draft.pronunciation and draft.cloned_pronunciation:
+        fields = _without_id(pronunciations[draft.pronunciation]) | {"audio_file_ids": []}
+        yield Insert(Collection.PRONUNCIATIONS, draft.cloned_pronunciation, fields)
 
 
 def _made(example: Document) -> datetime | None:

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
 from floridify_batch.costs.answer_length import Observed
 from floridify_batch.database.document import (
-    DEFINITION_FIELDS,
-    ENTRY_FIELDS,
-    EXTRA_DEFINITION_FIELDS,
-    EXTRA_ENTRY_FIELDS,
-    OWNERSHIP_FIELDS,
+    SHOWN_OF_DEFINITIONS,
+    SHOWN_OF_ENTRIES,
+    SHOWN_OF_WORDS,
     Document,
     Found,
     new_word,
@@ -223,17 +221,17 @@ class MongoStore:
 
     async def _find(self, query: Mapping[str, Any], layout: Layout) -> Found:
         found = Found()
-        shown: tuple[str, ...] = ("text", "homograph_number", SYNTHESIS)
-        found.words = [each async for each in self._read(Collection.WORDS, query, shown)]
+        found.words = [each async for each in self._read(Collection.WORDS, query, SHOWN_OF_WORDS)]
         of_words = {"word_id": layout.referring_to(word["_id"] for word in found.words)}
-        shown = ("word_id", *OWNERSHIP_FIELDS, SYNTHESIS, DIGESTS, *DEFINITION_FIELDS, *EXTRA_DEFINITION_FIELDS)
-        async for document in self._read(Collection.DEFINITIONS, of_words, shown):
+        async for document in self._read(Collection.DEFINITIONS, of_words, SHOWN_OF_DEFINITIONS):
             found.definitions.setdefault(document["word_id"], {})[document["_id"]] = document
         for name in layout.entry_collections:
-            async for document in self._read(
-                name, of_words, ("word_id", SYNTHESIS, DIGESTS, *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
-            ):
+            async for document in self._read(name, of_words, SHOWN_OF_ENTRIES):
                 found.entries.setdefault(document["word_id"], []).append(document)
+        if wanted := found.wanted_pronunciations():
+            whole = {"_id": layout.with_ids(wanted), "phonetic": {"$gt": ""}, "ipa": {"$gt": ""}}
+            spoken = self._read(Collection.PRONUNCIATIONS, whole, ("_id",))
+            found.pronunciations = {doc_id(each["_id"]) async for each in spoken}
         await self._learn_stamps(found)
         return found
 

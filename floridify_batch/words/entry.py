@@ -158,7 +158,8 @@ class EntryDraft(CompactPickle):
     """The part of a synthesis entry that is not stored yet: the entry if it is `new`, and copies of sources.
 
     It is stored with the word's next answer. Of the copies, those of `listed` sources take these sources' places:
-    earlier versions listed definitions of other entries instead of copies.
+    earlier versions listed definitions of other entries instead of copies. `pronunciation`: the source's pronunciation
+    that is cloned.
     """
 
     id: DocId
@@ -169,6 +170,12 @@ class EntryDraft(CompactPickle):
     listed: frozenset[DocId] = frozenset()
     model_info: Mapping[str, Any] | None = None
     """Of a new entry, the model that gave the first answer."""
+    pronunciation: DocId | None = None
+
+    @property
+    def cloned_pronunciation(self) -> DocId | None:
+        """The id of the clone of the source's pronunciation."""
+        return self.pronunciation and derived_id("pronunciation", self.id, self.pronunciation)
 
 
 @dataclass(frozen=True, slots=True)

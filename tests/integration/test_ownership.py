@@ -47,6 +47,7 @@ def of_providers(database: Found) -> list[bytes]:
     """The bytes of all documents that a run must not change."""
     entries = list(database.dictionary_entries.find({"provider": {"$ne": "synthesis"}}))
     ids = {each for entry in entries for each in (entry["_id"], *entry["definition_ids"])}
+    ids |= {spoken for entry in entries if (spoken := entry.get("pronunciation_id"))}
     ids |= {each for one in database.definitions.find({"_id": {"$in": list(ids)}}) for each in one["example_ids"]}
     raw = everything(database)
     return [
@@ -117,6 +118,48 @@ async def test_the_sources_are_never_changed(workspace: Workspace, word: ObjectI
     assert workspace.database.definitions.count_documents({"dictionary_entry_id": None}) == 3
     owners = workspace.database.definitions.distinct("dictionary_entry_id", {"_id": {"$in": listed}})
     assert owners == [synthesis(workspace.database, word)["_id"]]
+
+
+def speak(database: Found, word: ObjectId, provider: str, **fields: Any) -> ObjectId:
+    """A pronunciation, in the entry of a provider."""
+    values = {"word_id": word, "phonetic": "bangk", "ipa": "bæŋk", "model_info": None, "audio_file_ids": [ObjectId()]}
+    spoken = put(database, "pronunciations", **(values | fields))
+    change = {"$set": {"pronunciation_id": spoken}}
+    database.dictionary_entries.update_one({"word_id": word, "provider": provider}, change)
+    return spoken
+
+
+async def test_a_pronunciation_is_cloned(workspace: Workspace, word: ObjectId) -> None:
+    """A source's pronunciation is cloned into our entry, without its recordings, and none is requested.
+
+    With an entry, Floridify deletes its pronunciation and the recordings of that.
+    """
+    database = workspace.database
+    speak(database, word, "wiktionary", ipa=None)
+    source = speak(database, word, "wordnet", syllables=["bank"])
+    before = of_providers(database)
+    result = await workspace.run(["bank"], components="synonyms,pronunciation")
+    assert (result.code, {each.requests for each in result.ledger.chunks}) == (0, {2})
+    clone = database.pronunciations.find_one({"_id": synthesis(database, word)["pronunciation_id"]}) or {}
+    assert clone["_id"] != source
+    assert (clone["ipa"], clone["syllables"], clone["audio_file_ids"]) == ("bæŋk", ["bank"], [])
+    assert of_providers(database) == before
+    forced = await workspace.run(["bank"], name="forced", components="pronunciation", force=True)
+    assert (forced.code, forced.ledger.chunks, database.pronunciations.count_documents({})) == (0, [], 3)
+
+
+async def test_a_pronunciation_comes_later(workspace: Workspace, word: ObjectId) -> None:
+    """An entry of ours without a pronunciation gets a clone with its next answer; one that it has stays."""
+    database = workspace.database
+    await workspace.run(["bank"], components="synonyms")
+    speak(database, word, "wiktionary")
+    await workspace.run(["bank"], components="pronunciation,cefr_level", name="later")
+    cloned = synthesis(database, word)["pronunciation_id"]
+    assert (database.pronunciations.find_one({"_id": cloned}) or {})["ipa"] == "bæŋk"
+    assert database.pronunciations.count_documents({}) == 2
+    speak(database, word, "wordnet", ipa="bank")
+    await workspace.run(["bank"], components="pronunciation,register", name="last")
+    assert synthesis(database, word)["pronunciation_id"] == cloned
 
 
 async def test_floridify_replaces_our_entry(workspace: Workspace, word: ObjectId) -> None:
