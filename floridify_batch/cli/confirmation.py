@@ -58,7 +58,7 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
     """The note on a run whose answers are invented."""
     if not settings.in_sandbox:
         return []
-    return [f"Sandbox: the answers are invented, and stored in the database {settings.database} only."]
+    return [f"Sandbox: the answers are invented, for the database {settings.database} only."]
 
 
 def notes_on(listed: WordList, settings: RunSettings) -> list[str]:

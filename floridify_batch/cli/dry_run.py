@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TextIO
@@ -30,16 +31,24 @@ from floridify_batch.timing import utc_now
 from floridify_batch.words.word_list import WordList
 
 
+@dataclass(frozen=True, slots=True)
+class DryRunOutput:
+    """The output of a dry run: JSON to a stream, if there is one, else a panel, with `details` by component."""
+
+    stream: TextIO | None = None
+    details: bool = False
+
+
 async def dry_run_of(
     spec: RunSpec,
     secrets: Secrets,
     checkpoint: Checkpoint,
     listed: WordList,
-    stream: TextIO | None = None,
+    output: DryRunOutput,
 ) -> int:
     """Show the estimate of a new run, or of the rest of the run in the checkpoint.
 
-    With a `stream` it is written there as JSON, else as a panel. Raises `CheckpointError` where `run` would.
+    Raises `CheckpointError` where `run` would.
     """
     before = checkpoint.load()
     if before is None or is_replaced(before, spec.info, checkpoint):
@@ -47,18 +56,18 @@ async def dry_run_of(
         words, notes = listed.without(adopted.words), [*notes_on(listed, spec.info.settings), *adopted.notes]
         resources = Resources(spec.info.settings, secrets, checkpoint, notify=say, on_wait=say)
         estimate = await _estimate(resources, spec.brief, words, notes)
-        return _show(estimate, spec.info.settings, Decimal(0), notes, stream)
+        return _show(estimate, spec.info.settings, Decimal(0), notes, output)
     settings, spent = before.run.settings, before.totals().cost
     if before.finished:
-        if stream is not None:
+        if output.stream is not None:
             nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)
-            _show(nothing, settings, spent, [], stream)
+            _show(nothing, settings, spent, [], output)
         return report_finished(before, checkpoint)
     rest = list(remaining_words(before, checkpoint))
     notes = [*sandbox_notes(settings), *notes_on_run(before, checkpoint)]
     resources = Resources(settings, secrets, checkpoint, notify=say, on_wait=say)
     estimate = await _estimate(resources, brief_of(settings, before.run.id), rest, notes, before.spent)
-    return _show(estimate, settings, spent, notes, stream)
+    return _show(estimate, settings, spent, notes, output)
 
 
 def notes_on_run(
@@ -97,12 +106,14 @@ async def _estimate(
 
 
 def _show(
-    estimate: Estimate, settings: RunSettings, spent: Decimal | None, notes: Sequence[str], stream: TextIO | None
+    estimate: Estimate, settings: RunSettings, spent: Decimal | None, notes: Sequence[str], output: DryRunOutput
 ) -> ExitCode:
     """Print an estimate as a panel, or write it to a stream as one line of JSON. `spent` is the run's cost so far."""
-    if stream is not None:
-        write_event(stream, estimated(estimate, settings.max_cost, spent, notes), utc_now())
+    if output.stream is not None:
+        write_event(output.stream, estimated(estimate, settings.max_cost, spent, notes), utc_now())
         return ExitCode.SUCCESS
     console = Console()
-    console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, spent=spent, notes=notes))
+    limit, details = settings.max_cost, output.details
+    panel = estimate_panel(estimate, width=console.width, max_cost=limit, spent=spent, notes=notes, details=details)
+    console.print(panel)
     return ExitCode.SUCCESS

@@ -195,6 +195,10 @@ PriceOption = Annotated[
     _advanced(envvar=_env("PRICE"), metavar="in=USD,out=USD", help="Price per million tokens, if not known."),
 ]
 
+DetailsOption = Annotated[
+    bool, _advanced("--details", envvar=_env("DETAILS"), help="Estimate by component and by batch.")
+]
+
 # ── control ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 BatchSizeOption = Annotated[

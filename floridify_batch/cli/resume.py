@@ -62,6 +62,7 @@ def resume(
         give_up=tuple(give_up or ()),
         accept_database=options.accept_database,
         crash_point=crash_point(),
+        details=options.details,
         in_flight=ExitCode.IN_FLIGHT,
         output=output,
     )

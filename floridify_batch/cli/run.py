@@ -155,6 +155,7 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
         changes=options.cost_settings(),  # a cost limit holds for a run that is resumed, too
         accept_database=options.accept_database,
         crash_point=crash_point(),
+        details=options.details,
         output=output_named(options.output, quiet=options.quiet),
     )
 

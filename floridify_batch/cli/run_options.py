@@ -12,6 +12,7 @@ from floridify_batch.cli.options import (
     ClusterOption,
     ConcurrencyOption,
     ConfigOption,
+    DetailsOption,
     LookupOption,
     MaxBatchesOption,
     MaxCostOption,
@@ -44,6 +45,7 @@ class RunOptions:
     concurrency: ConcurrencyOption = None
     workers: WorkersOption = None
     cluster: ClusterOption = None
+    details: DetailsOption = False
     no_preflight: NoPreflightOption = False
     accept_database: AcceptDatabaseOption = False
     request_option: RequestOption = None

@@ -22,7 +22,7 @@ from floridify_batch.cli.checkpoint_policy import (
 )
 from floridify_batch.cli.confirmation import agreed, confirmed, estimate_cost, in_terminal, notes_on, sandbox_notes
 from floridify_batch.cli.context import ExitCode
-from floridify_batch.cli.dry_run import dry_run_of, notes_on_run
+from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
 from floridify_batch.components.model_profile import check_chat_model, model_notes
 from floridify_batch.costs.price import listed_models
 from floridify_batch.database.connection import Place
@@ -57,8 +57,8 @@ from floridify_batch.words.word_list import ListSource, WordList, Words
 class Session:
     """The place of a session, and the questions that it may skip.
 
-    `changes` are settings that replace those of the run: limits, concurrency, price, cost limit. `in_flight`: the exit
-    code of a session that does not wait, where batches are in flight.
+    `details`: estimate by component. `changes` are settings that replace those of the run: limits, concurrency, price,
+    cost limit. `in_flight`: the exit code of a session that does not wait, where batches are in flight.
     """
 
     checkpoint: Checkpoint
@@ -72,6 +72,7 @@ class Session:
     cancels: bool = False
     accept_database: bool = False
     crash_point: str | None = None
+    details: bool = False
     in_flight: ExitCode = ExitCode.SUCCESS
     output: str = Output.AUTO
     stream: TextIO = field(default_factory=lambda: sys.stdout)
@@ -124,7 +125,8 @@ async def run(settings: RunSettings, session: Session, source: ListSource, *, dr
         spec = RunSpec.of(settings, listed.words)
         if dry_run:
             stream = session.stream if session.output == Output.JSON else None
-            return await dry_run_of(spec, session.secrets, session.checkpoint, listed, stream)
+            output = DryRunOutput(stream, details=session.details)
+            return await dry_run_of(spec, session.secrets, session.checkpoint, listed, output)
         with session.checkpoint.locked(), _remove_empty_folder(session.checkpoint):
             return await _start_or_resume(spec, session, listed)
 
@@ -186,7 +188,8 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
         if scale.contradicts and session.yes:
             raise UsageError(scale.note)
         notes = [*notes_on(listed, settings), *adopted.notes, *filter(None, [scale.note]), f"Database: {place}."]
-        console.print(estimate_panel(estimate, width=console.width, max_cost=settings.max_cost, notes=notes))
+        limit, details = settings.max_cost, session.details
+        console.print(estimate_panel(estimate, width=console.width, max_cost=limit, notes=notes, details=details))
         if before is not None and not estimate.total_now.requests:
             say(f"Nothing to do: nothing is missing or due to be regenerated. {checkpoint.path} is unchanged.")
             return ExitCode.SUCCESS
@@ -289,8 +292,16 @@ async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, sessi
     estimate = await estimate_cost(settings, brief, rest, store, console)
     models = model_notes(settings.model, utc_now().date(), listed_models())
     notes = [*sandbox_notes(settings), *models, *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
-    spent, width = ledger.totals().cost, console.width
-    console.print(estimate_panel(estimate, width=width, max_cost=settings.max_cost, spent=spent, notes=notes))
+    console.print(
+        estimate_panel(
+            estimate,
+            width=console.width,
+            max_cost=settings.max_cost,
+            spent=ledger.totals().cost,
+            notes=notes,
+            details=session.details,
+        )
+    )
     if not confirmed(estimate, yes=session.yes):
         say("Nothing was sent, and the run keeps its model.")
         return False

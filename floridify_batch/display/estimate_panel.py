@@ -31,16 +31,23 @@ def estimate_panel(
     max_cost: Decimal | None = None,
     spent: Decimal | None = None,
     notes: Sequence[str] = (),
+    details: bool = False,
 ) -> RenderableType:
     """The requests and the cost of a run; figures that are estimated rather than counted are marked with their basis.
 
-    `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
+    With `details` component by component and batch by batch, else wave by wave, so that the panel and the question
+    after it fit a terminal of 24 lines. `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
     """
-    parts: list[RenderableType] = [_words(estimate)]
-    parts += _values(estimate)
-    if estimate.total.requests:
-        parts += [Text(), _requests(estimate, wide=width >= WIDE), *_remarks(estimate)]
-    parts += [Text(), *_money(estimate, max_cost, spent or Decimal(0)), Text(), *_chunk_sizes(estimate)]
+    parts: list[RenderableType] = [_words(estimate), *_values(estimate)]
+    money = _money(estimate, max_cost, spent or Decimal(0))
+    if details:
+        if estimate.total.requests:
+            parts += [Text(), _requests(estimate, wide=width >= WIDE), *_remarks(estimate)]
+        parts += [Text(), *money, Text(), *_chunk_sizes(estimate)]
+    else:
+        if estimate.total.requests:
+            parts += [_waves(estimate), *_short_remarks(estimate), Text()]
+        parts += [*money, *_batches(estimate)]
     parts += [Text(plain(note)) for note in notes]
     mode = "immediate" if estimate.immediate else "batch"
     return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {mode}")
@@ -65,7 +72,55 @@ def _values(estimate: Estimate) -> Iterator[Text]:
         yield Text("To replace these, too: --replace-edited", "dim")
 
 
-# ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── by wave ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _waves(estimate: Estimate) -> Table:
+    """The requests of each wave, whose answers the next one needs."""
+    heads = ("wave", "requests", "input tokens", "output tokens", "cost")
+    table = listing(*heads, right=heads[1:])
+    waves = list(zip(estimate.waves(), estimate.wave_components(), strict=True))
+    if len(waves) > 1:
+        for number, (name, components) in enumerate(waves, 1):
+            both = estimate.now if number == 1 else estimate.later
+            wave = sum((both.get(each, Expectation()) for each in components), Expectation())
+            _add_wave(table, estimate, f"{number} {name}", wave, "~" * (number > 1))
+    _add_wave(table, estimate, "all", estimate.total, "~" * (len(waves) > 1))
+    return table
+
+
+def _add_wave(table: Table, estimate: Estimate, name: str, wave: Expectation, about: str) -> None:
+    cost = estimate.cost(wave, batch=not estimate.immediate)
+    tokens = (_tokens(wave.input_tokens), _tokens(wave.output_tokens))
+    table.add_row(cell(name), about + count(wave.requests), *tokens, dollars(cost))
+
+
+def _short_remarks(estimate: Estimate) -> Iterator[Text]:
+    """The basis of the figures in one sentence, and the pointer to the details."""
+    senses = [f"{SENSES_EXPECTED} senses per new word"] if estimate.unknown and estimate.later else []
+    origins = {estimate.length(name).origin for name in components_of(estimate)}
+    lengths = ["typical output lengths"] if origins == {Origin.PRIOR} else ["measured output lengths"]
+    yield Text(f"Assumes {', '.join([*senses, *lengths])}; more with --details", "dim")
+    yield from _cache_writes(estimate)
+
+
+def _batches(estimate: Estimate) -> Iterator[Text]:
+    """The number of batches and waves, and the time that they may take."""
+    if estimate.immediate or not estimate.chunks:
+        return
+    about = "about " if estimate.sampled else ""
+    first = sum(estimate.chunks, ChunkSize())
+    batches = f"{about}{counted(len(estimate.chunks), 'batch', 'batches')} ({megabytes(first.bytes)})"
+    waves = len(estimate.waves())
+    if waves == 1:
+        yield Text(f"{batches}; may take up to 24 hours")
+    else:
+        yield Text(f"{batches} in the first of {waves} waves; each wave may take up to 24 hours")
+    if number := estimate.preflight_requests:
+        yield Text(f"Preflight: {counted(number, 'request')} sent at once before the first batch", "dim")
+
+
+# ── by component ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _requests(estimate: Estimate, *, wide: bool) -> Table:
@@ -113,11 +168,7 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
     if estimate.later:
         yield Text(f"* follow-up requests{senses}", "dim")
     yield from (Text(f"† {remark}", "dim") for remark in _basis_of(estimate))
-    if long := _long_prompts(estimate):
-        yield Text(
-            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the charge of models from "
-            "gpt-5.6 on for cache writes is not included."
-        )
+    yield from _cache_writes(estimate)
     if number := estimate.preflight_requests:
         yield Text(
             f"Preflight: {counted(number, 'request')}, one per component, sent at once before the first batch; at the "
@@ -131,6 +182,15 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
             f"Input tokens of {count(sampled.requests)} requests are estimated from a random sample of "
             f"{count(sampled.words)} words: ± {share:.2%} of the first wave (95 % confidence)",
             "dim",
+        )
+
+
+def _cache_writes(estimate: Estimate) -> Iterator[Text]:
+    """The components whose cost may be higher, since some models charge for cache writes."""
+    if long := _long_prompts(estimate):
+        yield Text(
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the charge of models from "
+            "gpt-5.6 on for cache writes is not included."
         )
 
 
@@ -178,7 +238,7 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
 def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) -> list[tuple[str, str]]:
     """The prices in one precision, so that the savings are the difference of the prices shown."""
     span = estimate.span()
-    likely = f" (range {dollars(span.low)}-{dollars(span.high)})" if span and span.high else ""
+    likely = f" ({dollars(span.low)}-{dollars(span.high)}, by answer length)" if span and span.high else ""
     if estimate.price is not None:
         mine = regular if estimate.immediate else batch
         return [("your price", f"{dollars(mine)}{likely}")]

@@ -204,14 +204,18 @@ class Estimate:
         )
 
     def waves(self) -> tuple[str, ...]:
-        """The waves of requests, each named after its components: those that can be sent now, then by dependency."""
+        """The names of the waves, each named after its components."""
+        return tuple(map(_wave_name, self.wave_components()))
+
+    def wave_components(self) -> list[list[str]]:
+        """The components of each wave of requests: those that can be sent now, then by dependency."""
         depths: dict[str, int] = {}
         for name, recipe in RECIPES.items():  # in the order of their dependencies
             if name in self.later:
                 depths[name] = 1 + max((depths[need] for need in recipe.needs if need in depths), default=1)
         waves = [[name for name in self.now if self.now[name].requests]] if self.now else []
         waves += ([name for name in depths if depths[name] == depth] for depth in sorted(set(depths.values())))
-        return tuple(map(_wave_name, waves))
+        return waves
 
 
 def _wave_name(components: Sequence[str]) -> str:

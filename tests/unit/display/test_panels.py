@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import LIST_SPREAD, Observed, Origin, measured
 from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.estimate_panel import estimate_panel
@@ -293,7 +295,7 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
         later={"examples": Expectation(9, 0, 0)},
         chunks=[ChunkSize(2, 1000, 3_000_000)] * 6,
     )
-    panel = seen(estimate_panel(estimate, notes=["One word was left out."]), 80)
+    panel = seen(estimate_panel(estimate, notes=["One word was left out."], details=True), 80)
     for text in (
         "regular price    $2.25",
         "batch price      $1.12",
@@ -309,8 +311,37 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
 def test_long_prompts_are_named() -> None:
     """Prompts that are long enough for the service's cache are named, since what it charges is not in the figures."""
     now = {"synonyms": Expectation(10, 10 * 1024, 50), "domain": Expectation(10, 10 * 1023, 50)}
-    panel = " ".join(seen(estimate_panel(Estimate("gpt-6-luna", 10, now=now)), 200).split())
-    assert "Prompts of synonyms have 1,024 or more tokens" in panel
+    for details in (False, True):
+        panel = " ".join(seen(estimate_panel(Estimate("gpt-6-luna", 10, now=now), details=details), 200).split())
+        assert "Prompts of synonyms have 1,024 or more tokens" in panel
+
+
+def test_the_estimate_and_its_question_fit_80_by_24() -> None:
+    """The estimate of a usual run leaves room for what was read above it and the question below; it adds up."""
+    names = [each.value for each in SynthesisComponent if each not in ("definitions", "definition_text")]
+    estimate = Estimate(
+        "gpt-6-luna",
+        words=63,
+        unknown=63,
+        now={"definitions": Expectation(63, 20_000, 9_000)},
+        later=dict.fromkeys(names, Expectation(189, 60_000, 9_000)),
+        chunks=[ChunkSize(63, 63, 150_000)],
+        edited=3,
+        unrecorded=2,
+    )
+    notes = ["Sandbox: the answers are invented, for the database floridify_sandbox only.", "Database: floridify."]
+    panel = seen(estimate_panel(estimate, max_cost=Decimal(20), notes=notes), 80)
+    assert len(panel.splitlines()) <= 24
+    usual = replace(estimate, edited=0, unrecorded=0)
+    assert len(seen(estimate_panel(usual, max_cost=Decimal(20), notes=notes), 80).splitlines()) <= 20
+    rows = [
+        int(each.replace(",", ""))
+        for each in re.findall(r"│ (?:\d \D*?\d*[^\d│]*?|all)  +~?([\d,]+) +[\d,]+ +[\d,]+ ", panel)
+    ]
+    assert len(rows) >= 3
+    assert sum(rows[:-1]) == rows[-1] == estimate.total.requests
+    assert "--details" in panel
+    assert "1 batch (0.1 MB) in the first of" in panel
 
 
 def test_an_estimate_says_what_it_is_drawn_from() -> None:
@@ -319,7 +350,7 @@ def test_an_estimate_says_what_it_is_drawn_from() -> None:
     lengths = {"synonyms": measured(Observed(1234, 123_400), Origin.DATABASE, LIST_SPREAD)}
     estimate = Estimate("gpt-6-luna", 10**6, now=now, lengths=lengths, sampled=Sampled(8_950_000, 2_000, 20_000_000))
     for width in (80, 120):
-        screen = seen(estimate_panel(estimate, width=width), width)
+        screen = seen(estimate_panel(estimate, width=width, details=True), width)
         panel = " ".join(screen.replace("│", " ").split())
         assert "measured on 1,234 answers of the database (synonyms)" in panel
         assert "typical output length (domain); will be replaced by measured values" in panel
@@ -332,7 +363,7 @@ def test_an_estimate_that_is_drawn_from_one_answer() -> None:
     """One answer is one."""
     lengths = {"synonyms": measured(Observed(1, 100), Origin.RUN, LIST_SPREAD)}
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10, 50)}, lengths=lengths)
-    assert "measured on 1 answer of this run" in seen(estimate_panel(estimate), 80)
+    assert "measured on 1 answer of this run" in seen(estimate_panel(estimate, details=True), 80)
 
 
 def test_estimate_above_cost_limit() -> None:
