@@ -1,4 +1,4 @@
-"""Conversion of a caller's words and definitions into ours.
+"""Conversion of a caller's words and definitions into `Word` and `Definition`.
 
 A definition may be a dataclass, a pydantic model, a document of an object mapper or a mapping; missing attributes are
 empty. No object is changed.

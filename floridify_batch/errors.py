@@ -1,7 +1,7 @@
 """Errors by exit code. The text of an error is shown to the user: the problem, its place and the remedy.
 
-    exit code  error                  responsible
-    0          (none)                 the command did what it was asked to
+    exit code  error                  cause
+    0          (none)                 the command succeeded
     1          BatchSynthError        some words failed, or an unexpected error
     1          PartialFailure         some chunks or words could not be processed; everything else is done
     2          UsageError             an option, a file or a word list
@@ -24,7 +24,7 @@
     7          WorkersLost            worker processes: terminated, not available, of another version
     130        (none)                 interrupted by Ctrl-C
 
-A failed request is not an error but a value (`Failure`); exceptions are for what stops a run.
+A failed request is not an error but a value (`Failure`); an exception stops the run.
 """
 
 from typing import ClassVar

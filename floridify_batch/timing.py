@@ -1,4 +1,4 @@
-"""Injected clocks, sleeps and callbacks, so that tests neither wait nor listen; throttled progress events."""
+"""Injected clocks, sleeps and callbacks, so that tests do not wait; throttled progress events."""
 
 import io
 import time

@@ -1,4 +1,4 @@
-"""Shell completion of option values. It runs at every Tab, so that it imports nothing early.
+"""Shell completion of option values. It runs at every Tab, so heavy modules are imported only when needed.
 
 A completion that fails prints nothing: an error message would appear in the middle of the line being typed.
 """

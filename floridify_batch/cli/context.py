@@ -1,6 +1,6 @@
 """The context of a command: environment, secrets, location of the checkpoint, exit codes.
 
-No other module of the package reads the environment on a user's behalf.
+No other module of `cli` reads environment variables that a user sets.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The dry run of `run --dry-run`: what would be requested next, and its cost. Nothing is sent or written."""
+"""The dry run (`run --dry-run`): the next requests and their cost. Nothing is sent or written."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack

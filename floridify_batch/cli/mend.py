@@ -1,4 +1,4 @@
-"""The `mend` command: migrate what earlier versions of batch-synth wrote."""
+"""The `mend` command: migrate data that earlier versions of batch-synth stored."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def mend(
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
-    """Migrate what earlier versions stored."""
+    """Migrate data of earlier versions."""
     place = place_of(mongo_url, database, config_at(floridify_config))
     raise typer.Exit(asyncio.run(_migrate(place, dry_run=dry_run, yes=yes)))
 

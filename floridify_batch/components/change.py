@@ -1,7 +1,7 @@
 """Changes to the database as values, and the digest of a value; only `database` knows how they are written.
 
-A `Change` is the effect of one answer: a recipe returns its `Outcome`, and the stamp is added. Written, and passed from
-one process to another, are `Writes`: the changes of many answers, merged into one update per document.
+A `Change` is the effect of one answer: a recipe returns its `Outcome`, and the stamp is added. `Writes` are the changes
+of many answers, merged into one update per document; they are passed between processes and stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The component `definitions`: the senses of a word that no dictionary at hand defines."""
+"""The component `definitions`: the senses of a word without stored definitions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

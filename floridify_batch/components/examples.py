@@ -1,4 +1,4 @@
-"""The component `examples`: example sentences of a sense, each a document of its own."""
+"""The component `examples`: example sentences of a sense, each stored as a separate document."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The component `facts`: interesting facts about a word, each a document of its own."""
+"""The component `facts`: interesting facts about a word, each stored as a separate document."""
 
 from typing import Annotated, Any, Literal, Self
 

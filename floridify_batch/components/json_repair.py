@@ -1,8 +1,8 @@
 """The repair of answers that hold one whole JSON object, but are not plain JSON: cheaper than a retry.
 
-A service that enforces the schema sends none of these; others do. Repaired are code fences, text around the object, the
-same object several times, trailing commas, and numbers in strings. Nothing is invented: an object that is cut off, or
-two objects that differ, are left alone.
+A service that enforces the schema sends none of these; others do. The repair covers code fences, text around the
+object, the same object several times, trailing commas, and numbers in strings. Nothing is invented: an object that is
+cut off, or two objects that differ, are not repaired.
 """
 
 import json

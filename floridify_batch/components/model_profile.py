@@ -1,4 +1,4 @@
-"""Model profiles: the request fields that each family of models takes, as far as a model's name says."""
+"""Model profiles: the request fields of each family of models, inferred from a model's name."""
 
 import re
 from collections.abc import Sequence

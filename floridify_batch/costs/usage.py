@@ -1,7 +1,8 @@
 """Usage and its records: tokens as billed, the cost of a component's answers, and the estimate.
 
 Of the records that count tokens or money, `Usage` is the sum, `Bill` and `Bills` (in `price`) price requests one by one
-while answers are read, `Spent` is what a checkpoint keeps of a component, and `Forecast` what the user agreed to.
+while answers are read, `Spent` is what a checkpoint keeps of a component, and `Forecast` the estimate that the user
+confirmed.
 """
 
 from collections.abc import Iterable, Mapping

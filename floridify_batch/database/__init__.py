@@ -1,4 +1,4 @@
-"""MongoDB: the store of a run, in every layout that Floridify's database has had, and a local server of our own.
+"""MongoDB: the store of a run, in each layout of Floridify's database, and a local server.
 
 `connection` opens a database at an address or over a data folder; `store` reads entries and writes changes, by way of
 `document` (entries and changes as documents), `layout` (the form of IDs, references, languages and entries),

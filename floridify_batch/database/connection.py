@@ -1,4 +1,4 @@
-"""The connection to a database: at an address, or to a local `mongod` over a data folder of ours."""
+"""The connection to a database: at an address, or to a local `mongod` with a data folder."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

@@ -1,4 +1,4 @@
-"""The server's refusals: errors of the driver as sentences for the user, and the user's privileges. Pure."""
+"""Errors of the database's driver as messages for the user, and the check of the user's privileges. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The scales of the frequency bands that a database holds, by the stamps of our answers."""
+"""The scales of the stored frequency bands, by the stamps of our answers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The layouts that Floridify's database has had, detected from its documents; writes use the same layout. Pure.
+"""The layouts of Floridify's database, detected from its documents; writes use the same layout. Pure.
 
 Older databases differ in up to four independent traits: `_id`s as strings; references to them as strings (often while
 the `_id`s are ObjectIds); `words.language` for `words.languages`; entries in two collections for one. A database that

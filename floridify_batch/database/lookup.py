@@ -1,7 +1,7 @@
-"""The look-up of a headword with all its documents, and of near spellings where there is none.
+"""The look-up of a headword with all its documents, and of near spellings if there is none.
 
-All fields and collections of all layouts are searched: a single word may be spelled unlike the documents from which the
-database's layout was detected.
+All fields and collections of all layouts are searched: a single document may have another layout than those from which
+the database's layout was detected.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""The removal of copies whose places a definition takes that was written from them.
+"""The removal of copies that a merged definition replaces.
 
-All of it is read from the database when it is due, so that merging again after a crash removes the rest. A copy that
-somebody has edited stays in the entry.
+All conditions are read from the database when the removal is due, so that merging again after a crash removes the rest.
+An edited copy stays in the entry.
 """
 
 from collections.abc import Iterable, Mapping

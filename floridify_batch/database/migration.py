@@ -1,7 +1,7 @@
 """The migration of documents that earlier versions wrote: definitions that an entry must own, and unreadable fields.
 
-Earlier versions listed providers' definitions in synthesis entries, and put values into them. The entries get copies;
-the providers' definitions stay as they are. Each step finds what is left to do: migrating again changes nothing.
+Earlier versions listed providers' definitions in synthesis entries, and wrote values into them. The entries get copies;
+the providers' definitions stay unchanged. The migration is idempotent: each step finds only the documents left to do.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

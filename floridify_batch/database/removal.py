@@ -1,4 +1,4 @@
-"""The removal of documents that an answer replaces, so that none is orphaned and none of other authors is lost.
+"""The removal of documents that an answer replaces, without orphans and without the loss of other authors' documents.
 
 A document is removed if it was generated, belongs to the answer's subject, is older than the answer's batch, and is no
 longer referred to. All of this is read from the database when the removal is due: after a crash between the new

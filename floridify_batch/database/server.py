@@ -1,4 +1,4 @@
-"""A local `mongod` of our own, for users who have no MongoDB.
+"""A local `mongod`, for users without a MongoDB server.
 
 A data folder has at most one server, shared by all processes that use that folder; the first process starts it, and
 the last one stops it. Two locks in the folder decide which process is first and last:

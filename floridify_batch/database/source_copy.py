@@ -1,6 +1,6 @@
 """The documents of copies of source definitions, and of the synthesis entries that list them.
 
-A copy takes over everything that its source has, stamps included, and has clones of its examples. All ids are derived,
+A copy has all values of its source, stamps included, and clones of its examples. All ids are derived,
 so that writing a draft again changes nothing.
 """
 

@@ -1,7 +1,7 @@
 """The store of a run in MongoDB: reads entries in pages, writes changes as unordered bulks, in the database's layout.
 
 Writes are idempotent: ids of new documents are derived from their requests, and a stamped change is not applied again.
-Uses only what motor and `pymongo.AsyncMongoClient` have in common.
+Only the common interface of motor and `pymongo.AsyncMongoClient` is used.
 """
 
 from collections import defaultdict

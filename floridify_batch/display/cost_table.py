@@ -1,4 +1,4 @@
-"""The costs of a run: by component, by batch, and compared with the estimate."""
+"""Tables of a run's costs: by component, by batch, and compared with the estimate."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal

@@ -1,6 +1,6 @@
 """A dictionary entry, laid out as in a printed dictionary.
 
-Others write to the database, too: any field may be missing or of another type, and all text is sanitised.
+Other programs write to the database, too: any field may be missing or of another type, and all text is sanitised.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

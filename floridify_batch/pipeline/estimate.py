@@ -1,8 +1,8 @@
-"""The estimate of a run's requests, tokens and cost, before anything is sent; and the same as an event for programs.
+"""The estimate of a run's requests, tokens and cost, before anything is sent; and the estimate as a JSON event.
 
 Requests are counted, and their input tokens with the model's own tokenizer: over all requests, or over a sample where
-there are very many. Output tokens, and requests about definitions that do not exist yet, are expectations, and kept
-apart as such.
+there are very many. Output tokens, and requests about definitions that do not exist yet, are expected values, and kept
+separate.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
-"""Preconditions of an answer: digests of its subject and of the value in its place, by which it is judged outdated.
+"""Preconditions of an answer: digests of its subject and of the present value; if they differ, it is outdated.
 
-Between a request and its answer lies up to a day, in which editors work. The precondition is kept with each expected
-request, and an answer is stored only while it holds. The digest of the subject ignores case, punctuation and white
-space, so that small corrections cost nothing.
+Up to a day passes between a request and its answer, and editors work meanwhile. The precondition is kept with each
+expected request, and an answer is stored only while it holds. The digest of the subject ignores case, punctuation and
+white space, so that small corrections cost nothing.
 """
 
 import unicodedata

@@ -1,4 +1,4 @@
-"""Cache of the service's list of batches, which has pages, newest first, and no filter by label.
+"""Cache of the service's list of batches, which is paged, newest first, without a filter by label.
 
 A run searches for a batch before each submission, and may have sent thousands of batches before. The list is therefore
 cached, and later searches read only newer batches, and an hour before it: a batch may appear in the list after younger

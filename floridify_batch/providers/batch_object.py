@@ -1,7 +1,8 @@
 """Lenient parser for the service's batch object and for lists of them: a missing or odd field affects nothing else.
 
 Services with OpenAI's API differ in details: statuses in capitals, ISO times, usage without details, lists without
-`has_more`. A second count, such as the usage, is absent if it cannot be read; only a batch without an id is unreadable.
+`has_more`. An optional figure, such as the usage, is absent if it cannot be read; only a batch without an id is
+unreadable.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Translation of the SDK's exceptions, and of unreadable replies, into errors of ours.
+"""Translation of the SDK's exceptions, and of unreadable replies, into the errors of `errors`.
 
 A gateway's page, an empty body or half of one come with status 200, too. The SDK takes them for the requested object
-and fails on them later; here they are a `ServiceUncertain`, so that the caller looks up what has happened.
+and fails on them later; here they raise `ServiceUncertain`, so that the caller looks up the outcome.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A batch service with a preflight: a few requests that are answered at once, before the first batch is sent."""
+"""A batch service with a preflight: a few requests are answered immediately, before the first batch is submitted."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The driver of a run: plans, submits, polls and collects until nothing remains or it is stopped.
 
-It is control flow only: `pipeline.plan` decides what is requested, `pipeline.settlement` what became of it.
+It is control flow only: `pipeline.plan` decides on the requests, `pipeline.settlement` on their outcomes.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Refusal of a request's form: the service refuses every request of a batch alike, and would refuse those of the next.
 
-A model that was withdrawn or misspelt, a parameter or a schema that it does not support: one batch shows it, and no
-further one is sent. A few requests that are refused alike may be so for their words; they fail, and the run goes on.
+The cause is a model that was withdrawn or misspelt, or a parameter or a schema that it does not support. No further
+batch is submitted. A few equal refusals may be due to their words; these requests fail, and the run continues.
 """
 
 from floridify_batch.components.failure import FailureReason

@@ -1,4 +1,4 @@
-"""The scale of frequency bands: the end that a database counts from, and a note where that is not clear.
+"""The scale of a run's frequency bands: which end is band 1, and a note if the database is ambiguous.
 
 Prompts count from the commonest senses. Today's Floridify stores 5 for the commonest, that of July 2025 stored 1.
 """

@@ -1,7 +1,7 @@
-"""Fault isolation: chunks and words that cannot be stored, read or planned are left for later, and the others go on.
+"""Fault isolation: chunks and words that cannot be stored, read or planned are deferred, and the others continue.
 
-Their states in the ledger stay, so that the next session processes them once the cause is removed. Where one after the
-other fails, the cause is not theirs, and the run stops.
+Their states in the ledger stay, so that the next session processes them once the cause is removed. If one after the
+other fails, the cause lies elsewhere, and the run stops.
 """
 
 from collections.abc import Iterator

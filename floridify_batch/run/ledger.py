@@ -1,12 +1,12 @@
 """The ledger: the state of every chunk of a run, and the words that are finished.
 
-Theory of operation. A chunk's state is saved before the call that it names (write-ahead), so that the next session
+A chunk's state is saved before the call that it names (write-ahead), so that the next session
 knows after a crash what may have happened:
 
     PLANNED     the chunk's files are on disk; nothing was sent
     SUBMITTING  submission n may or may not exist at the service: look for its label before creating anything
-    SUBMITTED   the batch exists, its id is known, and it is being paid for
-    ANSWERED    both answer files are on our disk
+    SUBMITTED   the batch exists, its id is known, and it is billed
+    ANSWERED    both answer files are on this machine's disk
     STORED      every answer is in the database, every failure in `failures.jsonl`
     DONE        each of its words is in a later chunk, processed, incomplete or failed
     SPLIT       nothing was answered, and its words are planned again in other chunks: too large for the account's

@@ -1,6 +1,6 @@
-"""Missing batches: batches or answers that the service denies (404), though they should exist.
+"""Missing batches: batches or answer files that the service reports as unknown (404), although they should exist.
 
-A single denial has no consequence: the batch is requested again with a backoff while the run continues. The run stops
+A single 404 has no consequence: the batch is polled again with a backoff while the run continues. The run stops
 only when nothing else is left to do, with every state unchanged; only the user gives a batch up.
 """
 

@@ -1,4 +1,4 @@
-"""The resources of a run: service, database and sandbox, opened from its settings and closed again."""
+"""The resources of a run: service, database and sandbox, opened from its settings, and closed."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

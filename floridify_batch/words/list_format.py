@@ -1,6 +1,6 @@
 """Formats of word lists: tables, JSON, Anki exports, hunspell dictionaries, frequency lists, Markdown and plain lists.
 
-A format is recognised by the content, helped by the file's name.
+A format is recognised by the content and the file's name.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Word lists: the reader, and the form in which a run keeps the words."""
+"""Word lists: the reader, and the normalised copy that a run keeps."""
 
 import re
 import sys
