@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ def mongod(folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         while not listens(port):
             assert server.poll() is None
+            time.sleep(0.02)
         try:
             yield server
         finally:

@@ -28,7 +28,8 @@ from tests.sandbox import Sandbox
 
 COMMAND = str(Path(sys.executable).with_name("batch-synth"))
 KEY = "sk-hush-hush-0123456789"
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Seconds after which a command counts as stuck; a loaded machine may take a minute for what takes it a second."""
 
 type Process = Forked | subprocess.Popen[str]
 
@@ -143,7 +144,7 @@ class Shell:
             self.sandbox.control(finish=True)
             return process.poll() is not None
 
-        until(ended)
+        until(ended, pause=0.05)
 
     def batches(self) -> list[dict[str, Any]]:
         """Return the batches of the run."""
@@ -172,12 +173,12 @@ def said(process: Process) -> CommandResult:
     return CommandResult(process.wait(), out, err)
 
 
-def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait for a condition."""
+def until(condition: Callable[[], object], patience: float = PATIENCE, pause: float = 0.01) -> None:
+    """Wait for a condition, which is checked again after each pause."""
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, "the condition was never met"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def together(*stories: Callable[[], object]) -> None:

@@ -7,6 +7,7 @@ import atexit
 import fcntl
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -63,8 +64,18 @@ _STARTING = Lock()
 class Forked:
     """A command in a process of the server; the part of `subprocess.Popen` that tests use."""
 
-    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str], streams: Sequence[int]) -> None:
-        """Start it. `streams`: its standard input, output and error; a terminal becomes its controlling one."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        streams: Sequence[int],
+        file_size: int | None = None,
+    ) -> None:
+        """Start it. `streams`: its standard input, output and error; a terminal becomes its controlling one.
+
+        `file_size` limits the size of its files.
+        """
         self.args = list(command)
         self.returncode: int | None = None
         self.stdout: TextIO | None = None
@@ -73,18 +84,18 @@ class Forked:
         with _STARTING:  # else threads that are the first together would start a server each
             address = _server()
         self._line.connect(address)
-        order = orjson.dumps({"command": command, "folder": str(folder), "env": env})
+        order = orjson.dumps({"command": command, "folder": str(folder), "env": env, "file_size": file_size})
         socket.send_fds(self._line, [b"%9d" % len(order)], list(streams))
         self._line.sendall(order)
         self._told = self._line.makefile("rb", buffering=0)  # `poll` must see what has not been read
         self.pid = int(self._told.readline())
 
     @classmethod
-    def piped(cls, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Self:
+    def piped(cls, command: Sequence[str], folder: Path, env: Mapping[str, str], file_size: int | None = None) -> Self:
         """Start a command without input whose output is read from `stdout` and `stderr`."""
         pipes = [os.pipe(), os.pipe()]
         with Path(os.devnull).open("rb") as nothing:
-            forked = cls(command, folder, env, [nothing.fileno(), *(theirs for _, theirs in pipes)])
+            forked = cls(command, folder, env, [nothing.fileno(), *(theirs for _, theirs in pipes)], file_size)
         forked.stdout, forked.stderr = (os.fdopen(ours, encoding="utf-8", errors="replace") for ours, _ in pipes)
         for _, theirs in pipes:
             os.close(theirs)
@@ -248,6 +259,9 @@ def _become(order: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     sys.stdin, sys.stdout, sys.stderr = (
         os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
     )
+    if order["file_size"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_size"],) * 2)
+        sys.dont_write_bytecode = True  # else Python itself would leave halves of its own files
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["env"])

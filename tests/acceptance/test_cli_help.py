@@ -208,8 +208,8 @@ def completed(line: str, folder: Path, **env: str) -> list[str]:
     """The completions that bash gets for a line, with the cursor at its end."""
     words = line.split(" ")
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_BATCH_SYNTH_COMPLETE": "complete_bash"}
-    done = subprocess.run([COMMAND], capture_output=True, text=True, cwd=folder, env=ENV | asked | env, check=True)
-    assert done.stderr == ""
+    done = said(folder=folder, **asked, **env)
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
 

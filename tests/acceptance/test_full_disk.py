@@ -3,13 +3,13 @@
 import os
 import resource
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.command import COMMAND, CommandResult, Shell, said
+from tests.acceptance.command_server import Forked
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import owned
 from tests.sandbox import Sandbox
@@ -18,22 +18,10 @@ WORDS = ("moon", "sun", "star", "comet", "planet", "dust")
 RUN = ("run", "words.txt", "--yes", "--components", "synonyms,examples,cefr_level", "--batch-size", "3")
 RESUME = ("resume", "-c", "words.checkpoint.json")
 
-_LIMITED = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)); "
-_LIMITED += "os.execv(sys.argv[2], sys.argv[2:])"
-"""Limits the size of a process's files, which acts like a full disk."""
-
 
 def limited(shell: Shell, most: int, *arguments: str) -> CommandResult:
-    """Run a command whose files cannot grow."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _LIMITED, str(most), COMMAND, *arguments],
-        cwd=shell.folder,
-        env=shell.env | {"PYTHONDONTWRITEBYTECODE": "1"},  # else Python itself would leave halves of its own files
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    """Run a command whose files cannot grow, which acts like a full disk."""
+    with Forked.piped([COMMAND, *arguments], shell.folder, shell.env, file_size=most) as process:
         return said(process)
 
 

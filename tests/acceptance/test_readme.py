@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
 
@@ -13,23 +11,25 @@ from floridify_batch.cli.main import app
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState
+from tests.acceptance.command import COMMAND, PATIENCE
+from tests.acceptance.command_server import done
 from tests.unit.test_imports import FOUNDATIONS, LIBRARY, ORDER
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-COMMAND = Path(sys.executable).with_name("batch-synth")
 COMMANDS = [
     info.name or info.callback.__name__ for info in app.registered_commands if info.callback and not info.hidden
 ]
-PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["PATH"]}
+PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["PATH"], "PYTHONUTF8": "1"}
 
 
 def help_of(*command: str, every: bool = False) -> str:
     """The help of a command, with all its options or the usual ones, at 80 columns without colours."""
     arguments = ["help", *command, "--all"] if every else [*command, "--help"]
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=PLAIN, check=True)
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    code, out, err = done([COMMAND, *arguments], ROOT, PLAIN, PATIENCE)
+    assert (code, err) == (0, "")
+    return "\n".join(line.rstrip() for line in out.strip("\n").splitlines())
 
 
 def test_help_in_readme_is_current() -> None:

@@ -115,15 +115,33 @@ async def uses(document: Document, sense: Sense, ai: OpenAIConnector, batches: B
 """
 
 
-def checked(source: str, folder: Path) -> list[str]:
-    """Return the output of `mypy --strict` for a program: the revealed types, without module names."""
-    path = folder / "program.py"
-    path.write_text(source)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context", str(path)]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+OTHER_NAME = "from floridify_batch import synthesise_synonyms\n"
+
+PROGRAMS = {
+    "signatures": f"from floridify_batch import {', '.join(SIGNATURES)}\n"
+    + "".join(f"reveal_type({name})\n" for name in SIGNATURES),
+    "uses": USES,
+    "other_name": OTHER_NAME,
+}
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The lines that `mypy --strict` prints about each program; one process checks all of them."""
+    folder = tmp_path_factory.mktemp("programs")
+    for name, source in PROGRAMS.items():
+        (folder / f"{name}.py").write_text(source)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context"]
+    said = subprocess.run([*command, *sorted(folder.iterdir())], cwd=ROOT, capture_output=True, text=True, check=False)
     assert said.stderr == ""
-    assert "error" not in said.stdout, said.stdout
-    return [line.split('"')[1] for line in said.stdout.splitlines() if "Revealed type" in line]
+    lines = said.stdout.splitlines()
+    return {name: [line for line in lines if f"{name}.py:" in line] for name in PROGRAMS}
+
+
+def revealed(lines: list[str]) -> list[str]:
+    """The revealed types of a program without errors, without the modules' names."""
+    assert not [line for line in lines if "Revealed type" not in line]
+    return [plain(line.split('"')[1]) for line in lines]
 
 
 def plain(revealed: str) -> str:
@@ -143,27 +161,22 @@ def test_the_table_is_complete() -> None:
     assert functions == SIGNATURES.keys()
 
 
-def test_signatures(tmp_path: Path) -> None:
+def test_signatures(output: dict[str, list[str]]) -> None:
     """A checker sees each function with these parameters and this one return type, whatever the mode."""
-    source = f"from floridify_batch import {', '.join(SIGNATURES)}\n"
-    source += "".join(f"reveal_type({name})\n" for name in SIGNATURES)
-    revealed = dict(zip(SIGNATURES, map(plain, checked(source, tmp_path)), strict=True))
     expected = {
         name: f"def ({parameters}) -> Coroutine[Any, Any, {answer}]"
         for name, (parameters, answer) in SIGNATURES.items()
     }
-    assert revealed == expected
+    assert dict(zip(SIGNATURES, revealed(output["signatures"]), strict=True)) == expected
 
 
-def test_uses(tmp_path: Path) -> None:
+def test_uses(output: dict[str, list[str]]) -> None:
     """Definitions of any make and connectors of both kinds pass the strictest check, and results keep their types."""
-    assert [plain(each) for each in checked(USES, tmp_path)] == [
-        "str",
-        "list[SynonymGenerationResponse | BaseException]",
-    ]
+    assert revealed(output["uses"]) == ["str", "list[SynonymGenerationResponse | BaseException]"]
 
 
-def test_no_other_name(tmp_path: Path) -> None:
+def test_no_other_name(output: dict[str, list[str]]) -> None:
     """A name that the package does not have is an error to a checker, too."""
-    with pytest.raises(AssertionError, match="has no attribute"):
-        checked("from floridify_batch import synthesise_synonyms\n", tmp_path)
+    (line,) = output["other_name"]
+    assert "error" in line
+    assert "has no attribute" in line
