@@ -356,7 +356,30 @@ def test_several_lists_are_one(tmp_path: Path) -> None:
 
 
 def test_a_spreadsheet(tmp_path: Path) -> None:
-    """An Excel sheet is read like a table; without openpyxl, the error says what to install."""
+    """The first sheet of an Excel file is read like a table: its column of words is found by name, or as given."""
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed: .xlsx lists are not tested")
+    book = openpyxl.Workbook()
+    for row in (
+        (None, "Lemma", "Freq"),
+        (1, "bank", 120),
+        (2, " en coulisse ", 3.5),
+        (),
+        (3, None, 1),
+        (4, "café", ""),
+    ):
+        book.active.append(row)
+    book.create_sheet("Notes").append(("word", "not a word of the list"))
+    book.save(tmp_path / "words.xlsx")
+    found = read_word_list(tmp_path / "words.xlsx")
+    assert list(found.words) == ["bank", "en coulisse", "café"]
+    assert "“Lemma”" in found.summary
+    assert "5" in found.summary  # the line without a word
+    with pytest.raises(UsageError, match="Lemma"):
+        read_word_list(tmp_path / "words.xlsx", column="Headword")
+
+
+def test_a_damaged_spreadsheet(tmp_path: Path) -> None:
+    """A file that is no spreadsheet is refused; without openpyxl, the error says what to install."""
     path = tmp_path / "words.xlsx"
     path.write_bytes(b"PK not a workbook")
     with pytest.raises(UsageError, match=r"openpyxl|cannot be read as a spreadsheet"):
