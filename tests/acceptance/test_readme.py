@@ -88,6 +88,17 @@ def modules_of(folder: Path) -> set[str]:
     return {path.stem for path in folder.glob("*.py") if not path.stem.startswith("__")}
 
 
+def test_every_place_of_the_index_exists() -> None:
+    """Every file that the index of CONTRIBUTING names exists, and contains the name given with it."""
+    index = CONTRIBUTING.split("## Where to make a change")[1].split("## Rules")[0]
+    places = re.findall(r"`((?:\w+/)*\w+\.\w+)`(?: \(`(\w+)`\))?", index)
+    assert len(places) > 60
+    for path, name in places:
+        files = [each for each in (ROOT / "floridify_batch" / path, ROOT / path) if each.is_file()]
+        assert files or "NAME" in path, path
+        assert all(name in each.read_text(encoding="utf-8") for each in files), (path, name)
+
+
 def test_every_script_exists() -> None:
     """Every script that README and CONTRIBUTING name is there and executable, and none is left out."""
     named = set(re.findall(r"scripts/([a-z]+)\b", README + CONTRIBUTING))
