@@ -321,7 +321,7 @@ async def synthesize_pronunciation(
     language: str | None = None,
     definitions: Sequence[DefinitionLike] = (),
 ) -> PronunciationResponse:
-    """Return the pronunciation of the word: a respelling, and IPA. `definitions` tell it from its homographs."""
+    """Return the pronunciation of the word: a respelling, and IPA. `definitions` distinguish it from its homographs."""
     entry = entry_of(word, language, views_of(definitions, word))
     return await ask(PRONUNCIATION, entry, entry, Call(ai, language, None, state_tracker))
 
@@ -338,7 +338,7 @@ async def synthesize_etymology(
     """Return the etymology of the word, given those of its sources.
 
     A source is a mapping or an object with a `name` (or `provider`) and an `etymology_text` (or `etymology`: a string,
-    or an object with `text`); sources without an etymology are skipped. `definitions` tell the word from its
+    or an object with `text`); sources without an etymology are skipped. `definitions` distinguish the word from its
     homographs.
     """
     etymologies = tuple(found for provider in providers_data if (found := _etymology_of(provider)))
@@ -379,7 +379,7 @@ async def generate_phrases(
     language: str | None = None,
     definitions: Sequence[DefinitionLike] = (),
 ) -> PhraseResponse:
-    """Return fixed expressions that contain the word. `definitions` tell it from its homographs."""
+    """Return fixed expressions that contain the word. `definitions` distinguish it from its homographs."""
     entry = entry_of(word, language, views_of(definitions, word))
     return await ask(PHRASES, entry, entry, Call(ai, language, count, state_tracker))
 

@@ -352,7 +352,7 @@ def is_defined(entry: Entry) -> bool:
 
 
 def sense_of(entry: Entry) -> dict[str, str] | None:
-    """The part of speech and the definition that tell a word from its homographs; None where nothing needs to."""
+    """The part of speech and the definition that distinguish a word from its homographs; None if there are none."""
     defined = [each for each in entry.definitions if each.has_text]
     if not defined or not (entry.homograph or len({each.part_of_speech for each in defined}) > 1):
         return None

@@ -37,7 +37,7 @@ class Look(StrEnum):
 
     @property
     def mark(self) -> str:
-        """A symbol, for readers who cannot tell the colours apart."""
+        """A symbol, for readers who cannot distinguish the colours."""
         return _MARKS[self]
 
 

@@ -259,22 +259,22 @@ def _counts(text: str) -> Iterator[tuple[str, int]]:
 
 def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
     """Return the specification of the batch's run, from its metadata. Raises `UsageError`."""
-    told: Mapping[str, Any] = batch.metadata
-    names = [*filter(None, told.get("components", "").split(",")), *sorted(sent.components)]
+    metadata: Mapping[str, Any] = batch.metadata
+    names = [*filter(None, metadata.get("components", "").split(",")), *sorted(sent.components)]
     asked = brief(
         _known(names),
         model=sent.model,
         language_name=language_name(_language(batch)),
         gloss_language=language_name(gloss) if (gloss := batch.metadata.get("gloss_language")) else None,
-        counts=dict(_counts(told.get("counts", ""))),
+        counts=dict(_counts(metadata.get("counts", ""))),
         templates=templates,
     )
-    renewed = told.get("replaces")
+    renewed = metadata.get("replaces")
     return replace(
         asked,
         forced_run=batch.run if renewed == "all" else None,
         stale=renewed == "stale",
-        replace_edited=bool(told.get("replaces_edited")),
+        replace_edited=bool(metadata.get("replaces_edited")),
     )
 
 

@@ -184,8 +184,8 @@ def until(condition: Callable[[], object], patience: float = PATIENCE, pause: fl
 def together(*stories: Callable[[], object]) -> None:
     """Run several tests concurrently: each mostly waits for commands."""
     with ThreadPoolExecutor(len(stories)) as pool:
-        for told in [pool.submit(story) for story in stories]:
-            told.result()
+        for output in [pool.submit(story) for story in stories]:
+            output.result()
 
 
 class Terminal:

@@ -68,10 +68,10 @@ def test_costs(shell: Shell) -> None:
     """The bill is a panel for people and an object for programs, from the one checkpoint of the folder."""
     shell.known("bill", 3)
     assert shell.run(*RUN, "--batch-size", "2").code == 0
-    panel, told = shell.each(("costs",), (*COSTS, "--json"))
+    panel, result = shell.each(("costs",), (*COSTS, "--json"))
     for text in ("Costs", "spent", "immediate price", "(50% saved)", "estimate", "synonyms", "batch_"):
         assert text in panel.out
-    bill = json.loads(told.out)
+    bill = json.loads(result.out)
     ledger = shell.ledger
     assert float(bill["cost"]) == ledger.total_cost
     assert {name: each["answered"] for name, each in bill["components"].items()} == {"synonyms": 3, "cefr_level": 3}
@@ -86,10 +86,10 @@ def test_a_dry_run_for_programs(paused: Shell) -> None:
     dry = ("run", "words.txt", "--dry-run", "--output", "json", *FEW)
     new = paused.run(*dry, "--max-cost", "5")
     assert (new.code, new.err.startswith("Read 4 words from words.txt"), new.out.count("\n")) == (0, True, 1)
-    told = json.loads(new.out)
-    assert (told["event"], told["words"], told["now"]["requests"], told["max_cost"]) == ("estimated", 4, 8, "5")
-    assert set(told["components"]) == {"synonyms", "cefr_level"}
-    assert float(told["immediate_cost"]) == 2 * float(told["cost"]["expected"]) > 0
+    result = json.loads(new.out)
+    assert (result["event"], result["words"], result["now"]["requests"], result["max_cost"]) == ("estimated", 4, 8, "5")
+    assert set(result["components"]) == {"synonyms", "cefr_level"}
+    assert float(result["immediate_cost"]) == 2 * float(result["cost"]["expected"]) > 0
     assert paused.run(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
     rest = json.loads(paused.run(*dry).out)
     assert (rest["words"], rest["now"]["requests"]) == (2, 4)

@@ -88,9 +88,9 @@ def test_waited_for(away: Shell, server: Server) -> None:
         assert away.states() == ["ANSWERED"]
         server.come()
         away.through(process)
-        told = said(process)
-    assert "Traceback" not in told.err
-    finished(away, told.code)
+        result = said(process)
+    assert "Traceback" not in result.err
+    finished(away, result.code)
 
 
 def test_waited_for_on_the_screen(away: Shell, server: Server) -> None:
@@ -111,10 +111,10 @@ def test_patience_ends(away: Shell, server: Server, tmp_path: Path) -> None:
         away.under_way(process)
         server.go()
         away.sandbox.control(finish=True)
-        told = said(process)
-    assert (told.code, told.err.count("\n")) == (5, 1)
-    assert "The database cannot be reached" in told.err
-    assert "batch-synth resume --checkpoint words.checkpoint.json" in told.err
+        result = said(process)
+    assert (result.code, result.err.count("\n")) == (5, 1)
+    assert "The database cannot be reached" in result.err
+    assert "batch-synth resume --checkpoint words.checkpoint.json" in result.err
     assert away.states() == ["ANSWERED"]
     shutil.copytree(away.folder, tmp_path / "kept")
     without = away.run(*RESUME)

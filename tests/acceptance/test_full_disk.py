@@ -25,13 +25,13 @@ def limited(shell: Shell, most: int, *arguments: str) -> CommandResult:
         return said(process)
 
 
-def assert_stopped_well(shell: Shell, told: CommandResult) -> None:
+def assert_stopped_well(shell: Shell, result: CommandResult) -> None:
     """One sentence, exit code 3, a checkpoint that can be read, if there is one, and nothing half made left behind."""
-    assert told.code == 3, told
-    assert told.err.startswith("batch-synth: ")
-    assert told.err.count("\n") == 1
-    assert "cannot be" in told.err or "Saved data is intact" in told.err
-    assert "Saved data" in told.err or "writable" in told.err
+    assert result.code == 3, result
+    assert result.err.startswith("batch-synth: ")
+    assert result.err.count("\n") == 1
+    assert "cannot be" in result.err or "Saved data is intact" in result.err
+    assert "Saved data" in result.err or "writable" in result.err
     shell.checkpoint.load()
     assert not list(shell.checkpoint.folder.glob("*.partial/*"))
 
@@ -55,21 +55,21 @@ def test_files_that_cannot_grow(shell: Shell) -> None:
     """A file that cannot grow stops the run with a clear error; with more space, it resumes."""
     shell.write(*WORDS)
     stopped_in = set()
-    told = limited(shell, 200, *RUN)
-    assert_stopped_well(shell, told)
+    result = limited(shell, 200, *RUN)
+    assert_stopped_well(shell, result)
     most = 400
-    while told.code == 3:
+    while result.code == 3:
         assert most < 10_000_000
         begun = shell.checkpoint.path.exists()
         before = shell.checkpoint.path.read_bytes() if begun else b""
-        told = limited(shell, most, *(RESUME if begun else RUN))
-        if told.code == 3:
-            assert_stopped_well(shell, told)
+        result = limited(shell, most, *(RESUME if begun else RUN))
+        if result.code == 3:
+            assert_stopped_well(shell, result)
             stopped_in.add("begun" if begun else "new")
             if begun and shell.checkpoint.path.read_bytes() == before:
                 most *= 3
         most = most if begun else most * 3
-    assert told.code == 0, told
+    assert result.code == 0, result
     assert stopped_in == {"new", "begun"}
     assert_paid_once_and_finished(shell)
 
@@ -101,14 +101,14 @@ def test_disk_without_room(small_disk: Shell) -> None:
     shell = small_disk
     shell.write(*WORDS)
     page = resource.getpagesize()
-    stopped, told = 0, CommandResult(3, "", "")
+    stopped, result = 0, CommandResult(3, "", "")
     for pages in range(2, 60, 5):
         fill(shell.folder, pages * page)
-        told = shell.run(*(RESUME if shell.checkpoint.path.exists() else RUN))
-        if told.code == 0:
+        result = shell.run(*(RESUME if shell.checkpoint.path.exists() else RUN))
+        if result.code == 0:
             break
-        assert_stopped_well(shell, told)
+        assert_stopped_well(shell, result)
         stopped += 1
-    assert told.code == 0, told
+    assert result.code == 0, result
     assert stopped >= 3
     assert_paid_once_and_finished(shell)

@@ -23,11 +23,11 @@ def test_started_at_the_same_moment(paused: Shell) -> None:
         paused.under_way(working)
         paused.through(working)
         assert said(working).code == 0
-    for told in others:
-        assert (told.code, told.err.count("\n")) == (3, 1)
-        assert "words.checkpoint.json is in use by " in told.err
+    for result in others:
+        assert (result.code, result.err.count("\n")) == (3, 1)
+        assert "words.checkpoint.json is in use by " in result.err
     holder = rf"process {working.pid} on {re.escape(socket.gethostname())} since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d"
-    assert all(re.search(rf"{holder}|another process", told.err) for told in others)
+    assert all(re.search(rf"{holder}|another process", result.err) for result in others)
     labels = [batch["label"] for batch in paused.batches()]
     assert len(labels) == len(set(labels)) == len(paused.ledger.chunks)
     assert sorted(paused.ledger.processed_words) == ["moon", "sun"]
@@ -39,9 +39,9 @@ def test_named_while_it_works(paused: Shell) -> None:
     with paused.start(*RUN) as working:
         paused.under_way(working)
         for command in (RUN, RESUME):
-            told = paused.run(*command)
-            assert told.code == 3
-            assert f"in use by process {working.pid} on {socket.gethostname()} since 20" in told.err
+            result = paused.run(*command)
+            assert result.code == 3
+            assert f"in use by process {working.pid} on {socket.gethostname()} since 20" in result.err
         working.send_signal(signal.SIGKILL)
         working.wait()
     holders = [path.name for path in paused.folder.iterdir() if path.name.endswith(".holder")]

@@ -19,14 +19,14 @@ def lock_of(path: str, before: Mapping[str, bytes]) -> bool:
 @pytest.mark.parametrize("name", CASES)
 def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
     """Each invalid input gives one sentence with its exit code, and leaves the folder unchanged."""
-    case, told = CASES[name], refused[name].result()
-    assert told.said.code == case.code, told.said
-    assert case.says in told.said.err
-    assert "Traceback" not in told.said.err
-    assert KEY not in told.said.err + told.said.out
-    assert told.said.err.startswith("batch-synth: ")
-    assert told.said.err.count("\n") == 1
-    assert {path: held for path, held in told.after.items() if not lock_of(path, told.before)} == told.before
+    case, output = CASES[name], refused[name].result()
+    assert output.said.code == case.code, output.said
+    assert case.says in output.said.err
+    assert "Traceback" not in output.said.err
+    assert KEY not in output.said.err + output.said.out
+    assert output.said.err.startswith("batch-synth: ")
+    assert output.said.err.count("\n") == 1
+    assert {path: held for path, held in output.after.items() if not lock_of(path, output.before)} == output.before
 
 
 def test_nothing_sent(refused: Mapping[str, Future[Refused]], refusing: Sandbox) -> None:

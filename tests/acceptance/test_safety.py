@@ -111,10 +111,10 @@ def test_complaints(hostile_desk: Shell) -> None:
     """A complaint that quotes a name, an option or the service does nothing to the terminal; nor does a traceback."""
     debugged = [(code, ("--debug", *arguments)) for code, arguments in map(COMPLAINTS.__getitem__, DEBUGGED)]
     asked = [*COMPLAINTS.values(), *debugged]
-    told = hostile_desk.each(*(arguments for _, arguments in asked))
+    result = hostile_desk.each(*(arguments for _, arguments in asked))
     wrong = [
         (arguments, said)
-        for (code, arguments), said in zip(asked, told, strict=True)
+        for (code, arguments), said in zip(asked, result, strict=True)
         if said.code != code or harm(said.out + said.err) or ("Traceback" in said.err) != (arguments[0] == "--debug")
     ]
     assert wrong == []

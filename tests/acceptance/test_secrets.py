@@ -184,8 +184,8 @@ def test_traceback(left: Left, code: int, changes: dict[str, str]) -> None:
     """`--debug` prints a traceback without the key and the password."""
     port = left.mongo_url.rstrip("/").rpartition(":")[2]
     given = {name: value.format(port=port) for name, value in changes.items()}
-    told = left.shell.run("--debug", "run", "words.txt", "--checkpoint", f"{len(str(changes))}.json", **given)
-    assert told.code == code
-    assert "Traceback" in told.err
+    result = left.shell.run("--debug", "run", "words.txt", "--checkpoint", f"{len(str(changes))}.json", **given)
+    assert result.code == code
+    assert "Traceback" in result.err
     for secret in (KEY, PASSWORD, QUOTED):
-        assert secret not in told.out + told.err
+        assert secret not in result.out + result.err

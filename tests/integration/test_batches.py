@@ -264,13 +264,13 @@ async def test_polls_fail(batches: OpenAIBatches, sandbox: Sandbox, file: Path, 
 async def test_download_cut(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, tmp_path: Path) -> None:
     """An answer file whose download breaks off is fetched again, and whole in the end."""
     output, errors = tmp_path / "output.jsonl", tmp_path / "errors.jsonl"
-    told: list[str] = []
-    patient = OpenAIBatches("any", base_url=sandbox.url, waiting=told.append)
+    result: list[str] = []
+    patient = OpenAIBatches("any", base_url=sandbox.url, waiting=result.append)
     job = await ended(batches, sandbox, await begun(batches, file, label))
     with sandbox.faults("content_cut=1"):
         await patient.answers(job, output, errors)
     assert sorted(ids_in(output)) == sorted(IDS)
-    assert told
+    assert result
     assert not names(tmp_path, "*.partial")
     await patient.close()
 

@@ -258,14 +258,14 @@ async def test_an_import_that_is_stopped(tmp_path: Path, place: Place, database:
 async def test_progress_is_told_in_bytes(tmp_path: Path, mongo_url: str, database_name: str) -> None:
     """It begins within the file and ends at its end."""
     path = file_of(tmp_path, [KAIKKI[2] | {"word": f"w{number}", "x": "y" * 2000} for number in range(2500)])
-    told: list[tuple[int, int]] = []
+    result: list[tuple[int, int]] = []
     store = MongoStore(mongo_url, database_name)
     with opened_dictionary(path, ImportFilter()) as (reading, articles):
-        await import_articles(store, articles, "en", reading, lambda done, total: told.append((done, total)))
+        await import_articles(store, articles, "en", reading, lambda done, total: result.append((done, total)))
     await store.close()
     size = path.stat().st_size
-    assert [total for _, total in told] == [size] * 3
-    assert 0 < told[0][0] < told[1][0] < told[2][0] == size
+    assert [total for _, total in result] == [size] * 3
+    assert 0 < result[0][0] < result[1][0] < result[2][0] == size
 
 
 # ── show ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -354,9 +354,9 @@ def test_folder_impossible(tmp_path: Path) -> None:
 def test_process_list() -> None:
     """Without /proc, `ps` gives the same result."""
     with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
-        told = local_mongo._command_line_from_ps(sleeper.pid)
+        result = local_mongo._command_line_from_ps(sleeper.pid)
         sleeper.kill()
-    assert told == "/bin/sleep 60"
+    assert result == "/bin/sleep 60"
     assert local_mongo._command_line_from_ps(sleeper.pid) == ""
 
 

@@ -106,8 +106,8 @@ async def test_the_services_own_count(workspace: Workspace) -> None:
     result = await traveled(workspace)
     assert result.ledger.chunks
     assert all(record.service_usage == record.usage for record in result.ledger.chunks)
-    told = costs_object(costs_of(result.ledger))
-    assert [each["service_usage"] for each in told["batches"]] == [each["usage"] for each in told["batches"]]
+    reported = costs_object(costs_of(result.ledger))
+    assert [each["service_usage"] for each in reported["batches"]] == [each["usage"] for each in reported["batches"]]
 
 
 async def test_the_forecast_is_kept(workspace: Workspace) -> None:

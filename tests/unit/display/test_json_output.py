@@ -37,7 +37,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KINDS: tuple[type, ...] = (*Event.__value__.__args__, Estimated)
 
 
-def told(*story: Event) -> list[dict[str, Any]]:
+def events_of(*story: Event) -> list[dict[str, Any]]:
     """The JSON lines of these events."""
     out = io.StringIO()
     display = JsonDisplay(out, lambda: NOON)
@@ -51,7 +51,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
     failure = Failure("cat-0-domain", FailureReason.HTTP, "busy", status=500)
     settled = ChunkSettled(3, 7, {"http 500": 1}, (failure,), Usage(5, 1, 4, 2), Decimal("0.1000000000000000055"))
     east = datetime(2026, 11, 20, 13, tzinfo=timezone(timedelta(hours=1)))
-    one, other = told(settled, BatchPolled(3, "batch_1", "in_progress", 9, 2, 1, east, None))
+    one, other = events_of(settled, BatchPolled(3, "batch_1", "in_progress", 9, 2, 1, east, None))
     assert one == {
         "time": "2026-11-20T12:00:00.000Z",
         "event": "chunk_settled",
@@ -82,7 +82,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
 @pytest.mark.parametrize(("cost", "text"), [("0E-9", "0.000000000"), ("4E-7", "0.0000004"), ("2E+3", "2000")])
 def test_money_is_a_plain_decimal(cost: str, text: str) -> None:
     """Very little money, and very much, is written out: a reader that takes plain decimals alone can read it."""
-    (one,) = told(ChunkSettled(1, 1, {}, (), Usage(), Decimal(cost)))
+    (one,) = events_of(ChunkSettled(1, 1, {}, (), Usage(), Decimal(cost)))
     assert one["cost"] == text
 
 
@@ -91,13 +91,13 @@ def quoted(estimate: Estimate, max_cost: Decimal | None = None) -> dict[str, Any
     out = io.StringIO()
     write_event(out, estimated(estimate, max_cost, Decimal("0E-9"), ["a note"]), NOON)
     (line,) = out.getvalue().splitlines()
-    told: dict[str, Any] = json.loads(line)
-    return told
+    events_of: dict[str, Any] = json.loads(line)
+    return events_of
 
 
 def test_an_estimate_for_programs() -> None:
     """An estimate as one JSON object: requests now and later by component, chunks and costs."""
-    told = quoted(
+    events_of = quoted(
         Estimate(
             "gpt-5-mini",
             words=3,
@@ -111,19 +111,19 @@ def test_an_estimate_for_programs() -> None:
         ),
         Decimal(5),
     )
-    assert (told["event"], told["model"], told["mode"]) == ("estimated", "gpt-5-mini", "batch")
-    assert (told["words"], told["complete"], told["unknown"]) == (3, 1, 1)
-    assert told["now"] == {"requests": 8, "input_tokens": 600, "output_tokens": 120}
-    assert told["later"] == {"requests": 2, "input_tokens": 200, "output_tokens": 40}
-    assert told["output"]["low"] < told["output"]["expected"] == 160 < told["output"]["high"]
-    assert told["cost"]["expected"] == told["batch_cost"] == "0.0002600000"
-    assert float(told["cost"]["low"]) < 0.00026 < float(told["cost"]["high"])
-    assert Decimal(told["immediate_cost"]) == Decimal("0.00052")
-    assert (told["max_cost"], told["spent"]) == ("5", "0.000000000")
-    assert told["chunks"] == [{"words": 2, "requests": 8, "bytes": 900}]
-    assert (told["sampled"], told["notes"]) == ({"requests": 6, "words": 2, "margin": 30}, ["a note"])
-    assert list(told["components"]) == ["synonyms", "domain"]
-    synonyms = told["components"]["synonyms"]
+    assert (events_of["event"], events_of["model"], events_of["mode"]) == ("estimated", "gpt-5-mini", "batch")
+    assert (events_of["words"], events_of["complete"], events_of["unknown"]) == (3, 1, 1)
+    assert events_of["now"] == {"requests": 8, "input_tokens": 600, "output_tokens": 120}
+    assert events_of["later"] == {"requests": 2, "input_tokens": 200, "output_tokens": 40}
+    assert events_of["output"]["low"] < events_of["output"]["expected"] == 160 < events_of["output"]["high"]
+    assert events_of["cost"]["expected"] == events_of["batch_cost"] == "0.0002600000"
+    assert float(events_of["cost"]["low"]) < 0.00026 < float(events_of["cost"]["high"])
+    assert Decimal(events_of["immediate_cost"]) == Decimal("0.00052")
+    assert (events_of["max_cost"], events_of["spent"]) == ("5", "0.000000000")
+    assert events_of["chunks"] == [{"words": 2, "requests": 8, "bytes": 900}]
+    assert (events_of["sampled"], events_of["notes"]) == ({"requests": 6, "words": 2, "margin": 30}, ["a note"])
+    assert list(events_of["components"]) == ["synonyms", "domain"]
+    synonyms = events_of["components"]["synonyms"]
     assert (synonyms["now"]["requests"], synonyms["later"]["requests"]) == (4, 2)
     assert (synonyms["origin"], synonyms["answers"], synonyms["output"]["expected"]) == ("the database", 50, 120)
     assert Decimal(synonyms["cost"]) == Decimal("0.000195")

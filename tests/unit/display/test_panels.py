@@ -424,20 +424,20 @@ def test_summary_of_session_and_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "complete", "told"),
+    ("cost", "complete", "result"),
     [
         (Decimal(3), True, "25% below the estimate ($4.00, range $2.00-$8.00)"),
         (Decimal(5), True, "25% above the estimate ($4.00, range $2.00-$8.00)"),
         (Decimal(1), False, "25% of the estimate so far ($4.00, range $2.00-$8.00)"),
     ],
 )
-def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: bool, told: str) -> None:
+def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: bool, result: str) -> None:
     """The summary compares the cost with the estimate of the whole run; an unknown cost is not guessed."""
     forecast = Forecast(
         requests=1, input_tokens=1, output_tokens=1, low=Decimal(2), expected=Decimal(4), high=Decimal(8)
     )
     view = view_of(RunEnded(complete, not complete, Totals(words=1, processed=complete, cost=cost)))
-    assert told in seen(summary_panel(view, NOON, forecast=forecast))
+    assert result in seen(summary_panel(view, NOON, forecast=forecast))
     for unknown in (None, forecast.model_copy(update={"expected": None})):
         assert "estimate" not in seen(summary_panel(view, NOON, forecast=unknown))
 
@@ -755,7 +755,7 @@ def test_a_display_that_there_is_not_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "result"),
     [
         (Transferred(3, Direction.UP, 62_000_000, 150_000_000), "Uploading batch 3 .* 41%  62.0 of 150.0 MB"),
         (Transferred(3, Direction.DOWN, 500_000, 0), "Downloading results of batch 3  -  0.5 MB"),
@@ -764,10 +764,10 @@ def test_a_display_that_there_is_not_is_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("width", WIDTHS)
-def test_work_of_known_length_has_a_bar(event: Event, told: str, width: int) -> None:
+def test_work_of_known_length_has_a_bar(event: Event, result: str, width: int) -> None:
     """Countable work is shown as a bar, a share and its figures; without a known total there is no bar."""
     line = seen(render(view_of(event), width, NOON), width).splitlines()[1]
-    assert re.search(told, line)
+    assert re.search(result, line)
     assert ("━" in line) == ("%" in line)
 
 

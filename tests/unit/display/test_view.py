@@ -52,7 +52,7 @@ def polled(chunk: int, done: int, total: int = 400, failed: int = 0) -> BatchPol
     return BatchPolled(chunk, f"batch_{chunk}", "in_progress", total, done, failed, NOON, later(hours=24))
 
 
-def told(*events: tuple[datetime, Event]) -> RunView:
+def view_after(*events: tuple[datetime, Event]) -> RunView:
     view = RunView()
     for now, event in events:
         view = view.apply(event, now)
@@ -136,7 +136,7 @@ def test_a_fold_is_pure(events: list[Event]) -> None:
 @given(some_events)
 def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
     """However many events there are, only a few finished chunks and failed words are remembered."""
-    view = told(*((NOON, event) for event in events))
+    view = view_after(*((NOON, event) for event in events))
     assert len(view.finished) <= FINISHED_SHOWN
     assert len(view.failed_words) <= WORDS_SHOWN
     assert not {each.chunk for each in view.finished} & set(view.flights)
@@ -144,14 +144,14 @@ def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
 
 def test_success_rate_is_not_made_up() -> None:
     """The success rate is unknown until a request is settled; then it is what was answered of the settled."""
-    assert told((NOON, began())).success_rate is None
+    assert view_after((NOON, began())).success_rate is None
     settled = Totals(words=10, requests=100, answered=30, failed_requests=10)
-    assert told((NOON, began()), (NOON, Progressed(settled))).success_rate == 0.75
+    assert view_after((NOON, began()), (NOON, Progressed(settled))).success_rate == 0.75
 
 
 def test_rate_counts_this_session_only() -> None:
     """Words processed in an earlier session do not count in this session's rate."""
-    view = told((NOON, began(Totals(words=1000, processed=900), resumed=True)))
+    view = view_after((NOON, began(Totals(words=1000, processed=900), resumed=True)))
     assert view.words_per_minute(later(minutes=2)) is None
     view = view.apply(Progressed(Totals(words=1000, processed=920)), later(minutes=2))
     assert view.words_per_minute(later(minutes=2)) == 10
@@ -159,7 +159,7 @@ def test_rate_counts_this_session_only() -> None:
 
 def test_clock_of_a_session_stops_with_it() -> None:
     """After the end, the time that has passed no longer grows."""
-    view = told((NOON, began()), (later(minutes=5), RunEnded(True, False, Totals(words=100, processed=100))))
+    view = view_after((NOON, began()), (later(minutes=5), RunEnded(True, False, Totals(words=100, processed=100))))
     assert view.elapsed(later(hours=9)) == timedelta(minutes=5)
     assert view.words_per_minute(later(hours=9)) == 20
 
@@ -167,7 +167,7 @@ def test_clock_of_a_session_stops_with_it() -> None:
 def test_no_eta_before_batches_report_progress() -> None:
     """Until a second poll reports progress there is no ETA, and the nearest deadline is shown instead."""
     start = Totals(words=100, requests=800)
-    view = told(
+    view = view_after(
         (NOON, began(start)), (NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2"))
     )
     assert (view.eta, view.eta_or_deadline(NOON)) == (None, "waiting for results")
@@ -178,7 +178,7 @@ def test_no_eta_before_batches_report_progress() -> None:
 
 def test_an_eta_follows_the_reported_rate() -> None:
     """The ETA is what is open, divided by the rate between polls; time in the service's queue does not count."""
-    view = told(
+    view = view_after(
         (NOON, began(Totals(words=100, requests=800))),
         (NOON, moved(1, "SUBMITTED", "batch_1")),
         (later(hours=1), polled(1, 0)),
@@ -191,7 +191,7 @@ def test_an_eta_follows_the_reported_rate() -> None:
 
 def test_another_batch_of_a_chunk() -> None:
     """The progress of a rejected batch is not attributed to its successor."""
-    view = told(
+    view = view_after(
         (NOON, began(Totals(words=100, requests=400))),
         (NOON, moved(1, "SUBMITTED", "batch_0")),
         (NOON, BatchPolled(1, "batch_0", "in_progress", 400, 0, 0, NOON, None)),
@@ -205,7 +205,7 @@ def test_another_batch_of_a_chunk() -> None:
 
 def test_finished_chunks_leave_the_flight() -> None:
     """A chunk in flight is one that the service has; stored, split and lost ones are only remembered for a while."""
-    view = told((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2")))
+    view = view_after((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2")))
     assert [each.chunk for each in view.in_flight] == [1, 2]
     view = view.apply(moved(1, "ANSWERED"), NOON)
     assert [each.chunk for each in view.in_flight] == [2]
@@ -219,7 +219,7 @@ def test_finished_chunks_leave_the_flight() -> None:
 
 def test_what_came_of_a_chunk_replaces_the_services_count() -> None:
     """Until its answers are judged, a chunk has the service's counts; then those of usable answers and of failures."""
-    view = told((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, polled(1, 398, failed=2)))
+    view = view_after((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, polled(1, 398, failed=2)))
     assert [(each.done, each.failed) for each in view.flights.values()] == [(400, 2)]
     view = view.apply(moved(1, "STORED"), NOON)
     view = view.apply(ChunkSettled(1, 391, {"http 500": 2, "malformed": 7}, (), Usage(), None), NOON)
@@ -229,7 +229,7 @@ def test_what_came_of_a_chunk_replaces_the_services_count() -> None:
 def test_requests_in_flight_count_as_the_service_says() -> None:
     """Progress counts settled requests and those that the service reports as done, each once."""
     start = Totals(words=100, requests=800, answered=300, failed_requests=100)
-    view = told((NOON, began(start)), (NOON, moved(2, "SUBMITTED", "batch_2")), (NOON, polled(2, 90, failed=10)))
+    view = view_after((NOON, began(start)), (NOON, moved(2, "SUBMITTED", "batch_2")), (NOON, polled(2, 90, failed=10)))
     assert view.ended_requests == 500
     done = Progressed(Totals(words=100, requests=800, answered=690, failed_requests=110))
     view = view.apply(moved(2, "ANSWERED"), NOON).apply(moved(2, "STORED"), NOON).apply(done, NOON)
@@ -247,20 +247,20 @@ def test_requests_in_flight_count_as_the_service_says() -> None:
 )
 def test_work_is_measured_while_it_lasts(event: Event, activity: str, work: Work) -> None:
     """Work of known length is the activity with its measure, until the run does something else."""
-    view = told((NOON, began()), (NOON, Waiting("The service does not answer")), (NOON, event))
+    view = view_after((NOON, began()), (NOON, Waiting("The service does not answer")), (NOON, event))
     assert (view.activity, view.work, view.waiting) == (activity, work, False)
     assert view.apply(moved(2, "STORED"), NOON).work is None
 
 
 def test_a_poll_alone_shows_a_chunk() -> None:
     """A view that missed a chunk's submission is right again with the next poll."""
-    assert [each.batch_id for each in told((NOON, polled(7, 3))).in_flight] == ["batch_7"]
+    assert [each.batch_id for each in view_after((NOON, polled(7, 3))).in_flight] == ["batch_7"]
 
 
 def test_failures_add_up_by_kind() -> None:
     """Failures are counted by kind over all chunks, with the latest example of each kind."""
     first, second = (Failure(f"w-{n}", FailureReason.HTTP, "busy", status=500) for n in (1, 2))
-    view = told(
+    view = view_after(
         (NOON, ChunkSettled(1, 10, {"http 500": 3, "refused": 1}, (first,), Usage(), None)),
         (NOON, ChunkSettled(2, 10, {"http 500": 4}, (second,), Usage(), None)),
     )
@@ -270,7 +270,7 @@ def test_failures_add_up_by_kind() -> None:
 
 def test_a_reason_to_wait_outlasts_polls() -> None:
     """Polls do not hide the reason for a wait; the next activity does."""
-    view = told((NOON, Waiting("The database does not respond")), (NOON, polled(1, 0)))
+    view = view_after((NOON, Waiting("The database does not respond")), (NOON, polled(1, 0)))
     assert view.activity == "The database does not respond"
     assert view.apply(moved(1, "ANSWERED"), NOON).apply(polled(2, 0), NOON).activity == "Waiting for 1 batch"
 
@@ -287,7 +287,7 @@ def test_a_reason_to_wait_outlasts_polls() -> None:
 )
 def test_complete_is_said_only_where_it_is_true(complete: bool, stopped: bool, end: Totals, title: str) -> None:
     """The verdict on a run distinguishes completion, failures, a stop and nothing to do."""
-    view = told((NOON, began(Totals(words=5))), (NOON, RunEnded(complete, stopped, end)))
+    view = view_after((NOON, began(Totals(words=5))), (NOON, RunEnded(complete, stopped, end)))
     assert (verdict(view), view.activity) == (title, title)
 
 

@@ -517,15 +517,19 @@ async def test_tracker_is_updated() -> None:
     """A tracker's `update` is called at the end, whether it is a coroutine or a function; other trackers are
     ignored.
     """
-    told: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
 
     async def update(**news: Any) -> None:
-        told.append(news)
+        calls.append(news)
 
-    for tracker in (SimpleNamespace(update=update), SimpleNamespace(update=lambda **news: told.append(news)), object()):
+    for tracker in (
+        SimpleNamespace(update=update),
+        SimpleNamespace(update=lambda **news: calls.append(news)),
+        object(),
+    ):
         await enhance_definitions_parallel([sense()], "joy", Immediate(), {"synonyms"}, False, tracker)
-    assert [news["stage"] for news in told] == ["AI_SYNTHESIS"] * 2
-    assert "1 components" in told[0]["message"]
+    assert [news["stage"] for news in calls] == ["AI_SYNTHESIS"] * 2
+    assert "1 components" in calls[0]["message"]
 
 
 # ── the package ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -67,8 +67,8 @@ async def test_the_services_count_differs(tmp_path: Path) -> None:
     """
     recorder = Recorder()
     ledger = await traveled(tmp_path, Counting(odd=7), recorder)
-    told = [event.text for event in recorder.of(Notice)]
-    assert told[0].startswith("Batch 1: the service reports 407 input and 80 output tokens")
+    result = [event.text for event in recorder.of(Notice)]
+    assert result[0].startswith("Batch 1: the service reports 407 input and 80 output tokens")
     assert ledger.totals().usage.input == 600
     assert "Batch 2: the service reports 207 input" in " ".join(seen(costs_panel(costs_of(ledger), 120), 120).split())
 
@@ -143,17 +143,17 @@ async def test_a_price_of_the_users_own_says_nothing_of_the_other_mode(tmp_path:
 async def test_for_programs(tmp_path: Path) -> None:
     """The object for programs is plain JSON, with money as text that loses nothing."""
     ledger = await traveled(tmp_path)
-    told = json.loads(json.dumps(costs_object(costs_of(ledger))))
-    assert Decimal(told["cost"]) == ledger.totals().cost
-    assert [each["chunk"] for each in told["batches"]] == [1, 2]
-    assert told["batches"][0]["service_usage"] == {
+    result = json.loads(json.dumps(costs_object(costs_of(ledger))))
+    assert Decimal(result["cost"]) == ledger.totals().cost
+    assert [each["chunk"] for each in result["batches"]] == [1, 2]
+    assert result["batches"][0]["service_usage"] == {
         "input": 400,
         "cached": 0,
         "output": 80,
         "reasoning": 0,
         "cache_write": 0,
     }
-    assert set(told["components"]) == {"synonyms", "examples"}
+    assert set(result["components"]) == {"synonyms", "examples"}
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

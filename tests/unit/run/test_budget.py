@@ -127,9 +127,9 @@ async def test_cost_limit_is_reported_once(tmp_path: Path) -> None:
     recorder = Recorder()
     place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
     await Driver(run_of(place, "4.5", recorder=recorder)).process()
-    told = [event.text for event in recorder.events if isinstance(event, Notice) and "--max-cost" in event.text]
-    assert len(told) == 1
-    assert "would exceed it" in told[0]
+    result = [event.text for event in recorder.events if isinstance(event, Notice) and "--max-cost" in event.text]
+    assert len(result) == 1
+    assert "would exceed it" in result[0]
 
 
 @pytest.mark.parametrize(("expected", "ratio"), [(1000, 1), (10, 2)])

@@ -185,8 +185,8 @@ async def test_shorter_metadata(tmp_path: Path) -> None:
     service = scenario.service
     assert isinstance(service, Attic)
     known = {"run", "components"}
-    for number, (batch, file_id, told) in enumerate(service.kept):
-        less = {name: value for name, value in told.items() if name in known} | {"templates": "of-another-time"}
+    for number, (batch, file_id, result) in enumerate(service.kept):
+        less = {name: value for name, value in result.items() if name in known} | {"templates": "of-another-time"}
         service.kept[number] = (batch, file_id, less)
     store = copied(scenario.store)
     total = await recovered(service, store)
