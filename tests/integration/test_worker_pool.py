@@ -123,10 +123,10 @@ async def test_another_place(workspace: Workspace, tmp_path: Path) -> None:
 
 def test_the_same_files(tmp_path: Path) -> None:
     """Planning and settling write identical files with every worker pool."""
-    paces = measure(tmp_path, 90, [2])
+    paces = measure(tmp_path, 45, [2])
     assert [pace.workers for pace in paces] == [0, 2]
     assert len({pace.digest for pace in paces}) == 1
-    assert {pace.requests for pace in paces} == {2_700}
+    assert {pace.requests for pace in paces} == {1_350}
 
 
 async def test_a_run_with_workers(workspace: Workspace) -> None:
