@@ -27,7 +27,7 @@ ANSWERS: list[type[BaseModel]] = [recipe.answer for recipe in RECIPES.values()]
 
 
 class Part(BaseModel):
-    """A model of a caller's own, written without a thought of strict mode."""
+    """A caller's model, written without regard to strict mode."""
 
     title: str = Field(description="two words at most", examples=["a bank"])
     length: int = 0
@@ -35,7 +35,7 @@ class Part(BaseModel):
 
 
 class Shape(BaseModel):
-    """Another one, with everything that may be absent."""
+    """A caller's model with optional fields only."""
 
     kind: Literal["a", "b"] = "a"
     parts: list[Part] | None = None
@@ -47,7 +47,7 @@ NOT_ON_THE_WIRE = {"title", "description", "default", "examples", "maxLength", "
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every schema inside a schema; the names of properties are no schemas."""
+    """Yield every schema inside a schema; names of properties are not schemas."""
     if isinstance(schema, list):
         for each in schema:
             yield from nodes(each)
@@ -59,7 +59,7 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("answer", [*ANSWERS, *OWN])
 def test_strict(answer: type[BaseModel]) -> None:
-    """Every schema is one that the service's strict mode takes: closed, and with every property required."""
+    """Every schema is valid in strict mode: closed, and with every property required."""
     objects = [node for node in nodes(wire_schema(answer)) if node.get("type") == "object"]
     assert objects
     for node in objects:
@@ -76,7 +76,7 @@ def test_nothing_superfluous(answer: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize("answer", [*ANSWERS, Shape])
 def test_as_the_sdk_would_ask(answer: type[BaseModel]) -> None:
-    """The schema means what the SDK's own strict schema of the same model means."""
+    """The schema is equivalent to the SDK's own strict schema of the same model."""
 
     def meaning(schema: Any) -> Any:
         if isinstance(schema, list):
@@ -97,7 +97,7 @@ def test_as_the_sdk_would_ask(answer: type[BaseModel]) -> None:
 
 
 def test_a_model_that_contains_itself() -> None:
-    """The schema of a tree has an object as its root, with all that its branches refer to."""
+    """The schema of a tree has an object as its root, with all referenced definitions."""
     schema = wire_schema(Part)
     assert (schema["type"], list(schema["properties"])) == ("object", ["title", "length", "within"])
     assert schema["properties"]["within"]["items"] == {"$ref": "#/$defs/Part"}
@@ -113,7 +113,7 @@ def test_what_describes_a_field_is_told() -> None:
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_order(answer: type[BaseModel]) -> None:
-    """A model writes its reasoning first and judges its confidence last, when it can still help and is known."""
+    """The reasoning comes first, where it helps the model, and the confidence last."""
     names = list(wire_schema(answer)["properties"])
     assert names[-1] == "confidence"
     assert "reasoning" not in names[1:]
@@ -155,12 +155,12 @@ def test_long_texts_are_clipped() -> None:
 
 @pytest.mark.parametrize(("stated", "kept"), [(-1, 0.0), (0, 0.0), (0.25, 0.25), (1, 1.0), (95, 1.0), (1e308, 1.0)])
 def test_shares_are_clamped(stated: float, kept: float) -> None:
-    """A confidence of 95 is one of 1: the scale was mistaken, not the answer."""
+    """A confidence of 95 is stored as 1: only the scale is wrong."""
     assert read(RegionalVariantResponse, regions=[], confidence=stated).confidence == kept
 
 
 def test_not_a_number() -> None:
-    """A confidence that is no number is refused rather than invented."""
+    """A confidence that is not a number is refused."""
     with pytest.raises(ValidationError, match="not a number"):
         read(RegionalVariantResponse, regions=[], confidence=float("nan"))
 
@@ -181,7 +181,7 @@ def test_not_a_number() -> None:
     ],
 )
 def test_values_that_the_database_could_not_read(answer: type[BaseModel], fields: dict[str, Any]) -> None:
-    """A value outside its list would make a document unreadable for the dictionary, so it is never stored."""
+    """A value outside its list is never stored, since the dictionary could not read the document."""
     with pytest.raises(ValidationError):
         read(answer, **fields)
 
@@ -194,5 +194,5 @@ def test_empty_answers() -> None:
 
 
 def test_texts_are_stripped() -> None:
-    """Blanks around a word or sentence are the model's slips."""
+    """White space around a word or sentence is removed."""
     assert sentences(" We met. \n").example_sentences == ["We met."]

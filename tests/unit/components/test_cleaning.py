@@ -57,7 +57,7 @@ def test_placeholders_in_lists(placeholder: str) -> None:
 
 
 def test_no_definitions() -> None:
-    """Placeholders for definitions mean that the model knows no such word."""
+    """Placeholders for definitions count as an unknown word."""
     senses = [{"part_of_speech": "noun", "definition": "Unknown", "relevancy": 1}]
     assert read(FallbackDefinitionsResponse, definitions=senses).definitions == []
 
@@ -71,7 +71,7 @@ def test_words_that_look_like_placeholders() -> None:
 
 @pytest.mark.parametrize("nothing", ["N/A", "none", "Unknown", "null", " ", ""])
 def test_optional_texts(nothing: str) -> None:
-    """A placeholder or a blank for a value that may be absent is no value."""
+    """A placeholder or a blank for an optional value is stored as no value."""
     assert read(DomainIdentificationResponse, reasoning="", domain=nothing).domain is None
     etymology: dict[str, Any] = {
         "text": "From Old Norse.",
@@ -107,7 +107,7 @@ def test_terms_have_a_length() -> None:
 
 
 def test_an_essay_keeps_its_paragraphs() -> None:
-    """The paragraphs of an essay stay; blank lines and spaces between words do not."""
+    """The paragraphs of an essay are kept; blank lines and repeated spaces are removed."""
     found = read(SynonymChooserResponse, essay="One  thing.\n\n Another.\n", synonyms_compared=[])
     assert found.essay == "One thing.\nAnother."
 

@@ -13,7 +13,7 @@ def test_passing_troubles_are_repeated(status: int) -> None:
 
 @pytest.mark.parametrize("status", [None, 200, 301, 400, 401, 403, 404, 413, 422, 600])
 def test_lasting_troubles_are_not(status: int | None) -> None:
-    """A request that the service finds wrong is not paid for again."""
+    """A request that the service rejects as invalid is not retried."""
     assert not Failure("x", FailureReason.HTTP, "", status=status).repeatable
 
 
@@ -31,18 +31,18 @@ def test_lasting_troubles_are_not(status: int | None) -> None:
     ],
 )
 def test_reasons(reason: FailureReason, again: bool) -> None:
-    """Chance and time are tried again; a refusal of the model or of the whole batch is not."""
+    """Random and transient failures are retried; a refusal of the model or of the whole batch is not."""
     assert Failure("x", reason, "").repeatable is again
 
 
 def test_only_a_cut_answer_gets_more_room() -> None:
-    """The cap, and with it the price, goes up only for answers that were cut."""
+    """The output cap, and with it the price, is raised only for truncated answers."""
     doublings = {reason: Failure("x", reason, "", cap_doublings=2).next_cap_doublings for reason in FailureReason}
     assert doublings.pop(FailureReason.TRUNCATED) == 3
     assert set(doublings.values()) == {2}
 
 
 def test_kinds() -> None:
-    """A failure is shown with its HTTP status where it has one."""
+    """A failure is shown with its HTTP status, if it has one."""
     assert Failure("x", FailureReason.HTTP, "", status=429).kind == "http 429"
     assert Failure("x", FailureReason.REFUSED, "").kind == "refused"

@@ -44,7 +44,7 @@ def failure_of(content: str, finish: str = "stop") -> Failure:
     ],
 )
 def test_a_whole_object_is_used(content: str) -> None:
-    """A whole object is used, whatever stands around it, and is counted as repaired."""
+    """A whole object is used regardless of the text around it, and is counted as repaired."""
     answer, repairs = parsed(content, ExampleGenerationResponse)
     assert [" ".join(each.split()) for each in answer.example_sentences] == ANSWER["example_sentences"]
     assert repairs == {"repaired": 1}
@@ -64,7 +64,7 @@ def test_a_whole_object_is_used(content: str) -> None:
     ],
 )
 def test_nothing_is_invented(content: str) -> None:
-    """An object that is cut off, and objects that differ, are malformed: which of them was meant is unknown."""
+    """A truncated object, and several objects that differ, are malformed, since the intended one is unknown."""
     assert failure_of(content).reason is FailureReason.MALFORMED
 
 
@@ -79,7 +79,7 @@ def test_plain_answers_are_not_repaired() -> None:
 
 @pytest.mark.parametrize(("band", "confidence"), [("3", "0.5"), (" 3 ", 0.5), (3, "0.5"), ("3.0", "+0.50")])
 def test_numbers_in_strings(band: Any, confidence: Any) -> None:
-    """A number in a string is the number."""
+    """A number in a string is read as the number."""
     answer, _ = parsed(json.dumps({"reasoning": "", "band": band, "confidence": confidence}), FrequencyBandResponse)
     assert (answer.band, answer.confidence) == (3, 0.5)
 
@@ -116,7 +116,7 @@ def test_truncated() -> None:
 )
 @pytest.mark.parametrize("form", ["{}", "```json\n{}\n```"])
 def test_corrupt_texts_are_refused(spoilt: str, form: str) -> None:
-    """NUL, other control characters and lone surrogates stand where a letter was lost: the answer is malformed."""
+    """NUL, other control characters and lone surrogates replace lost letters: the answer is malformed."""
     content = json.dumps(ANSWER, ensure_ascii=False).replace("café", spoilt)
     failure = failure_of(form.format(content) if form != "{}" else content)
     assert (failure.reason, failure.repeatable) == (FailureReason.MALFORMED, True)
@@ -124,6 +124,6 @@ def test_corrupt_texts_are_refused(spoilt: str, form: str) -> None:
 
 @pytest.mark.parametrize("harmless", ["caf\\u00e9", "\\ud83d\\ude00", "a\\\\u0000", "a\\\\b", "tab\\tx", "line\\nx"])
 def test_escapes_that_are_harmless(harmless: str) -> None:
-    """Escaped letters, surrogate pairs, line breaks and backslashes are no corruption."""
+    """Escaped letters, surrogate pairs, line breaks and backslashes are not treated as corruption."""
     content = json.dumps(ANSWER, ensure_ascii=False).replace("café", harmless)
     assert parsed(content, ExampleGenerationResponse)[1] == {}

@@ -39,7 +39,7 @@ def enumerations(schema: Any) -> list[list[str]]:
     ],
 )
 def test_closed_lists_are_enumerations(answer: type[BaseModel], labels: tuple[str, ...]) -> None:
-    """A service in strict mode can give no label outside the list."""
+    """The schema allows only the labels of the list."""
     assert enumerations(wire_schema(answer)) == [list(labels)]
 
 
@@ -49,7 +49,7 @@ def regions(language: str) -> Any:
 
 
 def test_regions_of_other_languages_are_open() -> None:
-    """English has Floridify's codes; other languages have regions of their own."""
+    """English has Floridify's region codes; other languages have free texts."""
     assert regions("English (GB)") == [list(ENGLISH_REGIONS)]
     assert regions("German") == []
 
@@ -91,6 +91,6 @@ def test_pairs_are_requested_as_pairs() -> None:
 
 
 def test_parallel_lists_of_an_earlier_version_are_read() -> None:
-    """Answers in flight since before pairs are stored."""
+    """Answers in flight with the earlier form, parallel lists, are stored."""
     older = completion('{"patterns":["on the ~"],"descriptions":["beside"],"confidence":1}')
     assert parse_answer(GrammarPatternResponse, older).patterns == ["on the ~"]

@@ -54,7 +54,7 @@ def body_for(model: str, **options: Any) -> dict[str, Any]:
     ],
 )
 def test_reasoning_models(model: str, effort: str) -> None:
-    """A reasoning model gets the least effort that it takes, under any spelling of its name."""
+    """A reasoning model gets the lowest effort that it accepts, under any spelling of its name."""
     body = body_for(model)
     assert (body["model"], body["reasoning_effort"], body["max_completion_tokens"]) == (model, effort, 600)
     assert not body.keys() & {"max_tokens", "temperature"}
@@ -73,7 +73,7 @@ def test_reasoning_models(model: str, effort: str) -> None:
     ],
 )
 def test_other_models(model: str) -> None:
-    """A model that does not reason, and one of another make, gets a temperature and the older name of the cap."""
+    """A model that does not reason, and one of another vendor, gets a temperature and the older name of the cap."""
     body = body_for(model)
     assert (body["max_tokens"], body["temperature"]) == (600, 0.7)
     assert not body.keys() & {"max_completion_tokens", "reasoning_effort"}
@@ -87,14 +87,14 @@ def test_other_models(model: str) -> None:
     ],
 )
 def test_models_without_settings(model: str) -> None:
-    """A model that refuses the usual efforts and temperatures is sent neither."""
+    """A model that refuses the usual efforts and temperatures gets neither."""
     body = body_for(model)
     assert not body.keys() & {"max_tokens", "temperature", "reasoning_effort"}
     assert body["max_completion_tokens"] == 600
 
 
 def test_roles() -> None:
-    """The instructions are the system's, except for models that take no system message."""
+    """The instructions are the system message, except for models that accept none."""
     assert body_for("gpt-6-luna")["messages"][0]["role"] == "system"
     assert body_for("o1-mini")["messages"][0]["role"] == "user"
 
@@ -111,12 +111,12 @@ def test_models_without_chat_completions(model: str) -> None:
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "gpt-4o-mini", "o3", "llama3.2:3b", "gpt-5-chat-latest", "codestral"])
 def test_chat_models(model: str) -> None:
-    """A chat model is not refused, nor is one of another make."""
+    """A chat model is not refused, nor is one of another vendor."""
     check_chat_model(model)
 
 
 def test_plain_names() -> None:
-    """Prefixes, fine-tuning and capitals are no part of a model's name."""
+    """Prefixes, fine-tuning suffixes and capitals are ignored in a model's name."""
     assert plain_name(" azure/GPT-35-Turbo ") == "gpt-3.5-turbo"
     assert plain_name("ft:gpt-4o-mini-2024-07-18:mine::x1") == "gpt-4o-mini-2024-07-18"
 
@@ -183,7 +183,7 @@ def test_notes(model: str, said: str) -> None:
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "gpt-5.4-nano", "gpt-5.4-nano-2026-03-01", "llama3.2:3b", "gpt-7"])
 def test_no_notes(model: str) -> None:
-    """A current model, one of another make and one too new for the tables need no note."""
+    """A current model, one of another vendor and one newer than the tables have no note."""
     assert model_notes(model, TODAY, listed_models()) == []
 
 

@@ -86,7 +86,7 @@ def test_merged() -> None:
 
 
 def test_synonyms_join() -> None:
-    """New synonyms join those that a person put there."""
+    """New synonyms are added to those of a person."""
     change = changed(C.SYNONYMS, synonyms("side", "edge"), sense(synonyms=["shore", "edge"]))
     assert change.target == Update(Collection.DEFINITIONS, derived_id("river"), {"synonyms": ["shore", "edge", "side"]})
 
@@ -102,7 +102,7 @@ def test_synonyms_have_a_limit() -> None:
 
 @pytest.mark.parametrize("language", ["en", "EN", "en-GB", "English", " english ", ""])
 def test_own_language(language: str) -> None:
-    """However a model spells the entry's language, the word is a synonym."""
+    """A word is a synonym for any spelling of the entry's language."""
     fields = changed(C.SYNONYMS, synonyms("side", language=language)).target.fields
     assert fields == {"synonyms": ["side"]}
 
@@ -110,7 +110,7 @@ def test_own_language(language: str) -> None:
 @pytest.mark.parametrize("tag", ["en-GB", "EN", "eng"])
 @pytest.mark.parametrize("stated", ["en", "en-GB", "en-US", "English", "eng"])
 def test_a_region_makes_no_other_language(tag: str, stated: str) -> None:
-    """A run with `--language en-GB` keeps its synonyms: words are compared by language, whatever the region."""
+    """A run with `--language en-GB` keeps its synonyms: languages are compared without their region."""
     source = replace(provenance(), language=tag, language_name=language_name(tag))
     assert changed(C.SYNONYMS, synonyms("side", language=stated), source=source).target.fields == {"synonyms": ["side"]}
     foreign = changed(C.SYNONYMS, synonyms("rive", language="fr-CA"), source=source).target.fields
@@ -118,7 +118,7 @@ def test_a_region_makes_no_other_language(tag: str, stated: str) -> None:
 
 
 def test_words_of_other_languages_are_cognates() -> None:
-    """A word of another language goes to the cognates, and as an antonym nowhere."""
+    """A word of another language becomes a cognate; as an antonym it is discarded."""
     fields = changed(C.SYNONYMS, synonyms("rive", language="fr"), sense(synonyms=["shore"])).target.fields
     assert fields == {"synonyms": ["shore"], "cognates": ["rive"]}
     opposite = AntonymResponse(antonyms=candidates("lit", language="fr"), confidence=1)
@@ -136,7 +136,7 @@ def test_antonyms_of_other_languages_are_counted() -> None:
 
 
 def test_never_its_own_synonym() -> None:
-    """The word itself is neither its synonym nor its antonym nor its cognate, in any capitals."""
+    """The word itself is neither its synonym nor its antonym nor its cognate, regardless of case."""
     assert changed(C.SYNONYMS, synonyms("Bank", "side")).target.fields == {"synonyms": ["side"]}
     assert changed(C.SYNONYMS, synonyms("BANK", language="de")).target.fields == {"synonyms": []}
     opposite = AntonymResponse(antonyms=candidates("bank", "bed"), confidence=1)
@@ -144,7 +144,7 @@ def test_never_its_own_synonym() -> None:
 
 
 def test_force_replaces_lists() -> None:
-    """Under force the new answer takes the place of the old lists, cognates included."""
+    """With --force the new answer replaces the old lists, cognates included."""
     before = sense(synonyms=["shore"], cognates=["rive"], antonyms=["bed"])
     fields = changed(C.SYNONYMS, synonyms("side"), before, provenance(replaces=True)).target.fields
     assert fields == {"synonyms": ["side"], "cognates": []}
@@ -167,14 +167,14 @@ def test_examples_are_documents() -> None:
 
 
 def test_examples_twice_are_once() -> None:
-    """The same answer makes the same ids, so that storing it again after a crash adds nothing."""
+    """Equal answers have equal IDs, so that storing one again after a crash adds nothing."""
     assert changed(C.EXAMPLES, SENTENCES) == changed(C.EXAMPLES, SENTENCES)
     other = changed(C.EXAMPLES, SENTENCES, source=provenance(by=stamp("b2")))
     assert not {each.id for each in changed(C.EXAMPLES, SENTENCES).inserts} & {each.id for each in other.inserts}
 
 
 def test_examples_join_or_replace() -> None:
-    """Examples that are there stay, unless force is used; then those that a model wrote go, and go last."""
+    """Existing examples stay without --force; with it, generated ones are removed, after the new ones are stored."""
     old = [derived_id("old", number) for number in range(2)]
     joined = changed(C.EXAMPLES, SENTENCES, sense(example_ids=old))
     assert joined.target.fields["example_ids"][:2] == old
@@ -185,7 +185,7 @@ def test_examples_join_or_replace() -> None:
 
 
 def test_the_model_is_on_record() -> None:
-    """Each sentence says which model wrote it, with what confidence and for how many tokens."""
+    """Each example records its model, confidence and tokens."""
     info = changed(C.EXAMPLES, SENTENCES).inserts[0].fields["model_info"]
     assert (info["name"], info["confidence"], info["total_tokens"]) == ("gpt-6-luna", 0.7, 120)
     assert info["last_generated"] == NOON + timedelta(hours=2)
@@ -234,7 +234,7 @@ ANSWERED: list[tuple[SynthesisComponent, Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("component", "answer", "fields"), ANSWERED)
 def test_values(component: SynthesisComponent, answer: Any, fields: dict[str, Any]) -> None:
-    """An answer is stored under the database's own names, and changes nothing else."""
+    """An answer is stored under the database's field names, and changes nothing else."""
     change = changed(component, answer)
     assert change.target == Update(Collection.DEFINITIONS, derived_id("river"), fields)
     assert (change.component, change.stamp, change.inserts, change.updates, change.replaces) == (
@@ -275,7 +275,7 @@ def test_definitions_make_an_entry() -> None:
 
 
 def test_definitions_go_into_the_entry_that_is_there() -> None:
-    """A synthesis entry that has lost its definitions is filled, not doubled."""
+    """A synthesis entry without definitions is filled, not duplicated."""
     there = derived_id("there")
     change = changed(C.DEFINITIONS, SENSES, entry=Entry(BANK, synthesis_entry=there))
     ids = [insert.id for insert in change.inserts]
@@ -316,7 +316,7 @@ def test_an_older_answer_gives_way() -> None:
 
 
 def test_a_newer_answer_is_stored() -> None:
-    """The answer of a newer batch is stored over an older stamp, and a stamp of another component is no bar."""
+    """The answer of a newer batch replaces an older stamp; a stamp of another component has no effect."""
     older = replace(stamp("b0"), batch_created=NOON - timedelta(days=1))
     change = changed(C.SYNONYMS, synonyms("side"), sense(stamps={C.SYNONYMS: older, C.ANTONYMS: stamp()}))
     assert change.stamp == stamp()

@@ -12,7 +12,7 @@ C = SynthesisComponent
 
 
 def test_every_component_has_a_recipe() -> None:
-    """Every name of the registry has a recipe, under its own name, behind all that it needs."""
+    """Every component has a recipe under its own name, after all components that it needs."""
     assert list(RECIPES) == list(SynthesisComponent)
     for position, (component, recipe) in enumerate(RECIPES.items()):
         assert recipe.component == component
@@ -30,7 +30,7 @@ def test_recipes_fill_fields_that_are_read_back(component: SynthesisComponent) -
 
 @pytest.mark.parametrize("component", SynthesisComponent)
 def test_caps_leave_room(component: SynthesisComponent) -> None:
-    """An answer of the expected length is far from the cap at which it would be cut and paid for in vain."""
+    """An answer of the expected length is far below the output cap, at which it would be truncated."""
     recipe = RECIPES[component]
     assert recipe.output_cap >= 4 * recipe.output_tokens
 
@@ -73,7 +73,7 @@ def test_components_named(text: str, chosen: tuple[SynthesisComponent, ...]) -> 
     ],
 )
 def test_components_removed(text: str, chosen: set[C]) -> None:
-    """A name behind a minus sign is removed from the set."""
+    """A name after a minus sign is removed from the set."""
     assert set(components_named(text)) == chosen
 
 
@@ -95,6 +95,6 @@ def test_default_and_more() -> None:
     ],
 )
 def test_components_misnamed(text: str, said: str) -> None:
-    """A misspelt component is refused with the one that was probably meant, or with all that there are."""
+    """A misspelt component is refused with the closest name, or with all names."""
     with pytest.raises(UsageError, match=said):
         components_named(text)

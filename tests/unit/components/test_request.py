@@ -69,7 +69,7 @@ def test_ids_split_again(word: str, document: DocId, component: str, number: int
 @patient
 @given(st.lists(st.tuples(documents, components, st.one_of(st.none(), st.integers(0, 99))), unique=True))
 def test_ids_are_unique(asked: list[tuple[DocId, str, int | None]]) -> None:
-    """Homographs and senses of one word never share an id: two requests are two ids."""
+    """Homographs and senses of one word have different IDs."""
     assert len({custom_id("bank", *each) for each in asked}) == len(asked)
 
 
@@ -90,14 +90,14 @@ def test_slugs(word: str, slug: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "happy", "happy-123-domain", "happy-" + "g" * 24 + "-domain", "a-" + "0" * 24])
 def test_foreign_ids(text: str) -> None:
-    """An id that is none of ours names nothing."""
+    """A foreign ID is parsed as none."""
     assert parse_custom_id(text) is None
 
 
 @patient
 @given(st.text(st.sampled_from("ab01-_Z\n"), max_size=70))
 def test_any_id(text: str) -> None:
-    """Any text is one of our ids or none, and what one names makes that very id again."""
+    """Any text is parsed as one of our IDs or as none, and its parts give the same ID again."""
     parts = parse_custom_id(text)
     if parts is not None:
         slug = text.partition("-")[0]
@@ -124,7 +124,7 @@ def test_a_line_is_its_body(model: str, prompt: str, instructions: str, cap_doub
 
 
 def test_the_messages() -> None:
-    """The instructions that all requests share come first, so that a prompt cache can hold them."""
+    """The shared instructions come first, so that a prompt cache can hold them."""
     assert request().body["messages"] == [
         {"role": "system", "content": "Grade words."},
         {"role": "user", "content": "Word: bank"},
@@ -134,7 +134,7 @@ def test_the_messages() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_cap_doublings(model: str) -> None:
-    """Each doubling of the output cap gives a truncated answer twice the room, in the body and in the line alike."""
+    """Each doubling of the output cap doubles the limit in the body and in the line."""
     name = profile_of(model).cap
     caps = [orjson.loads(request(model, cap_doublings=times).line)["body"][name] for times in range(4)]
     assert caps == [600, 1200, 2400, 4800]
@@ -148,7 +148,7 @@ def test_input_tokens() -> None:
 
 
 def test_fixed_tokens_hold_instructions_and_schema() -> None:
-    """The instructions and the schema are billed with every request, so every estimate holds them."""
+    """The instructions and the schema are billed with every request, so every estimate includes them."""
     with_, without = envelope(instructions="Grade words."), envelope(instructions="")
     named = with_.response_format["json_schema"]
     schema = schema_tokens(named["name"], named["schema"], system=True)
@@ -158,7 +158,7 @@ def test_fixed_tokens_hold_instructions_and_schema() -> None:
 
 @pytest.mark.parametrize("instructions", ["Grade words.", ""])
 def test_the_sandbox_bills_what_is_estimated(instructions: str) -> None:
-    """The estimate of a request's input is what the sandbox bills, with a system message and without."""
+    """The estimated input tokens equal those that the sandbox bills, with a system message and without."""
     for component, recipe in RECIPES.items():
         shared = Envelope[Any](component, recipe.answer, "gpt-6-luna", instructions, 100)
         assert prompt_tokens(shared.body("Word: bank")) == shared.fixed_tokens + count_tokens("Word: bank")
@@ -188,13 +188,13 @@ def failure_of(body: Mapping[str, Any], answer: type[BaseModel] = CEFRLevelRespo
 
 
 def test_a_good_answer() -> None:
-    """An answer of the right shape is read, whether it comes from a batch or at once."""
+    """A valid answer is parsed equally from a batch and from an immediate response."""
     answer = request().parse(completion())
     assert (answer.level, answer.confidence) == ("A1", 0.9)
 
 
 def test_an_empty_list() -> None:
-    """An empty list is an answer: it says that there is nothing."""
+    """An empty list is a valid answer."""
     body = completion('{"regions":[],"confidence":1}')
     assert parse_answer(RegionalVariantResponse, body).regions == []
 
@@ -230,7 +230,7 @@ def test_unfit_answers(body: dict[str, Any], reason: FailureReason, said: str) -
 
 
 def test_the_place_of_a_fault() -> None:
-    """A malformed answer names the field that is wrong, without repeating the answer."""
+    """A malformed answer's failure names the invalid field, without quoting the answer."""
     item = '{"word":"glad","language":"en","relevance":"very","efflorescence":0.5,"explanation":""}'
     failed = failure_of(completion(f'{{"synonyms":[{item}],"confidence":1}}'), SynonymGenerationResponse)
     assert str(failed).startswith("synonyms.0.relevance: ")

@@ -58,7 +58,7 @@ def prompt(folder: Path, component: SynthesisComponent) -> str:
 
 @pytest.mark.parametrize("component", SynthesisComponent)
 def test_floridifys_layout(folder: Path, component: SynthesisComponent) -> None:
-    """A template that reads what Floridify gives it is filled in: nothing is left open, and the word is in it."""
+    """A template with Floridify's variables is rendered completely, with the word."""
     rendered = prompt(folder, component)
     assert "{" not in rendered
     about = "the land beside a river" if component in ("domain", "regional_variants") else "bank"
@@ -66,7 +66,7 @@ def test_floridifys_layout(folder: Path, component: SynthesisComponent) -> None:
 
 
 def test_one_message(folder: Path) -> None:
-    """A user's template is one message: no instructions of ours are put before it."""
+    """A user's template is one message, without our instructions before it."""
     asked = brief(SynthesisComponent, model="gpt-6-luna", language_name="English", templates=folder)
     assert all(question.envelope.instructions == "" for question in asked.questions)
 
@@ -78,7 +78,7 @@ def test_language_by_name_and_by_code(folder: Path) -> None:
 
 
 def test_our_names_win(folder: Path) -> None:
-    """A file named after the component is taken before one of Floridify's layout."""
+    """A file named after the component takes precedence over one of Floridify's layout."""
     (folder / "domain.md").write_text("Which field: {{ definition }}", encoding="utf-8")
     assert prompt(folder, SynthesisComponent.DOMAIN).startswith("Which field: ")
 
@@ -92,7 +92,7 @@ def test_our_names_win(folder: Path) -> None:
     ],
 )
 def test_wrong_templates(folder: Path, text: str, said: str) -> None:
-    """A template that cannot work is named with file and line before anything is planned."""
+    """An invalid template is reported with file and line before anything is planned."""
     path = folder / recipe_of("domain").floridify_template
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=said) as caught:
@@ -121,7 +121,7 @@ def test_what_a_folder_must_hold(folder: Path, component: SynthesisComponent, ne
 
 
 def test_missing_templates(folder: Path) -> None:
-    """A missing file is named under both of its names, and a missing folder as such."""
+    """A missing file is reported under both of its names, and a missing folder as a folder."""
     (folder / recipe_of("facts").floridify_template).unlink()
     with pytest.raises(UsageError, match=r"looked for facts\.md and generate/facts\.md"):
         prompt(folder, SynthesisComponent.FACTS)
@@ -152,7 +152,7 @@ def test_missing_templates(folder: Path) -> None:
     ],
 )
 def test_templates_are_rendered_with_a_sample(folder: Path, text: str, said: str) -> None:
-    """A template that fails on a definition is named with file and line before anything is planned."""
+    """A template that fails on a definition is reported with file and line before anything is planned."""
     path = folder / recipe_of("domain").floridify_template
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=said) as caught:
@@ -161,7 +161,7 @@ def test_templates_are_rendered_with_a_sample(folder: Path, text: str, said: str
 
 
 def test_definitions_have_every_attribute(folder: Path) -> None:
-    """A template may read whatever Floridify gives of a definition."""
+    """A template may use every attribute that Floridify provides of a definition."""
     text = (
         "{% for d in definitions %}{{ d.text }}|{{ d.definition }}|{{ d.provider }}|{{ d.synonyms | join(', ') }}|"
         "{{ d.examples | length }}|{{ d.cefr_level }}|{{ d.word_forms | length }}\n{% endfor %}"
@@ -184,7 +184,7 @@ NUMBERED = "{{ word }}, at most 10 clusters\n{% for p, k, t in definitions %}\nL
     ],
 )
 def test_numbers_are_read_as_the_template_writes_them(folder: Path, line: str, first: int) -> None:
-    """An answer's numbers name the definitions that bear them in the prompt, whether these are numbered from 0 or 1."""
+    """An answer's numbers refer to the definitions as the prompt numbers them, from 0 or from 1."""
     (folder / "cluster_definitions.md").write_text(NUMBERED.replace("LINE", line), encoding="utf-8")
     asked = brief(SynthesisComponent, model="gpt-6-luna", language_name="English", templates=folder)
     question = asked.by_component()["cluster_definitions"]
@@ -201,7 +201,7 @@ def test_numbers_are_read_as_the_template_writes_them(folder: Path, line: str, f
     "line", ["- {{ t }}", "{{ loop.index }}/{{ loop.index0 }} {{ t }}", "{{ loop.index + 1 }} {{ t }}"]
 )
 def test_unclear_numbers(folder: Path, line: str) -> None:
-    """A template whose numbers cannot be read for certain is refused: every definition might get a wrong cluster."""
+    """A template with ambiguous numbers is refused: every definition might get a wrong cluster."""
     (folder / "cluster_definitions.md").write_text(NUMBERED.replace("LINE", line), encoding="utf-8")
     with pytest.raises(UsageError, match="no recognisable numbers"):
         brief(SynthesisComponent, model="gpt-6-luna", language_name="English", templates=folder)

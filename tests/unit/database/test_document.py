@@ -78,12 +78,12 @@ def operation(made: UpdateOne) -> tuple[Any, Any]:
     ],
 )
 def test_which_definitions(entry: list[Any] | None, chosen: list[Any]) -> None:
-    """The definitions that a reader of the dictionary sees are the ones that are enhanced."""
+    """The definitions that the dictionary shows are the ones that are enhanced."""
     assert ids(found(sense(ONE), sense(TWO), sense(THREE), entry=entry)) == list(map(str, chosen))
 
 
 def test_a_word_of_several_languages() -> None:
-    """A word is asked about in one language with the definitions and etymologies of sources in that language only."""
+    """Requests about a word use definitions and etymologies of sources in its language only."""
     documents = found(sense(ONE, "land"), sense(TWO, "banque"), sense(THREE, "listed by nothing"))
     source: dict[str, Any] = {"_id": ENTRY, "word_id": WORD, "provider": "wiktionary"}
     english: Document = source | {"definition_ids": [ONE], "languages": ["en"], "etymology": {"text": "from Old Norse"}}
@@ -106,7 +106,7 @@ def test_an_entry() -> None:
 
 
 def test_a_definition() -> None:
-    """A definition is read with all that it has; what is null or absent counts as missing."""
+    """A definition is read with all fields; null or absent ones count as missing."""
     stored = sense(ONE, synonyms=["shore"], cefr_level="B1", example_ids=[TWO], domain=None, antonyms=None)
     (read,) = read_entry(word(), found(stored, entry=[ONE]), {}, "en").definitions
     assert read == Definition(
@@ -121,12 +121,12 @@ def test_a_bare_definition() -> None:
 
 
 def test_every_field_is_known() -> None:
-    """Each field that is queried has its place in a definition."""
+    """Each field of a query exists in a definition."""
     assert set(DEFINITION_FIELDS) <= set(Definition.__dataclass_fields__)
 
 
 def test_stamps_are_read() -> None:
-    """A document's stamps are looked up by the ids that it bears; one that is gone counts as none."""
+    """A document's stamps are looked up by their IDs; a missing one counts as none."""
     bearing = sense(ONE, synthesis={"synonyms": ObjectId("a" * 24), "domain": ObjectId("b" * 24)})
     documents = Found([word(synthesis={"definitions": ObjectId("c" * 24)})], {WORD: {ONE: bearing}})
     assert documents.stamp_ids() == {ObjectId(letter * 24) for letter in "abc"}
@@ -145,7 +145,7 @@ def test_a_stamp_there_and_back() -> None:
 
 
 def test_ids_are_encoded_wherever_they_stand() -> None:
-    """Ids are ObjectIds in the database, in lists and inside documents too; texts of 24 hex digits stay texts."""
+    """IDs are ObjectIds in the database, in lists and nested documents too; texts of 24 hex digits stay texts."""
     identity = DocId(str(ONE))
     value = {"a": identity, "b": [identity, {"c": (identity,)}], "text": str(ONE), "n": 1, "none": None, "at": NOON}
     assert encoded(value) == {
@@ -164,7 +164,7 @@ def test_derived_ids_can_be_object_ids() -> None:
 
 
 def test_one_update_per_document() -> None:
-    """However many components of a document were answered, it is written once, and its version counts each."""
+    """A document is written once for all its answered components, and its version counts each."""
     later = NOON + timedelta(hours=1)
     other = Stamp(DocId("b" * 24), "run", "b1", NOON, "gpt-6-luna", "t", "batch")
     made = updates_of(
@@ -209,7 +209,7 @@ def test_an_empty_answer_is_stamped() -> None:
 
 
 def test_all_that_an_answer_touches_is_stamped() -> None:
-    """A document that is changed along with the target bears the stamp, too, and is written before the word is."""
+    """A document that changes along with the target has the stamp, too, and is written before the word."""
     entry = Update(Collection.ENTRIES, DocId(str(ENTRY)), {"definition_ids": [DocId(str(ONE))]})
     target = Update(Collection.WORDS, DocId(str(WORD)), {})
     made = updates_of(writes_of([Change("definitions", target, STAMP, NOON, updates=(entry,))]).updates)
@@ -230,13 +230,13 @@ def test_all_that_an_answer_touches_is_stamped() -> None:
 
 
 def test_an_update_is_done_once() -> None:
-    """An update that the database has done already, and whose reply was lost, matches nothing when it is repeated."""
+    """An update that was applied, and whose reply was lost, matches nothing when it is repeated."""
     (made,) = updates_of(writes_of([change("domain")]).updates)[Collection.DEFINITIONS]
     assert made._filter == {"_id": ONE, "synthesis.domain": {"$ne": ObjectId("a" * 24)}}
 
 
 def test_upserts_do_not_overwrite() -> None:
-    """A new document is written where there is none; one that is there is left alone."""
+    """A new document is inserted if it does not exist; an existing one is unchanged."""
     made = upsert(DocId(str(ONE)), {"word_id": DocId(str(WORD)), "text": "land"}, NOON)
     assert operation(made) == (
         ONE,
@@ -254,7 +254,7 @@ def test_upserts_do_not_overwrite() -> None:
 
 
 def test_inserts_bear_their_own_time() -> None:
-    """A new document was made when its batch was completed, not when it was collected."""
+    """The creation time of a new document is the completion of its batch, not the collection."""
     insert = Insert(Collection.EXAMPLES, DocId(str(TWO)), {"text": "x"})
     later = NOON + timedelta(days=1)
     made = writes_of([change(inserts=(insert,), completed=later), change()])
@@ -262,7 +262,7 @@ def test_inserts_bear_their_own_time() -> None:
 
 
 def test_a_new_word() -> None:
-    """The document of a new word has what readers of the database look for."""
+    """The document of a new word has the fields that readers of the database query."""
     fields = new_word(unknown_entry("Straße", "de").word)
     assert fields == {
         "text": "Straße",

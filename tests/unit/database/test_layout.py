@@ -67,12 +67,12 @@ CASES: list[tuple[str, Samples, Layout]] = [
 
 @pytest.mark.parametrize(("samples", "layout"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
 def test_detected(samples: Samples, layout: Layout) -> None:
-    """Each trait shows by itself, and where nothing is to be seen, the layout is today's."""
+    """Each trait is detected independently; without evidence the layout is today's."""
     assert found(samples) == layout
 
 
 def test_strangers_do_not_count() -> None:
-    """Collections of other programs say nothing about the layout."""
+    """Collections of other programs do not affect the layout."""
     assert found({"words": [WORD]}, "users", "sessions") == TODAY
 
 
@@ -89,7 +89,7 @@ def test_both_ids(new: Any, older: bool) -> None:
 
 
 def test_a_tie_is_todays() -> None:
-    """Of documents of both kinds, none of which is newer, today's kind counts."""
+    """If documents of both kinds are equally new, today's kind is used."""
     words: list[dict[str, Any]] = [{"_id": ID, "language": "en"}, {"_id": TWO, "languages": ["en"]}]
     layout = found({"words": words, "dictionary_entries": [{"_id": ONE}], SYNTHESISED: [{"_id": ID}]})
     assert [layout.string_ids, layout.single_language, layout.split_entries] == [False] * 3
@@ -102,7 +102,7 @@ def test_a_tie_is_todays() -> None:
 
 
 def test_languages() -> None:
-    """Words are looked for and made with the field that the database has; with both, where it has both."""
+    """Words are queried and created with the database's language field; with both, if it has both."""
     word = unknown_entry("moon", "en").word
     single = Layout(single_language=True)
     assert (TODAY.of_language("en"), single.of_language("en")) == ({"languages": "en"}, {"language": "en"})
@@ -115,7 +115,7 @@ def test_languages() -> None:
 
 
 def test_entries() -> None:
-    """Entries are read where they are, and ours first; only ours are written."""
+    """Entries are read from all collections, ours first; only ours are written."""
     split, both = Layout(split_entries=True), Layout(both_entries=True)
     assert TODAY.entry_collections == ("dictionary_entries",)
     assert split.entry_collections == (SYNTHESISED, PROVIDED)
@@ -131,7 +131,7 @@ def test_entries() -> None:
 
 
 def test_ids_and_references() -> None:
-    """An `_id` and a reference to it are each written in their own spelling; other texts stay as they are."""
+    """An `_id` and a reference to it are each written in their own spelling; other texts stay unchanged."""
     layout = Layout(string_references=True)
     assert encoded_id(ID, layout) == ONE
     assert encoded({"word_id": ID, "ids": [ID], "text": "x", "n": 1}, layout) == {
@@ -178,7 +178,7 @@ def written(made: UpdateOne) -> Any:
 
 
 def test_updates_in_strings() -> None:
-    """An update names its document, its stamp and what it refers to in strings, where the database does."""
+    """An update has its document's ID, its stamp and its references as strings, if the database does."""
     (made,) = updates_of(writes_of([change()]).updates, STRINGS)[Collection.DEFINITIONS]
     assert made._filter == {"_id": str(ONE), "synthesis.examples": {"$ne": STAMP.id}}
     assert written(made) == {
@@ -204,7 +204,7 @@ def test_updates_among_both() -> None:
 
 
 def test_upserts_among_both() -> None:
-    """A new document among both kinds is made in the newer, and not beside one that is there in the other."""
+    """With both kinds of IDs, a new document has the newer kind, and is not created if it exists in the other."""
     made = upsert(ID, {"text": "x"}, NOON, Layout(both_ids=True))
     assert made._filter == {"_id": {"$in": [ONE, str(ONE)]}}
     assert written(made)["$setOnInsert"]["_id"] == ONE
@@ -243,5 +243,5 @@ def test_described(layout: Layout, said: str) -> None:
 
 
 def test_nothing_to_say() -> None:
-    """Of today's layout nothing is said."""
+    """Today's layout is not described."""
     assert TODAY.describe() == ""

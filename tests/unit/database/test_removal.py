@@ -40,7 +40,7 @@ def old_examples(store: MemoryStore, word: str, *, written_by: str) -> DocId:
 
 
 def forced(folder: Path, words: list[str]) -> Scenario:
-    """A run that replaces the examples of words that have two each: one by a model, one by a person."""
+    """Return a run that replaces the examples of words with two each: one by a model, one by a person."""
     folder.mkdir()
     scenario = Scenario(folder, words, Service(), MemoryStore(), (C.EXAMPLES,), force=True, replace_edited=True)
     for word in words:
@@ -93,7 +93,7 @@ async def test_dead_at_any_moment(tmp_path: Path) -> None:
     ],
 )
 def test_whose(document: Mapping[str, Any], whose: bool) -> None:
-    """Documents of a model are marked as such; all others count as written by a person."""
+    """Generated documents are marked as such; all others count as written by a person."""
     assert generated(document) is whose
 
 
@@ -122,7 +122,7 @@ def test_what_goes(fields: dict[str, Any], goes: bool) -> None:
 
 
 def test_what_is_referred_to_stays() -> None:
-    """A document that anything refers to, by a list or alone, in either spelling, stays."""
+    """A document with any reference, from a list or a single field, in either spelling, stays."""
     due = [example(name) for name in ("a", "b", "c")]
     referred: list[Any] = [[derived_id("a")], str(derived_id("b")), None]
     holders = [{"example_ids": each} for each in referred]
@@ -130,7 +130,7 @@ def test_what_is_referred_to_stays() -> None:
 
 
 def test_lists_keep_what_is_not_ours() -> None:
-    """A list that is replaced keeps a person's documents in front; one that is not replaced is as it was."""
+    """A replaced list keeps a person's documents in front; any other list is unchanged."""
     own, model, new = (derived_id(name) for name in ("own", "model", "new"))
     target = Update(Collection.DEFINITIONS, SENSE, {"example_ids": [new]})
     replaced = Replaced(Collection.EXAMPLES, SENSE, (own, model))

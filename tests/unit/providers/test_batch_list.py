@@ -13,7 +13,7 @@ PAGE = 100
 
 
 class Account:
-    """An account's list, the oldest batch first; it counts the pages that were read."""
+    """A list of an account's batches, oldest first; it counts the pages read."""
 
     def __init__(self, batches: int) -> None:
         self.batches = [listed(number) for number in range(batches)]
@@ -21,7 +21,7 @@ class Account:
         self.turns = True
 
     async def turn(self, after: str | None) -> Page:
-        """The page behind a batch."""
+        """Return the page after a batch."""
         self.pages += 1
         newest = self.batches[::-1]
         ids = [each.id for each in newest]
@@ -30,7 +30,7 @@ class Account:
 
 
 def listed(number: int) -> BatchJob:
-    """The batch of a number: one is made every minute."""
+    """Return the batch of a number: one is created every minute."""
     return BatchJob(f"batch_{number}", "completed", f"run/{number:04d}/1", created(number))
 
 
@@ -44,14 +44,14 @@ def ids(listed: list[Listed]) -> list[str]:
 
 
 async def test_far_back() -> None:
-    """A label is found behind thousands of newer batches, and a label that is not there is not."""
+    """A label is found behind thousands of newer batches; an unknown label is not."""
     listing = Listing(Account(5_000).turn)
     assert ids(await listing.matching(Submission("run/0003/1"))) == ["batch_3"]
     assert ids(await listing.matching(Submission("run/9999/1"))) == []
 
 
 async def test_a_long_run_reads_little() -> None:
-    """Looking before each of a thousand submissions reads the old list once, and a page or two each time after."""
+    """Searches before a thousand submissions read the old list once, and one or two pages each afterwards."""
     account = Account(3_000)
     listing = Listing(account.turn)
     await listing.matching(Submission("run/3000/1"))
@@ -64,7 +64,7 @@ async def test_a_long_run_reads_little() -> None:
 
 
 async def test_an_account_without_batches() -> None:
-    """The first batches of an account are found, though its list was empty when it was first looked at."""
+    """The first batches of an account are found, although its list was empty at the first search."""
     account = Account(0)
     listing = Listing(account.turn)
     assert ids(await listing.matching(Submission("run/0000/1"))) == []
@@ -74,7 +74,7 @@ async def test_an_account_without_batches() -> None:
 
 
 async def test_shown_late() -> None:
-    """A batch that shows itself after younger ones is found, and so is a second one of its label, in their order."""
+    """A batch that appears after younger ones is found, as is a second one of its label, in order."""
     account = Account(300)
     late = account.batches.pop(290)
     listing = Listing(account.turn)
@@ -85,7 +85,7 @@ async def test_shown_late() -> None:
 
 
 async def test_back_by_steps() -> None:
-    """A search that goes back further than those before it misses nothing between."""
+    """A search that goes further back than earlier ones misses no batch between."""
     account = Account(1_000)
     listing = Listing(account.turn)
     assert ids(await listing.matching(Submission("run/0500/1", look_back=timedelta(minutes=100)))) == []
@@ -115,7 +115,7 @@ async def test_without_labels() -> None:
 
 
 async def test_pages_that_do_not_turn() -> None:
-    """A list that returns its first page forever is not read forever."""
+    """A list that returns its first page repeatedly is not read indefinitely."""
     account = Account(500)
     account.turns = False
     assert await Listing(account.turn).matching(Submission("run/0001/1")) == []
@@ -123,7 +123,7 @@ async def test_pages_that_do_not_turn() -> None:
 
 
 async def test_a_look_that_breaks_off() -> None:
-    """A look that an error ends leaves no gap: the next one reads again what this one had not finished."""
+    """A search that ends with an error leaves no gap: the next one reads the missing pages."""
     account = Account(400)
     listing = Listing(account.turn)
     await listing.matching(Submission("run/0399/1"))

@@ -10,7 +10,7 @@ from floridify_batch.providers.error import identity_of, retry_after
 
 
 def test_numbers_for_ids() -> None:
-    """Ids that are numbers are ids: of a batch, of its files, and of an uploaded file."""
+    """Numeric IDs are accepted: of a batch, of its files, and of an uploaded file."""
     job = job_of({"id": 17, "status": "completed", "output_file_id": 5, "input_file_id": 4, "error_file_id": ""})
     assert (job.id, job.output_file_id, job.input_file_id, job.error_file_id) == ("17", "5", "4", None)
     assert identity_of(SimpleNamespace(id=4)) == "4"
@@ -20,7 +20,7 @@ def test_numbers_for_ids() -> None:
     "time", [-62_135_596_800, 10**14, "0001-01-01T00:00:00Z", "9999-12-31", float("nan"), True, {}]
 )
 def test_times_out_of_range(time: Any) -> None:
-    """A time that cannot be right is taken for unknown, so that calculations with it stay within the calendar."""
+    """An impossible time is read as unknown, so that calculations stay within the calendar."""
     job = job_of({"id": "b", "created_at": time, "completed_at": time, "expires_at": time})
     assert 2020 < job.created_at.year < 2100
     assert (job.completed_at, job.expires_at) == (None, None)
@@ -30,6 +30,6 @@ def test_times_out_of_range(time: Any) -> None:
     ("stated", "seconds"), [("7", 7.0), ("-3", 0.0), ("inf", None), ("nan", None), ("soon", None), ("1e9", 3600.0)]
 )
 def test_retry_after(stated: str, seconds: float | None) -> None:
-    """A pause that the service asks for is obeyed up to an hour; one that never ends is none."""
+    """A Retry-After is respected up to an hour; an infinite one is ignored."""
     error = SimpleNamespace(response=SimpleNamespace(headers={"retry-after": stated}))
     assert retry_after(error) == seconds

@@ -33,7 +33,7 @@ class Lagging(Service):
 
 @pytest.mark.parametrize(("looks", "created"), [(0, 1), (1, 1), (5, 1), (6, 2)])
 async def test_found_before_it_is_created_again(tmp_path: Path, looks: int, created: int) -> None:
-    """A batch counts as absent after six looks at the list over a minute, and only then is it created again."""
+    """A batch counts as absent after six look-ups over a minute, and only then is it created again."""
     service, pauses = Lagging(looks), list[float]()
     (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(LINE))
 

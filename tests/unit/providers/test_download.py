@@ -28,7 +28,7 @@ class Spoiling(Service):
 
     @override
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Bring the answers, or what becomes of them."""
+        """Download the answers, or raise."""
         await super().answers(job, output, errors)
         self.downloads += 1
         if self.downloads <= self.times:
@@ -56,7 +56,7 @@ def scene(folder: Path, service: Service) -> Scenario:
     ids=["page", "empty", "cut", "cut behind a line"],
 )
 async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
-    """A download that is a page, or cut short, is made again, and nothing is bought twice."""
+    """A download that is a page, or truncated, is repeated, and no batch is created twice."""
     service = Spoiling(spoil, 1)
     scenario = scene(tmp_path, service)
     run = scenario.run()
@@ -103,7 +103,7 @@ async def test_missing_at_the_service(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_look_says(tmp_path: Path, content: bytes, look: Completeness) -> None:
-    """Damaged lines are the service's own affair; a missing end or another kind of file is not."""
+    """Invalid lines are accepted as the service's; a missing end or another kind of file is not."""
     path = tmp_path / "output.jsonl"
     path.write_bytes(content)
     assert completeness([path], 2) is look

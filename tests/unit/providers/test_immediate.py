@@ -22,7 +22,7 @@ LABEL = "run1/0001/1"
 
 
 class Answering(OpenAIConnector):
-    """A connector without a service: it answers each body, or does what its script says about it."""
+    """A connector without a service: it answers each body, or follows its script."""
 
     def __init__(self, concurrency: int = 4) -> None:
         self.concurrency = concurrency
@@ -52,7 +52,7 @@ class Answering(OpenAIConnector):
             self.flying -= 1
 
     async def close(self) -> None:
-        """Note it."""
+        """Record it."""
         self.closed = True
 
 
@@ -111,7 +111,7 @@ async def test_answers(tmp_path: Path) -> None:
 
 
 async def test_so_many_at_once(tmp_path: Path) -> None:
-    """As many requests are in flight as were agreed, and no more."""
+    """At most `concurrency` requests are in flight."""
     chunk, connector = folder(tmp_path, 30), Answering(concurrency=5)
     async with opened(connector, tmp_path) as batches:
         await ended(batches, await begun(batches, chunk))
@@ -216,7 +216,7 @@ async def test_a_refused_account(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_is_said_once(tmp_path: Path) -> None:
-    """Many requests that are refused at one moment do not fill the user's terminal with tracebacks."""
+    """Many simultaneous refusals do not fill the terminal with tracebacks."""
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
     chunk, connector = folder(tmp_path), Answering()
@@ -300,7 +300,7 @@ async def test_answers_beside_a_refusal(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_that_nobody_asks_about(tmp_path: Path) -> None:
-    """A refusal between the last look and the end is not shown as an error of the program."""
+    """A refusal between the last poll and the end is not shown as an error of the program."""
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
     chunk, connector = folder(tmp_path), Answering()
@@ -314,5 +314,5 @@ async def test_a_refusal_that_nobody_asks_about(tmp_path: Path) -> None:
 
 
 async def test_nothing_to_discount() -> None:
-    """Answers at once cost the full price, and every bill says so."""
+    """Immediate answers are billed at the standard price."""
     assert ImmediateBatches.capabilities.discount == 0

@@ -18,7 +18,7 @@ REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
 
 @asynccontextmanager
 async def answered_with(body: bytes) -> AsyncIterator[OpenAIConnector]:
-    """A connector to a service that answers everything with 200 and these bytes."""
+    """Return a connector to a service that answers everything with 200 and these bytes."""
 
     async with fixed_response(body) as url:
         connector = OpenAIConnector("any", base_url=url)
@@ -38,7 +38,7 @@ async def test_no_json_object(body: bytes) -> None:
 
 
 async def test_a_json_object() -> None:
-    """An object is a reply as it stands."""
+    """An object is accepted as a reply."""
     async with answered_with(b'{"choices": []}') as connector:
         reply = await connector.post(REQUEST.body)
     assert (reply.status, reply.body) == (200, {"choices": []})
@@ -46,7 +46,7 @@ async def test_a_json_object() -> None:
 
 @pytest.mark.parametrize("key", ["sk-very secret", "sk-very\nsecret", "“sk-secret”", " \n"])
 def test_a_key_that_cannot_be_one(key: str) -> None:
-    """A key with white space inside is refused, and never printed."""
+    """A key that contains white space is refused, and never printed."""
     with pytest.raises(UsageError, match="OPENAI_API_KEY") as caught:
         OpenAIConnector(key)
     assert "secret" not in str(caught.value)

@@ -8,7 +8,7 @@ from floridify_batch.retry import LONGEST_THROTTLE
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -27,7 +27,7 @@ def stated(left: int, reset: str = "2s", what: str = "requests") -> dict[str, st
 
 
 async def go(throttle: Throttle, headers: dict[str, str] | None = None) -> None:
-    """One request, and what its answer states."""
+    """Send one request, and note its answer's headers."""
     async with throttle.turn():
         pass
     throttle.note(headers or {})

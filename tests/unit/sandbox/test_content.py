@@ -91,7 +91,7 @@ class Clusters(BaseModel):
 
 
 def test_clusters_cover_each_numbered_definition_once() -> None:
-    """Every index in the prompt is in one cluster, under whatever name the schema has for the list."""
+    """Every index in the prompt is in one cluster, for any name of the list in the schema."""
     prompt = "Word: bank\n" + "\n".join(f"{number}. (wiktionary, noun, sense {number})" for number in range(18))
     found = Clusters.model_validate(answer("cluster_definitions", Clusters, prompt))
     assert sorted(index for cluster in found.mappings for index in cluster.definition_indices) == list(range(18))
@@ -104,7 +104,7 @@ def test_a_component_obeys_a_schema_that_is_not_its_own(component: str) -> None:
 
 
 def test_the_answer_depends_on_model_component_and_prompt_only() -> None:
-    """The same request gets the same answer; antonyms are not the synonyms."""
+    """Equal requests get equal answers; antonyms differ from the synonyms."""
     model = MODELS["synonyms"]
     assert answer("synonyms", model, PROMPT) == answer("synonyms", model, PROMPT)
     assert answer("synonyms", model, PROMPT) != answer("synonyms", model, PROMPT + "!")
@@ -113,7 +113,7 @@ def test_the_answer_depends_on_model_component_and_prompt_only() -> None:
 
 
 def test_answers_end_at_the_cap() -> None:
-    """A cap below the answer's length cuts it there, and says so."""
+    """A cap below the answer's length truncates it, and the finish reason says so."""
     schema = wire_schema(MODELS["synonyms"])
     cut = reply(request("synonyms", schema, PROMPT, max_completion_tokens=20), 10)
     assert cut.finish_reason == "length"

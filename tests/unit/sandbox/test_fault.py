@@ -41,7 +41,7 @@ def test_a_fault_can_be_confined_to_the_first_batches() -> None:
 
 
 def test_a_fault_can_be_aimed_at_lines_by_a_text() -> None:
-    """A value that is no number is a text in the custom_ids of the lines to hit."""
+    """A value that is not a number is a text in the custom_ids of the lines to hit."""
     fault = Faults.parse(["http_0=happy"]).line("happy-1-synonyms", 7)
     assert fault is not None
     assert status_of(fault) == 0
@@ -61,7 +61,7 @@ def test_the_table_names_every_fault() -> None:
 
 
 def test_some_batches_are_hit_whatever_is_asked_of_them() -> None:
-    """A share of batches is the same share at every look, so that a batch is lost for good or not at all."""
+    """A share of batches is the same at every poll, so that a batch is lost permanently or not at all."""
     faults = Faults.parse(["poll_404=0.5"], seed=5)
     lost = [number for number in range(200) if faults.hits("poll_404", "", number)]
     assert 70 < len(lost) < 130

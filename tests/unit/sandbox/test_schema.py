@@ -43,13 +43,13 @@ TREE = orjson.dumps(Tree.model_json_schema())
 
 
 def test_any_schema_gets_a_value_that_fits() -> None:
-    """Enums, unions, null, bounds, formats, arrays and recursion are all obeyed, whatever the random say."""
+    """Enums, unions, null, bounds, formats, arrays and recursion are obeyed for any random values."""
     for seed in range(200):
         Tree.model_validate_json(orjson.dumps(compile_schema(TREE).make(Random(bytes([seed])), 0)), strict=True)
 
 
 def test_a_value_that_nearly_fits_keeps_what_fits() -> None:
-    """Conforming keeps good fields, replaces bad ones, adds the missing and drops the unknown."""
+    """Conforming keeps valid fields, replaces invalid ones, adds missing ones and removes unknown ones."""
     offered = {"owner": "Anna", "age": 40, "tags": ["old", "blue", "tall"], "height": 3}
     tree = Tree.model_validate(compile_schema(TREE).conform(offered, Random(b"x")))
     assert tree.owner == "Anna"
@@ -57,7 +57,7 @@ def test_a_value_that_nearly_fits_keeps_what_fits() -> None:
 
 
 def test_the_same_seed_makes_the_same_value() -> None:
-    """Answers can be repeated."""
+    """Generated answers are reproducible."""
     assert compile_schema(TREE).make(Random(b"1"), 0) == compile_schema(TREE).make(Random(b"1"), 0)
     assert compile_schema(TREE).make(Random(b"1"), 0) != compile_schema(TREE).make(Random(b"2"), 0)
 
@@ -75,7 +75,7 @@ def test_numbers_without_bounds_stay_small_but_may_be_large(bounds: dict[str, in
 
 @pytest.mark.parametrize("size", [0, 1, 5, 10, 20])
 def test_some_of_a_pool_are_different_ones(size: int) -> None:
-    """A handful never holds one thing twice, and never more than there is."""
+    """A random selection has no duplicates and at most as many items as the pool."""
     for seed in range(50):
         chosen = Random(bytes([seed])).some(range(10), size)
         assert len(chosen) == len(set(chosen)) == min(size, 10)
@@ -108,7 +108,7 @@ def strict(**changes: Any) -> bytes:
     ],
 )  # fmt: skip
 def test_strict_mode_refuses(schema: bytes, complaint: str) -> None:
-    """Each way in which a schema is not strict has its sentence."""
+    """Each violation of strict mode has its error message."""
     assert complaint in (strict_problem(schema) or "")
 
 
