@@ -26,6 +26,7 @@ from floridify_batch.cli.run import run
 from floridify_batch.cli.sandbox import sandbox
 from floridify_batch.cli.show import show
 from floridify_batch.cli.status import status
+from floridify_batch.cli.undo import undo
 from floridify_batch.errors import BatchSynthError, CheckpointError, UsageError
 from floridify_batch.files import PRIVATE_UMASK
 
@@ -107,6 +108,7 @@ _add("Inspect", report, "report", "report -c words.checkpoint.json --html report
 _add("Inspect", components, "components", "run words.txt --components all --dry-run")
 _add("Repair", recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
 _add("Repair", mend, "mend --dry-run", "mend --yes")
+_add("Repair", undo, "undo words.checkpoint.json --dry-run", "undo 5f0c6a1b2e9d --yes")
 _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provider oxford", name="import")
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
 _add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")

@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Statement, at_least_one, clip, kept
-from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Provenance
+from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Provenance, value_digest
 from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.meaning_cluster import cluster_document
 from floridify_batch.components.recipe import ClusterRecipe
 from floridify_batch.components.synthesis_entry import entry_id, in_entry, new_definition, references
 from floridify_batch.costs.answer_length import PROSE_SPREAD
-from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, Cluster, Entry
+from floridify_batch.words.entry import DIGESTS, PROVIDERS, SYNTHESIS, Cluster, Entry
 
 
 class DefinitionResponse(Item):
@@ -30,8 +30,11 @@ class SynthesisResponse(Answer):
 def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenance: Provenance) -> Outcome:
     """A new definition for the cluster, in the synthesis entry, in place of the copies that it was written from."""
     first = answer.definitions[0]
-    fields = new_definition(entry, first.part_of_speech, first.definition) | {
-        "meaning_cluster": cluster_document(entry, cluster.fields, provenance),
+    fields = new_definition(entry, first.part_of_speech, first.definition)
+    meaning = cluster_document(entry, cluster.fields, provenance)
+    fields |= {
+        DIGESTS: fields[DIGESTS] | {"meaning_cluster": value_digest(meaning)},
+        "meaning_cluster": meaning,
         "providers": _providers(cluster) or [SYNTHESIS],
         "source_definitions": references(each.copied for each in cluster.definitions if each.copied is not None),
         "model_info": provenance.model_info(answer.confidence),

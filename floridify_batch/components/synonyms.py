@@ -33,12 +33,15 @@ class SynonymGenerationResponse(Answer):
 
 
 def outcome(entry: Entry, definition: Definition, answer: SynonymGenerationResponse, provenance: Provenance) -> Outcome:
-    """Synonyms of the entry's language join the definition's list; those of other languages are its cognates."""
+    """Synonyms of the entry's language join the definition's list; those of other languages are its cognates.
+
+    A list of cognates that is there is of a person or a source, and stays as it is.
+    """
     own, foreign = divided_by_language(entry, answer.synonyms, provenance)
-    before = ([], []) if provenance.replace else (definition.synonyms, definition.cognates)
-    fields: dict[str, Any] = {"synonyms": merged_words(before[0], own, MAX_SYNONYMS)}
-    if foreign or provenance.replace:
-        fields["cognates"] = merged_words(before[1], foreign, MAX_COGNATES)
+    before = [] if provenance.replace else definition.synonyms
+    fields: dict[str, Any] = {"synonyms": merged_words(before, own, MAX_SYNONYMS)}
+    if provenance.replace or (foreign and not definition.cognates):
+        fields["cognates"] = merged_words((), foreign, MAX_COGNATES)
     return Outcome(fields)
 
 

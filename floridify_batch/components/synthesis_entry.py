@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Replaced, Update
+from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Replaced, Update, value_digest
 from floridify_batch.words.entry import (
+    DIGESTS,
     PROVIDERS,
     SYNTHESIS,
     DocId,
@@ -53,6 +54,7 @@ def new_definition(entry: Entry, part_of_speech: str, text: str) -> dict[str, An
         "text": text,
         "dictionary_entry_id": entry_id(entry),
         "providers": [SYNTHESIS],
+        DIGESTS: {"part_of_speech": value_digest(part_of_speech), "text": value_digest(text)},
     }
 
 

@@ -54,7 +54,7 @@ from floridify_batch.words.entry import (
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
-    from pymongo import UpdateOne
+    from pymongo import DeleteOne, UpdateOne
 
 RUNS = "batch_synth"
 """The collection of runs, each with the number of answers that it has stored in this database."""
@@ -147,9 +147,9 @@ class MongoStore:
         layout = await self._known_layout()
         entries = ((name, ["word_id"]) for name in layout.entry_collections)
         words = (Collection.WORDS, ["text", layout.language_field])
-        await self._ensure((words, (Collection.DEFINITIONS, ["word_id"]), *entries))
+        await self.ensure((words, (Collection.DEFINITIONS, ["word_id"]), *entries))
 
-    async def _ensure(self, indexes: Iterable[tuple[str, list[str]]]) -> None:
+    async def ensure(self, indexes: Iterable[tuple[str, list[str]]]) -> None:
         """Create indexes, each at most once per process."""
         for name, keys in indexes:
             if (name, *keys) in self._indexed:
@@ -277,7 +277,7 @@ class MongoStore:
         self._has_answers = True
         layout = await self._known_layout()
         if writes.removals:
-            await self._ensure(looked_up(layout))
+            await self.ensure(looked_up(layout))
         await self._write_stamps(writes.stamps, layout)
         copies = await drafted_copies(writes.drafts, self, layout)
         inserts: dict[str, list[UpdateOne]] = defaultdict(list)
@@ -339,7 +339,7 @@ class MongoStore:
         await self._write(STAMPS, [upsert(each.id, stamp_fields(each), each.batch_created, layout) for each in new])
         self._written.update(stamp.id for stamp in new)
 
-    async def _write(self, collection: str, operations: "Sequence[UpdateOne]") -> None:
+    async def _write(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]") -> None:
         await self.bulk(collection, operations, _KEPT if self._has_answers else "Repair the database, then resume.")
 
     async def find(
@@ -352,7 +352,7 @@ class MongoStore:
 
         return await self._retried(found)
 
-    async def bulk(self, collection: str, operations: "Sequence[UpdateOne]", advice: str) -> int:
+    async def bulk(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", advice: str) -> int:
         """Write idempotent operations in any order; returns how many are new. `advice` ends an error message."""
         new = 0
         for part in batched(operations, _BULK):
@@ -365,7 +365,7 @@ class MongoStore:
         return new
 
     async def _bulk_part(
-        self, collection: str, operations: "Sequence[UpdateOne]"
+        self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]"
     ) -> tuple[int, Sequence[Mapping[str, Any]]]:
         """One bulk write: the number of new documents, and the errors of operations that were refused."""
         from bson.errors import InvalidDocument
@@ -385,7 +385,7 @@ class MongoStore:
         return result
 
     async def _one_by_one(
-        self, collection: str, operations: "Sequence[UpdateOne]", error: Exception
+        self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", error: Exception
     ) -> tuple[int, Sequence[Mapping[str, Any]]]:
         """Repeat a bulk write that the driver refuses operation by operation, so that only the odd ones are refused."""
         if len(operations) == 1:
@@ -397,7 +397,7 @@ class MongoStore:
             errors += [{**each, "index": index} for each in refused]
         return new, errors
 
-    async def _repaired(self, collection: str, refused: "Sequence[UpdateOne]") -> int:
+    async def _repaired(self, collection: str, refused: "Sequence[UpdateOne | DeleteOne]") -> int:
         """Replace nulls, into which nothing can be written, by empty values; returns how many documents had any."""
         found = 0
         for name, empty in _EMPTY.items():
@@ -432,7 +432,7 @@ _EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, DIGESTS: {}, "version": 0} | {
 """Fields that are written into, with their values in a document that has none."""
 
 
-def _ids_of(operation: "UpdateOne") -> Sequence[Any]:
+def _ids_of(operation: "UpdateOne | DeleteOne") -> Sequence[Any]:
     """The ids in an update's condition: one, or one in two spellings."""
     identity = operation._filter["_id"]  # noqa: SLF001  the driver has no other access to it
     return identity["$in"] if isinstance(identity, Mapping) else [identity]

@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.components.failure import Failure
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import together
+from floridify_batch.database.trace import ENTRIES, WORDS, UndoResult
 from floridify_batch.display.text import (
     WIDE,
     Bar,
@@ -337,3 +339,17 @@ def recovered_panel(batches: int, unreadable: int, recovered: Recovered) -> Rend
         ("cost", dollars(recovered.cost)),
     ]
     return framed(facts(rows), "Recovered")
+
+
+# ── undo ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def undo_table(counts: Mapping[tuple[str, UndoResult], int]) -> Table:
+    """The values and documents of a run that are removed, and those that stay, by component."""
+    table = listing("written", "removed", "kept", right=("removed", "kept"))
+    for name in (*SynthesisComponent, ENTRIES, WORDS):
+        removed = counts.get((name, UndoResult.REMOVED), 0)
+        kept = sum(counts.get((name, each), 0) for each in UndoResult) - removed
+        if removed or kept:
+            table.add_row(*map(cell, (str(name), or_dash(removed), or_dash(kept))))
+    return table

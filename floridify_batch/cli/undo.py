@@ -1,0 +1,126 @@
+"""The `undo` command: remove what a run wrote and what is as it was written."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from floridify_batch.cli import completion
+from floridify_batch.cli.context import ExitCode, checkpoint_or_only, config_at, ledger_of, place_of
+from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption
+from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
+from floridify_batch.formatting import counted
+from floridify_batch.timing import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from floridify_batch.database.connection import Place
+    from floridify_batch.database.store import MongoStore
+    from floridify_batch.database.undo import Counts
+
+
+def undo(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Checkpoint, word list or ID of the run.",
+            rich_help_panel="Content",
+            autocompletion=completion.checkpoints,
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the table only.", rich_help_panel="Control")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Remove the values that a run wrote."""
+    from dataclasses import replace
+
+    from floridify_batch.run.resources import Resources, Secrets
+
+    config = config_at(floridify_config)
+    path = Path(run)
+    if not (path.exists() or path.suffix == ".json"):
+        place = place_of(mongo_url, database, config)
+        raise typer.Exit(asyncio.run(undo_run(run, place, dry_run=dry_run, yes=yes)))
+    checkpoint = checkpoint_or_only(path)
+    ledger = ledger_of(checkpoint)
+    if checkpoint.is_held():
+        raise CheckpointError("The run is active in another process; stop it first.")
+    if not ledger.finished and not dry_run:
+        raise CheckpointError(
+            f"The run of {checkpoint.path} is not finished: its next session would store the same answers again. "
+            "Resume it or cancel its batches (batch-synth cancel) first, or name the run by its ID, "
+            f"{ledger.run.id}, to undo what it has stored so far."
+        )
+    place = Resources(ledger.run.settings, Secrets(None, config.mongo_url_or(mongo_url)), checkpoint).place
+    place = replace(place, database=database or place.database)
+    raise typer.Exit(asyncio.run(undo_run(ledger.run.id, place, dry_run=dry_run, yes=yes)))
+
+
+async def undo_run(run: str, place: "Place", *, dry_run: bool = False, yes: bool = False) -> ExitCode:
+    """Count what a run wrote, ask, and remove it. Raises `UsageError` for a run that the database does not know."""
+    from rich.console import Console
+
+    from floridify_batch.cli.confirmation import agreed
+    from floridify_batch.database.connection import opened
+    from floridify_batch.database.undo import Undo
+    from floridify_batch.display.console import say
+    from floridify_batch.display.table import undo_table
+
+    if not place.exists:
+        raise DatabaseError(f"No database here: {place.data_folder} does not exist. Pass --mongo-url (MONGODB_URL).")
+    async with opened(place, say) as store:
+        undoing = Undo(store, await _the_run(store, run, place), utc_now())
+        counts = await undoing.count()
+        removed = sum(number for (_, result), number in counts.items() if result == "removed")
+        if counts:
+            Console(highlight=False).print(undo_table(counts))
+        for line in _lines(counts):
+            say(line)
+        if dry_run or not removed:
+            return ExitCode.SUCCESS
+        if not agreed("Remove these values?", yes=yes, alternative=", or --dry-run for the table only"):
+            say("Nothing was removed.")
+            return ExitCode.STOPPED
+        await store.check_writable()
+        await undoing.write()
+    say(f"{counted(removed, 'value')} removed.")
+    return ExitCode.SUCCESS
+
+
+_REASONS: Mapping[str, str] = {
+    "edited": "edited since: kept",
+    "in use": "used by other runs or entries: kept",
+    "not recorded": "of earlier versions, which did not record what they wrote: kept (see mend --adopt)",
+}
+
+
+def _lines(counts: "Counts") -> Iterator[str]:
+    """The reasons why values stay."""
+    if not counts:
+        yield "Nothing to undo."
+    for result, reason in _REASONS.items():
+        if number := sum(each for (_, found), each in counts.items() if found == result):
+            yield f"{counted(number, 'value')} {reason}."
+
+
+async def _the_run(store: "MongoStore", text: str, place: "Place") -> str:
+    """The only run whose id begins with a text."""
+    from floridify_batch.database.undo import runs_named
+
+    found: Sequence[str] = await runs_named(store, text)
+    if text in found:
+        return text
+    if not found:
+        raise UsageError(f"The database {place} has no stored answer of a run {text}.")
+    if len(found) > 1:
+        raise UsageError(f"Several runs begin with {text}: {', '.join(found)}. Name one of them.")
+    return found[0]

@@ -1,0 +1,437 @@
+"""The trace of a run: what it wrote into a word's documents, and which of it is still as it was written. Pure.
+
+A value is undone if its digest is still the one that was recorded with its stamp. A copy gets back the value of its
+source; every other document had none, since only empty values are requested. A list is one value, with the documents
+that it names. New documents are known by their ids, which are derived from their requests.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from floridify_batch.components.change import Collection, value_digest
+from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import RECIPES, SynthesisComponent
+from floridify_batch.components.requests import custom_id
+from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS
+from floridify_batch.database.merge import is_edited
+from floridify_batch.database.ownership import copied_example_id, named_sources
+from floridify_batch.database.removal import is_changed
+from floridify_batch.database.word_documents import Stored, WordDocuments
+from floridify_batch.words.entry import (
+    DIGESTS,
+    SYNTHESIS,
+    DocId,
+    SourceCopy,
+    blank_definition,
+    copied_id,
+    derived_id,
+    doc_id,
+)
+from floridify_batch.words.language import database_language
+
+type Document = Mapping[str, Any]
+
+MARK = "undo"
+"""The stamp of a word that is being undone: an interrupted undo finds its words by it."""
+
+ENTRIES, WORDS = "synthesis entries", "words"
+"""The names of documents that are counted beside the components."""
+
+_MOST_ITEMS = 50
+_OWN_TEXTS = ("part_of_speech", "text", "meaning_cluster")
+_NOT_VALUES = frozenset({"meaning_cluster", "source_definitions", "model_info"})
+_DEFINITION_VALUES = (*(name for name in blank_definition() if name not in _NOT_VALUES), *EXTRA_DEFINITION_FIELDS)
+_ENTRY_VALUES = ("pronunciation_id", "fact_ids", "etymology", "phrases", "synonym_chooser", *EXTRA_ENTRY_FIELDS)
+_WORD_FIELDS = frozenset(
+    ("_id", "text", "normalized", "lemma", "languages", "language", "homograph_number", SYNTHESIS, DIGESTS)
+) | {"created_at", "updated_at", "version"}
+
+
+class UndoResult(StrEnum):
+    """The result for a value or a document that a run wrote."""
+
+    REMOVED = "removed"
+    EDITED = "edited"
+    """It stays, because somebody has changed it since."""
+    IN_USE = "in use"
+    """It stays, because other documents or the values of other runs need it."""
+    UNRECORDED = "not recorded"
+    """It stays, because its version of this tool did not record what it wrote."""
+
+
+class Rewrite(NamedTuple):
+    """Values that a document gets in place of those of the run."""
+
+    stored: Stored
+    values: Mapping[str, Any]
+
+
+class Unlisting(NamedTuple):
+    """Definitions that an entry no longer lists, and the copies of their sources that it lists again."""
+
+    entry: Stored
+    definitions: Sequence[Any]
+    copies: Sequence[SourceCopy]
+
+
+class Unstamping(NamedTuple):
+    """Stamps and digests that a document loses."""
+
+    stored: Stored
+    stamps: Sequence[str]
+    digests: Sequence[str]
+
+
+@dataclass(slots=True)
+class Trace:
+    """The changes that undo a run in the documents of a word, and the number of values and documents by result."""
+
+    word: Document
+    counts: Counter[tuple[str, UndoResult]] = field(default_factory=Counter)
+    rewrites: list[Rewrite] = field(default_factory=list)
+    unlistings: list[Unlisting] = field(default_factory=list)
+    removed: list[Stored] = field(default_factory=list)
+    unstampings: list[Unstamping] = field(default_factory=list)
+    word_removed: bool = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is anything to undo."""
+        return bool(self.word_removed or self.removed or self.unstampings)
+
+
+def trace_of(found: WordDocuments, stamps: Set[DocId]) -> Trace:
+    """The trace of the run of these stamps."""
+    return _Tracer(found, stamps, Trace(found.word)).traced()
+
+
+def made_by(word: str, component: str, number: int | None, target: DocId, stamp: DocId) -> Iterator[DocId]:
+    """The ids of the new documents that an answer may have made; requests of earlier versions name a copy's source."""
+    for each in (target, copied_id(target)):
+        identity = custom_id(word, each, component, number)
+        yield from (derived_id(identity, stamp, index) for index in range(_MOST_ITEMS))
+
+
+@dataclass(slots=True)
+class _Tracer:
+    """The documents of a word while they are compared with what a run wrote."""
+
+    found: WordDocuments
+    stamps: Set[DocId]
+    trace: Trace
+    values: dict[DocId, dict[str, Any]] = field(default_factory=dict)
+    """The values after the undo, by document and field."""
+    undone: dict[DocId, list[str]] = field(default_factory=dict)
+    """The components whose values are undone, by document."""
+    kept: set[str] = field(default_factory=set)
+    """The components of which something stays."""
+    made: set[DocId] = field(default_factory=set)
+    """The examples, facts and pronunciations of values that are undone."""
+    gone: set[DocId] = field(default_factory=set)
+    """The documents that are removed."""
+
+    def traced(self) -> Trace:
+        """The trace of the word."""
+        synthesised = [each for each in self.found.entries if each.document.get("provider") == SYNTHESIS]
+        for stored in self.found.definitions.values():
+            self._compare_values(stored, Scope.DEFINITION)
+        for stored in synthesised:
+            self._compare_values(stored, Scope.WORD)
+        self.trace.rewrites = [
+            Rewrite(stored, self.values[stored.id])
+            for stored in (*self.found.definitions.values(), *synthesised)
+            if self.values.get(stored.id)
+        ]
+        self._remove_definitions(synthesised)
+        self._remove_entries(synthesised)
+        self._unlist(synthesised)
+        self._remove_linked()
+        self._remove_word()
+        for stored in (*self.found.definitions.values(), *synthesised, Stored(Collection.WORDS, self.found.word)):
+            if stored.id not in self.gone:
+                self._unstamp(stored)
+        return self.trace
+
+    # ── values ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _own(self, document: Document) -> dict[str, DocId]:
+        """The run's stamps on a document, by their keys."""
+        borne = document.get(SYNTHESIS)
+        pairs = borne.items() if isinstance(borne, Mapping) else ()
+        return {key: doc_id(stamp) for key, stamp in pairs if doc_id(stamp) in self.stamps}
+
+    def _compare_values(self, stored: Stored, scope: Scope) -> None:
+        for key, stamp in self._own(stored.document).items():
+            names = _fields_of(key, scope)
+            if not names:
+                continue
+            makes = RECIPES[SynthesisComponent(key)].makes is not None
+            made = self._made(key, stored.id, stamp) if makes else set()
+            result = self._result(stored.document, names, made)
+            self.trace.counts[key, result] += 1
+            if result is not UndoResult.REMOVED:
+                self.kept.add(key)
+                continue
+            self.undone.setdefault(stored.id, []).append(key)
+            restored = {name: self._restored(stored, name, made) for name in names}
+            self.values.setdefault(stored.id, {}).update(
+                {name: value for name, value in restored.items() if name in _digests(stored.document)}
+            )
+            self.made |= made
+
+    def _made(self, key: str, target: DocId, stamp: DocId) -> set[DocId]:
+        """The run's new documents that a value names, or named."""
+        text = str(self.found.word.get("text"))
+        made = set(made_by(text, key, None, self.found.id if _is_of_word(key) else target, stamp))
+        return {each for each in self.found.linked if each in made}
+
+    def _result(self, document: Document, names: Sequence[str], made: Set[DocId]) -> UndoResult:
+        """The result for a value in these fields, of which the first is the component's own."""
+        digests = _digests(document)
+        if names[0] not in digests and document.get(names[0]):
+            return UndoResult.UNRECORDED
+        if any(digests[name] != value_digest(document.get(name)) for name in names if name in digests):
+            return UndoResult.EDITED
+        linked = [self.found.linked[each].document for each in made]
+        if any(is_changed(each) for each in linked):
+            return UndoResult.EDITED
+        return UndoResult.UNRECORDED if any(not _digests(each) for each in linked) else UndoResult.REMOVED
+
+    def _restored(self, stored: Stored, name: str, made: Set[DocId]) -> Any:
+        """The value before the run: of a copy, its source's."""
+        value = stored.document.get(name)
+        if name.endswith("_ids"):
+            return [each for each in value or () if doc_id(each) not in made]
+        source = self.found.definitions.get(copied_id(stored.id)) if _is_copy(stored.document) else None
+        if source is not None and source.document.get(name):
+            return source.document[name]
+        return [] if isinstance(value, list) else None
+
+    def _after(self, stored: Stored) -> dict[str, Any]:
+        """A document after the undo, with the stamps that stay, and without digests."""
+        undone = set(self.undone.get(stored.id, ())) | {MARK}
+        borne = stored.document.get(SYNTHESIS)
+        stays = {key: each for key, each in borne.items() if key not in undone} if isinstance(borne, Mapping) else {}
+        return {**stored.document, **self.values.get(stored.id, {}), SYNTHESIS: stays, DIGESTS: {}}
+
+    # ── documents ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _remove_definitions(self, entries: Iterable[Stored]) -> None:
+        """Remove the definitions that the run wrote; the copies that they had replaced return."""
+        for key, identity in self._written(entries):
+            stored = self.found.definitions[identity]
+            result = self._definition_result(stored)
+            component = key.partition("-")[0]
+            self.trace.counts[component, result] += 1
+            if result is UndoResult.REMOVED:
+                self._take([stored])
+            else:
+                self.kept.add(key)
+
+    def _written(self, entries: Iterable[Stored]) -> list[tuple[str, DocId]]:
+        """The definitions that exist and that the run wrote, with the keys of their stamps."""
+        text, written = str(self.found.word.get("text")), dict[DocId, str]()
+        for document in (self.found.word, *(each.document for each in entries)):
+            for key, stamp in self._own(document).items():
+                component, _, number = key.partition("-")
+                if component in (SynthesisComponent.DEFINITIONS, SynthesisComponent.DEFINITION_TEXT):
+                    made = made_by(text, component, int(number) if number else None, self.found.id, stamp)
+                    written |= {each: key for each in made if each in self.found.definitions}
+        return [(key, each) for each, key in written.items()]
+
+    def _definition_result(self, stored: Stored) -> UndoResult:
+        """The result for a definition that the run wrote."""
+        digests, after = _digests(stored.document), self._after(stored)
+        if "text" not in digests:
+            return UndoResult.UNRECORDED
+        if any(digests[each] != value_digest(after.get(each)) for each in _OWN_TEXTS if each in digests):
+            return UndoResult.EDITED
+        own = set(self._own(stored.document))
+        if after[SYNTHESIS].keys() - own or stored.id in self.found.cited:
+            return UndoResult.IN_USE
+        examples = (each for each in self.found.linked.values() if each.collection == Collection.EXAMPLES)
+        foreign = any(
+            doc_id(each.document.get("definition_id")) == stored.id and each.id not in self.made for each in examples
+        )
+        return (
+            UndoResult.EDITED if foreign or any(after.get(name) for name in _DEFINITION_VALUES) else UndoResult.REMOVED
+        )
+
+    def _returning(self, definition: Stored) -> Iterator[SourceCopy]:
+        """The copies of the sources that a definition was written from."""
+        for each in definition.document.get("source_definitions") or ():
+            for name in named_sources([each]) if isinstance(each, Mapping) else ():
+                source = DocId(name)
+                if source in self.found.definitions:
+                    yield SourceCopy(copied_id(source), source, str(each.get("provider")), doc_id(each.get("entry_id")))
+
+    def _remove_entries(self, entries: Sequence[Stored]) -> None:
+        """Remove the synthesis entry that the first answer made, if nothing but unchanged copies is left in it."""
+        derived = derived_id("entry", self.found.id)
+        copies = [each for each in self.found.definitions.values() if self._is_plain_copy(each)]
+        if not entries and MARK in self._own(self.found.word):  # an undo that was interrupted has removed it
+            self._take(each for each in copies if doc_id(each.document.get("dictionary_entry_id")) == derived)
+            return
+        for entry in entries:
+            if entry.id != derived or not self._is_blank(entry):
+                continue
+            result = self._entry_result(entry, {each.id for each in copies})
+            self.trace.counts[ENTRIES, result] += 1
+            if result is UndoResult.REMOVED:
+                self._take([entry, *(each for each in copies if _is_owned(each.document, derived))])
+
+    def _unlist(self, entries: Iterable[Stored]) -> None:
+        """Take the removed definitions out of the entries; in one that stays, copies of their sources return."""
+        written = [each for each in self.trace.removed if each.collection == Collection.DEFINITIONS]
+        for entry in entries:
+            listed = [each for each in entry.document.get("definition_ids") or () if doc_id(each) in self.gone]
+            stays = entry.id not in self.gone
+            copies = [copy for each in written for copy in self._returning(each)] if stays else []
+            if listed or copies:
+                self.trace.unlistings.append(Unlisting(entry, listed, copies))
+
+    def _is_blank(self, entry: Stored) -> bool:
+        """Whether an entry has no values and no stamps except those of definitions that the run wrote."""
+        after = self._after(entry)
+        others = after[SYNTHESIS].keys() - {key for key in self._own(entry.document) if key not in self.kept}
+        return not others and not any(after.get(name) for name in _ENTRY_VALUES)
+
+    def _entry_result(self, entry: Stored, copies: Set[DocId]) -> UndoResult:
+        """The result for a blank entry: it goes if it lists all copies in their order, and nothing else."""
+        if entry.id in self.found.cited:
+            return UndoResult.IN_USE
+        own = {each.id for each in self.found.definitions.values() if _is_owned(each.document, entry.id)}
+        if own - copies - self.gone:
+            return UndoResult.EDITED
+        listed = [each for each in map(doc_id, entry.document.get("definition_ids") or ()) if each not in self.gone]
+        if not listed and MARK in self._own(self.found.word):
+            return UndoResult.REMOVED
+        written = [self.found.definitions[each] for each in self.gone if each in self.found.definitions]
+        covered = {copied_id(each) for each in listed} | {
+            copy.source for each in written for copy in self._returning(each)
+        }
+        named = {DocId(each) for each in named_sources(entry.document.get("source_entries"))}
+        if (named & self.found.definitions.keys()) - covered:
+            return UndoResult.EDITED  # somebody has taken a copy out of it
+        expected = [each for each in map(copied_id, self._sources()) if each in copies]
+        recorded = _digests(entry.document).get("definition_ids")
+        ordered = recorded is not None and recorded == value_digest(entry.document.get("definition_ids"))
+        return (
+            UndoResult.REMOVED
+            if listed == expected or (ordered and set(listed) == set(expected))
+            else UndoResult.EDITED
+        )
+
+    def _sources(self) -> list[DocId]:
+        """The definitions of sources, in the order in which copies of them are listed."""
+        theirs = (each.document for each in self.found.entries if each.document.get("provider") != SYNTHESIS)
+        listed = dict.fromkeys(doc_id(each) for entry in theirs for each in entry.get("definition_ids") or ())
+        return [*listed, *(each for each in self.found.definitions if each not in listed)]
+
+    def _is_plain_copy(self, stored: Stored) -> bool:
+        """Whether a definition is a copy that is as its source, with the same examples."""
+        source, after = self.found.definitions.get(copied_id(stored.id)), self._after(stored)
+        if source is None or not _is_copy(stored.document) or after[SYNTHESIS] or stored.id in self.found.cited:
+            return False
+        texts = {each.id: each.document.get("text") for each in self.found.linked.values()}
+        originals = map(doc_id, source.document.get("example_ids") or ())
+        clones = {copied_example_id(stored.id, each): texts[each] for each in originals if each in texts}
+        listed = list(map(doc_id, after.get("example_ids") or ()))
+        documents = {each.id: each.document for each in self.found.linked.values()}
+        same = set(listed) == clones.keys() and all(texts.get(each, text) == text for each, text in clones.items())
+        return same and not is_edited(after, source.document, documents)
+
+    def _remove_linked(self) -> None:
+        """Remove the run's examples, facts and pronunciations that nothing refers to after the undo."""
+        every = (*self.found.definitions.values(), *self.found.entries)
+        stays = [each for each in every if each.id not in self.gone]
+        referred = {each for stored in stays for each in _references(self._after(stored))} | self.found.cited
+        owners = {each.id for each in self.trace.removed}
+        for stored in self.found.linked.values():
+            clone = stored.collection == Collection.EXAMPLES and doc_id(stored.document.get("definition_id")) in owners
+            if (stored.id in self.made or clone) and stored.id not in referred:
+                self._take([stored])
+
+    def _remove_word(self) -> None:
+        """Remove the word that the run made, if it has nothing else."""
+        word = self.found.word
+        languages = word.get("languages") or [word.get("language")]
+        derived = derived_id("word", database_language(str(languages[0])), word.get("text"))
+        every = (*self.found.definitions.values(), *self.found.entries, *self.found.linked.values())
+        bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
+        stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
+        own = {key for key in self._own(word) if key.partition("-")[0] not in self._kept_components()}
+        if self.found.id != derived or not bare or stamps - own or self.found.id in self.found.cited:
+            return
+        if all(each.id in self.gone for each in every):
+            self.trace.counts[WORDS, UndoResult.REMOVED] += 1
+            self.trace.word_removed = True
+            self.gone.add(self.found.id)
+
+    def _kept_components(self) -> set[str]:
+        return {each.partition("-")[0] for each in self.kept}
+
+    def _take(self, documents: Iterable[Stored]) -> None:
+        taken = [each for each in documents if each not in self.trace.removed]
+        self.trace.removed += taken
+        self.gone |= {each.id for each in taken}
+
+    # ── stamps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _unstamp(self, stored: Stored) -> None:
+        """Remove the stamps of values that are undone; those of a word go when nothing of theirs stays."""
+        undone = self.undone.get(stored.id, [])
+        values = {name for key in undone for scope in Scope for name in _fields_of(key, scope)}
+        components = self._kept_components()
+        others = [
+            key
+            for key in self._own(stored.document)
+            if key not in undone and not _has_value(stored, key) and key.partition("-")[0] not in components
+        ]
+        if undone or others:
+            names = [each for each in _digests(stored.document) if each in values]
+            self.trace.unstampings.append(Unstamping(stored, [*undone, *others], names))
+
+
+def _fields_of(key: str, scope: Scope) -> Sequence[str]:
+    """The fields in which a component's value is, in the documents of this scope; none for other components."""
+    if key == SynthesisComponent.CLUSTER_DEFINITIONS:
+        return ("meaning_cluster",) if scope is Scope.DEFINITION else ()
+    recipe = RECIPES[SynthesisComponent(key)] if key in RECIPES else None
+    if recipe is None or recipe.structural or recipe.scope is not scope:
+        return ()
+    return (recipe.field, *recipe.also)
+
+
+def _has_value(stored: Stored, key: str) -> bool:
+    """Whether a document holds the value of a component that stamps it."""
+    scope = Scope.DEFINITION if stored.collection == Collection.DEFINITIONS else Scope.WORD
+    return stored.collection != Collection.WORDS and bool(_fields_of(key, scope))
+
+
+def _is_of_word(key: str) -> bool:
+    return RECIPES[SynthesisComponent(key)].scope is Scope.WORD
+
+
+def _digests(document: Document) -> Mapping[str, str]:
+    found = document.get(DIGESTS)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is_copy(document: Document) -> bool:
+    return list(named_sources(document.get("source_definitions"))) == [copied_id(doc_id(document["_id"]))]
+
+
+def _is_owned(document: Document, entry: DocId) -> bool:
+    return doc_id(document.get("dictionary_entry_id")) == entry
+
+
+def _references(document: Document) -> Iterator[DocId]:
+    """The examples, facts and pronunciations that a document names."""
+    for name in ("example_ids", "fact_ids"):
+        yield from map(doc_id, document.get(name) or ())
+    if document.get("pronunciation_id"):
+        yield doc_id(document["pronunciation_id"])

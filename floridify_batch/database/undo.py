@@ -1,0 +1,199 @@
+"""The undo of a run: removes, by stamps, what it wrote and what is as it was written.
+
+Words are marked first and unmarked last, and each step finds what is left to do, so that an undo that is interrupted
+and repeated ends the same. Every write is conditional on the document as it was read: an edit in between is kept.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from floridify_batch.components.change import Collection, Writes, value_digest
+from floridify_batch.database.document import encoded
+from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
+from floridify_batch.database.removal import RELATIONS, any_spelling, looked_up
+from floridify_batch.database.trace import MARK, Trace, UndoResult, trace_of
+from floridify_batch.database.word_documents import Stored, WordDocuments, word_documents
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, EntryDraft, doc_id
+
+if TYPE_CHECKING:
+    from floridify_batch.database.store import MongoStore
+
+type Document = Mapping[str, Any]
+type Counts = Counter[tuple[str, UndoResult]]
+
+_PAGE = 200
+_ADVICE = "What was undone so far stays undone; repair the database, then run batch-synth undo again."
+
+
+async def runs_named(store: "MongoStore", text: str) -> list[str]:
+    """The runs whose id begins with a text, and that have stored answers in this database."""
+    query = {"run": {"$regex": f"^{re.escape(text)}"}}
+    return sorted({str(each["run"]) for each in await store.find(STAMPS, query, ("run",))})
+
+
+class Undo:
+    """The undo of one run in a database."""
+
+    def __init__(self, store: "MongoStore", run: str, now: datetime) -> None:
+        self._store = store
+        self._run = run
+        self._now = now
+        self._stamps: frozenset[DocId] = frozenset()
+
+    async def count(self) -> Counts:
+        """The numbers of values and documents to undo, and of those that stay, by component and result."""
+        counts: Counts = Counter()
+        for page in batched(await self._words(), _PAGE):
+            for trace in await self._traces(page):
+                counts += trace.counts
+        return counts
+
+    async def write(self) -> None:
+        """Undo the run. Idempotent."""
+        await self._store.ensure((*looked_up(self._store.layout), *_listings(self._store)))
+        for page in batched(await self._words(), _PAGE):
+            await self._clear(await self._traces(page))
+            attempted = await self._remove(await self._traces(page))
+            await self._relist(await word_documents(self._store, page), attempted)
+            await self._delete_entries(await self._traces(page))
+            await self._unstamp(await self._traces(page))
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _words(self) -> list[DocId]:
+        """The words with a document that has a stamp of the run."""
+        found = await self._store.find(STAMPS, {"run": self._run}, ("_id",))
+        self._stamps = frozenset(doc_id(each["_id"]) for each in found)
+        query, words = _stamped(self._stamps), set[DocId]()
+        for name in (Collection.WORDS, Collection.DEFINITIONS, *self._store.layout.entry_collections):
+            owner = "_id" if name == Collection.WORDS else "word_id"
+            words |= {doc_id(each.get(owner)) for each in await self._store.find(name, query, (owner,))}
+        return sorted(words)
+
+    async def _traces(self, words: Sequence[DocId]) -> list[Trace]:
+        return [trace_of(each, self._stamps) for each in await word_documents(self._store, words)]
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _clear(self, traces: Sequence[Trace]) -> None:
+        """Mark the words, and put back the values before the run's."""
+        from pymongo import UpdateOne
+
+        stamp = encoded(min(self._stamps), self._store.layout) if self._stamps else None
+        words = [{"_id": each.word["_id"], f"{SYNTHESIS}.{MARK}": None} for each in traces if each.is_due]
+        marks = [UpdateOne(each, {"$set": {f"{SYNTHESIS}.{MARK}": stamp}}) for each in words]
+        await self._store.bulk(Collection.WORDS, marks, _ADVICE)
+        changes: dict[str, list[UpdateOne]] = {}
+        for stored, values in (each for trace in traces for each in trace.rewrites):
+            digests = stored.document.get(DIGESTS) or {}
+            new = {f"{DIGESTS}.{name}": value_digest(value) for name, value in values.items()}
+            if all(digests.get(name) == value_digest(value) for name, value in values.items()):
+                continue
+            change = {"$set": {**values, **new, "updated_at": self._now}, "$inc": {"version": 1}}
+            changes.setdefault(stored.collection, []).append(UpdateOne(_as_read(stored, values), change))
+        for collection, operations in changes.items():
+            await self._store.bulk(collection, operations, _ADVICE)
+
+    async def _remove(self, traces: Sequence[Trace]) -> dict[DocId, list[Any]]:
+        """Remove definitions, examples, facts and pronunciations; returns what entries listed before, by entry."""
+        from pymongo import UpdateOne
+
+        unlistings = [each for trace in traces for each in trace.unlistings]
+        drafts = [
+            EntryDraft(entry.id, doc_id(entry.document["word_id"]), "en", new=False, copies=tuple(copies))
+            for entry, _, copies in unlistings
+            if copies
+        ]
+        if drafts:
+            await self._store.apply(Writes((), (), (), drafts=[(each, self._now) for each in drafts]))
+        for entry, listed, _ in unlistings:
+            change = {"$pull": {"definition_ids": {"$in": list(listed)}}, "$inc": {"version": 1}}
+            await self._store.bulk(entry.collection, [UpdateOne({"_id": entry.document["_id"]}, change)], _ADVICE)
+        for collection in (*RELATIONS, Collection.DEFINITIONS):  # examples are found by their definitions
+            await self._delete(each for trace in traces for each in trace.removed if each.collection == collection)
+        return {entry.id: list(listed) for entry, listed, _ in unlistings}
+
+    async def _relist(self, found: Iterable[WordDocuments], listed: Mapping[DocId, Sequence[Any]]) -> None:
+        """List definitions again that were to be removed, and were edited at that moment."""
+        from pymongo import UpdateOne
+
+        for word in found:
+            for entry in word.entries:
+                stay = [each for each in listed.get(entry.id, ()) if doc_id(each) in word.definitions]
+                if stay:
+                    change = {"$addToSet": {"definition_ids": {"$each": stay}}}
+                    await self._store.bulk(
+                        entry.collection, [UpdateOne({"_id": entry.document["_id"]}, change)], _ADVICE
+                    )
+
+    async def _delete_entries(self, traces: Sequence[Trace]) -> None:
+        await self._delete(each for trace in traces for each in trace.removed if each.collection in ENTRY_COLLECTIONS)
+
+    async def _delete(self, removed: Iterable[Stored]) -> None:
+        """Delete documents that are as they were read."""
+        from pymongo import DeleteOne
+
+        deletions: dict[str, list[DeleteOne]] = {}
+        for stored in removed:
+            condition = _as_read(stored, stored.document.keys() - ENTRY_COLLECTIONS.get(stored.collection, {}).keys())
+            deletions.setdefault(stored.collection, []).append(DeleteOne(condition))
+        for collection, operations in deletions.items():
+            await self._store.bulk(collection, operations, _ADVICE)
+
+    async def _unstamp(self, traces: Sequence[Trace]) -> None:
+        """Remove the stamps and digests of what was undone, then the words that the run made."""
+        from pymongo import UpdateOne
+
+        changes: dict[str, list[UpdateOne]] = {}
+        for stored, stamps, digests in (each for trace in traces for each in trace.unstampings):
+            change = {"$unset": _unset(stored.document, SYNTHESIS, stamps) | _unset(stored.document, DIGESTS, digests)}
+            condition = _as_read(stored, (SYNTHESIS, DIGESTS))
+            changes.setdefault(stored.collection, []).append(UpdateOne(condition, change))
+        words = changes.pop(Collection.WORDS, [])
+        for collection, operations in changes.items():
+            await self._store.bulk(collection, operations, _ADVICE)
+        removed = [Stored(Collection.WORDS, each.word) for each in traces if each.word_removed]
+        await self._store.bulk(Collection.WORDS, words, _ADVICE)
+        await self._delete(removed)
+        await self._restore_used(removed)
+
+    async def _restore_used(self, words: Sequence[Stored]) -> None:
+        """Insert words again to which somebody has added a definition or an entry meanwhile."""
+        from pymongo import UpdateOne
+
+        of_words, used = {"word_id": any_spelling(each.id for each in words)}, set[DocId]()
+        for name in (Collection.DEFINITIONS, *self._store.layout.entry_collections) if words else ():
+            used |= {doc_id(each["word_id"]) for each in await self._store.find(name, of_words, ("word_id",))}
+        again = [each.document for each in words if each.id in used]
+        operations = [UpdateOne({"_id": each["_id"]}, {"$setOnInsert": dict(each)}, upsert=True) for each in again]
+        await self._store.bulk(Collection.WORDS, operations, _ADVICE)
+
+
+def _stamped(stamps: Iterable[DocId]) -> dict[str, Any]:
+    """The query for documents with one of these stamps, under any key."""
+    borne = {"$map": {"input": {"$objectToArray": f"${SYNTHESIS}"}, "in": {"$toString": "$$this.v"}}}
+    own = {"$setIntersection": [borne, [str(each) for each in stamps]]}
+    is_map = {"$eq": [{"$type": f"${SYNTHESIS}"}, "object"]}
+    return {SYNTHESIS: {"$type": "object"}, "$expr": {"$gt": [{"$size": {"$cond": [is_map, own, []]}}, 0]}}
+
+
+def _listings(store: "MongoStore") -> Iterable[tuple[str, list[str]]]:
+    return ((name, ["definition_ids"]) for name in store.layout.entry_collections)
+
+
+def _as_read(stored: Stored, names: Iterable[str]) -> dict[str, Any]:
+    """The condition that these fields of a document are as they were read."""
+    fields = {name: {"$eq": stored.document.get(name)} for name in names if name != "_id"}
+    return {"_id": stored.document["_id"]} | fields
+
+
+def _unset(document: Document, name: str, keys: Iterable[str]) -> dict[str, str]:
+    """The removal of keys of a map, or of the whole map if nothing else is in it."""
+    present, keys = document.get(name), set(keys)
+    if not isinstance(present, Mapping):
+        return {}
+    return {name: ""} if present.keys() <= keys else {f"{name}.{key}": "" for key in keys & present.keys()}

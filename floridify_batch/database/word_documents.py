@@ -1,0 +1,100 @@
+"""The stored documents of words, whole and grouped by word: definitions, entries, and the documents that these name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from floridify_batch.components.change import Collection
+from floridify_batch.database.layout import ENTRY_COLLECTIONS
+from floridify_batch.database.removal import RELATIONS, any_spelling, generated
+from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id
+
+if TYPE_CHECKING:
+    from floridify_batch.database.store import MongoStore
+
+type Document = Mapping[str, Any]
+
+
+class Stored(NamedTuple):
+    """A document, and the collection that holds it."""
+
+    collection: str
+    document: Document
+
+    @property
+    def id(self) -> DocId:
+        """Its id."""
+        return doc_id(self.document["_id"])
+
+
+@dataclass(slots=True)
+class WordDocuments:
+    """The documents of one word. `cited`: ids to which documents of other words refer."""
+
+    word: Document
+    definitions: dict[DocId, Stored] = field(default_factory=dict)
+    entries: list[Stored] = field(default_factory=list)
+    linked: dict[DocId, Stored] = field(default_factory=dict)
+    cited: set[DocId] = field(default_factory=set)
+
+    @property
+    def id(self) -> DocId:
+        """The word's id."""
+        return doc_id(self.word["_id"])
+
+
+async def word_documents(store: "MongoStore", words: Sequence[DocId]) -> list[WordDocuments]:
+    """The documents of these words."""
+    layout, found = store.layout, dict[DocId, WordDocuments]()
+    for document in await store.find(Collection.WORDS, {"_id": layout.with_ids(words)}):
+        found[doc_id(document["_id"])] = WordDocuments(document)
+    of_words = {"word_id": any_spelling(words)}
+    for document in _sorted(await store.find(Collection.DEFINITIONS, of_words)):
+        stored = Stored(Collection.DEFINITIONS, document)
+        if owner := found.get(doc_id(document["word_id"])):
+            owner.definitions[stored.id] = stored
+    for name in layout.entry_collections:
+        for document in _sorted(await store.find(name, of_words)):
+            if owner := found.get(doc_id(document["word_id"])):
+                owner.entries.append(Stored(name, {**document, **ENTRY_COLLECTIONS[name]}))
+    await _read_linked(store, found)
+    await _read_citations(store, found)
+    return list(found.values())
+
+
+async def _read_linked(store: "MongoStore", found: Mapping[DocId, WordDocuments]) -> None:
+    """Read the examples, facts and pronunciations of words."""
+    owners = {each: word for word in found.values() for each in word.definitions} | {**found}
+    for collection, relation in RELATIONS.items():
+        query = {relation.owner: any_spelling(owners)}
+        for document in await store.find(collection, query):
+            stored = Stored(collection, document)
+            owners[doc_id(document[relation.owner])].linked[stored.id] = stored
+
+
+async def _read_citations(store: "MongoStore", found: Mapping[DocId, WordDocuments]) -> None:
+    """Read the references to generated documents from other words, and from entries of sources."""
+    owners = {
+        stored.id: word
+        for word in found.values()
+        for stored in chain(word.definitions.values(), word.linked.values())
+        if stored.collection == Collection.DEFINITIONS or generated(stored.document)
+    }
+    entries = store.layout.entry_collections
+    holders = [
+        (name, reference) for name in entries for reference in ("definition_ids", "fact_ids", "pronunciation_id")
+    ]
+    for name, reference in (*holders, (Collection.DEFINITIONS, "example_ids")):
+        shown = ("word_id", "provider", reference)
+        for holder in await store.find(name, {reference: any_spelling(owners)}, shown):
+            listed = holder[reference] if isinstance(holder[reference], list) else [holder[reference]]
+            provider = {**holder, **ENTRY_COLLECTIONS.get(name, {})}.get("provider")
+            theirs = reference == "definition_ids" and provider != SYNTHESIS
+            for each in filter(owners.__contains__, map(doc_id, listed)):
+                if theirs or doc_id(holder["word_id"]) != owners[each].id:
+                    owners[each].cited.add(each)
+
+
+def _sorted(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(documents, key=lambda each: str(each["_id"]))

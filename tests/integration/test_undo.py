@@ -1,0 +1,274 @@
+"""`undo`: what a run wrote goes, what people and other runs wrote stays, and an interrupted undo can be repeated."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from floridify_batch.cli.undo import undo_run
+from floridify_batch.components.change import Collection
+from floridify_batch.database.connection import Place
+from floridify_batch.database.store import MongoStore
+from floridify_batch.database.trace import ENTRIES, WORDS, UndoResult
+from floridify_batch.database.undo import Undo
+from tests.documents import add_definition, add_entry, add_word, copy_of, owned
+from tests.workspace import Workspace
+
+type Found = Database[dict[str, Any]]
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+STRUCTURE = "cluster_definitions,definition_text,etymology"
+OURS = {"synthesis_stamps", "batch_synth"}
+
+
+def dictionary(database: Found) -> dict[str, list[dict[str, Any]]]:
+    """All documents but the records of runs, without the version and the time that each write raises."""
+    return {
+        name: [
+            {key: value for key, value in each.items() if key not in ("version", "updated_at")}
+            for each in database[name].find().sort("_id")
+        ]
+        for name in sorted(database.list_collection_names())
+        if name not in OURS and database[name].count_documents({})
+    }
+
+
+def words(database: Found) -> None:
+    """A word with two sources of several definitions, one of them with an example, and a word with one."""
+    bank = add_word(database, "bank")
+    senses = [add_definition(database, bank, text) for text in ("the land beside a river", "where money is kept")]
+    example = {"definition_id": senses[0], "text": "We sat there.", "type": "literature", "created_at": NOW}
+    database.definitions.update_one(
+        {"_id": senses[0]}, {"$set": {"example_ids": [database.examples.insert_one(example).inserted_id]}}
+    )
+    add_entry(database, bank, senses, "wiktionary")
+    add_entry(database, bank, [add_definition(database, bank, "a row of switches", synonyms=["array"])], "oxford")
+    shore = add_word(database, "shore")
+    add_entry(database, shore, [add_definition(database, shore, "the edge of the sea")], "wiktionary")
+
+
+def other_than(level: str | None) -> str:
+    """A level that an editor sets."""
+    return "A1" if level == "C2" else "C2"
+
+
+async def undo(store: MongoStore, run: str) -> Counter[tuple[str, UndoResult]]:
+    """Undo a run, and count what it was about."""
+    await store.check()
+    undoing = Undo(store, run, NOW)
+    counts = await undoing.count()
+    await undoing.write()
+    return counts
+
+
+@pytest.mark.parametrize("components", ["default", "all"])
+async def test_everything_goes(workspace: Workspace, store: MongoStore, components: str) -> None:
+    """Where no person has changed anything, the dictionary is afterwards as it was before the run."""
+    words(workspace.database)
+    before = dictionary(workspace.database)
+    result = await workspace.run(["bank", "shore", "unheard"], components=components)
+    assert result.code == 0
+    assert dictionary(workspace.database) != before
+    counts = await undo(store, result.run)
+    assert dictionary(workspace.database) == before
+    assert {fate for _, fate in counts} == {UndoResult.REMOVED}
+    assert (counts[ENTRIES, UndoResult.REMOVED], counts[WORDS, UndoResult.REMOVED]) == (3, 1)
+    assert not await undo(store, result.run)
+    assert dictionary(workspace.database) == before
+
+
+async def test_what_an_editor_changed_stays(workspace: Workspace, store: MongoStore) -> None:
+    """A level, a list, an etymology, an example and a pronunciation that a person has changed stay, and are counted."""
+    database = workspace.database
+    words(database)
+    asked = "synonyms,cefr_level,domain,examples,pronunciation,etymology,facts"
+    result = await workspace.run(["bank", "shore"], components=asked)
+    entry = database.dictionary_entries.find_one({"provider": "synthesis"}) or {}
+    first, second = (database.definitions.find_one({"_id": each}) or {} for each in entry["definition_ids"][:2])
+    database.definitions.update_one(
+        {"_id": first["_id"]}, {"$set": {"cefr_level": other_than(first["cefr_level"])}, "$push": {"synonyms": "mine"}}
+    )
+    made = next(each for each in second["example_ids"])
+    database.examples.update_one({"_id": made}, {"$set": {"text": "An editor's sentence."}})
+    database.pronunciations.update_one({"_id": entry["pronunciation_id"]}, {"$set": {"ipa": "/mine/"}})
+    database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"etymology.text": "From an editor."}})
+    edited = database.dictionary_entries.find_one({"_id": entry["_id"]}) or {}
+    counts = await undo(store, result.run)
+    kept = {name: number for (name, fate), number in counts.items() if fate is UndoResult.EDITED}
+    assert kept == {"cefr_level": 1, "synonyms": 1, "examples": 1, "pronunciation": 1, "etymology": 1}
+    now = database.dictionary_entries.find_one({"_id": entry["_id"]}) or {}
+    shown = ("etymology", "pronunciation_id", "definition_ids")
+    assert {name: now[name] for name in shown} == {name: edited[name] for name in shown}
+    assert (now["fact_ids"], database.facts.count_documents({})) == ([], 0)
+    sense = database.definitions.find_one({"_id": first["_id"]}) or {}
+    assert (sense["cefr_level"], sense["synonyms"], sense["domain"]) == (
+        other_than(first["cefr_level"]),
+        [*first["synonyms"], "mine"],
+        None,
+    )
+    other = database.definitions.find_one({"_id": second["_id"]}) or {}
+    assert (other["example_ids"], other["synonyms"], other["cefr_level"]) == (second["example_ids"], [], None)
+    assert database.pronunciations.find_one({"_id": entry["pronunciation_id"]})
+    left = dictionary(database)
+    assert {fate for _, fate in await undo(store, result.run)} == {UndoResult.EDITED}
+    assert dictionary(database) == left
+
+
+async def test_what_another_run_wrote_stays(workspace: Workspace, store: MongoStore) -> None:
+    """The values of another run stay, with the definitions that the run wrote and they belong to."""
+    database = workspace.database
+    words(database)
+    first = await workspace.run(["bank", "unheard"], components="synonyms")
+    await workspace.run(["bank", "unheard"], name="more", components="domain")
+    counts = await undo(store, first.run)
+    assert (
+        counts["definitions", UndoResult.IN_USE]
+        == sum(each["providers"] == ["synthesis"] for each in owned(database))
+        > 0
+    )
+    assert all(each["synonyms"] in ([], ["array"]) for each in owned(database))
+    assert any(each["domain"] for each in owned(database))
+    assert database.words.count_documents({"text": "unheard"}) == 1
+
+
+async def test_a_person_uses_a_definition(workspace: Workspace, store: MongoStore) -> None:
+    """A definition that an entry of another author lists stays; so does a word to which a person added an entry."""
+    database = workspace.database
+    result = await workspace.run(["unheard"], components="domain")
+    made = owned(database)
+    word = database.words.find_one({"text": "unheard"}) or {}
+    add_entry(database, word["_id"], [made[0]["_id"]], "oxford")
+    counts = await undo(store, result.run)
+    assert counts["definitions", UndoResult.IN_USE] == 1
+    assert [each["_id"] for each in database.definitions.find()] == [made[0]["_id"]]
+    assert (database.words.find_one({"text": "unheard"}) or {})["_id"] == word["_id"]
+
+
+async def test_an_entry_of_a_person(workspace: Workspace, store: MongoStore) -> None:
+    """In an entry that a person made, only the run's values go; cognates that were there are not touched."""
+    database = workspace.database
+    word = add_word(database, "bank")
+    sense = add_definition(database, word, "sloping land", providers=["synthesis"], cognates=["Ufer"])
+    entry = add_entry(database, word, [sense])
+    before = dictionary(database)
+    result = await workspace.run(["bank"], components="synonyms,cefr_level,etymology,facts")
+    assert (database.definitions.find_one({"_id": sense}) or {})["synonyms"]
+    await undo(store, result.run)
+    now, then = dictionary(database), before
+    assert now.keys() == then.keys()
+    found = database.definitions.find_one({"_id": sense}) or {}
+    assert (found["synonyms"], found["cognates"], found["cefr_level"]) == ([], ["Ufer"], None)
+    listed = database.dictionary_entries.find_one({"_id": entry}) or {}
+    assert (listed["etymology"], listed["fact_ids"], listed["definition_ids"]) == (None, [], [sense])
+    assert "synthesis" not in listed
+
+
+async def test_the_order_of_an_editor(workspace: Workspace, store: MongoStore) -> None:
+    """An entry in which a person has put the senses into another order stays with its copies, in that order."""
+    database = workspace.database
+    words(database)
+    result = await workspace.run(["bank"], components="domain")
+    entry = database.dictionary_entries.find_one({"provider": "synthesis"}) or {}
+    ordered = entry["definition_ids"][::-1]
+    database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"definition_ids": ordered}})
+    counts = await undo(store, result.run)
+    assert counts[ENTRIES, UndoResult.EDITED] == 1
+    now = database.dictionary_entries.find_one({"_id": entry["_id"]}) or {}
+    assert now["definition_ids"] == ordered
+    assert all(each["domain"] is None for each in owned(database))
+
+
+async def test_clusters_in_an_entry_that_stays(workspace: Workspace, store: MongoStore) -> None:
+    """Where the entry stays for a person's etymology, copies of the sources return in place of written definitions."""
+    database = workspace.database
+    words(database)
+    result = await workspace.run(["bank"], components=STRUCTURE)
+    database.dictionary_entries.update_one({"provider": "synthesis"}, {"$set": {"etymology.text": "From an editor."}})
+    await undo(store, result.run)
+    sources = [each["_id"] for each in database.definitions.find({"providers": {"$ne": ["synthesis"]}})]
+    texts = {each["text"] for each in owned(database)}
+    assert texts == {"the land beside a river", "where money is kept", "a row of switches"}
+    assert sources
+    assert all(each["meaning_cluster"] is None for each in owned(database))
+
+
+class Killed(Exception):
+    """The process died."""
+
+
+async def test_killed_at_any_write(workspace: Workspace, mongo_url: str, database: Found) -> None:
+    """An undo that dies after any of its writes, and is repeated, ends as one that does not die."""
+    words(database)
+    before = dictionary(database)
+    result = await workspace.run(["bank", "unheard"], components=f"{STRUCTURE},synonyms,facts,examples")
+    entry = database.dictionary_entries.find_one({"provider": "synthesis", "etymology": {"$ne": None}}) or {}
+    database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"etymology.text": "From an editor."}})
+    copies = {each: list(database[each].find()) for each in database.list_collection_names()}
+    expected: dict[str, Any] | None = None
+    for point in range(200):
+        for name, documents in copies.items():
+            database[name].delete_many({})
+            if documents:
+                database[name].insert_many(documents)
+        store, seen = MongoStore(mongo_url, database.name), Counter[str]()
+
+        def die(moment: str, at: int = point, seen: Counter[str] = seen) -> None:
+            seen[moment] += 1
+            if moment == "after" and seen[moment] == at:
+                raise Killed
+
+        store.on_write = die
+        try:
+            await undo(store, result.run)
+        except Killed:
+            store.on_write = lambda _: None
+            await undo(store, result.run)
+        else:
+            if point:
+                break
+            expected = dictionary(database)
+        finally:
+            await store.close()
+        assert dictionary(database) == expected, point
+    assert point > 10
+    assert set(before) <= set(expected or {}) | {"examples"}
+
+
+async def test_the_command(
+    workspace: Workspace, database: Found, mongo_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command prints a table of what goes and what stays, and takes the beginning of a run's id."""
+    words(database)
+    before = dictionary(database)
+    result = await workspace.run(["bank", "shore"], components="synonyms,cefr_level")
+    place = Place(mongo_url, database.name)
+    copy = copy_of(database, (database.definitions.find_one({"text": "the edge of the sea"}) or {})["_id"])
+    level = other_than(copy["cefr_level"])
+    database.definitions.update_one({"_id": copy["_id"]}, {"$set": {"cefr_level": level}})
+    after = dictionary(database)
+    capsys.readouterr()
+    assert await undo_run(result.run[:6], place, dry_run=True) == 0
+    said = capsys.readouterr().out
+    assert dictionary(database) == after
+    assert "synonyms" in said
+    assert "2 values edited since: kept" in said
+    assert await undo_run(result.run[:6], place, yes=True) == 0
+    assert dictionary(database) != before
+    assert (database.definitions.find_one({"_id": copy["_id"]}) or {})["cefr_level"] == level
+    assert database.dictionary_entries.count_documents({"provider": "synthesis"}) == 1
+
+
+async def test_an_odd_document(workspace: Workspace, store: MongoStore) -> None:
+    """Documents whose stamps are of another type do not stop an undo."""
+    database = workspace.database
+    words(database)
+    result = await workspace.run(["bank"], components="domain")
+    odd = add_word(database, "odd")
+    database.words.update_one({"_id": odd}, {"$set": {"synthesis": "nothing"}})
+    sense = add_definition(database, odd, "odd", synthesis=["x"])
+    counts = await undo(store, result.run)
+    assert counts[ENTRIES, UndoResult.REMOVED] == 1
+    assert isinstance(sense, ObjectId)
+    assert database[Collection.DEFINITIONS].count_documents({"_id": sense}) == 1
