@@ -93,12 +93,12 @@ def sense(number: int, **fields: Any) -> Document:
 
 
 def test_a_whole_entry() -> None:
-    """Everything that can be there, in the order of a dictionary."""
+    """All fields are shown, in the order of a dictionary."""
     assert printed(WHOLE) == PRINTED
 
 
 def test_nothing_is_printed_of_what_is_absent() -> None:
-    """Null, empty and missing fields leave no trace."""
+    """Null, empty and missing fields are omitted."""
     nothing = dict.fromkeys(FULL) | {"_id": "d1", "part_of_speech": "noun", "text": "a thing"}
     assert printed(Headword({"_id": "w", "text": "x", "homograph_number": None}, [], [nothing])) == (
         "\nx\n  noun\n   1  a thing\n"
@@ -108,7 +108,7 @@ def test_nothing_is_printed_of_what_is_absent() -> None:
 
 @pytest.mark.parametrize("width", [30, 48, 80, 200])
 def test_lines_keep_to_the_width(width: int) -> None:
-    """Long texts are wrapped below themselves, wide characters count twice, and no line is longer than can be read."""
+    """Long texts are wrapped with an indent, wide characters count twice, and no line is too long to read."""
     texts = ["many words " * 30, "字" * 90, "x" * 150]
     senses = [sense(number, text=text) for number, text in enumerate(texts * 4)]
     lines = printed(Headword({"_id": "w", "text": "long"}, [], senses), width).splitlines()
@@ -119,7 +119,7 @@ def test_lines_keep_to_the_width(width: int) -> None:
 
 
 def test_senses_are_numbered_within_their_part_of_speech() -> None:
-    """A part of speech stands once, where it first comes."""
+    """Each part of speech is printed once, at its first definition."""
     kinds = ("noun", "verb", "noun")
     senses = [sense(number, part_of_speech=kind) for number, kind in enumerate(kinds)]
     assert [line.strip() for line in printed(Headword({"text": "x"}, [], senses)).splitlines()] == (
@@ -128,7 +128,7 @@ def test_senses_are_numbered_within_their_part_of_speech() -> None:
 
 
 def test_what_was_synthesised_stands_for_its_sources() -> None:
-    """With a synthesised entry its definitions alone are shown; else those of all sources, each with its own."""
+    """The definitions of the synthesis entry are shown alone; without one, those of all sources, by source."""
     senses = [sense(1, providers=["wiktionary"]), sense(2, providers=["import"]), sense(3, providers=["synthesis"])]
     sources = [{"provider": "wiktionary", "definition_ids": ["d1"]}, {"provider": "import", "definition_ids": ["d2"]}]
     ours = {"provider": "synthesis", "definition_ids": ["d3"]}
@@ -141,7 +141,7 @@ def test_what_was_synthesised_stands_for_its_sources() -> None:
 
 
 def test_meanings_come_in_their_order() -> None:
-    """Texts of clusters are stored as they are answered; they are shown by meaning, those without one last."""
+    """Cluster texts are shown by meaning, those without a cluster last."""
     orders = (2, 0, None, 1)
     clusters = [None if order is None else {"order": order} for order in orders]
     senses = [sense(number, meaning_cluster=cluster) for number, cluster in enumerate(clusters)]
@@ -162,7 +162,7 @@ EVIL = "a\u001b[2Jb\u009b31mc\u202ed\r\ne\u0007[bold]f[/bold]"
 
 
 def filled(document: Mapping[str, Any], value: Any) -> Document:
-    """A document whose every text, however deep, is another."""
+    """Return a document whose texts are all different, at any depth."""
     other: Document = {}
     for name, each in document.items():
         kept = name.endswith(("_id", "_ids")) or not isinstance(each, str | list | dict)
@@ -177,7 +177,7 @@ def _filled(each: Any, value: Any) -> Any:
 
 
 def test_texts_are_harmless() -> None:
-    """No text from the database moves the cursor, colours anything or is taken for markup."""
+    """No text from the database moves the cursor, changes colours or is read as markup."""
     evil = Headword(
         filled(WHOLE.word, EVIL),
         *(
@@ -195,7 +195,7 @@ def test_texts_are_harmless() -> None:
 
 @pytest.mark.parametrize("value", [7, None, [1], {"a": [None]}, [{"text": None}], True])
 def test_fields_of_other_types(value: Any) -> None:
-    """A document that is not as it should be is shown as far as it goes."""
+    """A malformed document is shown as far as it can be read."""
     strange = dict.fromkeys(FULL, value) | {"_id": "d1"}
     entry = dict.fromkeys(ENTRY, value) | {"_id": "n1", "definition_ids": ["d1"]}
     assert printed(Headword({"text": value, "homograph_number": value}, [entry], [strange])).startswith("\n")

@@ -47,7 +47,7 @@ def events_of(*story: Event) -> list[dict[str, Any]]:
 
 
 def test_an_event_is_an_object_with_its_own_fields() -> None:
-    """Money is text, times are in UTC, parts are objects of their own, and nothing is left out."""
+    """Money is text, times are in UTC, nested values are objects, and no field is omitted."""
     failure = Failure("cat-0-domain", FailureReason.HTTP, "busy", status=500)
     settled = ChunkSettled(3, 7, {"http 500": 1}, (failure,), Usage(5, 1, 4, 2), Decimal("0.1000000000000000055"))
     east = datetime(2026, 11, 20, 13, tzinfo=timezone(timedelta(hours=1)))
@@ -81,7 +81,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
 
 @pytest.mark.parametrize(("cost", "text"), [("0E-9", "0.000000000"), ("4E-7", "0.0000004"), ("2E+3", "2000")])
 def test_money_is_a_plain_decimal(cost: str, text: str) -> None:
-    """Very little money, and very much, is written out: a reader that takes plain decimals alone can read it."""
+    """Very small and very large amounts are plain decimals, without an exponent."""
     (one,) = events_of(ChunkSettled(1, 1, {}, (), Usage(), Decimal(cost)))
     assert one["cost"] == text
 
@@ -154,14 +154,14 @@ def test_an_event_is_one_line_of_ascii(event: Event) -> None:
 
 
 def test_a_reader_that_has_gone_away_stops_nothing() -> None:
-    """A stream that was closed does not stop the run."""
+    """A closed stream does not stop the run."""
     out = io.StringIO()
     out.close()
     JsonDisplay(out, lambda: NOON).notify(Notice("unheard"))
 
 
 def fields_in_the_row_of(name: str) -> list[str]:
-    """The fields that the document's tables give to what has this name, without what it says of them in brackets."""
+    """Return the fields in the document's tables under a name, without the remarks in brackets."""
     (row,) = re.findall(rf"^\| {re.escape(name)} \|.*$", DOCUMENT, re.MULTILINE)
     return re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", row.split("|")[-2]))
 
@@ -192,19 +192,19 @@ def test_every_part_of_an_event_is_documented(name: str, kind: type) -> None:
 
 
 def test_every_reason_of_a_failure_is_documented() -> None:
-    """The document names each reason that a failure can have, and no others."""
+    """The document names each failure reason, and no others."""
     _, reasons = DOCUMENT.split("A failure's `reason` is")
     assert set(re.findall(r"`(\w+)`", reasons.split("\n\n")[0])) == set(FailureReason)
 
 
 def test_no_other_event_is_documented() -> None:
-    """An event that there is no more would have to stay: the document promises it."""
+    """No event is removed: the document promises it."""
     table = DOCUMENT.split("## Events")[1].split("## Objects")[0]
     assert set(re.findall(r"^\| `(\w+)` \| (?!meaning)", table, re.MULTILINE)) == {event_name(kind) for kind in KINDS}
 
 
 def test_the_examples_of_the_document_are_real() -> None:
-    """The lines that the document shows have exactly the fields that such events have."""
+    """The example lines of the document have exactly the fields of their events."""
     names = {event_name(kind): [field.name for field in fields(kind)] for kind in KINDS}
     (block,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
     for line in block.splitlines():

@@ -16,7 +16,7 @@ LOCAL_MODES = 3
 
 @pytest.fixture
 def terminal() -> Iterator[IO[str]]:
-    """A terminal that is not the one we were started from."""
+    """A terminal other than the controlling one."""
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as stream:
         yield stream
@@ -28,7 +28,7 @@ def echoes(stream: IO[str]) -> bool:
 
 
 def test_keys_are_not_echoed_while_a_frame_stands(terminal: IO[str]) -> None:
-    """Inside, nothing that is typed is shown, while Ctrl-C still interrupts; afterwards, all is as it was."""
+    """In the frame, typed keys are not echoed, while Ctrl-C still interrupts; afterwards the modes are restored."""
     before = termios.tcgetattr(terminal.fileno())
     assert echoes(terminal)
     with unechoed(terminal):
@@ -56,7 +56,7 @@ def test_a_user_who_wants_no_echo_gets_none_back(terminal: IO[str]) -> None:
 
 
 def test_where_there_is_no_terminal_nothing_is_done() -> None:
-    """A pipe, and a stream that was closed, are left alone."""
+    """A pipe and a closed stream are left unchanged."""
     reading, writing = os.pipe()
     with os.fdopen(reading), os.fdopen(writing, "w") as pipe, unechoed(pipe):
         pass

@@ -65,7 +65,7 @@ HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07[bold]kept[/bold] \x9b2J\u202etxet
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that advances only when it is set."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -137,14 +137,14 @@ events: st.SearchStrategy[Event] = st.one_of(
 
 
 def figure(screen: str, name: str, nth: int = 0) -> int:
-    """The number that stands beside a name."""
+    """Return the number beside a name."""
     return int(re.findall(rf"\b{name} +([\d,]+)", screen)[nth].replace(",", ""))
 
 
 @patient
 @given(st.lists(events, max_size=15))
 def test_counts_add_up_in_every_state(story: list[Event]) -> None:
-    """Words are processed, incomplete, failed or remaining, and requests answered, failed or pending, always."""
+    """Words are processed, incomplete, failed or remaining, and requests answered, failed or pending: sums add up."""
     screen = "\n".join(seen(render(view_of(Progressed(Totals()), *story), 120, NOON)).splitlines()[5:10])
     assert figure(screen, "words") == figure(screen, "processed") + figure(screen, "failed") + figure(
         screen, "remaining"
@@ -198,7 +198,7 @@ def test_screens_hold_what_happens() -> None:
 
 @pytest.mark.parametrize("colour", [False, True])
 def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
-    """Escape codes of words and messages don't reach the output, and markup in them is shown as it is."""
+    """Escape codes in words and messages are removed, and markup in them is shown literally."""
     view = view_of(
         RunStarted(HOSTILE, HOSTILE, HOSTILE, False, Totals(words=1)),
         ChunkMoved(1, HOSTILE, 1, 1, 1, HOSTILE),
@@ -226,7 +226,7 @@ def test_what_texts_contain_is_never_obeyed(colour: bool) -> None:
 @patient
 @given(st.text() | st.just(HOSTILE))
 def test_plain_text_is_one_harmless_line(text: str) -> None:
-    """Plain text has no control characters, can be encoded, and is not changed by being made plain again."""
+    """Plain text has no control characters, can be encoded, and sanitising it again changes nothing."""
     once = plain(text)
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", once)
     assert plain(once) == once
@@ -241,7 +241,7 @@ def test_joiners_of_words_are_kept() -> None:
 @patient
 @given(st.text("ab 猫é-", max_size=200), st.integers(4, 40), st.none() | st.integers(1, 3))
 def test_sentences_break_between_words(text: str, width: int, most: int | None) -> None:
-    """Lines break between words alone, none is too wide but for a word that is, and no word is lost unseen."""
+    """Lines break between words only; only a long word exceeds the width, and no word is lost."""
     text = " ".join(text.split())
     lines = lines_of(text, width, most)
     assert most is None or len(lines) <= most
@@ -250,7 +250,7 @@ def test_sentences_break_between_words(text: str, width: int, most: int | None) 
 
 
 def test_a_command_in_a_sentence_is_not_broken() -> None:
-    """A command at the end of a sentence that is too long has a line of its own."""
+    """A command at the end of a long sentence is on a separate line."""
     sentence = "Batches are in flight. Collect them with: batch-synth resume --checkpoint words.checkpoint.json"
     command = "  batch-synth resume --checkpoint words.checkpoint.json"
     assert sentence_lines(sentence, 60) == ["Batches are in flight. Collect them with:", command]
@@ -261,7 +261,7 @@ def test_a_command_in_a_sentence_is_not_broken() -> None:
 @patient
 @given(st.text("猫ab_1", max_size=60), st.integers(1, 60))
 def test_an_id_is_shortened_in_its_middle(text: str, cells: int) -> None:
-    """A shortened id is no wider than its room; one that fits is left alone."""
+    """A shortened ID fits its column; one that fits is unchanged."""
     short = shorten(text, cells)
     assert cell_len(short) <= cells
     assert (short == text) == (cell_len(text) <= cells)
@@ -285,7 +285,7 @@ def test_unknown_costs_are_shown_as_unknown() -> None:
 
 
 def test_an_estimate_tells_prices_and_sizes() -> None:
-    """The batch price is half the regular one, later requests are marked, and further chunks are summed up."""
+    """The batch price is half the standard one, later requests are marked, and further chunks are summed up."""
     estimate = Estimate(
         "gpt-5-mini",
         words=9,
@@ -309,7 +309,7 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
 
 
 def test_long_prompts_are_named() -> None:
-    """Prompts that are long enough for the service's cache are named, since what it charges is not in the figures."""
+    """Prompts long enough for the service's cache are named, since cache writes are not in the estimate."""
     now = {"synonyms": Expectation(10, 10 * 1024, 50), "domain": Expectation(10, 10 * 1023, 50)}
     for details in (False, True):
         panel = " ".join(seen(estimate_panel(Estimate("gpt-6-luna", 10, now=now), details=details), 200).split())
@@ -317,7 +317,7 @@ def test_long_prompts_are_named() -> None:
 
 
 def test_the_estimate_and_its_question_fit_80_by_24() -> None:
-    """The estimate of a usual run leaves room for what was read above it and the question below; it adds up."""
+    """The estimate of a usual run leaves room for the list's summary above it and the question below; it adds up."""
     names = [each.value for each in SynthesisComponent if each not in ("definitions", "definition_text")]
     estimate = Estimate(
         "gpt-6-luna",
@@ -360,7 +360,7 @@ def test_an_estimate_says_what_it_is_drawn_from() -> None:
 
 
 def test_an_estimate_that_is_drawn_from_one_answer() -> None:
-    """One answer is one."""
+    """A count of one has the singular."""
     lengths = {"synonyms": measured(Observed(1, 100), Origin.RUN, LIST_SPREAD)}
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10, 50)}, lengths=lengths)
     assert "measured on 1 answer of this run" in seen(estimate_panel(estimate, details=True), 80)
@@ -403,7 +403,7 @@ def test_a_summary_says_what_to_type_next() -> None:
 
 
 def test_summary_of_session_and_run() -> None:
-    """After a resume, what this session added stands beside the figures of the whole run, and their times differ."""
+    """After a resume, the figures of this session are beside those of the whole run, with separate times."""
     start = Totals(10, 4, 1, 50, 40, 5, Usage(1000, 0, 100, 0), Decimal(2))
     usage = Usage(3000, 0, 300, 0)
     end = Totals(10, 8, 1, 90, 80, 10, usage, Decimal(5), 6, incomplete=1, failed_for_good=4)
@@ -444,7 +444,7 @@ def test_a_summary_holds_the_cost_against_the_estimate(cost: Decimal, complete: 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_summary_stays_narrow(width: int) -> None:
-    """However long the reasons of failures are and however wide the screen is, the panel can be read at a glance."""
+    """The panel of failures is readable at any width and with long reasons."""
     view = view_of(settled("busy " * 90, refused=3), WordFailed("cat", "refused " * 40))
     lines = seen(summary_panel(view, NOON, width=width), width).splitlines()
     assert {cell_len(line) for line in lines} == {min(width, 100)}
@@ -452,7 +452,7 @@ def test_a_summary_stays_narrow(width: int) -> None:
 
 
 def test_commands_of_a_summary_can_be_copied() -> None:
-    """However narrow the terminal is, a command stands on one line of output, for the terminal to break."""
+    """On a terminal of any width a command is one line of output, which the terminal may wrap."""
     command = "batch-synth resume --checkpoint /a/very/long/path/" + "of/folders/" * 9 + "words.checkpoint.json"
     processed = view_of(Progressed(Totals(words=1, processed=1)))
     assert f"{command}\n" in seen(summary_panel(processed, NOON, commands=NextCommands(command)), 40, crop=False)
@@ -460,7 +460,7 @@ def test_commands_of_a_summary_can_be_copied() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_batch_ids_can_be_copied(width: int) -> None:
-    """At every width a batch's id is whole, and no line is too wide."""
+    """At every width a batch's ID is whole, and no line is too long."""
     rows = [BatchRow(n, "SUBMITTED", f"batch_{n:032x}", "in_progress", 10**4, 10**4, created_at=NOON) for n in (1, 2)]
     screen = seen(batches_table(rows, NOON, width), width)
     assert all(f"batch_{n:032x}" in screen for n in (1, 2))
@@ -468,7 +468,7 @@ def test_batch_ids_can_be_copied(width: int) -> None:
 
 
 def test_foreign_batch() -> None:
-    """The panel of a batch shows its errors, what is unknown, and whether it is one of this run's."""
+    """The panel of a batch shows its errors, its unknown figures, and whether it belongs to this run."""
     facts = BatchFacts("batch_1", "failed", 0, 0, 0, NOON, None, None, None, None, None, None, ("line 3: bad",), False)
     panel = seen(batch_panel(facts, NOON))
     for text in ("line 3: bad", "not counted yet", "unknown", "This batch does not belong to this checkpoint."):
@@ -477,7 +477,7 @@ def test_foreign_batch() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_column_of_the_batches_is_left_out(width: int) -> None:
-    """At every width each figure of a batch has its column; what the count of failures means is said."""
+    """At every width each figure of a batch has its column; the count of failures is explained."""
     row = BatchRow(
         7, "SUBMITTED", "batch_1", "in_progress", 31_000, 50_000, 12, 1700, None, NOON, NOON + timedelta(hours=19)
     )
@@ -497,7 +497,7 @@ def test_no_column_of_the_batches_is_left_out(width: int) -> None:
 
 
 def test_many_stored_chunks_are_summed_up() -> None:
-    """Of hundreds of chunks, those in flight and the latest are listed, and what the others cost is summed up."""
+    """Of hundreds of chunks, those in flight and the latest are listed, and the cost of the others is summed up."""
     rows = [BatchRow(n, "DONE", f"batch_{n}", total=50_000, cost=Decimal(2)) for n in range(1, 399)]
     rows += [BatchRow(n, "SUBMITTED", f"batch_{n}", "in_progress", total=50_000) for n in (399, 400)]
     screen = seen(batches_table(rows, NOON, 120, 25), 120)
@@ -508,7 +508,7 @@ def test_many_stored_chunks_are_summed_up() -> None:
 
 
 def test_ten_thousand_failures_are_a_short_table() -> None:
-    """Failures are grouped by reason with their number and one of them; of a long list, the rest is counted."""
+    """Failures are grouped by reason with their number and an example; the rest of a long list is counted."""
     rows = [FailureRow(f"word{n}", "domain", "http 500" if n % 3 else "refused", "busy") for n in range(12_000)]
     screen = seen(failures_table(rows, 80, 24), 80)
     assert screen.startswith("12,000 failures\n")
@@ -525,7 +525,7 @@ def test_empty_tables_say_so() -> None:
 
 
 def test_failures_are_listed_and_counted() -> None:
-    """Failures stand in straight lines with their words, and their kinds are counted."""
+    """Failures are aligned in columns with their words, and counted by kind."""
     rows = [
         FailureRow("猫に小判" * 20, "synonyms", "http 500", "busy " * 60),
         FailureRow("cat", "domain", "refused", "no"),
@@ -538,13 +538,13 @@ def test_failures_are_listed_and_counted() -> None:
 
 
 def on_paper(columns: int = 80) -> tuple[Console, Screen]:
-    """A console that believes in its terminal, and what stands there."""
+    """Return a console that treats its stream as a terminal, and the visible text."""
     terminal = Screen(columns)
     return Console(file=terminal, width=columns, height=24, force_terminal=True, color_system=None), terminal
 
 
 def test_a_run_that_ended_leaves_no_screen() -> None:
-    """At the end the screen goes away, for the summary says the same; notices stand where it was, once."""
+    """At the end the screen is erased, since the summary follows; notices stay, once."""
     console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:
         display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
@@ -568,7 +568,7 @@ def test_a_run_that_broke_off_leaves_its_screen() -> None:
 
 
 def test_what_others_print_goes_above_the_screen() -> None:
-    """Lines that are printed or logged meanwhile stand above the frame, whole, and the frame stays closed."""
+    """Lines that are printed or logged during a frame appear above it, whole, and the frame stays closed."""
     console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:
         display.notify(RunStarted("run-1", "m", "batch", False, Totals(words=2)))
@@ -583,7 +583,7 @@ def test_what_others_print_goes_above_the_screen() -> None:
 
 
 def test_a_narrower_terminal_leaves_no_trace_of_the_wider_one() -> None:
-    """The frame that the terminal broke when it was made narrower is drawn over whole; what is above it stays."""
+    """A frame that a narrower terminal rewrapped is erased completely; the lines above it stay."""
     console, terminal = on_paper(120)
     view = view_of(Progressed(Totals(words=2)), polled(1, 5))
     frame = Frame(console, lambda: render(view, console.width, NOON))
@@ -622,7 +622,7 @@ def test_a_live_screen_ages_without_events() -> None:
 
 
 def test_a_standing_screen_is_not_drawn_again() -> None:
-    """While neither the run nor the second has moved on, there is nothing new; a further event is."""
+    """Without an event and within the same second, the screen is not redrawn; after an event it is."""
     display = LiveDisplay(on_paper()[0], Clock())
     assert [display._is_new(), display._is_new()] == [True, False]
     display.notify(polled(1, 5))
@@ -639,7 +639,7 @@ def logged(clock: Clock, *story: Event, out: io.StringIO | None = None) -> list[
 
 
 def test_a_log_line_stands_alone() -> None:
-    """A line has its moment in UTC and one whole sentence, and nothing that a terminal would obey."""
+    """A log line has its time in UTC and one whole sentence, without control characters."""
     lines = logged(
         Clock(),
         RunStarted("run-1", "gpt-5-mini", "batch", True, Totals(words=1200, processed=1000)),
@@ -681,7 +681,7 @@ def test_a_log_has_a_line_per_change_and_per_tenth() -> None:
 @patient
 @given(st.lists(events, max_size=15))
 def test_a_log_writes_at_most_a_line_per_event(story: list[Event]) -> None:
-    """However odd the texts of events are, an event is one line or none."""
+    """Any event has at most one log line, for any texts in it."""
     out = io.StringIO(newline="")
     logged(Clock(), *story, out=out)
     lines = out.getvalue().split("\n")[:-1]
@@ -690,7 +690,7 @@ def test_a_log_writes_at_most_a_line_per_event(story: list[Event]) -> None:
 
 
 def test_log_of_long_work() -> None:
-    """An upload that lasts has a line every ten seconds; one that is over sooner has none of its own."""
+    """A long upload has a log line every ten seconds; a short one has none."""
     clock, out = Clock(), io.StringIO()
     log = LogDisplay(out, clock)
     log.notify(ChunkMoved(1, "SUBMITTING", 50, 400, 150_000_000))
@@ -742,14 +742,14 @@ def test_quiet_log() -> None:
     ],
 )
 def test_the_display_is_the_one_that_was_asked_for(output: str, terminal: bool, kind: type) -> None:
-    """A screen is for terminals and for those who did not ask for lines."""
+    """A live screen is shown in a terminal, unless the user requests lines."""
     console = Console(file=io.StringIO(), force_terminal=terminal)
     with display_for(output, console, io.StringIO(), Clock()) as display:
         assert type(display) is kind
 
 
 def test_a_display_that_there_is_not_is_refused() -> None:
-    """Another name is an error before anything is shown."""
+    """Another name is refused before anything is shown."""
     with pytest.raises(ValueError, match="yaml"), display_for("yaml", Console(), io.StringIO(), Clock()):
         pass
 
@@ -772,7 +772,7 @@ def test_work_of_known_length_has_a_bar(event: Event, result: str, width: int) -
 
 
 def test_hundreds_of_batches_take_the_room_of_a_few() -> None:
-    """With 400 batches in flight the screen has the lines that it has with 40."""
+    """The screen has the same number of lines with 400 batches in flight as with 40."""
     going = [polled(chunk, 5) for chunk in range(1, 401)]
     few, many = (seen(render(view_of(*going[:number]), 120, NOON, 40)).splitlines() for number in (40, 400))
     assert len(few) == len(many)
@@ -780,7 +780,7 @@ def test_hundreds_of_batches_take_the_room_of_a_few() -> None:
 
 
 def test_figures_keep_their_places() -> None:
-    """From the first word to a dictionary's 18 million requests, no name and no figure's end moves sideways."""
+    """No label and no column moves sideways, from the first word to 18 million requests."""
     large = Totals(600_000, 1000, 99, 18_000_000, 3_000_000, 99, Usage(4_500_000_000, 0, 900_000_000, 0), Decimal(900))
     for width in WIDTHS:
         screens = [
@@ -794,7 +794,7 @@ def test_figures_keep_their_places() -> None:
 
 
 def test_an_observer_never_raises() -> None:
-    """A stream that was closed does not stop the run."""
+    """A closed stream does not stop the run."""
     out = io.StringIO()
     out.close()
     LogDisplay(out, Clock()).notify(Notice("unheard"))

@@ -185,14 +185,14 @@ def check_screen(view: RunView) -> None:
 
 
 def polled_job(polled: BatchPolled) -> BatchJob:
-    """The batch at the service as a poll has seen it."""
+    """Return the batch as a poll shows it."""
     return BatchJob(
         polled.batch_id, polled.status, None, NOON, total=polled.total, done=polled.done, failed=polled.failed
     )
 
 
 def check_words(text: str) -> None:
-    """Check that the words of a sentence add up: none is in two outcomes."""
+    """Check that the words in a sentence add up: each has one outcome."""
     match = re.search(r"([\d,]+) of ([\d,]+) words? processed, ([\d,]+) incomplete, ([\d,]+) failed", text)
     assert match is not None, text
     processed, words, incomplete, failed = (int(each.replace(",", "")) for each in match.groups())
@@ -225,7 +225,7 @@ def test_every_screen_shows_the_same_figures(data: st.DataObject, words: int, es
 
 
 def check_report(ledger: Ledger) -> None:
-    """Check that the report's figures add up, and that its chart ends at them: a retried failure is none."""
+    """Check that the report's figures add up, and that its chart ends at them: a retried failure does not count."""
     report = report_of(ledger, {}, "words.checkpoint.json")
     text, totals = " ".join(re.sub(r"<[^>]+>", " ", page(report)).split()), ledger.totals()
     shown = re.search(r"Requests ([\d,]+) ([\d,]+) answered(?:, [\d,]+ retried)? ([\d,]+) failed.*?, ([\d,]+) p", text)

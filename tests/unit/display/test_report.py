@@ -39,7 +39,7 @@ def ledger(*chunks: ChunkRecord, after: float = 2 * HOUR, words: int = 10, **mor
 
 
 def chunk(number: int = 1, state: ChunkState = S.DONE, **more: Any) -> ChunkRecord:
-    """A chunk of ten requests that was sent at the start and took an hour, so far as its state has it."""
+    """Return a chunk of ten requests, submitted at the start, for an hour, in its state."""
     facts: dict[str, Any] = {"words": 5, "requests": 10, "bytes": 9000, "input_tokens": 2500, "output_tokens": 600}
     if state is not S.PLANNED:
         facts |= {"created_at": T0, "batch_id": f"batch_{number}"}
@@ -92,7 +92,7 @@ def read(html: str) -> _Reader:
 
 
 def test_the_headline_is_the_ledgers() -> None:
-    """Words, requests, tokens and cost on the page are those of the ledger, to the last digit that is shown."""
+    """Words, requests, tokens and cost on the page are those of the ledger, to the last digit shown."""
     of = ledger(chunk(), chunk(2), chunk(3, S.SUBMITTED), processed_words=["a", "b"], failed_words={"c": "why"})
     text = read(page(view(of))).text
     for shown in (
@@ -110,7 +110,7 @@ def test_the_headline_is_the_ledgers() -> None:
 
 
 def test_the_components_add_up() -> None:
-    """The table of components has the dearest first, and its last line is the sum of the others and the run's cost."""
+    """The table of components is sorted by cost, and its last line is the sum and the run's cost."""
     parts = {"cefr_level": spent(6, 1, "0.10"), "synonyms": spent(10, 3, "0.40")}
     report = view(ledger(chunk(), chunk(2), spent=parts))
     assert [line.name for line in report.components] == ["synonyms", "cefr_level"]
@@ -129,7 +129,7 @@ def test_components_that_were_not_counted_apart() -> None:
 
 
 def test_failures_are_grouped_by_their_reason() -> None:
-    """Every reason stands there once, the most frequent first, with its number and an example if there is one."""
+    """Each failure reason is listed once, the most frequent first, with its number and an example if there is one."""
     of = ledger(chunk(failures={"refused": 1, "http 500": 5}), chunk(2, failures={"refused": 1}))
     report = view(of, refused=Example("naïve", "cefr_level", "I'm sorry."))
     assert [(reason.kind, reason.requests) for reason in report.reasons] == [("http 500", 5), ("refused", 2)]
@@ -174,7 +174,7 @@ def test_cost_against_the_estimate(expected: str, words: str) -> None:
 
 
 def test_the_price_of_asking_at_once() -> None:
-    """The same tokens at the immediate price: twice the batch price for this model, and the saving is the rest."""
+    """The cost in immediate mode is twice the batch price for this model, and the saving is the difference."""
     report = view(ledger(chunk(cost=Decimal("0.000225"))))
     assert report.other_mode.dollars is not None
     saved = report.other_mode.dollars - Decimal("0.000225")
@@ -183,7 +183,7 @@ def test_the_price_of_asking_at_once() -> None:
 
 
 def test_a_price_of_the_users_own_tells_nothing_of_the_other_mode() -> None:
-    """With a price that the user gave for this mode, nothing is claimed about the other."""
+    """With a user's price for this mode, the page states nothing about the other."""
     report = view(ledger(chunk(), price={"input": "0.05", "output": "0.25"}))
     assert report.other_mode.dollars is None
     assert "standard rate" not in page(report)
@@ -202,7 +202,7 @@ def test_an_unknown_cost_is_never_nothing() -> None:
 
 
 def test_what_an_adopted_checkpoint_had_cost() -> None:
-    """Money from before this run is in the sum, and kept apart where the run's own money is compared."""
+    """Costs from before this run are in the sum, and excluded from the comparison with the estimate."""
     report = view(ledger(chunk(), carried_cost=Decimal("2.00")))
     assert report.totals.cost == Decimal("2.25")
     assert report.paid == Decimal("0.25")
@@ -228,19 +228,19 @@ LOOKS = [
 
 @pytest.mark.parametrize(("record", "look"), LOOKS)
 def test_how_a_chunk_looks(record: ChunkRecord, look: Look) -> None:
-    """Every state has a word and a symbol on the page, so that it is recognisable without colours."""
+    """Every state has a word and a symbol on the page, so that it does not depend on colours."""
     report = view(ledger(record))
     assert report.looks == [(look, 1)]
     assert f"{look.mark} 1 {look}" in read(page(report)).text
 
 
 def test_every_look_has_a_sign_of_its_own() -> None:
-    """No two looks share their sign."""
+    """No two statuses share a symbol."""
     assert len({look.mark for look in Look}) == len(Look)
 
 
 def test_the_time_line() -> None:
-    """A bar lies between creation and completion; what is in flight reaches to the last word of the run."""
+    """A bar extends from creation to completion, or, in flight, to the last save of the run."""
     past, flying, waiting = view(ledger(chunk(), chunk(2, S.SUBMITTED), chunk(3, S.PLANNED))).bars
     assert past.left == flying.left == 0.0
     assert flying.width == pytest.approx(2 * past.width)
@@ -250,13 +250,13 @@ def test_the_time_line() -> None:
 
 
 def test_a_service_whose_clock_is_behind() -> None:
-    """A batch that was created before the run began, by the service's clock, lies on the axis all the same."""
+    """A batch created before the start of the run, by the service's clock, is still on the axis."""
     (bar,) = view(ledger(chunk(created_at=T0 - 1))).bars
     assert bar.left == 0.0
 
 
 def test_progress_ends_at_the_ledgers_figures() -> None:
-    """The filled ground ends at what was answered, and what failed lies on top of it, up to the dashed line."""
+    """The filled area ends at the answered requests, with the failed ones on top, up to the dashed line."""
     plot = view(ledger(chunk(), chunk(2, created_at=T0 + HOUR, completed_at=T0 + 2 * HOUR))).progress
     assert plot is not None
     top = int(plot.counts[-1].label)
@@ -267,7 +267,7 @@ def test_progress_ends_at_the_ledgers_figures() -> None:
 
 
 def test_a_retried_failure_is_not_in_the_chart() -> None:
-    """Failures that a later batch has answered are gone from the chart, and their retries are not sent again."""
+    """Failures that a later batch answered are not in the chart, and their retries are not counted as sent again."""
     retry = chunk(2, requests=4, retried=4, answered=4, failures={}, created_at=T0 + HOUR, completed_at=T0 + 2 * HOUR)
     plot = view(ledger(chunk(failures={"expired": 4}, answered=6), retry)).progress
     assert plot is not None
@@ -279,7 +279,7 @@ def test_a_retried_failure_is_not_in_the_chart() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 1, 7, 59, 61, 3599, 5 * HOUR, 23 * HOUR, 80 * HOUR, 24 * HOUR * 100])
 def test_times_are_round_and_few(seconds: float) -> None:
-    """However long a run is, a handful of round times stand below it, in their order, the first of them its start."""
+    """The time axis has a few round times in order, from the start, for a run of any length."""
     ticks = view(ledger(chunk(created_at=T0, completed_at=T0 + seconds), after=seconds)).times
     assert ticks[0].label == "start"
     assert len(ticks) <= 6
@@ -300,7 +300,7 @@ def test_a_run_that_has_just_begun() -> None:
 
 
 def test_four_hundred_chunks() -> None:
-    """The time line of many chunks is no taller than that of some, and names only some of them."""
+    """The timeline of many chunks has the same height as that of some, and labels only some of them."""
     html = page(view(ledger(*(chunk(number) for number in range(1, 401)))))
     heights = [float(height) for height in re.findall(r'<svg[^>]* height="([\d.]+)"', html)]
     assert max(heights) < 500
@@ -311,7 +311,7 @@ def test_four_hundred_chunks() -> None:
 
 
 def test_ten_thousands_of_failed_words() -> None:
-    """Of very many failed words, a few are listed, and a command is named that lists the others."""
+    """Of very many failed words, a few are listed, with the command that lists all."""
     failed = {f"word{number}": "synonyms: refused: no" for number in range(30_000)}
     html = page(view(ledger(chunk(), words=40_000, failed_words=failed)))
     assert len(html) < 100_000
@@ -338,7 +338,7 @@ def test_invented_answers_are_called_so() -> None:
 
 @pytest.fixture
 def hostile_service() -> str:
-    """A page all of whose texts try to be more than texts."""
+    """A page whose texts all contain markup and control characters."""
     of = ledger(
         chunk(failures={HOSTILE: 2}, batch_id=HOSTILE),
         failed_words={HOSTILE: HOSTILE},
@@ -353,7 +353,7 @@ def hostile_service() -> str:
 
 
 def test_texts_from_elsewhere_are_texts(hostile_service: str) -> None:
-    """No word, reason, name or file makes an element, runs a template or turns the direction of what follows."""
+    """No word, reason, name or file creates an element, runs a template or changes the direction of text."""
     reader = read(hostile_service)
     assert not {"img", "script", "iframe"} & {tag for tag, _ in reader.tags}
     assert not [name for _, attributes in reader.tags for name in attributes if name.startswith("on")]
@@ -364,7 +364,7 @@ def test_texts_from_elsewhere_are_texts(hostile_service: str) -> None:
 
 
 def test_the_page_loads_nothing(hostile_service: str) -> None:
-    """The page holds no address at all, and forbids itself to load anything."""
+    """The page contains no address, and its policy blocks all loading."""
     reader = read(hostile_service)
     addresses = [
         value
@@ -379,7 +379,7 @@ def test_the_page_loads_nothing(hostile_service: str) -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    """The database's address may hold a password, and is not on a page that people show each other."""
+    """The database's address, which may contain a password, is not on the page."""
     assert "secret" not in page(view(ledger(chunk())))
 
 
@@ -389,7 +389,7 @@ def test_the_page_begins_as_a_report() -> None:
 
 
 def test_charts_can_be_heard() -> None:
-    """Every chart has a title and a description that name it; every other drawing is hidden from readers aloud."""
+    """Every chart has a title and a description; every other drawing is hidden from screen readers."""
     html = page(view(ledger(chunk(), chunk(2, S.SUBMITTED), spent={"synonyms": spent(8, 2, "0.25")})))
     reader = read(html)
     named = [each["aria-labelledby"] for tag, each in reader.tags if tag == "svg" and each.get("role") == "img"]
@@ -422,7 +422,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize(("theme", "colours"), list(themes()))
 def test_contrast(theme: str, colours: dict[str, str]) -> None:
-    """In both themes, texts and shapes stand out from the paper as the WCAG ask: 4.5 for texts, 3 for shapes."""
+    """In both themes, texts and shapes have the contrast that WCAG requires: 4.5 for texts, 3 for shapes."""
     for name in ("ink", "soft", "good-ink"):
         assert contrast(colours[name], colours["paper"]) >= TEXT_CONTRAST, f"{theme}: {name}"
     for name in ("good", "bad", "open-edge"):

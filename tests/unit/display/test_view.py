@@ -121,7 +121,7 @@ some_events = st.lists(some_event, max_size=30)
 @patient
 @given(some_events)
 def test_a_fold_is_pure(events: list[Event]) -> None:
-    """Applying an event leaves the view as it was, and the same event at the same time gives an equal view."""
+    """Applying an event leaves the view unchanged, and the same event at the same time gives an equal view."""
     view = RunView()
     for second, event in enumerate(events):
         before = deepcopy(view)
@@ -135,7 +135,7 @@ def test_a_fold_is_pure(events: list[Event]) -> None:
 @patient
 @given(some_events)
 def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
-    """However many events there are, only a few finished chunks and failed words are remembered."""
+    """A bounded number of finished chunks and failed words is kept, for any number of events."""
     view = view_after(*((NOON, event) for event in events))
     assert len(view.finished) <= FINISHED_SHOWN
     assert len(view.failed_words) <= WORDS_SHOWN
@@ -143,7 +143,7 @@ def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
 
 
 def test_success_rate_is_not_made_up() -> None:
-    """The success rate is unknown until a request is settled; then it is what was answered of the settled."""
+    """The success rate is unknown until a request is settled; then it is the share of answered requests."""
     assert view_after((NOON, began())).success_rate is None
     settled = Totals(words=10, requests=100, answered=30, failed_requests=10)
     assert view_after((NOON, began()), (NOON, Progressed(settled))).success_rate == 0.75
@@ -158,7 +158,7 @@ def test_rate_counts_this_session_only() -> None:
 
 
 def test_clock_of_a_session_stops_with_it() -> None:
-    """After the end, the time that has passed no longer grows."""
+    """After the end, the elapsed time no longer grows."""
     view = view_after((NOON, began()), (later(minutes=5), RunEnded(True, False, Totals(words=100, processed=100))))
     assert view.elapsed(later(hours=9)) == timedelta(minutes=5)
     assert view.words_per_minute(later(hours=9)) == 20
@@ -177,7 +177,7 @@ def test_no_eta_before_batches_report_progress() -> None:
 
 
 def test_an_eta_follows_the_reported_rate() -> None:
-    """The ETA is what is open, divided by the rate between polls; time in the service's queue does not count."""
+    """The ETA is the pending requests divided by the rate between polls; time in the service's queue does not count."""
     view = view_after(
         (NOON, began(Totals(words=100, requests=800))),
         (NOON, moved(1, "SUBMITTED", "batch_1")),
@@ -204,7 +204,7 @@ def test_another_batch_of_a_chunk() -> None:
 
 
 def test_finished_chunks_leave_the_flight() -> None:
-    """A chunk in flight is one that the service has; stored, split and lost ones are only remembered for a while."""
+    """A chunk in flight exists at the service; stored, split and lost ones are kept only for a while."""
     view = view_after((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, moved(2, "SUBMITTED", "batch_2")))
     assert [each.chunk for each in view.in_flight] == [1, 2]
     view = view.apply(moved(1, "ANSWERED"), NOON)
@@ -218,7 +218,7 @@ def test_finished_chunks_leave_the_flight() -> None:
 
 
 def test_what_came_of_a_chunk_replaces_the_services_count() -> None:
-    """Until its answers are judged, a chunk has the service's counts; then those of usable answers and of failures."""
+    """Until its answers are settled, a chunk has the service's counts; then those of usable answers and failures."""
     view = view_after((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, polled(1, 398, failed=2)))
     assert [(each.done, each.failed) for each in view.flights.values()] == [(400, 2)]
     view = view.apply(moved(1, "STORED"), NOON)
@@ -246,14 +246,14 @@ def test_requests_in_flight_count_as_the_service_says() -> None:
     ],
 )
 def test_work_is_measured_while_it_lasts(event: Event, activity: str, work: Work) -> None:
-    """Work of known length is the activity with its measure, until the run does something else."""
+    """Work of known length is shown as the activity with its progress, until the next activity."""
     view = view_after((NOON, began()), (NOON, Waiting("The service does not answer")), (NOON, event))
     assert (view.activity, view.work, view.waiting) == (activity, work, False)
     assert view.apply(moved(2, "STORED"), NOON).work is None
 
 
 def test_a_poll_alone_shows_a_chunk() -> None:
-    """A view that missed a chunk's submission is right again with the next poll."""
+    """A view that missed a chunk's submission is correct again after the next poll."""
     assert [each.batch_id for each in view_after((NOON, polled(7, 3))).in_flight] == ["batch_7"]
 
 
@@ -304,14 +304,14 @@ def test_complete_is_said_only_where_it_is_true(complete: bool, stopped: bool, e
     ],
 )
 def test_money_is_readable(amount: Decimal | None, text: str) -> None:
-    """Money has sensible digits; a positive amount never reads as nothing, and an unknown one as unknown."""
+    """Money has sensible digits; a positive amount is never shown as zero, and an unknown one is shown as unknown."""
     assert dollars(amount) == text
 
 
 @patient
 @given(st.decimals(min_value=Decimal("1e-12"), max_value=10**9))
 def test_a_positive_amount_is_never_shown_as_nothing(amount: Decimal) -> None:
-    """However small an amount is, what is shown has a digit other than 0."""
+    """Any positive amount is shown with a digit other than 0."""
     assert any(digit in "123456789" for digit in dollars(amount))
 
 
@@ -327,13 +327,13 @@ def test_a_positive_amount_is_never_shown_as_nothing(amount: Decimal) -> None:
     ],
 )
 def test_durations_are_readable(seconds: int, long: str, short: str) -> None:
-    """A duration has two units, or one where it must be short."""
+    """A duration has two units, or one in the short form."""
     assert span(timedelta(seconds=seconds)) == long
     assert brief(timedelta(seconds=seconds)) == short
 
 
 def test_other_figures_are_readable() -> None:
-    """Moments are UTC to the second, sizes are in the service's units, a rate rounds to neither all nor nothing."""
+    """Times are in UTC to the second, sizes in the service's units; a rate is rounded to neither 0 nor 100 %."""
     assert stamp(datetime.fromisoformat("2026-11-20T17:00:00+01:00")) == "2026-11-20T16:00:00Z"
     assert (megabytes(3000), megabytes(4_100_000)) == ("3.0 kB", "4.1 MB")
     assert (percent(1), percent(0.99999), percent(0.5)) == ("100.0%", "99.9%", "50.0%")

@@ -42,7 +42,7 @@ def request(text: str, model: str = MODEL) -> Request:
 
 
 async def nap(_: float) -> None:
-    """No time passes between two polls."""
+    """A sleep that takes no time between two polls."""
     await asyncio.sleep(0)
 
 
@@ -111,7 +111,7 @@ async def test_two_rounds(service: Service, collector: BatchSynthesisCollector, 
 
 
 async def test_spawned_tasks(service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector) -> None:
-    """Tasks of tasks are waited for, by whatever means asyncio offers to spawn them and to wait for them."""
+    """Nested tasks are awaited, for every way in which asyncio can create them and wait for them."""
 
     async def by_gather() -> None:
         await asyncio.gather(ask(ai, "a1"), asyncio.gather(ask(ai, "a2"), ask(ai, "a3")))
@@ -142,7 +142,7 @@ async def test_spawned_tasks(service: Service, collector: BatchSynthesisCollecto
 async def test_busy_tasks_delay_the_batch(
     service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector
 ) -> None:
-    """A task that waits for something else delays the batch until it sends a request or ends."""
+    """A task that waits for an event other than an answer delays the batch until it sends a request or ends."""
     event = asyncio.Event()
 
     async def late(text: str) -> None:
@@ -215,7 +215,7 @@ async def test_without_gather(service: Service, ai: InterceptingConnector) -> No
 
 
 async def test_thousands(service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector) -> None:
-    """Thousands of callers, each with one request after the other, are served in two batches and a few seconds."""
+    """Ten thousand tasks that start one by one, with two requests each, need two batches and a few seconds."""
 
     async def twice(number: int) -> None:
         await asyncio.sleep(number / 8_000)
@@ -229,7 +229,7 @@ async def test_thousands(service: Service, collector: BatchSynthesisCollector, a
 
 
 async def test_split_at_limits(service: Service) -> None:
-    """More than a file may hold is split, and requests of two models never share a file."""
+    """More requests than a file may hold are split, and requests of two models never share a file."""
     size = len(request("word0").line)
     collector = collector_over(service, limits=Limits(requests=4, bytes=3 * size + 10))
     asks = [request(f"word{number}", ("gpt-6-luna", "gpt-5-nano")[number == 7]) for number in range(8)]
@@ -241,7 +241,7 @@ async def test_split_at_limits(service: Service) -> None:
 
 
 async def test_failures_alone(service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector) -> None:
-    """A request that fails is its asker's alone: it gets the reason, all others their answers."""
+    """A failed request raises its reason in its own task only; all others get their answers."""
     faults: dict[str, Fault] = {"gone": "missing", "bad": "malformed", "no": "refused", "long": "cut", "http": 400}
     service.faults = lambda identity, _: faults.get(identity.split("-")[0])
     texts = ["fine", "gone", "bad", "no", "long", "http", "good"]
@@ -252,7 +252,7 @@ async def test_failures_alone(service: Service, collector: BatchSynthesisCollect
 
 
 async def test_gather_raises_at_the_end(collector: BatchSynthesisCollector, service: Service) -> None:
-    """Without `return_exceptions` the first failure is raised, but only when everyone has come to an end."""
+    """Without `return_exceptions` the first failure is raised, but only when every task has ended."""
     ai = InterceptingConnector(collector)
     service.faults = lambda identity, _: "missing" if identity.startswith("bad") else None
     done: list[str] = []
@@ -284,7 +284,7 @@ async def test_bad_ends(service: Service, ai: InterceptingConnector, end: End, r
 
 
 async def test_duplicates(service: Service, collector: BatchSynthesisCollector, ai: InterceptingConnector) -> None:
-    """A second request with an id that is waiting is refused, without effect on others."""
+    """A second request with the ID of a pending one is refused, without effect on others."""
     results = await collector.gather(ask(ai, "a"), ask(ai, "a"), ask(ai, "b"), return_exceptions=True)
     assert [type(result) for result in results] == [str, ValueError, str]
     assert service.sizes == [2]
@@ -328,7 +328,7 @@ async def test_service_refuses(service: Service, ai: InterceptingConnector) -> N
 
 
 async def test_lost(service: Service, ai: InterceptingConnector) -> None:
-    """A batch whose answers the service denies is not paid for again without the caller's consent."""
+    """A batch whose answers the service reports as unknown is not paid for again without the caller's consent."""
     service.ends.append(End(gone=True))
     with pytest.raises(UnknownBatch):
         await ask(ai, "a")
@@ -387,7 +387,7 @@ async def test_giving_up_and_asking_again(service: Service, ai: InterceptingConn
 
 
 async def test_the_same_again_adopts(service: Service, ai: InterceptingConnector) -> None:
-    """Asking the same again, in whatever order, finds the batch by the digest of its lines and pays nothing."""
+    """Repeated requests, in any order, find their batch by the digest of its lines, without further cost."""
     texts = ["a", "b", "c"]
     await ai.collector.gather(*(ask(ai, text) for text in texts))
     other = InterceptingConnector(collector_over(service))
@@ -399,7 +399,7 @@ async def test_the_same_again_adopts(service: Service, ai: InterceptingConnector
 
 
 async def test_a_rejected_batch_is_not_adopted(service: Service, ai: InterceptingConnector) -> None:
-    """A batch that was rejected before this call is made again, under a label that a third call finds."""
+    """A batch that was rejected before this call is created again, under a label that a third call finds."""
     service.ends.extend([End("failed", error=REJECTED), End("failed", error=REJECTED)])
     for _ in range(2):
         with pytest.raises(AnswerError, match="token_limit_exceeded"):
@@ -451,7 +451,7 @@ async def test_uncertain_for_ever(service: Service, ai: InterceptingConnector) -
 
 
 async def test_just_died(service: Service) -> None:
-    """A batch that a process made just before it died is found although the list shows it late."""
+    """A batch that a process created just before a crash is found although the list shows it late."""
     first = InterceptingConnector(collector_over(service))
     service.ends.append(End(polls=3))
     dying = asyncio.create_task(ask(first, "a"))
@@ -465,7 +465,7 @@ async def test_just_died(service: Service) -> None:
 
 
 async def test_how_far_back(collector: BatchSynthesisCollector, service: Service) -> None:
-    """A batch is looked for among those of the last two days, which is longer than any batch lives."""
+    """A batch is searched for among those of the last two days, which is longer than any batch exists."""
     seen: list[timedelta] = []
 
     async def find(submission: Submission, *, keep: str | None = None) -> Found:

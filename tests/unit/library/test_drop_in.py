@@ -31,7 +31,7 @@ class FloridifyComponent(Enum):
 
 
 class Structured:
-    """A connector with nothing but `_make_structured_request`, as Floridify's is."""
+    """A connector with only `_make_structured_request`, like Floridify's."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
@@ -47,7 +47,7 @@ class Structured:
 
 
 class Tracker:
-    """A state tracker as Floridify's."""
+    """A state tracker like Floridify's."""
 
     def __init__(self) -> None:
         self.updates: list[dict[str, Any]] = []
@@ -57,7 +57,7 @@ class Tracker:
 
 
 class Document(BaseModel):
-    """A document that saves itself, as Beanie's do."""
+    """A document that can save itself, like Beanie's."""
 
     model_config = ConfigDict(validate_assignment=True)
 
@@ -233,7 +233,7 @@ def library_recipe(component: SynthesisComponent) -> Any:
 
 
 class TodaysDefinition(BaseModel):
-    """A definition of today's Floridify, as far as frequency goes."""
+    """A definition of today's Floridify, reduced to its frequency."""
 
     text: str
     part_of_speech: str
@@ -249,7 +249,7 @@ class SameBand:
 
 
 async def test_bands_are_on_the_scale_of_the_document() -> None:
-    """A document of today's Floridify counts frequency bands from the rarest senses, any other object as asked."""
+    """A document of today's Floridify counts frequency bands from the rarest senses; other objects as requested."""
     today = TodaysDefinition(text="not heavy", part_of_speech="adjective")
     other = SimpleNamespace(text="not heavy", part_of_speech="adjective")
     await enhance_definitions_parallel([today, other], "light", SameBand(), {"frequency_band"})

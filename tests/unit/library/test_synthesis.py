@@ -57,7 +57,7 @@ OF_DEFINITIONS = tuple(component for component, recipe in RECIPES.items() if rec
 
 
 def answered(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The sandbox's answer to a body, which is the same every time."""
+    """Return the sandbox's answer to a body; it is deterministic."""
     return completion(body, reply(body, 1, fast=True), "1", 0)
 
 
@@ -223,7 +223,7 @@ async def test_asks_for_its_component(component: SynthesisComponent) -> None:
 
 
 async def test_without_a_word() -> None:
-    """Functions that do not need the word ask without it, and leave no gap in the prompt."""
+    """Functions that do not need the word work without it, and leave no gap in the prompt."""
     for ask in (library.assess_definition_domain, library.assess_regional_variants, library.assess_grammar_patterns):
         ai = Immediate()
         await ask(sense("merry mood"), ai)
@@ -238,7 +238,7 @@ async def test_without_a_word() -> None:
     ),
 )
 def test_immediate_is_intercepted(word: str, text: str) -> None:
-    """For every component, an answer is the same whether it came at once or by a batch."""
+    """An immediate answer and one from a batch are equal, for every component."""
 
     async def asked(component: SynthesisComponent, ai: Connector) -> BaseModel:
         return await FUNCTIONS[component][0](word, sense(text), ai)
@@ -299,7 +299,7 @@ async def test_nothing_to_ask_about() -> None:
 
 
 async def test_ids() -> None:
-    """A document's own id is the request's; without one, an id follows from the text, the same every time."""
+    """A request uses the document's own ID; without one, it is derived from the text, reproducibly."""
     ai = Immediate()
     own = "66f0a1b2c3d4e5f6a7b8c9d0"
     for definition in (sense(id=own.upper()), sense(id=None), sense(), sense("other"), sense(id=7)):
@@ -313,7 +313,7 @@ async def test_ids() -> None:
 
 
 class Collocation(BaseModel):
-    """As Floridify's model has it."""
+    """A collocation as in Floridify's model."""
 
     text: str
     type: str
@@ -386,7 +386,7 @@ async def test_what_is_there_is_skipped() -> None:
 
 
 async def test_the_language_of_a_plain_word() -> None:
-    """A word that is a string can be of any language, and its prompts say so."""
+    """A word as a string can be of any language, which its prompts name."""
     ai = Immediate()
     await enhance_definitions_parallel([sense()], "joie", ai, components={"examples"}, language="fr")
     assert "French" in ai.asked[0].envelope.instructions
@@ -406,7 +406,7 @@ async def test_defaults() -> None:
 
 
 async def test_pydantic_models() -> None:
-    """A pydantic model gets its own types through its own validation; what it refuses is reported, not forced in."""
+    """A pydantic model gets its own types through its own validation; a value that it refuses is reported, not set."""
     definition = Model(text="a feeling")
     components = {"synonyms", "collocations", "word_forms", "register", "domain", "examples"}
     enhancement = await enhance_definitions_parallel([definition], "joy", Immediate(), components)
@@ -419,7 +419,7 @@ async def test_pydantic_models() -> None:
 
 
 async def test_examples_as_texts() -> None:
-    """Examples are set where a definition keeps them as texts, and stay in the enhancement where it does not."""
+    """Examples are set on definitions that hold them as texts; otherwise they are only in the enhancement."""
     plain, other = Plain("a feeling", "noun"), sense("a person", examples=[{"text": "old"}])
     enhancement = await enhance_definitions_parallel([plain, other], "joy", Immediate(), {"examples"}, True)
     answer = enhancement.answer_of(0, "examples")
@@ -430,7 +430,7 @@ async def test_examples_as_texts() -> None:
 
 
 async def test_our_own_definitions() -> None:
-    """Our own definitions are filled with what a run would store, from the very requests that a run would send."""
+    """Our own definitions get the values that a run would store, from identical requests."""
     ai, chosen = Immediate(), tuple(each for each in OF_DEFINITIONS if each is not C.EXAMPLES)
     word = Word(derived_id("word"), "joy", "en")
     stored = Definition(derived_id("definition"), "noun", "a feeling of pleasure", synonyms=[], antonyms=[])
@@ -451,7 +451,7 @@ async def test_equal_definitions() -> None:
 
 
 async def test_failures_are_reported() -> None:
-    """A request that fails is reported with its reason and leaves the attribute as it was; the others are filled."""
+    """A failed request is reported with its reason and leaves the attribute unchanged; the others are set."""
     ai = Immediate()
     ai.failures["synonyms"] = AnswerError(FailureReason.REFUSED, "I would rather not.")
     definition = sense(synonyms=[])
@@ -488,7 +488,7 @@ async def test_both_modes_fill_alike() -> None:
 
 
 async def test_batches_of_the_callers() -> None:
-    """A batch goes through the caller's `batches`, which stay open, or nowhere without an OpenAI connector."""
+    """A batch goes through the caller's `batches`, which stay open; without them, an OpenAI connector is required."""
     batches, ai = Instant(), Immediate()
     enhancement = await enhance_definitions_parallel(
         [sense()], "joy", ai, {"synonyms"}, batch_mode=True, batches=batches, poll_interval=0
@@ -502,7 +502,7 @@ async def test_batches_of_the_callers() -> None:
 
 
 async def test_many_words_in_one_batch() -> None:
-    """The enhancements of many words that a collector gathers go out together."""
+    """Gathered enhancements of many words are sent in the same batch."""
     batches = Instant()
     connector = InterceptingConnector(BatchSynthesisCollector(batches, sleep=nap))
     words = {f"word{number}": [sense(f"meaning {number}")] for number in range(30)}
@@ -550,7 +550,7 @@ def test_every_name_is_there() -> None:
 
 
 def test_importing_is_quick() -> None:
-    """Importing the package loads nothing of it that is not used: under 0.1 s, and not even pydantic."""
+    """Importing the package loads only what is used: under 0.1 s, and not even pydantic."""
     code = (
         "import sys, time; began = time.perf_counter(); import floridify_batch; took = time.perf_counter() - began; "
         "print(took, sorted({'pydantic', 'openai', 'motor', 'rich'} & set(sys.modules)))"
