@@ -43,7 +43,7 @@ json_values = st.recursive(
 
 
 def places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value within a value."""
+    """Yield the path to every value within a value."""
     yield here
     keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
@@ -51,7 +51,7 @@ def places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def put(value: Any, way: tuple[Any, ...], new: Any) -> Any:
-    """The same value with something else in one place."""
+    """Return the same value with another one at one path."""
     if not way:
         return new
     copy = value.copy()
@@ -60,7 +60,7 @@ def put(value: Any, way: tuple[Any, ...], new: Any) -> Any:
 
 
 def mutated(draw: Callable[..., Any], value: Any, times: int) -> Any:
-    """The same value with anything in some of its places."""
+    """Return the same value with arbitrary ones at some paths."""
     for _ in range(draw(st.integers(1, times))):
         value = put(value, draw(st.sampled_from(list(places(value)))), draw(json_values))
     return value
@@ -85,7 +85,7 @@ def parse(component: str, body: Any) -> Any:
 
 @st.composite
 def answer_lines(draw: Callable[..., Any]) -> bytes:
-    """A line that answers one of the requests: whole, with anything in some of its places, cut, or of bytes alone."""
+    """An answer line of one of the requests: whole, with arbitrary values, truncated, or of arbitrary bytes."""
     number = draw(st.integers(0, len(IDS) - 1))
     content = CONTENTS[ASKED[number % 3]]
     if draw(st.booleans()):
@@ -125,7 +125,7 @@ def test_every_request_has_one_end(tmp_path: Path, output: list[bytes], errors: 
 
 
 def whole_ledger() -> Ledger:
-    """A ledger with something in every place."""
+    """A ledger with a value in every field."""
     with TemporaryDirectory() as folder:
         info = Scenario(Path(folder), ["happy", "sad"], Service()).info()
     chunk = record(
@@ -160,7 +160,7 @@ VALID = orjson.loads(orjson.dumps(WHOLE.model_dump(mode="json")))
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_value_in_any_place(tmp_path: Path, data: st.DataObject) -> None:
-    """A checkpoint with anything in any of its places is a ledger that can be worked with, or refused in a sentence."""
+    """A checkpoint with arbitrary values in any field is either a usable ledger or refused with an error."""
     checkpoint = Checkpoint(tmp_path / "c.json", lambda: NOON)
     content = orjson.dumps(mutated(data.draw, VALID, 2))
     checkpoint.path.write_bytes(content)
@@ -196,7 +196,7 @@ def test_any_value_in_any_place(tmp_path: Path, data: st.DataObject) -> None:
     ],
 )
 def test_what_no_run_can_have_written(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
-    """A checkpoint whose parts contradict each other is damaged, and the sentence says where."""
+    """A checkpoint with contradictory parts is damaged, and the error names the place."""
     checkpoint = Checkpoint(tmp_path / "c.json")
     checkpoint.path.write_bytes(orjson.dumps(VALID | changes))
     with pytest.raises(CheckpointError, match="is damaged") as refused:
@@ -205,7 +205,7 @@ def test_what_no_run_can_have_written(tmp_path: Path, changes: dict[str, Any], w
 
 
 class Ledgers(RuleBasedStateMachine):
-    """A ledger that is moved in every way there is, legal and illegal, and written down and read back after each."""
+    """A ledger under every legal and illegal move, saved and loaded after each."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from floridify_batch.timing import PROGRESS_INTERVAL, CountedFile, ThrottledProg
 
 @given(st.lists(st.floats(0, 1), max_size=40), st.integers(0, 50))
 def test_progress_is_throttled(waits: list[float], total: int) -> None:
-    """Two progress events are an interval apart, except for the last one, which is always reported."""
+    """Progress events are at least an interval apart, except the last one, which is always reported."""
     now = 0.0
     events: list[tuple[float, int]] = []
     progress = ThrottledProgress(lambda done, _: events.append((now, done)), lambda: now)
@@ -23,7 +23,7 @@ def test_progress_is_throttled(waits: list[float], total: int) -> None:
 
 
 def test_a_counted_file_reports_how_far_it_was_read(tmp_path: Path) -> None:
-    """A file that is read in parts reports its size and ends with it, and returns its whole content."""
+    """A file that is read in parts reports its progress up to its size, and returns its whole content."""
     path = tmp_path / "requests.jsonl"
     path.write_bytes(b"0123456789")
     events: list[tuple[int, int]] = []

@@ -45,7 +45,7 @@ def test_an_unreadable_copy_does_not_block_a_new_run(tmp_path: Path) -> None:
 
 
 def test_an_existing_checkpoint_is_decisive(tmp_path: Path) -> None:
-    """While the checkpoint exists, its previous copy is not looked at."""
+    """While the checkpoint exists, its previous copy is ignored."""
     checkpoint = left_behind(tmp_path, ChunkState.SUBMITTED)
     checkpoint.path.write_bytes(b"{}")
     refuse_to_pay_twice(checkpoint)

@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("value", ["sk-1", "sk-1\n", " sk-1", "sk-1\r\n", "\tsk-1 "])
 def test_white_space_around_a_key_is_removed(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """A key from a file or a secret manager may end in a line break; the key itself is used."""
+    """A line break after a key is removed."""
     monkeypatch.setenv("OPENAI_API_KEY", value)
     assert secrets_of().api_key == "sk-1"
 
@@ -41,7 +41,7 @@ def test_a_key_that_cannot_be_one_is_refused_unseen(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key of white space alone counts as not set, so that the configuration's is used."""
+    """A key of white space only counts as not set, so that the configuration's is used."""
     monkeypatch.setenv("OPENAI_API_KEY", " \n")
     assert secrets_of().api_key is None
     assert secrets_of(None, FloridifyConfig(api_key="sk-2\n")).api_key == "sk-2"
@@ -68,7 +68,7 @@ def test_a_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_that_is_not_utf8_is_refused(folder: Path) -> None:
-    """A list or a checkpoint whose name is not UTF-8 is refused in a sentence that can be printed."""
+    """A list or a checkpoint whose name is not UTF-8 is refused with a printable error."""
     for check in (check_name, checkpoint_at, checkpoint_or_only):
         with pytest.raises(UsageError, match=r"w\?rter\.txt is not valid UTF-8; rename the file"):
             check(LATIN1)
@@ -76,7 +76,7 @@ def test_a_name_that_is_not_utf8_is_refused(folder: Path) -> None:
 
 
 def test_the_only_checkpoint(folder: Path) -> None:
-    """The only checkpoint in the folder is the default; one of the sandbox counts only where there is no other."""
+    """The only checkpoint in the folder is the default; a sandbox's is used only if there is no other."""
     with pytest.raises(UsageError, match="No checkpoint in this folder"):
         checkpoint_or_only(None)
     (folder / "a.sandbox.checkpoint.json").touch()
@@ -89,7 +89,7 @@ def test_the_only_checkpoint(folder: Path) -> None:
 
 
 def test_the_checkpoint_of_a_list(folder: Path) -> None:
-    """A word list stands for its checkpoint, wherever the list lies; a list without one is refused."""
+    """A word list names its checkpoint, in any folder; a list without one is refused."""
     (folder / "a.checkpoint.json").touch()
     (folder / "b.txt").write_text("bank\n")
     assert checkpoint_or_only(Path("a.txt")).path == Path("a.checkpoint.json")

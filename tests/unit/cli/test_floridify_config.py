@@ -48,7 +48,7 @@ LEGACY = '[database]\nproduction_url = "mongodb://far/f"\ndevelopment_url = "mon
     ],
 )
 def test_addresses_of_2025(tmp_path: Path, deployment: Deployment, url: str) -> None:
-    """Of the two addresses of a file of 2025, that of the deployment is used, as its own loader does."""
+    """Of the two addresses in a file of 2025, that of the deployment is used, as in Floridify's loader."""
     read = config(tmp_path, LEGACY, deployment)
     assert (read.mongo_url, read.database) == (url, "f")
     both = config(tmp_path, LEGACY + '\nruntime_url = " mongodb://now/f "', deployment)
@@ -56,7 +56,7 @@ def test_addresses_of_2025(tmp_path: Path, deployment: Deployment, url: str) -> 
 
 
 def test_a_database_without_an_address(tmp_path: Path) -> None:
-    """A [database] section without an address that applies is refused, unless an address is given otherwise."""
+    """A [database] section without an applicable address is refused, unless an address is given otherwise."""
     for setting in ('name = "f"', 'production_url = "mongodb://far"', 'runtime_url = ""'):
         read = config(tmp_path, f"[database]\n{setting}")
         with pytest.raises(UsageError, match="neither runtime_url nor development_url"):
@@ -77,14 +77,14 @@ def test_a_database_without_an_address(tmp_path: Path) -> None:
     ],
 )
 def test_tls(tmp_path: Path, url: str, expected: str) -> None:
-    """Required TLS and the certificate beside the file are added to an address that does not decide itself."""
+    """Required TLS and the certificate beside the file are added to an address without TLS options."""
     (tmp_path / "mongodb-ca.pem").write_text("certificate")
     text = f'[database]\nruntime_url = "{url}"\nruntime_tls_required = true'
     assert config(tmp_path, text).mongo_url == expected.format(ca=tmp_path / "mongodb-ca.pem")
 
 
 def test_no_tls(tmp_path: Path) -> None:
-    """Without required TLS, an address stays as it is, whatever lies beside the file."""
+    """Without required TLS, an address is unchanged, regardless of files beside the configuration."""
     (tmp_path / "mongodb-ca.pem").write_text("certificate")
     text = '[database]\nruntime_url = "mongodb://h/f"\nruntime_tls_required = false'
     assert config(tmp_path, text).mongo_url == "mongodb://h/f"

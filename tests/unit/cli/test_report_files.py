@@ -30,7 +30,7 @@ def ledger(*failures: dict[str, int]) -> Ledger:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    """A checkpoint's place, with its list beside it."""
+    """The path of a checkpoint, with its list beside it."""
     place = Checkpoint(tmp_path / "words.checkpoint.json")
     place.create_folder()
     place.words_path.write_text("".join(f"{word}\n" for word in WORDS), encoding="utf-8")
@@ -47,7 +47,7 @@ def put(checkpoint: Checkpoint, number: int, *failures: tuple[int, Failure]) -> 
 
 
 def test_examples_are_the_first_of_their_kind(checkpoint: Checkpoint) -> None:
-    """Of every kind that the ledger counts, the first failure on disk is shown, with its word and component."""
+    """The report shows the first failure on disk of every kind, with its word and component."""
     put(checkpoint, 1, (0, REFUSED), (1, Failure(LEVEL, FailureReason.REFUSED, "Later.")))
     put(checkpoint, 2, (0, REFUSED), (1, TOO_BUSY))
     assert examples(ledger({"refused": 2}, {"http 500": 1}), checkpoint) == {
@@ -57,7 +57,7 @@ def test_examples_are_the_first_of_their_kind(checkpoint: Checkpoint) -> None:
 
 
 def test_a_damaged_file_costs_an_example(checkpoint: Checkpoint) -> None:
-    """A line that is no failure ends the search in its file, and in no other."""
+    """An invalid line ends the search in its file only."""
     for number, line in enumerate((b"{\n", b"[]\n", b"{}\n", b'{"word": 0, "custom_id": "x", "reason": "bad"}\n'), 1):
         put(checkpoint, number).write_bytes(line)
     put(checkpoint, 5, (1, TOO_BUSY))
@@ -66,7 +66,7 @@ def test_a_damaged_file_costs_an_example(checkpoint: Checkpoint) -> None:
 
 
 def test_a_checkpoint_without_its_folder(tmp_path: Path) -> None:
-    """A checkpoint that was copied elsewhere alone has a report, without words for its failures."""
+    """A checkpoint that was copied without its files has a report, without words for its failures."""
     alone = Checkpoint(tmp_path / "words.checkpoint.json")
     assert examples(ledger({"refused": 1}), alone) == {}
     write_report(ledger({"refused": 1}), alone, tmp_path / "report.html")
@@ -74,13 +74,13 @@ def test_a_checkpoint_without_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_failure_of_a_word_that_the_list_lacks(checkpoint: Checkpoint) -> None:
-    """A place beyond the end of the list has no word, and the example stands without one."""
+    """An ordinal beyond the end of the list has no word, and the example is shown without one."""
     put(checkpoint, 1, (99, REFUSED))
     assert examples(ledger({"refused": 1}), checkpoint) == {"refused": Example("", "synonyms", "No.")}
 
 
 def test_a_report_replaces_a_report(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """A new report takes the place of the one before it, and of an empty file, whole; nothing else is left behind."""
+    """A new report replaces an earlier one or an empty file as a whole, and leaves no other file."""
     target = tmp_path / "report.html"
     for before in ("", f"{FIRST_LINE}\nan older one"):
         target.write_text(before, encoding="utf-8")
@@ -101,7 +101,7 @@ def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) 
 
 
 def test_where_it_goes_by_itself(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a place for it, the report goes beside its checkpoint, and the command says where."""
+    """The default path of a report is beside its checkpoint, and the command prints it."""
     checkpoint.save(ledger())
     report(checkpoint.path)
     assert capsys.readouterr().out == f"Report written to {tmp_path / 'words.report.html'}.\n"

@@ -43,13 +43,13 @@ def test_an_ambiguous_prefix_is_refused() -> None:
 
 
 def test_a_batch_of_no_checkpoint() -> None:
-    """A batch that no checkpoint has is taken as given; a named checkpoint still says which service to ask."""
+    """An unknown batch ID is used as given; a named checkpoint still determines the service."""
     assert owner("batch_z") == ("batch_z", None)
     assert owner("batch_z", Path("one.checkpoint.json")) == ("batch_z", "one.checkpoint.json")
 
 
 def test_a_damaged_checkpoint(folder: Path) -> None:
-    """A damaged checkpoint in the folder is passed over; one that is named is an error."""
+    """A damaged checkpoint in the folder is ignored; a named one is an error."""
     (folder / "one.checkpoint.json").write_bytes(b"{")
     assert owner("batch_b") == ("batch_b2", "two.checkpoint.json")
     with pytest.raises(CheckpointError):

@@ -43,7 +43,7 @@ async def test_a_lost_batch_does_not_end_the_wait(capsys: pytest.CaptureFixture[
 
 
 async def test_a_retry_is_reported() -> None:
-    """The reason of a wait for the service is reported at once."""
+    """The reason for a wait is reported immediately."""
     reported: list[str] = []
     reason = asyncio.Event()
 

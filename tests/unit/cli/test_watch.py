@@ -72,14 +72,14 @@ def test_rates_follow_from_two_polls() -> None:
     ],
 )
 def test_the_activity_follows_from_the_states(states: tuple[ChunkState, ...], activity: str) -> None:
-    """The activity is the step that a state leads to."""
+    """The activity is the step that follows from the states."""
     ledger = ledger_of(*(chunk(number, state) for number, state in enumerate(states, 1)))
     assert view_of(ledger, {}, NOON).activity == activity
     assert view_of(ledger, {}, NOON, idle="Idle").activity == "Idle"
 
 
 def test_the_end_of_a_run_is_seen() -> None:
-    """A finished ledger is a run that has ended, not one that had nothing to do."""
+    """A finished ledger is shown as a run that has ended, not as one with nothing to do."""
     ledger = ledger_of(chunk(1, S.DONE, answered=400, cost=Decimal(1)))
     ledger.processed_words = [f"w{n}" for n in range(ledger.run.words)]
     ledger.timestamp = later(hours=2).isoformat()
@@ -88,7 +88,7 @@ def test_the_end_of_a_run_is_seen() -> None:
 
 
 def test_watching_neither_locks_nor_writes(tmp_path: Path) -> None:
-    """Watching takes no lock, changes no file, and detects whether a process works on the run."""
+    """Watching takes no lock, changes no file, and detects whether a process holds the run."""
     checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
     checkpoint.create_folder()
     checkpoint.save(ledger_of(chunk(1, S.SUBMITTED)))
@@ -101,7 +101,7 @@ def test_watching_neither_locks_nor_writes(tmp_path: Path) -> None:
 
 
 def test_a_process_that_died_holds_nothing(tmp_path: Path) -> None:
-    """The lock file of a killed process does not count as a running one; one of another machine does."""
+    """The lock file of a killed process does not count as a running process; one of another machine does."""
     checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
     holder = tmp_path / ".words.checkpoint.json.lock.holder"
     with checkpoint.locked():

@@ -15,7 +15,7 @@ def test_every_component_has_a_spread() -> None:
 
 
 def test_the_table() -> None:
-    """Without answers, the recipe's length is expected, between the table's least and most."""
+    """Without measured answers, the recipe's length is expected, within its spread."""
     length = prior(100, RECIPES[SynthesisComponent.EXAMPLES].spread)
     assert length.of(10) == (700, 1000, 1400)
     assert length.origin is Origin.PRIOR

@@ -44,7 +44,7 @@ def listed(model: str, usage: Usage, *, batch: bool) -> Decimal:
 @pytest.mark.parametrize("batch", [True, False], ids=["batch", "standard"])
 @pytest.mark.parametrize("model", MODELS)
 def test_as_the_tables_say(model: str, batch: bool) -> None:
-    """A request costs to the last digit what the tables say, below a tier, at its edges and above it."""
+    """The cost of a request is exactly that of the tables, below a tier, at its edges and above it."""
     rate = rates(model, batch=batch)
     assert rate is not None
     for tokens in EDGES:
@@ -54,7 +54,7 @@ def test_as_the_tables_say(model: str, batch: bool) -> None:
 
 
 def test_the_tier_is_there() -> None:
-    """The edges that the other test looks at are edges: one token more makes every token dearer."""
+    """The edges of the other test are edges: one more token raises the price of every token."""
     rate = rates("gpt-5.6-luna", batch=True)
     assert rate is not None
     assert rate.tier_start == TIER
@@ -64,7 +64,7 @@ def test_the_tier_is_there() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_half_the_price(model: str) -> None:
-    """In a batch, fresh input and output cost half of what they cost at once."""
+    """In a batch, uncached input and output cost half the standard price."""
     batch, standard = rates(model, batch=True), rates(model, batch=False)
     assert batch is not None
     assert standard is not None
@@ -72,7 +72,7 @@ def test_half_the_price(model: str) -> None:
 
 
 def test_known_prices() -> None:
-    """A million fresh tokens in and out of the default model in a batch cost 5 and 25 cents."""
+    """A million uncached input and output tokens of the default model in a batch cost 5 and 25 cents."""
     rate = rates("gpt-6-luna", batch=True)
     assert rate is not None
     assert rate.input * 10**6 == Decimal("0.05")
@@ -81,7 +81,7 @@ def test_known_prices() -> None:
 
 
 def test_unknown_model() -> None:
-    """A model that the tables do not know has no price, rather than a wrong one."""
+    """A model that is not in the tables has no price."""
     assert rates(NOWHERE, batch=True) is None
     bill = Bill(NOWHERE, batch=True)
     bill.add(Usage(10, 0, 5))
@@ -106,7 +106,7 @@ usages = st.builds(
 @settings(deadline=None, max_examples=40)
 @given(st.lists(usages, max_size=6), st.booleans())
 def test_a_bill_is_the_sum_of_its_requests(used: Sequence[Usage], batch: bool) -> None:
-    """A bill is the sum of its requests' prices: adding up many small requests never makes them long ones."""
+    """A bill is the sum of its requests' prices: many small requests never reach the tier of long ones."""
     bill = Bill("gpt-5.6-luna", batch=batch)
     for usage in used:
         bill.add(usage)
@@ -115,7 +115,7 @@ def test_a_bill_is_the_sum_of_its_requests(used: Sequence[Usage], batch: bool) -
 
 
 def test_usage_of_an_answer() -> None:
-    """Cached and reasoning tokens are read as the parts that they are."""
+    """Cached and reasoning tokens are read as parts of the totals."""
     stated = {
         "prompt_tokens": 120,
         "completion_tokens": 50,
@@ -138,7 +138,7 @@ def test_usage_of_an_answer() -> None:
     ],
 )
 def test_usage_that_is_not_stated_is_unknown(body: dict[str, object]) -> None:
-    """The usage of an answer that states none is unknown, never zero."""
+    """The usage of an answer without one is unknown, never zero."""
     assert usage_of(body) is None
 
 
@@ -207,7 +207,7 @@ def test_an_unknown_usage_makes_the_cost_unknown() -> None:
 @pytest.mark.parametrize("batch", [True, False])
 @pytest.mark.parametrize("sent", [2000, 400_000])
 def test_cache_writes_are_billed(model: str, batch: bool, sent: int) -> None:
-    """Tokens that are written to the cache cost what genai-prices lists for them, below and above the tier."""
+    """Cache writes cost the price that genai-prices lists for them, below and above the tier."""
     bill, usage = Bill(model, batch=batch), Usage(sent, 300, 50, cache_write=1200)
     bill.add(usage)
     assert bill.cost == listed(model, usage, batch=batch)
@@ -239,7 +239,7 @@ def test_a_model_without_a_batch_price(model: str) -> None:
     ],
 )
 def test_a_price_as_users_write_it(text: str, price: Price) -> None:
-    """A price names what goes in and out, in any order, and perhaps what is cached."""
+    """A price names input and output, in any order, and optionally cached input."""
     assert price_named(text) == price
 
 
@@ -277,7 +277,7 @@ def test_cost_limit_with_currency_sign() -> None:
 
 
 def test_a_price_of_the_users_own_counts() -> None:
-    """The user's own price goes before the tables', cached tokens at the fresh price where none is given for them."""
+    """A user's price precedes the tables'; without a cached price, cached tokens cost the uncached one."""
     usage = Usage(1_000_000, 400_000, 500_000)
     for price, cost in (
         (Price(Decimal(1), Decimal(2)), Decimal(2)),

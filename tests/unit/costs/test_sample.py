@@ -9,7 +9,7 @@ from floridify_batch.costs.sample import Reservoir, projected
 
 
 def test_a_reservoir_keeps_what_it_can() -> None:
-    """Until it is full, a reservoir keeps everything, in its order."""
+    """A reservoir that is not full keeps all items in order."""
     kept = Reservoir[int](5, 1)
     for number in range(4):
         kept.offer(number)
@@ -17,7 +17,7 @@ def test_a_reservoir_keeps_what_it_can() -> None:
 
 
 def test_the_same_sample_each_time() -> None:
-    """Two surveys of one list look at the same words, so that they say the same."""
+    """Two estimates of one list use the same sample, so that they agree."""
     one, other = Reservoir[int](10, 7), Reservoir[int](10, 7)
     for number in range(1000):
         one.offer(number)
@@ -27,7 +27,7 @@ def test_the_same_sample_each_time() -> None:
 
 
 def test_everything_has_the_same_chance() -> None:
-    """No place of the list is looked at more often than another, but for chance."""
+    """Every position of the list is sampled with equal probability."""
     seen: Counter[int] = Counter()
     for seed in range(2000):
         kept = Reservoir[int](5, seed)
@@ -38,7 +38,7 @@ def test_everything_has_the_same_chance() -> None:
 
 
 def test_means_by_component() -> None:
-    """A mean is taken over the requests of a component, whichever words they are of."""
+    """A mean is taken over a component's requests, independent of their words."""
     sample = [[("a", 10), ("b", 100)], [("a", 20)], [("a", 30), ("b", 300)]]
     assert projected(sample, 3).means == {"a": 20, "b": 200}
 

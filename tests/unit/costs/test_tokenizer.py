@@ -10,17 +10,17 @@ from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
     [("", 0), ("hello", 1), ("hello world", 2), ("Hello, world!", 4), ("12345", 2), ("naïve café", 4)],
 )
 def test_known_counts(text: str, tokens: int) -> None:
-    """Texts have as many tokens as the service counts for them."""
+    """Token counts equal those of the service."""
     assert count_tokens(text) == tokens
 
 
 def test_special_tokens_are_text() -> None:
-    """A word list cannot smuggle a control token into a prompt: it counts as the letters it is made of."""
+    """A word that looks like a control token is counted as ordinary text."""
     assert count_tokens("<|endoftext|>") > 3
 
 
 def test_any_script() -> None:
-    """Every script can be counted, emoji and unpaired marks included."""
+    """Texts in every script can be counted, emoji and combining marks included."""
     assert count_tokens("日本語 שלום 👩‍👩‍👧 \u0301") > 4
 
 

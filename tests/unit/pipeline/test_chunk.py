@@ -46,7 +46,7 @@ def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> 
 
 
 def pack(writer: ChunkWriter, folder: Path, packed: Group) -> None:
-    """Pack a word by way of a piece, as a run does."""
+    """Pack a word through a page file, as a run does."""
     path = folder / "piece"
     with path.open("wb") as out:
         out.write(b"a word before it\n")
@@ -56,7 +56,7 @@ def pack(writer: ChunkWriter, folder: Path, packed: Group) -> None:
 
 
 def test_a_piece_that_was_cut(tmp_path: Path) -> None:
-    """Lines that are not all there any more are not packed: the run stops and says so."""
+    """If lines of a page file are missing, nothing is packed: the run stops with an error."""
     path = tmp_path / "piece"
     with path.open("wb") as out:
         packed = planned(word(0), out)
@@ -66,7 +66,7 @@ def test_a_piece_that_was_cut(tmp_path: Path) -> None:
 
 
 def test_the_services_limits() -> None:
-    """A file of 50,000 requests and of 200 MB is sent; one request or one byte more is not."""
+    """A file of 50,000 requests and of 200 MB is accepted; one more request or byte is not."""
     limits = Limits()
     assert limits.hold(ChunkSize(requests=50_000, bytes=200_000_000))
     assert not limits.hold(ChunkSize(requests=50_001))
@@ -88,7 +88,7 @@ def test_the_services_limits() -> None:
     ],
 )
 def test_limits(limits: Limits, size: ChunkSize, held: bool) -> None:
-    """Each limit holds up to itself and no further; expected output fills no file."""
+    """Each limit is inclusive; expected output has no limit in a file."""
     assert limits.hold(size) is held
 
 
@@ -112,7 +112,7 @@ def test_a_chunk_on_disk(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_chunk_has_no_name(tmp_path: Path) -> None:
-    """A chunk that a crash cut off in the middle of packing cannot be taken for a whole one."""
+    """A chunk that a crash interrupted during packing is not taken for a complete one."""
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     assert [path.name for path in tmp_path.iterdir()] == ["0001.partial"]
@@ -120,7 +120,7 @@ def test_an_unfinished_chunk_has_no_name(tmp_path: Path) -> None:
 
 
 def test_a_new_chunk_takes_the_place_of_an_unknown_one(tmp_path: Path) -> None:
-    """Of a chunk that was finished and never entered in the ledger nothing stays behind."""
+    """A chunk that was finished and not entered in the ledger is removed."""
     for ordinal in (1, 2):
         writer = ChunkWriter(tmp_path, 1)
         pack(writer, tmp_path, word(ordinal))
@@ -131,7 +131,7 @@ def test_a_new_chunk_takes_the_place_of_an_unknown_one(tmp_path: Path) -> None:
 
 
 def test_discard(tmp_path: Path) -> None:
-    """A chunk that is given up leaves nothing."""
+    """A discarded chunk leaves no files."""
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     writer.discard()
@@ -139,7 +139,7 @@ def test_discard(tmp_path: Path) -> None:
 
 
 def test_discard_on_a_full_disk(tmp_path: Path) -> None:
-    """A chunk that does not fit on the disk is removed, and its space is free again."""
+    """A chunk that does not fit on the disk is removed, which frees its space."""
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -164,7 +164,7 @@ def test_private(tmp_path: Path) -> None:
 
 
 def test_forget_lines(tmp_path: Path) -> None:
-    """Of a chunk that is history only its failures are kept."""
+    """Of a done chunk only the failures are kept."""
     writer = ChunkWriter(tmp_path, 1)
     pack(writer, tmp_path, word(0))
     writer.finish()
@@ -183,7 +183,7 @@ written = st.builds(
 @patient
 @given(st.lists(st.tuples(st.integers(0, 3), written), max_size=6))
 def test_failures_on_disk(tmp_path: Path, failed: list[tuple[int, Failure]]) -> None:
-    """Failures are read back as they were, with the words that they belong to; the last one of an id counts."""
+    """Failures are read back unchanged, with their words; the last one of an ID counts."""
     path = tmp_path / "failures.jsonl"
     with private_file(path) as out:
         for ordinal, failure in failed:
@@ -196,7 +196,7 @@ def test_failures_on_disk(tmp_path: Path, failed: list[tuple[int, Failure]]) -> 
 
 
 def test_no_failures_file(tmp_path: Path) -> None:
-    """A chunk without failures needs no file of them."""
+    """A chunk without failures needs no failures file."""
     assert failures_by_word(tmp_path / "failures.jsonl") == {}
 
 
@@ -227,7 +227,7 @@ def test_a_word_made_ready() -> None:
 @patient
 @given(st.lists(st.builds(ChunkSize, *[st.integers(0, 9)] * 5), max_size=6))
 def test_sizes_add(sizes: list[ChunkSize]) -> None:
-    """A chunk is as large as its words together, in every figure."""
+    """A chunk's size is the sum over its words, in every figure."""
     total = sum(sizes, ChunkSize())
     assert total.words == sum(size.words for size in sizes)
     assert total.requests == sum(size.requests for size in sizes)

@@ -34,7 +34,7 @@ def memory_store(**senses: int) -> MemoryStore:
 
 
 async def test_the_figures() -> None:
-    """An estimate counts the words, those that are complete, those of which nothing is known, and every request."""
+    """An estimate counts the words, the complete and the unknown ones, and every request."""
     known = memory_store(bank=2)
     known.know("done", "finished", synonyms=["over"], domain="law")
     estimate = await estimated(["bank", "done", "qwrt"], known)
@@ -45,7 +45,7 @@ async def test_the_figures() -> None:
 
 
 async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
-    """The requests, bytes and tokens that a run writes down are those of its estimate, chunk by chunk."""
+    """The requests, bytes and tokens of a run's files are those of its estimate, chunk by chunk."""
     words = ["bank", "tree", "lake"]
     known = memory_store(bank=2, tree=1, lake=3)
     estimate = await estimated(words, known, Limits(words=2))
@@ -62,7 +62,7 @@ async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
 
 
 async def test_later() -> None:
-    """Follow-up requests of words without definitions are expected, and counted apart from requests that are ready."""
+    """Follow-up requests of words without definitions are estimated, and counted separately from ready requests."""
     estimate = await estimated(["qwrt", "asdf"], NoDatabase())
     assert set(estimate.now) == {C.DEFINITIONS}
     assert set(estimate.later) == {C.SYNONYMS, C.DOMAIN}
@@ -79,7 +79,7 @@ async def test_nothing_is_expected_of_known_words() -> None:
 
 
 async def test_nothing_is_written() -> None:
-    """An estimate leaves the database as it was."""
+    """An estimate changes nothing in the database."""
     known = memory_store(bank=1)
     before = known.picture()
     await estimated(["bank", "qwrt"], known)
@@ -98,7 +98,7 @@ def many(words: int) -> tuple[list[str], MemoryStore]:
 
 
 async def test_a_sample_counts_every_request() -> None:
-    """Behind the first requests, tokens are reckoned from a sample: requests, words and waves stay exact."""
+    """Beyond the first requests, tokens are projected from a sample; requests, words and waves stay exact."""
     words, known = many(300)
     words += [f"unknown {number}" for number in range(100)]
     exact = await estimated(words, known)
@@ -158,7 +158,7 @@ async def test_words_that_are_alike_are_planned_once() -> None:
 
 
 async def test_words_without_anything_are_alike() -> None:
-    """Of words of which nothing is known, the figures are the same whether they are counted or taken together."""
+    """The figures for unknown words are the same whether they are counted singly or together."""
     words = [f"unknown {number}" for number in range(50)]
     exact, sampled = await estimated(words, NoDatabase()), await estimated(words, NoDatabase(), exact_requests=10)
     assert sampled.total == exact.total
@@ -204,7 +204,7 @@ async def test_the_span_of_the_cost() -> None:
 
 
 def test_a_price_of_the_users_own() -> None:
-    """A price of the user's own is that of the run's mode; of the other mode it says nothing."""
+    """A user's price applies to the run's mode; for the other mode nothing is stated."""
     price = Price(Decimal(1), Decimal(2))
     estimate = Estimate("gpt-of-nobody", now={"synonyms": Expectation(1, 1_000_000, 500_000)}, price=price)
     assert estimate.cost(estimate.total, batch=True) == 2
@@ -216,7 +216,7 @@ def test_a_price_of_the_users_own() -> None:
 
 
 def test_packing() -> None:
-    """Words are packed as a run would: into the last chunk while it holds them, and never split."""
+    """Words are packed as in a run: into the last chunk while they fit, and never split."""
     estimate = Estimate("gpt-6-luna")
     for requests in (3, 2, 4, 9, 1):
         estimate.pack(ChunkSize(1, requests), Limits(requests=5))
@@ -232,7 +232,7 @@ sizes = st.builds(ChunkSize, st.just(1), *[st.integers(1, 9)] * 4)
     st.builds(Limits, *[st.none() | st.integers(1, 4), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30)]),
 )
 def test_packing_at_the_limits(words: list[ChunkSize], limits: Limits) -> None:
-    """No chunk of several words is beyond a limit, none could have held the next word, and no word is lost."""
+    """No chunk of several words exceeds a limit, none could have held the next word, and no word is lost."""
     estimate = Estimate("gpt-6-luna")
     for size in words:
         estimate.pack(size, limits)
@@ -247,7 +247,7 @@ def test_packing_at_the_limits(words: list[ChunkSize], limits: Limits) -> None:
 
 
 def test_cost() -> None:
-    """An estimate's price is its tokens at the model's rates, at half of them in a batch."""
+    """The price of an estimate is its tokens at the model's rates, halved in a batch."""
     estimate = Estimate("gpt-6-luna")
     asks = Expectation(10, 1_000_000, 100_000)
     assert estimate.cost(asks, batch=True) == Decimal("0.075")
@@ -256,7 +256,7 @@ def test_cost() -> None:
 
 
 def test_order_of_components() -> None:
-    """Components are shown by how much they ask, now and later together."""
+    """Components are sorted by their number of requests, later ones included."""
     estimate = Estimate("gpt-6-luna")
     estimate.now = {"definitions": Expectation(5), "synonyms": Expectation(1)}
     estimate.later = {"synonyms": Expectation(6), "domain": Expectation(6)}

@@ -29,7 +29,7 @@ ENTRY = Entry(
 
 
 def test_all_of_it_arrives() -> None:
-    """An entry and what happens to a document are the same on the other side, every value in its own place."""
+    """Pickling preserves an entry and a change, every value in its field."""
     merged = Merged(Collection.WORDS, ENTRY.id, NOON, {"a": [1]}, {"facts": STAMP.id}, {"fact_ids": [STAMP.id]}, 3)
     arrived, happened = pickle.loads(pickle.dumps((ENTRY, merged)))  # noqa: S301  dumped in this line
     assert (arrived, happened) == (ENTRY, merged)
@@ -37,7 +37,7 @@ def test_all_of_it_arrives() -> None:
 
 
 def test_ids_arrive_as_ids() -> None:
-    """The store spells ids and texts in different ways, so that an id must stay one."""
+    """A DocId stays a DocId, since the store writes IDs and texts differently."""
     arrived = pickle.loads(pickle.dumps(ENTRY))  # noqa: S301  dumped in this line
     ids = (arrived.id, arrived.synthesis_entry, *arrived.fact_ids, *arrived.definitions[0].example_ids)
     assert {type(each) for each in ids} == {DocId}

@@ -273,12 +273,12 @@ def test_homographs() -> None:
     ],
 )
 def test_why_a_word_failed(entries: list[Entry], failures: Failures, reason: str | None) -> None:
-    """A word is processed only when nothing requested is missing; else the reason says what, how much, and why."""
+    """A word is processed only if no requested value is missing; else the reason names the missing ones."""
     assert left_over(entries, asked(), failures) == reason
 
 
 def test_the_template_digest() -> None:
-    """A run is tied to its templates: another language or another set of components is another digest."""
+    """A run depends on its templates: another language or set of components has another digest."""
     digests = {
         asked().template_digest,
         asked(C.SYNONYMS).template_digest,

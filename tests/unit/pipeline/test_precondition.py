@@ -21,7 +21,7 @@ def test_prompts_of_version_0_1() -> None:
 
 
 def test_other_senses_are_no_part_of_a_precondition() -> None:
-    """An answer about a sense stays valid when another sense of the word changes, though its prompt names that."""
+    """An answer about a sense stays valid if another sense changes, although its prompt contains that."""
     recipe = RECIPES[SynthesisComponent.DOMAIN]
     alone = Entry(BANK.word, (RIVER,))
     assert Precondition.of(recipe, BANK, RIVER) == Precondition.of(recipe, alone, RIVER)

@@ -76,7 +76,7 @@ class Settled:
 
 
 def alone(folder: Path, answer: bytes) -> Failure:
-    """The failure of the first request, of which this line came back."""
+    """Return the failure of the first request after this line."""
     return Settled(folder, [answer]).failures[IDS[0]]
 
 
@@ -89,7 +89,7 @@ def test_in_any_order(tmp_path: Path) -> None:
 
 
 def test_no_files_at_all(tmp_path: Path) -> None:
-    """A batch that left no files, as one that the service rejected, fails each request with the batch's own end."""
+    """A batch without files, such as a rejected one, fails each request with the batch's status."""
     unanswered = Unanswered(FailureReason.REJECTED, "model_not_found: no such model")
     with indexed_answers([tmp_path / "output.jsonl", tmp_path / "errors.jsonl"], lambda *_: None) as index:
         outcomes = list(settle(EXPECTED, index, parse, unanswered))
@@ -106,7 +106,7 @@ def test_a_line_is_judged_by_its_status(tmp_path: Path) -> None:
 
 
 def test_one_bad_line_among_good_ones(tmp_path: Path) -> None:
-    """A line without a response fails its own request and leaves its neighbours alone."""
+    """A line without a response fails its own request only."""
     lines = [answered(IDS[0]), expired(IDS[1]), *map(answered, IDS[2:])]
     settled = Settled(tmp_path, lines)
     assert settled.answered_ids == [IDS[0], *IDS[2:]]
@@ -177,7 +177,7 @@ def test_bodies_as_strings(tmp_path: Path) -> None:
 
 
 def test_long_reasons_are_cut(tmp_path: Path) -> None:
-    """A service that answers with a page of text does not fill the disk with failures."""
+    """A page of text as an answer is shortened in its failure, so that it does not fill the disk."""
     assert len(alone(tmp_path, refused(IDS[0], 500, "x" * 9_000)).detail) == 300
 
 
@@ -190,14 +190,14 @@ def test_a_usable_line_wins(tmp_path: Path) -> None:
 
 
 def test_the_first_of_two_answers(tmp_path: Path) -> None:
-    """Of two answers to one request the first counts, and both are on the bill."""
+    """Of two different answers to one request the first is used, and both are billed."""
     settled = Settled(tmp_path, [answered(IDS[0]), answered(IDS[0], GOOD.replace("A1", "C2"), tokens=7)])
     assert [each.answer.level for each in settled.answers] == ["A1"]
     assert settled.usage == Usage(17, 0, 2)
 
 
 def test_unusable_answers_are_paid_for(tmp_path: Path) -> None:
-    """The bill holds every answer that was given, fit or not, since the service bills them all."""
+    """The bill includes unusable answers, since the service bills them."""
     settled = Settled(tmp_path, [answered(IDS[0], "{}"), answered(IDS[1], finish="length"), expired(IDS[2])])
     assert settled.usage == Usage(20, 0, 2)
 
@@ -231,7 +231,7 @@ def test_a_file_that_changes(tmp_path: Path, now: bytes) -> None:
 
 
 def test_attempts_are_carried_on(tmp_path: Path) -> None:
-    """A failure says which attempt it was and with how much room, so that the next one is counted right."""
+    """A failure has its attempt and its cap doublings, from which the next attempt follows."""
     with indexed_answers([], lambda *_: None) as index:
         (outcome,) = settle([Expected(9, IDS[0], 3, 2)], index, parse, NO_LINE)
     assert (outcome.failures[0].attempt, outcome.failures[0].cap_doublings) == (3, 2)
@@ -239,7 +239,7 @@ def test_attempts_are_carried_on(tmp_path: Path) -> None:
 
 
 def test_invalid_custom_id(tmp_path: Path) -> None:
-    """A request whose id cannot be split fails alone."""
+    """A request with an ID that cannot be parsed fails alone."""
     (tmp_path / "output.jsonl").write_bytes(answered("odd"))
     with indexed_answers([tmp_path / "output.jsonl"], lambda *_: None) as index:
         (outcome,) = settle([Expected(0, "odd", 1, 0)], index, parse, NO_LINE)
@@ -262,7 +262,7 @@ def test_invalid_custom_id(tmp_path: Path) -> None:
     ],
 )
 def test_nonsense_in_a_line(tmp_path: Path, nonsense: bytes) -> None:
-    """A line of nonsense costs its own request at the most: a batch that is paid for can always be settled."""
+    """An invalid line affects its own request at most: a paid batch can always be settled."""
     settled = Settled(tmp_path, [nonsense, *map(answered, IDS[1:])])
     assert settled.answered_ids == IDS[1:]
     assert list(settled.failures) == [IDS[0]]

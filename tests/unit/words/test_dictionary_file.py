@@ -22,13 +22,13 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def kaikki(**changes: Any) -> dict[str, Any]:
-    """A line as Wiktionary's extracts have it."""
+    """Return a line of a Wiktionary extract."""
     usual = {"word": "kwell", "lang_code": "en", "pos": "adj", "senses": [{"glosses": ["pleasantly damp"]}]}
     return usual | changes
 
 
 def plain(**changes: Any) -> dict[str, Any]:
-    """A line of the simple kind."""
+    """Return a line of the plain kind."""
     return {"word": "kwell", "part_of_speech": "verb", "definitions": ["to dampen"], "provider": "wordnet"} | changes
 
 
@@ -47,13 +47,13 @@ def article(said: Any, asked: ImportFilter | None = None) -> Article:
 
 
 def test_a_line_of_kaikki() -> None:
-    """Word, part of speech in full, definitions, etymology and its number; Wiktionary is the source."""
+    """A Wiktionary line has word, part of speech in full, definitions, and etymology with its number."""
     said = kaikki(etymology_text=" From\nquell. ", etymology_number=2)
     assert article(said) == Article("kwell", "wiktionary", "adjective", ("pleasantly damp",), 2, "From quell.")
 
 
 def test_a_plain_line() -> None:
-    """One definition or several; source and homograph number where the line names them."""
+    """A plain line has one or several definitions, and optionally a source and a homograph number."""
     assert article(plain(definitions="to dampen")) == Article("kwell", "wordnet", "verb", ("to dampen",))
     said = plain(
         part_of_speech="adv", definitions=["a", "b"], provider="Free Dictionary", homograph_number=1, language="en"
@@ -62,7 +62,7 @@ def test_a_plain_line() -> None:
 
 
 def test_the_name_of_a_source() -> None:
-    """A line's own goes before the one that was asked for, and that before one that Floridify does not know."""
+    """A line's own provider precedes the requested one; an unknown one is replaced by the requested one."""
     asked = ImportFilter(provider="Merriam-Webster")
     assert article(kaikki(), asked).provider == article(plain(provider=None), asked).provider == "merriam_webster"
     assert article(plain(provider="gcide"), asked).provider == "gcide"
@@ -73,24 +73,24 @@ def test_the_name_of_a_source() -> None:
     ("pos", "name"), [("name", "proper noun"), ("Noun", "noun"), ("intj", "interjection"), ("odd_kind", "odd kind")]
 )
 def test_parts_of_speech(pos: str, name: str) -> None:
-    """Short names are written out, others stand for themselves."""
+    """Abbreviated parts of speech are written out; others are kept."""
     assert article(kaikki(pos=pos)).part_of_speech == name
 
 
 def test_a_sense_below_another() -> None:
-    """The text of a sense is led to by those above it, since it often cannot stand alone."""
+    """The text of a subsense follows those of the senses above it, since it is often incomplete alone."""
     assert article(kaikki(senses=[{"glosses": ["To move:", "on foot"]}])).definitions == ("To move: on foot",)
 
 
 def test_texts_are_one_line_in_one_spelling() -> None:
-    """Line breaks, control characters and composed letters do not make two definitions of one."""
+    """Definitions that differ only in line breaks, control characters or composed letters are equal."""
     said = kaikki(word="cafe\u0301", senses=[{"glosses": ["a\u0000 place\tfor  cafe\u0301\u001b[31m"]}])
     assert article(said).definitions == ("a place for caf\u00e9 [31m",)
     assert article(said).text == "caf\u00e9"
 
 
 def test_what_is_left_out_of_a_line() -> None:
-    """Forms and spellings of other words, senses without a text and texts over the limit are counted, not cut."""
+    """Forms and spellings of other words, senses without a text and texts over the limit are skipped and counted."""
     senses: list[Any] = [
         {"glosses": ["plural of x"], "form_of": [{"word": "x"}]},
         {"glosses": ["variant of x"], "alt_of": [{"word": "x"}]},
@@ -118,7 +118,7 @@ def test_what_is_left_out_of_a_line() -> None:
     ],
 )
 def test_lines_that_are_left_out(said: Any, why: SkipReason) -> None:
-    """A line that is in order and of no use is counted under its reason."""
+    """A valid line that is not imported is counted by its reason."""
     assert read(said) == (None, {why: 1})
 
 
@@ -147,7 +147,7 @@ BAD = [
 
 @pytest.mark.parametrize(("said", "reason"), BAD)
 def test_bad_lines(said: Any, reason: str) -> None:
-    """A line that lacks what it must have, or has something else than a text there, is refused with the reason."""
+    """A line without a required field, or with another type in it, is refused with the reason."""
     with pytest.raises(InvalidArticle, match=reason):
         read(said)
 
@@ -168,7 +168,7 @@ def whole(path: Path, asked: ImportFilter | None = None) -> tuple[ReadStats, lis
 
 
 def test_a_file(tmp_path: Path) -> None:
-    """Both kinds in one file, a mark of byte order, empty lines; bad ones are numbered as an editor numbers them."""
+    """A file may have both kinds of lines, a byte order mark and empty lines; bad lines have an editor's number."""
     path = file_of(
         tmp_path, b"\xef\xbb\xbf" + json.dumps(kaikki()).encode(), b"", b"{", plain(), kaikki(lang_code="fr")
     )
@@ -180,7 +180,7 @@ def test_a_file(tmp_path: Path) -> None:
 
 
 def test_a_compressed_file(tmp_path: Path) -> None:
-    """It is known by what it holds, not by its name, and its own bytes are counted."""
+    """A compressed file is recognised by its content, not by its name, and its compressed bytes are counted."""
     path = file_of(tmp_path, *[plain(word=f"w{number}") for number in range(500)])
     path.write_bytes(gzip.compress(path.read_bytes()))
     reading, articles = whole(path)
@@ -198,7 +198,7 @@ def test_a_compressed_file_that_breaks_off(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end(tmp_path: Path) -> None:
-    """A line of many megabytes is bad; it is never in memory as a whole, and the next one is read."""
+    """A line of many megabytes is bad; it is never in memory as a whole, and reading continues."""
     endless = b'{"word": "' + b"x" * (2 * MAX_LINE_BYTES) + b'"}'
     full = b" " * (MAX_LINE_BYTES - 1)
     reading, articles = whole(file_of(tmp_path, endless, full, plain()))
@@ -207,7 +207,7 @@ def test_a_line_without_end(tmp_path: Path) -> None:
 
 
 def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
-    """All are counted."""
+    """All bad lines are counted, and the first five are named."""
     reading, _ = whole(file_of(tmp_path, plain(), *[b"?"] * 9))
     assert (reading.bad, [line.number for line in reading.bad_lines]) == (9, [2, 3, 4, 5, 6])
 
@@ -223,7 +223,7 @@ def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_without_an_article(tmp_path: Path, contents: bytes, said: str) -> None:
-    """It is refused in a sentence that says what is there."""
+    """A file without an article is refused with an error that names its content."""
     path = tmp_path / "words.jsonl"
     path.write_bytes(contents)
     with pytest.raises(UsageError, match=said):
@@ -231,7 +231,7 @@ def test_a_file_without_an_article(tmp_path: Path, contents: bytes, said: str) -
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    """A missing file, a folder, and a source's name that will not do."""
+    """A missing file, a folder and an invalid provider are refused."""
     for path, asked, said in (
         (tmp_path / "none", ImportFilter(), "File not found"),
         (tmp_path, ImportFilter(), "cannot be read"),
@@ -250,7 +250,7 @@ def numbered(*numbers: int | None) -> list[Article]:
 
 
 def placed(articles: list[Article], *there: int | None) -> list[int | None]:
-    """The homograph numbers of the words that articles find, where words of some numbers are there."""
+    """Return the homograph numbers of the words that articles belong to, given the existing numbers."""
     documents = [{"_id": ObjectId(), "text": "tear", "homograph_number": number} for number in there]
     homographs = words_found(documents, "en").get("tear", {})
     return [word_of(each, homographs, "en").homograph_number for each in articles]
@@ -278,7 +278,7 @@ def test_homographs(said: tuple[int | None, ...], there: tuple[int | None, ...],
 
 
 def test_a_new_word_is_the_one_that_a_list_would_make() -> None:
-    """A word that is imported and one that is planned first are one document."""
+    """A word that is imported and one that is planned first are the same document."""
     assert word_of(numbered(None)[0], {}, "en") == unknown_entry("tear", "en").word
 
 
@@ -292,7 +292,7 @@ def draft_of(*texts: str, etymology: str | None = None) -> Draft:
 
 
 def test_articles_of_a_word_make_one_entry_per_source() -> None:
-    """Several parts of speech come together; the first etymology counts."""
+    """An article may have several parts of speech; the first etymology is used."""
     verb = Article("kwell", "wiktionary", "verb", ("to dampen",), None, "From quell.")
     drafts = drafted([(WORD, article(kaikki())), (WORD, article(plain())), (WORD, verb)])
     assert [draft.provider for draft in drafts] == ["wiktionary", "wordnet"]
@@ -301,7 +301,7 @@ def test_articles_of_a_word_make_one_entry_per_source() -> None:
 
 
 def test_ids_follow_from_what_is_said() -> None:
-    """The same source, word, part of speech and text have the same id; another of any has another."""
+    """Equal source, word, part of speech and text have the same ID; any difference gives another."""
     first, again = (writes(draft_of("a", "b", "a"), None, NOW) for _ in range(2))
     assert first.named == again.named
     assert len(set(first.named)) == len(first.definitions) == 2
@@ -317,7 +317,7 @@ def present(*texts: str, etymology: bool = False) -> Present:
 
 
 def test_an_entry_that_has_everything_is_left_alone() -> None:
-    """It is not written, so that neither its time nor its version moves."""
+    """An unchanged document is not written, so that its time and version stay."""
     assert writes(draft_of("a"), present("a", "b"), NOW).entry is None
     assert writes(draft_of("a", etymology="From b."), present("a", etymology=True), NOW).entry is None
     assert writes(draft_of("a", etymology="From b."), present("a"), NOW).entry is not None
@@ -334,7 +334,7 @@ def test_definitions_that_others_made_are_recognised() -> None:
 
 
 def test_blocks_keep_a_word_together() -> None:
-    """A block ends between two words, and in the middle of one only where that has no end."""
+    """A block ends between two words, or within a word only if that is too long."""
     articles = [Article(text, "wordnet", "noun", ("a",)) for text in "aaabbbbc"]
     assert ["".join(each.text for each in block) for block in blocks(articles, 2)] == ["aaa", "bbbb", "c"]
     endless = [Article("a", "wordnet", "noun", ("a",))] * 5
@@ -342,7 +342,7 @@ def test_blocks_keep_a_word_together() -> None:
 
 
 def test_the_closing_words_add_up() -> None:
-    """Each sentence begins with a figure, and its parts are that figure."""
+    """Each sentence begins with a figure, which is the sum of its parts."""
     reading = ReadStats(
         0,
         lines=11,
@@ -363,7 +363,7 @@ def test_the_closing_words_add_up() -> None:
 
 
 def test_counting_what_is_different() -> None:
-    """Each thing counts once, each mention as one."""
+    """Distinct items are counted once, occurrences each."""
     things = Distinct()
     for number in range(3000):
         things.add(str(number % 1000))
@@ -381,7 +381,7 @@ def test_etymology_numbers_are_strings_too(stated: object, number: int | None) -
 
 @pytest.mark.parametrize("stated", ["", "x", "1.", "0", "1000", "-1", "1.2.", [1]])
 def test_etymology_numbers_that_are_none(stated: object) -> None:
-    """A string that is no number costs its line, which is named."""
+    """An etymology number that is not a number invalidates its line, which is named."""
     with pytest.raises(InvalidArticle, match="etymology_number"):
         read(kaikki(etymology_number=stated))
 

@@ -10,7 +10,7 @@ def lead(number: int, *definitions: Definition) -> Entry:
 
 
 def test_homographs_know_of_each_other() -> None:
-    """Words of one text are homographs, and know whether another one is defined; a single word is none."""
+    """Words of one spelling are homographs, and know whether another one is defined; a single word is not one."""
     found = as_homographs([lead(1, METAL), lead(2)])
     assert [(each.homograph, each.sibling_defined) for each in found] == [(True, False), (True, True)]
     assert as_homographs([lead(1, METAL)]) == [lead(1, METAL)]

@@ -50,6 +50,6 @@ def test_a_language_is_compared_without_its_region() -> None:
 
 
 def test_every_language_has_a_name() -> None:
-    """Prompts name languages in English, with the region where one is asked for."""
+    """Prompts name languages in English, with the region if the tag has one."""
     assert all(language_named(name) == code for code, name in LANGUAGE_NAMES.items())
     assert (language_name("en"), language_name("pt-BR"), language_name("tlh")) == ("English", "Portuguese (BR)", "tlh")

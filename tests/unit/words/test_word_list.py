@@ -108,18 +108,18 @@ def refusal(folder: Path, content: bytes) -> str:
     ],
 )
 def test_lists_in_use(tmp_path: Path, content: str, words: list[str]) -> None:
-    """Every form of word list that people keep yields the words that they mean, in their order."""
+    """Every usual format of word lists yields its words in order."""
     assert read(tmp_path, content).words == words
 
 
 def test_csv_header_alone(tmp_path: Path) -> None:
-    """In a .csv file a lone `word` column has its header taken for what it is."""
+    """In a .csv file with a single column `word`, the header is recognised."""
     assert read(tmp_path, "Word\nhappy\n", "list.CSV").words == ["happy"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings_with_a_mark(tmp_path: Path, encoding: str) -> None:
-    """A list saved by a spreadsheet or by Notepad is read alike, with nothing stuck to its first word."""
+    """A list saved by a spreadsheet or by Notepad yields the same words, without a byte order mark."""
     mark = "\ufeff" if encoding.endswith(("le", "be")) else ""
     assert read(tmp_path, (mark + "été\nnaïve\n").encode(encoding)).words == ["été", "naïve"]
 
@@ -136,7 +136,7 @@ def test_duplicates_are_counted(tmp_path: Path) -> None:
 
 
 def test_bad_lines_by_number(tmp_path: Path) -> None:
-    """A line that cannot be a word is left out, and is named by the number that an editor shows for it."""
+    """A line that cannot be a word is skipped, and reported with an editor's line number."""
     lines = [b"good", b"# note", b"caf\xe9", b"", b"---", b"x" * 201, b"bell\x07", "übel".encode()]
     found = read(tmp_path, b"\n".join(lines))
     assert found.words == ["good", "übel"]
@@ -146,25 +146,25 @@ def test_bad_lines_by_number(tmp_path: Path) -> None:
 
 
 def test_short_csv_rows_are_bad(tmp_path: Path) -> None:
-    """A row of a CSV file that ends before the word column is reported, and does not end the reading."""
+    """A CSV row that ends before the word column is reported, and reading continues."""
     found = read(tmp_path, "rank,word\n1,happy\n2\n3,sad\n")
     assert found.words == ["happy", "sad"]
     assert [bad.number for bad in found.bad_lines] == [3]
 
 
 def test_a_first_line_beyond_all_measure(tmp_path: Path) -> None:
-    """A file that is one endless line is refused in a sentence."""
+    """A file that is one endless line is refused with an error."""
     assert "No word in" in refusal(tmp_path, b"x" * 200_000)
 
 
 def test_an_endless_cell(tmp_path: Path) -> None:
-    """One endless cell in a CSV file costs its own line and no other."""
+    """An endless cell in a CSV file affects its own line only."""
     assert read(tmp_path, "word,n\n" + "x" * 200_000 + ",1\nhappy,2\n").words == ["happy"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf", b"---\n...\n", b"word,count\n"])
 def test_no_word(tmp_path: Path, content: bytes) -> None:
-    """A list without a word is refused with its path."""
+    """A list without words is refused with its path."""
     said = refusal(tmp_path, content)
     assert "No word in" in said
     assert str(tmp_path / "words.txt") in said
@@ -177,7 +177,7 @@ def test_binary(tmp_path: Path, content: bytes) -> None:
 
 
 def test_broken_utf16(tmp_path: Path) -> None:
-    """A file that only begins like UTF-16 is refused with the cure."""
+    """A file that only begins like UTF-16 is refused with a remedy."""
     assert "save it as UTF-8" in refusal(tmp_path, b"\xff\xfea")
 
 
@@ -214,7 +214,7 @@ def test_any_bytes(tmp_path: Path, content: bytes, name: str) -> None:
 @patient
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_normalised_copy(tmp_path: Path, texts: list[str]) -> None:
-    """The copy that a run keeps of its list is read back word for word, so that places in it never shift."""
+    """A run's copy of its list is read back word for word, so that ordinals never shift."""
     words = [word for word, _ in map(clean_word, texts) if word]
     path = tmp_path / "copy.txt"
     write_normalised(words, path)
@@ -224,7 +224,7 @@ def test_normalised_copy(tmp_path: Path, texts: list[str]) -> None:
 @patient
 @given(st.text())
 def test_cleaning_once_is_enough(text: str) -> None:
-    """A cleaned word is clean: a list that is written back and read again is the same list."""
+    """Cleaning is idempotent: a list that is written and read again is unchanged."""
     word, reason = clean_word(text)
     assert bool(word) != bool(reason)
     if word:
@@ -239,12 +239,12 @@ def test_digest() -> None:
 
 
 def test_digest_of_a_file(tmp_path: Path) -> None:
-    """Comments, blanks and repetitions do not make another list, so that tidying a file does not orphan its run."""
+    """Comments, blank lines and duplicates do not change a list's digest, so that editing them keeps its run."""
     assert read(tmp_path, "# x\na\n\nb\na\n").digest == read(tmp_path, "a\nb\n").digest
 
 
 def test_the_id_of_an_unknown_word() -> None:
-    """An unknown word has the same id on every machine, and another in another language."""
+    """An unknown word has the same ID on every machine, and another one in another language."""
     english = unknown_entry("chat", "en")
     assert english.id == unknown_entry("chat", "en").id == derived_id("word", "en", "chat")
     assert english.id != unknown_entry("chat", "fr").id
@@ -253,7 +253,7 @@ def test_the_id_of_an_unknown_word() -> None:
 
 
 def test_comments_behind_words(tmp_path: Path) -> None:
-    """A comment may stand behind a word; a # within a word is a part of it."""
+    """A comment may follow a word; a # within a word belongs to it."""
     assert read(tmp_path, "wind # moving air\nC#\nen coulisse\t# French\n#all\n").words == ["wind", "C#", "en coulisse"]
 
 
@@ -344,7 +344,7 @@ def test_the_summary_shows_what_was_read(tmp_path: Path) -> None:
 
 
 def test_several_lists_are_one(tmp_path: Path) -> None:
-    """Several lists and single words are joined in their order, without repetitions; their figures add up."""
+    """Several lists and single words are joined in order, without duplicates; their counts add up."""
     first = read(tmp_path, "a\nb\na\n", "first.txt")
     second = read(tmp_path, "b\nc\n---\n", "second.txt")
     found = joined([first, second, list_of(["d", "a"])])
@@ -356,7 +356,7 @@ def test_several_lists_are_one(tmp_path: Path) -> None:
 
 
 def test_a_spreadsheet(tmp_path: Path) -> None:
-    """The first sheet of an Excel file is read like a table: its column of words is found by name, or as given."""
+    """The first sheet of an Excel file is read as a table: its word column is recognised, or as given."""
     openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed: .xlsx lists are not tested")
     book = openpyxl.Workbook()
     for row in (

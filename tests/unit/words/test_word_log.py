@@ -26,7 +26,7 @@ def test_a_log_is_its_list(before: list[str], after: list[str]) -> None:
 
 
 def test_many_words() -> None:
-    """More words than are read in one go come back in their order, one by one and by their places."""
+    """More words than one read block are returned in order, by iteration and by index."""
     listed = [f"word{number}" for number in range(20_000)]
     log = WordLog.of(listed)
     assert list(log) == listed
@@ -37,6 +37,6 @@ def test_many_words() -> None:
 
 @pytest.mark.parametrize("nonsense", [None, {"a": 1}, "word", [1], ["a", None]])
 def test_what_is_no_list_of_words(nonsense: object) -> None:
-    """Anything else in a checkpoint is refused."""
+    """Any other value in a checkpoint is refused."""
     with pytest.raises(ValueError, match="not a list of words"):
         WordLog.of(nonsense)
