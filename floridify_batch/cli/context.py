@@ -150,15 +150,15 @@ def secrets_of(mongo_url: str | None = None, config: "FloridifyConfig | None" = 
 
     Raises `UsageError` for a key that no service can accept, without showing it.
     """
+    from floridify_batch.providers.client import API_KEY, check_environment, checked_key
     from floridify_batch.run.resources import Secrets
 
-    _check_certificates()
-    _check_proxies()
+    check_environment(os.environ)
     url = config.mongo_url_or(mongo_url) if config else mongo_url
-    key = _clean_key(os.environ.get("OPENAI_API_KEY"), "OPENAI_API_KEY")
-    if key is None and config:
-        key = _clean_key(config.api_key, "The api_key of --floridify-config")
-    return Secrets(key, url)
+    key = checked_key(os.environ.get(API_KEY) or "")
+    if not key and config:
+        key = checked_key(config.api_key or "", "The api_key of --floridify-config")
+    return Secrets(key or None, url)
 
 
 def service_secrets(config: Path | None) -> "Secrets":
@@ -166,37 +166,6 @@ def service_secrets(config: Path | None) -> "Secrets":
     from dataclasses import replace
 
     return secrets_of(None, replace(config_at(config), unusable=None))
-
-
-def _clean_key(key: str | None, name: str) -> str | None:
-    """A key without white space around it; None for an empty one. Raises `UsageError`."""
-    key = (key or "").strip()
-    if any(character.isspace() or not character.isprintable() for character in key):
-        raise UsageError(f"{name} contains a space or a line break; set it to the key alone.")
-    if not key.isascii():
-        raise UsageError(f"{name} contains a non-ASCII character, such as a curly quote; set it to the key alone.")
-    return key or None
-
-
-def _check_certificates() -> None:
-    """Raise `UsageError` where the environment names certificates that do not exist: no connection would work."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        path = os.environ.get(name)
-        if path and not Path(path).exists():
-            raise UsageError(f"{name} is set to {path}, which does not exist. Correct or unset it.")
-
-
-def _check_proxies() -> None:
-    """Raise `UsageError` where the environment names a SOCKS proxy and the package for it is not installed."""
-    from importlib.util import find_spec
-
-    for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
-        for variable in (name, name.lower()):
-            if os.environ.get(variable, "").startswith("socks") and find_spec("socksio") is None:
-                raise UsageError(
-                    f"{variable} is set to a SOCKS proxy, which needs the package socksio. Install it beside "
-                    f"batch-synth (pip install socksio), or unset {variable}."
-                )
 
 
 def config_at(path: Path | None) -> "FloridifyConfig":

@@ -17,6 +17,7 @@ from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing
 from floridify_batch.providers.batch_list import Listed, Listing, read_back
 from floridify_batch.providers.batch_object import LABEL, Page, job_of, parsed_object, parsed_page
+from floridify_batch.providers.client import new_client
 from floridify_batch.providers.error import Unreadable, identity_of, translating
 from floridify_batch.providers.interface import (
     LOOK_BACK,
@@ -28,7 +29,6 @@ from floridify_batch.providers.interface import (
     TransferProgress,
     ignore_transfer,
 )
-from floridify_batch.providers.openai_connector import new_client
 from floridify_batch.providers.transfer import LIBRARY
 from floridify_batch.retry import PROCESSING, QUERY, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore

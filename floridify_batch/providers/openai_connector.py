@@ -11,23 +11,19 @@ from pydantic import BaseModel
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceUncertain, UsageError
+from floridify_batch.providers.client import new_client
 from floridify_batch.providers.error import from_status, message_of, raise_if_refused, retry_after, translated
 from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP_OK, Reply
 from floridify_batch.providers.rate_limit import Throttle
 from floridify_batch.retry import LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
-
-REQUEST_TIMEOUT = 600.0
-"""Timeout of one HTTP request in seconds; it covers an upload or download of 200 MB."""
+    from openai import APIStatusError
 
 _STRUCTURED_CAP = 2000
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_LENGTH = 64
 """Longest schema name that the service accepts; it takes no brackets, which generic models have in their names."""
-
-_ADDRESS = re.compile(r"https?://[^/\s@?#]+(?:/\S*)?")
 
 
 class _TransientError(ServiceUncertain):
@@ -133,43 +129,6 @@ def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | Non
     except OpenAIError as error:
         raise UsageError("No API key. Set OPENAI_API_KEY.") from error
     return OpenAIConnector(client.api_key, model_name, base_url=base_url or str(client.base_url))
-
-
-def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOpenAI":
-    """Return an SDK client with a connection limit. Raises `UsageError` for an unusable address.
-
-    The SDK's own retries are off: they would repeat the creation of a batch, and requests of an account without money.
-    """
-    import httpx2
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-
-    if base_url is not None and not _ADDRESS.fullmatch(base_url):
-        shown = "The --base-url" if "@" in base_url else base_url
-        raise UsageError(f"{shown} is not a valid API base URL; pass one such as https://host/v1, without a password.")
-    key = _checked_key(api_key)
-    try:
-        http_client = DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections))
-    except ImportError:
-        raise UsageError(
-            "The environment sets a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which needs the package "
-            "socksio. Install it, set an HTTP proxy, or unset the variable."
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"The certificates cannot be read ({error.strerror or error}). Check that SSL_CERT_FILE and SSL_CERT_DIR "
-            "refer to existing files, or unset them."
-        ) from None
-    return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=REQUEST_TIMEOUT, http_client=http_client)
-
-
-def _checked_key(key: str) -> str:
-    """Return a key without surrounding white space. Raises `UsageError`, without the key, if it cannot be one."""
-    trimmed = key.strip()
-    if trimmed and trimmed.isascii() and trimmed.isprintable() and " " not in trimmed:
-        return trimmed
-    raise UsageError(
-        "OPENAI_API_KEY contains white space or characters that are not valid in a key; set it to the key alone."
-    )
 
 
 def _reply(response: Any) -> Reply:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -44,12 +45,19 @@ async def test_a_json_object() -> None:
     assert (reply.status, reply.body) == (200, {"choices": []})
 
 
-@pytest.mark.parametrize("key", ["sk-very secret", "sk-very\nsecret", "“sk-secret”", " \n"])
+@pytest.mark.parametrize("key", ["sk-very secret", "sk-very\nsecret", "“sk-secret”"])
 def test_a_key_that_cannot_be_one(key: str) -> None:
     """A key that contains white space is refused, and never printed."""
     with pytest.raises(UsageError, match="OPENAI_API_KEY") as caught:
         OpenAIConnector(key)
     assert "secret" not in str(caught.value)
+
+
+def test_certificates_that_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A program that uses the library gets a sentence about certificates that cannot be read, as the command does."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with pytest.raises(UsageError, match=r"certificates cannot be read \(No such file.*SSL_CERT_FILE"):
+        OpenAIConnector("any")
 
 
 async def test_a_key_with_a_line_break_behind_it() -> None:
