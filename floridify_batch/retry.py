@@ -71,6 +71,10 @@ SUBMISSION = Backoff(2.0, attempts=5)
 PROCESSING = Backoff(0.5, longest=10.0)
 """Polls of a file that the service has not processed yet."""
 
+DOUBTFUL_CREATIONS = 3
+"""Creations with an unknown outcome after which none is repeated if the service's list cannot show what became of them.
+"""
+
 MISSING_BATCH = Backoff(2.0, patience=600.0)
 """A batch, or its answers, that the service denies though this session has seen the batch."""
 

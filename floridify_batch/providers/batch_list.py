@@ -88,6 +88,11 @@ class Listing:
         self._reached: timedelta | None = None
         self._since: datetime | None = None
 
+    @property
+    def conclusive(self) -> bool:
+        """Whether the list shows any batch with a label or an input file, so that one of ours would be recognised."""
+        return any(each.label is not None or each.file_id for each in self._known.values())
+
     async def matching(self, submission: Submission) -> list[Listed]:
         """Return the batches of a submission, newest first."""
         if self._reached is None or submission.look_back > self._reached:

@@ -132,10 +132,15 @@ class Submission:
 
 
 class Found(NamedTuple):
-    """The batch of a submission, if any, and its duplicates, which are cancelled unless they have ended."""
+    """The batch of a submission, if any, and its duplicates, which are cancelled unless they have ended.
+
+    `conclusive`: the list would show the batch. A list that is empty, or names neither labels nor input files, proves
+    nothing.
+    """
 
     job: BatchJob | None
     duplicates: tuple[BatchJob, ...] = ()
+    conclusive: bool = True
 
 
 class Batches(Protocol):

@@ -116,7 +116,8 @@ class OpenAIBatches:
         jobs.sort(key=lambda job: (job.id != keep, job.status == "failed", job.created_at))
         kept = keep or (jobs[0].id if jobs else None)  # the one that is kept may not be in the list yet
         duplicates = [await _cancelled(self, job) for job in jobs if job.id != kept]
-        return Found(next((job for job in jobs if job.id == kept), None), tuple(duplicates))
+        found = next((job for job in jobs if job.id == kept), None)
+        return Found(found, tuple(duplicates), conclusive=self._listing.conclusive)
 
     async def _standing(self, listed: Listed) -> BatchJob:
         """Return the state of a listed batch. One that the service then denies was created all the same."""

@@ -1,7 +1,8 @@
 """Idempotent transfer of a batch: upload, creation and download happen once and completely.
 
 *Creation.* After an ambiguous reply the service's list is searched for the batch, six times over a minute. Only then is
-it created again, under the same label, so that a duplicate that appears later is recognised and cancelled.
+it created again, under the same label, so that a duplicate that appears later is recognised and cancelled. A list that
+cannot show the batch bounds the number of creations, each of which may be billed.
 
 *Download.* Answer files decide which requests are retried, and a download may be a gateway's page or truncated, without
 any error. A file is *foreign* if none of its lines can be an answer; the files are *short* if they have fewer lines
@@ -22,6 +23,7 @@ from floridify_batch.errors import IncompleteAnswers, ServiceBusy, ServiceRefuse
 from floridify_batch.providers.interface import BatchError, Batches, BatchJob, Found, Submission
 from floridify_batch.retry import (
     ACCOUNT_CODES,
+    DOUBTFUL_CREATIONS,
     LOOKUP_SECONDS,
     MISSING_BATCH,
     SUBMISSION,
@@ -87,7 +89,8 @@ async def create_once(
             found = await look_up(batches, submission, sleep)
             if found.job is not None:
                 return found.job, in_doubt
-            if attempt >= backoff.attempts:
+            most = backoff.attempts if found.conclusive else min(backoff.attempts, DOUBTFUL_CREATIONS)
+            if attempt >= most:
                 raise
             in_doubt = True
     raise AssertionError("unreachable: the last attempt returns or raises")

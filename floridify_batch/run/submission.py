@@ -22,7 +22,7 @@ from floridify_batch.errors import (
 from floridify_batch.pipeline.chunk import whole_requests
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.transfer import METADATA_LENGTH, look_up, upload
-from floridify_batch.retry import SUBMISSION, lookup_pauses
+from floridify_batch.retry import DOUBTFUL_CREATIONS, SUBMISSION, lookup_pauses
 from floridify_batch.run.budget import chunk_rate
 from floridify_batch.run.event import Notice, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Duplicate
@@ -34,13 +34,17 @@ from floridify_batch.run.state import Run
 class _Lookup:
     """The search for a batch after a creation without a clear reply: the pauses between looks, and the next one.
 
-    `in_doubt`: the batch may exist; without it, the service did not accept the creation.
+    `in_doubt`: the batch may exist; without it, the service did not accept the creation. `attempts` counts all
+    creations of this session, `doubtful` those whose outcome is unknown; `conclusive`: whether the last look could
+    show the batch.
     """
 
     in_doubt: bool
     due: float
     pauses: deque[float] = field(default_factory=deque)
     attempts: int = 0
+    doubtful: int = 0
+    conclusive: bool = True
 
 
 class Submitter:
@@ -86,7 +90,8 @@ class Submitter:
             if not await self._find(record):
                 await self._create(record)
         elif record.number not in self._lookups:  # a process that died may have created the batch
-            self._wait(record, in_doubt=True, pauses=lookup_pauses(run.ledger.run.settings.lookup_seconds))
+            pauses = lookup_pauses(run.ledger.run.settings.lookup_seconds)
+            self._wait(record, in_doubt=True, pauses=pauses, unknown=True)
         elif not await self._find(record):
             await self._look_again(record)
 
@@ -99,20 +104,25 @@ class Submitter:
             self._split(record)
             return
         if lookup.in_doubt:
+            if lookup.doubtful >= DOUBTFUL_CREATIONS and not lookup.conclusive:
+                raise _undecidable(record, lookup.doubtful)
             record = self._run.ledger.note(record.number, creation_in_doubt=True)
         await self._create(record)
 
-    def _wait(self, record: ChunkRecord, *, in_doubt: bool, pauses: tuple[float, ...]) -> None:
-        """Plan the looks for a batch."""
+    def _wait(self, record: ChunkRecord, *, in_doubt: bool, pauses: tuple[float, ...], unknown: bool = False) -> None:
+        """Plan the looks for a batch. `unknown`: the outcome of the last creation is."""
         before = self._lookups.get(record.number)
-        attempts = before.attempts if before else 0
+        attempts, doubtful = (before.attempts, before.doubtful) if before else (0, 0)
         rest = deque(pauses)
-        self._lookups[record.number] = _Lookup(in_doubt, self._now() + rest.popleft(), rest, attempts + 1)
+        due = self._now() + rest.popleft()
+        self._lookups[record.number] = _Lookup(in_doubt, due, rest, attempts + 1, doubtful + unknown)
 
     async def _find(self, record: ChunkRecord) -> bool:
         """Adopt the batch of a chunk if the service lists it."""
         found = await self._run.batches.find(self._submission(record))
         if found.job is None:
+            if lookup := self._lookups.get(record.number):
+                lookup.conclusive = found.conclusive
             return False
         record = self._submitted(record, found.job)
         note_duplicates(self._run, record, found.duplicates)
@@ -134,7 +144,7 @@ class Submitter:
                 raise
         except ServiceUncertain as error:
             self._report(record, f"{error} Checking whether the batch was created.")
-            self._wait(record, in_doubt=True, pauses=lookup_pauses(seconds))
+            self._wait(record, in_doubt=True, pauses=lookup_pauses(seconds), unknown=True)
         except FileDamaged:
             self._split(record)  # there is no batch of it: its requests are made again
         except ServiceRefused:  # the account's affair, not the chunk's: no state is changed
@@ -222,6 +232,16 @@ class Submitter:
         if found.job is not None:
             record = run.ledger.note(record.number, creation_in_doubt=True)
             note_duplicates(run, self._submitted(record, found.job), found.duplicates)
+
+
+def _undecidable(record: ChunkRecord, creations: int) -> ServiceError:
+    """Return the error of a chunk whose creations have an unknown outcome that no list decides."""
+    return ServiceError(
+        f"Batch {record.number}: {creations} creations in a row had an unknown outcome, and the service's list of "
+        f"batches, which names no batch with its label or input file, does not show whether they succeeded. None is "
+        f"repeated, since each may be billed. Check at the service whether there are batches of the file "
+        f"{record.file_id}, then resume, which looks again before it creates another one."
+    )
 
 
 def submission_of(run: Run, record: ChunkRecord) -> Submission:

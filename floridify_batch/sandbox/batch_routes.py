@@ -70,6 +70,8 @@ async def listing(request: Request) -> Response:
         raise by_status(500)
     newest_allowed = service.clock() - service.faults.seconds("list_lag")
     records = [record for record in service.folder.batches.values() if record.created <= newest_allowed]
+    if service.has("list_empty"):
+        records = []
     records.sort(key=lambda record: record.number, reverse=True)
     if service.has("list_loop"):
         return JSONResponse({"data": [public(service, record) for record in records[:limit]], "has_more": True})

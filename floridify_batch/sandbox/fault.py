@@ -89,6 +89,7 @@ KINDS = (
     Kind("null_usage", Value.FLAG, "the usage of batches is null"),
     Kind("foreign_batch", Value.FLAG, "the list begins with batches of another client, in odd forms"),
     Kind("list_loop", Value.FLAG, "the list ignores `after` and always has more"),
+    Kind("list_empty", Value.FLAG, "the list of batches is empty"),
     Kind("list_bare", Value.FLAG, "the list is a bare array"),
     Kind("cancel_400", Value.FLAG, "the cancellation of a batch that has ended returns 400"),
     Kind("poll_denied", Value.COUNT, "the first N polls return 404"),

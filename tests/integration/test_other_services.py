@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from floridify_batch.errors import ServiceError
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.retry import DOUBTFUL_CREATIONS
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import ChunkState
 from tests.sandbox import Sandbox
 from tests.workspace import Workspace
 
@@ -58,6 +62,24 @@ async def test_the_limit_that_a_full_queue_names(workspace: Workspace, sandbox: 
     with sandbox.faults("queue_full=1"):
         result = await workspace.run(["queueda", "queuedb"], components="etymology")
     assert (result.code, len(result.ledger.processed_words)) == (0, 2)
+
+
+async def test_creations_without_replies_and_a_list(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Where no reply can be read, and neither labels nor a list show what was created, three creations are the limit:
+    the run stops with its state unchanged, and adopts what the list shows later.
+    """
+    before = len(sandbox.stats()["batches"])
+    stop = pytest.raises(ServiceError, match=r"3 creations in a row.*then resume")
+    with sandbox.faults("create_cut=20", "no_metadata", "list_empty"), stop:
+        await workspace.run(["unseen"], components="etymology", lookup_seconds=0.2)
+    assert len(sandbox.stats()["batches"]) - before == DOUBTFUL_CREATIONS
+    ledger = Checkpoint(workspace.folder / "words.checkpoint.json").load()
+    assert ledger is not None
+    assert [record.state for record in ledger.chunks] == [ChunkState.SUBMITTING]
+    result = await workspace.resume()
+    first, _ = result.ledger.chunks
+    assert (result.code, len(sandbox.stats()["batches"]) - before) == (0, DOUBTFUL_CREATIONS + 1)
+    assert [each.cost is not None for each in first.duplicates] == [True] * (DOUBTFUL_CREATIONS - 1)
 
 
 async def test_files_that_stay_uploaded(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """Idempotent creation of batches, if the reply is lost and the list of batches lags behind."""
 
 from pathlib import Path
+from typing import override
 
 import orjson
 import pytest
 
 from floridify_batch.errors import ServiceUncertain
-from floridify_batch.providers.interface import BatchJob, Submission
+from floridify_batch.providers.interface import BatchJob, Found, Submission
 from floridify_batch.providers.transfer import create_once
+from floridify_batch.retry import DOUBTFUL_CREATIONS
 from tests.fakes import Service
 
 LABEL = "run/0001/1"
@@ -59,3 +61,27 @@ async def test_a_refused_creation_needs_no_search(tmp_path: Path) -> None:
     file_id = await service.upload(tmp_path / "requests.jsonl")
     _, again = await create_once(service, Submission(LABEL, file_id), sleep)
     assert (len(service.batches), again, pauses) == (1, False, [7.0])
+
+
+class Unlisted(Service):
+    """A service whose list shows no batch at all, and whose creations get no reply."""
+
+    @override
+    async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
+        """Find nothing, which proves nothing."""
+        return Found(None, conclusive=False)
+
+
+async def test_creations_without_a_list_are_bounded(tmp_path: Path) -> None:
+    """Where the list cannot show what was created, a batch is created three times at most."""
+    service = Unlisted()
+    service.creations.extend(["silent"] * 9)
+    (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(LINE))
+    file_id = await service.upload(tmp_path / "requests.jsonl")
+
+    async def sleep(_: float) -> None:
+        pass
+
+    with pytest.raises(ServiceUncertain):
+        await create_once(service, Submission(LABEL, file_id), sleep)
+    assert len(service.batches) == DOUBTFUL_CREATIONS
