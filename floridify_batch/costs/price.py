@@ -28,6 +28,13 @@ class Price:
     output: Decimal
     cached: Decimal | None = None
 
+    @property
+    def standard(self) -> "Price":
+        """The standard price to a batch price: what a run in batches pays for requests that are answered at once."""
+        share = 1 - BATCH_DISCOUNT
+        cached = None if self.cached is None else self.cached / share
+        return Price(self.input / share, self.output / share, cached)
+
 
 _PRICED = {"in": "input", "out": "output", "cached": "cached"}
 

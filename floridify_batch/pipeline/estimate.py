@@ -152,7 +152,8 @@ class Estimate:
 
     def preflight_surcharge(self) -> Decimal:
         """The expected cost of the preflight at the standard price beyond that in a batch; 0 if a price is unknown."""
-        regular, batch = self.rate(batch=False), self.rate(batch=True)
+        regular = rates(self.model, batch=False, price=self.price.standard if self.price else None)
+        batch = self.rate(batch=True)
         if not self.preflight_requests or regular is None or batch is None:
             return Decimal(0)
         means = (

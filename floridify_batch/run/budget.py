@@ -36,8 +36,12 @@ def rate_of(settings: RunSettings) -> Rates | None:
 
 
 def chunk_rate(ledger: Ledger, record: ChunkRecord) -> Rates | None:
-    """Return the rates of a chunk's model, which the run may have changed since, or None if they are unknown."""
-    return rates(ledger.model_of(record), batch=not ledger.run.settings.immediate, price=ledger.price_of(record))
+    """Return the rates of a chunk's model, which the run may have changed since, or None if they are unknown.
+
+    A preflight is billed at the standard rates.
+    """
+    batch = not (ledger.run.settings.immediate or record.preflight)
+    return rates(ledger.model_of(record), batch=batch, price=ledger.price_of(record))
 
 
 def cost_in_other_mode(ledger: Ledger) -> Decimal | None:
@@ -65,13 +69,17 @@ def price_note(settings: RunSettings) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class CostLimit:
-    """The budget of a run with a cost limit, in US dollars; `ratio`: ratio of measured to estimated output."""
+    """The budget of a run with a cost limit, in US dollars; `ratio`: ratio of measured to estimated output.
+
+    `standard`: the rates of a preflight.
+    """
 
     limit: Decimal
     spent: Decimal
     committed: Decimal
     rate: Rates
     ratio: Decimal
+    standard: Rates
 
     @property
     def remaining(self) -> Decimal:
@@ -90,7 +98,7 @@ class CostLimit:
 
     def cost(self, record: ChunkRecord) -> Decimal:
         """Return the expected cost of a chunk."""
-        return _cost(record, self.rate, self.ratio)
+        return _cost(record, self.standard if record.preflight else self.rate, self.ratio)
 
     def would_cut(self, record: ChunkRecord) -> bool:
         """Whether a chunk's cost is within the budget that a new chunk would get."""
@@ -107,7 +115,9 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     if settings.max_cost is None:
         return None
     rate = required_rate(settings)
-    return CostLimit(settings.max_cost, _spent(ledger, rate), _committed(ledger, rate), rate, length_ratio(ledger))
+    standard = rates(settings.model, batch=False, price=settings.price.standard if settings.price else None) or rate
+    spent, committed = _spent(ledger, rate), _committed(ledger, rate)
+    return CostLimit(settings.max_cost, spent, committed, rate, length_ratio(ledger), standard)
 
 
 def _spent(ledger: Ledger, rate: Rates) -> Decimal:

@@ -280,9 +280,10 @@ class Ledger(BaseModel):
         return record.form.model if record.form else self.run.settings.model
 
     def price_of(self, record: ChunkRecord) -> Price | None:
-        """Return the user's price for the model of a chunk, if there is one."""
+        """Return the user's price for the model of a chunk, if there is one: the standard one for a preflight."""
         settings, model = self.run.settings, self.model_of(record)
-        return settings.price if model == settings.model else self.former_prices.get(model)
+        price = settings.price if model == settings.model else self.former_prices.get(model)
+        return price.standard if price and record.preflight else price
 
     def is_outdated(self, record: ChunkRecord) -> bool:
         """Whether a chunk's requests have another form than the run's present one."""

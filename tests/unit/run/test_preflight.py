@@ -3,21 +3,24 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, override
 
 import orjson
 import pytest
 
-from floridify_batch.costs.price import rates
+from floridify_batch.costs.price import Price, rates
 from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.errors import ServiceError, ServiceRefused
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import Reply
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.preflight import PreflightBatches
+from floridify_batch.run.budget import chunk_rate, cost_limit_of
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Notice
+from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.preflight import is_due
 from floridify_batch.run.state import Run
@@ -186,3 +189,36 @@ def test_when_it_is_due(tmp_path: Path) -> None:
     assert not due({"preflight": False})
     assert not due(preflight_model="gpt-6-luna")
     assert due(preflight_model="gpt-5-mini")
+
+
+@pytest.mark.parametrize("price", [None, Price(Decimal(10), Decimal(30))])
+async def test_its_price(tmp_path: Path, price: Price | None) -> None:
+    """`--max-cost` counts a preflight at the standard price, twice that of a batch, as the bill does; the user's price
+    is that of batches.
+    """
+    scene, connector = scenario(tmp_path), Answering()
+    run = opened(scene, connector, max_cost=Decimal(100), price=price)
+    await Driver(run).process()
+    record, batch = run.ledger.chunks[0], run.ledger.chunks[1]
+    batch_rate, standard = chunk_rate(run.ledger, batch), chunk_rate(run.ledger, record)
+    assert batch_rate is not None
+    assert standard is not None
+    assert (standard.input, standard.output) == (2 * batch_rate.input, 2 * batch_rate.output)
+    assert record.cost == standard.cost(record.usage) > 0
+    limit = cost_limit_of(run.ledger)
+    assert limit is not None
+    assert limit.cost(record) == 2 * limit.cost(record.model_copy(update={"preflight": False}))
+
+
+async def test_above_the_cost_limit(tmp_path: Path) -> None:
+    """A preflight that would exceed `--max-cost` at its real price is not sent."""
+    scene, connector = scenario(tmp_path), Answering()
+    planned = opened(scene, connector, max_cost=Decimal(100))
+    record = await Feeder(planned).next_preflight(set(planned.questions))
+    limit = cost_limit_of(planned.ledger)
+    assert record is not None
+    assert limit is not None
+    at_batch_price = limit.cost(record) / 2
+    run = opened(scenario(tmp_path / "again"), connector, max_cost=at_batch_price * Decimal("1.5"))
+    await Driver(run).process()
+    assert not connector.asked
