@@ -1,7 +1,8 @@
 """Immediate mode as a batch service: files of requests are answered through the immediate endpoint.
 
 The chunk's folder holds the state: answers are appended to `output.jsonl.partial` as they arrive, and a process that
-finds this file resumes after its last whole line, so that a crash loses at most the answers since the last sync.
+finds this file resumes after its last whole line. The death of a process loses the requests in flight alone, a power
+failure the answers since the last sync, too.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file, replace_file, sync
 from floridify_batch.providers.interface import HTTP_OK, BatchJob, Capabilities, Found, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
-from floridify_batch.timing import Clock, utc_now
+from floridify_batch.timing import Clock, Notify, ignore, utc_now
 
 SYNC_EVERY = 100
 """Answers between two syncs of the answer file."""
@@ -64,6 +65,8 @@ class ImmediateBatches:
         self._patience = patience
         self._sync_every = sync_every
         self._works: dict[str, _Work] = {}
+        self.on_request: Notify = ignore
+        """Callback before and after each request; gets "before" or "after"."""
 
     async def find(
         self,
@@ -165,6 +168,7 @@ class ImmediateBatches:
             try:
                 async for line in self._replies(work, answered):
                     out.write(line)
+                    out.flush()  # survives a death of this process; only a power failure needs the sync
                     if (work.done + work.failed) % self._sync_every == 0:
                         sync(out)
             finally:
@@ -206,7 +210,10 @@ class ImmediateBatches:
         return not work.stopping and not failed and len(flying) < self._connector.concurrency
 
     async def _ask(self, line: Mapping[str, Any]) -> tuple[str, Reply]:
-        return line["custom_id"], await self._connector.post(line["body"])
+        self.on_request("before")
+        reply = await self._connector.post(line["body"])
+        self.on_request("after")
+        return line["custom_id"], reply
 
 
 async def _stop(works: Collection[_Work], patience: float) -> None:

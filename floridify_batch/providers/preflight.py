@@ -5,6 +5,7 @@ from pathlib import Path
 
 from floridify_batch.providers.immediate import PREFIX, ImmediateBatches
 from floridify_batch.providers.interface import Batches, BatchJob, Capabilities, Found, Submission
+from floridify_batch.timing import Notify, ignore
 
 
 class PreflightBatches:
@@ -14,6 +15,8 @@ class PreflightBatches:
         self._batches = batches
         self._open = immediate
         self._immediate: ImmediateBatches | None = None
+        self.on_request: Notify = ignore
+        """Callback before and after each request of the preflight."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -65,4 +68,5 @@ class PreflightBatches:
             return self._batches
         if self._immediate is None:
             self._immediate = self._open()
+            self._immediate.on_request = self.on_request
         return self._immediate

@@ -5,6 +5,7 @@ chunk to another state. The process kills itself at the point that `BATCH_SYNTH_
 pass. Without the variable, none of this is active.
 
     before-create, after-create         an effect outside; `answers` and `apply` have a point in the middle, too
+    before-request, after-request       a request to the immediate endpoint, of the preflight or with --immediate
     before-write, after-write           a bulk write to one collection of MongoDB, or a removal of documents from it
     before-PLANNED-SUBMITTING, after-…  the save after a move; NEW is the state of a new chunk
     before-save, amid-save, after-save  any save; amid: the new file is complete and not renamed yet
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast, override
 from floridify_batch.components.change import Writes
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import UsageError
+from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.preflight import PreflightBatches
 from floridify_batch.run.checkpoint import Checkpoint
@@ -36,7 +38,7 @@ NEW = "NEW"
 _SERVICE_EFFECTS = ("find", "upload", "create", "retrieve", "answers", "cancel")
 _DATABASE_EFFECTS = ("ensure_words", "apply", "update")
 
-EFFECTS = (*_SERVICE_EFFECTS, *_DATABASE_EFFECTS, "write", "save")
+EFFECTS = (*_SERVICE_EFFECTS, *_DATABASE_EFFECTS, "request", "write", "save")
 """The effects of a run outside its process."""
 
 MOVES = (f"{NEW}-PLANNED", *(f"{before}-{after}" for before, later in TRANSITIONS.items() for after in sorted(later)))
@@ -52,6 +54,8 @@ POINTS = (
 def inject_crash(run: Run, text: str) -> None:
     """Make a run's process kill itself at `point` or `point@n`. Raises `UsageError` for an unknown point."""
     crash = _Crash(*_read(text))
+    if isinstance(run.batches, PreflightBatches | ImmediateBatches):
+        run.batches.on_request = lambda side: crash.passes(f"{side}-request")
     run.batches = cast("Batches", _CrashBatches(run.batches, _SERVICE_EFFECTS, crash))
     if isinstance(run.store, MongoStore):
         run.store.on_write = lambda side: crash.passes(f"{side}-write")
