@@ -9,19 +9,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import httpx2
+
 from floridify_batch.database.server import find_mongod, free_port, listens
+from floridify_batch.run.ledger import ChunkState
 from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
-from scripts.soaks.figures import Figures, Picture, figures, picture, repeated_requests
+from scripts.soaks.figures import Figures, Picture, figures, picture, repeated_requests, with_repeated
 from scripts.soaks.plan import CONCURRENCY, Disruption, Plan
-from scripts.soaks.site import ENDS, KILLED, LOG, Process, Site, Stuck, ended
+from scripts.soaks.site import ENDS, KILLED, LOG, REFUSED, Process, Site, Stuck, ended, pause
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
 """Exit codes of an interrupted run, and of one without a reachable server."""
 
 LAST_TRIES = 12
 _LOOK = 0.02
-_UNDER_WAY = re.compile(rb"Run [0-9a-f]+ (?:begins|goes on)")
+_PATIENCE = 3.0
+"""Seconds after which a user whose batch is denied presses Ctrl-C; the command would request it for ten minutes."""
+_DENIAL = re.compile(rb"no access to batch (\S+)")
+_UNDER_WAY = re.compile(rb"Run [0-9a-f]+ (?:started|resumed)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,7 @@ class SoakCase:
     database: Database
     codes: list[int] = field(default_factory=list)
     _sandbox: SandboxProcess | None = None
+    _has_paid: bool = False
 
     def undergo(self) -> Verdict:
         """Execute the plan to the end of its run and return the figures."""
@@ -126,27 +133,57 @@ class SoakCase:
         fair = repeated_requests(self.folder / "fair")
         repeated = repeated_requests(self._settings.data) - fair if self.plan.immediate else 0
         deaths = sum(code not in (*ENDS, *UNAVAILABLE) for code in self.codes)
-        in_flight = min(repeated, deaths * CONCURRENCY)
-        return found + Figures(asked_again=repeated - in_flight, in_flight=in_flight)
+        return with_repeated(found, repeated, deaths * CONCURRENCY)
 
     # ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _live_through(self, site: Site) -> str:
         for disruption in self.plan.disruptions:
-            with site.process(disruption.point or None, disruption.verb) as process:
-                if disruption.begun and (disruption.signals or disruption.outage):
-                    _wait_for(site, process)
-                self._hit(process, disruption)
-                self.codes.append(ended(process))
+            self._live(site, disruption)
             if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
                 return f"a process ended with {self.codes[-1]}"
             if site.is_through(self.codes[-1]):
                 break
         for _ in range(LAST_TRIES):
-            self.codes.append(site.live())
-            if self.codes[-1] not in UNAVAILABLE:
+            self._live(site, Disruption())
+            if self.codes[-1] not in (*UNAVAILABLE, *(STOPPED if self.plan.denies else ())):
                 break
         return "" if site.is_through(self.codes[-1]) else f"the last process ended with {self.codes[-1]}"
+
+    def _live(self, site: Site, disruption: Disruption) -> None:
+        """Run one process to its end, and do what the user does then."""
+        with site.process(disruption.point or None, disruption.verb, self._denied(site)) as process:
+            if disruption.begun and (disruption.signals or disruption.outage):
+                _wait_for(site, process)
+            self._hit(process, disruption)
+            if self.plan.denies:
+                self._wait_for_denial(site, process)
+            self.codes.append(ended(process))
+        if self.codes[-1] == REFUSED and self.plan.after_payment != self.plan.faults:
+            self._pay()
+
+    def _denied(self, site: Site) -> list[str]:
+        """Return the batches in flight that the service denies for good, as the log has said."""
+        ledger, log = site.ledger, site.folder / LOG
+        if not self.plan.denies or ledger is None or not log.exists():
+            return []
+        denied = {each.decode() for each in _DENIAL.findall(log.read_bytes())}
+        in_flight = (record.batch_id or "" for record in ledger.in_state(ChunkState.SUBMITTED))
+        return [batch for batch in in_flight if batch in denied]
+
+    def _wait_for_denial(self, site: Site, process: Process) -> None:
+        """Wait until a process ends; interrupt it a while after a batch is denied."""
+        while process.poll() is None and not self._denied(site):
+            pause(_LOOK)
+        if _lives(process, time.monotonic() + _PATIENCE):
+            process.send_signal(signal.SIGINT)
+
+    def _pay(self) -> None:
+        """Pay the account's bill, so that the service accepts requests again."""
+        self._has_paid = True
+        if self._sandbox:
+            control = self._sandbox.url.removesuffix("/v1") + "/sandbox/control"
+            httpx2.post(control, json={"faults": [*self.plan.after_payment]}, timeout=60).raise_for_status()
 
     def _hit(self, process: Process, disruption: Disruption) -> None:
         began = time.monotonic()
@@ -177,7 +214,7 @@ class SoakCase:
             port=0,
             validating_seconds=0,
             running_seconds=plan.seconds,
-            faults=plan.faults,
+            faults=plan.after_payment if self._has_paid else plan.faults,
             seed=plan.seed,
             fast=True,
         )
@@ -217,11 +254,11 @@ def _wait_for(site: Site, process: Process) -> None:
     log = site.folder / LOG
     seen = log.stat().st_size
     while process.poll() is None and not _UNDER_WAY.search(log.read_bytes(), seen):
-        time.sleep(_LOOK)
+        pause(_LOOK)
 
 
 def _lives(process: Process, until: float) -> bool:
     """Whether the process is still running after a moment."""
     while process.poll() is None and time.monotonic() < until:
-        time.sleep(_LOOK)
+        pause(_LOOK)
     return process.poll() is None

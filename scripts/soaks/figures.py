@@ -1,4 +1,4 @@
-"""The four figures of a case: repeated payments, repeated requests, losses, and differing documents.
+"""The figures of a case: repeated payments, repeated requests, losses, and differing documents.
 
 The figures are not taken from the command, but from the sandbox's folder, the database and the run's files.
 """
@@ -21,6 +21,7 @@ from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.store import RUNS
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import ChunkRecord, Ledger
+from floridify_batch.sandbox.reply import digest
 from floridify_batch.sandbox.service import CHAT
 from floridify_batch.sandbox.storage import BatchRecord
 from scripts.soaks.site import Document, Site
@@ -35,9 +36,11 @@ _PASSING = {"last_generated", "synthesis_digests"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a case. All but `batches` should be 0: `paid_again` counts chunks for which more than one batch
-    has any answer, `asked_again` usable answers that were requested again, `unaccounted` requests and words,
-    `different` words.
+    """The figures of a case. Four should be 0: `paid_again` counts chunks for which more than one batch has any answer,
+    `asked_again` usable answers that were requested again, `unaccounted` requests and words, `different` words.
+
+    Counted apart: `in_flight` are immediate requests that were sent again because a process died before their answers
+    arrived, `given_up` requests of batches that the user gave up.
     """
 
     batches: int = 0
@@ -46,10 +49,11 @@ class Figures:
     unaccounted: int = 0
     different: int = 0
     in_flight: int = 0
+    given_up: int = 0
 
     @property
     def fine(self) -> bool:
-        """Whether all figures are 0."""
+        """Whether the four figures are 0."""
         return not (self.paid_again or self.asked_again or self.unaccounted or self.different)
 
     def __add__(self, other: "Figures") -> "Figures":
@@ -60,6 +64,7 @@ class Figures:
             self.unaccounted + other.unaccounted,
             self.different + other.different,
             self.in_flight + other.in_flight,
+            self.given_up + other.given_up,
         )
 
 
@@ -76,15 +81,33 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
         lost = len(_unaccounted(site, database, batches)) + _left_open(site, ledger)
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
-    return Figures(len(batches), _paid_again(batches), _requested_again(site, batches), lost, different)
+    again = _requested_again(site, batches) + _requested_in_both_ways(site, batches)
+    return Figures(len(batches), _paid_again(batches), again, lost, different, given_up=_given_up(site))
+
+
+def with_repeated(found: Figures, repeated: int, most: int) -> Figures:
+    """Add immediate requests that were answered more than once: of these, `most` may have been in flight at a death."""
+    in_flight = min(repeated, most)
+    return found + Figures(asked_again=repeated - in_flight, in_flight=in_flight)
 
 
 def repeated_requests(service: Path) -> int:
     """Return how many immediate requests were answered more often than once, each as often as that."""
+    bodies = _immediate_bodies(service)
+    return len(bodies) - len(set(bodies))
+
+
+def _immediate_bodies(service: Path) -> list[bytes]:
+    """The digests of the immediate requests with a usable answer."""
     path = service / "batches" / f"{CHAT}.bodies"
     digests = path.read_bytes() if path.exists() else b""
-    bodies = [digests[place : place + _DIGEST] for place in range(0, len(digests), _DIGEST)]
-    return len(bodies) - len(set(bodies))
+    return [digests[place : place + _DIGEST] for place in range(0, len(digests), _DIGEST)]
+
+
+def _given_up(site: Site) -> int:
+    """The requests that failed because the user gave their batch up."""
+    paths = site.checkpoint.folder.glob("*/failures.jsonl")
+    return sum(failure.detail.endswith("was given up") for path in paths for _, failure in read_failures(path))
 
 
 def batches_of(site: Site) -> list[BatchRecord]:
@@ -104,6 +127,17 @@ def _requested_again(site: Site, batches: list[BatchRecord]) -> int:
     """Return the requests with usable answers in several batches."""
     answered = Counter(identity for batch in batches for identity in set(_answered(site, batch)))
     return sum(count > 1 for count in answered.values())
+
+
+def _requested_in_both_ways(site: Site, batches: list[BatchRecord]) -> int:
+    """Return the requests with a usable answer of the immediate endpoint, and another one in a batch."""
+    at_once = set(_immediate_bodies(site.service))
+    if not at_once:
+        return 0
+    lines = ((batch, line) for batch in batches for line in _lines_of(site, batch))
+    again = [(batch, line["custom_id"]) for batch, line in lines if digest(line["body"]) in at_once]
+    answered = {batch.id: set(_answered(site, batch)) for batch, _ in again}
+    return sum(identity in answered[batch.id] for batch, identity in again)
 
 
 def _answered(site: Site, batch: BatchRecord) -> Iterator[str]:
@@ -139,9 +173,13 @@ def _unaccounted(site: Site, database: Database[Document], batches: list[BatchRe
 
 
 def _asked(site: Site, batch: BatchRecord) -> Iterator[str]:
+    yield from (line["custom_id"] for line in _lines_of(site, batch))
+
+
+def _lines_of(site: Site, batch: BatchRecord) -> Iterator[Mapping[str, Any]]:
+    """The requests of a batch."""
     with (site.service / "files" / f"{batch.input_file_id}.jsonl").open("rb") as lines:
-        for line in lines:
-            yield orjson.loads(line)["custom_id"]
+        yield from map(orjson.loads, lines)
 
 
 def _is_stored(database: Database[Document], identity: str) -> bool:

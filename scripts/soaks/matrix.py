@@ -15,22 +15,32 @@ from threading import Event, Lock, Thread
 
 import httpx2
 
+from floridify_batch.providers.interface import DEFAULT_MODEL
 from floridify_batch.run.crash_point import POINTS
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.sandbox.batch import MOVES
 from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from floridify_batch.words.entry import SYNTHESIS
-from scripts.soaks.figures import Figures, Picture, batches_of, figures, picture
-from scripts.soaks.site import ENDS, KILLED, Site, Start, Stuck, start_installed
+from scripts.benchmarks.data import word
+from scripts.soaks.figures import Figures, Picture, batches_of, figures, picture, repeated_requests, with_repeated
+from scripts.soaks.site import ENDS, KILLED, REFUSED, Site, Start, Stuck, start_installed
 
 KNOWN = ("amber", "basalt", "cinder")
-WORDS = (*KNOWN, "dune")
+NEW = "dune"
+WORDS = (*KNOWN, NEW)
 _BATCH_WORDS = 2
 ROTATED = (*WORDS[_BATCH_WORDS:], *WORDS[:_BATCH_WORDS])
 """The words, with those of the second batch first."""
 OPTIONS = ("--components", "synonyms,examples,cefr_level,pronunciation", "--batch-size", f"{_BATCH_WORDS}")
 EVERYTHING = ("--components", "all", "--batch-size", "4")
+USUAL = "usual"
+OTHER_MODEL = "gpt-5-mini"
+CONCURRENCY = 4
+PREFLIGHT = "preflight"
+"""The name of a run that is large enough for a preflight: its first pass of a point is in the preflight."""
+MANY = tuple(map(word, range(26)))
+"""The words of that run."""
 
 _HOUR, _LOOK = 3_600.0, 0.2
 _LEARNERS = 4
@@ -43,6 +53,8 @@ class Crash:
     """The end of batches. `whole`: every word is processed in the end. `limit`: limit on queued tokens, as a share of
     the first batch's. `seconds`: duration of a batch; `patient` ones run until each chunk has its batch id. `denied`:
     the service denies the first batch, which the user gives up. `at_creation`: a full queue refuses a creation.
+    `model`: another model, with which the user resumes after the first process; that one dies at the point `first`, or
+    stops because the service refuses the form of its requests.
     """
 
     faults: tuple[str, ...] = ()
@@ -52,6 +64,8 @@ class Crash:
     patient: bool = False
     denied: bool = False
     at_creation: bool = False
+    model: str = ""
+    first: str = ""
 
 
 BATCH_ENDS: Mapping[str, Crash] = {
@@ -69,6 +83,8 @@ BATCH_ENDS: Mapping[str, Crash] = {
     "failed late": Crash(("fail_late=1:server_error@1", "partial_output=0.5@1"), whole=False),
     "forgotten": Crash(("poll_404=1@1",), whole=False, denied=True),
     "files gone": Crash(("content_404=1@1",), whole=False, denied=True),
+    "form refused": Crash((f"refuse_model={DEFAULT_MODEL}",), model=OTHER_MODEL),
+    "model replaced": Crash(model=OTHER_MODEL, first="after-NEW-PLANNED"),
 }
 """The end of the first batch, or of every batch."""
 
@@ -91,14 +107,15 @@ RARE: Mapping[str, tuple[str, ...]] = {
     "cancel": ("shown late",),
     "SUBMITTED-PLANNED": ("queue full", "too large"),
     "SUBMITTED-SPLIT": ("too large",),
-    "SPLIT-DONE": ("too large", "too large at creation"),
+    "SPLIT-DONE": ("too large", "too large at creation", "form refused", "model replaced"),
     "SUBMITTED-LOST": ("forgotten", "files gone"),
     "LOST-STORED": ("forgotten", "files gone"),
     "amid-answers": ("in both files", "patchy", "expired"),
     "SUBMITTING-PLANNED": ("full at creation",),
     "SUBMITTING-SPLIT": ("too large at creation",),
-    "ANSWERED-SPLIT": (),  # only after a refusal of all requests for their form
-    "PLANNED-SPLIT": (),  # only under another --max-cost than a chunk was cut for
+    "ANSWERED-SPLIT": ("form refused",),
+    "PLANNED-SPLIT": ("model replaced",),
+    "request": (),  # only in the preflight of a large run, see `PREFLIGHT`
 }
 """Crash points that only some ends pass, by parts of their names."""
 
@@ -116,12 +133,13 @@ class Run:
 
 
 RUNS: Mapping[str, Run] = {
-    "usual": Run(),
+    USUAL: Run(),
     "all components": Run(EVERYTHING, "wiktionary"),
     "all, forced": Run((*EVERYTHING, "--force")),
     "all, replaced": Run((*EVERYTHING, "--force"), "wiktionary", EVERYTHING),
+    PREFLIGHT: Run(("--components", "all", "--concurrency", f"{CONCURRENCY}")),
 }
-"""The usual run of the matrix, and runs that write, or write and remove, all kinds of documents."""
+"""The usual run of the matrix, runs that write, or write and remove, all kinds of documents, and a large one."""
 
 WRITES = ("all components", "all, forced", "all, replaced")
 """The runs that are killed before and after each of their bulk writes and removals."""
@@ -137,7 +155,7 @@ class Case:
     points: tuple[str, ...]
     crash: str = "completed"
     trouble: str = "none"
-    run: str = "usual"
+    run: str = USUAL
     words: tuple[str, ...] = WORDS
 
     def __str__(self) -> str:
@@ -162,7 +180,13 @@ class Outcome:
 def whole_matrix() -> list[Case]:
     """Return every crash point with every end that passes it; faults alternate."""
     troubles = cycle(FAULTS)
-    return [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
+    ends = [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
+    return [*ends, *map(preflight_case, PREFLIGHT_POINTS)]
+
+
+def preflight_case(*points: str) -> Case:
+    """Return the case of a large run that dies in its preflight."""
+    return Case(points, run=PREFLIGHT, words=MANY)
 
 
 def write_case(run: str, side: str, number: int) -> Case:
@@ -173,6 +197,13 @@ def write_case(run: str, side: str, number: int) -> Case:
 def comes_by(crash: str, point: str) -> bool:
     """Whether a run with this end passes a crash point."""
     return all(crash in those for part, those in RARE.items() if point.endswith(part))
+
+
+PREFLIGHT_POINTS = (
+    *(point for point in POINTS if comes_by("completed", point) and not point.endswith("upload")),
+    *(f"{side}-request@{number}" for side in SIDES for number in (1, CONCURRENCY, 2 * CONCURRENCY)),
+)
+"""The points of a large run at which it dies; a preflight uploads nothing."""
 
 
 class Matrix:
@@ -194,7 +225,8 @@ class Matrix:
         """
         ends = [name for name, crash in BATCH_ENDS.items() if not crash.whole]
         cases = [Case(()), *(Case((), name, words=words) for name in ends for words in (WORDS, ROTATED))]
-        cases += [Case((), run=run) for run in runs]
+        cases += [Case((), name) for name, crash in BATCH_ENDS.items() if crash.model]  # documents name their model
+        cases += [preflight_case() if run == PREFLIGHT else Case((), run=run) for run in runs]
         with ThreadPoolExecutor(_LEARNERS) as pool:
             tokens = list(pool.map(self._learn, cases))
         self._tokens = tokens[0]
@@ -202,7 +234,8 @@ class Matrix:
 
     def _learn(self, case: Case) -> int:
         with self._site(case) as site:
-            code = _submitted(site) or site.live()
+            _begun(site, BATCH_ENDS[case.crash])
+            code = site.live()
             if not site.is_through(code):
                 raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
@@ -219,6 +252,7 @@ class Matrix:
                 wrong = str(problem)
             missing = site.ledger.missing if site.ledger else {}
             found = figures(site, self._expected(case, missing))
+            found = with_repeated(found, repeated_requests(site.service), len(died) * CONCURRENCY)
             if not wrong and set(missing) not in _failing(case):
                 wrong = f"words failed: {missing}"
         if wrong or not found.fine:
@@ -230,7 +264,8 @@ class Matrix:
 
         A batch in doubt is created after the others, so that a crash decides which is the first one, which fails.
         """
-        whole = self._pictures[Case((), run=case.run)]
+        crash = case.crash if BATCH_ENDS[case.crash].model else "completed"
+        whole = self._pictures[replace(case, points=(), crash=crash, trouble="none", words=_unrotated(case))]
         if BATCH_ENDS[case.crash].whole:
             return whole
         failed = [(words, self._pictures[Case((), case.crash, words=words)]) for words in (WORDS, ROTATED)]
@@ -247,13 +282,21 @@ class Matrix:
         with sandbox_in_thread(settings) as url:
             run = RUNS[case.run]
             place = (folder / "shell", settings.data, url, self._mongo_url, database)
-            denied = BATCH_ENDS[case.crash].denied
-            site = Site(*place, case.words, run.options, provider=run.provider, gives_up=denied, start=self._start)
+            crash = BATCH_ENDS[case.crash]
+            site = Site(
+                *place,
+                case.words,
+                run.options,
+                provider=run.provider,
+                gives_up=crash.denied,
+                model=crash.model,
+                start=self._start,
+            )
             try:
-                site.prepare(KNOWN)
+                site.prepare([word for word in case.words if word != NEW])
                 if run.earlier:
                     site = _after_another(site, run.earlier)
-                with _time_passing(site) if BATCH_ENDS[case.crash].patient else nullcontext():
+                with _time_passing(site) if crash.patient else nullcontext():
                     yield site
             finally:
                 site.forget()
@@ -320,15 +363,26 @@ def _all_known(site: Site) -> bool:
     return all(batch.id in doubtful for batch in live) and all(listed)
 
 
-def _submitted(site: Site) -> int:
-    """Submit the first batch of a case that gives it up: a session that has seen it would poll it for ten minutes."""
-    return site.live() if site.gives_up else 0
+def _begun(site: Site, crash: Crash) -> str:
+    """Run the first process of a case whose user acts after it; return a sentence if it ends otherwise than expected.
+
+    A batch is only submitted if the user gives it up: a session that has seen it would poll it for ten minutes.
+    """
+    if not (crash.denied or crash.model):
+        return ""
+    code = site.live(crash.first or None)
+    expected = 0 if crash.denied else KILLED if crash.first else REFUSED
+    return "" if code == expected else f"the first process ended with {code}"
+
+
+def _unrotated(case: Case) -> tuple[str, ...]:
+    return WORDS if case.words == ROTATED else case.words
 
 
 def _live_through(site: Site, case: Case, died: list[str]) -> str:
     """Run one process after another to the end of the run; return a sentence per problem."""
-    if code := _submitted(site):
-        return f"ended with {code} at submission"
+    if wrong := _begun(site, BATCH_ENDS[case.crash]):
+        return wrong
     for point in case.points:
         code = site.live(point)
         if code == KILLED:

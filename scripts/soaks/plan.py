@@ -77,7 +77,7 @@ MENU: Sequence[Make] = (
 
 _ODD = (
     *("odd_usage", "null_usage", "upper_status", "foreign_batch", "list_bare", "list_loop", "no_metadata"),
-    *("windows_lines", "cancel_400", "file_404"),
+    *("windows_lines", "cancel_400", "file_404", "file_uploaded"),
 )
 ODD_MENU: Sequence[Make] = (
     *(partial(_flag, name) for name in _ODD),
@@ -100,10 +100,15 @@ HARD_MENU: Sequence[Make] = (
     _share("refuse", 0.1, 4),
     _share("http_400", 0.1, 4),
 )
-"""Faults that may cost words: the service rejects or refuses them, or takes no file that is large enough.
+"""Faults that may cost words: the service rejects or refuses them, or takes no file that is large enough."""
 
-A batch that stays denied is not among them: a session asks for it for ten minutes, and the matrix gives it up.
-"""
+_DENIED, _QUOTA = ("poll_404=1@1", "content_404=1@1"), "quota"
+STOPS = (*_DENIED, _QUOTA)
+"""Faults that stop a run (exit code 4) until the user acts: gives up a batch that stays denied, or pays a bill."""
+
+_TEMPORARY_DENIALS = ("poll_denied", "content_denied")
+_ROOMY_LIMIT = (12_000, 30_000)
+"""Limits on queued tokens that hold any single word, which a service that refuses at creation would refuse for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,16 @@ class Plan:
         """Whether the requests are sent one by one."""
         return "--immediate" in self.options
 
+    @property
+    def denies(self) -> bool:
+        """Whether the service denies a batch, or its answers, for good."""
+        return any(fault in _DENIED for fault in self.faults)
+
+    @property
+    def after_payment(self) -> tuple[str, ...]:
+        """The faults that remain once the user has paid."""
+        return tuple(fault for fault in self.faults if fault != _QUOTA)
+
 
 def plan_of(seed: int) -> Plan:
     """Return the case of a seed."""
@@ -158,13 +173,14 @@ def plan_of(seed: int) -> Plan:
     cancels = _happens(chance, 0.2) and _CARRIERS[seed % 4] is not _IMMEDIATE  # `cancel` is for batches
     if cancels:  # each time costs what is in flight an attempt
         disruptions.insert(chance.randint(0, len(disruptions)), _cancel(chance))
+    all_faults = _with_stop(seed, _at_creation(seed, (*faults, *_further_faults(seed, faults))))
     return Plan(
         seed=seed,
         words=words,
         known=tuple(chance.sample(words, chance.randint(0, len(words)))),
         options=(*_options(chance), *_CARRIERS[seed % 4]),
-        faults=(*faults, *_further_faults(seed, faults)),
-        gentle=gentle and not cancels,
+        faults=all_faults,
+        gentle=gentle and not cancels and not any(fault in _DENIED for fault in all_faults),
         seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
         disruptions=tuple(disruptions),
     )
@@ -185,6 +201,24 @@ def _further_faults(seed: int, faults: Sequence[str]) -> tuple[str, ...]:
     made = [fault for make in chance.sample(menu, chance.randint(0, 3)) for fault in make(chance)]
     known = {fault.partition("=")[0] for fault in faults}
     return tuple({fault.partition("=")[0]: fault for fault in made if fault.partition("=")[0] not in known}.values())
+
+
+def _at_creation(seed: int, faults: tuple[str, ...]) -> tuple[str, ...]:
+    """Let a service refuse batches above its token limit at their creation already, in half of the cases with one."""
+    chance = Random(f"at creation {seed}")  # noqa: S311  not for secrets
+    kept = tuple(fault for fault in faults if not fault.startswith("token_limit="))
+    if kept == faults or _happens(chance, 0.5):
+        return faults
+    return (*kept, f"token_limit={chance.randint(*_ROOMY_LIMIT)}", "limit_at_creation")
+
+
+def _with_stop(seed: int, faults: tuple[str, ...]) -> tuple[str, ...]:
+    """Add a fault that stops the run to some of the cases; one denial for good stands alone."""
+    chance = Random(f"stop {seed}")  # noqa: S311  not for secrets
+    if not _happens(chance, 0.15):
+        return faults
+    stop = _QUOTA if _CARRIERS[seed % 4] is _IMMEDIATE else chance.choice(STOPS)
+    return (*(fault for fault in faults if not fault.startswith(_TEMPORARY_DENIALS)), stop)
 
 
 def _options(chance: Chance) -> tuple[str, ...]:

@@ -15,27 +15,36 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from secrets import randbelow
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 from floridify_batch.database.server import local_mongod
 from scripts.soaks.case import Database, SoakCase, Verdict, database_at
 from scripts.soaks.figures import Figures
-from scripts.soaks.matrix import BATCH_ENDS, SIDES, WRITES, Case, Matrix, Outcome, whole_matrix, write_case
+from scripts.soaks.matrix import BATCH_ENDS, SIDES, USUAL, WRITES, Case, Matrix, Outcome, whole_matrix, write_case
 from scripts.soaks.plan import Plan, plan_of
+from scripts.soaks.site import Interrupted, interruption, pause
 
 _HEADER = "batches  paid again  asked again  unaccounted  different"
 _SEEDS = 1_000_000
+_STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 1 if a figure is not 0."""
+    """Run the command and return its exit code: 1 if a figure is not 0, 130 if it was stopped."""
     options = _parser().parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="batch-synth-soak-"))
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda *_: interruption.set())  # cases end at once, and their servers with them
     fine = _matrix(folder, options) if options.matrix else _soak(folder, options)
+    if interruption.is_set():
+        print("Stopped.")
+        shutil.rmtree(folder, ignore_errors=True)
+        return _STOPPED
     if fine:
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -50,9 +59,11 @@ def _matrix(folder: Path, options: Any) -> bool:
     began, outcomes, lock = time.monotonic(), list[Outcome](), Lock()
     cases = [case for case in whole_matrix() if options.fate in (None, case.crash)]
     runs = () if options.fate else WRITES
+    learned = dict.fromkeys((*runs, *(case.run for case in cases if case.run != USUAL)))
     print(f"{len(cases)} cases and every write of {len(runs)} runs, {options.workers} at a time.", flush=True)
 
     def play(case: Case) -> Outcome:
+        pause(0)
         outcome = matrix.play(case)
         with lock:
             outcomes.append(outcome)
@@ -63,13 +74,13 @@ def _matrix(folder: Path, options: Any) -> bool:
         number = next(number for number in count(1) if not play(write_case(run, side, number)).died)
         print(f"{run}: {number - 1} writes", flush=True)
 
-    with local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(options.workers) as pool:
-        matrix = Matrix(folder / "cases", mongo.url).learn(*runs)
+    with suppress(Interrupted), local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(options.workers) as pool:
+        matrix = Matrix(folder / "cases", mongo.url).learn(*learned)
         print(f"{'case':>4}  {_HEADER}  point, fate, trouble", flush=True)
         playing: list[Future[Any]] = [pool.submit(play_writes, run, side) for run in runs for side in SIDES]
         playing += [pool.submit(play, case) for case in cases]
         for each in playing:
-            each.result()
+            each.result()  # a case that ends by an error ends the matrix
     reached = {point for outcome in outcomes for point in outcome.died}
     never = sorted({point for outcome in outcomes for point in outcome.case.points} - reached)
     died = sum(bool(outcome.died) for outcome in outcomes)
@@ -90,7 +101,7 @@ def _print_outcome(done: int, outcome: Outcome) -> None:
 
 def _soak(folder: Path, options: Any) -> bool:
     seed = randbelow(_SEEDS) if options.seed is None else options.seed
-    end, stopped = float("inf") if options.cases else time.monotonic() + 60 * options.minutes, Event()
+    end = float("inf") if options.cases else time.monotonic() + 60 * options.minutes
     seeds = iter(range(seed, seed + options.cases)) if options.cases else count(seed)
     print(f"Seeds from {seed} on, {options.workers} cases at a time.", flush=True)
     print(f"{'seed':>9}  words  failed  kills  seconds  {_HEADER}", flush=True)
@@ -98,13 +109,11 @@ def _soak(folder: Path, options: Any) -> bool:
 
     def work(number: int) -> None:
         with database_at(folder / f"mongodb-{number}") as database:
-            while time.monotonic() < end and not stopped.is_set() and (case := next(seeds, None)) is not None:
+            while time.monotonic() < end and not interruption.is_set() and (case := next(seeds, None)) is not None:
                 verdicts.append(_undergone(plan_of(case), folder, database))
                 _print_verdict(verdicts[-1])
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stopped.set())  # what is under way comes to its end, and its servers with it
-    with ThreadPoolExecutor(options.workers) as pool:
+    with suppress(Interrupted), ThreadPoolExecutor(options.workers) as pool:
         for working in [pool.submit(work, number) for number in range(options.workers)]:
             working.result()
     processes, kills = sum(len(each.codes) for each in verdicts), sum(each.kills for each in verdicts)
@@ -154,8 +163,8 @@ def _print_totals(found: Sequence[Figures]) -> None:
     print(f"Usable answers asked for more than once:  {total.asked_again:>7,}")
     print(f"Requests and words unaccounted for:       {total.unaccounted:>7,}")
     print(f"Words stored otherwise than without fault:{total.different:>7,}")
-    if total.in_flight:
-        print(f"Sent again, in flight at a process's end:  {total.in_flight:>6,}")
+    print(f"Requests in flight at a death, sent twice:{total.in_flight:>7,}")
+    print(f"Requests that the user gave up:           {total.given_up:>7,}")
 
 
 def _print_problems(wrong: Sequence[str]) -> bool:

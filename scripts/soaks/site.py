@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
@@ -30,9 +32,12 @@ LOG = "log.txt"
 KILLED = -signal.SIGKILL
 ENDS = (0, 1)
 """Exit codes of a finished run."""
+REFUSED = 4
+"""Exit code of a run that the service stops."""
 
 PATIENCE = 300.0
 """Seconds after which a process counts as stuck."""
+_LOOK = 0.5
 
 DEFINITIONS = 3
 _LONG_AGO = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -41,6 +46,14 @@ _KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 class Stuck(RuntimeError):
     """A process did not end."""
+
+
+class Interrupted(Exception):
+    """The soak is being stopped: its cases end at once, with their processes and servers."""
+
+
+interruption = Event()
+"""Set when the soak is to stop."""
 
 
 class Process(Protocol):
@@ -92,6 +105,8 @@ class Site:
     """Whether the user gives up the first batch, which the service denies."""
     earlier_batches: int = 0
     """Batches of an earlier, finished run."""
+    model: str = ""
+    """Another model, with which the user resumes."""
     start: Start = start_installed
 
     def prepare(self, known: Sequence[str]) -> None:
@@ -130,9 +145,16 @@ class Site:
         return code in ENDS and ledger is not None and ledger.finished
 
     @contextmanager
-    def process(self, dies_at: str | None = None, verb: str = "resume") -> Iterator[Process]:
-        """Start `run`, or another command if there is a checkpoint; kill it in the end if it is still running."""
-        further = ["--yes"] if verb == "cancel" else self._given_up()
+    def process(
+        self, dies_at: str | None = None, verb: str = "resume", give_up: Sequence[str] = ()
+    ) -> Iterator[Process]:
+        """Start `run`, or another command if there is a checkpoint; kill it in the end if it is still running.
+
+        `give_up`: batches that the user gives up when resuming.
+        """
+        options = [*self._given_up(), *(part for batch in give_up for part in ("--give-up", batch))]
+        options += ["--model", self.model, "--yes"] if self.model else []
+        further = ["--yes"] if verb == "cancel" else options
         command = [verb, "--checkpoint", self.checkpoint.path.name, *further]
         if not self.checkpoint.path.exists():
             command = ["run", LIST, "--yes", *self.options, *(["--no-wait"] if self.gives_up else [])]
@@ -152,13 +174,13 @@ class Site:
         denied = self.gives_up and first is not None and first.state == ChunkState.SUBMITTED
         return ["--give-up", str(first.batch_id)] if denied and first else []
 
-    def live(self, dies_at: str | None = None) -> int:
+    def live(self, dies_at: str | None = None, give_up: Sequence[str] = ()) -> int:
         """Run one process to its end and return its exit code. Raises `Stuck`, or `ValueError` for an unknown crash
         point.
         """
         if dies_at and dies_at.partition("@")[0] not in POINTS:
             raise ValueError(dies_at)
-        with self.process(dies_at) as process:
+        with self.process(dies_at, give_up=give_up) as process:
             return ended(process)
 
     def _environment(self) -> dict[str, str]:
@@ -177,11 +199,19 @@ class Site:
 
 
 def ended(process: Process) -> int:
-    """Wait for a process and return its exit code. Raises `Stuck`."""
-    try:
-        return process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise Stuck(f"a process did not end within {PATIENCE:.0f} seconds") from None
+    """Wait for a process and return its exit code. Raises `Stuck` or `Interrupted`."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_LOOK)
+        pause(0)
+    raise Stuck(f"a process did not end within {PATIENCE:.0f} seconds")
+
+
+def pause(seconds: float) -> None:
+    """Wait. Raises `Interrupted` if the soak is being stopped."""
+    if interruption.wait(seconds):
+        raise Interrupted
 
 
 # ── the database before a run ──────────────────────────────────────────────────────────────────────────────────────
