@@ -166,6 +166,20 @@ def test_process_list(own: Shell) -> None:
     assert [line for line in lines.values() if KEY in line] == []
 
 
+BROKEN = f"{KEY}\n{KEY}"
+"""A key with a line break, as two lines of a file make it."""
+
+
+@pytest.mark.parametrize("words", ["", "--debug", "--output json", "--immediate"])
+def test_a_key_that_cannot_be_sent(left: Left, words: str) -> None:
+    """A key with a line break is refused before anything is sent; no screen, JSON or traceback shows it."""
+    debug, options = (words, "") if words == "--debug" else ("", words)
+    line = f"{debug} run words.txt --yes {options} --checkpoint broken.json".split()
+    said = left.shell.run(*line, OPENAI_API_KEY=BROKEN)
+    assert (said.code, "contains a space or a line break" in said.out + said.err) == (2, True)
+    assert KEY not in said.out + said.err
+
+
 QUOTED = "bad-key"
 """The key that the sandbox refuses, quoting it."""
 

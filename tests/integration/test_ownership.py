@@ -1,5 +1,6 @@
 """A synthesis entry owns its definitions: sources are copied, and never changed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
+from floridify_batch.cli.failures import failure_rows
 from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.change import Provenance, writes_of
 from floridify_batch.components.definition_text import DefinitionResponse, SynthesisResponse
@@ -15,6 +17,7 @@ from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import DocId, Stamp, cluster_fields, clusters_of, derived_id
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
+from tests.sandbox import Sandbox
 from tests.workspace import Workspace
 
 SECONDS = 0
@@ -56,6 +59,19 @@ def of_providers(database: Found) -> list[bytes]:
         for document in raw.get(name, ())
         if any(each.binary in document[:40] for each in ids)
     ]
+
+
+async def test_failures_name_copies(workspace: Workspace, sandbox: Sandbox, word: ObjectId) -> None:
+    """A request that failed for good names the copy that its answer was to go to, although no copy is stored."""
+    with sandbox.faults("refuse=1"):
+        result = await workspace.run(["bank"], components="synonyms")
+    rows = list(failure_rows(result.ledger, result.checkpoint))
+    stored = {str(each["_id"]) for each in workspace.database.definitions.find()}
+    assert [row.component for row in rows] == ["synonyms"] * 3
+    assert {row.document for row in rows}.isdisjoint(stored)
+    result = await workspace.resume_in(replace(workspace.session_of("words"), retry_failed=True))
+    copies = shown(workspace.database, word)
+    assert (result.code, {row.document for row in rows}) == (0, {str(each["_id"]) for each in copies})
 
 
 def synthesis(database: Found, word: ObjectId) -> Document:

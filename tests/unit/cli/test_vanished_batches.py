@@ -1,6 +1,7 @@
 """Commands about several batches: one that the service has lost does not affect the others."""
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 class Forgetful:
     """A service that has lost its first batch, and whose second one expired without results."""
 
+    def __init__(self) -> None:
+        self.polls: Counter[str] = Counter()
+
     async def retrieve(self, batch_id: str) -> BatchJob:
         """The status of a batch."""
+        self.polls[batch_id] += 1
         if batch_id == "batch_1":
             raise UnknownBatch("No such batch.")
         return BatchJob(batch_id, "expired", None, NOON)
@@ -33,10 +38,11 @@ def kept(batch_id: str) -> BatchJob:
 
 
 async def test_a_lost_batch_does_not_end_the_wait(capsys: pytest.CaptureFixture[str]) -> None:
-    """While waiting for batches, a lost one is reported as not stored, and the wait for the others continues."""
-    recovery = Recovery(cast("OpenAIBatches", Forgetful()), cast("MongoStore", None), Search(wait=0.01))
+    """While `recover` waits for batches, a lost one is requested once and reported; the wait for others continues."""
+    forgetful = Forgetful()
+    recovery = Recovery(cast("OpenAIBatches", forgetful), cast("MongoStore", None), Search(wait=0.01))
     assert await recovery.follow([kept("batch_1"), kept("batch_2")]) == []
-    assert recovery.unreadable == 1
+    assert (recovery.unreadable, forgetful.polls["batch_1"]) == (1, 1)
     said = capsys.readouterr().out
     assert "batch_1: not stored: No such batch." in said
     assert "batch_2: expired, without results" in said

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import orjson
 import pytest
 
-from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain
+from floridify_batch.cli.service import opened_batches_of
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.providers.interface import Submission
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.resources import Resources, Secrets
-from tests.http_services import fixed_response
+from tests.http_services import Handler, fixed_response, served
 from tests.ledgers import run_settings
 
 EFFECTS: dict[str, Callable[[OpenAIBatches, Path], Any]] = {
@@ -92,3 +93,53 @@ async def test_others_in_the_queue(status: str, label: str, there: bool) -> None
     body = orjson.dumps({"object": "list", "data": [batch], "has_more": False})
     async with connected("application/json", body) as batches:
         assert await batches.others("run") is there
+
+
+def refusing(status: int, message: str) -> type[Handler]:
+    """A service that refuses every request with a status and a message."""
+
+    class Refusing(Handler):
+        @override
+        def respond(self, body: bytes | None) -> None:
+            content = orjson.dumps({"error": {"message": message, "code": None}})
+            self.answer(status, "application/json", content)
+
+    return Refusing
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "message", "shown"),
+    [
+        ("e", 400, "The model is not served here.", "The model is not served here."),
+        ("any", 400, "There is not any model.", "There is not any model."),
+        ("e", 401, "Incorrect API key provided: e. Here, there are others.", "provided: ***. Here, there are others."),
+        ("sk-secret1", 400, "sk-secret1 may not use this model.", "*** may not use this model."),
+    ],
+)
+async def test_keys_in_messages(key: str, status: int, message: str, shown: str) -> None:
+    """A key is masked in the service's messages; one of a few letters, as self-hosted servers take, masks no text."""
+    with served(refusing(status, message)) as url:
+        batches = OpenAIBatches(key, base_url=f"{url}/v1", patience=0)
+        try:
+            with pytest.raises(ServiceError) as caught:
+                await batches.retrieve("batch_1")
+        finally:
+            await batches.close()
+    assert shown in str(caught.value)
+
+
+async def test_a_denied_batch_is_requested_once() -> None:
+    """A 404 is no transient failure: commands that only look (status, recover) send one request, and report it."""
+    paths: list[str] = []
+
+    class Denying(refusing(404, "No such batch.")):  # type: ignore[misc]
+        @override
+        def respond(self, body: bytes | None) -> None:
+            paths.append(self.path)
+            super().respond(body)
+
+    with served(Denying) as url:
+        async with opened_batches_of(None, None, Secrets("any", None), f"{url}/v1", 0.0) as batches:
+            with pytest.raises(UnknownBatch):
+                await batches.retrieve("batch_1")
+    assert paths == ["/v1/batches/batch_1"]

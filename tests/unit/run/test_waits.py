@@ -7,7 +7,7 @@ from typing import override
 import pytest
 
 from floridify_batch.errors import QueueFull
-from floridify_batch.providers.interface import BatchJob
+from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -60,6 +60,18 @@ async def test_the_named_limit(tmp_path: Path) -> None:
     ledger = await finished(scene)
     assert ledger.token_limit == int(whole * 3 // 4 * 0.95)
     assert len(scene.service.batches) == 2
+
+
+async def test_the_named_limit_of_a_batch_that_failed(tmp_path: Path) -> None:
+    """A batch that fails only at its validation is split to the limit that its error names, not to a half."""
+    planned = await Feeder(scenario(tmp_path / "planned", Service(), batch_size=None).run()).next_chunk(alone=True)
+    assert planned is not None
+    limit = planned.input_tokens * 4 // 5
+    message = f"Enqueued token limit reached for gpt-6-luna in organization o. Limit: {limit} enqueued tokens."
+    service = Service(End("failed", error=BatchError("token_limit_exceeded", message)))
+    ledger = await finished(scenario(tmp_path, service, batch_size=None))
+    assert ledger.token_limit == int(limit * 0.95)
+    assert len(service.batches) == 3
 
 
 async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
