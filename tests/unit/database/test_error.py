@@ -3,7 +3,7 @@
 import pytest
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 
-from floridify_batch.database.failure import plain, unreachable
+from floridify_batch.database.error import plain, unreachable
 
 
 @pytest.mark.parametrize(
