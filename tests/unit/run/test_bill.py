@@ -23,7 +23,7 @@ WORDS = ["bank", "tree", "lake"]
 
 
 class Counting(Service):
-    """A service that states what its batches used: `odd` tokens more than their answers add up to."""
+    """A service that states the usage of its batches: `odd` tokens more than the sum over their answers."""
 
     def __init__(self, *ends: End, odd: int = 0) -> None:
         super().__init__(*ends)
@@ -49,7 +49,7 @@ async def traveled(folder: Path, service: Service | None = None, recorder: Recor
 
 
 async def test_everything_adds_up(tmp_path: Path) -> None:
-    """Components and batches are two ways to divide one bill, and it is half of what asking at once would cost."""
+    """The costs by component and by batch have the same sum, which is half the cost of immediate mode."""
     costs = costs_of(await traveled(tmp_path))
     assert costs.finished
     assert (
@@ -100,7 +100,7 @@ async def test_against_the_estimate(tmp_path: Path) -> None:
 
 
 async def test_small_money_for_programs(tmp_path: Path) -> None:
-    """Amounts are plain decimals in JSON, however small; other numbers stay numbers."""
+    """Amounts are plain decimals in JSON, however small; other numbers are numbers."""
     ledger = await traveled(tmp_path)
     ledger.estimate = Forecast(requests=6, input_tokens=1, output_tokens=1, low=Decimal("0E-9"), high=Decimal("4E-7"))
     costs = replace(costs_of(ledger), in_flight=Decimal("0E-9"))
@@ -141,7 +141,7 @@ async def test_a_price_of_the_users_own_says_nothing_of_the_other_mode(tmp_path:
 
 
 async def test_for_programs(tmp_path: Path) -> None:
-    """The object for programs is plain JSON, with money as text that loses nothing."""
+    """The JSON object is plain JSON, with money as text without loss of precision."""
     ledger = await traveled(tmp_path)
     result = json.loads(json.dumps(costs_object(costs_of(ledger))))
     assert Decimal(result["cost"]) == ledger.totals().cost
@@ -158,7 +158,7 @@ async def test_for_programs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_nothing_is_wider_than_the_terminal(width: int) -> None:
-    """However much was spent, the panel keeps within the terminal and cuts no figure."""
+    """The panel fits the terminal and truncates no figure, for any cost."""
     record: dict[str, Any] = {"answered": 1_800_000, "failed": 12_345, "billed": 1_800_000}
     usage = Usage(746_800_000, 0, 414_000_000, 0)
     costs = many(record, usage)
@@ -170,7 +170,7 @@ def test_nothing_is_wider_than_the_terminal(width: int) -> None:
 
 
 def many(record: dict[str, Any], usage: Usage) -> Costs:
-    """The bill of a dictionary."""
+    """Return the bill of a large run."""
     cost = Decimal("140.84")
     return Costs(
         model="gpt-6-luna",

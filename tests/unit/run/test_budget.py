@@ -26,7 +26,7 @@ PRICE = Price(Decimal(1000), Decimal(1000))
 
 
 class Immediate(Service):
-    """A service that answers at once, at full price."""
+    """A service that answers immediately, at the standard price."""
 
     capabilities = Capabilities(Decimal(0))
 
@@ -72,7 +72,7 @@ async def test_cost_limit_holds(tmp_path: Path, service: type[Service]) -> None:
 
 
 async def test_cost_limit_as_plain_number(tmp_path: Path) -> None:
-    """A cost limit is printed as a plain number, however it was written."""
+    """A cost limit is printed as a plain number, in whichever form it was given."""
     run = run_of(scenario(tmp_path), "2")
     assert await Driver(run).process() is Ending.COST_LIMIT
     run.ledger.change_execution_settings({"max_cost": Decimal("1E-7")})
@@ -147,7 +147,7 @@ async def test_longer_than_expected(tmp_path: Path, expected: int, ratio: int) -
 
 
 async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
-    """Answers that cannot be used are billed like others, and do not make it seem that answers are long."""
+    """Unusable answers are billed like others, and do not affect the expected length of answers."""
     place = scenario(tmp_path)
     place.service.faults = lambda identity, before: "malformed" if not before and "synonyms" in identity else None
     run = run_of(place, "1000")

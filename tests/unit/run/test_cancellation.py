@@ -23,7 +23,7 @@ SLOWLY = 5
 
 
 class Slow(Service):
-    """A service that takes several polls to cancel a batch, and keeps what half of it had answered."""
+    """A service that takes several polls to cancel a batch, and keeps the answers of half of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Slow(Service):
 
 
 def scene(folder: Path, words: str) -> Scenario:
-    """A run over known words, a word to a batch, at the slow service."""
+    """Return a run over known words, one word per batch, with the slow service."""
     store = MemoryStore()
     for word in words.split():
         store.know(word, f"{word}, a sense", f"{word}, another")
@@ -59,7 +59,7 @@ def scene(folder: Path, words: str) -> Scenario:
 
 
 async def sent(scenario: Scenario) -> None:
-    """Send what there is, and leave."""
+    """Submit the batches, and exit."""
     assert await Driver(scenario.run()).process(wait=False) is Ending.LEFT
 
 
@@ -79,7 +79,7 @@ async def test_cancelled_to_the_end(tmp_path: Path) -> None:
 
 
 async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
-    """Interrupted while the service still cancels, it returns at once; the same command, or `resume`, continues."""
+    """An interrupted cancellation returns at once; the same command, or `resume`, continues it."""
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
@@ -104,7 +104,7 @@ async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
 
 
 async def test_a_batch_that_is_gone(tmp_path: Path) -> None:
-    """A batch that the service denies stops the command in the end; the others are cancelled all the same."""
+    """A batch that the service reports as unknown stops the command at the end; the others are cancelled first."""
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     del scenario.service.batches["batch_1"]
@@ -138,7 +138,7 @@ class Impatient(Recorder):
 
 
 async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
-    """Stopped in a long list of complete words, the driver returns after the current page and resumes after it."""
+    """A stop in a long list of complete words takes effect after the current page, from which the run resumes."""
     words = [f"w{number}" for number in range(3 * PAGE_WORDS)]
     first = Scenario(tmp_path, words, Service(), components=())
     assert await Driver(first.run()).process() is Ending.FINISHED
@@ -191,7 +191,7 @@ async def test_cancelled_before_cost_limit(tmp_path: Path) -> None:
 
 
 async def packed_without_cost_limit(scenario: Scenario) -> None:
-    """Die when the first chunk has just been cut, and not been sent."""
+    """Crash when the first chunk has been finished, and not been submitted."""
     with pytest.raises(Crashed):
         await Driver(scenario.run(Crash(dies_at=3))).process()
     (record,) = scenario.run().ledger.chunks
@@ -201,7 +201,7 @@ async def packed_without_cost_limit(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("dies_at", range(8))
 async def test_later_cost_limit(tmp_path: Path, dies_at: int) -> None:
-    """A chunk above a new or lower cost limit is split before submission, wherever the process crashes."""
+    """A chunk above a new or lower cost limit is split before submission, also after a crash at any point."""
     scenario = many(tmp_path)
     await packed_without_cost_limit(scenario)
     try:

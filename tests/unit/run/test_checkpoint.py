@@ -61,7 +61,7 @@ def refusal(checkpoint: Checkpoint) -> str:
 
 
 def test_round_trip(checkpoint: Checkpoint) -> None:
-    """A ledger is read back as it was saved, cost and all."""
+    """A saved ledger is loaded unchanged, with its cost."""
     saved = ledger()
     checkpoint.save(saved)
     assert checkpoint.load() == saved
@@ -69,7 +69,7 @@ def test_round_trip(checkpoint: Checkpoint) -> None:
 
 
 def test_the_six_keys(checkpoint: Checkpoint) -> None:
-    """The file has the keys that its users know, with the types that they know."""
+    """The file has the documented keys, with the documented types."""
     checkpoint.save(ledger())
     data = json.loads(checkpoint.path.read_text(encoding="utf-8"))
     assert data["processed_words"] == ["happy"]
@@ -88,7 +88,7 @@ def test_no_file(checkpoint: Checkpoint) -> None:
 
 
 def test_the_previous_copy(checkpoint: Checkpoint) -> None:
-    """The state before the last save is kept beside the file, and a save leaves nothing else behind."""
+    """The state before the last save is kept beside the file, and a save leaves no other file."""
     book = ledger()
     checkpoint.save(book)
     first = checkpoint.path.read_bytes()
@@ -110,7 +110,7 @@ def test_a_save_that_died(checkpoint: Checkpoint) -> None:
 
 
 def test_private(checkpoint: Checkpoint) -> None:
-    """The checkpoint, its copy, its folder and its lock are for their owner's eyes."""
+    """The checkpoint, its copy, its folder and its lock are readable by their owner only."""
     checkpoint.create_folder()
     checkpoint.save(ledger())
     checkpoint.save(ledger())
@@ -134,7 +134,7 @@ def test_a_disk_that_refuses(tmp_path: Path) -> None:
     [b"", b"{", b"\x00\xff", b"[]", b"null", b'"text"', b'{"run":{},"version":1}', b'{"processed_words":["a"'],
 )
 def test_damage(checkpoint: Checkpoint, content: bytes) -> None:
-    """A damaged checkpoint is named together with the cure, and left as it is."""
+    """The error about a damaged checkpoint names a remedy, and the file is unchanged."""
     checkpoint.path.write_bytes(content)
     said = refusal(checkpoint)
     assert f"{checkpoint.path} is damaged" in said
@@ -156,7 +156,7 @@ def test_damage_with_a_copy(checkpoint: Checkpoint) -> None:
 
 
 def test_one_wrong_value(checkpoint: Checkpoint) -> None:
-    """Damage inside a whole file is named by its place."""
+    """Damage inside a complete file is reported with its place."""
     checkpoint.save(ledger())
     text = checkpoint.path.read_text(encoding="utf-8")
     checkpoint.path.write_text(text.replace('"STORED"', '"STOLEN"'), encoding="utf-8")
@@ -173,7 +173,7 @@ def test_another_version(checkpoint: Checkpoint, version: Any) -> None:
 
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
-    """A path that is a folder is refused in a sentence."""
+    """A path that is a folder is refused with an error."""
     assert "cannot be read" in refusal(Checkpoint(tmp_path))
 
 
@@ -189,7 +189,7 @@ damaged = st.one_of(
 @patient
 @given(damaged)
 def test_any_bytes(tmp_path: Path, content: bytes | tuple[int, bytes]) -> None:
-    """For any bytes, loading gives a ledger, no run or a clear error; never a traceback, never a change of the file."""
+    """For any bytes, loading gives a ledger, no run or a clear error; never a traceback, and the file is unchanged."""
     checkpoint = Checkpoint(tmp_path / "c.json", lambda: NOON)
     if isinstance(content, tuple):
         checkpoint.save(ledger())
@@ -211,7 +211,7 @@ def test_any_bytes(tmp_path: Path, content: bytes | tuple[int, bytes]) -> None:
 
 
 def test_adoption(checkpoint: Checkpoint) -> None:
-    """A checkpoint with the six known keys alone is no run, but its processed words are taken over."""
+    """A checkpoint with only the six documented keys is no run, but its processed words are adopted."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS))
     assert checkpoint.load() is None
     adopted = checkpoint.adopted()
@@ -244,14 +244,14 @@ def test_adoption_without_a_cost(checkpoint: Checkpoint, cost: Any) -> None:
 
 @pytest.mark.parametrize("words", [None, "happy", [1], {"happy": 1}])
 def test_adoption_of_nonsense(checkpoint: Checkpoint, words: Any) -> None:
-    """Words are not taken over from a file that holds none: it would be overwritten with a new run."""
+    """A file without words is not adopted: a new run would overwrite it."""
     checkpoint.path.write_bytes(orjson.dumps(SIX_KEYS | {"processed_words": words}))
     with pytest.raises(CheckpointError, match="processed_words is missing or not a list"):
         checkpoint.adopted()
 
 
 def test_a_run_has_nothing_to_adopt(checkpoint: Checkpoint) -> None:
-    """The words of a run of ours are its own."""
+    """The words of one of our own runs are not adopted."""
     checkpoint.save(ledger())
     assert checkpoint.adopted() == Adopted()
 
@@ -316,7 +316,7 @@ def test_rotation_where_the_disk_refuses(checkpoint: Checkpoint) -> None:
 
 
 def test_tidying(checkpoint: Checkpoint) -> None:
-    """Chunks that the ledger does not know, and half-packed ones, go; those that it knows stay."""
+    """Unknown chunks and incomplete ones are removed; those in the ledger stay."""
     checkpoint.create_folder()
     for name in ("0001", "0002", "0001.partial", "0003.partial"):
         (checkpoint.folder / name).mkdir()
@@ -328,7 +328,7 @@ def test_tidying(checkpoint: Checkpoint) -> None:
 
 
 def test_tidying_chunks_of_the_past(checkpoint: Checkpoint) -> None:
-    """Of a chunk that is done only its failures are kept, even where a crash left the rest."""
+    """Of a done chunk only the failures are kept, also after a crash."""
     checkpoint.create_folder()
     folder = ChunkFolder.of(checkpoint.folder, 1).path
     folder.mkdir()
@@ -410,7 +410,7 @@ def test_a_dead_driver(checkpoint: Checkpoint, holder: subprocess.Popen[str]) ->
 
 
 def test_the_lock_is_let_go(checkpoint: Checkpoint) -> None:
-    """A checkpoint is free again when its driver has left, even by an error."""
+    """The lock is released when the driver ends, also by an error."""
     with pytest.raises(RuntimeError, match="gone"), checkpoint.locked():
         raise RuntimeError("gone")
     assert not list(checkpoint.path.parent.glob(".*.lock.holder"))
@@ -419,7 +419,7 @@ def test_the_lock_is_let_go(checkpoint: Checkpoint) -> None:
 
 
 def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
-    """A folder that is not there is named, not a lock's inner workings."""
+    """The error about a missing folder names the folder, not the lock."""
     (tmp_path / "file").touch()
     with (
         pytest.raises(CheckpointError, match="the folder must be writable"),

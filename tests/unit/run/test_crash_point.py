@@ -22,13 +22,13 @@ def test_what_is_no_point(tmp_path: Path, text: str) -> None:
 
 
 def test_every_move_of_the_ledger_is_a_point() -> None:
-    """A move that is added to the ledger is one around which a process can be made to end."""
+    """Every move of the ledger has a crash point."""
     moves = {f"{before}-{after}" for before, later in TRANSITIONS.items() for after in later}
     assert {f"{side}-{move}" for move in moves for side in ("before", "after")} <= set(POINTS)
 
 
 async def test_a_doomed_run_does_what_others_do(tmp_path: Path) -> None:
-    """Until its point is passed often enough, a doomed run goes like any other."""
+    """A run with a crash point is unchanged until the point is reached."""
     (tmp_path / "free").mkdir()
     (tmp_path / "doomed").mkdir()
     free, doomed = (Scenario(tmp_path / name, ["bank", "river"], Service()) for name in ("free", "doomed"))

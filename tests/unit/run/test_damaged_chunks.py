@@ -46,7 +46,7 @@ async def harmed(place: Scenario, name: str, harm: Harm) -> Path:
 
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
-    """A chunk cannot be stored without its requests; it is when they are restored, and nothing is paid twice."""
+    """A chunk without its requests is not stored until they are restored, and nothing is paid for twice."""
     place = scenario(tmp_path, End(polls=2))
     assert await Driver(place.run()).process(wait=False) is Ending.LEFT
     await harmed(place, "expected.jsonl", harm)
@@ -56,7 +56,7 @@ async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
 
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
-    """A damaged list of a chunk's words is read from its requests instead; without these, the run stops and says so."""
+    """A damaged list of a chunk's words is rebuilt from its requests; without these, the run stops with an error."""
     place = scenario(tmp_path, End(polls=2))
     assert await Driver(place.run()).process(wait=False) is Ending.LEFT
     path = place.folder / "run.checkpoint.files" / "0001" / "ordinals.json"
@@ -72,7 +72,7 @@ async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
 
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
-    """Requests that are not as they were written are not sent, whole or in part, but made again."""
+    """Changed request files are not sent, in whole or in part, but written again."""
     place = scenario(tmp_path)
     with pytest.raises(Crashed):
         await Driver(place.run(Crash(dies_at=3))).process()
@@ -85,7 +85,7 @@ async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
 
 
 async def test_while_it_is_cut(tmp_path: Path) -> None:
-    """A chunk that the disk refuses in its last moment leaves nothing half made, and is cut once there is room."""
+    """A chunk that the disk refuses at the last step leaves no partial files, and is finished once there is space."""
     place = scenario(tmp_path)
     folder = place.folder / "run.checkpoint.files"
     folder.mkdir()

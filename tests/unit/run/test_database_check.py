@@ -39,7 +39,7 @@ class Stopping(Recorder):
 
 
 async def stored(folder: Path) -> Scenario:
-    """A run over unknown words that was stopped when its definitions were stored."""
+    """Return a run over unknown words that was stopped when its definitions were stored."""
     scene, recorder = Scenario(folder, WORDS, Service()), Stopping()
     recorder.driver = Driver(scene.run(recorder=recorder))
     assert await recorder.driver.process() is Ending.STOPPED
@@ -56,14 +56,14 @@ def noted(run: Run) -> Run:
 
 
 async def test_its_own(tmp_path: Path) -> None:
-    """A database that has the run's record passes under any address."""
+    """A database with the run's record is accepted under any address."""
     scene = await left(tmp_path)
     await check(noted(scene.run()), elsewhere=True)
 
 
 @pytest.mark.parametrize("held", [None, 1])
 async def test_another(tmp_path: Path, held: int | None) -> None:
-    """A database without the run's record, or with fewer answers than the checkpoint says, is refused."""
+    """A database without the run's record, or with fewer answers than in the checkpoint, is refused."""
     scene = await left(tmp_path)
     scene.store.runs = {} if held is None else {"run1": held}
     with pytest.raises(OtherDatabase, match="--accept-database"):
@@ -71,7 +71,7 @@ async def test_another(tmp_path: Path, held: int | None) -> None:
 
 
 async def test_older_run(tmp_path: Path) -> None:
-    """A run of an older version, without a record, is recognised by an answer on its words, and only by that."""
+    """A run of an older version, without a record, is recognised only by an answer on its words."""
     scene = await left(tmp_path)
     scene.store.runs.clear()
     await check(scene.run(), elsewhere=True)
@@ -81,7 +81,7 @@ async def test_older_run(tmp_path: Path) -> None:
 
 
 async def test_nothing_stored_yet(tmp_path: Path) -> None:
-    """A run of an older version that has stored nothing passes at its address, and not at another one."""
+    """A run of an older version without stored answers is accepted at its address, and not at another one."""
     scene = Scenario(tmp_path, WORDS, Service(End(polls=9)))
     await Driver(scene.run()).process(wait=False)
     scene.store.runs.clear()
@@ -106,7 +106,7 @@ def without_versions(picture: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_accepted(tmp_path: Path) -> None:
-    """An accepted, empty database gets what is on disk, and the rest is requested: the dictionary is whole again."""
+    """In an accepted, empty database, the files on disk are stored and the rest is requested: nothing is missing."""
     scene = await stored(tmp_path)
     before = dict(scene.service.answered)
     scene.store = MemoryStore()
@@ -121,7 +121,7 @@ async def test_accepted(tmp_path: Path) -> None:
 
 
 async def test_accepted_without_answers_on_disk(tmp_path: Path) -> None:
-    """Words whose answers are gone from the disk, too, are requested again, finished ones included."""
+    """Words whose answers are no longer on disk are requested again, finished ones included."""
     scene = Scenario(tmp_path, WORDS, Service())
     await finish(scene)
     scene.store = MemoryStore()
@@ -136,7 +136,7 @@ async def test_accepted_without_answers_on_disk(tmp_path: Path) -> None:
 
 
 async def test_accepted_twice(tmp_path: Path) -> None:
-    """A process that dies while it adopts a database leaves one that is adopted again, without a twin."""
+    """After a crash during the adoption of a database, the adoption is repeated without duplicates."""
     scene = await stored(tmp_path)
     scene.store = MemoryStore()
     await adopt_database(scene.run())

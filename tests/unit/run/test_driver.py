@@ -34,7 +34,7 @@ FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 
 
 async def drive(scenario: Scenario, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
-    """One process from its start to its end."""
+    """Run one process from start to end."""
     run = scenario.run(**parts)
     run.ledger.change_execution_settings({"max_batches": max_batches})
     ending = await Driver(run).process(wait=wait)
@@ -42,7 +42,7 @@ async def drive(scenario: Scenario, *, wait: bool = True, max_batches: int = 20,
 
 
 def known(*words: str, senses: int = 2) -> MemoryStore:
-    """A database that has definitions of these words."""
+    """Return a database with definitions of these words."""
     store = MemoryStore()
     for word in words:
         store.know(word, *(f"{word}, sense {number}" for number in range(senses)))
@@ -63,7 +63,7 @@ def chunk_failures(scene: Scenario, number: int) -> set[FailureReason]:
 
 
 async def test_waves(tmp_path: Path) -> None:
-    """Words of which nothing is known get definitions first and everything else after them, in one run."""
+    """Unknown words get definitions first and the other components after them, in one run."""
     scene = scenario(tmp_path, "bank tree", Service(), store=MemoryStore())
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
@@ -122,14 +122,14 @@ async def test_homographs(tmp_path: Path) -> None:
 
 
 async def test_limits_of_a_chunk(tmp_path: Path) -> None:
-    """A batch holds as many words as it may, and whole words only."""
+    """A batch holds as many words as allowed, and only whole words."""
     scene = scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2)
     await drive(scene)
     assert scene.service.sizes == [8, 8, 4]
 
 
 async def test_many_batches_at_once(tmp_path: Path) -> None:
-    """Chunks are submitted without waiting for one another, as many as may be in flight and no more."""
+    """Chunks are submitted without waiting for one another, up to the limit of batches in flight."""
     service = Service(*[End(polls=3)] * 6)
     most = 0
 
@@ -144,7 +144,7 @@ async def test_many_batches_at_once(tmp_path: Path) -> None:
 
 
 async def test_words_count_as_their_chunks_end(tmp_path: Path) -> None:
-    """Of chunks that end together, each one's words count as soon as it is stored, not when the last one is."""
+    """The words of chunks that end together count as soon as each chunk is stored."""
     recorder, store = Recorder(), MemoryStore()
     for word in ("a1", "b2", "c3"):
         store.know(word, "a meaning")
@@ -196,7 +196,7 @@ async def test_transient_failures_are_retried(tmp_path: Path, fault: Fault) -> N
     ("fault", "reason"), [("refused", "refused: I would rather not."), (400, "http 400: status 400")]
 )
 async def test_what_is_hopeless_is_not(tmp_path: Path, fault: Fault, reason: str) -> None:
-    """A refused request is paid for once; its word fails with the reason, and keeps what else it was given."""
+    """A refused request is not retried; its word fails with the reason, and keeps its other values."""
     scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
     _, ledger = await drive(scene)
     assert scene.service.sizes == [4]
@@ -256,7 +256,7 @@ async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
 
 
 async def test_a_rejected_batch(tmp_path: Path) -> None:
-    """A batch that the service rejects costs nothing and is not repeated; its words fail with the service's message."""
+    """A rejected batch costs nothing and is not repeated; its words fail with the service's message."""
     error = BatchError("model_not_found", "The model does not exist.", 1)
     scene = scenario(tmp_path, "bank", Service(End("failed", error=error)))
     _, ledger = await drive(scene)
@@ -267,7 +267,7 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
 
 
 async def given_up(scene: Scenario, **options: Any) -> tuple[Ending, Ledger]:
-    """Drive a run to its end, and give up the batches that the service keeps denying."""
+    """Drive a run to its end, and give up the batches that the service reports as unknown."""
     try:
         return await drive(scene, **options)
     except FormRefused:
@@ -280,7 +280,7 @@ async def given_up(scene: Scenario, **options: Any) -> tuple[Ending, Ledger]:
 
 @pytest.mark.parametrize("end", [End(unknown=True), End(gone=True)], ids=["batch", "answers"])
 async def test_a_batch_that_is_given_up(tmp_path: Path, end: End) -> None:
-    """A batch that the service denies, and the user gives up, is not paid for again: its words fail, and say so."""
+    """An unknown batch that the user gives up is not paid for again: its words fail with that reason."""
     scene = scenario(tmp_path, "bank", Service(end))
     _, ledger = await given_up(scene)
     assert scene.service.sizes == [4]
@@ -289,7 +289,7 @@ async def test_a_batch_that_is_given_up(tmp_path: Path, end: End) -> None:
 
 
 async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
-    """Resuming does not pay again for a batch that is lost."""
+    """A resumed run does not pay again for a lost batch."""
     scene = scenario(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
     await drive(scene, wait=False)
     await given_up(scene)
@@ -302,7 +302,7 @@ async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
-    """A chunk that finds the queue full waits until one of ours has left it, and goes up under another label."""
+    """A chunk refused by a full queue waits until one of ours has ended, and is submitted under another label."""
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(polls=4), queue=10), batch_size=2)
     _, ledger = await drive(scene)
     assert len(ledger.processed_words) == 4
@@ -312,7 +312,7 @@ async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
-    """A chunk of one word waits for a full queue like any other: it is not the chunk that is too large."""
+    """A chunk of one word waits for a full queue like any other, without being split."""
     scene = scenario(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
     _, ledger = await drive(scene)
     assert ledger.missing == {}
@@ -320,7 +320,7 @@ async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
 
 
 async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
-    """With nothing of ours in the queue waiting never helps: the chunk is cut smaller, and the limit is remembered."""
+    """Without other batches of ours in the queue, the chunk is split, and the limit is kept."""
     recorder = Recorder()
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service(queue=8))
     _, ledger = await drive(scene, recorder=recorder)
@@ -342,7 +342,7 @@ async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
 
 
 async def test_a_queue_that_others_fill(tmp_path: Path) -> None:
-    """While batches of others fill the queue nothing is cut: the chunk goes up again after ever longer rests."""
+    """While batches of others fill the queue no chunk is split: it is submitted again with an increasing backoff."""
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
     scene.service.crowd = 6
     _, ledger = await drive(scene)
@@ -353,7 +353,7 @@ async def test_a_queue_that_others_fill(tmp_path: Path) -> None:
 
 
 async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
-    """A chunk above a limit that was learned since is cut again before it is sent, and the least limit is kept."""
+    """A chunk above a limit learned later is split before submission, and the lowest limit is kept."""
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
     run = scene.run()
     assert await Feeder(run).next_chunk(alone=True)
@@ -366,7 +366,7 @@ async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
 
 
 async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
-    """A word that alone is beyond the account's limit fails with the service's message."""
+    """A single word above the account's limit fails with the service's message."""
     scene = scenario(tmp_path, "bank", Service(queue=3))
     ending, ledger = await drive(scene)
     assert ending is Ending.FINISHED
@@ -374,7 +374,7 @@ async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
-    """A chunk that waits for a full queue goes up when the batches before it are gone, even if they were lost."""
+    """A chunk that waits for a full queue is submitted when the batches before it are gone, also lost ones."""
     ends = (End(), End("failed", error=FULL), End(unknown=True))
     scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6", Service(*ends), batch_size=2)
     _, ledger = await given_up(scene)
@@ -384,7 +384,7 @@ async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
 
 
 async def test_attempts_survive_a_split(tmp_path: Path) -> None:
-    """Cutting a chunk smaller gives no request more attempts than were agreed."""
+    """Splitting a chunk gives no request more attempts than allowed."""
     ends = (End(), End("failed", error=FULL))
     scene = scenario(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
     _, ledger = await drive(scene)
@@ -436,7 +436,7 @@ async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["lost", "silent", "late"])
 async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
-    """Whether or not the batch was made when no answer came: in the end there is one batch, and it is paid for once."""
+    """After a creation without a reply there is exactly one batch, paid for once."""
     scene = scenario(tmp_path, "bank", Service())
     scene.service.creations.append(how)
     _, ledger = await drive(scene)
@@ -447,7 +447,7 @@ async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
 
 
 async def test_an_uncertain_upload(tmp_path: Path) -> None:
-    """An upload that comes to nothing is repeated, since only a batch is paid for."""
+    """A failed upload is repeated, since only batches are billed."""
     scene = scenario(tmp_path, "bank", Service())
     scene.service.lost_uploads = int(SUBMISSION.attempts) - 1
     _, ledger = await drive(scene)
@@ -472,7 +472,7 @@ async def test_an_outage(tmp_path: Path, what: str) -> None:
 
 
 async def test_stopped_in_an_outage(tmp_path: Path) -> None:
-    """A driver stopped during an outage leaves the chunk in a state to resume from."""
+    """A driver stopped during an outage leaves the chunk in a state that can be resumed."""
     scene = scenario(tmp_path, "bank", Service())
     scene.service.creations.append("lost")
     run = scene.run()
@@ -491,7 +491,7 @@ async def test_stopped_in_an_outage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["upload", "create", "retrieve"])
 async def test_a_refused_account(tmp_path: Path, where: str) -> None:
-    """A service that refuses the account stops the run at once; when that is settled, resuming loses nothing."""
+    """A service that refuses the account stops the run at once; resuming afterwards loses nothing."""
 
     class Closed(Service):
         open = False
@@ -525,7 +525,7 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
 
 
 async def test_stop(tmp_path: Path) -> None:
-    """A stopped run returns after its present step, reports that it is incomplete, and can be resumed."""
+    """A stopped run exits after its present step, reports that it is incomplete, and can be resumed."""
     scene = scenario(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
     recorder = Recorder()
     run = scene.run(recorder=recorder)
@@ -577,7 +577,7 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
 
 
 async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
-    """A definition that is deleted while its batch is in flight costs its own answers and nothing else."""
+    """The deletion of a definition whose batch is in flight affects its own answers only."""
     scene = scenario(tmp_path, "bank", Service(End(polls=2)))
     await drive(scene, wait=False)
     definitions = scene.store.documents[Collection.DEFINITIONS]
@@ -589,7 +589,7 @@ async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
 
 
 async def test_passes_without_waiting(tmp_path: Path) -> None:
-    """Passes that never wait, a process each, come to the same end as one process that waits."""
+    """Several processes with --no-wait have the same result as one process that waits."""
     words = "a1 b2 c3 d4"
     (tmp_path / "1").mkdir()
     (tmp_path / "2").mkdir()
@@ -631,7 +631,7 @@ def eventful(folder: Path) -> Scenario:
 
 
 async def uneventful_end(folder: Path) -> tuple[Any, int]:
-    """The documents of such a run without a crash, and the number of its effects."""
+    """Return the documents of such a run without a crash, and the number of its effects."""
     scene, crash = eventful(folder), Crash()
     await drive(scene, crash=crash)
     return scene.store.picture(), crash.steps
@@ -639,7 +639,7 @@ async def uneventful_end(folder: Path) -> tuple[Any, int]:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in which a sync costs nothing, where the system has one: some tests make thousands of them."""
+    """A folder on which a sync is cheap, if the system has one: some tests make thousands."""
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else tmp_path) as folder:
         yield Path(folder)
 
@@ -685,7 +685,7 @@ async def test_dying_with_a_full_queue(memory: Path) -> None:
 
 
 async def test_dying_again_and_again(memory: Path) -> None:
-    """Repeated crashes after a few effects each still lead to the end."""
+    """Repeated crashes after a few effects each still let the run finish."""
     picture, _ = await uneventful_end(memory / "whole")
     scene = eventful(memory / "dying")
     lives = 0
@@ -772,7 +772,7 @@ def test_whatever_happens(
 
 
 async def fed(run: Run, *, alone: bool = True) -> list[list[str]]:
-    """The words of every chunk that can be cut now."""
+    """Return the words of every chunk that can be finished now."""
     feeder = Feeder(run)
     chunks = []
     while record := await feeder.next_chunk(alone=alone):
@@ -810,7 +810,7 @@ class Late:
 
 
 async def test_late_hands(tmp_path: Path) -> None:
-    """Workers who put lines down at the very moment at which the run leaves, leave nothing behind."""
+    """Workers that write lines at the moment of the exit leave no files."""
     run = scenario(tmp_path, "bank", Service()).run()
     run.pool = late = Late()
     feeder = Feeder(run)
@@ -833,7 +833,7 @@ async def test_feeding_a_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batch_size", [70, 250, 1000])
 async def test_feeding_a_long_list_in_many_lives(tmp_path: Path, batch_size: int) -> None:
-    """However often the process ends after a chunk, every word of a long list is in exactly one chunk."""
+    """Every word of a long list is in exactly one chunk, for repeated exits after a chunk."""
     words = [f"w{number}" for number in range(450)]
     scene = Scenario(tmp_path, words, Service(), batch_size=batch_size, components=(C.DOMAIN,))
     chunks: list[list[int]] = []
@@ -863,7 +863,7 @@ async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:
 
 
 async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
-    """A word in an unfinished chunk is not planned again, whatever the cursor says."""
+    """A word in an unfinished chunk is not planned again, independent of the cursor."""
     scene = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
     run = scene.run()
     await fed(run)
@@ -873,7 +873,7 @@ async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
 
 
 async def test_adopted_words_are_skipped(tmp_path: Path) -> None:
-    """Words that an older checkpoint calls processed are not looked at."""
+    """Words that an older checkpoint lists as processed are not looked up."""
     scene = scenario(tmp_path, "a1 b2", Service())
     run = scene.run()
     run.ledger.processed_words = ["a1"]
@@ -881,7 +881,7 @@ async def test_adopted_words_are_skipped(tmp_path: Path) -> None:
 
 
 async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
-    """Words that come back from one batch wait while others are in flight, and go together with theirs."""
+    """Words that return from one batch wait while others are in flight, and are packed together with theirs."""
 
     def faults(custom_id: str, before: int) -> Fault | None:
         return once("missing")(custom_id, before) if custom_id.startswith(("a1", "d4")) else None
@@ -893,13 +893,13 @@ async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
 
 
 async def test_the_end_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
-    """The last words of the list are submitted at once, however few they are."""
+    """The last words of the list are submitted at once, however few there are."""
     run = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
     assert await fed(run, alone=False) == [["a1", "b2"], ["c3"]]
 
 
 async def test_no_tiny_batches(tmp_path: Path) -> None:
-    """While something is in flight that may still fill it, a chunk of returned words is not cut."""
+    """A chunk of returned words is not finished while batches in flight may still fill it."""
     scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=5), faults=once("missing")))
     run = scene.run()
     first = Feeder(run)
@@ -919,14 +919,14 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
 
 
 class Forgetful(MemoryStore):
-    """A database that takes every change and shows none of them."""
+    """A database that accepts every change and returns none of them."""
 
     async def apply(self, writes: Writes) -> None:
-        """Forget."""
+        """Do nothing."""
 
 
 async def test_answers_that_vanish(tmp_path: Path) -> None:
-    """An answer that was stored and has vanished from the database is not requested without end: its word fails."""
+    """A stored answer that disappears from the database is not requested indefinitely: its word fails."""
     store = Forgetful()
     store.know("bank", "land by a river")
     scene = scenario(tmp_path, "bank", Service(), store=store)
@@ -937,7 +937,7 @@ async def test_answers_that_vanish(tmp_path: Path) -> None:
 
 
 async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> None:
-    """Of a chunk that is done the failures stay, so that they can be listed, and the lines go."""
+    """The failures of a done chunk are kept, so that they can be listed; its requests are removed."""
     scene = scenario(tmp_path, "bank", Service(faults=once("refused")))
     await drive(scene)
     folder = ChunkFolder.of(tmp_path / "run.checkpoint.files", 1).path

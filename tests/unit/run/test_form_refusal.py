@@ -44,13 +44,13 @@ async def stopped(scene: Scenario, max_batches: int = 1) -> Ledger:
 
 
 def refuse_only_what_was_sent(service: Service) -> None:
-    """Refuse requests of batches that were in flight, and answer later ones."""
+    """Refuse the requests of batches in flight, and answer later ones."""
     sent = {each for held in service.batches.values() if not held.job.terminal for each in held.ids}
     service.faults = lambda name, asked: 400 if name in sent and asked == 0 else None
 
 
 async def test_one_batch_shows_it(tmp_path: Path) -> None:
-    """The first batch of which every request is refused alike stops the run with the service's message."""
+    """The first batch whose requests are all refused equally stops the run with the service's message."""
     scene = scenario(tmp_path, Service(faults=refusing))
     with pytest.raises(FormRefused, match=r"all 4 requests of batch 1 \(batch_1\): HTTP 400: status 400\. .*--model"):
         await Driver(scene.run()).process()
@@ -58,7 +58,7 @@ async def test_one_batch_shows_it(tmp_path: Path) -> None:
 
 
 async def test_no_further_batch_is_sent(tmp_path: Path) -> None:
-    """No further batch is sent and nothing is retried; states stay, and no word has failed."""
+    """No further batch is submitted and no request retried; states stay, and no word fails."""
     scene = scenario(tmp_path, Service(faults=refusing))
     ledger = await stopped(scene)
     assert scene.service.sizes == [4]
@@ -66,7 +66,7 @@ async def test_no_further_batch_is_sent(tmp_path: Path) -> None:
 
 
 async def test_another_model(tmp_path: Path) -> None:
-    """With another model, the refused words are requested from it, and batches in flight that were refused as well."""
+    """With another model, the refused words are requested again, with those of refused batches that were in flight."""
     scene = scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
     await stopped(scene, max_batches=3)
     assert len(scene.service.batches) == 3
@@ -92,7 +92,7 @@ async def test_the_cause_is_removed(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_that_stays(tmp_path: Path) -> None:
-    """Each resume sends one batch at most while the service refuses the form."""
+    """Each resume submits one batch at most while the service refuses the form."""
     scene = scenario(tmp_path, Service(faults=refusing))
     for batches in (1, 2, 3):
         await stopped(scene)
@@ -100,7 +100,7 @@ async def test_a_refusal_that_stays(tmp_path: Path) -> None:
 
 
 async def test_a_batch_that_is_rejected_for_its_model(tmp_path: Path) -> None:
-    """A batch that fails as a whole because of its model is such a refusal, too."""
+    """A batch that fails as a whole because of its model counts as a refusal of the form, too."""
     scene = scenario(tmp_path, Service(End("failed", error=WITHDRAWN)))
     ledger = await stopped(scene)
     assert ledger.chunk(1).refused == "model_not_found: The model gpt-6-luna does not exist."
@@ -108,7 +108,7 @@ async def test_a_batch_that_is_rejected_for_its_model(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_is_withdrawn_in_the_middle(tmp_path: Path) -> None:
-    """A run with answers stops at the first larger batch that is refused altogether; answers stay."""
+    """A run with answers stops at the first larger batch that is refused completely; answers stay."""
     scene = scenario(tmp_path, Service(faults=lambda name, _: None if name < "wordm" else 404), *WORDS, batch_size=12)
     ledger = await stopped(scene)
     assert len(scene.service.batches) == 2
@@ -121,7 +121,7 @@ async def test_a_model_that_is_withdrawn_in_the_middle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("worda",), ("worda", "wordb")])
 async def test_words_that_are_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """One word alone, or a few beside words that were answered, are refused for what they are: they fail."""
+    """A single refused word, or a few among answered ones, fail by themselves."""
     scene = scenario(
         tmp_path, Service(faults=lambda name, _: 400 if name.startswith(words) else None), "wordx", "wordy", *words
     )
@@ -139,7 +139,7 @@ async def test_other_failures_of_all_requests(tmp_path: Path, fault: Fault) -> N
 
 
 async def test_a_creation_that_is_refused(tmp_path: Path) -> None:
-    """A creation that is refused for good leaves its chunk planned, says that nothing was sent, and names the ways."""
+    """A refused creation leaves its chunk planned; the error says that nothing was sent, and names the options."""
     scene = scenario(tmp_path, Service())
     scene.service.creations.append("refused")
     with pytest.raises(ServiceError, match=r"no such model Nothing of this run has been sent: .*--model NAME"):
@@ -154,7 +154,7 @@ async def test_a_creation_that_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_creation_that_is_refused_later(tmp_path: Path) -> None:
-    """Once something was sent, a refused creation does not claim otherwise, and the run is not replaced."""
+    """After a first submission, the error of a refused creation does not say that nothing was sent."""
     scene = scenario(tmp_path, Service())
     scene.service.creations.extend(["made", "refused"])
     with pytest.raises(ServiceError) as refused:

@@ -39,7 +39,7 @@ async def test_the_scale_of_a_run(
     scale: FrequencyScale,
     contradicts: bool,
 ) -> None:
-    """The option goes before stored bands, and those before Floridify's version; a contradiction names the option."""
+    """The option precedes stored bands, and those precede Floridify's version; a contradiction names the option."""
     settings = run_settings(components=(SynthesisComponent.FREQUENCY_BAND,), frequency_scale=named)
     found = await resolved_scale(settings, store_of(schema, *stored))
     assert (found.value, found.contradicts) == (scale, contradicts)
@@ -48,13 +48,13 @@ async def test_the_scale_of_a_run(
 
 
 async def test_a_run_without_bands_is_not_asked() -> None:
-    """A run that assesses no frequency has nothing to contradict."""
+    """A run without the frequency component has no contradiction."""
     settings = run_settings(components=(SynthesisComponent.SYNONYMS,), frequency_scale=None)
     assert (await resolved_scale(settings, store_of(TODAY, COMMON))).note == ""
 
 
 def test_an_open_scale_makes_no_other_run() -> None:
-    """The same command again continues its run, whose scale was settled when it began."""
+    """The same command again continues its run, with the scale of its start."""
     begun, again = run_info(frequency_scale=RARE), run_info(frequency_scale=None)
     assert begun.differences(again) == []
     assert begun.differences(run_info(frequency_scale=COMMON)) != []

@@ -69,7 +69,7 @@ async def finished(scene: Scenario) -> Ledger:
     ],
 )
 def test_errors_that_stop_a_run(error: Exception, stops: bool) -> None:
-    """A run stops where the service, the database, the disk or the user is needed, and for no single chunk or word."""
+    """A run stops if it needs the service, the database, the disk or the user, and never for a single chunk or word."""
     assert stops_run(error) is stops
 
 
@@ -77,7 +77,7 @@ def test_errors_that_stop_a_run(error: Exception, stops: bool) -> None:
 
 
 async def test_a_refused_write(tmp_path: Path) -> None:
-    """A write that the database refuses leaves its batch for later; the rest is stored, and the message says so."""
+    """A batch with a write that the database refuses is deferred; the others are stored, and the message says so."""
     scene = scenario(tmp_path)
     scene.store.refused = {"wordb"}
     said, ledger = await left(scene)
@@ -128,7 +128,7 @@ async def test_beside_a_missing_batch(tmp_path: Path) -> None:
 
 
 async def test_lost_requests_are_made_again(tmp_path: Path) -> None:
-    """A chunk whose requests are damaged before they are sent is planned again; nothing is lost or sent twice."""
+    """A chunk with damaged requests that was not submitted is planned again; nothing is lost or sent twice."""
     scene = scenario(tmp_path, batch_size=6)
     with pytest.raises(Crashed):
         await Driver(scene.run(Crash(dies_at=3))).process()
@@ -144,7 +144,7 @@ def emptied(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [Path.unlink, emptied])
 async def test_a_damaged_chunk_among_others(tmp_path: Path, harm: Callable[[Path], None]) -> None:
-    """A chunk in flight whose file is damaged is left for later; the others go on, and it is stored when repaired."""
+    """A chunk in flight with a damaged file is deferred; the others continue, and it is stored once repaired."""
     scene = scenario(tmp_path, *[End(polls=2)] * 3)
     assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
     path = tmp_path / "run.checkpoint.files" / "0002" / "expected.jsonl"
@@ -158,7 +158,7 @@ async def test_a_damaged_chunk_among_others(tmp_path: Path, harm: Callable[[Path
 
 
 async def test_a_stored_chunk_whose_failures_are_damaged(tmp_path: Path) -> None:
-    """Words of a stored chunk are left for later if its failures cannot be read: none is requested a second time."""
+    """Words of a stored chunk are deferred if its failures cannot be read: no request is sent twice."""
     scene = scenario(tmp_path)
     scene.service.faults = lambda name, asked: "missing" if name.startswith("worda") and not asked else None
     run, before = scene.run(), b""
@@ -184,7 +184,7 @@ async def test_a_stored_chunk_whose_failures_are_damaged(tmp_path: Path) -> None
 
 
 async def test_a_word_that_cannot_be_read(tmp_path: Path) -> None:
-    """A word whose documents cannot be read is left for later and named; the others of its page go on."""
+    """A word whose documents cannot be read is deferred and named; the others of its page continue."""
     scene = scenario(tmp_path)
     scene.store.broken = {"wordc"}
     said, ledger = await left(scene)
@@ -196,7 +196,7 @@ async def test_a_word_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 async def test_a_word_that_cannot_be_read_later(tmp_path: Path) -> None:
-    """The same for a word whose first answers are stored: it stays in its chunk, and goes on from there."""
+    """A word with stored first answers that cannot be read stays in its chunk, and continues from there."""
     scene = scenario(tmp_path, End(polls=2), End(polls=2), End(polls=2))
     scene.service.faults = lambda _, asked: "missing" if not asked else None
     assert await Driver(scene.run()).process(wait=False) is Ending.LEFT

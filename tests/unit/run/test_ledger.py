@@ -37,7 +37,7 @@ def ledger(records: Iterable[ChunkRecord] = (), **more: Any) -> Ledger:
 @pytest.mark.parametrize("to", S)
 @pytest.mark.parametrize("state", S)
 def test_moves(state: ChunkState, to: ChunkState) -> None:
-    """A chunk moves along the drawn arrows; any other move raises and changes nothing."""
+    """A chunk makes the transitions of the diagram; any other raises an error and changes nothing."""
     book = ledger([record(state=state)])
     before = book.model_copy(deep=True)
     if (state, to) in DIAGRAM:
@@ -68,7 +68,7 @@ def test_any_moves(moves: list[tuple[int, ChunkState]]) -> None:
 
 
 def test_every_state_leads_home() -> None:
-    """From every state there is a way to DONE: no chunk can get stuck by its state alone."""
+    """From every state there is a path to DONE: no chunk can be stuck because of its state."""
     reaches = {S.DONE}
     for _ in S:
         reaches |= {state for state, nexts in TRANSITIONS.items() if nexts & reaches}
@@ -86,14 +86,14 @@ def test_numbers_have_no_gaps() -> None:
 
 
 def test_note() -> None:
-    """A fact can be noted without moving the chunk."""
+    """A record can be updated without a transition."""
     book = ledger([record(), record(2)])
     book.note(2, file_id="file-7")
     assert (book.chunk(2).file_id, book.chunk(2).state, book.chunk(1).file_id) == ("file-7", S.PLANNED, None)
 
 
 def test_labels() -> None:
-    """A resubmission has another label, so that a rejected batch is never taken for it."""
+    """A resubmission has another label, so that a rejected batch is not taken for it."""
     assert record(7, submission=1).label("r") == "r/0007/1"
     assert record(7, submission=2).label("r") != record(7, submission=1).label("r")
 
@@ -109,7 +109,7 @@ def stored(number: int, **more: Any) -> ChunkRecord:
 
 
 def test_totals() -> None:
-    """The figures of a run are the sums over its chunks, with open requests where nothing has come back yet."""
+    """The figures of a run are the sums over its chunks, with pending requests where no answers have arrived yet."""
     book = ledger([stored(1), stored(2), record(3, S.SUBMITTED)], processed_words=["a"], failed_words={"b": "x"})
     totals = book.totals()
     assert (totals.words, totals.processed, totals.failed, totals.open_words) == (4, 1, 1, 2)
@@ -118,7 +118,7 @@ def test_totals() -> None:
 
 
 def test_counts_of_split_chunks() -> None:
-    """A chunk that was cut smaller is not counted twice, before or after it is history."""
+    """A split chunk is not counted twice, before or after it is done."""
     done = record(1, S.SPLIT), record(2)
     assert ledger(done).totals().requests == 8
     assert ledger([record(1, S.DONE), record(2)]).totals().requests == 8
@@ -140,7 +140,7 @@ def test_an_unknown_price() -> None:
     ],
 )
 def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkState, finished: bool) -> None:
-    """A run is finished when every word is processed or failed and every chunk is history."""
+    """A run is finished when every word is processed or failed and every chunk is done."""
     assert ledger([record(state=chunk)], processed_words=processed, failed_words=failed).finished is finished
 
 

@@ -17,7 +17,7 @@ WORDS = ["bank", "tree"]
 
 
 class Denying(Service):
-    """A service that denies its first batch, or the answers of it, for a number of calls."""
+    """A service that reports its first batch, or its answers, as unknown for a number of calls."""
 
     def __init__(self, polls: float = 0, downloads: float = 0, *, names_files: bool = True) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def scenario(folder: Path, service: Service) -> Scenario:
 
 @pytest.mark.parametrize("service", [lambda: Denying(polls=1), lambda: Denying(polls=7), lambda: Denying(downloads=3)])
 async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Service]) -> None:
-    """A batch or a file that is denied for a while is collected afterwards; nothing is requested twice."""
+    """A batch or a file that is unknown for a while is collected afterwards; nothing is requested twice."""
     denying, recorder = service(), Recorder()
     run = scenario(tmp_path, denying).run(recorder=recorder)
     assert await Driver(run).process() is Ending.FINISHED
@@ -59,7 +59,7 @@ async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Servic
 
 
 async def test_a_denial_that_stays(tmp_path: Path) -> None:
-    """A batch that is denied for ten minutes stops the run, after everything else, with its state unchanged."""
+    """A batch that is unknown for ten minutes stops the run after everything else, with its state unchanged."""
     denying = Denying(polls=float("inf"))
     stage = scenario(tmp_path, denying)
     run = stage.run()
@@ -71,7 +71,7 @@ async def test_a_denial_that_stays(tmp_path: Path) -> None:
 
 
 async def test_a_batch_that_this_session_never_saw(tmp_path: Path) -> None:
-    """A batch that another session created, and this key does not see, is requested again for 15 seconds."""
+    """A batch that another session created, and this key cannot see, is polled again for 15 seconds."""
     denying = Denying(polls=float("inf"))
     stage = scenario(tmp_path, denying)
     assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
@@ -82,7 +82,7 @@ async def test_a_batch_that_this_session_never_saw(tmp_path: Path) -> None:
 
 
 async def test_without_waiting(tmp_path: Path) -> None:
-    """With --no-wait a denied batch is requested once per session."""
+    """With --no-wait an unknown batch is polled once per session."""
     denying = Denying(polls=float("inf"))
     stage = scenario(tmp_path, denying)
     await Driver(stage.run()).process(wait=False)
@@ -93,7 +93,7 @@ async def test_without_waiting(tmp_path: Path) -> None:
 
 
 async def test_given_up(tmp_path: Path) -> None:
-    """A batch that the user gives up fails its words, and nothing of it is requested again unasked."""
+    """The words of a batch that the user gives up fail, and its requests are not retried automatically."""
     denying = Denying(polls=float("inf"))
     stage = scenario(tmp_path, denying)
     with pytest.raises(ServiceError):
@@ -106,7 +106,7 @@ async def test_given_up(tmp_path: Path) -> None:
 
 
 async def test_given_up_with_answers(tmp_path: Path) -> None:
-    """Of a batch that is given up, the answers that the service returns are stored."""
+    """The answers that the service returns of a given-up batch are stored."""
     shortened = Shortened()
     stage = scenario(tmp_path, shortened)
     with pytest.raises(ServiceError, match="incomplete"):

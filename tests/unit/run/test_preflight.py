@@ -57,7 +57,7 @@ class Answering(OpenAIConnector):
 
 
 def opened(scene: Scenario, connector: Answering, recorder: Recorder | None = None, **changes: Any) -> Run:
-    """A run of many requests as a new process opens it."""
+    """Return a run of many requests as a new process opens it."""
     run = scene.run(recorder=recorder)
     run.ledger.estimate = MANY
     run.ledger.change_execution_settings(changes)
@@ -76,7 +76,7 @@ def notices(recorder: Recorder) -> str:
 
 
 async def test_one_request_per_component(tmp_path: Path) -> None:
-    """A request of each component is answered at once; its answer is stored, billed, and not requested in a batch."""
+    """One request of each component is answered immediately; the answer is stored, billed, and not requested again."""
     scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
     run = opened(scene, connector, recorder)
     assert await Driver(run).process() is Ending.FINISHED
@@ -94,7 +94,7 @@ async def test_one_request_per_component(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_a_refused_form(tmp_path: Path, status: int) -> None:
-    """A form that is refused stops the run with the service's message and no batch sent; a resumed run tries again."""
+    """A refused form stops the run with the service's message before any batch; a resumed run retries it."""
     scene, connector = scenario(tmp_path), Answering()
     connector.statuses = {"synonyms": status, "examples": status}
     run = opened(scene, connector)
@@ -109,7 +109,7 @@ async def test_a_refused_form(tmp_path: Path, status: int) -> None:
 
 
 async def test_one_refused_component(tmp_path: Path) -> None:
-    """The answers of the other components are kept, and only the refused one is tried again."""
+    """The answers of the other components are kept, and only the refused one is retried."""
     scene, connector = scenario(tmp_path), Answering()
     connector.statuses = {"examples": 400}
     with pytest.raises(ServiceError, match="refused 1 of the requests"):
@@ -124,7 +124,7 @@ async def test_one_refused_component(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [404, 405])
 async def test_no_immediate_endpoint(tmp_path: Path, status: int) -> None:
-    """A service that offers the model in batches only is told so, and the batches are sent."""
+    """If the service offers the model in batches only, a notice says so, and the batches are submitted."""
     scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
     connector.statuses = {"synonyms": status, "examples": status}
     run = opened(scene, connector, recorder)
@@ -146,7 +146,7 @@ async def test_a_refused_account(tmp_path: Path) -> None:
 
 
 async def test_a_crash(tmp_path: Path) -> None:
-    """Answers that were written before a crash are not requested again, wherever the process died."""
+    """Answers that were written before a crash, at any point, are not requested again."""
     scene, connector = scenario(tmp_path), Answering()
     run = opened(scene, connector)
     driver = Driver(run)
@@ -167,14 +167,14 @@ async def test_a_crash(tmp_path: Path) -> None:
 
 
 async def test_not_wanted(tmp_path: Path) -> None:
-    """With --no-preflight, or for few requests, nothing is sent at once."""
+    """With --no-preflight, or for few requests, nothing is sent immediately."""
     scene, connector = scenario(tmp_path), Answering()
     await Driver(opened(scene, connector, preflight=False)).process()
     assert not connector.asked
 
 
 def test_when_it_is_due(tmp_path: Path) -> None:
-    """It is due above 1,000 planned requests, once per model, and never in the immediate mode."""
+    """The preflight is due above 1,000 planned requests, once per model, and never in immediate mode."""
 
     def due(changes: Mapping[str, Any] | None = None, **facts: Any) -> bool:
         ledger: Ledger = scenario(tmp_path).run().ledger

@@ -51,7 +51,7 @@ class Indexed(MemoryStore):
     """An in-memory store that finds entries by their documents."""
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
-        """The entry that each of these words and definitions belongs to."""
+        """Return the entry that each of these words and definitions belongs to."""
         definitions, words = self.documents[Collection.DEFINITIONS], self.documents[Collection.WORDS]
         found = {}
         for each in documents:
@@ -72,7 +72,7 @@ def scene(folder: Path, *ends: End) -> Scenario:
 
 
 def copied(store: MemoryStore) -> Indexed:
-    """The database as it was before anything was stored: with the words alone."""
+    """Return the database before the run, with the words only."""
     before = Indexed()
     before.know("bank", "a sense", "another")
     for identity, word in store.documents[Collection.WORDS].items():
@@ -97,7 +97,7 @@ async def recovered(service: Attic, store: Indexed, price: Price | None = None) 
 
 
 def documents(store: MemoryStore) -> dict[str, dict[DocId, object]]:
-    """Every document with its content, without the moments at which things were put in order."""
+    """Return every document with its content, without times."""
     return {
         name: {key: {k: v for k, v in each.items() if k not in _MOMENTS} for key, each in held.items()}
         for name, held in store.documents.items()
@@ -108,7 +108,7 @@ _MOMENTS = {"updated_at", "created_at"}
 
 
 async def test_all_waves(tmp_path: Path) -> None:
-    """Recovered in the order in which they were made, all waves of a run give the very documents that the run gave."""
+    """Recovery of all batches, in order of creation, gives exactly the documents of the run."""
     scenario = scene(tmp_path / "run")
     await through(scenario)
     assert isinstance(scenario.service, Attic)

@@ -70,7 +70,7 @@ class Answering(OpenAIConnector):
         self.meanwhile: Callable[[], None] | None = None
 
     async def post(self, body: Mapping[str, Any]) -> Reply:
-        """Let happen what happens meanwhile, and answer."""
+        """Run the concurrent change, and answer."""
         if self.meanwhile:
             self.meanwhile()
         component = body["response_format"]["json_schema"]["name"]
@@ -82,16 +82,16 @@ class Answering(OpenAIConnector):
 
 
 class DyingAtOnce(ImmediateBatches):
-    """A process that the power leaves when a file has its name and not yet its content."""
+    """A process killed by a power failure when a file has its name and not yet its content."""
 
     async def create(self, submission: Submission) -> BatchJob:
-        """Leave an empty file behind."""
+        """Leave an empty file."""
         (self._run_folder / submission.file_id / "immediate.json").write_bytes(b"")
         raise Crashed
 
 
 async def at_once(scene: Scenario, connector: Answering, kind: type[ImmediateBatches] = ImmediateBatches) -> Ledger:
-    """One process of a run with --immediate, to its end."""
+    """Run one process with --immediate to its end."""
     run = scene.run()
     batches = kind(connector, run.checkpoint.folder)
     run.batches, run.sleep = batches, lambda _: asyncio.sleep(0)
@@ -105,7 +105,7 @@ async def at_once(scene: Scenario, connector: Answering, kind: type[ImmediateBat
 
 
 def bank(folder: Path, *components: C, run_id: str = "run1", store: MemoryStore | None = None, **more: Any) -> Scenario:
-    """A run about the word "bank", in a folder of its own; its dictionary may be that of an earlier run."""
+    """Return a run over the word "bank" in its own folder, with the dictionary of an earlier run or a new one."""
     if store is None:
         store = MemoryStore()
         store.know("bank", "river", "money")
@@ -118,7 +118,7 @@ def definitions(store: MemoryStore) -> dict[DocId, dict[str, Any]]:
 
 
 def source(store: MemoryStore, text: str) -> dict[str, Any]:
-    """A dictionary's definition on the shelf, by its text."""
+    """Return a source's definition by its text."""
     return next(document for document in definitions(store).values() if document["text"] == text)
 
 
@@ -174,7 +174,7 @@ async def test_a_note_that_the_power_cut_emptied(tmp_path: Path) -> None:
 
 
 def test_half_of_the_texts() -> None:
-    """A word of which one meaning has its definition, while the other's was given up, is failed and says why."""
+    """A word with two meanings, of which one has its definition and the other failed, fails with the reason."""
     both = asked(C.DEFINITION_TEXT)
     river, money = (
         Definition(derived_id(name), "noun", name, meaning_cluster=cluster(f"bank_{name}", order))
@@ -191,7 +191,7 @@ def test_half_of_the_texts() -> None:
 
 
 async def test_clustering_that_failed(tmp_path: Path) -> None:
-    """A word that could not be divided into meanings is failed, and a later run divides it after all."""
+    """A word whose meanings could not be clustered is failed, and a later run clusters it."""
     components = (C.CLUSTER_DEFINITIONS, C.PRONUNCIATION)
     first = bank(tmp_path, *components, max_attempts=1)
     ledger = await at_once(first, Answering(cluster_definitions={"clusters": []}))
@@ -218,7 +218,7 @@ async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
 
 
 async def test_places_that_moved(tmp_path: Path) -> None:
-    """An answer that numbers senses is not stored once these have changed: it is requested again, about all of them."""
+    """An answer that numbers senses is not stored once these have changed: it is requested again for all of them."""
     scene, connector = bank(tmp_path, C.CLUSTER_DEFINITIONS, max_attempts=1), Answering()
     store = scene.store
     list_sources(store)
@@ -237,7 +237,7 @@ async def test_places_that_moved(tmp_path: Path) -> None:
 
 
 def test_more_than_a_hundred_clusters() -> None:
-    """The answer about a word's hundredth meaning is recognised like that about its first."""
+    """The answer about a word's hundredth meaning is recognised like that about the first."""
     for number in (0, 99, 100, 999):
         parts = parse_custom_id(custom_id("set", BANK.id, C.DEFINITION_TEXT, number))
         assert parts is not None
@@ -248,12 +248,12 @@ def test_more_than_a_hundred_clusters() -> None:
 
 
 class Dying(Service):
-    """A service at whose n-th batch the process ends; the list shows that batch after a number of look-ups."""
+    """A service at whose n-th batch the process crashes; the list shows that batch after a number of look-ups."""
 
     dies_at, hidden = 1, 0
 
     async def create(self, submission: Submission) -> BatchJob:
-        """Make a batch, which the asker may not live to see."""
+        """Create a batch, possibly without a reply."""
         job = await super().create(submission)
         if len(self.batches) == self.dies_at:
             self.batches[job.id].hidden = self.hidden
@@ -262,7 +262,7 @@ class Dying(Service):
 
 
 async def test_a_batch_that_shows_itself_late(tmp_path: Path) -> None:
-    """A run that died while a batch was made pays for it once: when resumed, it cancels the one that comes late."""
+    """A crash during a creation does not pay twice: the resumed run cancels the batch that appears late."""
     service = Dying(End(polls=5), End(polls=5))
     service.hidden = 6
     scene = Scenario(tmp_path, ["happy"], service)
@@ -298,7 +298,7 @@ async def test_a_checkpoint_that_was_put_back(tmp_path: Path) -> None:
 
 
 def test_force_does_not_name_what_it_replaces() -> None:
-    """Synonyms that are to be replaced are not named in the prompt, so that the best of them may come again."""
+    """Synonyms that will be replaced are not in the prompt, so that the best of them can be generated again."""
     known = Definition(derived_id("joy"), "adjective", "feeling joy", synonyms=["blithesome"])
     known.digests = {"synonyms": value_digest(known.synonyms)}
     entry = Entry(BANK, (known,), sources=(known,))
@@ -309,7 +309,7 @@ def test_force_does_not_name_what_it_replaces() -> None:
 
 @pytest.mark.parametrize("status", [408, 409])
 def test_errors_that_pass(status: int) -> None:
-    """A time-out or a conflict at the service is something that passes: it is tried again, and ends no run."""
+    """A time-out or a conflict at the service is transient: the call is retried, and the run continues."""
     request = httpx2.Request("GET", "http://service/")
     response = httpx2.Response(status, request=request, json={"error": {"message": "m"}})
     assert isinstance(translated(openai.APIStatusError("m", response=response, body=None)), ServiceUncertain)
@@ -324,7 +324,7 @@ def test_errors_that_pass(status: int) -> None:
     ],
 )
 def test_secrets_behind_the_question_mark(url: str, harmless: str) -> None:
-    """Secrets among the options of a database's address are in no checkpoint; the other options are."""
+    """Secrets among the options of a database's address are not in the checkpoint; the other options are."""
     shown = redacted_url(url)
     assert shown is not None
     assert harmless in shown

@@ -32,7 +32,7 @@ async def finished(scene: Scenario) -> Ledger:
 
 
 async def test_full_at_creation(tmp_path: Path) -> None:
-    """A batch that the full queue refuses waits for one of ours to end, and is created from the file that is there."""
+    """A batch refused by the full queue waits until one of ours ends, and is created from the uploaded file."""
     scene = scenario(tmp_path, Service(*[End(polls=2)] * 4))
     scene.service.creations.extend(["made", "full", "made"])
     ledger = await finished(scene)
@@ -41,7 +41,7 @@ async def test_full_at_creation(tmp_path: Path) -> None:
 
 
 async def test_full_of_others_at_creation(tmp_path: Path) -> None:
-    """A queue that others fill is waited for, without splitting the batch."""
+    """A queue filled by other clients is waited for, without splitting the batch."""
     scene = scenario(tmp_path, Service(), batch_size=None)
     scene.service.creations.extend(["full", "full"])
     scene.service.crowded = True
@@ -75,7 +75,7 @@ async def test_the_named_limit_of_a_batch_that_failed(tmp_path: Path) -> None:
 
 
 async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
-    """A batch of one word that the empty queue refuses stops the run; its state stays planned, so that it can go on."""
+    """A batch of one word that the empty queue refuses stops the run; its state stays planned, and can resume."""
     scene = scenario(tmp_path, Service(), batch_size=1)
     scene.service.creations.append("full")
     with pytest.raises(QueueFull, match="Enqueued token limit"):
@@ -88,7 +88,7 @@ async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
 
 
 async def test_retry_after_at_creation(tmp_path: Path) -> None:
-    """A creation that the service puts off is retried after the seconds that it asks for, and not looked up."""
+    """A creation refused with Retry-After is retried after that time, without a look-up."""
     scene = scenario(tmp_path, Service(), batch_size=None)
     scene.service.creations.append("busy")
     await finished(scene)
@@ -97,7 +97,7 @@ async def test_retry_after_at_creation(tmp_path: Path) -> None:
 
 
 async def test_retry_after_at_upload(tmp_path: Path) -> None:
-    """An upload that the service puts off is retried after the seconds that it asks for."""
+    """An upload refused with Retry-After is retried after that time."""
     scene = scenario(tmp_path, Service(), batch_size=None)
     scene.service.busy_uploads = 2
     await finished(scene)
@@ -108,7 +108,7 @@ async def test_retry_after_at_upload(tmp_path: Path) -> None:
 
 
 class Endless(Service):
-    """A service whose downloads take for ever until `released`."""
+    """A service whose downloads do not end until `released`."""
 
     released = False
 
@@ -121,7 +121,7 @@ class Endless(Service):
 
 @pytest.mark.parametrize("winding_up", [False, True])
 async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: bool) -> None:
-    """A run that is stopped during an endless download leaves within a second, and the answers are stored later."""
+    """A run stopped during an endless download exits within a second, and the answers are stored later."""
     scene = scenario(tmp_path, service := Endless(), batch_size=None)
     assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
     if winding_up:
