@@ -55,7 +55,7 @@ from floridify_batch.definition_conversion import (
     word_of,
 )
 from floridify_batch.errors import BatchSynthError
-from floridify_batch.pipeline.plan import Question, brief
+from floridify_batch.pipeline.brief import Question, brief
 from floridify_batch.providers.interface import DEFAULT_MODEL, Connector
 from floridify_batch.words.entry import Cluster, Definition, Entry, derived_id
 from floridify_batch.words.language import language_name

@@ -20,14 +20,14 @@ from floridify_batch.components.change import Collection, Merged, SchemaVersion,
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.components.synthesis_entry import references
-from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.database.document import Found, new_word, read_entry
 from floridify_batch.database.merge import copies_to_remove
 from floridify_batch.database.removal import RELATIONS, candidates, generated, keeping, replaced_by, unreferred
 from floridify_batch.database.source_copy import Copies, Listing, Sources
 from floridify_batch.errors import DatabaseError, QueueFull, ServiceBusy, ServiceError, ServiceUncertain, UnknownBatch
-from floridify_batch.pipeline.plan import Brief, brief
+from floridify_batch.pipeline.brief import Brief, brief
 from floridify_batch.providers.interface import BatchError, BatchJob, Capabilities, Found as FoundBatch, Submission
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import Event, Totals
@@ -384,7 +384,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.documents: dict[Collection, dict[DocId, dict[str, Any]]] = {name: {} for name in Collection}
         self.stamps: dict[DocId, Stamp] = {}
-        self.seen: dict[DocId, tuple[str, Observed]] = {}
+        self.seen: dict[DocId, BatchLengths] = {}
         self.runs: dict[str, int] = {}
         self.crash = Crash()
         self.applied = 0
@@ -517,7 +517,7 @@ class MemoryStore:
         """Return the scales that a test has set."""
         return self.scales
 
-    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+    async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
         """Record the lengths of answers at existing stamps."""
         self.seen |= {identity: each for identity, each in seen.items() if identity in self.stamps}
 
@@ -529,13 +529,14 @@ class MemoryStore:
         """Raise the number of answers that a run has stored."""
         self.runs[run] = max(answers, self.runs.get(run, 0))
 
-    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """Return the lengths of a model's answers, by component and template."""
-        sums: dict[tuple[str, str], Observed] = {}
-        for identity, (component, each) in self.seen.items():
+    async def observed(self, model: str) -> dict[AnswerKind, Observed]:
+        """Return the lengths of a model's answers, by kind."""
+        sums: dict[AnswerKind, Observed] = {}
+        for identity, (component, shape, each) in self.seen.items():
             stamp = self.stamps[identity]
+            kind = AnswerKind(component, stamp.template, shape)
             if stamp.model == model:
-                sums[component, stamp.template] = sums.get((component, stamp.template), Observed()) + each
+                sums[kind] = sums.get(kind, Observed()) + each
         return sums
 
     def _of_others(self, writes: Writes) -> set[DocId]:

@@ -16,8 +16,8 @@ def components() -> None:
 
     from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES
     from floridify_batch.display.text import listing
+    from floridify_batch.pipeline.brief import brief
     from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
-    from floridify_batch.pipeline.plan import brief
     from floridify_batch.providers.interface import DEFAULT_MODEL
 
     console = Console()

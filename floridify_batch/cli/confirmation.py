@@ -15,12 +15,12 @@ from floridify_batch.components.model_profile import model_notes
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import Spent
 from floridify_batch.errors import UsageError
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
-from floridify_batch.pipeline.plan import Brief
 from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.budget import price_note
-from floridify_batch.run.run_settings import RunSettings
+from floridify_batch.run.run_settings import RunSettings, RunSpec
 from floridify_batch.timing import utc_now
 from floridify_batch.words.language import FLORIDIFY_LANGUAGES, database_language, language_name
 from floridify_batch.words.word_list import WordList
@@ -61,11 +61,20 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
     return [f"Sandbox: the answers are invented, for the database {settings.database} only."]
 
 
-def notes_on(listed: WordList, settings: RunSettings) -> list[str]:
-    """Notes on a new run: the price and the model it assumes, and how its list was read."""
+def notes_on(listed: WordList, spec: RunSpec) -> list[str]:
+    """Notes on a new run: the price and the model it assumes, how its list was read, and answers requested whole."""
+    settings = spec.info.settings
     models = model_notes(settings.model, utc_now().date(), listed_models())
-    notes = [price_note(settings), language_note(settings.language)]
+    notes = [price_note(settings), language_note(settings.language), full_answers_note(settings, spec.brief)]
     return [*sandbox_notes(settings), *filter(None, notes), *models, *listed.readings]
+
+
+def full_answers_note(settings: RunSettings, brief: Brief) -> str:
+    """The note on components whose templates describe fields that --answers leaves out."""
+    names = ", ".join(brief.asked_in_full(settings.answers))
+    if not names:
+        return ""
+    return f"Full answers are requested for {names}: their templates describe fields that are not stored."
 
 
 def language_note(language: str) -> str:

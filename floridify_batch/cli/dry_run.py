@@ -18,8 +18,8 @@ from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import write_event
 from floridify_batch.formatting import count, dollars
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.estimate import Estimate, estimated
-from floridify_batch.pipeline.plan import Brief
 from floridify_batch.run.budget import expected_in_flight
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.frequency_scale import resolved_scale
@@ -53,7 +53,8 @@ async def dry_run_of(
     before = checkpoint.load()
     if before is None or is_replaced(before, spec.info, checkpoint):
         adopted = checkpoint.adopted()
-        words, notes = listed.without(adopted.words), [*notes_on(listed, spec.info.settings), *adopted.notes]
+        words = listed.without(adopted.words)
+        notes = [*notes_on(listed, spec), *adopted.notes]
         resources = Resources(spec.info.settings, secrets, checkpoint, notify=say, on_wait=say)
         estimate = await _estimate(resources, spec.brief, words, notes)
         return _show(estimate, spec.info.settings, Decimal(0), notes, output)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from floridify_batch.cli import completion
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.words.entry import FrequencyScale
 
 
@@ -109,6 +110,15 @@ GlossOption = Annotated[
         metavar="CODE",
         help="Language of definitions and notes.",
         autocompletion=completion.languages,
+    ),
+]
+AnswersOption = Annotated[
+    AnswerShape,
+    _advanced(
+        "--answers",
+        envvar=_env("ANSWERS"),
+        metavar="SHAPE",
+        help="Fields to request: stored, full or bare.",
     ),
 ]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]

@@ -18,6 +18,7 @@ from floridify_batch.cli.context import (
     secrets_of,
 )
 from floridify_batch.cli.options import (
+    AnswersOption,
     AttemptsOption,
     BaseUrlOption,
     BatchSizeOption,
@@ -42,6 +43,7 @@ from floridify_batch.cli.options import (
     YesOption,
 )
 from floridify_batch.cli.run_options import RunOptions, with_run_options
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import to_type
 
@@ -78,6 +80,7 @@ def run(
     replace_edited: ReplaceEditedOption = False,
     word: WordOption = None,
     column: ColumnOption = None,
+    answers: AnswersOption = AnswerShape.STORED,
 ) -> None:
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
@@ -108,6 +111,7 @@ def run(
         base_url=None if sandbox else base_url or config.base_url,
         sandbox=sandbox,
         stale=stale,
+        answers=answers,
         replace_edited=replace_edited,
         counts=counts_named(count or ()),
         templates=str(templates.absolute()) if templates else None,

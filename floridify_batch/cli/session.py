@@ -35,7 +35,7 @@ from floridify_batch.display.view import RunView
 from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, dollars, to_type
-from floridify_batch.pipeline.plan import Brief
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
@@ -187,7 +187,7 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
         scale = await resolved_scale(settings, store)
         if scale.contradicts and session.yes:
             raise UsageError(scale.note)
-        notes = [*notes_on(listed, settings), *adopted.notes, *filter(None, [scale.note]), f"Database: {place}."]
+        notes = [*notes_on(listed, spec), *adopted.notes, *filter(None, [scale.note]), f"Database: {place}."]
         limit, details = settings.max_cost, session.details
         console.print(estimate_panel(estimate, width=console.width, max_cost=limit, notes=notes, details=details))
         if before is not None and not estimate.total_now.requests:

@@ -2,11 +2,20 @@
 
 from typing import Annotated
 
-from floridify_batch.components.answer import Answer, clip, divided, kept
+from pydantic.json_schema import SkipJsonSchema
+
+from floridify_batch.components.answer import Answer, Share, clip, divided, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
-from floridify_batch.components.synonyms import SynonymCandidate, divided_by_language, is_own_language, merged_words
+from floridify_batch.components.synonyms import (
+    OwnWord,
+    SynonymCandidate,
+    divided_by_language,
+    is_own_language,
+    merged_words,
+)
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
 
@@ -18,6 +27,13 @@ class AntonymResponse(Answer):
     """The antonyms of a sense, best first."""
 
     antonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(MAX_ITEMS), divided("word")]
+
+
+class LeanAntonymResponse(AntonymResponse):
+    """The antonyms of a sense as they are stored: words of its language."""
+
+    antonyms: Annotated[list[OwnWord], kept(OwnWord), clip(MAX_ITEMS), divided("word")]
+    confidence: SkipJsonSchema[Share] = CERTAIN
 
 
 def outcome(entry: Entry, definition: Definition, answer: AntonymResponse, provenance: Provenance) -> Outcome:
@@ -40,6 +56,7 @@ RECIPE = DefinitionRecipe(
     outcome=outcome,
     ignored=ignored,
     output_tokens=120,
+    stored_answer=LeanAnswer(LeanAntonymResponse, 12),
     spread=Spread(0.5, 1.6),
     output_cap=2000,
     count=3,

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from floridify_batch.components.answer import Answer
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LABEL_SPREAD
@@ -28,6 +29,8 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
+    stored_answer=LeanAnswer(without(CEFRLevelResponse, confidence=CERTAIN), 39),
+    bare_answer=LeanAnswer(without(CEFRLevelResponse, confidence=CERTAIN, reasoning=""), 6),
     spread=LABEL_SPREAD,
     output_cap=600,
     needs=DEFINED,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Text, at_least_one, clip, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Collection, Outcome, Provenance, Update
 from floridify_batch.components.meaning_cluster import cluster_document
 from floridify_batch.components.recipe import WordRecipe
@@ -57,6 +58,7 @@ RECIPE = WordRecipe(
     variables=("word", "definitions=sources"),
     outcome=outcome,
     output_tokens=150,
+    stored_answer=LeanAnswer(without(ClusterMappingResponse, confidence=CERTAIN), 144),
     spread=Spread(0.4, 2.5),
     output_cap=3000,
     needs=("definitions",),

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Term, clip, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.label import CollocationType
@@ -40,6 +41,7 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
     outcome=outcome,
     output_tokens=110,
+    stored_answer=LeanAnswer(without(CollocationResponse, confidence=CERTAIN), 104),
     spread=LIST_SPREAD,
     output_cap=1000,
     count=4,

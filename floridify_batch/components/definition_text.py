@@ -1,8 +1,13 @@
 """The component `definition_text`: one definition for each cluster, written from those of the sources."""
 
-from typing import Annotated
+from typing import Annotated, Any
+
+from pydantic import GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from floridify_batch.components.answer import Answer, Item, Share, Statement, at_least_one, clip, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer
 from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Provenance, value_digest
 from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.meaning_cluster import cluster_document
@@ -25,6 +30,30 @@ class SynthesisResponse(Answer):
     """The definitions of one cluster; the first is used."""
 
     definitions: Annotated[list[DefinitionResponse], kept(DefinitionResponse), clip(20), at_least_one]
+
+
+class _LeanSynthesis(Answer):
+    """The definition of one cluster."""
+
+    part_of_speech: PartOfSpeech
+    definition: Annotated[Statement, clip(500)]
+
+
+class LeanSynthesisResponse(SynthesisResponse):
+    """The one definition of a cluster that is used."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _widen(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "definitions" in value:
+            return value
+        first = {name: each for name, each in value.items() if name != "confidence"}
+        confidence = {"confidence": value["confidence"]} if "confidence" in value else {}
+        return {"definitions": [first | {"relevancy": CERTAIN, "source_providers": []}], **confidence}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_LeanSynthesis.__pydantic_core_schema__)
 
 
 def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenance: Provenance) -> Outcome:
@@ -57,6 +86,7 @@ RECIPE = ClusterRecipe(
     variables=("word", "definitions", "meaning_cluster"),
     outcome=outcome,
     output_tokens=60,
+    stored_answer=LeanAnswer(LeanSynthesisResponse, 39),
     spread=PROSE_SPREAD,
     output_cap=1500,
     needs=("definitions", "cluster_definitions"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Share, Statement, clip, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance
 from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.recipe import WordRecipe, is_defined
@@ -27,6 +28,15 @@ class FallbackDefinitionsResponse(Answer):
     """The definitions of a word, commonest sense first; none for a word that the language does not have."""
 
     definitions: Annotated[list[FallbackDefinition], kept(FallbackDefinition), clip(MAX_ITEMS)]
+
+
+_LeanDefinition = without(FallbackDefinition, relevancy=CERTAIN)
+
+
+class LeanFallbackDefinitionsResponse(FallbackDefinitionsResponse):
+    """The definitions of a word, commonest sense first, without a measure of that."""
+
+    definitions: Annotated[list[_LeanDefinition], kept(_LeanDefinition), clip(MAX_ITEMS)]  # type: ignore[valid-type]
 
 
 def outcome(entry: Entry, _: Entry, answer: FallbackDefinitionsResponse, provenance: Provenance) -> Outcome:
@@ -69,6 +79,7 @@ RECIPE = FallbackRecipe(
     variables=("word",),
     outcome=outcome,
     output_tokens=160,
+    stored_answer=LeanAnswer(LeanFallbackDefinitionsResponse, 128),
     spread=Spread(0.5, 2.0),
     output_cap=3000,
     count=6,

@@ -1,6 +1,7 @@
 """The component `domain`: the subject field of a sense."""
 
 from floridify_batch.components.answer import Answer
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.label import Domain
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
@@ -27,6 +28,8 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
+    stored_answer=LeanAnswer(without(DomainIdentificationResponse, confidence=CERTAIN), 39),
+    bare_answer=LeanAnswer(without(DomainIdentificationResponse, confidence=CERTAIN, reasoning=""), 5),
     spread=LABEL_SPREAD,
     output_cap=600,
     needs=DEFINED,

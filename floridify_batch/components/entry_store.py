@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from floridify_batch.components.change import SchemaVersion, Update, Writes
-from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
 from floridify_batch.words.entry import DocId, Entry, FrequencyScale, Word, unknown_entry
 
 SANDBOX_SUFFIX = "_sandbox"
@@ -37,8 +37,8 @@ class EntryReader(Protocol):
         """The entries of each text in one language: one per homograph, or the one that an unknown word will get."""
         ...
 
-    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """Return the lengths of a model's stored answers, by component and template."""
+    async def observed(self, model: str) -> dict[AnswerKind, Observed]:
+        """Return the lengths of a model's stored answers, by their kind."""
         ...
 
 
@@ -62,7 +62,7 @@ class EntryStore(EntryReader, Protocol):
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that come from no answer."""
 
-    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+    async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
         """Record the component and the lengths of a batch's answers in its existing stamps."""
 
     async def stored_answers(self, run: str) -> int | None:
@@ -86,6 +86,6 @@ class NoDatabase:
         """Every word as an unknown one."""
         return {text: [unknown_entry(text, language)] for text in texts}
 
-    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:  # noqa: ARG002  no model has stored answers
+    async def observed(self, model: str) -> dict[AnswerKind, Observed]:  # noqa: ARG002  no model has stored answers
         """No lengths: nothing is stored."""
         return {}

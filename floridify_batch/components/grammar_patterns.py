@@ -7,6 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, unpaired
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, completed, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
@@ -27,6 +28,9 @@ class GrammarPatternPairs(Answer):
     """The patterns of a sense, as they are requested: parallel lists could differ in length."""
 
     patterns: Annotated[list[GrammarPatternItem], kept(GrammarPatternItem), clip(MAX_ITEMS)]
+
+
+_LEAN_PAIRS = without(GrammarPatternPairs, confidence=CERTAIN)
 
 
 class GrammarPatternResponse(Answer):
@@ -51,6 +55,19 @@ class GrammarPatternResponse(Answer):
         return handler(GrammarPatternPairs.__pydantic_core_schema__)
 
 
+class LeanGrammarPatternResponse(GrammarPatternResponse):
+    """Patterns with their descriptions, without a confidence."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        return completed(value, confidence=CERTAIN)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_LEAN_PAIRS.__pydantic_core_schema__)
+
+
 def outcome(_: Entry, __: Definition, answer: GrammarPatternResponse, ___: Provenance) -> Outcome:
     """Patterns, each with its description."""
     pairs = zip(answer.patterns, answer.descriptions, strict=True)
@@ -65,6 +82,7 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
     outcome=outcome,
     output_tokens=60,
+    stored_answer=LeanAnswer(LeanGrammarPatternResponse, 54),
     spread=LIST_SPREAD,
     output_cap=1000,
     count=2,

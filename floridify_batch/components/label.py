@@ -75,3 +75,7 @@ OptionalRegister = Annotated[OptionalText, _known({}, REGISTERS), _enumeration(R
 Domain = Annotated[OptionalText, _known(_DOMAIN_VARIANTS, DOMAINS), _enumeration(DOMAINS, optional=True)]
 
 EnglishRegion = Annotated[Statement, _known({}, ENGLISH_REGIONS), _enumeration(ENGLISH_REGIONS)]
+
+OptionalEnglishRegion = Annotated[
+    OptionalText, _known({}, ENGLISH_REGIONS), _enumeration(ENGLISH_REGIONS, optional=True)
+]

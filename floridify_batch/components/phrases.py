@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from floridify_batch.components.answer import Answer, Item, OptionalText, Term, Text, clip, field_named_register, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.label import OptionalRegister
 from floridify_batch.components.recipe import WordRecipe, is_defined
@@ -48,6 +49,7 @@ RECIPE = WordRecipe(
     variables=("word", "sense"),
     outcome=outcome,
     output_tokens=250,
+    stored_answer=LeanAnswer(without(PhraseResponse, confidence=CERTAIN), 244),
     spread=Spread(0.4, 1.6),
     output_cap=3000,
     count=8,

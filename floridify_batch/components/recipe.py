@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice, zip_longest
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from floridify_batch.components.answer_shape import LeanAnswer
 from floridify_batch.components.change import (
     Change,
     Collection,
@@ -24,8 +24,9 @@ from floridify_batch.components.change import (
 )
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.model_profile import DEFAULT_TEMPERATURE
+from floridify_batch.components.prompt_variable import VARIABLES
 from floridify_batch.components.synthesis_entry import draft_of, entry_id
-from floridify_batch.costs.answer_length import Spread
+from floridify_batch.costs.answer_length import AnswerShape, Spread
 from floridify_batch.words.entry import (
     Cluster,
     Definition,
@@ -118,6 +119,10 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """The number of items of a valid answer that are not stored in an entry of a language."""
     english: type[R] | None = None
     """The shape of its answer for English, where that has labels of its own."""
+    stored_answer: LeanAnswer[R] | None = None
+    """The answer without fields that are never stored, if it has any; the reason of a label stays."""
+    bare_answer: LeanAnswer[R] | None = None
+    """The answer without the reason of a label, if it has one."""
     count: int = 0
     """The items that an answer is to have; 0 where it is one value, or as many items as there are."""
     max_count: int = 0
@@ -134,6 +139,25 @@ class Recipe[T: Target, R: BaseModel](ABC):
     """Further fields of the target that an answer fills."""
     floridify_template: str = ""
     """The name of Floridify's template for it."""
+
+    def requested(self, shape: AnswerShape, *, english: bool) -> tuple[type[R], int]:
+        """The answer that a request in this shape asks for, and its expected mean length."""
+        lean = self.lean(shape)
+        if lean is None:
+            return (self.english or self.answer) if english else self.answer, self.output_tokens
+        return (lean.english or lean.answer) if english else lean.answer, lean.output_tokens
+
+    def lean(self, shape: AnswerShape) -> LeanAnswer[R] | None:
+        """The lean answer of a shape; None where everything is requested."""
+        if shape is AnswerShape.FULL:
+            return None
+        return (self.bare_answer or self.stored_answer) if shape is AnswerShape.BARE else self.stored_answer
+
+    @property
+    def readable(self) -> type[R]:
+        """The answer that reads every shape."""
+        lean = self.bare_answer or self.stored_answer
+        return self.answer if lean is None else lean.answer
 
     @abstractmethod
     def targets(self, entry: Entry) -> Iterable[T]:
@@ -188,7 +212,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
         return given | {name: [] for name in given if name.startswith("existing_")} if replacing else given
 
     def _value(self, variable: str, entry: Entry, target: T) -> Any:
-        return self.fewer(entry, target) if variable == "fewer" else _VARIABLES[variable](entry, target)
+        return self.fewer(entry, target) if variable == "fewer" else VARIABLES[variable](entry, target)
 
     def fewer(self, entry: Entry, target: T) -> int:  # noqa: ARG002  most components have one count
         """The number of items for a target that has room for fewer than usual; 0 for the usual number."""
@@ -351,56 +375,6 @@ def is_defined(entry: Entry) -> bool:
     return any(each.has_text for each in entry.definitions)
 
 
-def sense_of(entry: Entry) -> dict[str, str] | None:
-    """The part of speech and the definition that distinguish a word from its homographs; None if there are none."""
-    defined = [each for each in entry.definitions if each.has_text]
-    if not defined or not (entry.homograph or len({each.part_of_speech for each in defined}) > 1):
-        return None
-    return {"part_of_speech": defined[0].part_of_speech, "definition": defined[0].text}
-
-
-def other_senses(entry: Entry, definition: Definition) -> list[str]:
-    """The beginnings of the word's other definitions as the same part of speech, which are not meant."""
-    same = (
-        _beginning(each.text)
-        for each in entry.definitions
-        if each.part_of_speech == definition.part_of_speech and each.text != definition.text and each.has_text
-    )
-    return list(islice(same, _OTHER_SENSES))
-
-
-def _beginning(text: str) -> str:
-    words = text.split()
-    return text if len(words) <= _SENSE_WORDS else " ".join(words[:_SENSE_WORDS]) + "…"
-
-
-_OTHER_SENSES = 8
-_SENSE_WORDS = 8
-
-
-CHOOSER_SYNONYMS = 8
-"""The most synonyms that are compared with each other."""
-
-
-def synonyms_of(entry: Entry) -> list[str]:
-    """The synonyms of all definitions, each definition's best ones first, without duplicates."""
-    rounds = zip_longest(*(definition.synonyms for definition in entry.definitions))
-    distinct = dict.fromkeys(word for each in rounds for word in each if word)
-    return list(distinct)[:CHOOSER_SYNONYMS]
-
-
-def provider_of(definition: Definition) -> str:
-    """The first source that a definition names."""
-    return definition.providers[0] if definition.providers else "unknown"
-
-
-def _attributes_of(definition: Definition) -> dict[str, Any]:
-    """A definition with every attribute that Floridify gives its templates."""
-    attributes = {name: getattr(definition, name) for name in _ATTRIBUTES}
-    return attributes | {"provider": provider_of(definition), "definition": definition.text, "examples": []}
-
-
-_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "digests", "extra", "copied"))
 _SAMPLE_WORD = Word(derived_id("sample"), "bank", "en")
 _SAMPLES = (
     Definition(
@@ -424,21 +398,3 @@ _SAMPLES = (
     ),
     Definition(derived_id("sample", 2), "", "a place for money"),
 )
-
-_VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
-    "word": lambda entry, _: entry.word.text,
-    "language_code": lambda entry, _: entry.word.language,
-    "definition": lambda _, definition: definition.text,
-    "first_definition": lambda entry, _: entry.definitions[0].text,
-    "first_part_of_speech": lambda entry, _: entry.definitions[0].part_of_speech,
-    "sense": lambda entry, _: sense_of(entry),
-    "other_senses": other_senses,
-    "part_of_speech": lambda _, definition: definition.part_of_speech,
-    "existing_synonyms": lambda _, definition: definition.synonyms,
-    "existing_antonyms": lambda _, definition: definition.antonyms,
-    "provider_data": lambda entry, _: [{"name": name, "etymology_text": text} for name, text in entry.etymologies],
-    "synonyms": lambda entry, _: synonyms_of(entry),
-    "sources": lambda entry, _: [(provider_of(each), each.part_of_speech, each.text) for each in entry.sources],
-    "meaning_cluster": lambda _, cluster: cluster.slug if cluster.definitions[0].meaning_cluster else "",
-    "definitions": lambda _, cluster: [_attributes_of(each) for each in cluster.definitions],
-}

@@ -1,11 +1,16 @@
 """The component `regional_variants`: the regions to which a sense is confined."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from floridify_batch.components.answer import Answer, Statement, clip, divided, kept
+from pydantic import GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from floridify_batch.components.answer import Answer, Item, OptionalText, Statement, clip, divided, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, completed
 from floridify_batch.components.change import Outcome, Provenance
-from floridify_batch.components.label import EnglishRegion
+from floridify_batch.components.label import EnglishRegion, OptionalEnglishRegion
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Definition, Entry
@@ -21,6 +26,43 @@ class EnglishRegionalVariantResponse(RegionalVariantResponse):
     """The regions that use a sense of English, by Floridify's codes."""
 
     regions: Annotated[list[EnglishRegion], kept(EnglishRegion), clip(10), divided()]
+
+
+class _Region(Item):
+    """The chief region, which is the one that is stored."""
+
+    region: OptionalText
+
+
+class _EnglishRegion(Item):
+    """The chief region of English, by Floridify's codes."""
+
+    region: OptionalEnglishRegion
+
+
+class LeanRegionalVariantResponse(RegionalVariantResponse):
+    """The chief region that uses a sense, if any."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _widen(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "region" in value and "regions" not in value:
+            region = value["region"]
+            value = {name: each for name, each in value.items() if name != "region"}
+            value["regions"] = [] if region is None else [region]
+        return completed(value, confidence=CERTAIN)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_Region.__pydantic_core_schema__)
+
+
+class LeanEnglishRegionalVariantResponse(LeanRegionalVariantResponse):
+    """The chief region that uses a sense of English, if any."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_EnglishRegion.__pydantic_core_schema__)
 
 
 CODES: Mapping[str, str] = {
@@ -50,6 +92,7 @@ RECIPE = DefinitionRecipe(
     outcome=outcome,
     english=EnglishRegionalVariantResponse,
     output_tokens=15,
+    stored_answer=LeanAnswer(LeanRegionalVariantResponse, 6, LeanEnglishRegionalVariantResponse),
     spread=Spread(0.8, 1.6),
     output_cap=600,
     needs=DEFINED,

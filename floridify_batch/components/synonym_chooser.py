@@ -4,7 +4,8 @@ from typing import Annotated
 
 from floridify_batch.components.answer import Answer, Item, Paragraphs, Text, clip, kept
 from floridify_batch.components.change import Outcome, Provenance
-from floridify_batch.components.recipe import DEFINED, WordRecipe, synonyms_of
+from floridify_batch.components.prompt_variable import synonyms_of
+from floridify_batch.components.recipe import DEFINED, WordRecipe
 from floridify_batch.components.synthesis_entry import in_entry
 from floridify_batch.costs.answer_length import Spread
 from floridify_batch.words.entry import Entry

@@ -1,15 +1,19 @@
 """The component `synonyms`: words of the same meaning, and the cognates of other languages among them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from floridify_batch.components.answer import Answer, Item, Share, Term, clip, divided, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
 from floridify_batch.words.entry import Definition, Entry
-from floridify_batch.words.language import primary_language
+from floridify_batch.words.language import UNDETERMINED, primary_language
 
 MAX_ITEMS = 15
 MAX_SYNONYMS = 50
@@ -30,6 +34,45 @@ class SynonymGenerationResponse(Answer):
     """The synonyms of a sense, best first."""
 
     synonyms: Annotated[list[SynonymCandidate], kept(SynonymCandidate), clip(MAX_ITEMS), divided("word")]
+
+
+def _candidate(language: str) -> BeforeValidator:
+    """Read a word alone as a candidate of this language; none states that of the headword."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return {
+            "word": value,
+            "language": language,
+            "relevance": CERTAIN,
+            "efflorescence": CERTAIN,
+            "explanation": "",
+        }
+
+    return BeforeValidator(read)
+
+
+OwnWord = Annotated[SynonymCandidate, _candidate(""), WithJsonSchema({"type": "string"})]
+"""A candidate of the headword's language, requested as a word alone."""
+
+_ForeignWord = Annotated[SynonymCandidate, _candidate(UNDETERMINED), WithJsonSchema({"type": "string"})]
+
+
+_ForeignWords = Annotated[list[_ForeignWord], kept(_ForeignWord), clip(MAX_ITEMS), divided("word")]
+
+
+class LeanSynonymGenerationResponse(SynonymGenerationResponse):
+    """The synonyms of a sense as they are stored: words of its language, and words of others."""
+
+    synonyms: Annotated[list[OwnWord], kept(OwnWord), clip(MAX_ITEMS), divided("word")]
+    cognates: _ForeignWords = Field(default_factory=list)
+    confidence: SkipJsonSchema[Share] = CERTAIN
+
+    @model_validator(mode="after")
+    def _join(self) -> Self:
+        self.synonyms.extend(self.cognates)
+        return self
 
 
 def outcome(entry: Entry, definition: Definition, answer: SynonymGenerationResponse, provenance: Provenance) -> Outcome:
@@ -79,6 +122,7 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses", "existing_synonyms", "fewer"),
     outcome=outcome,
     output_tokens=230,
+    stored_answer=LeanAnswer(LeanSynonymGenerationResponse, 30),
     spread=LIST_SPREAD,
     output_cap=2000,
     count=5,

@@ -7,7 +7,7 @@ empty string.
 """
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.recipe import Recipe
 from floridify_batch.components.registry import RECIPES
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from floridify_batch.components.template_environment import TemplateEnvironment
 
 _SEPARATOR = re.compile(r"^---[ \t]*\n", re.MULTILINE)
+_TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+
+_COMMON_WORDS = frozenset({"word", "language", "definitions", "regions", "part_of_speech"})
+"""Names of fields that a prompt may have as words of the language; they name the field only between quotes."""
 
 
 @cache
@@ -46,6 +51,8 @@ class Template:
     prompt: "JinjaTemplate"
     fingerprint: str
     own: bool = False
+    text: str = ""
+    """The text of a user's template, without its expressions and statements."""
     first_number: int = 1
     """The number of the first definition, in a prompt whose answer names definitions by their numbers."""
 
@@ -59,8 +66,23 @@ class Template:
             ) from error
 
 
-def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder: Path | None = None) -> Template:
+def names_field(text: str, fields: Iterable[str]) -> bool:
+    """Whether a user's template describes one of these fields of an answer."""
+    return any(
+        re.search(rf"[`\"'*]{name}[`\"'*]" if name in _COMMON_WORDS else rf"\b{name}\b", text) for name in fields
+    )
+
+
+def load_template(
+    recipe: Recipe[Any, Any],
+    constants: Mapping[str, Any],
+    folder: Path | None = None,
+    shape: AnswerShape = AnswerShape.FULL,
+) -> Template:
     """A component's template for one run: from the user's folder where there is one, else ours.
+
+    The instructions of ours describe the answer in the shape that is requested. The fingerprint is that of the whole
+    answer, whatever the shape: another shape makes no stored answer stale.
 
     `constants` are variables with one value for the whole run. Raises `UsageError` for a file that is missing, does
     not parse, names an unknown variable, cannot render a sample, or does not number definitions that answers name.
@@ -70,19 +92,20 @@ def load_template(recipe: Recipe[Any, Any], constants: Mapping[str, Any], folder
     name = f"{recipe.component}.md" if path is None else str(path)
     given = frozenset(recipe.given_names())
     instructions, prompt = ("", source) if path is not None else _SEPARATOR.split(source, maxsplit=1)
-    _check(instructions, name, constants.keys())
+    _check(instructions, name, constants.keys() | {"answers"})
     _check(prompt, name, constants.keys() | given)
-    rendered = _filled(instructions, constants).render().strip()
+    filled = _filled(instructions, constants)
+    whole, rendered = (filled.render(answers=each).strip() for each in (AnswerShape.FULL, shape))
     compiled = _filled(prompt, constants)
     # Every rendering copies the globals, and a plain dictionary is copied in a third of the time of Jinja's own.
     compiled.globals = dict(compiled.globals)
     # Not the language of glosses where it is that of the words: a user's templates of before keep their fingerprints.
     own = constants.get("gloss_language") == constants.get("language")
     fixed = "\0".join(f"{key}={constants[key]}" for key in sorted(constants) if not (own and key == "gloss_language"))
-    fingerprint = blake2b(f"{rendered}\0{prompt}\0{fixed}".encode(), digest_size=8).hexdigest()
-    template = Template(name, rendered, compiled, fingerprint, own=path is None)
+    fingerprint = blake2b(f"{whole}\0{prompt}\0{fixed}".encode(), digest_size=8).hexdigest()
     if path is None:
-        return template
+        return Template(name, rendered, compiled, fingerprint, own=True)
+    template = Template(name, rendered, compiled, fingerprint, text=_TAGS.sub(" ", source))
     for values in recipe.samples():
         template.render(values)
     return replace(template, first_number=_first_number(template, recipe)) if recipe.numbered else template

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from floridify_batch.components.answer import Answer, Item, Text, clip, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
@@ -37,6 +38,7 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
     outcome=outcome,
     output_tokens=90,
+    stored_answer=LeanAnswer(without(UsageNoteResponse, confidence=CERTAIN), 84),
     spread=LIST_SPREAD,
     output_cap=1000,
     count=2,

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from floridify_batch.components.answer import Answer, Item, Term, kept
+from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.recipe import DEFINED, DefinitionRecipe
 from floridify_batch.costs.answer_length import LIST_SPREAD
@@ -35,6 +36,7 @@ RECIPE = DefinitionRecipe(
     variables=("word", "part_of_speech", "definition", "other_senses"),
     outcome=outcome,
     output_tokens=45,
+    stored_answer=LeanAnswer(without(WordFormResponse, confidence=CERTAIN), 39),
     spread=LIST_SPREAD,
     output_cap=600,
     needs=DEFINED,

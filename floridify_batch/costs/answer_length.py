@@ -30,6 +30,25 @@ _LEAST_MARGIN = 0.03
 """The least relative margin, for any number of answers: the next answers are about other words."""
 
 
+class AnswerShape(StrEnum):
+    """The part of a component's answer that is requested."""
+
+    STORED = "stored"
+    """What is stored, and the reasons of labels."""
+    FULL = "full"
+    """Everything, as the library's functions return it; answers of earlier versions, which recorded no shape, too."""
+    BARE = "bare"
+    """What is stored alone."""
+
+
+class AnswerKind(NamedTuple):
+    """A kind of answer whose lengths are alike: its component, the fingerprint of its template, and its shape."""
+
+    component: str
+    template: str
+    shape: AnswerShape
+
+
 class Origin(StrEnum):
     """The source of an expected length."""
 
@@ -47,6 +66,14 @@ class Observed:
 
     def __add__(self, other: "Observed") -> "Observed":
         return Observed(self.answers + other.answers, self.output + other.output)
+
+
+class BatchLengths(NamedTuple):
+    """The lengths of a batch's answers to a component, with their shape."""
+
+    component: str
+    shape: AnswerShape
+    seen: Observed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from floridify_batch.components.change import Collection, Merged
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
-from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.answer_length import BatchLengths
 from floridify_batch.database.layout import TODAY, Layout, spelled
 from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced
 from floridify_batch.words.entry import (
@@ -317,16 +317,16 @@ def stamp_fields(stamp: Stamp) -> dict[str, Any]:
     return {name: value for name, value in asdict(stamp).items() if name != "id" and value is not None}
 
 
-def observations(seen: Mapping[DocId, tuple[str, Observed]], layout: Layout = TODAY) -> "list[UpdateOne]":
+def observations(seen: Mapping[DocId, BatchLengths], layout: Layout = TODAY) -> "list[UpdateOne]":
     """Updates that record the answer lengths of a batch on its stamps; no stamp is created."""
     from pymongo import UpdateOne
 
     return [
         UpdateOne(
             named_by(identity, layout),
-            {"$set": {"component": component, "answers": each.answers, "output": each.output}},
+            {"$set": {"component": component, "shape": shape, "answers": each.answers, "output": each.output}},
         )
-        for identity, (component, each) in seen.items()
+        for identity, (component, shape, each) in seen.items()
     ]
 
 

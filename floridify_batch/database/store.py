@@ -11,7 +11,7 @@ from itertools import batched, chain
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
-from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.answer_length import AnswerKind, AnswerShape, BatchLengths, Observed
 from floridify_batch.database.document import (
     SHOWN_OF_DEFINITIONS,
     SHOWN_OF_ENTRIES,
@@ -247,12 +247,12 @@ class MongoStore:
             async for document in self._database[STAMPS].find({"_id": self.layout.with_ids(new)}):
                 self._stamps[self.layout.unified(document["_id"])] = read_stamp(document)
 
-    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
-        """Measured answer lengths of a model, by component and template: a sum over its stamps."""
-        seen: dict[tuple[str, str], Observed] = {}
+    async def observed(self, model: str) -> dict[AnswerKind, Observed]:
+        """Measured answer lengths of a model: a sum over its stamps; those of earlier versions have no shape."""
+        seen: dict[AnswerKind, Observed] = {}
         query = {"model": model, "answers": {"$gt": 0}}
-        for stamp in await self.find(STAMPS, query, ("component", "template", "answers", "output")):
-            key = (stamp["component"], stamp["template"])
+        for stamp in await self.find(STAMPS, query, ("component", "template", "shape", "answers", "output")):
+            key = AnswerKind(stamp["component"], stamp["template"], AnswerShape(stamp.get("shape", "full")))
             seen[key] = seen.get(key, Observed()) + Observed(stamp["answers"], stamp["output"])
         return seen
 
@@ -320,8 +320,8 @@ class MongoStore:
             for name in self.layout.own_collections(collection):
                 await self._write(name, operations)
 
-    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
-        """Record the component and the answer lengths of a batch on its stamps."""
+    async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
+        """Record the components, the shapes and the lengths of a batch's answers on its stamps."""
         await self._write(STAMPS, observations(seen, await self._known_layout()))
 
     async def stored_answers(self, run: str) -> int | None:

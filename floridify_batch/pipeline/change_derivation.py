@@ -24,8 +24,8 @@ from floridify_batch.components.requests import (
     parse_answer,
     prompt_digest,
 )
+from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Expected, failure_line
-from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.pipeline.precondition import Precondition, older_prompt
 from floridify_batch.pipeline.settlement import Answered, AnswerIndex, Parse, Place, WordOutcome, opened_answers, settle
 from floridify_batch.words.entry import Entry, FrequencyScale, Stamp, clusters_of, derived_id
@@ -118,7 +118,7 @@ def parser(questions: Mapping[str, Question], repairs: Counter[str], language: s
         if component not in questions:
             raise AnswerError(FailureReason.MALFORMED, f"{component} is not a component of this run")
         recipe = questions[component].recipe
-        answer = parse_answer(recipe.answer, body, repairs)
+        answer = parse_answer(recipe.readable, body, repairs)
         if recipe.ignored is not None and (ignored := recipe.ignored(answer, language)):
             repairs["dropped"] += ignored
         return answer

@@ -16,8 +16,8 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent, rec
 from floridify_batch.costs.answer_length import Length, Origin, prior
 from floridify_batch.costs.price import Price, Rates, rates
 from floridify_batch.costs.usage import Forecast, Usage
+from floridify_batch.pipeline.brief import Question
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
-from floridify_batch.pipeline.plan import Question
 from floridify_batch.words.entry import Entry
 
 SENSES_EXPECTED = 3

@@ -21,8 +21,8 @@ from floridify_batch.components.requests import AnswerError, CustomIdParts, comp
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Expected, damaged
-from floridify_batch.pipeline.plan import Brief
 
 HTTP_OK = 200
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -18,13 +18,14 @@ from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.requests import SynthesisRequest
-from floridify_batch.costs.answer_length import Length, Observed, Origin, measured, prior
+from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
 from floridify_batch.costs.usage import Spent
+from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import ChunkSize, Limits, group
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
-from floridify_batch.pipeline.plan import PAGE_WORDS, Brief, Outline, Question, outlined, renewed_values
+from floridify_batch.pipeline.plan import PAGE_WORDS, Outline, outlined, renewed_values
 from floridify_batch.words.entry import Definition, Entry
 
 EXACT_REQUESTS = 50_000
@@ -87,7 +88,7 @@ async def _pages(
 
 
 def lengths_known(
-    asked: Brief, observed: Mapping[tuple[str, str], Observed], spent: Mapping[str, Spent]
+    asked: Brief, observed: Mapping[AnswerKind, Observed], spent: Mapping[str, Spent]
 ) -> dict[str, Length]:
     """The expected answer length of each component: measured in this run, or in this database, or a prior."""
     return {
@@ -96,11 +97,11 @@ def lengths_known(
     }
 
 
-def _length(question: Question, observed: Mapping[tuple[str, str], Observed], spent: Spent | None) -> Length:
+def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: Spent | None) -> Length:
     recipe = question.recipe
     if spent is not None and spent.billed:
         return measured(Observed(spent.billed, spent.usage.output), Origin.RUN, recipe.spread)
-    seen = observed.get((recipe.component, question.template.fingerprint))
+    seen = observed.get(AnswerKind(recipe.component, question.template.fingerprint, question.shape))
     if seen is not None:
         return measured(seen, Origin.DATABASE, recipe.spread)
     return prior(question.envelope.output_tokens, recipe.spread)

@@ -23,9 +23,10 @@ from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
+from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
 from floridify_batch.pipeline.change_derivation import Applied, Disposition, Origin, Tally, applied, parser
 from floridify_batch.pipeline.chunk import Expected, read_expected
-from floridify_batch.pipeline.plan import Brief, brief, finish, left_over
+from floridify_batch.pipeline.plan import finish, left_over
 from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
@@ -265,9 +266,9 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
         _known(names),
         model=sent.model,
         language_name=language_name(_language(batch)),
-        gloss_language=language_name(gloss) if (gloss := batch.metadata.get("gloss_language")) else None,
         counts=dict(_counts(metadata.get("counts", ""))),
         templates=templates,
+        options=BriefOptions(language_name(gloss) if (gloss := batch.metadata.get("gloss_language")) else None),
     )
     renewed = metadata.get("replaces")
     return replace(

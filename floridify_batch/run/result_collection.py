@@ -15,7 +15,7 @@ from typing import IO
 from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.requests import component_of
-from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.answer_length import BatchLengths, Observed
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage, usage_of
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
@@ -248,11 +248,13 @@ def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
     return spent
 
 
-def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, tuple[str, Observed]]:
+def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, BatchLengths]:
     """Return the lengths of a batch's answers by stamp, for the next estimate with this database."""
     seen = ((run.questions[name], bill) for name, bill in bills.by_component.items() if name in run.questions)
     return {
-        origin.stamp(question).id: (question.recipe.component, Observed(bill.requests, bill.usage.output))
+        origin.stamp(question).id: BatchLengths(
+            question.recipe.component, question.shape, Observed(bill.requests, bill.usage.output)
+        )
         for question, bill in seen
         if bill.requests
     }

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from floridify_batch.components.entry_store import is_sandbox_database
 from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.components.registry import components_named
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Dollars
 from floridify_batch.database.connection import DATABASE_PATIENCE
-from floridify_batch.pipeline.plan import Brief, brief
+from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
 from floridify_batch.providers.interface import CONCURRENCY
 from floridify_batch.retry import LOOKUP_SECONDS
 from floridify_batch.words.entry import FrequencyScale
@@ -46,6 +47,8 @@ class RunSettings(BaseModel):
     stale: bool = False
     replace_edited: bool = False
     gloss_language: str | None = None
+    answers: AnswerShape = AnswerShape.FULL
+    """The shape in which answers are requested; earlier versions requested everything."""
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
     request_options: dict[str, Any] = Field(default_factory=dict)
@@ -142,9 +145,11 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         components_named(",".join(settings.components)),
         model=settings.model,
         language_name=language_name(settings.language),
-        gloss_language=language_name(settings.gloss_language) if settings.gloss_language else None,
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
+        options=BriefOptions(
+            language_name(settings.gloss_language) if settings.gloss_language else None, settings.answers
+        ),
     ).with_options(settings.request_options)
     reopened = None if settings.reopened is None else frozenset(settings.reopened)
     return replace(

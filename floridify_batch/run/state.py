@@ -10,8 +10,8 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.usage import Forecast
 from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Budget, Limits
-from floridify_batch.pipeline.plan import Brief, Question
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent

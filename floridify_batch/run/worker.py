@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import orjson
 
 from floridify_batch.errors import UsageError, WorkersLost
-from floridify_batch.pipeline.plan import Brief
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.run.run_settings import RunInfo, RunSettings, brief_of
 
 if TYPE_CHECKING:

@@ -46,6 +46,12 @@ def read_instructions(text: str) -> Instructions:
     return Instructions(int(count[1]) if count else None, language[1] if language else "English", "ISO 639" in text)
 
 
+def own_language(text: str) -> tuple[str, str]:
+    """The name and the code of the language that a constant part names."""
+    name = read_instructions(text).language
+    return name, _LANGUAGES[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt with its instructions; without instructions, the prompt takes their place."""

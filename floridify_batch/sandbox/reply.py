@@ -1,6 +1,6 @@
 """One generated answer: content that fits the request's schema, and its usage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -10,6 +10,7 @@ import orjson
 
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.sandbox.content import plausible
+from floridify_batch.sandbox.prompt import own_language
 from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.schema import Fields, Items, compile_schema
 from floridify_batch.sandbox.vocabulary import SENTENCES
@@ -129,7 +130,8 @@ def _content(body: Mapping[str, Any]) -> str:
     name = (wanted.get("json_schema") or {}).get(
         "name", ""
     )  # keeps antonyms distinct from the synonyms of the same prompt
-    random = Random(blake2b("\0".join((body["model"], name, *texts)).encode(), digest_size=16).digest())
+    # By the prompt, not by the instructions: the same question has the same answer, in whatever shape.
+    random = Random(blake2b("\0".join((body["model"], name, texts[-1])).encode(), digest_size=16).digest())
     if wanted.get("type") == "json_object":
         return orjson.dumps({"answer": random.pick(SENTENCES)}).decode()
     if wanted.get("type") != "json_schema":
@@ -143,8 +145,25 @@ def _structured(wanted: Mapping[str, Any], texts: Sequence[str], random: Random)
     if offered is None:
         return orjson.dumps(shape.make(random, 0)).decode()
     if isinstance(shape, Fields):
+        _reshape(offered, shape, own_language("\n".join(texts[:-1]) or texts[-1]))
         _rename_list(offered, shape)
     return orjson.dumps(shape.conform(offered, random)).decode()
+
+
+def _reshape(offered: dict[str, Any], shape: Fields, languages: Container[str]) -> None:
+    """Give a whole answer the shape of a lean one: words alone, by language; and the first item of a list.
+
+    `languages`: the names of the language that the words are of.
+    """
+    own = next((name for name, field in shape.shapes.items() if isinstance(field, Items) and field.is_text), None)
+    if own and all(isinstance(each, dict) and "word" in each for each in offered.get(own, ())):
+        words = offered.pop(own, [])
+        offered[own] = [each["word"] for each in words if each["language"] in languages]
+        offered["cognates"] = [each["word"] for each in words if each["language"] not in languages]
+    if not any(isinstance(field, Items) for field in shape.shapes.values()):
+        for items in [each for each in offered.values() if isinstance(each, list)]:
+            first = next(iter(items), None)
+            offered |= first if isinstance(first, dict) else {"region": first}
 
 
 def _rename_list(offered: dict[str, Any], shape: Fields) -> None:

@@ -119,6 +119,11 @@ class Items:
     fewest: int
     most: int | None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the items are strings."""
+        return isinstance(self.item, Text)
+
     def make(self, random: Random, depth: int) -> list[Any]:
         if depth >= _DEEPEST:
             return [self.item.make(random, depth + 1) for _ in range(self.fewest)]

@@ -98,6 +98,10 @@ def database_language(tag: str) -> str:
     return primary if primary in FLORIDIFY_LANGUAGES else tag
 
 
+UNDETERMINED = "und"
+"""The code of a language that is not stated."""
+
+
 def primary_language(text: str) -> str:
     """The language of a tag or name without its region; any other text is returned as it is."""
     return (_tag(text) or text.strip().casefold()).split("-")[0]

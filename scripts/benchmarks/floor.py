@@ -18,7 +18,7 @@ from pymongo import MongoClient, UpdateOne
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.requests import CustomId
 from floridify_batch.costs.tokenizer import count_tokens
-from floridify_batch.pipeline.plan import Brief
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.run.run_settings import RunSettings, brief_of
 from floridify_batch.words.entry import Entry
 from scripts.benchmarks.stage import Stage

@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 
 from floridify_batch.components.change import SchemaVersion, Update, Writes
 from floridify_batch.components.entry_store import EntryStore
-from floridify_batch.costs.answer_length import Observed
+from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
 from floridify_batch.providers.interface import TERMINAL
 from floridify_batch.run.event import BatchPolled, ChunkMoved, Event, ListRead, Observer, RunStarted
 from floridify_batch.run.ledger import ChunkState
@@ -210,7 +210,7 @@ class TimedStore:
         with self._watch.within(Part.WRITES):
             await self._store.update(updates)
 
-    async def observe(self, seen: Mapping[DocId, tuple[str, Observed]]) -> None:
+    async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
         """Record answer lengths."""
         with self._watch.within(Part.WRITES):
             await self._store.observe(seen)
@@ -225,7 +225,7 @@ class TimedStore:
         with self._watch.within(Part.WRITES):
             await self._store.note_stored_answers(run, answers)
 
-    async def observed(self, model: str) -> dict[tuple[str, str], Observed]:
+    async def observed(self, model: str) -> dict[AnswerKind, Observed]:
         """The recorded answer lengths of a model."""
         with self._watch.within(Part.READS):
             return await self._store.observed(model)

@@ -30,7 +30,7 @@ import orjson
 
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.tokenizer import count_tokens
-from floridify_batch.pipeline.plan import brief
+from floridify_batch.pipeline.brief import brief
 
 ROOT = Path(__file__).parents[2]
 LOADED = (

@@ -16,12 +16,12 @@ def test_cost_limit(shell: Shell) -> None:
     words = shell.known("wall", 10)
     dear = ("--price", "in=100,out=100")
     before = shell.sandbox.stats()["bodies_answered_more_than_once"]
-    stopped = shell.run(*RUN, *dear, "--max-cost", "0.5")
+    stopped = shell.run(*RUN, *dear, "--max-cost", "0.3")
     assert stopped.code == 6, stopped
     ledger = shell.ledger
     assert 0 < len(ledger.processed_words) < len(words)
     assert not list(ledger.in_state(ChunkState.SUBMITTED))
-    assert "--max-cost 0.5 is reached" in stopped.out
+    assert "--max-cost 0.3 is reached" in stopped.out
     assert f"{len(words) - len(ledger.processed_words)} words remaining" in stopped.out
     assert "batch-synth resume --checkpoint words.checkpoint.json --max-cost" in stopped.out
     again = shell.run(*RESUME)

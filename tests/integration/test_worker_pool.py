@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from floridify_batch.errors import WorkersLost
-from floridify_batch.pipeline.plan import Brief, PageToPlan, plan_words
+from floridify_batch.pipeline.brief import Brief
+from floridify_batch.pipeline.plan import PageToPlan, plan_words
 from floridify_batch.run.run_settings import RunInfo, RunSettings, brief_of
 from floridify_batch.run.worker import (
     MAX_EXECUTORS,

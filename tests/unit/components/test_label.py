@@ -16,7 +16,7 @@ from floridify_batch.components.phrases import PhraseResponse
 from floridify_batch.components.regional_variants import EnglishRegionalVariantResponse
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import AnswerError, parse_answer
-from floridify_batch.pipeline.plan import brief
+from floridify_batch.pipeline.brief import brief
 
 
 def enumerations(schema: Any) -> list[list[str]]:

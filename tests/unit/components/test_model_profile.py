@@ -18,7 +18,7 @@ from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.components.requests import CustomId, Envelope
 from floridify_batch.costs.price import listed_models
 from floridify_batch.errors import UsageError
-from floridify_batch.pipeline.plan import brief
+from floridify_batch.pipeline.brief import brief
 
 TODAY = date(2026, 11, 28)
 LABELS = {C.CEFR_LEVEL, C.FREQUENCY_BAND, C.REGISTER, C.DOMAIN, C.REGIONAL_VARIANTS}

@@ -25,8 +25,8 @@ from floridify_batch.components.synthesis_entry import new_entry
 from floridify_batch.components.usage_notes import UsageNoteItem, UsageNoteResponse
 from floridify_batch.components.word_forms import WordFormItem, WordFormResponse
 from floridify_batch.costs.usage import Usage
+from floridify_batch.pipeline.brief import brief
 from floridify_batch.pipeline.change_derivation import parser
-from floridify_batch.pipeline.plan import brief
 from floridify_batch.words.entry import Definition, Entry, Stamp, Word, derived_id
 from floridify_batch.words.language import language_name
 

@@ -9,7 +9,7 @@ from floridify_batch.components.change import Provenance
 from floridify_batch.components.registry import RECIPES, SynthesisComponent, components_named, recipe_of
 from floridify_batch.components.template import components_in
 from floridify_batch.errors import UsageError
-from floridify_batch.pipeline.plan import brief
+from floridify_batch.pipeline.brief import brief
 from floridify_batch.words.entry import Stamp, derived_id
 from tests.unit.components.test_template import BANK
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.errors import CheckpointError
 from floridify_batch.files import ChunkFolder, private_file
+from floridify_batch.pipeline.brief import brief
 from floridify_batch.pipeline.chunk import (
     API_MAX_BYTES,
     API_MAX_REQUESTS,
@@ -30,7 +31,7 @@ from floridify_batch.pipeline.chunk import (
     read_ordinals,
     write_failures,
 )
-from floridify_batch.pipeline.plan import brief, plan
+from floridify_batch.pipeline.plan import plan
 from floridify_batch.words.entry import unknown_entry
 
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,9 +12,9 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Spent, Usage
+from floridify_batch.pipeline.brief import brief
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
-from floridify_batch.pipeline.plan import brief
 from floridify_batch.pipeline.workload import Workload
 from floridify_batch.run.driver import Driver
 from tests.fakes import MemoryStore, Scenario, Service

@@ -12,7 +12,8 @@ from floridify_batch.components.change import value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
-from floridify_batch.pipeline.plan import Brief, Failures, brief, left_over, plan
+from floridify_batch.pipeline.brief import Brief, brief
+from floridify_batch.pipeline.plan import Failures, left_over, plan
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 from tests.fakes import brief_of
 

@@ -20,8 +20,9 @@ from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.components.requests import custom_id, parse_custom_id
 from floridify_batch.errors import ServiceUncertain
 from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import read_failures
-from floridify_batch.pipeline.plan import Brief, Failures, left_over, plan
+from floridify_batch.pipeline.plan import Failures, left_over, plan
 from floridify_batch.providers.error import translated
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import BatchJob, Reply, Submission
