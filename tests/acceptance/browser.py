@@ -33,13 +33,13 @@ _OPTIONS = (
 
 
 def installed_browser() -> str | None:
-    """The first browser that is there."""
+    """Return the first browser that is installed."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @dataclass
 class Tab:
-    """A page of the browser, cut off from every network. `events` holds what was said of it, oldest first."""
+    """A page of the browser without network access. `events` has the page's events, oldest first."""
 
     _to: IO[bytes]
     _from: IO[bytes]
@@ -48,7 +48,7 @@ class Tab:
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give an order and wait for its result."""
+        """Send a command and wait for its result."""
         self._asked += 1
         order = {"id": self._asked, "method": method, "params": parameters}
         if self._session:
@@ -71,7 +71,7 @@ class Tab:
         return read
 
     def attach(self) -> None:
-        """Open the page, and let it hear of everything that is loaded, logged or thrown."""
+        """Open the page, and subscribe to its loading, log and error events."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
@@ -79,7 +79,7 @@ class Tab:
         self.ask("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
 
     def size(self, width: int, height: int = 900) -> None:
-        """Make the window as wide as a screen or a phone."""
+        """Set the width of the window to that of a screen or a phone."""
         self.ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < height
         )
@@ -98,7 +98,7 @@ class Tab:
         self.wait(f"location.href === {json.dumps(path.as_uri())} && document.readyState === 'complete'")
 
     def wait(self, condition: str) -> None:
-        """Wait until an expression is true in the page; a browser in which it never is ends after `PATIENCE`."""
+        """Wait until an expression is true in the page, for at most `PATIENCE`."""
         while self.value(condition) is not True:
             time.sleep(0.01)
 
@@ -113,7 +113,7 @@ class Tab:
 
 @contextmanager
 def browsing(browser: str, profile: Path) -> Iterator[Tab]:
-    """A page in a browser of its own, which is ended afterwards."""
+    """Open a page in a new browser, which is stopped afterwards."""
     heard, orders = os.pipe()
     results, told = os.pipe()
     high = [fcntl.fcntl(each, fcntl.F_DUPFD, _ABOVE_STANDARD) for each in (heard, told)]

@@ -27,7 +27,7 @@ WORDS = ["moon", "sun"]
 
 @dataclass(frozen=True)
 class Case:
-    """A command that cannot work, and what it should say."""
+    """A command that is refused, and its expected message."""
 
     arguments: str
     code: int
@@ -47,13 +47,13 @@ def unfinished(folder: Path, name: str = "words.checkpoint.json") -> None:
 
 
 def without_copy(folder: Path) -> None:
-    """The same, whose copy of its list is gone."""
+    """Write such a checkpoint, without the copy of its list."""
     unfinished(folder)
     (folder / "words.checkpoint.files" / "words.txt").unlink()
 
 
 def of_another_run(folder: Path) -> None:
-    """The same, over the words of the list."""
+    """Write such a checkpoint, over the words of the list."""
     unfinished(folder)
     checkpoint = folder / "words.checkpoint.json"
     data = orjson.loads(checkpoint.read_bytes())
@@ -62,7 +62,7 @@ def of_another_run(folder: Path) -> None:
 
 
 def content(text: bytes | str, name: str = "words.checkpoint.json") -> Callable[[Path], object]:
-    """A file that holds this."""
+    """Write a file with this content."""
     return lambda folder: (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
 
 
@@ -204,7 +204,7 @@ CASES = {
 
 
 class WebPage(Handler):
-    """Another kind of server: it answers every request with a page."""
+    """A server of another kind: it answers every request with a page."""
 
     def respond(self, _: bytes | None) -> None:
         """Answer with a page."""
@@ -250,5 +250,5 @@ def refusals(
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything that the files of a folder hold."""
+    """Return the content of all files of a folder."""
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

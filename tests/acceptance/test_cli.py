@@ -58,7 +58,7 @@ def test_terminal(shell: Shell) -> None:
 
 
 def test_declined(make_shell: ShellFactory, quick: Sandbox) -> None:
-    """Declining the confirmation, by no, Enter or Ctrl-C, sends and costs nothing."""
+    """A declined confirmation, by no, Enter or Ctrl-C, sends nothing and costs nothing."""
     before = quick.stats()
     together(
         lambda: declined(make_shell(quick, "no"), "n\n"),
@@ -110,7 +110,7 @@ def test_run(shell: Shell) -> None:
 
 
 def test_dry_run(shell: Shell) -> None:
-    """A dry run shows the cost and leaves the folder as it was, with neither key, service nor database."""
+    """A dry run shows the cost and leaves the folder unchanged, without key, service or database."""
     shell.write(*words_of("dry", 3))
     before = shell.listing()
     done = shell.bare().run("run", "words.txt", "--dry-run")
@@ -121,7 +121,7 @@ def test_dry_run(shell: Shell) -> None:
 
 
 def test_passes(paused: Shell) -> None:
-    """Passes that never wait bring a run to its end; meanwhile and afterwards one sees how its batches stand."""
+    """Passes with --no-wait complete a run; meanwhile and afterwards `status` shows its batches."""
     words = words_of("pass", 2)
     paused.write(*words)
     left = paused.run(*RUN, "--no-wait")
@@ -169,7 +169,7 @@ def test_cancel(paused: Shell) -> None:
 
 
 def test_failures(shell: Shell) -> None:
-    """Failed words are listed with what failed of each; a batch that is not the run's is shown with a note."""
+    """Failed words are listed with their failed components; a batch of another run is shown with a note."""
     words = ["fineword", "refusedword"]
     shell.write(*words)
     add_known(shell.database, *words)
@@ -199,7 +199,7 @@ def test_failures(shell: Shell) -> None:
 
 
 def as_json(shell: Shell, batch_id: str, listed: str) -> None:
-    """The same as objects: a failure names the document that it was about, as the table does where there is room."""
+    """The JSON has the same content: a failure names its document, as the table does if there is space."""
     failed, chunks, batch = (orjson.loads(each.out) for each in shell.each(*JSON, ("status", batch_id, "--json")))
     assert failed["failed_words"].keys() == {"refusedword"}
     assert {each["custom_id"].split("-")[1] for each in failed["failures"]} == {
@@ -218,7 +218,7 @@ def as_json(shell: Shell, batch_id: str, listed: str) -> None:
 
 
 def batch_of_a_stranger(sandbox: Sandbox) -> str:
-    """The id of a batch that no run made."""
+    """Return the ID of a batch that belongs to no run."""
     with OpenAI(api_key="any", base_url=sandbox.url) as client:
         held = client.files.create(file=("requests.jsonl", b"{}\n"), purpose="batch")
         order: dict[str, Any] = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
@@ -226,7 +226,7 @@ def batch_of_a_stranger(sandbox: Sandbox) -> str:
 
 
 def test_local_mongod(shell: Shell) -> None:
-    """Without any server or key, a run with --sandbox works, keeps its data, and leaves no process behind."""
+    """Without any server or key, a run with --sandbox works, keeps its data, and leaves no process."""
     shell.write("local")
     bare = shell.bare()
     quick = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1", "BATCH_SYNTH_POLL_INTERVAL": "0.1"}
@@ -262,7 +262,7 @@ def test_sandbox_apart(shell: Shell) -> None:
 
 
 def test_invented_answers_are_refused(shell: Shell) -> None:
-    """Answers of a sandbox are not stored in a real database, whatever address they come from."""
+    """Answers of a sandbox at any address are not stored in a real database."""
     shell.known("refuse", 1)
     real = shell.env["BATCH_SYNTH_DATABASE"].removesuffix("_sandbox")
     refused = shell.run(*RUN, BATCH_SYNTH_DATABASE=real)
@@ -277,7 +277,7 @@ def test_invented_answers_are_refused(shell: Shell) -> None:
 
 
 def processes_in(folder: Path) -> list[bytes]:
-    """The command lines that name a folder."""
+    """Return the command lines that name a folder."""
     lines = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -309,7 +309,7 @@ def test_first_interrupt(paused: Shell) -> None:
 
 
 def test_second_interrupt(paused: Shell) -> None:
-    """A second Ctrl-C ends at once, even while a batch is being made; resume finds the batch and makes no other."""
+    """A second Ctrl-C exits immediately, even during a creation; resume finds the batch and creates no other."""
     words = words_of("twice", 3)
     paused.write(*words)
     add_known(paused.database, *words)
@@ -332,13 +332,13 @@ def test_second_interrupt(paused: Shell) -> None:
 
 
 def line_with(process: Process, text: str) -> str:
-    """The line of a command's output that holds a text."""
+    """Return the line of a command's output that contains a text."""
     assert process.stdout is not None
     return next(line for line in process.stdout if text in line)
 
 
 def test_two_at_once(paused: Shell) -> None:
-    """A second command leaves a checkpoint alone and says who has it; SIGTERM ends the first one in good order."""
+    """A second command leaves a checkpoint unchanged and names its holder; SIGTERM ends the first one gracefully."""
     paused.write("shared")
     add_known(paused.database, "shared")
     with paused.start(*RUN) as process:
@@ -356,7 +356,7 @@ def test_two_at_once(paused: Shell) -> None:
 
 
 def test_sandbox_command(shell: Shell, free_port: int) -> None:
-    """The sandbox can be started by itself, says where it is, and Ctrl-C ends it."""
+    """The sandbox can be started alone, prints its address, and stops at Ctrl-C."""
     options = ("--port", str(free_port), "--data", "remembered", "--seconds", "0")
     with shell.start("sandbox", *options) as process:
         assert f"http://127.0.0.1:{free_port}/v1" in line_with(process, "Sandbox at")

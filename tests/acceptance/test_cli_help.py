@@ -106,7 +106,7 @@ def test_help_in_a_narrow_terminal(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
 def test_help_in_colour(tmp_path: Path, env: dict[str, str], coloured: bool) -> None:
-    """Help is coloured in a terminal that may be."""
+    """Help is coloured in a terminal with colours."""
     with terminal(tmp_path, "--help", env=env) as shown:
         assert ("\x1b[" in shown.raw) == coloured
     assert "\x1b[" not in said("--help").stdout
@@ -143,7 +143,7 @@ def test_help_as_a_command() -> None:
 
 
 def test_components_say_what_they_are() -> None:
-    """Every component is listed with what it contains."""
+    """Every component is listed with its content."""
     lines = said("components", COLUMNS="150").stdout.splitlines()
     content = {
         parts[0]: parts[1] for parts in (re.split(r"  +", line) for line in lines) if parts[0] in SynthesisComponent
@@ -205,7 +205,7 @@ def test_a_slip_in_the_environment(tmp_path: Path) -> None:
 
 
 def completed(line: str, folder: Path, **env: str) -> list[str]:
-    """The completions that bash gets for a line, with the cursor at its end."""
+    """Return the completions that bash gets for a line, with the cursor at its end."""
     words = line.split(" ")
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_BATCH_SYNTH_COMPLETE": "complete_bash"}
     done = said(folder=folder, **asked, **env)
@@ -214,7 +214,7 @@ def completed(line: str, folder: Path, **env: str) -> list[str]:
 
 
 def checkpoint_in(folder: Path, name: str = "words.checkpoint.json") -> None:
-    """A checkpoint, as far as completion looks into it."""
+    """A checkpoint with the parts that completion reads."""
     chunks = [
         {"batch_id": "batch_1", "state": "DONE"},
         {"batch_id": "batch_2", "state": "SUBMITTED"},
@@ -237,7 +237,7 @@ def test_completion_of_names(tmp_path: Path) -> None:
 
 
 def test_completion_of_files_and_batches(tmp_path: Path) -> None:
-    """Checkpoints of this folder and of others are completed, and the batches that a checkpoint holds."""
+    """Checkpoints of this folder and of others are completed, and the batches of a checkpoint."""
     (tmp_path / "runs").mkdir()
     checkpoint_in(tmp_path)
     checkpoint_in(tmp_path / "runs", "other.checkpoint.json")
@@ -267,7 +267,7 @@ def test_the_script_for_a_shell(tmp_path: Path, shell: str) -> None:
 
 
 def test_nothing_heavy_is_loaded_to_help() -> None:
-    """Help and completion start without the service's, the database's and the screens' packages, and others of runs."""
+    """Help and completion do not import the packages of the service, the database and the screens."""
     heavy = {
         "openai",
         "motor",

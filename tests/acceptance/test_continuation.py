@@ -20,7 +20,7 @@ OTHER = "gpt-5.4-nano"
 
 
 def models(shell: Shell) -> list[str | None]:
-    """The models of the run's batches, oldest first."""
+    """Return the models of the run's batches, oldest first."""
     return [batch["model"] for batch in shell.batches()]
 
 
@@ -33,7 +33,7 @@ def finished(shell: Shell, result: CommandResult, words: list[str]) -> None:
 
 
 def test_a_refused_form(shell: Shell) -> None:
-    """A model that refuses the form of all requests is found out by one batch; another model takes the rest."""
+    """A model that refuses the form of all requests costs one batch; another model answers the rest."""
     words = shell.known("form", 12)
     with shell.sandbox.faults("refuse_model=luna"):
         stopped = shell.run(*RUN, *SMALL)
@@ -81,7 +81,7 @@ def test_a_model_in_the_middle(paused: Shell) -> None:
 
 
 def test_a_refused_creation(shell: Shell) -> None:
-    """A creation that is refused for good names the ways out: another model, or other settings in its place."""
+    """The error of a refused creation names the options: another model, or other settings."""
     words = shell.known("refusal", 3)
     with shell.sandbox.faults("create_400=2"):
         refused = shell.run(*RUN)
@@ -105,7 +105,7 @@ def test_a_refused_creation(shell: Shell) -> None:
 @pytest.mark.parametrize("fault", ["content_500=1000000", "content_hold=60", "content_denied=1000000"])
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_without_answers(shell: Shell, fault: str, signal_: signal.Signals) -> None:
-    """A run whose answers cannot be downloaded obeys SIGTERM and Ctrl-C within a second, and stores them later."""
+    """A run whose downloads do not end reacts to SIGTERM and Ctrl-C within a second, and stores the answers later."""
     words = shell.known("held", 2)
     with shell.sandbox.faults(fault), shell.start(*RUN) as process:
         until(lambda: shell.states() == ["SUBMITTED"])
@@ -121,7 +121,7 @@ def test_stopped_without_answers(shell: Shell, fault: str, signal_: signal.Signa
 
 
 def test_templates(shell: Shell) -> None:
-    """Moved templates are found by `--templates`; one that has answered may not change, and others may."""
+    """Moved templates are found by `--templates`; one with answers may not change, and others may."""
     words = shell.known("moved", 4)
     folder = shell.folder / "prompts"
     folder.mkdir()
@@ -147,7 +147,7 @@ def test_templates(shell: Shell) -> None:
 
 
 def test_a_document_that_is_refused(shell: Shell) -> None:
-    """A document that a validator refuses leaves its batch for later; the other batches are done, and it is stored."""
+    """A document that a validator refuses defers its batch; the other batches are done, and it is stored later."""
     words = shell.known("valid", 6)
     odd = shell.database.words.find_one({"text": "valideword"})
     assert odd is not None
@@ -164,7 +164,7 @@ def test_a_document_that_is_refused(shell: Shell) -> None:
 
 
 def test_a_document_that_is_too_large(shell: Shell) -> None:
-    """A document that can take no further answer leaves its batch for later, and is given up on request."""
+    """A document that cannot be updated any more defers its batch, which can be given up."""
     words = shell.known("large", 4)
     word = shell.database.words.find_one({"text": words[0]})
     assert word is not None
@@ -185,7 +185,7 @@ def test_a_document_that_is_too_large(shell: Shell) -> None:
 
 
 def test_a_unique_index(shell: Shell) -> None:
-    """A unique index that answers run into leaves their batch for later, and the next resume stores it."""
+    """A unique index that answers violate defers their batch, and the next resume stores it."""
     words = shell.known("unique", 4)
     shell.database.synthesis_stamps.create_index("run", unique=True)
     left = shell.run("run", "words.txt", "--yes", "--components", "cefr_level", "--batch-size", "2")

@@ -65,7 +65,7 @@ def test_an_unknown_price_is_unknown(shell: Shell) -> None:
 
 
 def test_costs(shell: Shell) -> None:
-    """The bill is a panel for people and an object for programs, from the one checkpoint of the folder."""
+    """The bill is a panel, or a JSON object, for the only checkpoint of the folder."""
     shell.known("bill", 3)
     assert shell.run(*RUN, "--batch-size", "2").code == 0
     panel, result = shell.each(("costs",), (*COSTS, "--json"))
@@ -81,7 +81,7 @@ def test_costs(shell: Shell) -> None:
 
 
 def test_a_dry_run_for_programs(paused: Shell) -> None:
-    """A dry run writes its estimate as one line of JSON: of a new run, of the rest of one, and of nothing."""
+    """A dry run prints its estimate as one line of JSON: for a new run, for the rest of one, and for nothing."""
     paused.known("told", 4)
     dry = ("run", "words.txt", "--dry-run", "--output", "json", *FEW)
     new = paused.run(*dry, "--max-cost", "5")
@@ -104,7 +104,7 @@ def test_a_dry_run_for_programs(paused: Shell) -> None:
 
 
 def test_a_dry_run_says_what_run_would_do(paused: Shell) -> None:
-    """A dry run over a checkpoint prices the rest of its run, and nothing where it is finished; it changes nothing."""
+    """A dry run with a checkpoint estimates the rest of its run, or nothing for a finished one; it changes nothing."""
     words = paused.known("rest", 4)
     assert paused.run(*RUN, "--no-wait", "--batch-size", "2", "--max-batches", "1").code == 0
     before = paused.checkpoint.path.read_bytes()

@@ -24,14 +24,14 @@ AWAY = "The database does not respond; received answers are safe on disk. Retryi
 
 @dataclass
 class Server:
-    """A MongoDB of this test alone, that can go away and come back."""
+    """A MongoDB for this test, which can be stopped and restarted."""
 
     folder: Path
     port: int
     running: ExitStack
 
     def come(self) -> None:
-        """Start it, over the data that it had."""
+        """Start it with its data."""
         self.running.enter_context(mongod(self.folder, self.port))
 
     def go(self) -> None:
@@ -52,7 +52,7 @@ def server(tmp_path: Path, free_port: int) -> Iterator[Server]:
 
 @pytest.fixture
 def away(make_shell: ShellFactory, frozen: Sandbox, server: Server) -> Iterator[Shell]:
-    """A desk whose database is that server, at a service in which time passes only when it is told so."""
+    """A shell with that database, and a service whose time advances only on request."""
     shell = make_shell(frozen, "away")
     url = f"mongodb://127.0.0.1:{server.port}/"
     client: MongoClient[dict[str, Any]]
@@ -74,7 +74,7 @@ def finished(shell: Shell, code: int) -> None:
 
 
 def test_waited_for(away: Shell, server: Server) -> None:
-    """The log reports the wait for the database, and the run continues when that is back."""
+    """The log reports the wait for the database, and the run continues when it is back."""
     with away.start(*RUN) as process:
         away.under_way(process)
         server.go()
@@ -94,7 +94,7 @@ def test_waited_for(away: Shell, server: Server) -> None:
 
 
 def test_waited_for_on_the_screen(away: Shell, server: Server) -> None:
-    """On the live screen: the same, and the reason for the wait stands where the run says what it does."""
+    """The live screen shows the reason for the wait as the activity, and the run continues afterwards."""
     with away.terminal(*RUN) as terminal:
         away.under_way(terminal.process)
         server.go()

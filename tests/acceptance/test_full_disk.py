@@ -20,13 +20,13 @@ RESUME = ("resume", "-c", "words.checkpoint.json")
 
 
 def limited(shell: Shell, most: int, *arguments: str) -> CommandResult:
-    """Run a command whose files cannot grow, which acts like a full disk."""
+    """Run a command with a limit on file sizes, which acts like a full disk."""
     with Forked.piped([COMMAND, *arguments], shell.folder, shell.env, file_size=most) as process:
         return said(process)
 
 
 def assert_stopped_well(shell: Shell, result: CommandResult) -> None:
-    """One sentence, exit code 3, a checkpoint that can be read, if there is one, and nothing half made left behind."""
+    """Check for one error message, exit code 3, a readable checkpoint, if there is one, and no partial files."""
     assert result.code == 3, result
     assert result.err.startswith("batch-synth: ")
     assert result.err.count("\n") == 1
@@ -76,7 +76,7 @@ def test_files_that_cannot_grow(shell: Shell) -> None:
 
 @pytest.fixture
 def small_disk(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
-    """A desk on a disk of its own, of one megabyte."""
+    """A shell on a separate disk of one megabyte."""
     shell = make_shell(quick, "small")
     mounting = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(shell.folder)]
     if os.geteuid() != 0 or subprocess.run(mounting, check=False, capture_output=True).returncode:
@@ -97,7 +97,7 @@ def fill(folder: Path, room: int) -> None:
 
 
 def test_disk_without_room(small_disk: Shell) -> None:
-    """The same on a really full disk: with more space the run resumes, and in the end nothing is missing."""
+    """On a full disk a run stops; with more space it resumes, and at the end nothing is missing."""
     shell = small_disk
     shell.write(*WORDS)
     page = resource.getpagesize()

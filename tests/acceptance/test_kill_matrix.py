@@ -84,7 +84,7 @@ def test_the_matrix_leaves_nothing_out() -> None:
 
 @pytest.fixture(scope="module")
 def at_random(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Verdict]]:
-    """A random case, which happens while the cases of the selection do: it spends its time waiting."""
+    """Run a random case concurrently with the selection: it mostly waits."""
     folder = tmp_path_factory.mktemp("random")
     with database_at(folder / "mongodb") as database, ThreadPoolExecutor(1) as pool:
         yield pool.submit(SoakCase(plan_of(HARD_SEED), folder / "case", database).undergo)
@@ -103,7 +103,7 @@ def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
 
 
 def test_at_random(at_random: Future[Verdict]) -> None:
-    """A random case of the soak: hit by signals and outages at moments that a seed decides, and no figure is off."""
+    """In a random case of the soak, with signals and outages at seeded times, no figure is wrong."""
     verdict = at_random.result()
     assert (verdict.fine, verdict.wrong) == (True, "")
     assert len(verdict.codes) > 1

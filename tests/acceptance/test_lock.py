@@ -13,7 +13,7 @@ CROWD = 4
 
 
 def test_started_at_the_same_moment(paused: Shell) -> None:
-    """Of several runs started at once on one checkpoint, one works; the others name its process, host and start."""
+    """Of several runs started at once with one checkpoint, one works; the others name its process, host and start."""
     paused.write("moon", "sun")
     with ExitStack() as stack:
         processes = [stack.enter_context(paused.start(*RUN)) for _ in range(CROWD)]

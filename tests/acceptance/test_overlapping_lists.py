@@ -59,7 +59,7 @@ def _ledger(shell: Shell, name: str) -> Ledger:
 
 
 def _check_payment(shell: Shell, ledger: Ledger) -> None:
-    """One batch per chunk, no retry but of an answer about what the other run has changed."""
+    """One batch per chunk, and no retry except for answers about documents that the other run has changed."""
     batches = shell.sandbox.batches_of(ledger.run.id)
     assert len(batches) == len({batch["label"] for batch in batches}) == len(ledger.chunks)
     failures = sum((Counter(chunk.failures) for chunk in ledger.chunks), Counter[str]())

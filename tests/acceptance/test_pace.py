@@ -17,7 +17,7 @@ CANCEL = ("cancel", "--yes", "--checkpoint", "words.checkpoint.json", "--poll-in
 
 
 def in_flight(shell: Shell) -> list[ChunkRecord]:
-    """The chunks that are being paid for."""
+    """Return the chunks in flight."""
     return list(shell.ledger.in_state(ChunkState.SUBMITTED))
 
 
@@ -31,14 +31,14 @@ def passes(shell: Shell, *options: str) -> Iterator[list[ChunkRecord]]:
 
 
 def test_max_batches(paused: Shell) -> None:
-    """There are never more batches in flight than --max-batches, and as many while there is work."""
+    """At most --max-batches are in flight, and exactly that number while there is work."""
     words = paused.known("fleet", 5)
     assert [len(chunks) for chunks in passes(paused, "--batch-size", "1", "--max-batches", "2")] == [2, 2, 1]
     assert sorted(paused.ledger.processed_words) == sorted(words)
 
 
 def test_max_queued_tokens(paused: Shell) -> None:
-    """Chunks in flight hold no more tokens together than --max-queued-tokens; one that is larger is cut smaller."""
+    """Chunks in flight hold at most --max-queued-tokens together; a larger one is split."""
     words = paused.known("queue", 6)
     assert paused.run(*RUN, "--no-wait", "--batch-size", "1", "--max-batches", "1").code == 0
     (first,) = in_flight(paused)
@@ -55,7 +55,7 @@ def test_max_queued_tokens(paused: Shell) -> None:
 
 
 def test_queued_tokens_of_many_chunks(paused: Shell) -> None:
-    """Small chunks join the queue while there is room in it, and no longer; `resume` takes another limit."""
+    """Small chunks are submitted while the queue has room; `resume` takes another limit."""
     paused.known("crowd", 5)
     assert paused.run(*RUN, "--no-wait", "--batch-size", "1", "--max-batches", "1").code == 0
     (first,) = in_flight(paused)
@@ -100,7 +100,7 @@ def test_retry_failed(shell: Shell) -> None:
 
 @contextmanager
 def counting(url: str) -> Iterator[tuple[str, list[int]]]:
-    """A proxy that counts the requests in flight whenever another one arrives."""
+    """A proxy that records the number of requests in flight at each request."""
     lock, seen, now = threading.Lock(), [], [0]
 
     class Counted(Handler):
@@ -122,7 +122,7 @@ def counting(url: str) -> Iterator[tuple[str, list[int]]]:
 
 
 def test_concurrency(shell: Shell) -> None:
-    """With --immediate, there are as many requests in flight as --concurrency says, and never more."""
+    """With --immediate, exactly --concurrency requests are in flight, and never more."""
     words = shell.known("hurry", 6)
     with counting(shell.sandbox.url) as (url, seen):
         done = shell.run(*RUN, "--immediate", "--concurrency", "3", "--base-url", url)

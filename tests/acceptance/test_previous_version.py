@@ -21,7 +21,7 @@ OURS = {"provider": "synthesis"}
 
 
 def left_by_version_1(shell: Shell, name: str) -> None:
-    """Lay out a run as version 1 left it, as if that had been a moment ago, in the folder and the database."""
+    """Create the files and documents of a version-1 run, as if it had just been stopped."""
     source = DATA / name
     shutil.copy(source / "words.txt", shell.folder)
     shutil.copytree(source / "files", shell.checkpoint.folder)
@@ -40,7 +40,7 @@ def left_by_version_1(shell: Shell, name: str) -> None:
 
 
 def shifted(value: Any, seconds: float) -> Any:
-    """The same JSON with every timestamp shifted by a number of seconds."""
+    """Return the same JSON with every timestamp shifted by a number of seconds."""
     match value:
         case dict():
             return {name: shifted(each, seconds) for name, each in value.items()}
@@ -52,7 +52,7 @@ def shifted(value: Any, seconds: float) -> Any:
 
 
 def asked(shell: Shell) -> Counter[str]:
-    """The number of times that each request was sent to the sandbox."""
+    """Return the number of times that each request was sent to the sandbox."""
     files = shell.folder / "batch-synth-sandbox"
     inputs = [orjson.loads(path.read_bytes())["input_file_id"] for path in (files / "batches").glob("*.json")]
     lines = (line for name in inputs for line in (files / "files" / f"{name}.jsonl").read_bytes().splitlines())

@@ -25,7 +25,7 @@ PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PATH": os.environ["P
 
 
 def help_of(*command: str, every: bool = False) -> str:
-    """The help of a command, with all its options or the usual ones, at 80 columns without colours."""
+    """Return the help of a command, with all its options or the usual ones, at 80 columns without colours."""
     arguments = ["help", *command, "--all"] if every else [*command, "--help"]
     code, out, err = done([COMMAND, *arguments], ROOT, PLAIN, PATIENCE)
     assert (code, err) == (0, "")
@@ -33,7 +33,7 @@ def help_of(*command: str, every: bool = False) -> str:
 
 
 def test_help_in_readme_is_current() -> None:
-    """The README's block of help is what `batch-synth --help` prints."""
+    """The README's block of help is the output of `batch-synth --help`."""
     shown = re.search(r"<!-- help -->\n```text\n(.*?)\n```\n<!-- /help -->", README, re.DOTALL)
     assert shown is not None
     assert shown[1] == help_of()
@@ -100,7 +100,7 @@ def test_every_place_of_the_index_exists() -> None:
 
 
 def test_every_script_exists() -> None:
-    """Every script that README and CONTRIBUTING name is there and executable, and none is left out."""
+    """Every script that README and CONTRIBUTING name exists and is executable, and none is missing there."""
     named = set(re.findall(r"scripts/([a-z]+)\b", README + CONTRIBUTING))
     present = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and os.access(path, os.X_OK)}
     assert named == present
@@ -112,7 +112,7 @@ def test_readme_length() -> None:
 
 
 def test_example_checkpoint_loads() -> None:
-    """The example loads like any checkpoint, and shows a run in progress, with the keys that users know."""
+    """The example can be loaded like any checkpoint, and shows a run in progress with the documented keys."""
     ledger = Checkpoint(ROOT / "checkpoints.example.json").load()
     assert ledger is not None
     assert ledger.processed_words

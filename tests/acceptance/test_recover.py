@@ -19,7 +19,7 @@ ENDED = ("completed", "expired", "cancelled", "failed")
 
 
 def lose_checkpoint(shell: Shell) -> str:
-    """Take everything away that the run wrote, as soon as its batches have ended; the run's id."""
+    """Remove everything that the run wrote as soon as its batches have ended; return the run's ID."""
     run = shell.ledger.run.id
     until(lambda: all(batch["status"] in ENDED for batch in shell.sandbox.batches_of(run)))
     forget(shell)
@@ -27,7 +27,7 @@ def lose_checkpoint(shell: Shell) -> str:
 
 
 def forget(shell: Shell) -> None:
-    """Take everything away that a run wrote beside its list."""
+    """Remove everything that a run wrote beside its list."""
     for path in shell.folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -36,18 +36,18 @@ def forget(shell: Shell) -> None:
 
 
 def recover(shell: Shell, run: str, *options: str) -> CommandResult:
-    """Recover one run: the sandbox has those of other tests, too."""
+    """Recover one run only: the sandbox has those of other tests, too."""
     return shell.run("recover", "--yes", "--run", run, *options)
 
 
 def etymologies(shell: Shell) -> list[str]:
-    """The etymologies of all entries."""
+    """Return the etymologies of all entries."""
     found = (entry["etymology"] | {"model_info": None} for entry in shell.database.dictionary_entries.find())
     return sorted(map(str, found))
 
 
 def asked(shell: Shell) -> int:
-    """The number of requests in the batches of the present run."""
+    """Return the number of requests in the batches of the present run."""
     return sum(batch["counts"]["total"] for batch in shell.batches())
 
 
@@ -125,7 +125,7 @@ def test_the_finished_part(paused: Shell, fault: str) -> None:
 
 
 def test_answers_that_go_by_places(make_shell: ShellFactory, quick: Sandbox) -> None:
-    """Clusters are stored where the prompt would be the same today; where a source has joined, they do not fit."""
+    """Clusters are stored if the prompt would be identical today; after a source was added, they are not."""
     same, moved = make_shell(quick, "same"), make_shell(quick, "moved")
     runs = {}
     for shell in (same, moved):
@@ -149,7 +149,7 @@ def test_answers_that_go_by_places(make_shell: ShellFactory, quick: Sandbox) -> 
 
 
 def test_what_is_still_going(paused: Shell) -> None:
-    """Batches that are still going are named and left, or followed to their end with --wait."""
+    """Unfinished batches are named and left, or awaited with --wait."""
     paused.write("goingword")
     add_known(paused.database, "goingword")
     assert paused.run(*RUN, "--no-wait").code == 0
@@ -188,7 +188,7 @@ def test_asking(make_shell: ShellFactory, quick: Sandbox) -> None:
 
 
 def test_made_twice(shell: Shell) -> None:
-    """Of two batches of one label, the first is stored; its twin is named, and adds nothing."""
+    """Of two batches with one label, the first is stored; its duplicate is named, and adds nothing."""
     shell.write("twiceword")
     add_known(shell.database, "twiceword")
     assert shell.run(*RUN, "--no-wait").code == 0
@@ -221,7 +221,7 @@ def test_what_was_paid(shell: Shell) -> None:
 
 
 def test_a_price_that_is_none(shell: Shell) -> None:
-    """A price that cannot be read is refused before anything is looked for."""
+    """An invalid price is refused before any search."""
     refused = shell.run("recover", "--yes", "--price", "cheap")
     assert (refused.code, "--price cheap" in refused.err, refused.out) == (2, True, "")
 

@@ -11,14 +11,14 @@ from tests.sandbox import Sandbox
 
 
 def lock_of(path: str, before: Mapping[str, bytes]) -> bool:
-    """Whether a file is the lock of a checkpoint that was there."""
+    """Whether a file is the lock of an existing checkpoint."""
     folder, _, name = path.rpartition("/.")
     return name.endswith(".lock") and f"{folder}/{name.removesuffix('.lock')}" in before
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
-    """Each invalid input gives one sentence with its exit code, and leaves the folder unchanged."""
+    """Each invalid input gives one error message with its exit code, and leaves the folder unchanged."""
     case, output = CASES[name], refused[name].result()
     assert output.said.code == case.code, output.said
     assert case.says in output.said.err
@@ -30,7 +30,7 @@ def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
 
 
 def test_nothing_sent(refused: Mapping[str, Future[Refused]], refusing: Sandbox) -> None:
-    """A command that is refused has uploaded nothing and created no batch."""
+    """A refused command has uploaded nothing and created no batch."""
     for each in refused.values():
         each.result()
     assert (refusing.stats()["files_uploaded"], refusing.stats()["batches_created"]) == (0, 0)

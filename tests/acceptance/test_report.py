@@ -45,7 +45,7 @@ def figures(shell: Shell) -> list[str]:
 
 
 def test_the_file(reported: Shell) -> None:
-    """The report is for its owner's eyes, is replaced by the next one, and never takes the place of another file."""
+    """The report is private, is replaced by the next one, and never replaces another file."""
     path = reported.folder / "report.html"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not [name for name in reported.listing() if name.endswith(".partial")]
@@ -92,7 +92,7 @@ def test_in_a_browser(reported: Shell, tmp_path: Path) -> None:
 
 
 def assert_readable(tab: Tab) -> None:
-    """The page fits a phone and a screen with its table opened, is dark in the dark, and light on paper."""
+    """The page fits a phone and a screen with its table opened, and has a dark theme, a light one and one for print."""
     tab.value("document.querySelector('details').open = true")
     light, dark, screen = ("light", "screen"), ("dark", "screen"), ("dark", "print")
     grounds = {}

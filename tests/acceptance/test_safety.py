@@ -20,8 +20,8 @@ STATUS = ("status", "-c", "words.checkpoint.json")
 
 
 @pytest.fixture
-def hostile_desk(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
-    """A desk whose list and whose service are hostile; one harmless word is in the database, and not in the list."""
+def hostile_shell(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
+    """A shell with a hostile list and a hostile service; one harmless word is in the database, and not in the list."""
     with hostile_service(quick.url) as url:
         shell = make_shell(quick, "hostile")
         shell = replace(shell, env=shell.env | {"BATCH_SYNTH_BASE_URL": url})
@@ -37,14 +37,14 @@ def assert_harmless(*said: CommandResult) -> None:
 
 
 def prompts(shell: Shell) -> str:
-    """The prompts of the first chunk."""
+    """Return the prompts of the first chunk."""
     lines = (shell.checkpoint.folder / "0001" / "requests.jsonl").read_bytes().splitlines()
     return "\n".join(message["content"] for line in lines for message in orjson.loads(line)["body"]["messages"])
 
 
-def test_in_lines(hostile_desk: Shell) -> None:
-    """A run over hostile words with hostile answers ends, stores them as texts, and harms neither log nor files."""
-    shell = hostile_desk
+def test_in_lines(hostile_shell: Shell) -> None:
+    """A run over hostile words with hostile answers stores them as texts, without effect on log and files."""
+    shell = hostile_shell
     outside, bystander = sorted(shell.folder.parent.iterdir()), contents(shell.database)[("bystander", None)]
     left = shell.run(*RUN, "--no-wait")
     assert left.code == 0, left
@@ -68,21 +68,21 @@ def test_in_lines(hostile_desk: Shell) -> None:
     assert strange == []
 
 
-def test_on_the_screen(hostile_desk: Shell) -> None:
-    """The live screen, the summary and the tables are the same size and harmless, whatever words and answers say."""
-    with hostile_desk.terminal(*RUN) as terminal:
+def test_on_the_screen(hostile_shell: Shell) -> None:
+    """The live screen, the summary and the tables keep their size and are sanitised, for any words and answers."""
+    with hostile_shell.terminal(*RUN) as terminal:
         assert terminal.ended() == 1
         shown = terminal.raw
     assert "processed" in shown
     assert harm(shown) == []
     for command in (FAILURES, STATUS, ("show", "--", WORDS[0])):
-        with hostile_desk.terminal(*command, columns=80) as terminal:
+        with hostile_shell.terminal(*command, columns=80) as terminal:
             assert terminal.ended() == 0
             assert harm(terminal.raw) == []
 
 
 def named(folder: Path) -> str:
-    """The name of a list that would like to be a command."""
+    """Return the name of a list that contains control sequences."""
     name = f"evil{BELL_TITLE.replace('/', '')}\u202e\x9b77;98H.txt"
     (folder / name).write_text("moon\n", encoding="utf-8")
     return name
@@ -107,11 +107,11 @@ COMPLAINTS: dict[str, tuple[int, tuple[str, ...]]] = {
 DEBUGGED = ("no list", "no component", "no batch")
 
 
-def test_complaints(hostile_desk: Shell) -> None:
-    """A complaint that quotes a name, an option or the service does nothing to the terminal; nor does a traceback."""
+def test_complaints(hostile_shell: Shell) -> None:
+    """An error that quotes a name, an option or the service is sanitised; so is a traceback."""
     debugged = [(code, ("--debug", *arguments)) for code, arguments in map(COMPLAINTS.__getitem__, DEBUGGED)]
     asked = [*COMPLAINTS.values(), *debugged]
-    result = hostile_desk.each(*(arguments for _, arguments in asked))
+    result = hostile_shell.each(*(arguments for _, arguments in asked))
     wrong = [
         (arguments, said)
         for (code, arguments), said in zip(asked, result, strict=True)
@@ -121,7 +121,7 @@ def test_complaints(hostile_desk: Shell) -> None:
 
 
 def test_names_of_files(shell: Shell) -> None:
-    """A list whose name is a command of terminals is read like any other, and its name does nothing."""
+    """A list whose name contains terminal commands is read normally, and its name has no effect."""
     name = named(shell.folder)
     with shell.terminal("run", name, "--yes", "--components", "domain", "--no-wait") as terminal:
         assert terminal.ended() == 0

@@ -36,7 +36,7 @@ def test_pins_name_no_place() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_can_be_started(name: str) -> None:
-    """Each is executable, and Bash understands it."""
+    """Each script is executable and valid Bash."""
     assert os.access(ROOT / name, os.X_OK)
     subprocess.run(["bash", "-n", name], cwd=ROOT, check=True)  # noqa: S607 - whichever Bash the scripts themselves get
 
@@ -61,7 +61,7 @@ def _started(clone: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("script", ["scripts/setup", "scripts/demo", "scripts/test"])
 def test_without_a_python_one_sentence(bare_clone: Path, script: str) -> None:
-    """No Python, or an old one, or a shim that fails: exit code 2, one line, and nothing is made."""
+    """Without Python, with an old one, or with a shim that fails: exit code 2, one line, and no files."""
     for name, body in (("python3.12", "exit 127"), ("python3", "exit 1")):
         shim = bare_clone.parent / "bin" / name
         shim.write_text(f"#!/usr/bin/env bash\n{body}\n", encoding="utf-8")
@@ -75,14 +75,14 @@ def test_without_a_python_one_sentence(bare_clone: Path, script: str) -> None:
 
 
 def test_the_demo_knows_its_options() -> None:
-    """A mistyped option does not begin a demonstration."""
+    """A mistyped option does not start a demonstration."""
     ended = subprocess.run([str(ROOT / "scripts/demo"), "--frehs"], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "--fresh" in ended.stderr
 
 
 def test_half_of_the_words_have_definitions() -> None:
-    """Those of the file are in the list, homographs too; the others are unknown."""
+    """The words of the file are in the list, homographs too; the others are unknown."""
     lines = [json.loads(line) for line in (ROOT / play_demo.DEFINITIONS).read_text(encoding="utf-8").splitlines()]
     listed = read_word_list(ROOT / play_demo.WORDS)
     known = {line["word"] for line in lines}

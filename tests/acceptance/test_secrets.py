@@ -36,7 +36,7 @@ TWINS = {
 
 @dataclass(frozen=True)
 class Left:
-    """A run with all settings from the environment, left with its batch in flight."""
+    """A run with all settings from the environment, stopped with its batch in flight."""
 
     shell: Shell
     said: CommandResult
@@ -45,7 +45,7 @@ class Left:
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], quick: Sandbox) -> Iterator[Left]:
-    """Left at a database with a password."""
+    """A run stopped with a database that has a password."""
     folder, data = tmp_path_factory.mktemp("guarded"), tmp_path_factory.mktemp("data")
     port = free_port()
     with mongod(data, port, "--auth"):
@@ -61,7 +61,7 @@ def left(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], qu
 
 
 def test_environment(left: Left) -> None:
-    """Every option has an environment twin; key, service and database are found under their usual names too."""
+    """Every option has an environment variable; key, service and database have their usual names too."""
     assert (left.said.code, left.said.err) == (0, "")
     asked = orjson.loads((left.shell.folder / "elsewhere" / "twin.json").read_bytes())["run"]["settings"]
     expected = {"model": "gpt-5.4-mini", "components": ["register", "domain"], "language": "de", "batch_size": 2}
@@ -77,7 +77,7 @@ def test_environment(left: Left) -> None:
 
 
 def test_secrets(left: Left) -> None:
-    """Neither the key nor the database's password is in any file of the run, or in what it said."""
+    """Neither the key nor the database's password is in any file or output of the run."""
     files = {path: path.read_bytes() for path in left.shell.folder.rglob("*") if path.is_file()}
     assert {path.name for path in files} >= {"twin.json", "requests.jsonl", "words.txt"}
     for secret in (KEY, PASSWORD):
@@ -113,7 +113,7 @@ def test_password_is_required(left: Left) -> None:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], quick: Sandbox) -> Shell:
-    """A desk without anything of its own; what runs there makes a database, a sandbox and a checkpoint."""
+    """A shell without database, sandbox and checkpoint; commands in it create them."""
     secrets = {"OPENAI_API_KEY": KEY, "BATCH_SYNTH_SANDBOX_SECONDS": "0.2", "BATCH_SYNTH_POLL_INTERVAL": "0.2"}
     nobody: MongoClient[dict[str, Any]] = MongoClient(connect=False)
     shell = Shell(tmp_path_factory.mktemp("own"), plain_env | secrets, quick, nobody["nobody"])
@@ -125,7 +125,7 @@ OWN = ("run", "words.txt", "--yes", "--sandbox", "--components", "domain", "-c",
 
 
 def family(pid: int) -> dict[int, str]:
-    """The command lines of a process and of all that come from it, or were sent into sessions of their own by it."""
+    """Return the command lines of a process and of all its descendants, in other process sessions too."""
     lines, parents = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
@@ -138,7 +138,7 @@ def family(pid: int) -> dict[int, str]:
 
 
 def test_private_whatever_the_umask(own: Shell) -> None:
-    """With a umask that hides nothing, all that a run makes is its user's alone: database, sandbox, report too."""
+    """With a permissive umask, all files of a run are private: those of database, sandbox and report, too."""
     before = set(own.folder.rglob("*"))
     for arguments in (OWN, OWN, ("report", "-c", OWN[-1])):  # the second time, the finished run is looked at
         run = [COMMAND, *arguments]
@@ -153,7 +153,7 @@ def test_private_whatever_the_umask(own: Shell) -> None:
 
 
 def test_process_list(own: Shell) -> None:
-    """No process of a run, be it the database, the sandbox or the run itself, has a secret in its command line."""
+    """No process of a run (the database, the sandbox, the run) has a secret in its command line."""
     with own.start(*OWN[:-1], "c/words.checkpoint.json", BATCH_SYNTH_SANDBOX_SECONDS="600") as process:
         place = own.folder / "c" / "words.checkpoint.json"
         until(lambda: process.poll() is not None or (place.exists() and b'"SUBMITTED"' in place.read_bytes()))

@@ -16,13 +16,13 @@ OPTIONS = ("--components", "synonyms,examples")
 
 
 def test_a_seed_tells_everything() -> None:
-    """A case follows from its seed alone, and another seed makes another case."""
+    """A case depends on its seed only, and another seed gives another case."""
     assert plan_of(7) == plan_of(7)
     assert len({plan_of(seed) for seed in range(100)}) == 100
 
 
 def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: str) -> None:
-    """A second paid batch, an answer that was bought again, one that is gone, and a changed document are all seen."""
+    """A second paid batch, an answer paid for twice, a missing answer and a changed document are all detected."""
     settings = SandboxSettings(tmp_path / "service", port=0, validating_seconds=0, running_seconds=0, fast=True)
     with sandbox_in_thread(settings) as url:
         site = Site(tmp_path / "shell", settings.data, url, mongo_url, database_name, WORDS, OPTIONS)
@@ -44,7 +44,7 @@ def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: s
 
 
 def _buy_again(site: Site) -> int:
-    """Make the first batch once more, under the label of a later submission; how many requests that answers again."""
+    """Create the first batch again, under the label of a later submission; return the number of repeated requests."""
     first = batches_of(site)[0]
     assert first.metadata is not None
     label = f"{first.metadata['label'].rpartition('/')[0]}/2"
@@ -61,7 +61,7 @@ def _buy_again(site: Site) -> int:
 
 
 def test_what_is_no_point(tmp_path: Path) -> None:
-    """A misspelt crash point is an error, not a process that survives."""
+    """A misspelt crash point is an error, not a process that continues."""
     site = Site(tmp_path, tmp_path, "http://127.0.0.1:9/v1", "mongodb://127.0.0.1:9", "none", WORDS)
     with pytest.raises(ValueError, match="before-creating"):
         site.live("before-creating")

@@ -68,7 +68,7 @@ def test_workers_that_are_just_starting_leave_an_interrupt_to_the_driver(paused:
 
 
 def are_starting(driver: int) -> bool:
-    """Whether a driver's workers are in the middle of their imports, before any line of ours runs in them."""
+    """Whether a driver's workers are still importing, before any of our code runs in them."""
     children = Path(f"/proc/{driver}/task/{driver}/children").read_text(encoding="ascii").split()
     workers = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
     return any(b"pydantic_core" in Path(f"/proc/{worker}/maps").read_bytes() for worker in workers)
@@ -99,7 +99,7 @@ def test_watching_needs_a_terminal(paused: Shell) -> None:
 
 
 def test_a_program_reads_lines_of_json(shell: Shell) -> None:
-    """Standard output holds events and nothing else; what is said to people is on standard error."""
+    """Standard output has events only; messages for people go to standard error."""
     shell.write("happy", "sad")
     said = shell.run(*RUN, "--output", "json")
     assert said.code == 0
@@ -113,7 +113,7 @@ def test_a_program_reads_lines_of_json(shell: Shell) -> None:
 
 
 def test_a_quiet_run_has_one_line(shell: Shell) -> None:
-    """Of a run that goes well, a quiet one says the end alone."""
+    """A successful run with --quiet prints only the summary."""
     shell.write("happy", "sad")
     said = shell.run(*RUN, "--quiet")
     assert (said.code, said.err) == (0, "")

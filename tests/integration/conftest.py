@@ -25,7 +25,7 @@ def database(mongo_client: MongoClient[dict[str, Any]], database_name: str) -> D
 
 @pytest.fixture
 async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]:
-    """The store over it."""
+    """The store of that database."""
     store = MongoStore(mongo_url, database_name)
     yield store
     await store.close()

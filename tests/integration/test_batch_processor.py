@@ -32,7 +32,7 @@ PAGE = b"<html>\n<body>Maintenance</body>\n</html>\n"
 
 
 class Watched(OpenAIBatches):
-    """The sandbox's batches, with what was still going whenever one was created."""
+    """The sandbox's batches, with the unfinished ones at each creation."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__("any", base_url=sandbox.url)
@@ -41,19 +41,19 @@ class Watched(OpenAIBatches):
 
     @override
     async def create(self, submission: Submission) -> BatchJob:
-        """Begin a batch."""
+        """Create a batch."""
         self.going.append(sum(batch["status"] not in TERMINAL for batch in self._sandbox.stats()["batches"]))
         return await super().create(submission)
 
 
 class BehindAGateway(OpenAIBatches):
-    """The sandbox's batches, seen through something that puts a page of its own in the place of the first answers."""
+    """The sandbox's batches behind a proxy that replaces the first answers by a page."""
 
     pages = 1
 
     @override
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Bring the answers, or a page."""
+        """Download the answers, or a page."""
         await super().answers(job, output, errors)
         if self.pages:
             self.pages -= 1
@@ -70,30 +70,30 @@ async def ai(sandbox: Sandbox) -> AsyncIterator[OpenAIConnector]:
 
 @pytest.fixture
 async def processor(ai: OpenAIConnector) -> AsyncIterator[SynthesisBatchProcessor]:
-    """A processor over it."""
+    """A processor with that connector."""
     processor = SynthesisBatchProcessor(ai, poll_interval=0.1)
     yield processor
     await processor.close()
 
 
 def sense(text: str, **fields: object) -> SimpleNamespace:
-    """A definition as a program has it."""
+    """A caller's definition."""
     return SimpleNamespace(text=text, part_of_speech="noun", **fields)
 
 
 def newest(sandbox: Sandbox) -> str:
-    """The id of the batch that was created last."""
+    """Return the ID of the latest batch."""
     identity: str = sandbox.stats()["batches"][-1]["id"]
     return identity
 
 
 def sizes(sandbox: Sandbox, since: int) -> list[int]:
-    """The sizes of the batches after the first ones."""
+    """Return the sizes of the batches after the first ones."""
     return [batch["counts"]["total"] for batch in sandbox.stats()["batches"][since:]]
 
 
 async def test_a_word(sandbox: Sandbox, ai: OpenAIConnector) -> None:
-    """A word's definitions are filled in place by one batch, by the class's other name, too; what is there stays."""
+    """A word's definitions are filled in place by one batch, also with the class's other name; existing values stay."""
     processor, before = BatchSynthesisProcessor(ai, poll_interval=0.1), sandbox.next_batch()
     definitions = [sense("a river's side"), sense("a keeper of money", synonyms=["lender"])]
     done = await processor.process_definitions(definitions, "bank", {"synonyms", "cefr_level"})
@@ -123,7 +123,7 @@ async def test_many_words(sandbox: Sandbox, ai: OpenAIConnector) -> None:
 
 
 async def test_a_word_that_is_there_twice(sandbox: Sandbox, processor: SynthesisBatchProcessor) -> None:
-    """A word that is there twice is refused before anything is paid for; homographs are words of their own."""
+    """A repeated word is refused before any cost; homographs are different words."""
     before = sandbox.next_batch()
     twice = [("row", [sense("a line")]), ("oar", [sense("a tool")]), ("row", [sense("a line")])]
     with pytest.raises(UsageError, match="row appears twice"):
@@ -136,7 +136,7 @@ async def test_a_word_that_is_there_twice(sandbox: Sandbox, processor: Synthesis
 
 
 async def test_how_a_batch_stands(tmp_path: Path) -> None:
-    """A batch that is going holds nothing yet; when it has ended, it holds every answer in its component's type.
+    """A batch in progress has no results; a finished one has every answer in its component's type.
 
     A batch does not state its language, so the types are those of any language.
     """
@@ -183,7 +183,7 @@ async def test_what_has_no_usable_answer(sandbox: Sandbox, processor: SynthesisB
 
 
 async def test_another_file(sandbox: Sandbox, processor: SynthesisBatchProcessor) -> None:
-    """The answers of a file that is named are read in place of the batch's own."""
+    """A named file's answers are read instead of the batch's own."""
     identities = []
     for word in ("ownfile", "otherfile"):
         await processor.process_definitions([sense(f"sense of {word}")], word, LEVEL)
@@ -210,7 +210,7 @@ async def test_unknown(sandbox: Sandbox, processor: SynthesisBatchProcessor) -> 
 
 
 async def test_something_in_between(sandbox: Sandbox, ai: OpenAIConnector) -> None:
-    """A page that comes in place of a batch's answers is not taken for a batch without any."""
+    """A page instead of a batch's answers is not taken for a batch without answers."""
     processor = SynthesisBatchProcessor(ai, poll_interval=0.1)
     await processor.process_definitions([sense("a door")], "gateword", LEVEL)
     await processor.close()

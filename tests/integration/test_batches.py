@@ -51,7 +51,7 @@ async def found_by(batches: Batches, label: str) -> BatchJob | None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of requests, in a folder as a chunk has it."""
+    """Return a file of requests, in a chunk's folder."""
     folder = tmp_path / "0001"
     folder.mkdir()
     path = folder / "requests.jsonl"
@@ -78,7 +78,7 @@ async def begun(batches: OpenAIBatches, file: Path, label: str) -> BatchJob:
 
 
 async def counted(batches: Batches, job: BatchJob) -> BatchJob | None:
-    """A batch once it is under way."""
+    """Return a batch once it is in progress."""
     job = await batches.retrieve(job.id)
     return job if job.total else None
 
@@ -114,7 +114,7 @@ def labelled(sandbox: Sandbox, label: str) -> list[dict[str, Any]]:
 
 
 async def test_whole_life(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, tmp_path: Path) -> None:
-    """A batch carries its label, counts what it answers, and leaves successes and failures in their two files."""
+    """A batch has its label, counts its answers, and writes successes and failures to two files."""
     output, errors = tmp_path / "output.jsonl", tmp_path / "errors.jsonl"
     with sandbox.faults("http_400=sense7-"):
         job = await begun(batches, file, label)
@@ -136,7 +136,7 @@ async def test_whole_life(batches: OpenAIBatches, sandbox: Sandbox, file: Path, 
 async def test_only_one_file(
     batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, tmp_path: Path, fault: str, files: set[str]
 ) -> None:
-    """A batch in which all failed, or none, has one answer file only; the other one is not there afterwards."""
+    """A batch without successes, or without failures, has one answer file only; the other one does not exist."""
     with sandbox.faults(fault):
         job = await ended(batches, sandbox, await begun(batches, file, label))
     await batches.answers(job, tmp_path / "output.jsonl", tmp_path / "errors.jsonl")
@@ -144,7 +144,7 @@ async def test_only_one_file(
 
 
 async def test_cancelled(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, tmp_path: Path) -> None:
-    """A cancelled batch ends, and what it had finished can be fetched."""
+    """A cancelled batch ends, and its finished answers can be downloaded."""
     output = tmp_path / "output.jsonl"
     with sandbox.faults("partial_output=0.5"):
         job = await begun(batches, file, label)
@@ -156,7 +156,7 @@ async def test_cancelled(batches: OpenAIBatches, sandbox: Sandbox, file: Path, l
 
 
 async def test_rejected(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """A batch that the service rejects says so with the service's code and message."""
+    """A rejected batch has the service's code and message."""
     with sandbox.faults("fail_batch=1:mismatched_model"):
         job = await ended(batches, sandbox, await begun(batches, file, label))
     (error,) = job.errors
@@ -169,7 +169,7 @@ async def test_rejected(batches: OpenAIBatches, sandbox: Sandbox, file: Path, la
 
 @pytest.mark.parametrize("fault", ["create_500=9", "create_drop=9"])
 async def test_created_once(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, fault: str) -> None:
-    """A creation whose answer is lost is not repeated behind our back, and the batch it made is found by its label."""
+    """A creation whose reply is lost is not repeated automatically, and its batch is found by its label."""
     held = await batches.upload(file)
     with sandbox.faults(fault), pytest.raises(ServiceUncertain):
         await batches.create(Submission(label, held))
@@ -180,7 +180,7 @@ async def test_created_once(batches: OpenAIBatches, sandbox: Sandbox, file: Path
 
 
 async def test_not_created(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """A creation that the service puts off has made nothing: there is nothing to find."""
+    """A creation refused with Retry-After created nothing: there is no batch to find."""
     held = await batches.upload(file)
     with sandbox.faults("create_429=1"), pytest.raises(ServiceUncertain):
         await batches.create(Submission(label, held))
@@ -191,7 +191,7 @@ async def test_not_created(batches: OpenAIBatches, sandbox: Sandbox, file: Path,
 async def test_shown_before_the_one_that_is_kept(
     batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str
 ) -> None:
-    """Another batch of a label is cancelled at first sight, even while the list does not show the one that is kept."""
+    """A duplicate of a label is cancelled when it is first listed, even before the list shows the one that is kept."""
     other = await begun(batches, file, label)
     with sandbox.faults("list_lag=0.3"):
         await asyncio.sleep(0.4)
@@ -203,7 +203,7 @@ async def test_shown_before_the_one_that_is_kept(
 
 @pytest.mark.parametrize("fault", ["upload_500=9", "upload_drop=9"])
 async def test_uploaded_once(batches: OpenAIBatches, sandbox: Sandbox, file: Path, fault: str) -> None:
-    """An upload whose answer is lost is not repeated behind our back."""
+    """An upload whose reply is lost is not repeated automatically."""
     before = sandbox.stats()["files_uploaded"]
     with sandbox.faults(fault), pytest.raises(ServiceUncertain):
         await batches.upload(file)
@@ -211,7 +211,7 @@ async def test_uploaded_once(batches: OpenAIBatches, sandbox: Sandbox, file: Pat
 
 
 async def test_list_lags(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """A batch that the service's list does not show yet is not found, and is found once it does."""
+    """A batch that is not listed yet is not found, and is found once it is listed."""
     with sandbox.faults("list_lag=0.3"):
         job = await begun(batches, file, label)
         assert (await batches.find(Submission(label))).job is None
@@ -241,7 +241,7 @@ async def test_second_is_cancelled(
 
 
 async def test_far_back(batches: OpenAIBatches, file: Path, label: str) -> None:
-    """A batch is found though the service lists more than a page of newer ones before it, but not before its time."""
+    """A batch is found behind more than a page of newer ones, but not one from before the period of the search."""
     held = await batches.upload(file)
     job = await batches.create(Submission(label, held))
     await asyncio.gather(*(batches.create(Submission(f"{label}-{number}", held)) for number in range(101)))
@@ -255,14 +255,14 @@ async def test_far_back(batches: OpenAIBatches, file: Path, label: str) -> None:
 
 @pytest.mark.parametrize("fault", ["poll_500=0.6", "poll_429=0.6"])
 async def test_polls_fail(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, fault: str) -> None:
-    """A poll that the service does not answer well is repeated until it does."""
+    """A poll without a valid reply is repeated until it has one."""
     job = await begun(batches, file, label)
     with sandbox.faults(f"{fault}@{sandbox.next_batch()}"):
         assert (await batches.retrieve(job.id)).id == job.id
 
 
 async def test_download_cut(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str, tmp_path: Path) -> None:
-    """An answer file whose download breaks off is fetched again, and whole in the end."""
+    """A truncated download of an answer file is repeated, and complete at the end."""
     output, errors = tmp_path / "output.jsonl", tmp_path / "errors.jsonl"
     result: list[str] = []
     patient = OpenAIBatches("any", base_url=sandbox.url, waiting=result.append)
@@ -279,7 +279,7 @@ async def test_download_cut(batches: OpenAIBatches, sandbox: Sandbox, file: Path
 
 
 async def test_unknown(batches: OpenAIBatches, tmp_path: Path) -> None:
-    """A batch, or an answer file, that the service does not hold is an error of its own kind."""
+    """An unknown batch or answer file raises its own type of error."""
     for asked in (batches.retrieve("batch_none"), batches.cancel("batch_none")):
         with pytest.raises(UnknownBatch, match="batch_none"):
             await asked
@@ -290,7 +290,7 @@ async def test_unknown(batches: OpenAIBatches, tmp_path: Path) -> None:
 
 
 async def test_wrong_key(sandbox: Sandbox, file: Path) -> None:
-    """A key that the service does not take stops every kind of request at once."""
+    """A refused key fails every kind of call immediately."""
     refused = OpenAIBatches("bad-key", base_url=sandbox.url)
     for asked in (
         refused.check(),
@@ -313,7 +313,7 @@ async def test_quota(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label
 
 
 async def test_unreachable_address(free_port: int) -> None:
-    """An unreachable address is named at once; an invalid one is refused before."""
+    """An unreachable address is reported immediately; an invalid one is refused before."""
     nobody = OpenAIBatches("any", base_url=f"http://127.0.0.1:{free_port}/v1")
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1 cannot be reached"):
         await nobody.check()
@@ -333,7 +333,7 @@ async def immediate(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Immediate
 
 
 async def test_listed_and_denied(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
-    """A listed batch is found, even if the service denies it when it is retrieved."""
+    """A listed batch is found, even if the service reports it as unknown when it is retrieved."""
     job = await begun(batches, file, label)
     with sandbox.faults("poll_404=1"):
         found = (await batches.find(Submission(label))).job
@@ -402,7 +402,7 @@ async def test_immediate_refused_line(immediate: ImmediateBatches, file: Path) -
 
 
 async def test_immediate_wrong_key(sandbox: Sandbox, immediate: ImmediateBatches, file: Path) -> None:
-    """A key that the service does not take stops the answering; with another one, all is answered."""
+    """A refused key stops the requests; with another one, all are answered."""
     refused = ImmediateBatches(OpenAIConnector("bad-key", base_url=sandbox.url), file.parent.parent)
     job = await refused.create(Submission("label", "0001"))
     with pytest.raises(ServiceRefused, match="refuses this key"):
@@ -426,7 +426,7 @@ async def test_immediate_no_noise(sandbox: Sandbox, file: Path, caplog: pytest.L
 
 @pytest.mark.usefixtures("file")
 async def test_immediate_quota(immediate: ImmediateBatches, sandbox: Sandbox) -> None:
-    """An account without money is known by the first answer that says so."""
+    """An account without credit is recognised by the first answer with that error."""
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="quota"):
         async with asyncio.timeout(1):
             await completed(immediate, await immediate.create(Submission("label", "0001")))
@@ -455,7 +455,7 @@ async def connector(sandbox: Sandbox) -> AsyncIterator[OpenAIConnector]:
 
 
 async def test_complete(connector: OpenAIConnector) -> None:
-    """A request is answered by a value of its own type."""
+    """A request returns a value of its response type."""
     answer = await connector.complete(REQUESTS[0])
     assert isinstance(answer, DomainIdentificationResponse)
     assert 0 <= answer.confidence <= 1
@@ -472,21 +472,21 @@ async def test_complete(connector: OpenAIConnector) -> None:
 async def test_no_usable_answer(
     connector: OpenAIConnector, sandbox: Sandbox, fault: str, reason: FailureReason
 ) -> None:
-    """An answer that cannot be used is an error that says of which kind it is."""
+    """An unusable answer raises an error with its kind."""
     with sandbox.faults(fault), pytest.raises(AnswerError) as caught:
         await connector.complete(REQUESTS[0])
     assert caught.value.reason is reason
 
 
 async def test_status(connector: OpenAIConnector) -> None:
-    """A request that the service refuses is an error with the service's words."""
+    """A refused request raises an error with the service's message."""
     with pytest.raises(AnswerError, match="nonsense-1") as caught:
         await connector.complete(request("odd", model="nonsense-1"))
     assert caught.value.reason is FailureReason.HTTP
 
 
 async def test_asked_to_wait(connector: OpenAIConnector, sandbox: Sandbox) -> None:
-    """A request that comes too fast is repeated when the service wants it, and answered."""
+    """A request refused by a rate limit is retried after the service's Retry-After, and answered."""
     before = sandbox.stats()["chat_requests"]
     with sandbox.faults(f"chat_429=1@{before + 1}"):
         assert await connector.complete(REQUESTS[0])

@@ -52,7 +52,7 @@ def test_each_chunk_is_one_batch(result: dict[str, Any]) -> None:
 
 
 def test_every_stage_is_measured(result: dict[str, Any]) -> None:
-    """All CPU time is some stage's, and their rises make the peak."""
+    """All CPU time is attributed to a stage, and the peak is the sum of their memory increases."""
     rows = result["rows"]
     assert {row["stage"] for row in rows} >= STAGES
     assert all(row["cpu"] >= 0 for row in rows)
@@ -60,13 +60,13 @@ def test_every_stage_is_measured(result: dict[str, Any]) -> None:
 
 
 def test_memory_is_that_of_one_run(result: dict[str, Any]) -> None:
-    """The peak is the measured process's own, and of an order that the tokenizer's ranks explain."""
+    """The peak memory is that of the measured process, and in the range that the tokenizer's ranks explain."""
     assert 20 * MEGABYTE < result["imported"] < result["ready"] <= 1.05 * result["peak"]
     assert result["peak"] < 300 * MEGABYTE
 
 
 def test_the_estimate_is_what_is_billed(result: dict[str, Any]) -> None:
-    """Input tokens are counted, not guessed; output is expected on the safe side."""
+    """Input tokens are counted, not estimated; the estimate of output tokens is conservative."""
     assert result["estimated"]["requests"] == REQUESTS
     assert result["estimated"]["input"] == pytest.approx(result["billed"]["input"], rel=0.02)
     assert 0 < result["billed_cost"] <= 1.2 * result["estimated_cost"]
@@ -83,7 +83,7 @@ def test_all_of_it() -> None:
 
 
 def test_the_tables_name_what_was_measured(mongo_url: str) -> None:
-    """Without --json there are tables, and with --profile the functions that took the time."""
+    """Without --json the output is tables, and with --profile the functions that took the time."""
     printed = benchmark("--profile", f"--mongo-url={mongo_url}")
     assert "CPU µs/request" in printed
     assert "memory at its peak" in printed

@@ -24,7 +24,7 @@ ROLES = {
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A server with a user for each of the roles."""
+    """A server with a user of each role."""
     port = free_port()
     with mongod(tmp_path_factory.mktemp("users"), port, "--auth"):
         client: MongoClient[dict[str, Any]]
@@ -43,7 +43,7 @@ def store_of(user: str, port: int) -> MongoStore:
 
 @pytest.mark.parametrize("user", ["writer", "anywhere", "root"])
 async def test_may_write(user: str, port: int) -> None:
-    """A user who may write to the database passes."""
+    """A user with write access is accepted."""
     store = store_of(user, port)
     await store.check()
     await store.check_writable()
@@ -52,7 +52,7 @@ async def test_may_write(user: str, port: int) -> None:
 
 @pytest.mark.parametrize("user", ["reader", "elsewhere"])
 async def test_may_not_write(user: str, port: int) -> None:
-    """A user who may only read is refused with a sentence that names the database and the missing role."""
+    """A user with read access only is refused with an error that names the database and the missing role."""
     store = store_of(user, port)
     await store.check()
     with pytest.raises(DatabaseError, match=f'{user} may not write to the database dictionary.*"readWrite"'):
@@ -61,5 +61,5 @@ async def test_may_not_write(user: str, port: int) -> None:
 
 
 async def test_without_access_control(store: MongoStore) -> None:
-    """A server without access control lets everyone write."""
+    """A server without access control accepts all users."""
     await store.check_writable()

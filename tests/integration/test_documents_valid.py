@@ -64,7 +64,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 async def test_every_document(workspace: Workspace) -> None:
-    """Every document of a run over all components is one that Floridify can read, and refers only to what exists."""
+    """Floridify can read every document of a run over all components, and all references are valid."""
     stock(workspace.database)
     result = await workspace.run(WORDS, components="all")
     assert (result.code, set(result.ledger.processed_words)) == (0, set(WORDS))
@@ -75,7 +75,7 @@ async def test_every_document(workspace: Workspace) -> None:
 
 
 async def test_every_document_replaced(workspace: Workspace) -> None:
-    """A forced run leaves valid documents too, no example that no definition refers to, and as many words as before."""
+    """A forced run leaves valid documents too, no unreferenced example, and the same number of words."""
     stock(workspace.database)
     await workspace.run(WORDS, components="all")
     before = {name: workspace.database[name].count_documents({}) for name in ("words", "definitions")}
@@ -100,7 +100,7 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 async def test_models_are_strict(workspace: Workspace) -> None:
-    """The models refuse a document with one wrong value, so that passing them says something."""
+    """The models refuse a document with one wrong value."""
     await workspace.run(["kwell"], components="examples")
     for collection, change in WRONG:
         (document, *_) = workspace.database[collection].find()

@@ -21,14 +21,14 @@ def known(database: Found, *texts: str) -> None:
 
 
 def own(database: Found, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The synthesis entry of a word, and its only definition."""
+    """Return the synthesis entry of a word, and its only definition."""
     word = database.words.find_one({"text": text}) or {}
     entry = database.dictionary_entries.find_one({"word_id": word["_id"], "provider": "synthesis"}) or {}
     return entry, database.definitions.find_one({"_id": entry["definition_ids"][0]}) or {}
 
 
 def stamped_by(database: Found, document: dict[str, Any]) -> dict[str, str]:
-    """The run that wrote each component of a document."""
+    """Return the run that wrote each component of a document."""
     runs = {each["_id"]: each["run"] for each in database.synthesis_stamps.find()}
     return {name: runs[stamp] for name, stamp in document["synthesis"].items()}
 
@@ -47,7 +47,7 @@ def edit(database: Found, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 async def test_edited_values_stay(
     workspace: Workspace, renewed: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A level, a list and an etymology that a person changed stay unasked; the values beside them are replaced."""
+    """A level, a list and an etymology that a person edited are not requested; the values beside them are replaced."""
     database = workspace.database
     known(database, "bank", "shore")
     first = await workspace.run(["bank", "shore"], components=ASKED)
@@ -83,7 +83,7 @@ async def test_edited_values_are_replaced_on_request(workspace: Workspace, renew
 
 
 async def test_values_of_earlier_versions_stay(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    """Values of which stamps of earlier versions do not say what was written count as a person's."""
+    """Values with stamps of earlier versions, which have no digest, count as edited."""
     database = workspace.database
     known(database, "bank")
     await workspace.run(["bank"], components=ASKED)

@@ -30,7 +30,7 @@ async def completed(sandbox: Sandbox, run: str) -> None:
 
 
 async def test_a_definition_is_rewritten(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Answers about the old text are not stored on the new one: they are requested again, once, and then stored."""
+    """Answers about an earlier text are not stored with a new one: they are requested again, once, and then stored."""
     word = add_word(workspace.database, "bank")
     sense = add_definition(workspace.database, word, "sloping land beside a river")
     sent = await workspace.send(["bank"], components="synonyms,cefr_level", max_attempts=1)
@@ -45,7 +45,7 @@ async def test_a_definition_is_rewritten(workspace: Workspace, sandbox: Sandbox)
 
 
 async def test_a_full_stop_is_removed(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Capitals, punctuation and white space make no other definition, and cost nothing."""
+    """Changes of capitals, punctuation and white space keep an answer valid, without further cost."""
     sense = add_definition(workspace.database, add_word(workspace.database, "bank"), "Sloping land, beside a river.")
     sent = await workspace.send(["bank"], components="synonyms")
     workspace.database.definitions.update_one({"_id": sense}, {"$set": {"text": "sloping land  beside a river"}})
@@ -69,7 +69,7 @@ async def test_a_definition_changes_twice(workspace: Workspace, sandbox: Sandbox
 
 
 async def test_values_are_filled_in(workspace: Workspace) -> None:
-    """A level, a synonym, an etymology and a pronunciation that an editor stores meanwhile are kept as they are."""
+    """A level, a synonym, an etymology and a pronunciation that an editor stores meanwhile are kept unchanged."""
     database = workspace.database
     word = add_word(database, "bank")
     sense = add_definition(database, word, "sloping land beside a river")
@@ -89,7 +89,7 @@ async def test_values_are_filled_in(workspace: Workspace) -> None:
 
 
 async def test_a_forced_run_keeps_what_came_since(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A run with --force replaces the value that it has seen, and not the one that an editor stores meanwhile."""
+    """A run with --force replaces the value of its request, and not one that an editor stores meanwhile."""
     database = workspace.database
     senses = [
         add_definition(database, add_word(database, text), f"what {text} means", cefr_level="B2")
@@ -106,7 +106,7 @@ async def test_a_forced_run_keeps_what_came_since(workspace: Workspace, sandbox:
 
 
 async def test_definitions_are_imported(workspace: Workspace) -> None:
-    """Definitions that come in for a word without any are enhanced, and not hidden behind the model's inventions."""
+    """Definitions that are imported meanwhile for a word without any are enhanced, and generated ones not stored."""
     await workspace.send(["bank"], components="synonyms")
     word = workspace.database.words.find_one({"text": "bank"})
     assert word is not None

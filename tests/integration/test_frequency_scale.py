@@ -22,7 +22,7 @@ def bands(workspace: Workspace) -> dict[str, int]:
 
 @pytest.mark.parametrize("layout", [TODAY, Layout(split_entries=True)], ids=["today's", "July 2025's"])
 async def test_bands_are_on_the_databases_scale(workspace: Workspace, layout: Layout) -> None:
-    """The same answers are stored as 6 - band for today's Floridify, and as they are for that of July 2025."""
+    """The same answers are stored as 6 - band for today's Floridify, and unchanged for that of July 2025."""
     other = workspace.beside("asked")
     for place in (workspace, other):
         add_known(place.database, *WORDS)

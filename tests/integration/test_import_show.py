@@ -60,7 +60,7 @@ def texts(database: Found, entry: dict[str, Any]) -> list[str]:
 
 
 async def test_what_an_import_makes(tmp_path: Path, place: Place, database: Found) -> None:
-    """Per homograph and source one entry, with its definitions in their order and its etymology."""
+    """An import creates one entry per homograph and source, with its definitions in order and its etymology."""
     await import_file(file_of(tmp_path, KAIKKI), place)
     await import_file(file_of(tmp_path, PLAIN), place)
     words = {word["_id"]: (word["text"], word["homograph_number"]) for word in database.words.find()}
@@ -106,7 +106,7 @@ async def test_what_is_imported_can_be_planned(tmp_path: Path, place: Place) -> 
 
 
 async def test_importing_twice_changes_nothing(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
-    """Not an id, not a time, not a version; and the closing words say so."""
+    """A second import changes no ID, time or version, and its summary says so."""
     path = file_of(tmp_path, KAIKKI + PLAIN)
     await import_file(path, place)
     before = everything(database)
@@ -121,7 +121,7 @@ async def test_importing_twice_changes_nothing(tmp_path: Path, place: Place, dat
 
 
 async def test_a_changed_file_adds_what_is_new(tmp_path: Path, place: Place, database: Found) -> None:
-    """New definitions join their entry, which gets the etymology that it did not have; nothing is taken away."""
+    """New definitions are added to their entry, which gets a missing etymology; nothing is removed."""
     await import_file(file_of(tmp_path, [KAIKKI[0]]), place)
     before = {each["_id"]: each for each in database.definitions.find()}
     more = KAIKKI[0] | {"senses": senses("a thing like a drop"), "etymology_text": "From of old."}
@@ -134,7 +134,7 @@ async def test_a_changed_file_adds_what_is_new(tmp_path: Path, place: Place, dat
 
 
 async def test_what_was_synthesised_stays(tmp_path: Path, place: Place, database: Found) -> None:
-    """A definition that was enhanced since its import is not set back by another one."""
+    """A definition that was enhanced since its import is not reset by another import."""
     path = file_of(tmp_path, KAIKKI)
     await import_file(path, place)
     database.definitions.update_many({}, {"$set": {"cefr_level": "B1", "synonyms": ["x"]}})
@@ -144,7 +144,7 @@ async def test_what_was_synthesised_stays(tmp_path: Path, place: Place, database
 
 
 async def test_a_word_that_is_there_is_used(tmp_path: Path, place: Place, database: Found) -> None:
-    """A word without a number takes all etymologies of its spelling; the same spelling in another language is apart."""
+    """A word without a homograph number gets all etymologies of its spelling; other languages are separate."""
     word = add_word(database, "tear")
     add_word(database, "kwell", language="de")
     await import_file(file_of(tmp_path, KAIKKI), place)
@@ -154,7 +154,7 @@ async def test_a_word_that_is_there_is_used(tmp_path: Path, place: Place, databa
 
 
 async def test_an_entry_that_others_made_is_used(tmp_path: Path, place: Place, database: Found) -> None:
-    """Its source has no second entry, and what it says already is not said again."""
+    """A source has no second entry, and its definitions are not imported twice."""
     word = add_word(database, "tear", homograph=2)
     own = add_definition(database, word, "to rip", part_of_speech="verb")
     entry = add_entry(database, word, [own], "wiktionary")
@@ -173,7 +173,7 @@ async def test_an_entry_that_others_made_is_used(tmp_path: Path, place: Place, d
 
 
 async def test_a_word_whose_lines_are_far_apart(tmp_path: Path, place: Place, database: Found) -> None:
-    """It comes together although its lines are written in different blocks, some of them at once."""
+    """An entry is complete although its lines are in different blocks, some of them written concurrently."""
     fillers = [
         {"word": f"w{number}", "part_of_speech": "noun", "definitions": "a thing", "provider": "gcide"}
         for number in range(3500)
@@ -193,7 +193,7 @@ async def test_a_word_whose_lines_are_far_apart(tmp_path: Path, place: Place, da
 
 
 async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
-    """The first few by their numbers, the others as a count; everything else is imported."""
+    """The first bad lines are reported by number, the others as a count; everything else is imported."""
     await import_file(file_of(tmp_path, [*KAIKKI, *(["{"] * 7)]), place)
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["Skipped line 6: not valid JSON.", "Skipped line 7: not valid JSON."]
@@ -203,7 +203,7 @@ async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found
 
 
 async def test_a_file_without_an_article_touches_nothing(tmp_path: Path, database: Found) -> None:
-    """The database is not even spoken to: here there is none."""
+    """An invalid file is refused before any connection to the database."""
     nowhere = Place("mongodb://127.0.0.1:1/", database.name)
     with pytest.raises(UsageError, match="line 1"):
         await import_file(file_of(tmp_path, ["{"]), nowhere)
@@ -225,7 +225,7 @@ async def test_a_damaged_archive(tmp_path: Path, place: Place, database: Found) 
 
 
 async def test_an_older_layout_is_left_alone(tmp_path: Path, place: Place, database: Found) -> None:
-    """Documents of today's layout are not mixed among those of an older one."""
+    """Documents of today's layout are not written into a database of an older one."""
     database.words.insert_one({"_id": "66f0a1b2c3d4e5f6a7b8c9d0", "text": "tear", "language": "en"})
     with pytest.raises(DatabaseError, match="older layout"):
         await import_file(file_of(tmp_path, KAIKKI), place)
@@ -233,7 +233,7 @@ async def test_an_older_layout_is_left_alone(tmp_path: Path, place: Place, datab
 
 
 async def test_what_is_refused_is_said(tmp_path: Path, place: Place, database: Found) -> None:
-    """A write that the database refuses ends the import with its reason, and leaves no task behind."""
+    """A write that the database refuses ends the import with its reason, and leaves no pending task."""
     database.create_collection("definitions", validator={"text": "something else"})
     with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*the same command again"):
         await import_file(file_of(tmp_path, KAIKKI), place)
@@ -260,7 +260,7 @@ async def test_an_import_that_is_stopped(tmp_path: Path, place: Place, database:
 
 
 async def test_progress_is_told_in_bytes(tmp_path: Path, mongo_url: str, database_name: str) -> None:
-    """It begins within the file and ends at its end."""
+    """Progress begins within the file and ends at its size."""
     path = file_of(tmp_path, [KAIKKI[2] | {"word": f"w{number}", "x": "y" * 2000} for number in range(2500)])
     result: list[tuple[int, int]] = []
     store = MongoStore(mongo_url, database_name)
@@ -276,7 +276,7 @@ async def test_progress_is_told_in_bytes(tmp_path: Path, mongo_url: str, databas
 
 
 async def test_homographs_are_shown_in_turn(tmp_path: Path, place: Place, capsys: Captured) -> None:
-    """Each with its number, its senses and its sources."""
+    """Homographs are printed with their numbers, definitions and sources."""
     await import_file(file_of(tmp_path, KAIKKI + PLAIN), place)
     capsys.readouterr()
     assert await show_word(" tear ", place) == 0
@@ -302,7 +302,7 @@ def stock(database: Found) -> ObjectId:
 
 
 async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: Captured) -> None:
-    """Examples, facts and the pronunciation are fetched from their own collections."""
+    """Examples, facts and the pronunciation are read from their collections."""
     stock(database)
     await show_word("tear", place)
     shown = capsys.readouterr().out
@@ -311,7 +311,7 @@ async def test_what_belongs_to_an_entry(place: Place, database: Found, capsys: C
 
 
 async def test_as_json(place: Place, database: Found, capsys: Captured) -> None:
-    """The documents as they are, a list with one item per homograph."""
+    """With --json the documents are printed unchanged, as a list with one item per homograph."""
     entry = stock(database)
     assert await show_word("tear", place, as_json=True) == 0
     (found,) = json.loads(capsys.readouterr().out)
@@ -321,7 +321,7 @@ async def test_as_json(place: Place, database: Found, capsys: Captured) -> None:
 
 
 async def test_an_unknown_word(place: Place, database: Found, capsys: Captured) -> None:
-    """Exit code 1, and what there is instead: near spellings, and the same word in other languages."""
+    """An unknown word gives exit code 1, near spellings, and the same word in other languages."""
     for text in ("receive", "receiver", "deceive", "recent", "café", "Bank", "reserve"):
         add_word(database, text)
     add_word(database, "recieve", language="fr")
@@ -361,7 +361,7 @@ async def test_strange_words(word: str, place: Place, database: Found, capsys: C
 
 
 async def test_older_layouts_can_be_shown(place: Place, database: Found, capsys: Captured) -> None:
-    """Ids as strings, `language`, and entries in other collections."""
+    """A database with string IDs, `language`, and other collections of entries can be read."""
     older: list[tuple[str, dict[str, Any]]] = [
         ("words", {"_id": "w1", "text": "tear", "language": "en"}),
         ("definitions", {"_id": "d1", "word_id": "w1", "part_of_speech": "noun", "text": "from a source"}),

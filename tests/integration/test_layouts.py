@@ -43,7 +43,7 @@ def layout(request: pytest.FixtureRequest) -> Layout:
 
 @dataclass(frozen=True)
 class Seeded:
-    """The ids of what was put in."""
+    """The IDs of the inserted documents."""
 
     word: DocId
     senses: tuple[DocId, ...]
@@ -52,7 +52,7 @@ class Seeded:
 
 
 def seed(database: Documents, layout: Layout) -> Seeded:
-    """A word with a source's entry over two definitions, and one that has a synthesis entry, too; all as of old."""
+    """Insert a word with a source's entry over two definitions; another one has a synthesis entry, too; all are old."""
     calm = add_word(database, "calm")
     senses = [add_definition(database, calm, text) for text in ("without wind", "at peace")]
     example = database.examples.insert_one(
@@ -76,7 +76,7 @@ def as_id(identity: ObjectId) -> DocId:
 
 
 def make_older(database: Documents, layout: Layout) -> None:
-    """Turn every document of today's layout into one of another."""
+    """Convert every document of today's layout to another."""
     for name in database.list_collection_names():
         for document in list(database[name].find()):
             database[name].delete_one({"_id": document["_id"]})
@@ -125,7 +125,7 @@ REFERENCES = {
 
 
 def id_kinds(value: Any, name: str = "") -> set[tuple[str, type]]:
-    """Every id within a value, as "_id" or as a reference to another document, with its type."""
+    """Yield every ID within a value, as "_id" or as a reference to another document, with its type."""
     if name == "synthesis_digests":  # by the names of fields
         return set()
     if isinstance(value, dict):
@@ -154,7 +154,7 @@ def assert_in_kind(database: Documents, layout: Layout) -> None:
 
 
 def cloned(sense: DocId, example: DocId) -> DocId:
-    """The example of a sense as the sense's copy has it."""
+    """Return the example of a definition, as its copy has it."""
     return copied_example_id(copied_id(sense), example)
 
 
@@ -184,7 +184,7 @@ async def test_found(store: MongoStore, database: Documents, layout: Layout) -> 
 
 
 async def test_found_by_documents(store: MongoStore, database: Documents, layout: Layout) -> None:
-    """Words of every layout are found by the ids of words and definitions, too; what is not there, is not found."""
+    """Words of every layout are found by the IDs of words and definitions, too; an unknown ID is not found."""
     seeded = seed(database, layout)
     asked = [seeded.word, *seeded.senses, seeded.made, DocId("0" * 24)]
     found = await store.entries_of(asked, "en")
@@ -201,7 +201,7 @@ async def test_found_without_asking(store: MongoStore, database: Documents) -> N
 
 
 async def test_who_provides(store: MongoStore, database: Documents) -> None:
-    """Definitions that name no provider are of the one whose entry lists them, and a cluster's id is its slug."""
+    """Definitions without a provider belong to that of their entry, and a cluster's ID is its slug."""
     seed(database, LAYOUTS["all traits"])
     cluster = {"id": "calm_weather", "name": "Weather", "description": "", "order": 0, "relevance": 1.0}
     database.definitions.update_many({}, {"$unset": {"providers": 1}, "$set": {"meaning_cluster": cluster}})
@@ -211,7 +211,7 @@ async def test_who_provides(store: MongoStore, database: Documents) -> None:
 
 
 async def test_indexes(store: MongoStore, database: Documents) -> None:
-    """Indexes are made for the fields and collections that are there, and no collection of another layout with them."""
+    """Indexes are created for existing fields and collections only, and no collection of another layout."""
     layout = LAYOUTS["all traits"]
     seed(database, layout)
     await store.ensure_indexes()
@@ -291,7 +291,7 @@ async def test_written_in_kind(store: MongoStore, database: Documents, layout: L
 
 
 async def test_read_by_another(store: MongoStore, database: Documents, mongo_url: str, layout: Layout) -> None:
-    """A store that comes later finds the same layout, and reads what the first has written as that does."""
+    """Another store detects the same layout, and reads the documents that the first has written equally."""
     await store.apply(writes_of(changes_of(seed(database, layout))))
     other = MongoStore(mongo_url, database.name)
     assert await entry_of(other, "calm") == await entry_of(store, "calm")
@@ -300,7 +300,7 @@ async def test_read_by_another(store: MongoStore, database: Documents, mongo_url
 
 
 async def test_plain_updates_and_new_words(store: MongoStore, database: Documents, layout: Layout) -> None:
-    """New words, and values that no answer brought, are written in kind as well."""
+    """New words, and values that come from no answer, are written in the database's layout, too."""
     seed(database, layout)
     unknown = await entry_of(store, "unheard")
     await store.ensure_words([unknown.word])
@@ -350,7 +350,7 @@ async def test_both_kinds(store: MongoStore, database: Documents) -> None:
 
 
 async def test_older_entry_among_both(store: MongoStore, database: Documents) -> None:
-    """An entry of ours that is in the older collection is changed there, and not made again in today's."""
+    """An entry of ours in the older collection is changed there, and not created in today's."""
     layout = LAYOUTS["all traits"]
     seed(database, layout)
     add_todays(database, layout)
@@ -397,7 +397,7 @@ async def test_a_run(workspace: Workspace, store: MongoStore, layout: Layout) ->
 
 
 async def test_a_run_among_both(workspace: Workspace, store: MongoStore) -> None:
-    """A run over a database of both layouts comes to its end, too, with one synthesis entry for each word."""
+    """A run over a database of both layouts finishes, too, with one synthesis entry for each word."""
     database, layout = workspace.database, LAYOUTS["all traits"]
     seed(database, layout)
     add_todays(database, layout)

@@ -74,7 +74,7 @@ def sense(text: str) -> SimpleNamespace:
 
 
 async def test_both_modes(sandbox: Sandbox, immediate: OpenAIConnector) -> None:
-    """A batch fills definitions with just what immediate requests fill them with, and is one batch."""
+    """A batch fills definitions with the same values as immediate requests, and is one batch."""
     before = sandbox.stats()["batches_created"]
     at_once, in_batch = ([sense("a feeling"), sense("a cause of it")] for _ in range(2))
     first = await enhance_definitions_parallel(at_once, "joy", immediate, OF_DEFINITIONS)
@@ -88,7 +88,7 @@ async def test_both_modes(sandbox: Sandbox, immediate: OpenAIConnector) -> None:
 
 
 async def test_rounds(sandbox: Sandbox, collector: BatchSynthesisCollector) -> None:
-    """Functions that ask twice, the second time several things, take two batches together."""
+    """Functions with two rounds of requests, the second of several, need two batches together."""
     ai = InterceptingConnector(collector)
 
     async def shown(word: str) -> list[str]:
@@ -104,7 +104,7 @@ async def test_rounds(sandbox: Sandbox, collector: BatchSynthesisCollector) -> N
 
 
 async def test_faults(sandbox: Sandbox, collector: BatchSynthesisCollector) -> None:
-    """Every way in which the service fails a request reaches its asker, as the reason that it is, and no one else."""
+    """Every failure of a request reaches its own caller, as its reason, and no other caller."""
     ai = InterceptingConnector(collector)
     faults = {
         "http_500=faulta": FailureReason.HTTP,
@@ -149,7 +149,7 @@ async def test_cancelled(collector: BatchSynthesisCollector) -> None:
 
 
 def test_killed(tmp_path: Path) -> None:
-    """A program that is killed while it waits finds its batch when it is started again: nothing is paid for twice."""
+    """A program that is killed while it waits finds its batch after a restart: nothing is paid for twice."""
     with running_sandbox(tmp_path, seconds=3600, validating_seconds=0) as url:
         sandbox = Sandbox(url)
         command = [sys.executable, "-W", "error", "-c", PROGRAM, url]
@@ -177,7 +177,7 @@ def test_examples(
     title: str,
     example: str,
 ) -> None:
-    """Each documented way to use the library runs as it stands, prints something, and warns of nothing."""
+    """Each documented example of the library runs unchanged, prints output, and raises no warning."""
     program = tmp_path / "example.py"
     program.write_text(example)
     monkeypatch.setenv("OPENAI_API_KEY", "any")

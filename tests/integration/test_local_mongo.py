@@ -41,7 +41,7 @@ with local_mongod(Path(sys.argv[1])) as server:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> "Iterator[Path]":
-    """A path for a data folder; stops a server that a failed test has left."""
+    """A path for a data folder; a server that a failed test left is stopped."""
     folder = (tmp_path / "data").resolve()
     yield folder
     if (left := local_mongo._find(folder)) is not None:
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> "Iterator[Path]":
 
 @contextmanager
 def another_user(folder: Path) -> "Iterator[subprocess.Popen[str]]":
-    """A process that comes in, and goes out when its standard input is closed."""
+    """A process that joins, and leaves when its standard input is closed."""
     command = [sys.executable, "-c", USER, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
         try:
@@ -83,7 +83,7 @@ def is_up(url: str) -> bool:
 
 @contextmanager
 def notes(server: LocalMongo) -> "Iterator[Collection[dict[str, Any]]]":
-    """A collection whose writes are in the journal when they are acknowledged."""
+    """Return a collection whose writes are in the journal when they are acknowledged."""
     client: MongoClient[dict[str, Any]]
     with MongoClient(server.url) as client:
         yield client.test.get_collection("notes", write_concern=WriteConcern(j=True))
@@ -104,7 +104,7 @@ def eventually_gone(pid: int) -> bool:
 
 
 def test_starts_and_stops(folder: Path) -> None:
-    """A server runs as long as its one user is in, and is gone when it is out, with the record of it."""
+    """A server runs as long as its only user, and is removed with its record afterwards."""
     with local_mongod(folder) as server:
         pid = server_pid(folder)
         assert server == LocalMongo(server.url, folder, started=True, binary=server.binary)
@@ -125,7 +125,7 @@ def test_data_stay(folder: Path) -> None:
 
 
 def test_last_one_out_stops(folder: Path) -> None:
-    """A second process joins the server, which runs until the last one has left."""
+    """A second process joins the server, which runs until the last process has left."""
     with another_user(folder) as other:
         assert other.stdin is not None
         started, url = said(other)
@@ -148,7 +148,7 @@ def test_two_users_in_one_process(folder: Path) -> None:
 
 
 def test_crowd(folder: Path) -> None:
-    """Users who come and go at the same time all find a server that works, and none is left in the end."""
+    """Concurrent users always find a working server, and none is left at the end."""
 
     def come_and_go(_: int) -> bool:
         with local_mongod(folder) as server:
@@ -160,7 +160,7 @@ def test_crowd(folder: Path) -> None:
 
 
 def test_killed_user(folder: Path) -> None:
-    """A user killed outright leaves the server to the next one, who finds it, uses it and stops it."""
+    """A killed user leaves the server running for the next one, which finds it, uses it and stops it."""
     with another_user(folder) as other:
         _, url = said(other)
         other.kill()
@@ -173,7 +173,7 @@ def test_killed_user(folder: Path) -> None:
 
 
 def test_killed_server(folder: Path) -> None:
-    """A server killed outright is started again over what it left, and has every journalled write."""
+    """A killed server is started again with its data, and has every journalled write."""
     with local_mongod(folder) as killed:
         with notes(killed) as collection:
             collection.insert_many([{"_id": number} for number in range(100)])
@@ -192,7 +192,7 @@ def test_killed_server(folder: Path) -> None:
     ids=["none", "empty", "cut", "nonsense", "another's pid"],
 )
 def test_record_lost(folder: Path, record: str | None) -> None:
-    """Without a usable record, or with that of a process which is no server of ours, the running server is found."""
+    """Without a usable record, or with that of a foreign process, the running server is found."""
     with local_mongod(folder) as first:
         state = folder / "server.json"
         state.unlink() if record is None else state.write_text(record, encoding="utf-8")
@@ -201,7 +201,7 @@ def test_record_lost(folder: Path, record: str | None) -> None:
 
 
 def test_in_use_by_a_stranger(folder: Path, tmp_path: Path) -> None:
-    """A mongod that was started over the folder by hand is neither joined nor stopped, and the refusal says why."""
+    """A mongod that was started manually with the folder is neither joined nor stopped, and the error says why."""
     folder.mkdir()
     ready = tmp_path / "log"
     command = [str(find_mongod()), "--port", str(local_mongo.free_port()), "--dbpath", str(folder), "--nounixsocket"]
@@ -216,7 +216,7 @@ def test_in_use_by_a_stranger(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delay", [0.02, 0.06, 0.12])
 def test_interrupted_while_starting(folder: Path, delay: float) -> None:
-    """Ctrl-C while the server starts leaves no server behind."""
+    """Ctrl-C while the server starts leaves no server running."""
     with another_user(folder) as other:
         time.sleep(delay)
         other.send_signal(signal.SIGINT)
@@ -226,7 +226,7 @@ def test_interrupted_while_starting(folder: Path, delay: float) -> None:
 
 
 def test_own_session(folder: Path) -> None:
-    """The server is in a session of its own, where Ctrl-C in our terminal does not reach it."""
+    """The server has a separate process session, which Ctrl-C in our terminal does not reach."""
     with local_mongod(folder):
         assert os.getsid(server_pid(folder)) != os.getsid(0)
 
@@ -257,21 +257,21 @@ def test_small(folder: Path) -> None:
     "name", ["with  spaces", "Wörter 日本", "a" * 255, "/".join(["long" * 30] * 8), "--port 1 (x)+"]
 )
 def test_names_of_folders(folder: Path, name: str) -> None:
-    """Spaces, letters beyond ASCII, long names and names that look like options are names of folders too."""
+    """Folder names may contain spaces and non-ASCII letters, be long, or look like options."""
     with local_mongod(folder / name) as server, local_mongod(folder / name) as again:
         assert (server.data_folder, again.url) == (folder / name, server.url)
     assert local_mongo._find(folder / name) is None
 
 
 def test_port_taken(folder: Path, tmp_path: Path) -> None:
-    """If the port was taken before mongod could have it, another one is tried."""
+    """If another process takes the port before mongod, another one is tried."""
     taken_once = f'if mkdir "{tmp_path}/tried"; then exit 48; fi\nexec "{find_mongod()}" "$@"'
     with local_mongod(folder, binary=script(tmp_path / "mongod", taken_once)) as server:
         assert is_up(server.url)
 
 
 def test_nothing_installed(folder: Path) -> None:
-    """Without a mongod anywhere, the refusal says what is missing and what to do."""
+    """Without a mongod, the error names the missing package and the remedy."""
     bare = f"import sys\nsys.modules['fiftyone'] = None\n{USER}"
     command = [sys.executable, "-c", bare, str(folder)]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
@@ -288,7 +288,7 @@ def test_found_on_path_first(tmp_path: Path) -> None:
 
 
 def test_binary_missing(folder: Path, tmp_path: Path) -> None:
-    """A binary that is not there is named in the refusal."""
+    """A missing binary is named in the error."""
     missing = tmp_path / "nowhere" / "mongod"
     with (
         pytest.raises(DatabaseError, match=f"No such file or directory: {missing}"),
@@ -315,14 +315,14 @@ LATER = '{"s":"F", "msg":"aborting after fassert() failure"}'
     ],
 )
 def test_early_end(folder: Path, tmp_path: Path, text: str, expected: str) -> None:
-    """A server that ends before it is ready is explained by its exit code and by its first complaint."""
+    """The error about a server that exits before it is ready has its exit code and its first error message."""
     binary = script(tmp_path / "mongod", text)
     with pytest.raises(DatabaseError, match=expected), local_mongod(folder, binary=binary):
         pass
 
 
 def test_never_ready(folder: Path, tmp_path: Path) -> None:
-    """A server that is not ready in time is given up and ended."""
+    """A server that is not ready in time is stopped."""
     binary = script(tmp_path / "mongod", f"echo $$ > '{tmp_path}/pid'; while :; do sleep 0.05; done")
     with (
         pytest.raises(DatabaseError, match="accepts no connections"),
@@ -345,7 +345,7 @@ def test_door_held(folder: Path) -> None:
 
 
 def test_folder_impossible(tmp_path: Path) -> None:
-    """A folder that cannot be made is a database error that names it."""
+    """A folder that cannot be created raises a database error that names it."""
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseError, match=r"Not a directory: .*file/data"), local_mongod(tmp_path / "file" / "data"):
         pass

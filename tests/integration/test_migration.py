@@ -18,7 +18,7 @@ type Found = Database[dict[str, Any]]
 
 @pytest.fixture
 def moved(database: Found) -> list[ObjectId]:
-    """A word whose synthesis entry lists a provider's definitions, one of them with our values and an example."""
+    """Insert a word whose synthesis entry lists a provider's definitions, one with our values and an example."""
     word = add_word(database, "bank")
     senses = [add_definition(database, word, text) for text in ("the land beside a river", "where money is kept")]
     times = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "version": 1}
@@ -33,7 +33,7 @@ def moved(database: Found) -> list[ObjectId]:
 
 @pytest.fixture
 def written(database: Found) -> ObjectId:
-    """A definition that an earlier version wrote from a source, with fields that Floridify cannot read."""
+    """Insert a definition that an earlier version wrote from a source, with fields that Floridify cannot read."""
     word = add_word(database, "calm")
     source = add_definition(database, word, "without wind")
     add_entry(database, word, [source], "wiktionary")
@@ -59,7 +59,7 @@ async def migrated(store: MongoStore, *, write: bool = True) -> Migrated:
 
 
 async def test_definitions_move(store: MongoStore, database: Found, moved: list[ObjectId]) -> None:
-    """A synthesis entry gets copies of the definitions that it shared, in its order; these stay as they are."""
+    """A synthesis entry gets copies of the shared definitions, in its order; the originals are unchanged."""
     theirs = [bytes(each) for each in everything(database)["definitions"]]
     counts = await migrated(store)
     assert (counts.entries, counts.definitions) == (1, 2)
@@ -76,7 +76,7 @@ async def test_definitions_move(store: MongoStore, database: Found, moved: list[
 
 
 async def test_unreadable_fields(store: MongoStore, database: Found, written: ObjectId) -> None:
-    """Temperatures, relevances and references become what Floridify's models take."""
+    """Temperatures, relevances and references get the form of Floridify's models."""
     counts = await migrated(store)
     assert (counts.temperatures, counts.references, counts.relevances, counts.definitions) == (1, 1, 1, 0)
     made = database.definitions.find_one({"_id": written})
@@ -92,7 +92,7 @@ async def test_unreadable_fields(store: MongoStore, database: Found, written: Ob
 
 @pytest.mark.usefixtures("moved", "written")
 async def test_twice(store: MongoStore, database: Found) -> None:
-    """A count writes nothing; the second time, there is nothing to migrate."""
+    """A count writes nothing; a second migration finds nothing."""
     before = everything(database)
     due = await migrated(store, write=False)
     assert everything(database) == before

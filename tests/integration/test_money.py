@@ -29,7 +29,7 @@ WORDS = [f"money{letter}word" for letter in "abcdefgh"]
 
 @pytest.fixture
 def database(database: Database[dict[str, Any]]) -> Database[dict[str, Any]]:
-    """The database of the test, which knows the words."""
+    """The database of the test, with definitions of the words."""
     add_known(database, *WORDS)
     return database
 
@@ -46,7 +46,7 @@ async def estimated(workspace: Workspace, settings: RunSettings, words: list[str
 
 
 async def lines_of(sandbox: Sandbox, batch_ids: Iterable[str]) -> list[Mapping[str, Any]]:
-    """Every line of the answer files of these batches, from the service itself."""
+    """Return every line of the answer files of these batches, from the service itself."""
     lines: list[Mapping[str, Any]] = []
     async with AsyncOpenAI(api_key=KEY, base_url=sandbox.url) as client:
         for batch_id in batch_ids:
@@ -79,7 +79,7 @@ async def traveled(workspace: Workspace, **settings: Any) -> RunResult:
 
 
 async def test_the_estimate_of_input(workspace: Workspace) -> None:
-    """Of words whose definitions are known, requests are exact and tokens in are within 2 % of what is billed."""
+    """For words with definitions, the number of requests is exact and input tokens are within 2 % of those billed."""
     settings = workspace.settings(WORDS, components="all", model=MODEL)
     estimate = await estimated(workspace, settings, WORDS)
     result = await traveled(workspace, components="all")
@@ -123,7 +123,7 @@ async def test_the_forecast_is_kept(workspace: Workspace) -> None:
 
 
 async def test_the_database_remembers_how_long_answers_are(workspace: Workspace) -> None:
-    """After one run, the next one over this database expects answers as long as those were, in another list, too."""
+    """A run's measured answer lengths are expected by the next run over this database, also for another list."""
     spent = (await traveled(workspace)).ledger.spent
     settings = workspace.settings(["another"], model=MODEL)
     estimate = await estimated(workspace, settings, ["another"])

@@ -28,7 +28,7 @@ ODD: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("field", ODD)
 async def test_a_value_of_the_wrong_type(workspace: Workspace, sandbox: Sandbox, field: str) -> None:
-    """A definition with a value of the wrong type costs its word, which fails with the document's id, unpaid."""
+    """A definition with a value of the wrong type fails its word with the document's ID, before any cost."""
     add_known(workspace.database, "plain")
     word = add_word(workspace.database, "odd")
     sense = add_definition(workspace.database, word, "an odd thing")
@@ -44,7 +44,7 @@ async def test_a_value_of_the_wrong_type(workspace: Workspace, sandbox: Sandbox,
     "fields", [{"synthesis": "a string"}, {"definition_ids": 5}, {"etymology": "a string"}, {"phrases": "a string"}]
 )
 async def test_an_odd_entry(workspace: Workspace, fields: dict[str, Any]) -> None:
-    """An entry with a value of the wrong type costs its word."""
+    """An entry with a value of the wrong type fails its word."""
     add_known(workspace.database, "plain")
     word = add_word(workspace.database, "odd")
     entry = add_entry(workspace.database, word, [add_definition(workspace.database, word, "an odd thing")])
@@ -55,7 +55,7 @@ async def test_an_odd_entry(workspace: Workspace, fields: dict[str, Any]) -> Non
 
 
 async def test_an_etymology_that_is_a_text(store: MongoStore, database: Found) -> None:
-    """A provider's etymology that is a mere text is read as one."""
+    """A provider's etymology that is a plain string is read."""
     word = add_word(database, "plain")
     entry = add_entry(database, word, [], "wiktionary")
     database.dictionary_entries.update_one({"_id": entry}, {"$set": {"etymology": "From Latin."}})
@@ -65,7 +65,7 @@ async def test_an_etymology_that_is_a_text(store: MongoStore, database: Found) -
 
 @pytest.mark.parametrize("identity", ["bank", 12])
 async def test_ids_that_are_no_objectids(workspace: Workspace, sandbox: Sandbox, identity: Any) -> None:
-    """A word whose documents no request can name fails before anything is paid, and says why."""
+    """A word with document IDs that no request can contain fails with the reason, before any cost."""
     add_known(workspace.database, "plain")
     workspace.database.words.insert_one({"_id": identity, "text": "bank", "languages": ["en"]})
     workspace.database.definitions.insert_one({"word_id": identity, "part_of_speech": "noun", "text": "a slope"})
@@ -76,7 +76,7 @@ async def test_ids_that_are_no_objectids(workspace: Workspace, sandbox: Sandbox,
 
 
 async def test_a_unique_index(workspace: Workspace) -> None:
-    """A new word that a unique index refuses, since another language has it, fails alone."""
+    """A new word that a unique index refuses, because another language has it, fails alone."""
     workspace.database.words.create_index("text", unique=True)
     workspace.database.words.insert_one({"text": "chat", "languages": ["fr"], "homograph_number": None})
     result = await workspace.run(["chat", "owl", "bank"], components="domain")
@@ -96,7 +96,7 @@ async def test_a_collation_that_ignores_case(workspace: Workspace) -> None:
 
 
 async def test_a_word_in_nfd(store: MongoStore, database: Found) -> None:
-    """A word that the database holds in decomposed characters is found."""
+    """A word stored in decomposed characters is found."""
     word = add_word(database, "cafe\u0301")
     (found,) = (await store.entries(["caf\u00e9"], "en"))["caf\u00e9"]
     assert (found.id, found.word.stored) == (str(word), True)

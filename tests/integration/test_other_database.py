@@ -20,7 +20,7 @@ WORDS = ("bank", "tree", "moon")
 
 
 async def test_noted(workspace: Workspace) -> None:
-    """The database says how many answers a run has stored, in a collection of its own."""
+    """The database has the number of answers that a run has stored, in a separate collection."""
     ended = await workspace.run(WORDS)
     (document,) = workspace.database.batch_synth.find()
     COLLECTIONS["batch_synth"].model_validate(document)
@@ -28,7 +28,7 @@ async def test_noted(workspace: Workspace) -> None:
 
 
 async def test_emptied(workspace: Workspace) -> None:
-    """A run whose database was emptied stops with exit code 5; accepted, it fills the database again."""
+    """A run whose database was emptied stops with exit code 5; with --accept-database it fills the database again."""
     sent = await workspace.send(WORDS)
     while not sent.ledger.stored_answers:
         sent = await workspace.resume_in(workspace.session_of("words", wait=False))
@@ -46,7 +46,7 @@ async def test_emptied(workspace: Workspace) -> None:
 
 
 async def test_another_address(workspace: Workspace) -> None:
-    """The run's own database passes under another address, which the run then keeps."""
+    """The run's own database is accepted under another address, which the run then keeps."""
     await workspace.send(WORDS)
     address = f"{workspace.mongo_url.rstrip('/')}/?appname=moved"
     here = workspace.session_of("words")
@@ -55,7 +55,7 @@ async def test_another_address(workspace: Workspace) -> None:
 
 
 async def test_moved_without_its_mongodb(tmp_path: Path) -> None:
-    """A checkpoint that was moved without its local MongoDB's folder starts no empty one before the user agrees."""
+    """A checkpoint moved without its local MongoDB's folder starts no empty one before the user confirms."""
     checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
     checkpoint.create_folder()
     checkpoint.words_path.write_text("bank\n")

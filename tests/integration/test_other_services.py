@@ -46,7 +46,7 @@ SECONDS = 0.1
     ids="+".join,
 )
 async def test_complete(workspace: Workspace, sandbox: Sandbox, faults: list[str]) -> None:
-    """A run is complete whatever the service's details are, each request is answered once, in one batch per chunk."""
+    """A run is complete with any service's details; each request is answered once, in one batch per chunk."""
     words = [f"odd{faults[0].partition('=')[0].replace('_', '')}{number}" for number in "ab"]
     before = len(sandbox.stats()["batches"])
     with sandbox.faults(*faults):
@@ -58,7 +58,7 @@ async def test_complete(workspace: Workspace, sandbox: Sandbox, faults: list[str
 
 
 async def test_the_limit_that_a_full_queue_names(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A queue that is full at the creation is waited for; the chunk that is too large for it is split once."""
+    """A queue that is full at the creation is waited for; a chunk above its limit is split once."""
     with sandbox.faults("queue_full=1"):
         result = await workspace.run(["queueda", "queuedb"], components="etymology")
     assert (result.code, len(result.ledger.processed_words)) == (0, 2)
@@ -83,7 +83,7 @@ async def test_creations_without_replies_and_a_list(workspace: Workspace, sandbo
 
 
 async def test_files_that_stay_uploaded(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A service that leaves its files at "uploaded" is waited for half a minute at the first file, and never again."""
+    """A service whose files stay at "uploaded" is waited for half a minute at the first file only."""
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -103,7 +103,7 @@ async def test_files_that_stay_uploaded(sandbox: Sandbox, tmp_path: Path) -> Non
 
 
 async def test_a_cancellation_that_comes_too_late(sandbox: Sandbox, workspace: Workspace) -> None:
-    """A cancellation that is refused with 400 because the batch has ended returns the batch as it is."""
+    """A cancellation refused with 400 because the batch has ended returns the batch."""
     result = await workspace.run(["latecancel"], components="etymology")
     batches = OpenAIBatches("any", base_url=sandbox.url)
     try:
@@ -118,7 +118,7 @@ async def test_a_cancellation_that_comes_too_late(sandbox: Sandbox, workspace: W
 
 
 async def test_answers_that_were_not_requested(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Answers to ids that were not requested are ignored, and are on no bill."""
+    """Answers to unknown IDs are ignored and not billed."""
     with sandbox.faults("unknown=1"):
         result = await workspace.run(["foreignids"], components="etymology")
     totals = result.ledger.totals()

@@ -19,7 +19,7 @@ class Tone(Enum):
 
 
 class Remark(BaseModel):
-    """A model as programs have them: open, and with fields that may be absent."""
+    """A model as in a caller's program: open, with optional fields."""
 
     text: str = Field(description="one sentence")
     tone: Tone = Tone.COLD
@@ -47,7 +47,7 @@ class Page[T](BaseModel):
 
 
 class Loose(BaseModel):
-    """A model that strict mode cannot put into words."""
+    """A model that strict mode cannot express."""
 
     scores: dict[str, int]
 
@@ -75,7 +75,7 @@ async def test_keywords(ai: OpenAIConnector) -> None:
 
 
 async def test_a_shape_that_is_not_taken(ai: OpenAIConnector) -> None:
-    """A shape that strict mode has no word for is refused in the service's own words, as the asker's failure."""
+    """A schema that strict mode cannot express raises the service's error message as the caller's failure."""
     with pytest.raises(AnswerError, match="Invalid schema for response_format 'Loose'") as caught:
         await ai._make_structured_request("Say something.", Loose)
     assert caught.value.reason is FailureReason.HTTP
@@ -97,6 +97,6 @@ async def test_no_usable_answer(sandbox: Sandbox, ai: OpenAIConnector, fault: st
 
 
 async def test_the_service_says_no(sandbox: Sandbox, ai: OpenAIConnector) -> None:
-    """An exhausted quota is an error of the service, not of the answer."""
+    """An exhausted quota raises an error of the service, not of the answer."""
     with sandbox.faults("quota"), pytest.raises(ServiceError):
         await ai._make_structured_request("Say something.", Remark)

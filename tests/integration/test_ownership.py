@@ -34,7 +34,7 @@ def put(database: Found, collection: str, **fields: Any) -> ObjectId:
 
 @pytest.fixture
 def word(database: Found) -> ObjectId:
-    """A word with three definitions of two providers, one of them with an example and a value of its own."""
+    """Insert a word with three definitions of two providers, one of them with an example and a value of its own."""
     word = add_word(database, "bank")
     senses = [add_definition(database, word, text) for text in ("the land beside a river", "where money is kept")]
     example = put(database, "examples", definition_id=senses[0], text="Willows on the bank.", type="literature")
@@ -62,7 +62,7 @@ def of_providers(database: Found) -> list[bytes]:
 
 
 async def test_failures_name_copies(workspace: Workspace, sandbox: Sandbox, word: ObjectId) -> None:
-    """A request that failed for good names the copy that its answer was to go to, although no copy is stored."""
+    """A request that failed finally names the copy that its answer would have gone to, although no copy is stored."""
     with sandbox.faults("refuse=1"):
         result = await workspace.run(["bank"], components="synonyms")
     rows = list(failure_rows(result.ledger, result.checkpoint))
@@ -86,7 +86,7 @@ def shown(database: Found, word: ObjectId) -> list[Document]:
 
 
 async def test_copies(workspace: Workspace, word: ObjectId) -> None:
-    """Answers go to copies of the sources' definitions, which name their sources and take over what these have."""
+    """Answers go to copies of the sources' definitions, which name their sources and have all their values."""
     database, before = workspace.database, of_providers(workspace.database)
     assert len(before) == 6
     result = await workspace.run(["bank"])
@@ -113,7 +113,7 @@ async def test_copies(workspace: Workspace, word: ObjectId) -> None:
 
 
 async def test_nothing_is_requested_twice(workspace: Workspace, word: ObjectId) -> None:
-    """A second run finds everything answered, and writes nothing."""
+    """A second run sends no request, and writes nothing."""
     await workspace.run(["bank"])
     before = everything(workspace.database) | {"batch_synth": []}
     result = await workspace.run(["bank"], name="again")
@@ -124,7 +124,7 @@ async def test_nothing_is_requested_twice(workspace: Workspace, word: ObjectId) 
 
 @pytest.mark.parametrize("components", ["default", "all"])
 async def test_the_sources_are_never_changed(workspace: Workspace, word: ObjectId, components: str) -> None:
-    """Runs over some and over all components, and forced ones, leave every document of a provider as it was."""
+    """Runs over some and over all components, and forced ones, leave every document of a provider unchanged."""
     before = of_providers(workspace.database)
     for force in (False, True):
         result = await workspace.run(["bank"], name=f"{force}", components=components, force=force)
@@ -165,7 +165,7 @@ async def test_a_pronunciation_is_cloned(workspace: Workspace, word: ObjectId) -
 
 
 async def test_a_pronunciation_comes_later(workspace: Workspace, word: ObjectId) -> None:
-    """An entry of ours without a pronunciation gets a clone with its next answer; one that it has stays."""
+    """An entry of ours without a pronunciation gets a clone with its next answer; an existing one stays."""
     database = workspace.database
     await workspace.run(["bank"], components="synonyms")
     speak(database, word, "wiktionary")
@@ -179,7 +179,7 @@ async def test_a_pronunciation_comes_later(workspace: Workspace, word: ObjectId)
 
 
 async def test_floridify_replaces_our_entry(workspace: Workspace, word: ObjectId) -> None:
-    """Floridify deletes the definitions of an entry that it synthesises once more: those of the providers stay."""
+    """Floridify deletes the definitions of an entry that it synthesises again: those of the providers stay."""
     database, before = workspace.database, of_providers(workspace.database)
     await workspace.run(["bank"])
     database.definitions.delete_many({"_id": {"$in": synthesis(database, word)["definition_ids"]}})
@@ -192,7 +192,7 @@ async def test_floridify_replaces_our_entry(workspace: Workspace, word: ObjectId
 
 
 async def test_a_source_comes_later(workspace: Workspace, word: ObjectId) -> None:
-    """A definition that is imported after a run joins the entry as one more copy; the others are not requested."""
+    """A definition that is imported after a run is added to the entry as a copy; the others are not requested."""
     database = workspace.database
     await workspace.run(["bank"])
     new = add_definition(database, word, "a slope of snow", providers=["gcide"])
@@ -258,7 +258,7 @@ def provenance(target: DocId, component: str) -> Provenance:
 
 
 async def store_answers(store: MongoStore) -> None:
-    """Store the answers of one batch as its settlement does, from what is stored now."""
+    """Store the answers of one batch as its settlement does, with the documents as stored now."""
     (entry,) = (await store.entries(["bank"], "en"))["bank"]
     text, level = RECIPES[SynthesisComponent.DEFINITION_TEXT], RECIPES[SynthesisComponent.CEFR_LEVEL]
     answer = CEFRLevelResponse(reasoning="", level="B1", confidence=1)
@@ -276,7 +276,7 @@ async def store_answers(store: MongoStore) -> None:
 
 
 class Dying:
-    """A process that dies before the write of a number."""
+    """A store whose process crashes before the n-th write."""
 
     def __init__(self, at: int) -> None:
         self.left = at

@@ -6,7 +6,7 @@ WORDS = [f"word{number}" for number in range(60)]
 
 
 async def test_before_the_first_batch(workspace: Workspace) -> None:
-    """A run of more than 1,000 requests has one of them answered at once first; it counts like every other."""
+    """A run of more than 1,000 requests first has one answered immediately; it counts like every other."""
     ended = await workspace.run(WORDS)
     first, *_ = ended.ledger.chunks
     assert (first.preflight, first.requests, first.answered) == (True, 1, 1)
@@ -17,6 +17,6 @@ async def test_before_the_first_batch(workspace: Workspace) -> None:
 
 
 async def test_switched_off(workspace: Workspace) -> None:
-    """With --no-preflight, the first thing that is sent is a batch."""
+    """With --no-preflight, the first submission is a batch."""
     sent = await workspace.send(WORDS, preflight=False)
     assert [each.preflight for each in sent.ledger.chunks] == [False]

@@ -45,7 +45,7 @@ def put(database: Found, collection: str, **fields: Any) -> ObjectId:
 
 @pytest.fixture
 def seeded(database: Found) -> ObjectId:
-    """A word whose documents a model wrote, and a person; one of the model's is used by another definition, too."""
+    """Insert a word with documents by a model and by a person; another definition uses one of the model's, too."""
     word, info = add_word(database, "calm"), {"name": "m"}
     sense = add_definition(database, word, "without wind")
     examples = [

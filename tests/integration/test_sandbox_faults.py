@@ -92,7 +92,7 @@ def choice_of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_expire(client: AsyncOpenAI) -> None:
-    """An expired batch has its finished lines in the output, the others as batch_expired among the errors."""
+    """An expired batch has its finished lines in the output, and the others as batch_expired in the errors."""
     batch = await run(client, "expire=0.3")
     assert (batch.status, batch.expired_at is not None) == ("expired", True)
     good, bad = await rows(client, batch.output_file_id), await rows(client, batch.error_file_id)
@@ -103,7 +103,7 @@ async def test_expire(client: AsyncOpenAI) -> None:
 
 @pytest.mark.parametrize("status", [0, 400, 429, 500])
 async def test_http(client: AsyncOpenAI, status: int) -> None:
-    """A line answered with an HTTP status is among the errors, with the error's body and no `error`."""
+    """A line with an HTTP error status is in the error file, with the error's body and no `error`."""
     batch = await run(client, f"http_{status}=word-7")
     (bad,) = await rows(client, batch.error_file_id)
     assert (bad["custom_id"], bad["response"]["status_code"], bad["error"]) == ("word-7", status, None)
@@ -119,13 +119,13 @@ async def test_http_for_all_spares_later_batches(client: AsyncOpenAI) -> None:
 
 
 async def test_null_response(client: AsyncOpenAI) -> None:
-    """The line has no response but an error."""
+    """A missing response leaves a line with an error."""
     (bad,) = await rows(client, (await run(client, "null_response=word-3")).error_file_id)
     assert (bad["response"], bad["error"]["code"]) == (None, "server_error")
 
 
 async def test_refuse(client: AsyncOpenAI) -> None:
-    """A refusal is a success of HTTP without content."""
+    """A model's refusal has status 200 and no content."""
     batch = await run(client, "refuse=1")
     messages = [choice_of(row)["message"] for row in await rows(client, batch.output_file_id)]
     assert len(messages) == 20
@@ -133,7 +133,7 @@ async def test_refuse(client: AsyncOpenAI) -> None:
 
 
 async def test_truncate(client: AsyncOpenAI) -> None:
-    """A truncated answer says so, and is not whole."""
+    """A truncated answer has that finish reason and is incomplete."""
     choices = [choice_of(row) for row in await rows(client, (await run(client, "truncate=1")).output_file_id)]
     assert {choice["finish_reason"] for choice in choices} == {"length"}
     for choice in choices:
@@ -142,7 +142,7 @@ async def test_truncate(client: AsyncOpenAI) -> None:
 
 
 async def test_malformed(client: AsyncOpenAI) -> None:
-    """A malformed answer claims to be whole and does not fit its schema."""
+    """A malformed answer has the finish reason of a complete one and does not fit its schema."""
     for row in await rows(client, (await run(client, "malformed=1")).output_file_id):
         assert choice_of(row)["finish_reason"] == "stop"
         with pytest.raises(ValueError, match="DomainIdentificationResponse"):
@@ -150,7 +150,7 @@ async def test_malformed(client: AsyncOpenAI) -> None:
 
 
 async def test_not_json(client: AsyncOpenAI) -> None:
-    """A line cut mid way cannot be read, the others can."""
+    """A truncated line cannot be parsed; the others can."""
     found = await raw(client, (await run(client, "not_json=word-11")).output_file_id)
     broken = [row for row in found if not row.endswith(b"}")]
     assert (len(found), len(broken)) == (20, 1)
@@ -182,7 +182,7 @@ async def test_fail_batch(client: AsyncOpenAI) -> None:
 
 
 async def test_token_limit(client: AsyncOpenAI) -> None:
-    """A batch that passes the cap together with the unfinished ones is rejected; alone, it is not."""
+    """A batch that exceeds the queue's limit together with unfinished ones is rejected; alone, it is not."""
     one = await run(client)
     assert one.usage is not None
     await control(str(client.base_url).rstrip("/"), faults=[f"token_limit={one.usage.input_tokens * 3 // 2}"])
@@ -198,7 +198,7 @@ async def test_token_limit(client: AsyncOpenAI) -> None:
 
 
 async def test_partial_output(client: AsyncOpenAI) -> None:
-    """A cancelled batch has what was finished in its output file, and the rest nowhere."""
+    """A cancelled batch has its finished requests in the output file, and the others in none."""
     await control(str(client.base_url).rstrip("/"), faults=["partial_output=0.4"])
     batch = await reach(client, await create(client, await upload(client)), "in_progress")
     await client.batches.cancel(batch.id)
@@ -216,7 +216,7 @@ async def test_cancelled_by_somebody_else(client: AsyncOpenAI) -> None:
 
 
 async def test_fail_late(client: AsyncOpenAI) -> None:
-    """A batch that fails after it began says why, and holds what it had finished."""
+    """A batch that fails after its start has the reason and its finished requests."""
     batch = await run(client, "fail_late=1:server_error", "partial_output=0.5")
     assert batch.status == "failed"
     assert [error.code for error in batch.errors.data] == ["server_error"]  # type: ignore[union-attr]
@@ -224,7 +224,7 @@ async def test_fail_late(client: AsyncOpenAI) -> None:
 
 
 async def test_answer_files_that_are_gone(client: AsyncOpenAI, url: str) -> None:
-    """A batch that is known may have answer files that are not; those of other batches are there."""
+    """A known batch may have missing answer files; those of other batches exist."""
     gone = await run(client, "content_404=1")
     for file_id in (gone.output_file_id, gone.error_file_id):
         with pytest.raises(openai.NotFoundError):
@@ -237,14 +237,14 @@ async def test_answer_files_that_are_gone(client: AsyncOpenAI, url: str) -> None
 
 
 async def test_a_batch_that_is_forgotten(client: AsyncOpenAI) -> None:
-    """Every poll of it answers 404, while another batch is known."""
+    """Every poll of the batch returns 404, while another batch is known."""
     with pytest.raises(openai.NotFoundError):
         await run(client, "poll_404=1")
     assert (await run(client, "poll_404=1@1")).status == "completed"
 
 
 async def test_listings_that_fail(client: AsyncOpenAI, url: str) -> None:
-    """The first listings answer 500, the next one shows everything."""
+    """The first listings return 500, the next one lists everything."""
     batch = await create(client, await upload(client))
     await control(url, faults=["list_500=1"])
     with pytest.raises(openai.InternalServerError):
@@ -253,7 +253,7 @@ async def test_listings_that_fail(client: AsyncOpenAI, url: str) -> None:
 
 
 async def test_replies_that_are_cut_in_the_middle(client: AsyncOpenAI, url: str) -> None:
-    """A truncated reply to an upload or a creation is unreadable, though the call has had its effect."""
+    """A truncated reply to an upload or a creation is unreadable, although the call took effect."""
     before = len((await client.files.list(purpose="batch")).data)
     await control(url, faults=["upload_429=1", "upload_cut=1", "create_cut=1"])
     with pytest.raises(openai.RateLimitError):
@@ -268,7 +268,7 @@ async def test_replies_that_are_cut_in_the_middle(client: AsyncOpenAI, url: str)
 
 
 async def test_creates_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -> None:
-    """A 500, a cut connection and a late answer each leave a batch behind, which the list shows."""
+    """A 500, a closed connection and a late reply each leave a batch, which is listed."""
     file_id = await upload(client)
     await control(url, faults=["create_500=1"])
     with pytest.raises(openai.InternalServerError):
@@ -285,7 +285,7 @@ async def test_creates_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -
 
 
 async def test_a_create_that_is_turned_away_makes_nothing(client: AsyncOpenAI, url: str) -> None:
-    """After a rate limit there is no batch, and the next create succeeds."""
+    """A rate limit creates no batch, and the next creation succeeds."""
     file_id = await upload(client)
     await control(url, faults=["create_429=1"])
     with pytest.raises(openai.RateLimitError):
@@ -309,7 +309,7 @@ async def test_uploads_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -
 
 
 async def test_content_cut(client: AsyncOpenAI) -> None:
-    """A download that is cut raises, and the next one is whole."""
+    """A truncated download raises, and the next one is complete."""
     batch = await run(client, "content_cut=1")
     assert batch.output_file_id is not None
     with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):
@@ -318,7 +318,7 @@ async def test_content_cut(client: AsyncOpenAI) -> None:
 
 
 async def test_list_lag(client: AsyncOpenAI, url: str) -> None:
-    """A new batch can be retrieved at once, and is listed later."""
+    """A new batch can be retrieved immediately, and is listed later."""
     await control(url, faults=["list_lag=0.4"])
     batch = await create(client, await upload(client))
     assert (await client.batches.retrieve(batch.id)).id == batch.id
@@ -328,7 +328,7 @@ async def test_list_lag(client: AsyncOpenAI, url: str) -> None:
 
 
 async def test_polls(client: AsyncOpenAI, url: str) -> None:
-    """Some polls fail, and the batch is none the worse for it."""
+    """Some polls fail, without effect on the batch."""
     batch = await create(client, await upload(client))
     await control(url, faults=["poll_500=1"])
     with pytest.raises(openai.InternalServerError):
@@ -347,7 +347,7 @@ async def poll(client: AsyncOpenAI, batch_id: str) -> int:
 
 
 async def test_quota_and_chat_faults(client: AsyncOpenAI, url: str) -> None:
-    """Quota is no rate limit: its code says so; a rate limit says when to come again."""
+    """An exhausted quota and a rate limit have different codes; a rate limit has a Retry-After."""
     file_id = await upload(client)
     await control(url, faults=["quota"])
     for attempt in (create(client, file_id), client.chat.completions.create(**BODY)):
@@ -366,7 +366,7 @@ async def test_quota_and_chat_faults(client: AsyncOpenAI, url: str) -> None:
 
 
 async def test_faults_are_checked_at_run_time(client: AsyncOpenAI, url: str) -> None:
-    """An unknown fault or order is refused, and nothing changes."""
+    """An unknown fault or command is refused, and nothing changes."""
     async with httpx2.AsyncClient() as http:
         for orders in ({"faults": ["rain=1"]}, {"faults": "quota"}, {"sleep": 3}):
             reply = await http.post(f"{url.removesuffix('/v1')}/sandbox/control", json=orders)

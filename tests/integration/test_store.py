@@ -45,7 +45,7 @@ def texts(entries: list[Entry]) -> list[list[str]]:
 
 
 async def test_in_bulk(store: MongoStore, database: Found) -> None:
-    """Many words are read at once, each with its own definitions; one that is not there comes as one to be made."""
+    """Many words are read at once, each with its own definitions; an unknown one is returned as a new word."""
     for text in ("moon", "en coulisse", "café"):
         add_definition(database, add_word(database, text), f"what {text} means")
     found = await store.entries(["café", "unheard", "moon", "en coulisse"], "en")
@@ -69,7 +69,7 @@ async def test_homographs(store: MongoStore, database: Found) -> None:
 
 
 async def test_languages(store: MongoStore, database: Found) -> None:
-    """A word of one spelling in two languages is two words; in a third language it is unknown."""
+    """One spelling in two languages is two words; in a third language it is unknown."""
     for language, text in (("en", "a present"), ("de", "poison")):
         add_definition(database, add_word(database, "gift", language=language), text)
     assert texts((await store.entries(["gift"], "de"))["gift"]) == [["poison"]]
@@ -87,7 +87,7 @@ async def test_languages(store: MongoStore, database: Found) -> None:
     ],
 )
 async def test_other_spellings_are_found(store: MongoStore, database: Found, stored: str, word: str) -> None:
-    """A word that the database holds with typographic signs or decomposed is found, and not bought a second time."""
+    """A word stored with typographic signs or decomposed is found, and not generated a second time."""
     add_known(database, stored)
     (found,) = (await store.entries([word, "moon"], "en"))[word]
     assert (found.word.text, found.word.stored) == (stored, True)
@@ -96,7 +96,7 @@ async def test_other_spellings_are_found(store: MongoStore, database: Found, sto
 
 
 async def test_synthesis_entry(store: MongoStore, database: Found) -> None:
-    """Of a word with a synthesis entry its definitions are taken, in its order; other entries do not count."""
+    """The definitions of a word's synthesis entry are used, in its order; other entries do not count."""
     word = add_word(database, "set")
     first, _, third = (add_definition(database, word, text) for text in ("to put", "a group", "to harden"))
     add_entry(database, word, [first], "wiktionary")
@@ -107,7 +107,7 @@ async def test_synthesis_entry(store: MongoStore, database: Found) -> None:
 
 
 async def test_in_place(store: MongoStore, database: Found) -> None:
-    """Without a synthesis entry, or with one whose definitions are gone, a word's definitions are taken in place."""
+    """Without a synthesis entry, or with one without definitions, the word's definitions are used."""
     for text in ("run", "walk"):
         word = add_word(database, text)
         for sense in ("fast", "slow"):
@@ -119,7 +119,7 @@ async def test_in_place(store: MongoStore, database: Found) -> None:
 
 
 async def test_values_of_fields(store: MongoStore, database: Found) -> None:
-    """A field may hold a value, be null or be absent, and ids may be strings: the definition can be read.
+    """A definition can be read if a field has a value, is null or is absent, and if IDs are strings.
 
     A source's definition is read as the synthesis entry will have it: with clones of its examples.
     """
@@ -150,7 +150,7 @@ async def test_values_of_fields(store: MongoStore, database: Found) -> None:
 
 @pytest.fixture
 def definition(database: Found) -> ObjectId:
-    """A definition that belongs to a word's synthesis entry: only these are ever written to."""
+    """Return a definition that belongs to a word's synthesis entry: only these are written."""
     word = add_word(database, "calm")
     made = add_definition(database, word, "without wind", providers=["synthesis"])
     add_entry(database, word, [made])
@@ -179,7 +179,7 @@ async def test_stamp(store: MongoStore, database: Found, definition: ObjectId, m
 
 
 async def test_version(store: MongoStore, database: Found, definition: ObjectId) -> None:
-    """The version goes up by one per change, and `updated_at` is when the latest of them was answered."""
+    """The version is incremented for each change, and `updated_at` is the time of the latest answer."""
     later = DONE + timedelta(minutes=5)
     await store.apply(
         writes_of(
@@ -195,7 +195,7 @@ async def test_version(store: MongoStore, database: Found, definition: ObjectId)
 
 
 async def test_twice(store: MongoStore, database: Found, definition: ObjectId) -> None:
-    """Applying changes a second time, as after a crash, leaves every byte of every document as it was."""
+    """Applying changes a second time, as after a crash, leaves every document byte for byte the same."""
     made = example(definition, "The sea was calm.")
     fields = {"example_ids": [made.id]}
     target = Update(Collection.DEFINITIONS, DocId(str(definition)), fields)
@@ -223,7 +223,7 @@ async def test_replaced(store: MongoStore, database: Found, definition: ObjectId
 
 
 async def test_many(store: MongoStore, database: Found) -> None:
-    """More changes than one bulk holds all arrive."""
+    """More changes than one bulk holds are all stored."""
     words = [unknown_entry(f"word{number}", "en").word for number in range(2_500)]
     await store.ensure_words(words)
     assert database.words.count_documents({}) == 2_500
@@ -232,7 +232,7 @@ async def test_many(store: MongoStore, database: Found) -> None:
 
 
 async def test_indexes(store: MongoStore, database: Found) -> None:
-    """Look-ups have indexes; making them again, or finding one of the same keys with other options, is no error."""
+    """Look-ups have indexes; creating them again, or with an existing one of other options, raises no error."""
     database.definitions.create_index(["word_id"], name="floridifys_own", sparse=True)
     await store.ensure_indexes()
     await store.ensure_indexes()
@@ -245,14 +245,14 @@ async def test_indexes(store: MongoStore, database: Found) -> None:
 
 
 async def test_write_refused(store: MongoStore, database: Found, definition: ObjectId) -> None:
-    """A write that the server refuses is an error that names the collection and says that the answers are kept."""
+    """A write that the server refuses raises an error that names the collection and says that the answers are kept."""
     database.command("collMod", "definitions", validator={"cefr_level": {"$ne": "B1"}})
     with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*answers are kept"):
         await store.apply(writes_of([change(definition, cefr_level="B1")]))
 
 
 async def test_wrong_password(mongo_url: str) -> None:
-    """A server that refuses the user is an error that says so without the password."""
+    """A server that refuses the user raises an error without the password."""
     store = MongoStore(mongo_url.replace("//", "//ann:hush-hush@"), "any")
     with pytest.raises(DatabaseError, match="Authentication failed") as caught:
         await store.check()
@@ -271,14 +271,14 @@ async def test_wrong_password(mongo_url: str) -> None:
     ],
 )
 def test_unusable(url: str) -> None:
-    """An address that cannot be one is refused at once, in a sentence that holds no password."""
+    """An invalid address is refused immediately, with an error without the password."""
     with pytest.raises(DatabaseError, match="address or name is invalid") as caught:
         MongoStore(url, "any")
     assert "hush" not in str(caught.value)
 
 
 async def test_away_for_a_moment(tmp_path: Path, free_port: int) -> None:
-    """A server that dies before a write and comes back is waited for, and what was written is there, once."""
+    """A server that stops before a write and restarts is waited for, and the write is stored once."""
     words = [unknown_entry(f"word{number}", "en").word for number in range(50)]
     store = MongoStore(f"mongodb://127.0.0.1:{free_port}/", "any")
     with mongod(tmp_path, free_port):

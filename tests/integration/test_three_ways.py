@@ -150,7 +150,7 @@ def ways(
     mongo_client: MongoClient[dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ways]:
-    """All three, once, against one sandbox, which gives the same answer to the same prompt."""
+    """Run all three once, with one sandbox, which gives the same answer to the same prompt."""
     database = mongo_client[f"three_{uuid4().hex}_sandbox"]
     seed(database, datetime.now(UTC))
 
@@ -185,6 +185,6 @@ def test_words(ways: Ways, word: str, name: str) -> None:
 
 
 def test_something_was_said(ways: Ways) -> None:
-    """The three ways do not agree by saying nothing."""
+    """The results of the three ways are not empty."""
     filled = [sense[name] for word in ways.stored.values() for sense in word["definitions"] for name in FIELDS.values()]
     assert sum(bool(value) for value in filled) > len(filled) / 2

@@ -41,7 +41,7 @@ def words_of(name: str, count: int) -> list[str]:
 
 
 def assert_settled(result: RunResult) -> None:
-    """Every word and every request has an outcome, in one place."""
+    """Every word and every request has exactly one outcome."""
     ledger, totals = result.ledger, result.ledger.totals()
     words = result.checkpoint.words_path.read_text().splitlines()
     assert sorted([*ledger.processed_words, *ledger.missing]) == sorted(words)
@@ -55,7 +55,7 @@ def assert_settled(result: RunResult) -> None:
 
 
 async def test_waves(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Unknown words get definitions first and all that depends on them next, known ones what they miss at once."""
+    """Unknown words get definitions first and dependent components next; known ones get missing components at once."""
     known, unknown = words_of("waveknown", 3), words_of("waveunknown", 3)
     add_known(workspace.database, *known)
     result = await workspace.run([*known, *unknown], components=OF_THE_WORD)
@@ -70,7 +70,7 @@ async def test_waves(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_complete_costs_nothing(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A list whose words have everything is finished without a single request."""
+    """A list of complete words is finished without a single request."""
     words = words_of("complete", 3)
     await workspace.run(words)
     before = sandbox.stats()
@@ -167,7 +167,7 @@ HARMLESS = ("duplicate", "unknown")
 
 
 def hit_by(fault: str, how: str = "ever") -> str:
-    """The word whose lines a fault hits; the whole of it is in their ids."""
+    """Return the word whose lines a fault hits; their IDs contain all of it."""
     return f"{how}{fault.replace('_', '')}"
 
 
@@ -175,7 +175,7 @@ def hit_by(fault: str, how: str = "ever") -> str:
 def troubled(
     sandbox: Sandbox, mongo_url: str, mongo_client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunResult]:
-    """A run in which the lines of each fault's own word have that fault every time, and one word is spared."""
+    """A run in which each fault hits every line of its own word, and one word has no fault."""
     words = [*map(hit_by, (*FAULTS, *HARMLESS)), "spared"]
     database = mongo_client["test_troubled_sandbox"]
     mongo_client.drop_database(database)
@@ -188,7 +188,7 @@ def troubled(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault(troubled: RunResult, fault: str) -> None:
-    """A request without a usable answer is retried as long as that can help; then its word fails with the reason."""
+    """A request without a usable answer is retried as long as a retry can help; then its word fails with the reason."""
     reason, attempts = FAULTS[fault]
     word = hit_by(fault)
     last = troubled.failures(attempts)[word]
@@ -250,7 +250,7 @@ async def test_expired(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_always_expired(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Words whose requests expire every time fail after the tries that were allowed, and what was answered is kept."""
+    """Words whose requests always expire fail after the allowed attempts, and answers are kept."""
     words = words_of("everexpired", 6)
     add_known(workspace.database, *words)
     with sandbox.faults("expire=synonyms"):
@@ -262,7 +262,7 @@ async def test_always_expired(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_batch_fails(workspace: Workspace, sandbox: Sandbox) -> None:
-    """Words of a batch that the service rejects fail with the service's words, and are not sent again."""
+    """Words of a batch that the service rejects fail with the service's message, and are not sent again."""
     words = words_of("rejected", 3)
     with sandbox.faults("fail_batch=1:mismatched_model"):
         result = await workspace.run(words, components=OF_THE_WORD)
@@ -274,7 +274,7 @@ async def test_batch_fails(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_chunk_too_large(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A chunk that alone passes the account's limit of queued tokens is cut smaller until it fits; all is answered."""
+    """A chunk above the account's limit of queued tokens is split until it fits; all requests are answered."""
     words = words_of("large", 12)
     add_known(workspace.database, *words)
     before = sandbox.stats()["bodies_answered_more_than_once"]
@@ -293,7 +293,7 @@ async def test_chunk_too_large(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_queue_full(workspace: Workspace, tmp_path: Path) -> None:
-    """Chunks that find the queue full of our own wait for their turn, from the file that was uploaded already."""
+    """Chunks that find the queue full of our own batches wait, and use the uploaded file."""
     words = words_of("queue", 6)
     add_known(workspace.database, *words)
     with running_sandbox(tmp_path / "sandbox", seconds=1, validating_seconds=0) as url:
@@ -323,7 +323,7 @@ async def test_one_word_too_large(workspace: Workspace, sandbox: Sandbox) -> Non
 
 
 async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
-    """An account without money stops the run where it is; once it has some, the same command finishes it."""
+    """An account without credit stops the run unchanged; once it has some, the same command finishes it."""
     words = words_of("quota", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="quota"):
         await workspace.run(words)
@@ -337,7 +337,7 @@ async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def test_lost(workspace: Workspace, sandbox: Sandbox) -> None:
-    """A batch that the service does not know stops the run, unchanged, after 15 seconds; given up, its words fail."""
+    """A batch unknown to the service stops the run, unchanged, after 15 seconds; given up, its words fail."""
     words = words_of("lost", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused):
         await workspace.run(words, components=OF_THE_WORD)
@@ -359,7 +359,7 @@ async def test_lost(workspace: Workspace, sandbox: Sandbox) -> None:
 
 
 async def hurried(_: float) -> None:
-    """A pause that is none to speak of, for a driver that looks and looks again."""
+    """Sleep very briefly, for a driver that polls often."""
     await asyncio.sleep(0.02)
 
 
@@ -390,7 +390,7 @@ async def test_reply_lost(workspace: Workspace, sandbox: Sandbox, fault: str) ->
 
 
 async def test_shows_late(workspace: Workspace, tmp_path: Path) -> None:
-    """A batch whose creation got no reply, and which the list shows late, is found: no other is made in its place."""
+    """A batch whose creation got no reply, and which the list shows late, is found: no other one is created."""
     words = words_of("late", 2)
     add_known(workspace.database, *words)
     with running_sandbox(tmp_path / "sandbox", seconds=1, validating_seconds=0) as url:

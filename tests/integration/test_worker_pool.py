@@ -48,7 +48,7 @@ def doubled(_: Brief, number: int) -> int:
 
 
 def doubled_by_survivors(_: Brief, piece: tuple[int, str]) -> int:
-    """The one that finds no mark leaves one and dies."""
+    """Leave a mark and crash, if there is no mark yet."""
     number, mark = piece
     if number == 3 and not Path(mark).exists():
         Path(mark).touch()
@@ -78,7 +78,7 @@ async def all_of[T](pool: ExecutorPool, stage: Callable[[Brief, T], int], pieces
 
 
 async def test_processes_work_in_order(workspace: Workspace, tmp_path: Path) -> None:
-    """Results come in the order of the work, and a worker that dies costs nothing but time."""
+    """Results are in the order of the items, and the crash of a worker changes none."""
     pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(2))
     pieces = [(each, str(tmp_path / "died")) for each in range(20)]
     try:
@@ -131,7 +131,7 @@ def test_the_same_files(tmp_path: Path) -> None:
 
 
 async def test_a_run_with_workers(workspace: Workspace) -> None:
-    """A run whose pure work is done by two processes leaves the same documents as one that does it itself."""
+    """A run with two worker processes stores the same documents as one without."""
     alone = await workspace.run(WORDS, batch_size=10)
     other = workspace.beside("pool")
     pooled = await other.run(WORDS, name="pooled", batch_size=10, workers=2)
@@ -145,7 +145,7 @@ async def test_a_run_with_workers(workspace: Workspace) -> None:
 
 @contextmanager
 def process(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """One of Dask's processes, ended at the latest when the test ends."""
+    """A process of Dask, stopped at the end of the test at the latest."""
     command = [sys.executable, "-m", "dask", *arguments]
     root = str(Path(__file__).parents[2])
     env = os.environ | {"PYTHONPATH": root}
@@ -186,7 +186,7 @@ def wait_for_workers(address: str, count: int) -> None:
 
 
 async def test_a_cluster_whose_worker_dies(workspace: Workspace, tmp_path: Path, free_port: int) -> None:
-    """On a cluster the same documents come out, also where one of its workers is killed in the middle of the run."""
+    """A run on a cluster stores the same documents, also if a worker is killed in the middle of the run."""
     alone = await workspace.run(WORDS, batch_size=5, max_batches=2)
     other = workspace.beside("cluster")
     with cluster(tmp_path / "dask", free_port, 2) as (address, hands):
@@ -204,7 +204,7 @@ async def test_a_cluster_whose_worker_dies(workspace: Workspace, tmp_path: Path,
 
 
 def test_no_cluster(workspace: Workspace, free_port: int) -> None:
-    """A cluster that does not answer is named in a sentence."""
+    """The error about an unreachable cluster names its address."""
     ours = info(workspace.settings(["bank"], cluster=f"tcp://127.0.0.1:{free_port}"))
     with pytest.raises(WorkersLost, match=f"No Dask scheduler responds at --cluster tcp://127.0.0.1:{free_port}"):
         DaskCluster(ours.settings.cluster or "", seconds=0.5).start()
