@@ -1,5 +1,6 @@
 """The wheel, installed into a fresh virtual environment as the README says."""
 
+import ensurepip
 import subprocess
 import sys
 import sysconfig
@@ -41,8 +42,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "dist"], ROOT)
     (wheel,) = (folder / "dist").iterdir()
     assert f"dist/{wheel.name}" in README
-    run([sys.executable, "-m", "venv", folder / "venv"], folder)
-    run([folder / "venv/bin/python", "-m", "pip", "install", "--no-deps", "--no-index", wheel], folder)
+    run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], folder)
+    (pip,) = Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")  # runs as it is; unpacking it takes seconds
+    run([folder / "venv/bin/python", pip / "pip", "install", "--no-deps", "--no-index", wheel], folder)
     (site,) = (folder / "venv/lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
     return folder / "venv"

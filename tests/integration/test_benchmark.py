@@ -84,7 +84,7 @@ def test_all_of_it() -> None:
 
 def test_the_tables_name_what_was_measured(mongo_url: str) -> None:
     """Without --json the output is tables, and with --profile the functions that took the time."""
-    printed = benchmark("--profile", f"--mongo-url={mongo_url}")
+    printed = benchmark("--profile", "--requests=60", f"--mongo-url={mongo_url}")
     assert "CPU µs/request" in printed
     assert "memory at its peak" in printed
     assert "── settling + storing: own time by module ──" in printed
