@@ -1,6 +1,7 @@
 """The `mend` command: migrate data that earlier versions of batch-synth stored."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,18 +23,23 @@ def mend(
         bool, typer.Option("--dry-run", help="Count the changes only.", rich_help_panel="Control")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="Also let runs replace values of earlier versions.", rich_help_panel="Control"),
+    ] = False,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
     """Migrate data of earlier versions."""
     place = place_of(mongo_url, database, config_at(floridify_config))
-    raise typer.Exit(asyncio.run(_migrate(place, dry_run=dry_run, yes=yes)))
+    raise typer.Exit(asyncio.run(mend_database(place, dry_run=dry_run, yes=yes, adopt=adopt)))
 
 
-async def _migrate(place: "Place", *, dry_run: bool, yes: bool) -> ExitCode:
+async def mend_database(place: "Place", *, dry_run: bool = False, yes: bool = False, adopt: bool = False) -> ExitCode:
     """Count the changes, ask, and make them."""
     from floridify_batch.cli.confirmation import agreed
+    from floridify_batch.database.adoption import Adoption
     from floridify_batch.database.connection import opened
     from floridify_batch.database.migration import Migration
     from floridify_batch.display.console import say
@@ -42,16 +48,25 @@ async def _migrate(place: "Place", *, dry_run: bool, yes: bool) -> ExitCode:
         raise DatabaseError(f"No database here: {place.data_folder} does not exist. Pass --mongo-url (MONGODB_URL).")
     async with opened(place, say) as store:
         due = await Migration(store, utc_now(), write=False).migrate()
-        for line in _lines(due):
+        adopted = await Adoption(store, utc_now(), write=False).adopt() if adopt else Counter[str]()
+        for line in (*_lines(due), *_adopted_lines(adopted)):
             say(line)
-        if dry_run or not due.total:
+        if dry_run or not (due.total or adopted.total()):
             return ExitCode.SUCCESS
         if not agreed("Write these changes?", yes=yes):
             say("Nothing was written.")
             return ExitCode.STOPPED
         done = await Migration(store, utc_now(), write=True).migrate()
-    say(f"{counted(done.total, 'change')} written.")
+        adopted = await Adoption(store, utc_now(), write=True).adopt() if adopt else adopted
+    say(f"{counted(done.total + adopted.total(), 'change')} written.")
     return ExitCode.SUCCESS
+
+
+def _adopted_lines(adopted: Counter[str]) -> Iterator[str]:
+    """The values of earlier versions that become this tool's own."""
+    if adopted:
+        names = ", ".join(f"{number} {name}" for name, number in adopted.most_common())
+        yield f"{counted(adopted.total(), 'value')} of earlier versions that runs may replace from now on: {names}."
 
 
 def _lines(due: "Migrated") -> Iterator[str]:

@@ -115,6 +115,26 @@ def made_by(word: str, component: str, number: int | None, target: DocId, stamp:
         yield from (derived_id(identity, stamp, index) for index in range(_MOST_ITEMS))
 
 
+def written_definitions(found: WordDocuments, stamps: Set[DocId]) -> list[tuple[str, DocId]]:
+    """The existing definitions of a word that runs wrote, with the keys of their stamps."""
+    text, written = str(found.word.get("text")), dict[DocId, str]()
+    entries = (each.document for each in found.entries if each.document.get("provider") == SYNTHESIS)
+    for document in (found.word, *entries):
+        for key, stamp in own_stamps(document, stamps).items():
+            component, _, number = key.partition("-")
+            if component in (SynthesisComponent.DEFINITIONS, SynthesisComponent.DEFINITION_TEXT):
+                made = made_by(text, component, int(number) if number else None, found.id, stamp)
+                written |= {each: key for each in made if each in found.definitions}
+    return [(key, each) for each, key in written.items()]
+
+
+def own_stamps(document: Document, stamps: Set[DocId]) -> dict[str, DocId]:
+    """The stamps on a document that are among these, by their keys."""
+    borne = document.get(SYNTHESIS)
+    pairs = borne.items() if isinstance(borne, Mapping) else ()
+    return {key: doc_id(stamp) for key, stamp in pairs if doc_id(stamp) in stamps}
+
+
 @dataclass(slots=True)
 class _Tracer:
     """The documents of a word while they are compared with what a run wrote."""
@@ -145,7 +165,7 @@ class _Tracer:
             for stored in (*self.found.definitions.values(), *synthesised)
             if self.values.get(stored.id)
         ]
-        self._remove_definitions(synthesised)
+        self._remove_definitions()
         self._remove_entries(synthesised)
         self._unlist(synthesised)
         self._remove_linked()
@@ -157,15 +177,9 @@ class _Tracer:
 
     # ── values ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _own(self, document: Document) -> dict[str, DocId]:
-        """The run's stamps on a document, by their keys."""
-        borne = document.get(SYNTHESIS)
-        pairs = borne.items() if isinstance(borne, Mapping) else ()
-        return {key: doc_id(stamp) for key, stamp in pairs if doc_id(stamp) in self.stamps}
-
     def _compare_values(self, stored: Stored, scope: Scope) -> None:
-        for key, stamp in self._own(stored.document).items():
-            names = _fields_of(key, scope)
+        for key, stamp in own_stamps(stored.document, self.stamps).items():
+            names = fields_of(key, scope)
             if not names:
                 continue
             makes = RECIPES[SynthesisComponent(key)].makes is not None
@@ -219,9 +233,9 @@ class _Tracer:
 
     # ── documents ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _remove_definitions(self, entries: Iterable[Stored]) -> None:
+    def _remove_definitions(self) -> None:
         """Remove the definitions that the run wrote; the copies that they had replaced return."""
-        for key, identity in self._written(entries):
+        for key, identity in written_definitions(self.found, self.stamps):
             stored = self.found.definitions[identity]
             result = self._definition_result(stored)
             component = key.partition("-")[0]
@@ -231,17 +245,6 @@ class _Tracer:
             else:
                 self.kept.add(key)
 
-    def _written(self, entries: Iterable[Stored]) -> list[tuple[str, DocId]]:
-        """The definitions that exist and that the run wrote, with the keys of their stamps."""
-        text, written = str(self.found.word.get("text")), dict[DocId, str]()
-        for document in (self.found.word, *(each.document for each in entries)):
-            for key, stamp in self._own(document).items():
-                component, _, number = key.partition("-")
-                if component in (SynthesisComponent.DEFINITIONS, SynthesisComponent.DEFINITION_TEXT):
-                    made = made_by(text, component, int(number) if number else None, self.found.id, stamp)
-                    written |= {each: key for each in made if each in self.found.definitions}
-        return [(key, each) for each, key in written.items()]
-
     def _definition_result(self, stored: Stored) -> UndoResult:
         """The result for a definition that the run wrote."""
         digests, after = _digests(stored.document), self._after(stored)
@@ -249,7 +252,7 @@ class _Tracer:
             return UndoResult.UNRECORDED
         if any(digests[each] != value_digest(after.get(each)) for each in _OWN_TEXTS if each in digests):
             return UndoResult.EDITED
-        own = set(self._own(stored.document))
+        own = set(own_stamps(stored.document, self.stamps))
         if after[SYNTHESIS].keys() - own or stored.id in self.found.cited:
             return UndoResult.IN_USE
         examples = (each for each in self.found.linked.values() if each.collection == Collection.EXAMPLES)
@@ -272,7 +275,9 @@ class _Tracer:
         """Remove the synthesis entry that the first answer made, if nothing but unchanged copies is left in it."""
         derived = derived_id("entry", self.found.id)
         copies = [each for each in self.found.definitions.values() if self._is_plain_copy(each)]
-        if not entries and MARK in self._own(self.found.word):  # an undo that was interrupted has removed it
+        if not entries and MARK in own_stamps(
+            self.found.word, self.stamps
+        ):  # an undo that was interrupted has removed it
             self._take(each for each in copies if doc_id(each.document.get("dictionary_entry_id")) == derived)
             return
         for entry in entries:
@@ -296,7 +301,9 @@ class _Tracer:
     def _is_blank(self, entry: Stored) -> bool:
         """Whether an entry has no values and no stamps except those of definitions that the run wrote."""
         after = self._after(entry)
-        others = after[SYNTHESIS].keys() - {key for key in self._own(entry.document) if key not in self.kept}
+        others = after[SYNTHESIS].keys() - {
+            key for key in own_stamps(entry.document, self.stamps) if key not in self.kept
+        }
         return not others and not any(after.get(name) for name in _ENTRY_VALUES)
 
     def _entry_result(self, entry: Stored, copies: Set[DocId]) -> UndoResult:
@@ -307,7 +314,7 @@ class _Tracer:
         if own - copies - self.gone:
             return UndoResult.EDITED
         listed = [each for each in map(doc_id, entry.document.get("definition_ids") or ()) if each not in self.gone]
-        if not listed and MARK in self._own(self.found.word):
+        if not listed and MARK in own_stamps(self.found.word, self.stamps):
             return UndoResult.REMOVED
         written = [self.found.definitions[each] for each in self.gone if each in self.found.definitions]
         covered = {copied_id(each) for each in listed} | {
@@ -363,7 +370,7 @@ class _Tracer:
         every = (*self.found.definitions.values(), *self.found.entries, *self.found.linked.values())
         bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
         stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
-        own = {key for key in self._own(word) if key.partition("-")[0] not in self._kept_components()}
+        own = {key for key in own_stamps(word, self.stamps) if key.partition("-")[0] not in self._kept_components()}
         if self.found.id != derived or not bare or stamps - own or self.found.id in self.found.cited:
             return
         if all(each.id in self.gone for each in every):
@@ -384,11 +391,11 @@ class _Tracer:
     def _unstamp(self, stored: Stored) -> None:
         """Remove the stamps of values that are undone; those of a word go when nothing of theirs stays."""
         undone = self.undone.get(stored.id, [])
-        values = {name for key in undone for scope in Scope for name in _fields_of(key, scope)}
+        values = {name for key in undone for scope in Scope for name in fields_of(key, scope)}
         components = self._kept_components()
         others = [
             key
-            for key in self._own(stored.document)
+            for key in own_stamps(stored.document, self.stamps)
             if key not in undone and not _has_value(stored, key) and key.partition("-")[0] not in components
         ]
         if undone or others:
@@ -396,7 +403,7 @@ class _Tracer:
             self.trace.unstampings.append(Unstamping(stored, [*undone, *others], names))
 
 
-def _fields_of(key: str, scope: Scope) -> Sequence[str]:
+def fields_of(key: str, scope: Scope) -> Sequence[str]:
     """The fields in which a component's value is, in the documents of this scope; none for other components."""
     if key == SynthesisComponent.CLUSTER_DEFINITIONS:
         return ("meaning_cluster",) if scope is Scope.DEFINITION else ()
@@ -409,7 +416,7 @@ def _fields_of(key: str, scope: Scope) -> Sequence[str]:
 def _has_value(stored: Stored, key: str) -> bool:
     """Whether a document holds the value of a component that stamps it."""
     scope = Scope.DEFINITION if stored.collection == Collection.DEFINITIONS else Scope.WORD
-    return stored.collection != Collection.WORDS and bool(_fields_of(key, scope))
+    return stored.collection != Collection.WORDS and bool(fields_of(key, scope))
 
 
 def _is_of_word(key: str) -> bool:

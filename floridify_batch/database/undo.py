@@ -16,7 +16,7 @@ from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
 from floridify_batch.database.removal import RELATIONS, any_spelling, looked_up
 from floridify_batch.database.trace import MARK, Trace, UndoResult, trace_of
-from floridify_batch.database.word_documents import Stored, WordDocuments, word_documents
+from floridify_batch.database.word_documents import Stored, WordDocuments, as_read, word_documents
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, EntryDraft, doc_id
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Undo:
             if all(digests.get(name) == value_digest(value) for name, value in values.items()):
                 continue
             change = {"$set": {**values, **new, "updated_at": self._now}, "$inc": {"version": 1}}
-            changes.setdefault(stored.collection, []).append(UpdateOne(_as_read(stored, values), change))
+            changes.setdefault(stored.collection, []).append(UpdateOne(as_read(stored, values), change))
         for collection, operations in changes.items():
             await self._store.bulk(collection, operations, _ADVICE)
 
@@ -139,7 +139,7 @@ class Undo:
 
         deletions: dict[str, list[DeleteOne]] = {}
         for stored in removed:
-            condition = _as_read(stored, stored.document.keys() - ENTRY_COLLECTIONS.get(stored.collection, {}).keys())
+            condition = as_read(stored, stored.document.keys() - ENTRY_COLLECTIONS.get(stored.collection, {}).keys())
             deletions.setdefault(stored.collection, []).append(DeleteOne(condition))
         for collection, operations in deletions.items():
             await self._store.bulk(collection, operations, _ADVICE)
@@ -151,7 +151,7 @@ class Undo:
         changes: dict[str, list[UpdateOne]] = {}
         for stored, stamps, digests in (each for trace in traces for each in trace.unstampings):
             change = {"$unset": _unset(stored.document, SYNTHESIS, stamps) | _unset(stored.document, DIGESTS, digests)}
-            condition = _as_read(stored, (SYNTHESIS, DIGESTS))
+            condition = as_read(stored, (SYNTHESIS, DIGESTS))
             changes.setdefault(stored.collection, []).append(UpdateOne(condition, change))
         words = changes.pop(Collection.WORDS, [])
         for collection, operations in changes.items():
@@ -183,12 +183,6 @@ def _stamped(stamps: Iterable[DocId]) -> dict[str, Any]:
 
 def _listings(store: "MongoStore") -> Iterable[tuple[str, list[str]]]:
     return ((name, ["definition_ids"]) for name in store.layout.entry_collections)
-
-
-def _as_read(stored: Stored, names: Iterable[str]) -> dict[str, Any]:
-    """The condition that these fields of a document are as they were read."""
-    fields = {name: {"$eq": stored.document.get(name)} for name in names if name != "_id"}
-    return {"_id": stored.document["_id"]} | fields
 
 
 def _unset(document: Document, name: str, keys: Iterable[str]) -> dict[str, str]:

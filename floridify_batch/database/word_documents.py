@@ -98,3 +98,9 @@ async def _read_citations(store: "MongoStore", found: Mapping[DocId, WordDocumen
 
 def _sorted(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(documents, key=lambda each: str(each["_id"]))
+
+
+def as_read(stored: Stored, names: Iterable[str]) -> dict[str, Any]:
+    """The condition that these fields of a document are as they were read."""
+    fields = {name: {"$eq": stored.document.get(name)} for name in names if name != "_id"}
+    return {"_id": stored.document["_id"]} | fields

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from tests.documents import add_definition, add_entry, add_word
+from floridify_batch.cli.mend import mend_database
+from floridify_batch.database.connection import Place
+from tests.documents import add_definition, add_entry, add_word, everything
 from tests.workspace import Workspace
 
 type Found = Database[dict[str, Any]]
@@ -110,3 +112,48 @@ async def test_an_edited_example_keeps_its_place(workspace: Workspace) -> None:
     assert others
     assert not set(others) & set(now)
     assert (database.examples.find_one({"_id": edited}) or {})["text"] == "An editor's sentence."
+
+
+async def test_values_of_earlier_versions_are_adopted(
+    workspace: Workspace, mongo_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`mend --adopt` declares values of earlier versions ours: --force replaces them, and still keeps later edits."""
+    database = workspace.database
+    known(database, "bank", "shore")
+    first = await workspace.run(["bank", "shore"], components=f"{ASKED},examples,pronunciation")
+    for name in ("definitions", "dictionary_entries", "examples", "pronunciations"):
+        database[name].update_many({}, {"$unset": {"synthesis_digests": ""}})
+    before, place = everything(database), Place(mongo_url, database.name)
+    capsys.readouterr()
+    assert await mend_database(place, dry_run=True, adopt=True) == 0
+    assert everything(database) == before
+    assert "values of earlier versions that runs may replace from now on" in capsys.readouterr().out
+    assert await mend_database(place, yes=True, adopt=True) == 0
+    adopted = everything(database)
+    assert await mend_database(place, yes=True, adopt=True) == 0
+    assert everything(database) == adopted
+    edit(database, "bank")
+    again = await workspace.run(["bank", "shore"], name="again", components=ASKED, force=True)
+    assert again.ledger.totals().requests == 12 - 3
+    entry, sense = own(database, "bank")
+    assert (sense["cefr_level"], entry["etymology"]["text"]) == ("C2", "From an editor.")
+    assert stamped_by(database, sense)["domain"] == again.run
+    assert stamped_by(database, sense)["examples"] == first.run
+
+
+async def test_adoption_leaves_sources_alone(workspace: Workspace, mongo_url: str) -> None:
+    """Where an earlier version put a value into a source's definition, its copy is adopted; the source is unchanged."""
+    database = workspace.database
+    known(database, "bank")
+    await workspace.run(["bank"], components="domain")
+    copy = own(database, "bank")[1]
+    source = database.definitions.find_one({"providers": ["wiktionary"], "_id": {"$ne": copy["_id"]}}) or {}
+    written = {"domain": copy["domain"], "synthesis": copy["synthesis"]}
+    database.definitions.update_one({"_id": source["_id"]}, {"$set": written})
+    database.definitions.delete_one({"_id": copy["_id"]})
+    database.dictionary_entries.delete_many({"provider": "synthesis"})
+    before = database.definitions.find_one({"_id": source["_id"]})
+    await mend_database(Place(mongo_url, database.name), yes=True, adopt=True)
+    assert database.definitions.find_one({"_id": source["_id"]}) == before
+    adopted = own(database, "bank")[1]
+    assert (adopted["domain"], list(adopted["synthesis_digests"])) == (copy["domain"], ["domain"])
