@@ -4,7 +4,7 @@ No other module of `cli` reads environment variables that a user sets.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
 from shlex import quote
@@ -200,6 +200,11 @@ def database_named(database: str | None, mongo_url: str | None, config: "Floridi
 def poll_interval_of(given: float | None, *, local: bool) -> float:
     """The poll interval: as given, else a second where the service is local or immediate, else a minute."""
     return given if given is not None else (1.0 if local else 60.0)
+
+
+def variable_set(names: Iterable[str]) -> str | None:
+    """The first of these environment variables that is set."""
+    return next((name for name in names if os.environ.get(name)), None)
 
 
 def sandbox_seconds() -> float:

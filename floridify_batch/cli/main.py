@@ -13,12 +13,14 @@ import typer
 
 from floridify_batch.cli.cancel import cancel
 from floridify_batch.cli.components import components
+from floridify_batch.cli.config import config
 from floridify_batch.cli.context import ExitCode, state
 from floridify_batch.cli.costs import costs
 from floridify_batch.cli.failures import failures
 from floridify_batch.cli.help import ALL_OPTIONS, HelpfulCommand, HelpfulGroup
 from floridify_batch.cli.import_ import import_
 from floridify_batch.cli.mend import mend
+from floridify_batch.cli.project_file import PROJECT, ProjectCommand
 from floridify_batch.cli.recover import recover
 from floridify_batch.cli.report import report
 from floridify_batch.cli.resume import resume
@@ -72,7 +74,8 @@ def options(
 def _add(group: str, command: Callable[..., None], *examples: str, name: str | None = None) -> None:
     """Register a command; its help ends with the examples."""
     lines = "\n".join(f"batch-synth {example}" for example in examples)
-    app.command(name, cls=HelpfulCommand, rich_help_panel=group, epilog=lines)(command)
+    settings = {"ignore_unknown_options": True} if command is config else {}
+    app.command(name, cls=ProjectCommand, rich_help_panel=group, epilog=lines, context_settings=settings)(command)
 
 
 @app.command("help", hidden=True, cls=HelpfulCommand)
@@ -105,6 +108,7 @@ _add("Inspect", status, "status --watch", "status batch_68a1f0 -c words.checkpoi
 _add("Inspect", failures, "failures", f"failures {_ITS} --json")
 _add("Inspect", costs, "costs", f"costs {_ITS} --json")
 _add("Inspect", report, "report", "report -c words.checkpoint.json --html report.html")
+_add("Inspect", config, "config words.txt", "config words.txt --model gpt-5-mini")
 _add("Inspect", components, "components", "run words.txt --components all --dry-run")
 _add("Repair", recover, "recover", "recover --run 5f0c6a1b2e9d --wait --yes")
 _add("Repair", mend, "mend --dry-run", "mend --yes")
@@ -170,19 +174,21 @@ def _usage_message(error: _ClickError) -> str:
     """The error in the options, the closest valid name, and where to look."""
     near = getattr(error, "possibilities", None)
     message = f"{getattr(error, 'message', '')}. Did you mean {near[0]}?" if near else error.format_message()
-    message = message.replace(_NOISE, "").rstrip(".") + _source_in_environment(error)
+    message = message.replace(_NOISE, "").rstrip(".") + _origin_of_value(error)
     context = getattr(error, "ctx", None)
     where = f" See: {context.command_path} --help" if context else ""
     return f"{message}{'' if message.endswith('?') else '.'}{where}"
 
 
-def _source_in_environment(error: _ClickError) -> str:
-    """The environment variable that set an invalid value, in parentheses; empty for one that was typed."""
+def _origin_of_value(error: _ClickError) -> str:
+    """The environment variable or the project file that set an invalid value; empty for one that was typed."""
     param, context = getattr(error, "param", None), getattr(error, "ctx", None)
-    if param is None or context is None:
+    source = context.get_parameter_source(param.name) if param is not None and context is not None else None
+    if context is None or param is None or source is None:
         return ""
-    source = context.get_parameter_source(param.name)
-    if source is None or source.name != "ENVIRONMENT":
+    if source.name == "DEFAULT_MAP":
+        return f" (set in {context.meta[PROJECT].origin(param.name)})"
+    if source.name != "ENVIRONMENT":
         return ""
     names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
     return f" (set by {' or '.join(names)})"

@@ -1,0 +1,95 @@
+"""The `config` command: the settings that a run would have, and where each value comes from."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from floridify_batch.cli.context import config_at, table_console, variable_set
+from floridify_batch.cli.project_file import PROJECT, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from floridify_batch.cli.floridify_config import FloridifyConfig
+
+
+def config(
+    context: typer.Context,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORDS AND OPTIONS OF RUN]...", help="As for run.", rich_help_panel="Content"),
+    ] = None,
+) -> None:
+    """Show the settings of a run and where each comes from."""
+    from floridify_batch.display.text import cell, listing
+
+    group: Any = context.parent
+    command = group.command.get_command(group, "run")
+    with command.make_context("run", list(arguments or ()), parent=group) as run:
+        table = listing("setting", "value", "from")
+        for row in (*_rows(command, run), _key(run)):
+            table.add_row(*map(cell, row))
+    table_console().print(table)
+
+
+type Row = tuple[str, str, str]
+
+
+def _rows(command: Any, run: Any) -> "Iterator[Row]":
+    """The settings with their values and origins."""
+    floridify = _floridify(run)
+    for param in sorted(
+        (each for each in command.params if each.name in SETTINGS), key=lambda each: SETTINGS.index(each.name)
+    ):
+        name, value = param.name.replace("_", "-"), run.params.get(param.name)
+        theirs = getattr(floridify, param.name, None)
+        if value is not None and value != () and _source(run, param) != "default":
+            yield name, _shown(param.name, value), _source(run, param)
+        elif theirs is not None:
+            yield name, _shown(param.name, theirs), str(run.params["floridify_config"])
+        else:
+            yield name, _default(param), "default"
+
+
+def _floridify(run: Any) -> "FloridifyConfig":
+    path = run.params.get("floridify_config")
+    return config_at(Path(path) if path else None)
+
+
+def _source(run: Any, param: Any) -> str:
+    """The origin of a value: the command line, an environment variable, the project file, or the default."""
+    source = run.get_parameter_source(param.name)
+    name = source.name if source else "DEFAULT"
+    if name == "COMMANDLINE":
+        return "option"
+    if name == "ENVIRONMENT":
+        names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
+        return f"environment: {variable_set(names)}"
+    return str(run.meta[PROJECT].origin(param.name)) if name == "DEFAULT_MAP" else "default"
+
+
+def _default(param: Any) -> str:
+    """The default that the option's help states, else that of its declaration."""
+    stated = re.search(r"\(default: (.+)\)", param.help or "")
+    if stated:
+        return stated[1]
+    return "-" if param.default in (None, (), False) or callable(param.default) else str(param.default)
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "mongo_url":
+        from floridify_batch.run.resources import redacted_url
+
+        return str(redacted_url(value))
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _key(run: Any) -> Row:
+    """Whether there is an API key; never the key itself."""
+    if variable_set(["OPENAI_API_KEY"]):
+        return "API key", "set", "environment: OPENAI_API_KEY"
+    if _floridify(run).api_key:
+        return "API key", "set", str(run.params["floridify_config"])
+    return "API key", "not set", "-"
