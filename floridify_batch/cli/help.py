@@ -107,13 +107,9 @@ def _metavar(param: Any) -> str:
     return str(param.metavar or param.name.upper())
 
 
-_SHORTER = {"show_completion": "Print the completion script."}
-"""Help texts in place of Typer's, which do not fit one line."""
-
-
 def _text(param: Any) -> str:
     """The help text of an option, with its default."""
-    text, default = _SHORTER.get(param.name, param.help or ""), param.default
+    text, default = param.help or "", param.default
     shown = default.value if isinstance(default, Enum) else default
     if getattr(param, "is_flag", False) or shown is None or callable(shown) or not param.show_default:
         return str(text)
