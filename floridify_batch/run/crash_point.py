@@ -2,7 +2,8 @@
 
 There is a point before and after every effect outside the process, and around every save of the checkpoint that moves a
 chunk to another state. The process kills itself at the point that `BATCH_SYNTH_DIE_AT` names; `point@3` means the third
-pass. Without the variable, none of this is active.
+pass, and with `pause:point` the process suspends itself there (SIGSTOP), so that a test can let another one overtake
+it. Without the variable, none of this is active.
 
     before-create, after-create         an effect outside; `answers` and `apply` have a point in the middle, too
     before-request, after-request       a request to the immediate endpoint, of the preflight or with --immediate
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from floridify_batch.components.entry_store import EntryStore
     from floridify_batch.providers.interface import Batches
 
+_PAUSE = "pause:"
+"""The prefix of a point at which a process suspends itself instead."""
+
 NEW = "NEW"
 """The state of a chunk that is new in the checkpoint."""
 
@@ -52,8 +56,11 @@ POINTS = (
 
 
 def inject_crash(run: Run, text: str) -> None:
-    """Make a run's process kill itself at `point` or `point@n`. Raises `UsageError` for an unknown point."""
-    crash = _Crash(*_read(text))
+    """Make a run's process kill itself at `point` or `point@n`, or suspend itself at `pause:point`.
+
+    Raises `UsageError` for an unknown point.
+    """
+    crash = _Crash(*_read(text.removeprefix(_PAUSE)), signal.SIGSTOP if text.startswith(_PAUSE) else signal.SIGKILL)
     if isinstance(run.batches, PreflightBatches | ImmediateBatches):
         run.batches.on_request = lambda side: crash.passes(f"{side}-request")
     run.batches = cast("Batches", _CrashBatches(run.batches, _SERVICE_EFFECTS, crash))
@@ -73,17 +80,18 @@ def _read(text: str) -> tuple[str, int]:
 
 @dataclass(slots=True)
 class _Crash:
-    """Kills this process at a crash point, at the n-th pass."""
+    """Sends this process a signal at a crash point, at the n-th pass."""
 
     point: str
     remaining: int
+    signal: signal.Signals
 
     def passes(self, point: str) -> None:
-        """Pass a point, or end the process there."""
+        """Pass a point, or end or suspend the process there."""
         if point == self.point:
             self.remaining -= 1
             if not self.remaining:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.signal)
 
 
 class _CrashProxy:
