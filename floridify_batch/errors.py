@@ -19,6 +19,7 @@
     5          DatabaseError          the database refused a read or a write
     5          DatabaseUnreachable    the database cannot be reached
     5          OtherDatabase          the database does not hold what the run has stored
+    5          WriteLockLost          another run has taken over the database's write lock
     6          (none)                 the cost limit was reached; words remain
     6          AnswersOutdated        many subjects changed while their requests were in flight
     7          WorkersLost            worker processes: terminated, not available, of another version
@@ -116,6 +117,10 @@ class OtherDatabase(DatabaseError):
     """The database does not hold what the run has stored: the user decides whether to use it."""
 
 
+class WriteLockLost(DatabaseError):
+    """The database's write lock expired, and another run took it: storing starts again from what is stored now."""
+
+
 class AnswersOutdated(BatchSynthError):
     """Too many answers of a batch are outdated: the user decides whether to repeat their requests."""
 
@@ -141,5 +146,5 @@ def stops_run(error: Exception) -> bool:
     if isinstance(error, FileDamaged):
         return False
     if isinstance(error, DatabaseError):
-        return isinstance(error, DatabaseUnreachable | OtherDatabase)
+        return isinstance(error, DatabaseUnreachable | OtherDatabase | WriteLockLost)
     return isinstance(error, BatchSynthError | OSError | MemoryError)

@@ -7,6 +7,7 @@ counts the steps of a driver and raises at any of them.
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -391,6 +392,10 @@ class MemoryStore:
         self.refused: set[str] = set()
         self.broken: set[str] = set()
         self.indexed = False
+
+    def locked(self, holder: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  it has one user
+        """Hold nothing."""
+        return nullcontext()
 
     async def ensure_indexes(self) -> None:
         """Note that indexes were created."""

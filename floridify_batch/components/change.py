@@ -66,6 +66,16 @@ class Replaced(NamedTuple):
     before: tuple[DocId, ...] = ()
 
 
+class Remains(NamedTuple):
+    """The ids that the new documents of an answer would have which is not stored.
+
+    They exist if a process died while it stored the answer, and the place was filled before the next session.
+    """
+
+    collection: Collection
+    ids: tuple[DocId, ...]
+
+
 class Merge(NamedTuple):
     """A definition that was written from several sources: it takes the places of their copies in its entry.
 
@@ -199,13 +209,14 @@ class Writes(NamedTuple):
     removals: Sequence[Removal] = ()
     drafts: Sequence[tuple[EntryDraft, datetime]] = ()
     merges: Sequence[Merge] = ()
+    remains: Sequence[Remains] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.updates)
+        return bool(self.updates or self.remains)
 
 
-def writes_of(changes: Iterable[Change]) -> Writes:
+def writes_of(changes: Iterable[Change], remains: Iterable[Remains] = ()) -> Writes:
     """Merge changes: one update per document."""
     stamps: dict[DocId, Stamp] = {}
     inserts: list[tuple[Insert, datetime]] = []
@@ -227,7 +238,9 @@ def writes_of(changes: Iterable[Change]) -> Writes:
         if change.replaces:
             referring = (*(update.id for update in change.updates), change.target.id)
             removals += [Removal(replaced, stamp.batch_created, referring) for replaced in change.replaces]
-    return Writes(list(stamps.values()), inserts, _in_order(merged), removals, list(drafts.values()), merges)
+    return Writes(
+        list(stamps.values()), inserts, _in_order(merged), removals, list(drafts.values()), merges, list(remains)
+    )
 
 
 def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:

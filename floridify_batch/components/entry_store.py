@@ -1,6 +1,7 @@
 """The port to the database: protocols to read entries and to write changes. `MongoStore` implements them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from floridify_batch.components.change import SchemaVersion, Update, Writes
@@ -48,6 +49,10 @@ class EntryStore(EntryReader, Protocol):
     @property
     def name(self) -> str:
         """The name of the database."""
+        ...
+
+    def locked(self, holder: str) -> AbstractAsyncContextManager[None]:
+        """Hold the database's write lock. Writes raise `WriteLockLost` where another run has taken it over."""
         ...
 
     async def ensure_indexes(self) -> None:

@@ -18,6 +18,7 @@ from floridify_batch.components.change import (
     Merge,
     Outcome,
     Provenance,
+    Remains,
     Replaced,
     Update,
     value_digest,
@@ -261,6 +262,11 @@ class Recipe[T: Target, R: BaseModel](ABC):
             draft_of(entry, provenance.model_info(1.0)) if owned else None,
             outcome.merge,
         )
+
+    def remains(self, provenance: Provenance) -> Remains | None:
+        """The documents that an answer may have left which is not stored; None for a component without any."""
+        new = self.makes or (Collection.DEFINITIONS if self.structural and not self.numbered else None)
+        return Remains(new, tuple(map(provenance.derived_id, range(self.max_count or 1)))) if new else None
 
     def _unfinished(self, entry: Entry, target: T, provenance: Provenance) -> Change | None:
         """The removals of a stored answer."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from floridify_batch.components.change import Collection, Insert, Merged, Replaced, Writes, value_digest
+from floridify_batch.components.change import Collection, Insert, Merged, Remains, Replaced, Writes, value_digest
 from floridify_batch.database.document import Document
 from floridify_batch.database.layout import Layout, spelled
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, doc_id
@@ -31,6 +31,9 @@ RELATIONS: Mapping[Collection, Relation] = {
     Collection.PRONUNCIATIONS: Relation("word_id", Collection.ENTRIES, "pronunciation_id"),
 }
 """The collections whose documents may be replaced."""
+
+
+_ALL_RELATIONS = {**RELATIONS, Collection.DEFINITIONS: Relation("word_id", Collection.ENTRIES, "definition_ids")}
 
 
 class Finder(Protocol):
@@ -144,6 +147,24 @@ async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Coll
             due = unreferred(due, bond, await finder.find(holder, holding, (bond.field,)))
         if due:
             gone[collection] = [document["_id"] for document in due]
+    return gone
+
+
+async def unused(remains: Iterable[Remains], finder: Finder, layout: Layout) -> dict[Collection, list[Any]]:
+    """The `_id`s of the documents of unstored answers that nothing refers to, by collection."""
+    ids: dict[Collection, list[DocId]] = {}
+    for collection, new in remains:
+        ids.setdefault(collection, []).extend(new)
+    gone: dict[Collection, list[Any]] = {}
+    for collection, identities in ids.items():
+        bond = _ALL_RELATIONS[collection]
+        found: list[Document] = [*await finder.find(collection, {"_id": any_spelling(identities)}, (bond.owner,))]
+        owners = any_spelling(doc_id(document[bond.owner]) for document in found)
+        owner = "_id" if bond.holder == Collection.DEFINITIONS else bond.owner
+        for holder in _holders(bond, layout) if found else ():
+            found = unreferred(found, bond, await finder.find(holder, {owner: owners}, (bond.field,)))
+        if found:
+            gone[collection] = [document["_id"] for document in found]
     return gone
 
 

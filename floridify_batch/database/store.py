@@ -5,13 +5,14 @@ Only the common interface of motor and `pymongo.AsyncMongoClient` is used.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import batched, chain
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
 from floridify_batch.costs.answer_length import AnswerKind, AnswerShape, BatchLengths, Observed
+from floridify_batch.database.access import BULK, RUNS, DatabaseAccess
 from floridify_batch.database.document import (
     SHOWN_OF_DEFINITIONS,
     SHOWN_OF_ENTRIES,
@@ -28,18 +29,15 @@ from floridify_batch.database.document import (
     updates_of,
     upsert,
 )
-from floridify_batch.database.error import may_write, plain, stated, unreachable
+from floridify_batch.database.error import may_write, stated, unreachable
 from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import merged_copies
-from floridify_batch.database.removal import keeping_others, looked_up, removable, with_digests
+from floridify_batch.database.removal import keeping_others, looked_up, removable, unused, with_digests
 from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
 from floridify_batch.errors import DatabaseError
-from floridify_batch.retry import DATABASE, retrying
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import (
-    DIGESTS,
-    SYNTHESIS,
     DocId,
     Entry,
     FrequencyScale,
@@ -53,25 +51,14 @@ from floridify_batch.words.entry import (
 )
 
 if TYPE_CHECKING:
-    from motor.motor_asyncio import AsyncIOMotorDatabase
     from pymongo import DeleteOne, UpdateOne
 
-RUNS = "batch_synth"
-"""The collection of runs, each with the number of answers that it has stored in this database."""
-
-_BULK = 1000
 _SELECTION_TIMEOUT_MS = 5000
-_NO_ANSWER = "The database does not respond; received answers are safe on disk. Retrying."
 _KEPT = "Received answers are kept on disk; repair the database, then resume."
 
 
-class MongoStore:
-    """A MongoDB database. Operations on an unreachable server are retried for `patience` seconds; `waiting` is called
-    before each retry. Raises `DatabaseError` for an unusable address.
-
-    `on_write` is called with "before" and "after" around each bulk write and each removal, so that a test can crash the
-    process there.
-    """
+class MongoStore(DatabaseAccess):
+    """The documents of a run in a MongoDB database. Raises `DatabaseError` for an unusable address."""
 
     def __init__(
         self,
@@ -89,27 +76,19 @@ class MongoStore:
             client: Any = AsyncIOMotorClient(
                 url, tz_aware=True, journal=True, serverSelectionTimeoutMS=_SELECTION_TIMEOUT_MS
             )
-            self._database: AsyncIOMotorDatabase[Any] = client[database]
+            super().__init__(client[database], patience, waiting)
         except (PyMongoError, ValueError):  # the driver's own words may hold a part of the password
             raise DatabaseError(
                 "The database's address or name is invalid. An address has the form mongodb://host/ (with special "
                 "characters of a password as %XX); a name consists of letters and digits."
             ) from None
-        self.on_write: Notify = ignore
         self._has_answers = False
         self._client = client
-        self._patience = patience
-        self._waiting = waiting
         self._clock = clock
         self._stamps: dict[Any, Stamp] = {}
         self._written: set[str] = set()
         self._indexed: set[tuple[str, ...]] = set()
         self._layout: Layout | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the database."""
-        return str(self._database.name)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -266,9 +245,11 @@ class MongoStore:
         """Create the documents of new words, so that the ids in requests exist; returns the words that are refused."""
         now, layout = self._clock(), await self._known_layout()
         refused: dict[DocId, str] = {}
-        for part in batched(words, _BULK):
+        for part in batched(words, BULK):
             operations = [upsert(each.id, new_word(each, layout), now, layout) for each in part]
-            _, errors = await self._bulk_part(Collection.WORDS, operations)
+            _, errors = await self.bulk_part(Collection.WORDS, operations)
+            if errors:  # another run may have created them meanwhile
+                _, errors = await self.bulk_part(Collection.WORDS, operations)
             refused |= {part[each["index"]].id: f"the database refuses its word: {stated(each)}" for each in errors}
         return refused
 
@@ -292,13 +273,9 @@ class MongoStore:
         await self._change(writes.updates)
         if writes.merges:
             await self._merge(writes.merges, layout)
-        for collection, gone in (await removable(writes, self, layout)).items():
+        replaced, left = await removable(writes, self, layout), await unused(writes.remains, self, layout)
+        for collection, gone in chain(replaced.items(), left.items()):
             await self._delete(collection, {"$in": gone})
-
-    async def _delete(self, collection: str, identities: Mapping[str, Any]) -> None:
-        self.on_write("before")
-        await self._retried(partial(self._database[collection].delete_many, {"_id": identities}))
-        self.on_write("after")
 
     async def _merge(self, merges: Sequence[Merge], layout: Layout) -> None:
         """Remove the copies whose places definitions have taken that were written from them."""
@@ -341,101 +318,6 @@ class MongoStore:
 
     async def _write(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]") -> None:
         await self.bulk(collection, operations, _KEPT if self._has_answers else "Repair the database, then resume.")
-
-    async def find(
-        self, collection: str, query: Mapping[str, Any], shown: Sequence[str] | None = None, limit: int = 0
-    ) -> list[dict[str, Any]]:
-        """The documents that match a query, with the fields `shown`; at most `limit`, unless that is 0."""
-
-        async def found() -> list[dict[str, Any]]:
-            return [each async for each in self._database[collection].find(query, shown, limit=limit)]
-
-        return await self._retried(found)
-
-    async def bulk(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", advice: str) -> int:
-        """Write idempotent operations in any order; returns how many are new. `advice` ends an error message."""
-        new = 0
-        for part in batched(operations, _BULK):
-            written, errors = await self._bulk_part(collection, part)
-            new += written
-            if errors and await self._repaired(collection, [part[each["index"]] for each in errors]):
-                _, errors = await self._bulk_part(collection, part)
-            if errors:
-                raise DatabaseError(f"The database refused a write to {collection}: {stated(errors[0])}. {advice}")
-        return new
-
-    async def _bulk_part(
-        self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]"
-    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
-        """One bulk write: the number of new documents, and the errors of operations that were refused."""
-        from bson.errors import InvalidDocument
-        from pymongo.errors import BulkWriteError
-
-        if not operations:
-            return 0, ()
-        self.on_write("before")
-        try:
-            write = partial(self._database[collection].bulk_write, list(operations), ordered=False)
-            result: tuple[int, Sequence[Mapping[str, Any]]] = ((await self._retried(write)).upserted_count, ())
-        except BulkWriteError as error:
-            result = error.details.get("nUpserted", 0), error.details.get("writeErrors") or [{}]
-        except (InvalidDocument, OverflowError) as error:  # the driver refuses it: too large, or not representable
-            result = await self._one_by_one(collection, operations, error)
-        self.on_write("after")
-        return result
-
-    async def _one_by_one(
-        self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", error: Exception
-    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
-        """Repeat a bulk write that the driver refuses operation by operation, so that only the odd ones are refused."""
-        if len(operations) == 1:
-            return 0, [{"index": 0, "errmsg": f"{error} (document {_ids_of(operations[0])[0]})"}]
-        new, errors = 0, list[Mapping[str, Any]]()
-        for index, operation in enumerate(operations):
-            written, refused = await self._bulk_part(collection, [operation])
-            new += written
-            errors += [{**each, "index": index} for each in refused]
-        return new, errors
-
-    async def _repaired(self, collection: str, refused: "Sequence[UpdateOne | DeleteOne]") -> int:
-        """Replace nulls, into which nothing can be written, by empty values; returns how many documents had any."""
-        found = 0
-        for name, empty in _EMPTY.items():
-            ids = [identity for each in refused for identity in _ids_of(each)]
-            query, repair = {"_id": {"$in": ids}, name: {"$type": "null"}}, {"$set": {name: empty}}
-            found += (
-                await self._retried(partial(self._database[collection].update_many, query, repair))
-            ).modified_count
-        return found
-
-    # ── retries ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _retried[T](self, operation: Callable[[], Awaitable[T]]) -> T:
-        """Retry an idempotent operation with backoff while the server is unreachable."""
-        from bson.errors import InvalidDocument
-        from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError
-
-        backoff = DATABASE.within(self._patience)
-        try:
-            return await retrying(operation, backoff, AutoReconnect, lambda _: self._waiting(_NO_ANSWER))
-        except (BulkWriteError, InvalidDocument):
-            raise
-        except OperationFailure as error:
-            raise DatabaseError(f"The database refused: {plain(error)}.") from None
-        except PyMongoError as error:
-            raise unreachable(error) from None
-
-
-_EMPTY: Mapping[str, Any] = {SYNTHESIS: {}, DIGESTS: {}, "version": 0} | {
-    name: [] for name in ("definition_ids", "source_entries", "example_ids", "fact_ids")
-}
-"""Fields that are written into, with their values in a document that has none."""
-
-
-def _ids_of(operation: "UpdateOne | DeleteOne") -> Sequence[Any]:
-    """The ids in an update's condition: one, or one in two spellings."""
-    identity = operation._filter["_id"]  # noqa: SLF001  the driver has no other access to it
-    return identity["$in"] if isinstance(identity, Mapping) else [identity]
 
 
 def _by_number(word: Mapping[str, Any]) -> tuple[float, str]:

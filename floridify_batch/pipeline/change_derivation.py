@@ -12,10 +12,10 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import Change, Provenance, SchemaVersion, Writes, writes_of
+from floridify_batch.components.change import Change, Provenance, Remains, SchemaVersion, Writes, writes_of
 from floridify_batch.components.document_schema import change_fault
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.recipe import Target
+from floridify_batch.components.recipe import Recipe, Target
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import (
     OLDER_PRECONDITION_LENGTH,
@@ -95,9 +95,10 @@ class Disposition(Enum):
 
 @dataclass(slots=True)
 class Applied:
-    """The changes by the answers about one word, and the failures of answers that are not stored."""
+    """The changes by the answers about one word, and the failures and remains of answers that are not stored."""
 
     changes: list[Change] = field(default_factory=list)
+    remains: list[Remains] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     dispositions: Counter[Disposition] = field(default_factory=Counter)
 
@@ -171,6 +172,8 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
             made.failures.append(Failure(answered.custom_id, FailureReason.MALFORMED, fault, answered.attempt))
         elif disposition in _UNSTORED:
             made.failures.append(_unstored(answered, disposition, gone=place is None))
+            if remains := question.recipe.remains(frame.provenance(answered, replace=False)):
+                made.remains.append(remains)
         elif change:
             made.changes.append(change)
         made.dispositions[disposition] += 1
@@ -178,6 +181,7 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
 
 
 _UNSTORED = {
+    Disposition.NEWER: (FailureReason.KEPT, "the answer of a newer batch was kept"),
     Disposition.KEPT: (FailureReason.KEPT, "a value that was stored since the request was kept"),
     Disposition.CHANGED: (FailureReason.OUTDATED, "its subject has changed since the request"),
     Disposition.ORPHANED: (FailureReason.ORPHANED, "its subject changed twice while its requests were in flight"),
@@ -199,14 +203,33 @@ def _disposition(question: Question, entry: Entry, target: Target, answered: Ans
         return Disposition.STORED
     if stamp is not None and stamp.batch_created > frame.origin.created:
         return Disposition.NEWER
-    half = entry.entry_stamps.get(recipe.stamped(target))
-    if half is not None and half.id == ours.id:  # a process died before it stamped the word
+    if _is_half_stored(recipe, entry, target, ours):
         return Disposition.FRESH
-    if answered.precondition == str(Precondition.of(recipe, entry, target)):
+    if recipe.structural and _is_filled(recipe, entry, target):
+        return Disposition.KEPT
+    return _judged(question, entry, target, answered, frame)
+
+
+def _judged(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Disposition:
+    """The disposition of an answer whose place is as it was at the request, or is not."""
+    if answered.precondition == str(Precondition.of(question.recipe, entry, target)):
         return Disposition.FRESH
     if _has_changed(question, entry, target, answered):
         return Disposition.ORPHANED if Precondition.read(answered.precondition).again else Disposition.CHANGED
     return Disposition.KEPT if _is_taken(question, entry, target, answered, frame) else Disposition.FRESH
+
+
+def _is_half_stored(recipe: Recipe[Any, Any], entry: Entry, target: Target, ours: Stamp) -> bool:
+    """Whether a process died before it stamped the word: other documents that the answer changes are stamped."""
+    half = [entry.entry_stamps.get(recipe.stamped(target))]
+    if recipe.numbered:
+        half += [each.stamps.get(recipe.component) for each in entry.sources]
+    return any(each is not None and each.id == ours.id for each in half)
+
+
+def _is_filled(recipe: Recipe[Any, Any], entry: Entry, target: Target) -> bool:
+    """Whether there are definitions by now, or clusters, so that other ones would stand beside them."""
+    return recipe.stored(entry, target) or (recipe.numbered and not any(True for _ in recipe.targets(entry)))
 
 
 def _has_changed(question: Question, entry: Entry, target: Target, answered: Answered) -> bool:
@@ -326,11 +349,13 @@ def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
             )
         )
     changes: list[Change] = []
+    remains: list[Remains] = []
     failures: list[bytes] = []
     made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)
     for outcome, made in zip(outcomes, made_of, strict=True):
         failed = (*outcome.failures, *made.failures)
         tally.count(outcome.answers, failed)
         changes += made.changes
+        remains += made.remains
         failures += [failure_line(outcome.ordinal, failure) for failure in failed]
-    return SettledPage(writes_of(changes), b"".join(failures), tally)
+    return SettledPage(writes_of(changes, remains), b"".join(failures), tally)

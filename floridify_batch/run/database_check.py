@@ -7,6 +7,7 @@ time. So the user decides.
 
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from itertools import islice
 
 from floridify_batch.components.entry_store import EntryStore
@@ -74,7 +75,7 @@ async def adopt_database(run: Run) -> None:
     await run.store.ensure_indexes()
     for record in list(run.ledger.in_state(*SETTLED)):
         try:
-            await _store_again(run, record)
+            await run.exclusively(partial(_store_again, run, record))
         except CheckpointError as error:
             run.observer.notify(Notice(f"Batch {record.number} is requested again: {error}"))
     for record in list(run.ledger.in_state(ChunkState.PLANNED)):

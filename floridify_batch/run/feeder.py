@@ -28,7 +28,7 @@ from floridify_batch.pipeline.chunk import (
     read_expected,
     read_ordinals,
 )
-from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, plan_words
+from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, finish, plan_words
 from floridify_batch.run.event import ChunkMoved, ListRead, Notice, WordFailed
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
@@ -38,8 +38,6 @@ from floridify_batch.words.entry import DocId, Entry
 
 if TYPE_CHECKING:
     from asyncio import Future
-
-    from floridify_batch.components.change import Update
 
 _NOWHERE = 0
 _FINISHED = -1
@@ -96,7 +94,7 @@ class Feeder:
         self._origins: list[int] = []
         self._outstanding: Counter[int] = Counter()
         self._unsaved = False
-        self._tidied: list[Update] = []
+        self._untidy: list[str] = []
         self._done: list[int] = []
         shutil.rmtree(self._pieces, ignore_errors=True)
         for record in run.ledger.in_state(ChunkState.STORED, ChunkState.SPLIT):
@@ -283,16 +281,22 @@ class Feeder:
             run.observer.notify(ListRead(page.end, len(run.words)))
 
     async def _tidy(self) -> None:
-        """Write the updates that tidy up finished words; one that the database refuses is reported, and left out."""
-        tidied, self._tidied = self._tidied, []
-        if not tidied:
+        """Tidy up finished words that need it; an update that the database refuses is reported, and left out."""
+        if not self._untidy:
             return
         try:
-            await self._run.store.update(tidied)
+            await self._run.exclusively(self._tidy_up)
         except DatabaseError as error:
             if stops_run(error):
                 raise
             self._run.observer.notify(Notice(f"Finished words could not all be put in order: {error}"))
+        self._untidy = []
+
+    async def _tidy_up(self) -> None:
+        """Update finished words, as they are now: another run may have added to them since they were planned."""
+        run = self._run
+        found = await run.store.entries(self._untidy, run.ledger.run.settings.language)
+        await run.store.update([update for entries in found.values() for entry in entries for update in finish(entry)])
 
     def _finish(self, outcome: Finished) -> None:
         """Mark a word without further requests as processed, incomplete or failed."""
@@ -303,7 +307,7 @@ class Feeder:
             words = ledger.incomplete_words if outcome.incomplete else ledger.failed_words
             words[word] = outcome.reason
             self._run.observer.notify(WordFailed(word, outcome.reason, outcome.incomplete))
-        self._tidied += outcome.updates
+        self._untidy += [word] if outcome.updates else ()
         self._place[outcome.ordinal] = _FINISHED
         self._unsaved = True
 

@@ -7,11 +7,13 @@ that the numbers still refer to the same items.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from uuid import uuid4
 
 import orjson
 
@@ -21,7 +23,7 @@ from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.requests import component_of, parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
-from floridify_batch.errors import UnknownBatch
+from floridify_batch.errors import UnknownBatch, WriteLockLost
 from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
 from floridify_batch.pipeline.change_derivation import Applied, Disposition, Origin, Tally, applied, parser
@@ -68,6 +70,10 @@ class Library(Protocol):
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
         """The entry of each of these words and definitions; those that do not exist are omitted."""
+        ...
+
+    def locked(self, holder: str) -> AbstractAsyncContextManager[None]:
+        """Hold the database's write lock. Writes raise `WriteLockLost` where another run has taken it over."""
         ...
 
     async def apply(self, writes: Writes) -> None:
@@ -311,24 +317,34 @@ class _AnswerStorage:
         self._origin = origin
         self._words = words
         self._pending = pending
+        self._holder = f"recovery {uuid4().hex}"
         self.missing: dict[str, str] = {}
         self.answered: set[str] = set()
 
     async def take(self, page: Sequence[WordOutcome]) -> None:
         """Store the answers about some words."""
-        words = [self._words[outcome.ordinal] for outcome in page]
-        entries = await self._entries(words)
-        stored = ([entries[word]] if word in entries else [] for word in words)
-        made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
+        made_of = await self._stored(page)
         for outcome, made in zip(page, made_of, strict=True):
             unstored = [each for each in made.failures if each.reason is not FailureReason.KEPT]
             self.tally.count(outcome.answers, (*outcome.failures, *unstored))
             self.dispositions += made.dispositions
             self.missing |= {failure.custom_id: failure.kind for failure in outcome.failures}
             self.answered |= {each.custom_id for each in outcome.answers if each.custom_id in self._pending}
-        if writes := writes_of(change for made in made_of for change in made.changes):
-            await self._library.apply(writes)
-        await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
+
+    async def _stored(self, page: Sequence[WordOutcome]) -> Sequence[Applied]:
+        """Store the answers under the write lock; from the start again if it was lost meanwhile."""
+        words = [self._words[outcome.ordinal] for outcome in page]
+        while True:
+            with suppress(WriteLockLost):
+                async with self._library.locked(self._holder):
+                    entries = await self._entries(words)
+                    stored = ([entries[word]] if word in entries else [] for word in words)
+                    made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
+                    remains = (each for made in made_of for each in made.remains)
+                    if writes := writes_of((change for made in made_of for change in made.changes), remains):
+                        await self._library.apply(writes)
+                    await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
+                    return made_of
 
     async def _finish(self, words: Sequence[DocId]) -> None:
         """Tidy up words that have become complete, as their run would have done."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -143,16 +144,27 @@ async def store(run: Run, record: ChunkRecord, *, skip_refused: bool = False) ->
 
 
 async def _settle(run: Run, record: ChunkRecord, tally: Tally, *, skip_refused: bool) -> Bills:
-    """Store the answers of a chunk page by page, write its failures, and return its bills."""
-    folder = run.folder(record)
-    paths = [path.absolute() for path in folder.answers if path.exists()]
+    """Store the answers of a chunk, write its failures, and return its bills."""
+    paths = [path.absolute() for path in run.folder(record).answers if path.exists()]
     index, bills = await _indexed_chunk(run, record, paths)
+    settled, refused = await run.exclusively(partial(_store_pages, run, record, index, paths, one_by_one=skip_refused))
+    tally.add(settled)
+    if refused and not skip_refused:
+        raise refused
+    return bills
+
+
+async def _store_pages(
+    run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], *, one_by_one: bool
+) -> tuple[Tally, DatabaseError | None]:
+    """Store the answers of a chunk page by page and write its failures; the counts, and the last refusal of a write."""
+    folder, tally = run.folder(record), Tally()
     progress = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     refused: DatabaseError | None = None
     with replacing(folder.failures) as failures:
         _copy_carried(folder, failures)
         # A refused write ends those of its page, since later ones name what it makes; so a word's refusal costs itself.
-        page_words = 1 if skip_refused else STORE_PAGE_WORDS
+        page_words = 1 if one_by_one else STORE_PAGE_WORDS
         async with aclosing(settled_pages(run, record, index, paths, page_words)) as settled:
             async for page in settled:
                 failures.write(page.failures)
@@ -160,9 +172,7 @@ async def _settle(run: Run, record: ChunkRecord, tally: Tally, *, skip_refused: 
                 if page.writes:
                     refused = await _refusal_of_writes(run, page.writes) or refused
                 progress(tally.settled, record.requests)
-    if refused and not skip_refused:
-        raise refused
-    return bills
+    return tally, refused
 
 
 async def _refusal_of_writes(run: Run, writes: Writes) -> DatabaseError | None:

@@ -1,14 +1,15 @@
 """The state of a run in memory, shared by its stages; and the start of a run."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.usage import Forecast
-from floridify_batch.errors import CheckpointError
+from floridify_batch.errors import CheckpointError, WriteLockLost
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Budget, Limits
@@ -78,6 +79,13 @@ class Run:
         updated = self.ledger.note(record.number, **facts)
         self.save()
         return updated
+
+    async def exclusively[T](self, storing: Callable[[], Awaitable[T]]) -> T:
+        """Read and store under the database's write lock; from the start again if the lock was lost meanwhile."""
+        while True:
+            with suppress(WriteLockLost):
+                async with self.store.locked(self.ledger.run.id):
+                    return await storing()
 
     async def note_database(self) -> None:
         """Record in the database, once, how much the run has stored there, and in the checkpoint that it is

@@ -10,7 +10,7 @@ import resource
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -190,6 +190,10 @@ class TimedStore:
         """The entries of each text."""
         with self._watch.within(Part.READS):
             return await self._store.entries(texts, language)
+
+    def locked(self, holder: str) -> AbstractAsyncContextManager[None]:
+        """Hold the database's write lock."""
+        return self._store.locked(holder)
 
     async def ensure_indexes(self) -> None:
         """Create missing indexes."""

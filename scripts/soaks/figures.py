@@ -17,8 +17,8 @@ from pymongo.database import Database
 
 from floridify_batch.components.change import Collection
 from floridify_batch.components.requests import parse_custom_id
+from floridify_batch.database.access import RUNS
 from floridify_batch.database.layout import STAMPS
-from floridify_batch.database.store import RUNS
 from floridify_batch.pipeline.chunk import read_failures
 from floridify_batch.run.ledger import ChunkRecord, Ledger
 from floridify_batch.sandbox.reply import digest

@@ -113,7 +113,7 @@ async def test_definitions_are_imported(workspace: Workspace) -> None:
     sense = add_definition(workspace.database, word["_id"], "sloping land beside a river")
     add_entry(workspace.database, word["_id"], [sense], "wiktionary")
     result = await workspace.resume()
-    assert (result.code, reasons(result)) == (0, [FailureReason.OUTDATED])
+    assert (result.code, reasons(result)) == (0, [FailureReason.KEPT])
     (found,) = owned(workspace.database)
     assert (found, bool(found["synonyms"])) == (copy_of(workspace.database, sense), True)
 
