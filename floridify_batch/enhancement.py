@@ -256,13 +256,20 @@ async def _save_examples(definition: Any, answer: ExampleGenerationResponse, *, 
     if not (_saves_itself(definition) and hasattr(definition, "example_ids") and _saves_itself(example_class)):
         return
     model_info = {"name": model, "confidence": answer.confidence, "generation_count": 1}
+    # Floridify of July 2025 refers to documents by strings.
+    spelled = str if example_class.model_fields["definition_id"].annotation is str else _unchanged
     identities = [] if replace else list(definition.example_ids)
     for sentence in answer.example_sentences:
-        fields = {"definition_id": definition.id, "text": sentence, "type": "generated", "model_info": model_info}
+        owner = spelled(definition.id)
+        fields = {"definition_id": owner, "text": sentence, "type": "generated", "model_info": model_info}
         example = example_class.model_validate(fields)
         await example.save()
-        identities.append(example.id)
+        identities.append(spelled(example.id))
     _put(definition, "example_ids", identities)
+
+
+def _unchanged(identity: Any) -> Any:
+    return identity
 
 
 async def _save(definitions: Iterable[Any]) -> None:

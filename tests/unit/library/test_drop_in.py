@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
+from bson import ObjectId
 from pydantic import BaseModel, ConfigDict
 
 import floridify_batch as library
@@ -57,11 +58,11 @@ class Tracker:
 
 
 class Document(BaseModel):
-    """A document that can save itself, like Beanie's."""
+    """A document that can save itself, like Beanie's; references are strings, as in Floridify of July 2025."""
 
     model_config = ConfigDict(validate_assignment=True)
 
-    id: str | None = None
+    id: Any = None
 
     async def save(self) -> None:
         SAVED.append(self)
@@ -77,7 +78,7 @@ class Example(Document):
     model_info: dict[str, Any]
 
     async def save(self) -> None:
-        self.id = f"{len(SAVED):024x}"
+        self.id = ObjectId()
         SAVED.append(self)
 
 
@@ -162,12 +163,12 @@ async def test_structured_requests_in_a_batch() -> None:
 async def test_documents_are_saved() -> None:
     """A document is saved after its enhancement, and its examples become documents that it refers to."""
     SAVED.clear()
-    ai, definition = Immediate(), Definition(id=f"{7:024x}", text="sloping land beside a river")
+    ai, definition = Immediate(), Definition(id=ObjectId(), text="sloping land beside a river")
     await enhance_definitions_parallel([definition], "bank", ai, {"synonyms", "examples"})
     examples = [each for each in SAVED if isinstance(each, Example)]
     assert SAVED[-1] is definition
-    assert [each.id for each in examples] == definition.example_ids
-    assert {each.definition_id for each in examples} == {definition.id}
+    assert [str(each.id) for each in examples] == definition.example_ids
+    assert {each.definition_id for each in examples} == {str(definition.id)}
     await enhance_definitions_parallel([definition], "bank", ai, {"synonyms", "examples"})
     assert sorted(ai.components) == ["examples", "synonyms"]
 
