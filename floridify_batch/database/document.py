@@ -14,7 +14,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import BatchLengths
 from floridify_batch.database.layout import TODAY, Layout, spelled
-from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced
+from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced, synthesis_entry
 from floridify_batch.words.entry import (
     DIGESTS,
     SYNTHESIS,
@@ -74,6 +74,7 @@ ENTRY_FIELDS = (
     "synonym_chooser",
     "provider",
     "source_entries",
+    "created_at",
     "languages",
     "language",
 )
@@ -142,7 +143,7 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
 def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     identity = document["_id"]
     entries, own = _in_language(found.entries.get(identity, []), found.definitions.get(identity, {}), language)
-    ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), {})
+    ours = synthesis_entry(entries) or {}
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
     _check("word", document, _WORD_TYPES)
     for each in (*own.values(), *(ours,) * bool(ours)):

@@ -14,6 +14,7 @@ from typing import Any
 
 from floridify_batch.components.change import Collection
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language
+from floridify_batch.database.ownership import synthesis_entry
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import SYNTHESIS
 
@@ -37,7 +38,7 @@ class Headword:
     @property
     def synthesis(self) -> Document | None:
         """The synthesis entry."""
-        return next((entry for entry in self.entries if entry.get("provider") == SYNTHESIS), None)
+        return synthesis_entry(self.entries)
 
     @property
     def senses(self) -> list[Document]:

@@ -8,6 +8,7 @@ entry is presented as if it had it. Pure.
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from floridify_batch.words.entry import (
@@ -58,15 +59,28 @@ def ownership(
     A definition that a source's entry lists is the source's. Earlier versions listed it in the synthesis entry, too;
     there its copy takes its place. `pronunciations` are those of the sources that may be cloned.
     """
-    ours = next((entry for entry in entries if entry.get("provider") == SYNTHESIS), None)
+    ours = synthesis_entry(entries)
     home, identity = doc_id(ours["_id"]) if ours else None, doc_id(word)
     shared = _Shared(identity, language, home, derived_id("entry", identity), _to_clone(entries, pronunciations))
     return _ownership(own, ours, entries, shared)
 
 
+def synthesis_entry(entries: Iterable[Document]) -> Document | None:
+    """The synthesis entry among a word's entries.
+
+    Floridify of July 2025 adds one with each synthesis of its own, and shows the oldest.
+    """
+    return min((each for each in entries if each.get("provider") == SYNTHESIS), key=_age, default=None)
+
+
+def _age(document: Document) -> tuple[float, str]:
+    made = document.get("created_at")
+    return made.timestamp() if isinstance(made, datetime) else float("inf"), str(document["_id"])
+
+
 def pronounced(entries: Iterable[Document]) -> bool:
     """Whether the synthesis entry among a word's entries has a pronunciation."""
-    return any(each.get("provider") == SYNTHESIS and each.get("pronunciation_id") for each in entries)
+    return bool((synthesis_entry(entries) or {}).get("pronunciation_id"))
 
 
 def _to_clone(entries: Sequence[Document], pronunciations: Collection[DocId]) -> DocId | None:
@@ -82,7 +96,8 @@ def _ownership(
 ) -> Ownership:
     providing = _providing(entries)
     listed = [each for each in dict.fromkeys((ours or {}).get("definition_ids") or ()) if each in own]
-    made = set(listed).difference(providing)
+    syntheses = (each for each in entries if each.get("provider") == SYNTHESIS)
+    made = {each for entry in syntheses for each in entry.get("definition_ids") or ()}.difference(providing)
     sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
     copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
     if len(copies) == len(own) and not listed:  # as most words of a new database

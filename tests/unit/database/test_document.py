@@ -95,6 +95,19 @@ def test_a_word_of_several_languages() -> None:
     assert "banque" in {each.text for each in read_entry(word(), documents, {}, "fr").sources}
 
 
+def test_two_synthesis_entries() -> None:
+    """Floridify of July 2025 adds a synthesis entry with each synthesis: the oldest counts, no other's are sources."""
+    documents = found(sense(ONE, "land"), sense(TWO, "a bank"), sense(THREE, "our bank"))
+    source: Document = {"_id": ObjectId(), "word_id": WORD, "provider": "wiktionary", "definition_ids": [ONE]}
+    ours: Document = source | {"_id": ObjectId("f" * 24), "definition_ids": [THREE], "provider": "synthesis"}
+    newer = ours | {"_id": ObjectId("0" * 24), "definition_ids": [TWO], "created_at": NOON}
+    documents.entries[WORD] = [newer, source, ours | {"created_at": NOON - timedelta(days=1)}]
+    entry = read_entry(word(), documents, {}, "en")
+    assert entry.synthesis_entry == "f" * 24
+    assert "our bank" in {each.text for each in entry.definitions}
+    assert "a bank" not in {each.text for each in (*entry.definitions, *entry.sources)}
+
+
 def test_an_entry() -> None:
     """A word is read with its language, its homograph number and the id of its synthesis entry."""
     entry = read_entry(word(homograph_number=2), found(sense(ONE), entry=[ONE]), {}, "en")
