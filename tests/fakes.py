@@ -448,7 +448,7 @@ class MemoryStore:
             self._insert(Collection.WORDS, word.id, new_word(word), NOON)
         return {}
 
-    async def apply(self, writes: Writes) -> None:
+    async def apply(self, writes: Writes) -> Sequence[str]:
         """Write changes in the port's order: stamps, inserts, updates, removals; idempotent."""
         self.crash.step()
         self.stamps = {stamp.id: stamp for stamp in writes.stamps} | self.stamps
@@ -473,6 +473,7 @@ class MemoryStore:
         self.crash.step()
         if bad := self.refused.intersection(map(self._text_of, writes.updates)):
             raise DatabaseError(f"The database refused a write about {min(bad)}.")
+        return ()
 
     def _text_of(self, merged: Merged) -> str:
         """Return the word that an update is about; empty for other collections than definitions."""

@@ -61,8 +61,9 @@ class EntryStore(EntryReader, Protocol):
     async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
         """Create the documents of new words, so that requests name existing ids; returns the refused ones."""
 
-    async def apply(self, writes: Writes) -> None:
-        """Write the changes of answers. Idempotent."""
+    async def apply(self, writes: Writes) -> Sequence[str]:
+        """Write the changes of answers; returns the words of edited copies that stay. Idempotent."""
+        ...
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that come from no answer."""

@@ -22,11 +22,11 @@ type ById = Mapping[DocId, Document]
 
 @dataclass(slots=True)
 class RemovedCopies:
-    """The copies to remove, by the entry that lists them, their examples, and the number of edited copies that stay."""
+    """The copies to remove, by the entry that lists them, their examples, and the words of edited copies that stay."""
 
     copies: dict[DocId, list[DocId]] = field(default_factory=dict)
     examples: list[DocId] = field(default_factory=list)
-    edited: int = 0
+    edited: dict[DocId, None] = field(default_factory=dict)
 
 
 async def merged_copies(merges: Iterable[Merge], finder: Finder, layout: Layout) -> RemovedCopies:
@@ -54,7 +54,7 @@ def copies_to_remove(merges: Iterable[Merge], definitions: ById, examples: ById)
             if copy is None:
                 continue
             if source is None or is_edited(copy, source, examples):
-                found.edited += 1
+                found.edited[doc_id(copy["word_id"])] = None
             else:
                 found.copies.setdefault(merge.entry, []).append(identity)
                 found.examples += map(doc_id, copy.get("example_ids") or ())

@@ -65,7 +65,7 @@ def ownership(
     return _ownership(own, ours, entries, shared)
 
 
-def synthesis_entry(entries: Iterable[Document]) -> Document | None:
+def synthesis_entry[D: Mapping[str, Any]](entries: Iterable[D]) -> D | None:
     """The synthesis entry among a word's entries.
 
     Floridify of July 2025 adds one with each synthesis of its own, and shows the oldest.

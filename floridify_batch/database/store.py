@@ -33,7 +33,7 @@ from floridify_batch.database.error import may_write, stated, unreachable
 from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import merged_copies
-from floridify_batch.database.removal import keeping_others, looked_up, removable, unused, with_digests
+from floridify_batch.database.removal import found_by_id, keeping_others, looked_up, removable, unused, with_digests
 from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
 from floridify_batch.errors import DatabaseError
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
@@ -253,8 +253,11 @@ class MongoStore(DatabaseAccess):
             refused |= {part[each["index"]].id: f"the database refuses its word: {stated(each)}" for each in errors}
         return refused
 
-    async def apply(self, writes: Writes) -> None:
-        """Write the changes of answers; idempotent. New documents are written first, removals last."""
+    async def apply(self, writes: Writes) -> Sequence[str]:
+        """Write the changes of answers; idempotent. New documents are written first, removals last.
+
+        Returns the words of copies that somebody has edited, and that stay beside the definition written from them.
+        """
         self._has_answers = True
         layout = await self._known_layout()
         if writes.removals:
@@ -271,22 +274,25 @@ class MongoStore(DatabaseAccess):
         if writes.removals:  # some of the replaced documents may have been copied just now
             writes = await keeping_others(writes, self)
         await self._change(writes.updates)
-        if writes.merges:
-            await self._merge(writes.merges, layout)
+        edited = await self._merge(writes.merges, layout) if writes.merges else ()
         replaced, left = await removable(writes, self, layout), await unused(writes.remains, self, layout)
         for collection, gone in chain(replaced.items(), left.items()):
             await self._delete(collection, {"$in": gone})
+        return edited
 
-    async def _merge(self, merges: Sequence[Merge], layout: Layout) -> None:
-        """Remove the copies whose places definitions have taken that were written from them."""
+    async def _merge(self, merges: Sequence[Merge], layout: Layout) -> Sequence[str]:
+        """Remove the copies whose places definitions have taken that were written from them, except edited ones."""
         gone = await merged_copies(merges, self, layout)
+        words = await found_by_id(self, Collection.WORDS, list(gone.edited), layout)
+        edited = sorted(str(each.get("text")) for each in words.values())
         if not gone.copies:
-            return
+            return edited
         for name in layout.own_collections(Collection.ENTRIES):
             await self._write(name, [unlisted(entry, ids, layout) for entry, ids in gone.copies.items()])
         if gone.examples:
             await self._delete(Collection.EXAMPLES, layout.with_ids(gone.examples))
         await self._delete(Collection.DEFINITIONS, layout.with_ids(chain.from_iterable(gone.copies.values())))
+        return edited
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write updates that are not of an answer; idempotent except for the time."""

@@ -142,15 +142,16 @@ class _CrashBatches(_CrashProxy):
 class _CrashDatabase(_CrashProxy):
     """The database."""
 
-    async def apply(self, writes: Writes) -> None:
+    async def apply(self, writes: Writes) -> Sequence[str]:
         """Write changes; for `amid-apply`, a first half of the updates before all of them."""
         self._crash.passes("before-apply")
         half = len(writes.updates) // 2
         if half and self._crash.point == "amid-apply":
             await self._inner.apply(writes._replace(updates=writes.updates[:half]))
             self._crash.passes("amid-apply")
-        await self._inner.apply(writes)
+        edited: Sequence[str] = await self._inner.apply(writes)
         self._crash.passes("after-apply")
+        return edited
 
 
 class _CrashCheckpoint(Checkpoint):

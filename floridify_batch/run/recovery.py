@@ -76,8 +76,9 @@ class Library(Protocol):
         """Hold the database's write lock. Writes raise `WriteLockLost` where another run has taken it over."""
         ...
 
-    async def apply(self, writes: Writes) -> None:
-        """Write changes; idempotent."""
+    async def apply(self, writes: Writes) -> Sequence[str]:
+        """Write changes; idempotent. Returns the words of edited copies that stay."""
+        ...
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write the updates that tidy up finished words."""

@@ -170,20 +170,33 @@ async def _store_pages(
                 failures.write(page.failures)
                 tally.add(page.tally)
                 if page.writes:
-                    refused = await _refusal_of_writes(run, page.writes) or refused
+                    refused = await _refusal_of_writes(run, record, page.writes) or refused
                 progress(tally.settled, record.requests)
     return tally, refused
 
 
-async def _refusal_of_writes(run: Run, writes: Writes) -> DatabaseError | None:
+async def _refusal_of_writes(run: Run, record: ChunkRecord, writes: Writes) -> DatabaseError | None:
     """Apply the writes of a page; return the error if the database refuses one of them."""
     try:
-        await run.store.apply(writes)
+        if edited := await run.store.apply(writes):
+            run.observer.notify(Notice(f"Batch {record.number}: {edited_copies(edited)}"))
     except DatabaseError as error:
         if stops_run(error):
             raise
         return error
     return None
+
+
+_SHOWN_WORDS = 5
+
+
+def edited_copies(words: Sequence[str]) -> str:
+    """A sentence about edited copies that stay in the entries of words."""
+    more = f" and {len(words) - _SHOWN_WORDS:,} more" if len(words) > _SHOWN_WORDS else ""
+    return (
+        f"definitions of {', '.join(words[:_SHOWN_WORDS])}{more} that somebody has edited stay beside the new ones "
+        "that were written from them and others; compare both with batch-synth show."
+    )
 
 
 async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -> tuple[AnswerIndex, Bills]:

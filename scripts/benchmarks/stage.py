@@ -204,10 +204,10 @@ class TimedStore:
         with self._watch.within(Part.WRITES):
             return await self._store.ensure_words(words)
 
-    async def apply(self, writes: Writes) -> None:
-        """Write changes."""
+    async def apply(self, writes: Writes) -> Sequence[str]:
+        """Write changes; returns the words of edited copies that stay."""
         with self._watch.within(Part.WRITES):
-            await self._store.apply(writes)
+            return await self._store.apply(writes)
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write new values that no answer brought."""

@@ -191,6 +191,21 @@ async def test_floridify_replaces_our_entry(workspace: Workspace, word: ObjectId
     )
 
 
+async def test_edited_copies_are_reported(
+    workspace: Workspace, word: ObjectId, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copies that an editor has changed stay when a definition is written from them, and the run names their word."""
+    database = workspace.database
+    await workspace.run(["bank"], components="synonyms")
+    for copy in shown(database, word):
+        database.definitions.update_one({"_id": copy["_id"]}, {"$set": {"domain": "geography"}})
+    capsys.readouterr()
+    await workspace.run(["bank"], components="synonyms,cluster_definitions", name="clusters")
+    said = capsys.readouterr()
+    assert "definitions of bank that somebody has edited stay" in " ".join((said.out + said.err).split())
+    assert {each["domain"] for each in shown(database, word)} >= {"geography"}
+
+
 async def test_a_source_comes_later(workspace: Workspace, word: ObjectId) -> None:
     """A definition that is imported after a run is added to the entry as a copy; the others are not requested."""
     database = workspace.database

@@ -98,8 +98,8 @@ def test_a_word_of_several_languages() -> None:
 def test_two_synthesis_entries() -> None:
     """Floridify of July 2025 adds a synthesis entry with each synthesis: the oldest counts, no other's are sources."""
     documents = found(sense(ONE, "land"), sense(TWO, "a bank"), sense(THREE, "our bank"))
-    source: Document = {"_id": ObjectId(), "word_id": WORD, "provider": "wiktionary", "definition_ids": [ONE]}
-    ours: Document = source | {"_id": ObjectId("f" * 24), "definition_ids": [THREE], "provider": "synthesis"}
+    source: dict[str, Any] = {"_id": ObjectId(), "word_id": WORD, "provider": "wiktionary", "definition_ids": [ONE]}
+    ours: dict[str, Any] = source | {"_id": ObjectId("f" * 24), "definition_ids": [THREE], "provider": "synthesis"}
     newer = ours | {"_id": ObjectId("0" * 24), "definition_ids": [TWO], "created_at": NOON}
     documents.entries[WORD] = [newer, source, ours | {"created_at": NOON - timedelta(days=1)}]
     entry = read_entry(word(), documents, {}, "en")

@@ -1,7 +1,7 @@
 """The driver, from a word list to a full dictionary: through waves, failures, full queues, stops and crashes."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -921,8 +921,9 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
 class Forgetful(MemoryStore):
     """A database that accepts every change and returns none of them."""
 
-    async def apply(self, writes: Writes) -> None:
+    async def apply(self, _: Writes) -> Sequence[str]:
         """Do nothing."""
+        return ()
 
 
 async def test_answers_that_vanish(tmp_path: Path) -> None:
