@@ -1,4 +1,4 @@
-"""The `config` command: the settings that a run would have, and where each value comes from."""
+"""The `config` command: the settings of a run, with the origin of each value."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The `undo` command: remove what a run wrote and what is as it was written."""
+"""The `undo` command: remove what a run wrote, unless it was edited."""
 
 import asyncio
 from collections.abc import Iterator, Mapping

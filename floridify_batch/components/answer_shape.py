@@ -1,8 +1,8 @@
-"""Answer shapes: how much of a component's answer the requests of a run ask for.
+"""Answer shapes: the fields of a component's answer that a run requests.
 
-The answer of a component is one type, whole, in each mode; a run need not pay for the fields of it that no document
-ever holds. A lean answer is a subclass of the whole one whose schema lacks such fields. It reads both: what is absent
-gets a default that is never stored. Answers are therefore parsed without knowing in which shape they were requested.
+A component's answer has one type in each mode. Its lean shape is a subclass whose schema lacks the fields that no
+document stores, so that a run does not pay for them. Parsing accepts both shapes: a missing field gets a default that is
+never stored, so an answer is parsed without knowing the shape of its request.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The variables of prompts: the values that a template is rendered with, by name."""
+"""The variables of prompts: the values with which a template is rendered, by name."""
 
 from collections.abc import Callable, Mapping
 from itertools import islice, zip_longest

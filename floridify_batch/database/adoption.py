@@ -1,4 +1,4 @@
-"""The adoption of values of earlier versions: digests of what is stored now declare stamped values this tool's own.
+"""The adoption of values of earlier versions: stamped values get the missing digests, and so count as generated.
 
 Earlier versions stamped values without recording what they wrote, so that later runs keep them as a person's.
 """

@@ -1,4 +1,4 @@
-"""The trace of a run: what it wrote into a word's documents, and which of it is still as it was written. Pure.
+"""The trace of a run: the values and documents of a word that it wrote, and those that are unchanged since. Pure.
 
 A value is undone if its digest is still the one that was recorded with its stamp. A copy gets back the value of its
 source; every other document had none, since only empty values are requested. A list is one value, with the documents
@@ -55,11 +55,11 @@ class UndoResult(StrEnum):
 
     REMOVED = "removed"
     EDITED = "edited"
-    """It stays, because somebody has changed it since."""
+    """It stays, because it was edited."""
     IN_USE = "in use"
     """It stays, because other documents or the values of other runs need it."""
     UNRECORDED = "not recorded"
-    """It stays, because its version of this tool did not record what it wrote."""
+    """It stays, because an earlier version wrote it without a digest."""
 
 
 class Rewrite(NamedTuple):
@@ -137,7 +137,7 @@ def own_stamps(document: Document, stamps: Set[DocId]) -> dict[str, DocId]:
 
 @dataclass(slots=True)
 class _Tracer:
-    """The documents of a word while they are compared with what a run wrote."""
+    """The comparison of a word's documents with the values that a run wrote."""
 
     found: WordDocuments
     stamps: Set[DocId]

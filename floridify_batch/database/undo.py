@@ -1,4 +1,4 @@
-"""The undo of a run: removes, by stamps, what it wrote and what is as it was written.
+"""The undo of a run: removes, by stamps, what it wrote, unless it was edited.
 
 Words are marked first and unmarked last, and each step finds what is left to do, so that an undo that is interrupted
 and repeated ends the same. Every write is conditional on the document as it was read: an edit in between is kept.

@@ -1,4 +1,4 @@
-"""The stored documents of words, whole and grouped by word: definitions, entries, and the documents that these name."""
+"""The stored documents of words, grouped by word: definitions, entries, and the documents that these refer to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
