@@ -1,8 +1,8 @@
 """Answer shapes: the fields of a component's answer that a run requests.
 
 A component's answer has one type in each mode. Its lean shape is a subclass whose schema lacks the fields that no
-document stores, so that a run does not pay for them. Parsing accepts both shapes: a missing field gets a default that is
-never stored, so an answer is parsed without knowing the shape of its request.
+document stores, so that a run does not pay for them. Parsing accepts both shapes: a missing field gets a default that
+is never stored, so an answer is parsed without knowing the shape of its request.
 """
 
 from collections.abc import Iterator, Mapping
