@@ -145,4 +145,4 @@ def browsing(browser: str, profile: Path) -> Iterator[Tab]:
         finally:
             hurry.cancel()
             process.terminate()
-            process.wait(10)
+            process.wait(60)

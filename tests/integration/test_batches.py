@@ -212,7 +212,7 @@ async def test_uploaded_once(batches: OpenAIBatches, sandbox: Sandbox, file: Pat
 
 async def test_list_lags(batches: OpenAIBatches, sandbox: Sandbox, file: Path, label: str) -> None:
     """A batch that is not listed yet is not found, and is found once it is listed."""
-    with sandbox.faults("list_lag=0.3"):
+    with sandbox.faults("list_lag=1.5"):
         job = await begun(batches, file, label)
         assert (await batches.find(Submission(label))).job is None
         found = await eventually(lambda: found_by(batches, label))
@@ -428,7 +428,7 @@ async def test_immediate_no_noise(sandbox: Sandbox, file: Path, caplog: pytest.L
 async def test_immediate_quota(immediate: ImmediateBatches, sandbox: Sandbox) -> None:
     """An account without credit is recognised by the first answer with that error."""
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="quota"):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await completed(immediate, await immediate.create(Submission("label", "0001")))
 
 

@@ -132,7 +132,7 @@ def test_last_one_out_stops(folder: Path) -> None:
         with local_mongod(folder) as server:
             assert (started, server.started, server.url) == ("True", False, url)
             other.stdin.close()
-            assert other.wait(timeout=10) == 0
+            assert other.wait(timeout=60) == 0
             assert is_up(url)
         assert not is_up(url)
 
@@ -220,7 +220,7 @@ def test_interrupted_while_starting(folder: Path, delay: float) -> None:
     with another_user(folder) as other:
         time.sleep(delay)
         other.send_signal(signal.SIGINT)
-        assert other.wait(timeout=10) != 0
+        assert other.wait(timeout=60) != 0
     running = (local_mongo._command_line(int(process.name)) for process in Path("/proc").glob("[0-9]*"))
     assert not [line for line in running if str(folder) in line]
 

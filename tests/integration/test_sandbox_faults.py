@@ -276,9 +276,9 @@ async def test_creates_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -
     await control(url, faults=["create_drop=1"])
     with pytest.raises(openai.APIConnectionError):
         await create(client, file_id, "after-drop")
-    await control(url, faults=["create_hold=0.5"])
+    await control(url, faults=["create_hold=2"])
     with pytest.raises(openai.APITimeoutError):
-        await create(client.with_options(timeout=0.2), file_id, "after-hold")
+        await create(client.with_options(timeout=1), file_id, "after-hold")
     await control(url, faults=[])
     labels = [(batch.metadata or {})["label"] for batch in (await client.batches.list(limit=3)).data]
     assert labels == ["after-hold", "after-drop", "after-500"]
@@ -319,11 +319,11 @@ async def test_content_cut(client: AsyncOpenAI) -> None:
 
 async def test_list_lag(client: AsyncOpenAI, url: str) -> None:
     """A new batch can be retrieved immediately, and is listed later."""
-    await control(url, faults=["list_lag=0.4"])
+    await control(url, faults=["list_lag=1.5"])
     batch = await create(client, await upload(client))
     assert (await client.batches.retrieve(batch.id)).id == batch.id
     assert batch.id not in [listed.id for listed in (await client.batches.list()).data]
-    await asyncio.sleep(0.45)
+    await asyncio.sleep(1.6)
     assert (await client.batches.list()).data[0].id == batch.id
 
 

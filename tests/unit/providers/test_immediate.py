@@ -81,7 +81,7 @@ async def begun(batches: ImmediateBatches, chunk: Path) -> BatchJob:
 
 async def ended(batches: ImmediateBatches, job: BatchJob) -> BatchJob:
     """The job when it has ended."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not job.terminal:
             await asyncio.sleep(0)
             job = await batches.retrieve(job.id)
@@ -233,7 +233,7 @@ async def test_a_refusal_is_said_once(tmp_path: Path) -> None:
 
 async def under_way(connector: Answering, batches: ImmediateBatches, job: BatchJob, done: int) -> None:
     """Wait for a number of answers while the other requests stay in flight."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while job.done < done or connector.flying < connector.concurrency:
             await asyncio.sleep(0)
             job = await batches.retrieve(job.id)

@@ -550,7 +550,7 @@ async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
     run.sleep = asyncio.sleep
     processor = Driver(run)
     asyncio.get_running_loop().call_later(0.05, processor.stop)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await processor.process() is Ending.STOPPED
 
 
@@ -569,7 +569,7 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "bank", service)
     processor = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.05, processor.stop)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await processor.process() is Ending.STOPPED
     service.hangs = False
     ending, _ = await drive(scene)

@@ -97,7 +97,7 @@ async def at_once(scene: Scenario, connector: Answering, kind: type[ImmediateBat
     batches = kind(connector, run.checkpoint.folder)
     run.batches, run.sleep = batches, lambda _: asyncio.sleep(0)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             run.ledger.change_execution_settings({"max_batches": 1})
             await Driver(run).process()
     finally:

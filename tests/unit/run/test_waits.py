@@ -121,7 +121,7 @@ class Endless(Service):
 
 @pytest.mark.parametrize("winding_up", [False, True])
 async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: bool) -> None:
-    """A run stopped during an endless download exits within a second, and the answers are stored later."""
+    """A run stopped during an endless download exits without waiting for it, and the answers are stored later."""
     scene = scenario(tmp_path, service := Endless(), batch_size=None)
     assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
     if winding_up:
@@ -129,7 +129,7 @@ async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: 
         await service.retrieve("batch_1")
     driver = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.2, driver.stop)
-    async with asyncio.timeout(1.2):
+    async with asyncio.timeout(10):
         assert await (driver.cancel_batches() if winding_up else driver.process()) is Ending.STOPPED
     assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTED
     service.released = True
