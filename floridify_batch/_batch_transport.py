@@ -179,7 +179,7 @@ def _metadata(file: RequestFile) -> Mapping[str, str]:
 
 
 def _unparsed(_: str, body: Body) -> Body:
-    """Leave the body as it is: each request parses its own answer."""
+    """Return the body unchanged: each request parses its own answer."""
     return body
 
 

@@ -99,7 +99,7 @@ def views_of(definitions: Iterable[object], word: str | WordLike) -> list[Defini
 
 
 def word_of(word: str | WordLike, language: str | None, *details: object) -> Word:
-    """Convert a word. `details` distinguish words of the same text that have no id of their own."""
+    """Convert a word. `details` distinguish words of one spelling without an id."""
     text, code = text_of(word), language or language_of(word)
     return Word(document_id(word, "word", code, text, *details), text, code)
 

@@ -179,7 +179,7 @@ class _Task:
         return Filled(self.position, component, answer)
 
     def _is_empty(self, answer: BaseModel) -> bool:
-        """Whether the answer left its place empty; an object without a place for an answer says nothing of it."""
+        """Whether the component is empty after the answer; False for an object without its attribute."""
         if isinstance(answer, ExampleGenerationResponse):
             return not answer.example_sentences
         return hasattr(self.definition, self.recipe.field) and not _has(self.definition, self.recipe)

@@ -114,7 +114,7 @@ class DatabaseUnreachable(DatabaseError):
 
 
 class OtherDatabase(DatabaseError):
-    """The database does not hold what the run has stored: the user decides whether to use it."""
+    """The database lacks the run's stored answers: the user decides whether to use it."""
 
 
 class WriteLockLost(DatabaseError):

@@ -99,7 +99,7 @@ async def _cancel_batch(found: "FoundBatch", secrets: "Secrets", base_url: str |
 
 
 def _cancel_run(session: "Session") -> int:
-    """Cancel a run's batches in flight, wait until they have ended, and store what was finished; submit nothing.
+    """Cancel a run's batches in flight, wait until they have ended, and store finished answers; submit nothing.
 
     Raises `ServiceError`, `DatabaseError` or `CheckpointError`, each with a checkpoint that can be resumed.
     """

@@ -125,7 +125,7 @@ def ledger_of(checkpoint: "Checkpoint") -> "Ledger":
 
 
 def exit_with(command: Callable[[], int], checkpoint: "Checkpoint") -> None:
-    """Run a command that Ctrl-C may stop, and exit with its code. Where it stops early, say how to resume."""
+    """Run a command and exit with its code; if Ctrl-C stops it, print how to resume."""
     resume = f"Resume with: {to_type('resume', checkpoint.path)}"
     try:
         code = command()
@@ -258,7 +258,7 @@ def say_if_sandbox(ledger: "Ledger") -> None:
 
 
 def table_console() -> "Console":
-    """A console for tables: the terminal, or a file wide enough for what a terminal would cut."""
+    """A console for tables: the terminal, or a file without truncation."""
     from rich.console import Console
 
     console = Console()

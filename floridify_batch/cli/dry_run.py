@@ -74,7 +74,7 @@ async def dry_run_of(
 def notes_on_run(
     ledger: Ledger, checkpoint: Checkpoint, form: str = "which keeps the settings it was started with"
 ) -> list[str]:
-    """Notes on the estimate of the rest of a run; `form` says how that is requested."""
+    """Notes on the estimate of the rest of a run; `form` is that of its requests."""
     totals, expected = ledger.totals(), expected_in_flight(ledger)
     in_flight = sum(record.words for record in ledger.in_state(*COMMITTED) if record.refused is None)
     rest = (

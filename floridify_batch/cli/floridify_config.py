@@ -22,7 +22,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class FloridifyConfig:
-    """Service and database of a configuration file; None for what it does not set.
+    """Service and database of a configuration file; unset values are None.
 
     `unusable` is an error message for a [database] section without an address that applies here.
     """

@@ -149,7 +149,7 @@ def _usage(command: Any, ctx: Any, columns: int) -> list[str]:
 
 
 def _blocks(rows: Sequence[Row], margin: int, columns: int) -> Iterator[list[str]]:
-    """The lines of each group, beside its name where there is room, else below it."""
+    """The lines of each group, beside its name if there is space, else below it."""
     names = max((len(row.name) for row in rows if row.text), default=0) + 2
     least = _LEAST if any(row.text for row in rows) else -2
     for group, members in groupby(rows, key=lambda row: row.group):

@@ -246,7 +246,7 @@ async def _drive_resumed(ledger: Ledger, words: Words, brief: Brief, session: Se
 
 
 async def _is_usable(run_: Run, session: Session, place: Place, *, elsewhere: bool) -> bool:
-    """Whether the database has what the run has stored, or is accepted without it, and then adopted."""
+    """Whether the database has the run's stored answers, or is accepted without them, and then adopted."""
     try:
         await check_database(run_.ledger, run_.words, run_.store, place=str(place), elsewhere=elsewhere)
     except OtherDatabase as error:
@@ -267,7 +267,7 @@ def _accepts(error: OtherDatabase, session: Session) -> bool:
 
 
 def _apply_changes(ledger: Ledger, changes: Mapping[str, Any]) -> bool:
-    """Apply the options of `resume` to a run, and request again what was refused; return whether the model changes.
+    """Apply the options of `resume` to a run, and plan refused requests again; return whether the model changes.
 
     Raises `UsageError`. The model comes first, since a price given with it is the new model's.
     """

@@ -66,7 +66,7 @@ def undo(
 
 
 async def undo_run(run: str, place: "Place", *, dry_run: bool = False, yes: bool = False) -> ExitCode:
-    """Count what a run wrote, ask, and remove it. Raises `UsageError` for a run that the database does not know."""
+    """Count the values of a run, ask, and remove them. Raises `UsageError` for an unknown run."""
     from rich.console import Console
 
     from floridify_batch.cli.confirmation import agreed

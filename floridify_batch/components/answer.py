@@ -82,7 +82,7 @@ def _text(value: str) -> str:
 
 
 def _is_one_of(phrases: frozenset[str], text: str) -> bool:
-    """Whether a text is one of these phrases, whatever its case and the marks around it."""
+    """Whether a text is one of these phrases, regardless of case and surrounding marks."""
     bare = text.strip(_MARKS)
     return len(bare) <= _LONGEST_PHRASE and bare.casefold() in phrases
 

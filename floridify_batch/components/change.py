@@ -244,7 +244,7 @@ def writes_of(changes: Iterable[Change], remains: Iterable[Remains] = ()) -> Wri
 
 
 def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:
-    """Merge updates that come from no answer, and so have no stamp: one per document."""
+    """Merge updates without an answer, and so without a stamp: one per document."""
     merged: dict[tuple[Collection, DocId], Merged] = {}
     for update in updates:
         _merge(merged, update, at)

@@ -53,7 +53,7 @@ def _first_error(place: str, validator: SchemaValidator, value: object) -> str:
 
 
 def change_fault(change: Change, version: SchemaVersion) -> str:
-    """The reason why Floridify could not read what a change writes; "" if it could."""
+    """The reason why Floridify could not read the documents of a change; "" if it could."""
     schemas = schemas_of(version)
     known: dict[str, Mapping[str, Any]] = {}
     for insert in change.inserts:

@@ -66,7 +66,7 @@ class EntryStore(EntryReader, Protocol):
         ...
 
     async def update(self, updates: Sequence[Update]) -> None:
-        """Write new values that come from no answer."""
+        """Write new values that are not from an answer."""
 
     async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
         """Record the component and the lengths of a batch's answers in its existing stamps."""

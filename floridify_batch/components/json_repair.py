@@ -23,7 +23,7 @@ _CORRUPT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def repaired[R: BaseModel](answer: type[R], content: str, context: Any) -> R | None:
-    """The answer in a text that is not valid as it is; None where no object in it is valid."""
+    """The answer in a text that is not valid JSON; None if no object in it is valid."""
     found = sole_object(content)
     if found is None:
         return None

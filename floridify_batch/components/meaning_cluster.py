@@ -12,7 +12,7 @@ _NAMESPACE = UUID("5a1d6f2e-6c0b-4c37-9d53-0c5b7f3c2a41")
 
 
 def cluster_document(entry: Entry, fields: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
-    """A cluster that Floridify can read, with an id that it keeps, whatever is odd about that of the source.
+    """A valid cluster for Floridify, with an id that it keeps, even if the source's cluster is malformed.
 
     Today's Floridify replaces an id that is no UUID by a new one at each read; that of July 2025 has the slug as the
     id. A definition outside every cluster is a cluster of its own, and the least relevant unless it is the only one.

@@ -290,7 +290,7 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
     """The dependence of the number of items on the definition."""
 
     def fewer(self, entry: Entry, target: Definition) -> int:
-        """Fewer items where Floridify asks for fewer: for function words, and in other languages than English."""
+        """Fewer items where Floridify requests fewer: for function words, and in other languages than English."""
         wanted = self.scale.count(self.count, entry, target) if self.scale else self.count
         return wanted if wanted < self.count else 0
 
@@ -345,7 +345,7 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
     collection = Collection.WORDS
 
     def targets(self, entry: Entry) -> Iterable[Cluster]:
-        """The clusters of a word whose definitions are still to be written, or are being written by us.
+        """The clusters of a word whose definitions are not written yet, or were written by this tool.
 
         Several source definitions without any cluster are no targets: clustering has failed, and everything stays as
         it is.

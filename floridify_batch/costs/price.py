@@ -30,7 +30,7 @@ class Price:
 
     @property
     def standard(self) -> "Price":
-        """The standard price to a batch price: what a run in batches pays for requests that are answered at once."""
+        """The standard price that corresponds to this batch price, for immediate requests in a run with batches."""
         share = 1 - BATCH_DISCOUNT
         cached = None if self.cached is None else self.cached / share
         return Price(self.input / share, self.output / share, cached)

@@ -66,7 +66,7 @@ _NAMED = frozenset({"properties", "$defs"})  # their keys are names, not keyword
 
 
 def schema_tokens(name: str, schema: Any, *, system: bool) -> int:
-    """Count a strict response format as it is billed; `system`: the request has a system message of its own.
+    """Count a strict response format as it is billed; `system`: whether the request has a system message.
 
     The service renders the schema into a system message, without the keywords that strict mode implies.
     """

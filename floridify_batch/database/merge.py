@@ -46,7 +46,7 @@ def _copies_merged(merges: Iterable[Merge], definitions: ById) -> list[DocId]:
 
 
 def copies_to_remove(merges: Iterable[Merge], definitions: ById, examples: ById) -> RemovedCopies:
-    """The copies that go, and those that stay, among the definitions that still exist."""
+    """The existing copies that are removed, and those that stay."""
     found = RemovedCopies()
     for merge in merges:
         for identity in _copies_merged([merge], definitions):
@@ -67,7 +67,7 @@ def _sources_of(definition: Document) -> list[DocId]:
 
 
 def is_edited(copy: Document, source: Document, examples: ById) -> bool:
-    """Whether somebody has changed a copy: a value that no answer of ours put there differs from the source's."""
+    """Whether a copy was edited: a value that is not from our answers differs from the source's."""
     stamped = {name for each in copy.get(SYNTHESIS) or () for name in _FIELDS.get(each, ())}
     digests: Mapping[str, str] = copy.get(DIGESTS) or {}
     if any(each != value_digest(copy.get(name)) for name, each in digests.items()):

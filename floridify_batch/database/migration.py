@@ -29,7 +29,7 @@ _UNKNOWN_MODEL = "unknown"
 
 @dataclass(slots=True)
 class Migrated:
-    """Counts of a migration, done or still to do."""
+    """Counts of a migration, completed or pending."""
 
     entries: int = 0
     definitions: int = 0
@@ -54,7 +54,7 @@ class Migration:
         self.counts = Migrated()
 
     async def migrate(self) -> Migrated:
-        """Count what is to be migrated, or migrate it."""
+        """Count the documents to migrate, or migrate them."""
         await self._set_temperatures()
         await self._name_sources()
         await self._set_relevances()

@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """The definitions of a word's synthesis entry, the sources as this entry has them, and what is not stored."""
+    """The definitions of a word's synthesis entry, its sources, and the parts that are not stored yet."""
 
     definitions: Sequence[Part] = ()
     sources: Sequence[Part] = ()
@@ -54,7 +54,7 @@ def ownership(
     entries: Sequence[Document],
     pronunciations: Collection[DocId] = (),
 ) -> Ownership:
-    """Divide a word's definitions among its synthesis entry and its sources, and draft what is not stored.
+    """Divide a word's definitions among its synthesis entry and its sources, and draft the parts that are not stored.
 
     A definition that a source's entry lists is the source's. Earlier versions listed it in the synthesis entry, too;
     there its copy takes its place. `pronunciations` are those of the sources that may be cloned.

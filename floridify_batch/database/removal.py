@@ -73,7 +73,7 @@ def generated(document: Document) -> bool:
 
 
 def is_changed(document: Document) -> bool:
-    """Whether somebody has changed a text since it was generated, as far as that is recorded."""
+    """Whether a text was edited since it was generated, as far as its digest is recorded."""
     digests: Mapping[str, str] = document.get(DIGESTS) or {}
     return any(name in document and value_digest(document[name]) != each for name, each in digests.items())
 

@@ -161,7 +161,7 @@ def _cloned_pronunciation(draft: EntryDraft, pronunciations: ById) -> Iterator[I
 
 
 def _made(example: Document) -> datetime | None:
-    """The time of an example, which its clone keeps: an answer replaces what is older than its batch."""
+    """The time of an example, which its clone keeps: an answer replaces examples older than its batch."""
     made = example.get("created_at")
     return made if isinstance(made, datetime) else None
 

@@ -307,7 +307,7 @@ class _Tracer:
         return not others and not any(after.get(name) for name in _ENTRY_VALUES)
 
     def _entry_result(self, entry: Stored, copies: Set[DocId]) -> UndoResult:
-        """The result for a blank entry: it goes if it lists all copies in their order, and nothing else."""
+        """The result for a blank entry: it is removed if it lists exactly all copies in order."""
         if entry.id in self.found.cited:
             return UndoResult.IN_USE
         own = {each.id for each in self.found.definitions.values() if _is_owned(each.document, entry.id)}

@@ -145,7 +145,7 @@ class Undo:
             await self._store.bulk(collection, operations, _ADVICE)
 
     async def _unstamp(self, traces: Sequence[Trace]) -> None:
-        """Remove the stamps and digests of what was undone, then the words that the run made."""
+        """Remove the stamps and digests of undone values, then the words that the run created."""
         from pymongo import UpdateOne
 
         changes: dict[str, list[UpdateOne]] = {}
@@ -162,7 +162,7 @@ class Undo:
         await self._restore_used(removed)
 
     async def _restore_used(self, words: Sequence[Stored]) -> None:
-        """Insert words again to which somebody has added a definition or an entry meanwhile."""
+        """Insert words again that received a definition or an entry during the undo."""
         from pymongo import UpdateOne
 
         of_words, used = {"word_id": any_spelling(each.id for each in words)}, set[DocId]()

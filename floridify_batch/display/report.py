@@ -64,7 +64,7 @@ _LOOKS: Mapping[ChunkState, Look] = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An example of a kind of failure; `word` is "" if the word list is gone."""
+    """An example of a kind of failure; `word` is "" without the word list."""
 
     word: str
     component: str

@@ -170,7 +170,7 @@ def _live_cell(row: BatchRow, head: str, now: datetime, width: int) -> Text | Ba
 
 
 def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: int | None = None) -> RenderableType:
-    """The batches of a run; on narrow screens, each id has a line of its own, so that it can be copied.
+    """The batches of a run; on narrow screens, each id is on a separate line, so that it can be copied.
 
     If there are more than fit into `height` lines, the stored ones are summed up, except the latest.
     """

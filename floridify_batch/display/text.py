@@ -83,7 +83,7 @@ def lines_of(text: str, width: int, most: int | None = None) -> list[str]:
 
 
 def sentence_lines(sentence: str, width: int) -> list[str]:
-    """Wrap a sentence; a command at its end gets a line of its own if it would be broken."""
+    """Wrap a sentence; a command at its end that would be broken is put on a separate line."""
     prefix, found, command = sentence.rpartition(": batch-synth ")
     if not found or cell_len(sentence) <= width:
         return lines_of(sentence, width)

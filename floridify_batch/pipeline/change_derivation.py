@@ -37,7 +37,7 @@ SAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The run and the batch that answers come from, as far as stamps record them. Times are aware UTC.
+    """The run and the batch of answers, as far as stamps record them. Times are aware UTC.
 
     `templates` stands for every template's fingerprint where the run's own templates are not available;
     `fingerprints` are those of templates that have changed since, by component. `schema`: the version of Floridify's
@@ -211,7 +211,7 @@ def _disposition(question: Question, entry: Entry, target: Target, answered: Ans
 
 
 def _judged(question: Question, entry: Entry, target: Target, answered: Answered, frame: _Frame) -> Disposition:
-    """The disposition of an answer whose place is as it was at the request, or is not."""
+    """The disposition of an answer, by whether its precondition still holds."""
     if answered.precondition == str(Precondition.of(question.recipe, entry, target)):
         return Disposition.FRESH
     if _has_changed(question, entry, target, answered):
@@ -228,7 +228,7 @@ def _is_half_stored(recipe: Recipe[Any, Any], entry: Entry, target: Target, ours
 
 
 def _is_filled(recipe: Recipe[Any, Any], entry: Entry, target: Target) -> bool:
-    """Whether there are definitions by now, or clusters, so that other ones would stand beside them."""
+    """Whether definitions or clusters exist by now, which the answer would duplicate."""
     return recipe.stored(entry, target) or (recipe.numbered and not any(True for _ in recipe.targets(entry)))
 
 

@@ -146,7 +146,7 @@ class Estimate:
 
     @property
     def preflight_requests(self) -> int:
-        """The number of requests that are sent at once before the first batch."""
+        """The number of requests of the preflight."""
         due = self.preflight and not self.immediate and self.total.requests > PREFLIGHT_REQUESTS
         return sum(bool(each.requests) for each in self.now.values()) if due else 0
 

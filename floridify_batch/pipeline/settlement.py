@@ -153,7 +153,7 @@ def opened_answers(paths: Iterable[Path]) -> Iterator[Sequence[IO[bytes]]]:
 
 @contextmanager
 def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
-    """Index answer files, of which any may be absent; `paid` is called for each answered line."""
+    """Index the answer files that exist; `paid` is called for each answered line."""
     there = [path for path in paths if path.exists()]
     with opened_answers(there) as files:
         index = AnswerIndex(files)
@@ -174,7 +174,7 @@ def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
 
 
 def _leniently_parsed(line: bytes) -> Any:
-    """A line with lone surrogates or raw control characters, which only its content may be judged for."""
+    """A line with lone surrogates or raw control characters, which are judged with its content."""
     try:
         parsed = json.loads(line.removeprefix(_BYTE_ORDER_MARK), strict=False)
         str(parsed["custom_id"]).encode()

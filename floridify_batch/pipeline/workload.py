@@ -144,7 +144,7 @@ class _Kinds:
         self._made_of_word = attrgetter("stamps", "synthesised", "extra", *of_word.intersection(Entry.__slots__))
 
     def kind(self, word: _Word) -> _Kind | None:
-        """The kind of a word; None if anything is stored for it, so that it needs a plan of its own."""
+        """The kind of a word; None if anything is stored for it, so that it is planned separately."""
         entry = word[0]
         definitions = entry.definitions
         if len(word) > 1 or any(self._made_of_word(entry)):

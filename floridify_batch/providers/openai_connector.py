@@ -132,7 +132,7 @@ def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | Non
 
 
 def _reply(response: Any) -> Reply:
-    """Return a response as a reply; a gateway may have put a page of its own in its place."""
+    """Return a response as a reply; one that is not a JSON object, such as a gateway's page, gets status 0."""
     identity = response.request_id or ""
     try:
         body = orjson.loads(response.content)

@@ -155,7 +155,7 @@ class _CrashDatabase(_CrashProxy):
 
 
 class _CrashCheckpoint(Checkpoint):
-    """The checkpoint; it compares what it is to save with what it saved before."""
+    """A checkpoint with crash points; it compares the ledger with the one saved before."""
 
     def __init__(self, path: Path, crash: _Crash, saved: Ledger) -> None:
         super().__init__(path)

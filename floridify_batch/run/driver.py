@@ -221,7 +221,7 @@ class Driver:
                 feeder.return_chunk(after)
 
     async def _submit(self, record: ChunkRecord) -> None:
-        """Submit a chunk, through outages of any length; a stopped driver leaves it as it is on disk."""
+        """Submit a chunk, with retries through outages of any length; a stopped driver leaves it unchanged on disk."""
         await self._unless_stopped(self._submitter.submit(record), self._grace)
 
     async def _next(self, feeder: Feeder) -> ChunkRecord | None:
@@ -341,7 +341,7 @@ class Driver:
         return all(self._denials.is_final(each) or self._isolation.holds(each) for each in open_chunks)
 
     def _raise_deferred(self) -> NoReturn:
-        """Raise the error of a run that has nothing else to do than what is denied or left for later."""
+        """Raise the error of a run in which only missing batches and deferred chunks or words remain."""
         if not self._isolation:
             raise self._denials.error()
         self._isolation.raise_error(self._denials.error() if self._denials.final else None)

@@ -52,7 +52,7 @@ class Totals:
 
     @property
     def unique_requests(self) -> int:
-        """Requests without retries: answered + failed for good + pending."""
+        """Requests without retries: answered + finally failed + pending."""
         return self.answered + self.failed_for_good + self.pending
 
     def percent(self, in_flight: int = 0) -> int:

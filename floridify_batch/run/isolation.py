@@ -22,7 +22,7 @@ _SHOWN = 3
 
 
 class Isolation:
-    """The chunks and words of a session that are left for later, with their errors."""
+    """The chunks and words that a session has deferred, with their errors."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -48,7 +48,7 @@ class Isolation:
         return sum(state is ChunkState.SUBMITTED for state in states)
 
     def defer_chunk(self, record: ChunkRecord, error: Exception) -> None:
-        """Leave a chunk for later. Raises the error if it affects the run, or if chunk after chunk fails."""
+        """Defer a chunk. Raises the error if it affects the run, or if chunk after chunk fails."""
         if stops_run(error):
             raise error
         self._chunks[record.number] = error
@@ -58,7 +58,7 @@ class Isolation:
         self._run.observer.notify(Notice(f"Batch {record.number} is left for later: {_stated(error)}"))
 
     def defer_word(self, word: str, error: Exception) -> None:
-        """Leave a word for later. Raises the error if too many words are left."""
+        """Defer a word. Raises the error if too many words are deferred."""
         self._words[word] = error
         if len(self._words) >= MAX_WORDS:
             self.raise_error()
@@ -79,7 +79,7 @@ class Isolation:
         raise kind(f"{self._left()} Remove the cause, then resume.") from first
 
     def _left(self) -> str:
-        """Return the sentences on what is left."""
+        """Return the sentences on deferred chunks and words."""
         if not self:
             return ""
         done = "Everything else is done." if self._any_success else ""

@@ -270,7 +270,7 @@ class Ledger(BaseModel):
         self.run = self.run.model_copy(update={"template_digest": digest, "fingerprints": dict(fingerprints)})
 
     def reopen_refused(self) -> None:
-        """Request again what the service refused for its form: its chunks, and those in flight, have an older one."""
+        """Retry requests refused for their form: their chunks, and those in flight, count as having an older form."""
         if any(record.refused is not None for record in self.in_state(ChunkState.ANSWERED)):
             self._keep_forms()
             self.form_revision += 1

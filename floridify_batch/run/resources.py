@@ -61,7 +61,7 @@ class Secrets:
 
 
 def redacted_url(url: str | None) -> str | None:
-    """Redact an address for the checkpoint: no user name, no password, no options that may be secret."""
+    """Redact an address for the checkpoint: remove user name, password and options that may be secret."""
     if url is None:
         return None
     scheme, slashes, rest = url.partition("://")
@@ -132,7 +132,7 @@ class Resources:
     async def opened_batches(
         self, key: str, base_url: str | None, moving: TransferProgress = ignore_transfer
     ) -> AsyncIterator[Batches]:
-        """Open the batch client, or the immediate one. Raises `ServiceError` at once if the service refuses us."""
+        """Open the batch client, or the immediate one. Raises `ServiceError` if the service refuses the account."""
         settings = self.settings
 
         def immediate(sync_every: int = SYNC_EVERY) -> ImmediateBatches:

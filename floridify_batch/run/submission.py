@@ -162,7 +162,7 @@ class Submitter:
         split(self._run, self._run.ledger.chunk(record.number))
 
     def _refused(self, error: ServiceError) -> ServiceError:
-        """Return the error of a creation that was refused for good, with the way out if nothing was sent yet."""
+        """Return the error of a finally refused creation, with a remedy if nothing was sent yet."""
         if not self._run.ledger.nothing_sent:
             return ServiceError(str(error))
         return ServiceError(

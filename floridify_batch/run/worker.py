@@ -70,7 +70,7 @@ class InProcess:
         self._brief = brief
 
     def begin[T, R](self, function: WorkFunction[T, R], item: T) -> asyncio.Future[R]:
-        """Run the function at once."""
+        """Run the function immediately."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         future.set_result(function(self._brief, item))
         return future

@@ -152,7 +152,7 @@ class _Lines(Protocol):
 
 
 def _stream(raw: io.FileIO, reading: ReadStats) -> _Lines:
-    """The file's content, decompressed if its first bytes say gzip."""
+    """The file's content, decompressed if it begins with gzip's magic number."""
     buffered = io.BufferedReader(_Counted(raw, reading), _BUFFER)
     if buffered.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
         return gzip.GzipFile(fileobj=buffered)

@@ -41,7 +41,7 @@ class DocId(str):
 
 
 def doc_id(value: object) -> DocId:
-    """The id that a database's value stands for, in the form that all packages use."""
+    """The `DocId` of a database's value."""
     return DocId(str(value))
 
 

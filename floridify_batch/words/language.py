@@ -93,7 +93,7 @@ FLORIDIFY_LANGUAGES = frozenset({"en", "fr", "es", "de", "it"})
 
 
 def database_language(tag: str) -> str:
-    """The language under which the database holds words: `en` for `en-GB`; a language unknown to Floridify as it is."""
+    """The language of words in the database: `en` for `en-GB`; one that Floridify does not know is unchanged."""
     primary = tag.split("-", maxsplit=1)[0]
     return primary if primary in FLORIDIFY_LANGUAGES else tag
 

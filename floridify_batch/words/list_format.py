@@ -296,7 +296,7 @@ def _are_leading_counts(texts: Sequence[str]) -> bool:
 
 
 def _number(text: str) -> float:
-    """The size of a number, whose separators may be decimal or of thousands."""
+    """The value of a number with decimal or thousands separators."""
     digits = re.sub(r"[.,](?=\d{3}\b)", "", text).replace(",", ".").strip(".")
     try:
         return float(digits)
@@ -305,7 +305,7 @@ def _number(text: str) -> float:
 
 
 def _doubts(texts: Sequence[str], *, is_csv: bool) -> Iterator[str]:
-    """Notes on what may be no part of the words."""
+    """Notes on parts of lines that may not belong to the words."""
     numbered = sum(_COUNT.search(text) is not None for text in texts)
     if numbered * 2 >= len(texts) > 1:
         yield (

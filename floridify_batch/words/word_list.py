@@ -85,7 +85,7 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class WordList:
-    """The distinct words of a list in their order, what was skipped, and notes on how it was read."""
+    """The distinct words of a list in order, the skipped lines, and notes on the reading."""
 
     words: Words
     digest: str
