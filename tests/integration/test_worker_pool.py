@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,9 +63,28 @@ def marked(folder: Path) -> bool:
     return (folder / "died").exists()
 
 
-def deadly(_: Brief, __: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
+def lost(_: Brief, __: int) -> int:
+    """Fail as an item does whose process died."""
+    raise BrokenProcessPool
+
+
+class Threads:
+    """Starts executors of one thread, and counts them."""
+
+    workers = 1
+    broken = (BrokenProcessPool,)
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def start(self) -> Executor:
+        """Start one."""
+        self.started += 1
+        return ThreadPoolExecutor(1)
+
+    def stop(self, executor: Executor) -> None:
+        """Stop one."""
+        executor.shutdown()
 
 
 # ── processes ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,11 +113,12 @@ async def test_processes_work_in_order(workspace: Workspace, tmp_path: Path) -> 
 
 async def test_workers_that_always_die(workspace: Workspace) -> None:
     """If one worker after another dies, the run stops with an error that names a remedy."""
-    pool = ExecutorPool(info(workspace.settings(["bank"])), LocalProcesses(1))
+    threads = Threads()
+    pool = ExecutorPool(info(workspace.settings(["bank"])), threads)
     try:
         with pytest.raises(WorkersLost, match="fewer --workers"):
-            await pool.begin(deadly, 0)
-        assert MAX_EXECUTORS < 10
+            await pool.begin(lost, 0)
+        assert threads.started == MAX_EXECUTORS < 10
     finally:
         pool.close()
 
