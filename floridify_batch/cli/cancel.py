@@ -10,13 +10,13 @@ from floridify_batch.cli.context import (
     checkpoint_or_only,
     config_at,
     crash_point,
-    exit_with,
     given,
     ledger_of,
     output_named,
     sandbox_seconds,
     secrets_of,
 )
+from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     BaseUrlOption,
     CancelledArgument,

@@ -4,17 +4,14 @@ No other module of `cli` reads environment variables that a user sets.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from floridify_batch.cli.completion import CHECKPOINTS
-from floridify_batch.errors import CheckpointError, DatabaseError, ServiceError, UsageError
-from floridify_batch.formatting import to_type
+from floridify_batch.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,24 +121,6 @@ def ledger_of(checkpoint: "Checkpoint") -> "Ledger":
     return ledger
 
 
-def exit_with(command: Callable[[], int], checkpoint: "Checkpoint") -> None:
-    """Run a command and exit with its code; if Ctrl-C stops it, print how to resume."""
-    resume = f"Resume with: {to_type('resume', checkpoint.path)}"
-    try:
-        code = command()
-    except KeyboardInterrupt:
-        code = ExitCode.STOPPED
-    except (ServiceError, DatabaseError) as error:
-        if not checkpoint.path.exists() or state["debug"]:
-            raise
-        raise type(error)(f"{error} {resume}") from None
-    if code == ExitCode.STOPPED and checkpoint.path.exists():
-        from floridify_batch.display.console import say
-
-        say(f"Stopped. {resume}", err=True)
-    raise typer.Exit(code)
-
-
 # ── service and database ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -202,6 +181,11 @@ def poll_interval_of(given: float | None, *, local: bool) -> float:
     return given if given is not None else (1.0 if local else 60.0)
 
 
+def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child process, with more variables."""
+    return os.environ | variables
+
+
 def variable_set(names: Iterable[str]) -> str | None:
     """The first of these environment variables that is set."""
     return next((name for name in names if os.environ.get(name)), None)
@@ -258,7 +242,7 @@ def say_if_sandbox(ledger: "Ledger") -> None:
 
 
 def table_console() -> "Console":
-    """A console for tables: the terminal, or a file without truncation."""
+    """A console for tables: the terminal, or a file wide enough for what a terminal would cut."""
     from rich.console import Console
 
     console = Console()

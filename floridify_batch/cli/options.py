@@ -225,6 +225,9 @@ BatchSizeOption = Annotated[
 NoWaitOption = Annotated[
     bool, _control("--no-wait", envvar=_env("NO_WAIT"), help="Exit instead of waiting for batches.")
 ]
+NotifyOption = Annotated[
+    str | None, _advanced("--notify", envvar=_env("NOTIFY"), metavar="CMD", help="Command for the end of the run.")
+]
 AttemptsOption = Annotated[
     int, _advanced(min=1, max=20, envvar=_env("MAX_ATTEMPTS"), metavar="N", help="Attempts per request.")
 ]

@@ -8,12 +8,12 @@ from floridify_batch.cli.context import (
     checkpoint_or_only,
     config_at,
     crash_point,
-    exit_with,
     given,
     output_named,
     sandbox_seconds,
     secrets_of,
 )
+from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     GiveUpOption,
     MovedTemplatesOption,
@@ -66,4 +66,4 @@ def resume(
         in_flight=ExitCode.IN_FLIGHT,
         output=output,
     )
-    exit_with(lambda: asyncio.run(session.resume(present)), place)
+    exit_with(lambda: asyncio.run(session.resume(present)), place, options.notify)

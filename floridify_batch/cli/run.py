@@ -11,12 +11,12 @@ from floridify_batch.cli.context import (
     config_at,
     crash_point,
     database_named,
-    exit_with,
     output_named,
     poll_interval_of,
     sandbox_seconds,
     secrets_of,
 )
+from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     AnswersOption,
     AttemptsOption,
@@ -122,7 +122,11 @@ def run(
     kind = "sandbox.checkpoint" if sandbox else "checkpoint"
     place = checkpoint_at(checkpoint or Path(f"{source.stem}.{kind}.json"))
     present = _session(place, secrets, options, yes=yes)
-    exit_with(lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)), place)
+    exit_with(
+        lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)),
+        place,
+        None if dry_run else options.notify,
+    )
 
 
 def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited: bool) -> None:

@@ -18,6 +18,7 @@ from floridify_batch.cli.options import (
     MaxCostOption,
     MongoOption,
     NoPreflightOption,
+    NotifyOption,
     NoWaitOption,
     OutputOption,
     PatienceOption,
@@ -46,6 +47,7 @@ class RunOptions:
     workers: WorkersOption = None
     cluster: ClusterOption = None
     details: DetailsOption = False
+    notify: NotifyOption = None
     no_preflight: NoPreflightOption = False
     accept_database: AcceptDatabaseOption = False
     request_option: RequestOption = None
