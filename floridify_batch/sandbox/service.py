@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from floridify_batch.sandbox.batch import Batches
@@ -127,6 +127,8 @@ async def json_object(request: Request) -> dict[str, Any]:
     """Return the JSON object of a request body; raise a 400 for anything else."""
     try:
         body = orjson.loads(await request.body())
+    except ClientDisconnect:  # the client died while it sent this
+        raise Refusal(400, "The connection was closed before the whole request was read.") from None
     except orjson.JSONDecodeError as problem:
         raise Refusal(400, f"We could not parse the JSON body of your request: {problem}.") from problem
     if not isinstance(body, dict):

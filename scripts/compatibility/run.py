@@ -31,7 +31,7 @@ CASES: dict[str, tuple[Server, ...]] = {
 }
 """The servers of each case, from the backend to the front end."""
 
-_TIMEOUT = 120
+_TIMEOUT = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

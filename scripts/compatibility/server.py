@@ -20,7 +20,7 @@ from floridify_batch.database.server import free_port
 
 KEY = "sk-loopback"
 MODEL = "gpt-4o-mini"
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 _OGX = """
 version: 2

@@ -36,8 +36,9 @@ _PASSING = {"last_generated", "synthesis_digests"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a case. Four should be 0: `paid_again` counts chunks for which more than one batch has any answer,
-    `asked_again` usable answers that were requested again, `unaccounted` requests and words, `different` words.
+    """The figures of a case. Five should be 0: `paid_again` counts chunks for which more than one batch has any answer,
+    `asked_again` usable answers that were requested again, `lost` usable answers that are not stored, `unaccounted`
+    requests and words, `different` words.
 
     Counted apart: `in_flight` are immediate requests that were sent again because a process died before their answers
     arrived, `given_up` requests of batches that the user gave up.
@@ -46,6 +47,7 @@ class Figures:
     batches: int = 0
     paid_again: int = 0
     asked_again: int = 0
+    lost: int = 0
     unaccounted: int = 0
     different: int = 0
     in_flight: int = 0
@@ -53,14 +55,15 @@ class Figures:
 
     @property
     def fine(self) -> bool:
-        """Whether the four figures are 0."""
-        return not (self.paid_again or self.asked_again or self.unaccounted or self.different)
+        """Whether the five figures are 0."""
+        return not (self.paid_again or self.asked_again or self.lost or self.unaccounted or self.different)
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(
             self.batches + other.batches,
             self.paid_again + other.paid_again,
             self.asked_again + other.asked_again,
+            self.lost + other.lost,
             self.unaccounted + other.unaccounted,
             self.different + other.different,
             self.in_flight + other.in_flight,
@@ -78,11 +81,14 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
         return Figures(unaccounted=len(site.words))
     with site.opened() as database:
         found = picture(database)
-        lost = len(_unaccounted(site, database, batches)) + _left_open(site, ledger)
+        failed = _failed(site)
+        unaccounted = len(_unaccounted(site, database, batches, failed)) + _left_open(site, ledger)
+        lost = len(_lost(site, database, batches, failed))
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
     again = _requested_again(site, batches) + _requested_in_both_ways(site, batches)
-    return Figures(len(batches), _paid_again(batches), again, lost, different, given_up=_given_up(site))
+    given_up = sum(map(_is_given_up, failed.values()))
+    return Figures(len(batches), _paid_again(batches), again, lost, unaccounted, different, given_up=given_up)
 
 
 def with_repeated(found: Figures, repeated: int, most: int) -> Figures:
@@ -104,10 +110,22 @@ def _immediate_bodies(service: Path) -> list[bytes]:
     return [digests[place : place + _DIGEST] for place in range(0, len(digests), _DIGEST)]
 
 
-def _given_up(site: Site) -> int:
-    """The requests that failed because the user gave their batch up."""
-    paths = site.checkpoint.folder.glob("*/failures.jsonl")
-    return sum(failure.detail.endswith("was given up") for path in paths for _, failure in read_failures(path))
+def _failed(site: Site) -> dict[str, str]:
+    """The requests that failed in any chunk, with the detail of their last failure."""
+    paths = sorted(site.checkpoint.folder.glob("*/failures.jsonl"))
+    return {failure.custom_id: failure.detail for path in paths for _, failure in read_failures(path)}
+
+
+def _is_given_up(detail: str) -> bool:
+    """Whether a request failed because the user gave its batch up."""
+    return detail.endswith("was given up")
+
+
+def _lost(site: Site, database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]) -> set[str]:
+    """Return the ids of requests that failed although the service answered them, except those that were given up."""
+    answered = {identity for batch in batches for identity in _answered(site, batch)}
+    kept = {identity for identity, detail in failed.items() if not _is_given_up(detail)}
+    return {identity for identity in answered & kept if not _is_stored(database, identity)}
 
 
 def batches_of(site: Site) -> list[BatchRecord]:
@@ -161,15 +179,12 @@ def _is_usable(response: Mapping[str, Any] | None) -> bool:
 # ── every request ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _unaccounted(site: Site, database: Database[Document], batches: list[BatchRecord]) -> set[str]:
+def _unaccounted(
+    site: Site, database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]
+) -> set[str]:
     """Return the ids of requests that are neither stored nor failed."""
     asked = {identity for batch in batches for identity in _asked(site, batch)}
-    failed = {
-        failure.custom_id
-        for path in site.checkpoint.folder.glob("*/failures.jsonl")
-        for _, failure in read_failures(path)
-    }
-    return {identity for identity in asked - failed if not _is_stored(database, identity)}
+    return {identity for identity in asked - failed.keys() if not _is_stored(database, identity)}
 
 
 def _asked(site: Site, batch: BatchRecord) -> Iterator[str]:

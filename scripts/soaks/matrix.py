@@ -1,7 +1,7 @@
 """The matrix: crash points, ends of the first batch, and faults.
 
 A case is a list of four words, of which the database has three. The process dies at a crash point, later ones may die
-at further points, and the last one finishes the run; then the four figures are computed.
+at further points, and the last one finishes the run; then the figures are computed.
 """
 
 import time

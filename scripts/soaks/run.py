@@ -1,10 +1,11 @@
 """`scripts/soak`: kills, faults and outages against the installed command, and their cost, which should be 0.
 
 Each case is a list of words with a database and a service of its own. Processes are killed, stopped and cut off; in the
-end `resume` finishes the run, and four figures are computed: chunks that were paid for more than once, usable answers
-that were requested again, requests and words that are unaccounted for, and words that are stored differently from a run
-without faults. Every random case follows from its seed, which is printed: `scripts/soak --seed SEED --cases 1` repeats
-it.
+end `resume` finishes the run, and five figures are computed: chunks that were paid for more than once, usable answers
+that were requested again or lost, requests and words that are unaccounted for, and words that are stored differently
+from a run without faults. Immediate requests that were in flight at a death and sent twice, and requests of batches
+that the user gave up, are counted apart. Every random case follows from its seed, which is printed:
+`scripts/soak --seed SEED --cases 1` repeats it.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from scripts.soaks.matrix import BATCH_ENDS, SIDES, USUAL, WRITES, Case, Matrix,
 from scripts.soaks.plan import Plan, plan_of
 from scripts.soaks.site import Interrupted, interruption, pause
 
-_HEADER = "batches  paid again  asked again  unaccounted  different"
+_HEADER = "batches  paid again  asked again  lost  unaccounted  different"
 _SEEDS = 1_000_000
 _STOPPED = 130
 
@@ -151,7 +152,7 @@ def _described(verdict: Verdict) -> str:
 
 def _row(found: Figures) -> str:
     return (
-        f"{found.batches:>7}  {found.paid_again:>10}  {found.asked_again:>11}  "
+        f"{found.batches:>7}  {found.paid_again:>10}  {found.asked_again:>11}  {found.lost:>4}  "
         f"{found.unaccounted:>11}  {found.different:>9}"
     )
 
@@ -161,6 +162,7 @@ def _print_totals(found: Sequence[Figures]) -> None:
     print(f"Batches created:                          {total.batches:>7,}")
     print(f"Chunks that were paid for more than once: {total.paid_again:>7,}")
     print(f"Usable answers asked for more than once:  {total.asked_again:>7,}")
+    print(f"Usable answers lost:                      {total.lost:>7,}")
     print(f"Requests and words unaccounted for:       {total.unaccounted:>7,}")
     print(f"Words stored otherwise than without fault:{total.different:>7,}")
     print(f"Requests in flight at a death, sent twice:{total.in_flight:>7,}")

@@ -170,7 +170,7 @@ BROKEN = f"{KEY}\n{KEY}"
 """A key with a line break, as two lines of a file make it."""
 
 
-@pytest.mark.parametrize("words", ["", "--debug", "--output json", "--immediate"])
+@pytest.mark.parametrize("words", ["", "--debug", "--output json"])
 def test_a_key_that_cannot_be_sent(left: Left, words: str) -> None:
     """A key with a line break is refused before anything is sent; no screen, JSON or traceback shows it."""
     debug, options = (words, "") if words == "--debug" else ("", words)

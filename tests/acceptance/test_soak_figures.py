@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 from openai import OpenAI
 
+from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.pipeline.chunk import write_failures
 from floridify_batch.sandbox.process import sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, batches_of, figures, picture
@@ -22,7 +25,7 @@ def test_a_seed_tells_everything() -> None:
 
 
 def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: str) -> None:
-    """A second paid batch, an answer paid for twice, a missing answer and a changed document are all detected."""
+    """A second paid batch, an answer that was bought again, one that is lost, and a changed document are all seen."""
     settings = SandboxSettings(tmp_path / "service", port=0, validating_seconds=0, running_seconds=0, fast=True)
     with sandbox_in_thread(settings) as url:
         site = Site(tmp_path / "shell", settings.data, url, mongo_url, database_name, WORDS, OPTIONS)
@@ -38,9 +41,22 @@ def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: s
             lost = figures(site, fair)
             assert lost.unaccounted == sum(batch.total for batch in batches_of(site)) - 1  # a word keeps its stamp
             assert lost.different == len(WORDS)
+            _fail_a_request(site)
+            assert (figures(site, fair).lost, figures(site, fair).given_up) == (1, 0)
         bought = _buy_again(site)
         again = figures(site, fair)
         assert (again.paid_again, again.asked_again, again.fine) == (1, bought, False)
+
+
+def _fail_a_request(site: Site) -> None:
+    """Mark a request about a definition as failed, although it has an answer."""
+    output = site.service / "files" / f"{batches_of(site)[0].output_file_id}.jsonl"
+    ids = (orjson.loads(line)["custom_id"] for line in output.read_bytes().splitlines())
+    failed = next(identity for identity in ids if "synonyms" in identity)
+    folder = site.checkpoint.folder / "0001"
+    folder.mkdir(exist_ok=True)
+    with (folder / "failures.jsonl").open("ab") as out:
+        write_failures(out, 0, [Failure(failed, FailureReason.MALFORMED, "cannot be read", 1, 0)])
 
 
 def _buy_again(site: Site) -> int:

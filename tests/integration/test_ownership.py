@@ -67,11 +67,11 @@ async def test_failures_name_copies(workspace: Workspace, sandbox: Sandbox, word
         result = await workspace.run(["bank"], components="synonyms")
     rows = list(failure_rows(result.ledger, result.checkpoint))
     stored = {str(each["_id"]) for each in workspace.database.definitions.find()}
-    assert [row.component for row in rows] == ["synonyms"] * 3
+    assert [row.component for row in rows] == ["synonyms"] * 2  # one of the three has some from its source
     assert {row.document for row in rows}.isdisjoint(stored)
     result = await workspace.resume_in(replace(workspace.session_of("words"), retry_failed=True))
     copies = shown(workspace.database, word)
-    assert (result.code, {row.document for row in rows}) == (0, {str(each["_id"]) for each in copies})
+    assert (result.code, {row.document for row in rows}) == (0, {str(each["_id"]) for each in copies[1:]})
 
 
 def synthesis(database: Found, word: ObjectId) -> Document:
