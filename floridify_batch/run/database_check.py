@@ -14,9 +14,10 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.price import Bills
 from floridify_batch.errors import CheckpointError, OtherDatabase
 from floridify_batch.pipeline.chunk import expected_pages, read_ordinals
+from floridify_batch.run.chunk_split import split
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed, settled_pages, split
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed, settled_pages
 from floridify_batch.run.state import Run
 from floridify_batch.words.entry import Entry
 

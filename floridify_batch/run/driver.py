@@ -16,13 +16,14 @@ from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import refusal
 from floridify_batch.retry import FULL_QUEUE
 from floridify_batch.run.budget import CostLimit, cost_limit_of, limit_reached
+from floridify_batch.run.chunk_split import split
 from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.missing_batch import MissingBatches
 from floridify_batch.run.preflight import preflight
-from floridify_batch.run.result_collection import fetch, give_up_batch, split, store
+from floridify_batch.run.result_collection import fetch, give_up_batch, store
 from floridify_batch.run.state import Run
 from floridify_batch.run.submission import Submitter, follow_duplicates, look_for_duplicates, submission_of
 

@@ -18,10 +18,11 @@ from floridify_batch.pipeline.estimate import PREFLIGHT_REQUESTS
 from floridify_batch.providers.interface import HTTP_OK, BatchJob
 from floridify_batch.retry import is_transient
 from floridify_batch.run.budget import cost_limit_of
+from floridify_batch.run.chunk_split import split
 from floridify_batch.run.event import Notice
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.result_collection import fetch, split, store
+from floridify_batch.run.result_collection import fetch, store
 from floridify_batch.run.state import Run
 from floridify_batch.run.submission import submission_of
 

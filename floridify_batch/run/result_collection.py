@@ -4,17 +4,14 @@ Finished answers are billed in every case and used in every case: those of an ex
 those of a completed one, and only the other requests are retried.
 """
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from floridify_batch.components.change import Writes
-from floridify_batch.components.failure import Failure, FailureReason, Unanswered
+from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.requests import component_of
 from floridify_batch.costs.answer_length import BatchLengths, Observed
 from floridify_batch.costs.price import Bills
@@ -23,7 +20,7 @@ from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError,
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, SettledPage, Tally, settle_words
-from floridify_batch.pipeline.chunk import expected_pages, read_expected, read_failures, write_failures
+from floridify_batch.pipeline.chunk import expected_pages, read_expected
 from floridify_batch.pipeline.settlement import (
     AnswerIndex,
     BlockToIndex,
@@ -36,7 +33,8 @@ from floridify_batch.pipeline.settlement import (
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import fetch_answers, refusal, unanswered
 from floridify_batch.retry import QUEUE_FULL
-from floridify_batch.run.event import ChunkSettled, Notice, PartStored, Waiting
+from floridify_batch.run.chunk_split import copy_carried, full_queue, plan_again, split
+from floridify_batch.run.event import ChunkSettled, Notice, PartStored
 from floridify_batch.run.form_refusal import form_refused, refusal_of
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
@@ -60,7 +58,7 @@ async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
     """
     refused = refusal(job)
     if refused and not job.has_answers:
-        _plan_again(run, record)
+        plan_again(run, record)
         raise refused
     full = next((error for error in job.errors if error.code == QUEUE_FULL), None)
     if job.status == "failed" and full:
@@ -79,24 +77,6 @@ async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         unanswered_detail=rest.detail,
         service_usage=job.usage,
     )
-
-
-async def full_queue(run: Run, record: ChunkRecord, message: str, *, alone: bool) -> ChunkRecord | None:
-    """Move a chunk that found the account's queue full back to PLANNED, or split it if it is too large for the empty
-    queue.
-
-    `alone`: no other batch of this run was in flight. Returns None for a chunk that cannot be split.
-    """
-    if not alone:
-        return _plan_again(run, record)
-    if await run.batches.others(run.ledger.run.id):
-        _notice(run, record, "The account's queue is full of other batches. The batch will be submitted later.")
-        return _plan_again(run, record)
-    return _cut_smaller(run, record, message) if record.words > 1 else None
-
-
-def _notice(run: Run, record: ChunkRecord, why: str) -> None:
-    run.observer.notify(Waiting(f"Batch {record.number}: {why}"))
 
 
 async def give_up_batch(run: Run, record: ChunkRecord, job: BatchJob | None) -> ChunkRecord:
@@ -162,7 +142,7 @@ async def _store_pages(
     progress = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     refused: DatabaseError | None = None
     with replacing(folder.failures) as failures:
-        _copy_carried(folder, failures)
+        copy_carried(folder, failures)
         # A refused write ends those of its page, since later ones name what it makes; so a word's refusal costs itself.
         page_words = 1 if one_by_one else STORE_PAGE_WORDS
         async with aclosing(settled_pages(run, record, index, paths, page_words)) as settled:
@@ -396,68 +376,3 @@ def _time(epoch: float | None) -> datetime:
 
 def _absent(record: ChunkRecord) -> Unanswered:
     return Unanswered(FailureReason(record.unanswered_reason or FailureReason.MISSING), record.unanswered_detail or "")
-
-
-_NAMED_LIMIT = re.compile(r"[Ll]imit:?\s*(\d[\d,._]*)")
-
-_LIMIT_MARGIN = Decimal("0.95")
-"""Share of a named limit that chunks may use: input tokens are estimates."""
-
-
-def _cut_smaller(run: Run, record: ChunkRecord, message: str) -> ChunkRecord:
-    """Split a chunk that does not fit into the empty queue; the smallest limit that was learned is kept."""
-    limit = _named_limit(message)
-    if limit is None or limit >= record.input_tokens:
-        limit = max(1, record.input_tokens // 2)
-    run.ledger.token_limit = min(run.ledger.token_limit or limit, limit)
-    run.observer.notify(
-        Notice(
-            f"Batch {record.number} alone exceeds the account's limit of queued tokens; "
-            f"it is split into batches of at most {run.ledger.token_limit:,} tokens."
-        )
-    )
-    return split(run, record)
-
-
-def _named_limit(message: str) -> int | None:
-    """Return the limit that a message names, less a margin; None if it names none."""
-    named = _NAMED_LIMIT.search(message)
-    digits = re.sub(r"\D", "", named[1]) if named else ""
-    return max(1, int(int(digits) * _LIMIT_MARGIN)) if digits else None
-
-
-def split(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Split a chunk of which nothing was stored: its words are planned again, in other chunks."""
-    _keep_attempts(run.folder(record))
-    return run.move(record, ChunkState.SPLIT)
-
-
-def _plan_again(run: Run, record: ChunkRecord) -> ChunkRecord:
-    """Move a chunk without answers back to PLANNED: it is submitted again with a new label, from the present file."""
-    return run.move(
-        record,
-        ChunkState.PLANNED,
-        submission=record.submission + 1,
-        batch_id=None,
-        created_at=None,
-        former_batches=(*record.former_batches, *filter(None, [record.batch_id])),
-    )
-
-
-def _keep_attempts(folder: ChunkFolder) -> None:
-    """Keep the number of earlier attempts of each request of a split chunk, so that the next chunk continues
-    the count.
-    """
-    with replacing(folder.failures) as out:
-        _copy_carried(folder, out)
-        for expected in read_expected(folder):
-            if expected.attempt > 1:
-                before = Failure(
-                    expected.custom_id, FailureReason.MISSING, "", expected.attempt - 1, expected.cap_doublings
-                )
-                write_failures(out, expected.ordinal, [before])
-
-
-def _copy_carried(folder: ChunkFolder, out: IO[bytes]) -> None:
-    for ordinal, failure in read_failures(folder.carried):
-        write_failures(out, ordinal, [failure])

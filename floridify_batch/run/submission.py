@@ -24,9 +24,9 @@ from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.providers.transfer import METADATA_LENGTH, look_up, upload
 from floridify_batch.retry import DOUBTFUL_CREATIONS, SUBMISSION, lookup_pauses
 from floridify_batch.run.budget import chunk_rate
+from floridify_batch.run.chunk_split import full_queue, split
 from floridify_batch.run.event import Notice, Waiting
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Duplicate
-from floridify_batch.run.result_collection import full_queue, split
 from floridify_batch.run.state import Run
 
 
