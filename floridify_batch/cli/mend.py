@@ -25,7 +25,7 @@ def mend(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
     adopt: Annotated[
         bool,
-        typer.Option("--adopt", help="Also let runs replace values of earlier versions.", rich_help_panel="Control"),
+        typer.Option("--adopt", help="Let runs replace earlier versions' values.", rich_help_panel="Control"),
     ] = False,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
