@@ -358,7 +358,7 @@ async def test_immediate(immediate: ImmediateBatches, sandbox: Sandbox, file: Pa
     assert sandbox.stats()["chat_requests"] == before + LINES
 
 
-async def test_immediate_goes_on(immediate: ImmediateBatches, sandbox: Sandbox, file: Path, label: str) -> None:
+async def test_immediate_resumes(immediate: ImmediateBatches, sandbox: Sandbox, file: Path, label: str) -> None:
     """After a crash with a half-written line, answered requests are not sent again, and none is omitted."""
     job = await completed(immediate, await immediate.create(Submission(label, "0001")))
     output, partial = file.with_name("output.jsonl"), file.with_name("output.jsonl.partial")

@@ -232,7 +232,7 @@ async def test_an_older_layout_is_left_alone(tmp_path: Path, place: Place, datab
     assert sorted(database.list_collection_names()) == ["words"]
 
 
-async def test_what_is_refused_is_said(tmp_path: Path, place: Place, database: Found) -> None:
+async def test_bad_lines_are_reported(tmp_path: Path, place: Place, database: Found) -> None:
     """A write that the database refuses ends the import with its reason, and leaves no pending task."""
     database.create_collection("definitions", validator={"text": "something else"})
     with pytest.raises(DatabaseError, match=r"refused a write to definitions: .*the same command again"):
@@ -259,7 +259,7 @@ async def test_an_import_that_is_stopped(tmp_path: Path, place: Place, database:
     assert len(referred) == database.definitions.count_documents({}) == database.words.count_documents({}) == 4_000
 
 
-async def test_progress_is_told_in_bytes(tmp_path: Path, mongo_url: str, database_name: str) -> None:
+async def test_progress_is_reported_in_bytes(tmp_path: Path, mongo_url: str, database_name: str) -> None:
     """Progress begins within the file and ends at its size."""
     path = file_of(tmp_path, [KAIKKI[2] | {"word": f"w{number}", "x": "y" * 2000} for number in range(2500)])
     result: list[tuple[int, int]] = []

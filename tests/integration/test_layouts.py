@@ -192,7 +192,7 @@ async def test_found_by_documents(store: MongoStore, database: Documents, layout
     assert found == {seeded.word: calm, **dict.fromkeys(seeded.senses, calm), seeded.made: moon}
 
 
-async def test_found_without_asking(store: MongoStore, database: Documents) -> None:
+async def test_layout_is_detected_at_first_use(store: MongoStore, database: Documents) -> None:
     """The layout is detected at the first use of the store."""
     seed(database, LAYOUTS["all traits"])
     assert store.layout == TODAY

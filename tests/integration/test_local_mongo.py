@@ -332,7 +332,7 @@ def test_never_ready(folder: Path, tmp_path: Path) -> None:
     assert eventually_gone(int((tmp_path / "pid").read_text()))
 
 
-def test_door_held(folder: Path) -> None:
+def test_a_held_lock_times_out(folder: Path) -> None:
     """A process that waits too long for the lock of the folder gives up, and the error names the lock."""
     with ExitStack() as stack:
         folder.mkdir()

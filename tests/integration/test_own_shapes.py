@@ -96,7 +96,7 @@ async def test_no_usable_answer(sandbox: Sandbox, ai: OpenAIConnector, fault: st
     assert caught.value.reason is reason
 
 
-async def test_the_service_says_no(sandbox: Sandbox, ai: OpenAIConnector) -> None:
+async def test_a_refused_schema(sandbox: Sandbox, ai: OpenAIConnector) -> None:
     """An exhausted quota raises an error of the service, not of the answer."""
     with sandbox.faults("quota"), pytest.raises(ServiceError):
         await ai._make_structured_request("Say something.", Remark)

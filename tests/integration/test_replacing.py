@@ -131,7 +131,7 @@ async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: st
 
 
 @pytest.mark.usefixtures("seeded")
-async def test_looked_up_by_indexes(store: MongoStore, database: Found) -> None:
+async def test_removal_uses_indexes(store: MongoStore, database: Found) -> None:
     """The queries before a removal use indexes, which are created when they are first needed."""
     assert set(database.examples.index_information()) == {"_id_"}
     await store.apply(writes_of(await changes(store)))

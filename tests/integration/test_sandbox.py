@@ -271,7 +271,7 @@ async def test_keys_and_paths_are_checked(url: str, client: AsyncOpenAI) -> None
         await client.models.list()
 
 
-async def test_a_killed_sandbox_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_killed_sandbox_resumes(tmp_path: Path) -> None:
     """After kill -9 the next sandbox of the folder has the files and finishes the batches on schedule."""
     settings = SandboxSettings(tmp_path, port=0, validating_seconds=0, running_seconds=1.2)
     first = SandboxProcess.start(settings)

@@ -267,7 +267,7 @@ async def test_replies_that_are_cut_in_the_middle(client: AsyncOpenAI, url: str)
     assert (await client.batches.list(limit=1)).data[0].metadata == {"label": "half-told"}
 
 
-async def test_creates_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -> None:
+async def test_creations_that_fail_after_they_took_effect(client: AsyncOpenAI, url: str) -> None:
     """A 500, a closed connection and a late reply each leave a batch, which is listed."""
     file_id = await upload(client)
     await control(url, faults=["create_500=1"])
@@ -296,7 +296,7 @@ async def test_a_create_that_is_turned_away_makes_nothing(client: AsyncOpenAI, u
     assert newest.metadata != {"label": "turned-away"}
 
 
-async def test_uploads_that_fail_after_the_deed(client: AsyncOpenAI, url: str) -> None:
+async def test_uploads_that_fail_after_they_took_effect(client: AsyncOpenAI, url: str) -> None:
     """A failed upload has stored its file; the next one succeeds."""
     before = len((await client.files.list(purpose="batch")).data)
     await control(url, faults=["upload_500=1", "upload_drop=1"])

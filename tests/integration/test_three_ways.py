@@ -184,7 +184,7 @@ def test_words(ways: Ways, word: str, name: str) -> None:
     assert ways.at_once[word][name] == ways.as_batch[word][name] == ways.stored[word][name]
 
 
-def test_something_was_said(ways: Ways) -> None:
+def test_results_are_not_empty(ways: Ways) -> None:
     """The results of the three ways are not empty."""
     filled = [sense[name] for word in ways.stored.values() for sense in word["definitions"] for name in FIELDS.values()]
     assert sum(bool(value) for value in filled) > len(filled) / 2

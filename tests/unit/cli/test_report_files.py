@@ -100,7 +100,7 @@ def test_a_report_replaces_nothing_else(checkpoint: Checkpoint, tmp_path: Path) 
         write_report(ledger(), checkpoint, tmp_path)
 
 
-def test_where_it_goes_by_itself(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_default_path(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The default path of a report is beside its checkpoint, and the command prints it."""
     checkpoint.save(ledger())
     report(checkpoint.path)

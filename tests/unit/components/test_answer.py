@@ -104,7 +104,7 @@ def test_a_model_that_contains_itself() -> None:
     assert schema["properties"].keys() == schema["$defs"]["Part"]["properties"].keys()
 
 
-def test_what_describes_a_field_is_told() -> None:
+def test_field_descriptions_are_sent() -> None:
     """The schema keeps the descriptions of a caller's fields and omits the docstring of its model."""
     schema = wire_schema(Part)
     assert schema["properties"]["title"] == {"type": "string", "description": "two words at most"}

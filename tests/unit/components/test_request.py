@@ -164,7 +164,7 @@ def test_the_sandbox_bills_what_is_estimated(instructions: str) -> None:
         assert prompt_tokens(shared.body("Word: bank")) == shared.fixed_tokens + count_tokens("Word: bank")
 
 
-def test_the_schema_goes_under_the_components_name() -> None:
+def test_the_schema_has_the_components_name() -> None:
     """Answers are requested in strict mode, under the component's name."""
     for component, recipe in RECIPES.items():
         asked = Envelope[Any](component, recipe.answer, "gpt-6-luna", "", 100).response_format

@@ -112,7 +112,7 @@ def test_definitions_are_text() -> None:
     assert text in prompt(SynthesisComponent.DOMAIN, Definition(derived_id("s"), "noun", text))
 
 
-def test_a_variable_that_nobody_gives() -> None:
+def test_an_undefined_variable() -> None:
     """A prompt with an undefined variable is never sent."""
     with pytest.raises(UsageError, match=r"domain.md, line 7: the template cannot be rendered: .*definition"):
         template("domain").render({"word": "bank", "part_of_speech": "noun"})
@@ -160,7 +160,7 @@ def test_rules_of_english_are_for_english(component: SynthesisComponent) -> None
 
 
 @pytest.mark.parametrize("component", [name for name, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION])
-def test_each_sense_is_told_from_the_others(component: SynthesisComponent) -> None:
+def test_each_sense_is_distinguished(component: SynthesisComponent) -> None:
     """Every prompt about a definition has the word, its part of speech and its other senses."""
     rendered = prompt(component)
     assert rendered.startswith("Word: bank (noun)\n")
@@ -182,7 +182,7 @@ WORD_LEVEL = ("pronunciation", "etymology", "phrases", "synonym_chooser")
 
 
 @pytest.mark.parametrize("component", WORD_LEVEL)
-def test_homographs_are_told_apart(component: str) -> None:
+def test_homographs_are_distinguished(component: str) -> None:
     """A prompt about a word has its first sense if the spelling has several words or parts of speech, else none."""
     metal, verb = Definition(derived_id("m"), "noun", "a metal"), Definition(derived_id("v"), "verb", "to guide")
     recipe = recipe_of(component)

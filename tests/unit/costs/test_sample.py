@@ -43,14 +43,14 @@ def test_means_by_component() -> None:
     assert projected(sample, 3).means == {"a": 20, "b": 200}
 
 
-def test_all_looked_at_leaves_no_doubt() -> None:
+def test_a_complete_sample_has_no_margin() -> None:
     """The margin is zero if every word is in the sample, or if one word stands for all."""
     assert projected([[("a", 10)], [("a", 90)]], 2).margin == 0
     assert projected([[("a", 10)]], 50).margin == 0
     assert projected([], 0).margin == 0
 
 
-def test_alike_words_leave_no_doubt() -> None:
+def test_equal_words_have_no_margin() -> None:
     """If all words of a sample are equal, the projection has no margin."""
     assert projected([[("a", 10)]] * 9, 1000).margin == 0
 

@@ -157,7 +157,7 @@ def test_a_stamp_there_and_back() -> None:
 # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_ids_are_encoded_wherever_they_stand() -> None:
+def test_nested_ids_are_encoded() -> None:
     """IDs are ObjectIds in the database, in lists and nested documents too; texts of 24 hex digits stay texts."""
     identity = DocId(str(ONE))
     value = {"a": identity, "b": [identity, {"c": (identity,)}], "text": str(ONE), "n": 1, "none": None, "at": NOON}

@@ -567,7 +567,7 @@ def test_a_run_that_broke_off_leaves_its_screen() -> None:
     assert terminal.lines[-1] == "gone"
 
 
-def test_what_others_print_goes_above_the_screen() -> None:
+def test_other_output_appears_above_the_screen() -> None:
     """Lines that are printed or logged during a frame appear above it, whole, and the frame stays closed."""
     console, terminal = on_paper()
     with LiveDisplay(console, Clock()) as display:

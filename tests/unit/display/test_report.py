@@ -173,7 +173,7 @@ def test_cost_against_the_estimate(expected: str, words: str) -> None:
     assert words not in page(view(ledger(chunk(), words=2, processed_words=["a"], estimate=forecast(expected))))
 
 
-def test_the_price_of_asking_at_once() -> None:
+def test_the_price_of_immediate_mode() -> None:
     """The cost in immediate mode is twice the batch price for this model, and the saving is the difference."""
     report = view(ledger(chunk(cost=Decimal("0.000225"))))
     assert report.other_mode.dollars is not None

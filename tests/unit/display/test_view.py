@@ -285,7 +285,7 @@ def test_a_reason_to_wait_outlasts_polls() -> None:
         (False, False, Totals(words=5, processed=4), "Not complete"),
     ],
 )
-def test_complete_is_said_only_where_it_is_true(complete: bool, stopped: bool, end: Totals, title: str) -> None:
+def test_verdicts(complete: bool, stopped: bool, end: Totals, title: str) -> None:
     """The verdict on a run distinguishes completion, failures, a stop and nothing to do."""
     view = view_after((NOON, began(Totals(words=5))), (NOON, RunEnded(complete, stopped, end)))
     assert (verdict(view), view.activity) == (title, title)

@@ -370,7 +370,7 @@ async def test_cancelled_before_sending(service: Service, ai: InterceptingConnec
     assert service.sizes == [1]
 
 
-async def test_giving_up_and_asking_again(service: Service, ai: InterceptingConnector) -> None:
+async def test_a_cancelled_request_is_repeated(service: Service, ai: InterceptingConnector) -> None:
     """A cancelled request that is repeated at once is answered by the second batch."""
     service.ends.append(End(polls=10**9))
 

@@ -215,7 +215,7 @@ async def test_a_refused_account(tmp_path: Path) -> None:
     assert set(second.asked.values()) == {1}
 
 
-async def test_a_refusal_is_said_once(tmp_path: Path) -> None:
+async def test_a_refusal_is_reported_once(tmp_path: Path) -> None:
     """Many simultaneous refusals do not fill the terminal with tracebacks."""
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
@@ -299,7 +299,7 @@ async def test_answers_beside_a_refusal(tmp_path: Path) -> None:
     assert set((first.asked + second.asked).values()) == {1}
 
 
-async def test_a_refusal_that_nobody_asks_about(tmp_path: Path) -> None:
+async def test_an_unawaited_refusal(tmp_path: Path) -> None:
     """A refusal between the last poll and the end is not shown as an error of the program."""
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))

@@ -133,7 +133,7 @@ async def test_an_unknown_price(tmp_path: Path) -> None:
     assert costs_object(costs)["immediate_cost"] is None
 
 
-async def test_a_price_of_the_users_own_says_nothing_of_the_other_mode(tmp_path: Path) -> None:
+async def test_a_users_price_applies_to_one_mode(tmp_path: Path) -> None:
     """A user's price for one mode is not used for the other mode."""
     ledger = await traveled(tmp_path)
     ledger.change_execution_settings({"price": Price(Decimal(1), Decimal(2))})

@@ -27,7 +27,7 @@ def test_every_move_of_the_ledger_is_a_point() -> None:
     assert {f"{side}-{move}" for move in moves for side in ("before", "after")} <= set(POINTS)
 
 
-async def test_a_doomed_run_does_what_others_do(tmp_path: Path) -> None:
+async def test_a_crash_point_changes_nothing_before_it_is_reached(tmp_path: Path) -> None:
     """A run with a crash point is unchanged until the point is reached."""
     (tmp_path / "free").mkdir()
     (tmp_path / "doomed").mkdir()

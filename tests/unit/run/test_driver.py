@@ -97,7 +97,7 @@ async def test_running_again_costs_nothing(tmp_path: Path) -> None:
     assert (ending, len(ledger.processed_words), again.service.sizes) == (Ending.FINISHED, 2, [])
 
 
-async def test_a_word_that_nobody_knows(tmp_path: Path) -> None:
+async def test_an_unknown_word(tmp_path: Path) -> None:
     """A word for which the model has no definition fails with that reason, and its neighbours do not."""
 
     def faults(custom_id: str, _: int) -> Fault | None:

@@ -158,7 +158,7 @@ async def test_dead_at_every_step(tmp_path: Path) -> None:
     assert steps > 6
 
 
-async def test_a_price_of_ones_own(tmp_path: Path) -> None:
+async def test_recovery_uses_the_users_price(tmp_path: Path) -> None:
     """The cost of recovered answers uses the user's price."""
     scenario = scene(tmp_path / "run")
     await through(scenario)

@@ -51,7 +51,7 @@ async def test_in_a_stored_chunk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dies_at", range(1, 40, 2))
-async def test_wherever_the_process_dies(tmp_path: Path, dies_at: int) -> None:
+async def test_a_crash_at_any_step(tmp_path: Path, dies_at: int) -> None:
     """The retry is granted once, for a crash before it is saved or at any time after."""
     scenario = await failed_in_a_stored_chunk(tmp_path)
     crash = Crash(dies_at)

@@ -300,7 +300,7 @@ def test_articles_of_a_word_make_one_entry_per_source() -> None:
     assert drafts[0].etymology == "From quell."
 
 
-def test_ids_follow_from_what_is_said() -> None:
+def test_ids_are_derived_from_content() -> None:
     """Equal source, word, part of speech and text have the same ID; any difference gives another."""
     first, again = (writes(draft_of("a", "b", "a"), None, NOW) for _ in range(2))
     assert first.named == again.named
@@ -362,7 +362,7 @@ def test_the_closing_words_add_up() -> None:
     ]
 
 
-def test_counting_what_is_different() -> None:
+def test_distinct_counts() -> None:
     """Distinct items are counted once, occurrences each."""
     things = Distinct()
     for number in range(3000):
