@@ -13,9 +13,9 @@ _CENT, _LEAST = Decimal("0.01"), Decimal("0.0001")
 
 STATES = {
     "PLANNED": "ready",
-    "SUBMITTING": "sending",
-    "SUBMITTED": "sent",
-    "ANSWERED": "reading",
+    "SUBMITTING": "submitting",
+    "SUBMITTED": "submitted",
+    "ANSWERED": "processing",
     "STORED": "stored",
     "DONE": "stored",  # the difference matters to the driver only
     "SPLIT": "split",

@@ -1,15 +1,24 @@
 """The `failures` command: failed words and failed requests of a run."""
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from floridify_batch.cli.context import ExitCode, checkpoint_or_only, ledger_of, say_if_sandbox, table_console
-from floridify_batch.cli.options import JsonOption, OnlyCheckpointOption
+from floridify_batch.cli.context import (
+    ExitCode,
+    checkpoint_or_only,
+    config_at,
+    ledger_of,
+    say_if_sandbox,
+    table_console,
+)
+from floridify_batch.cli.options import ConfigOption, JsonOption, MongoOption, OnlyCheckpointOption
 from floridify_batch.formatting import to_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from floridify_batch.components.failure import Failure
     from floridify_batch.display.table import FailureRow
@@ -22,6 +31,8 @@ def failures(
     words: Annotated[
         bool, typer.Option("--words", help="Print the words alone, one per line.", rich_help_panel="Output")
     ] = False,
+    mongo_url: MongoOption = None,
+    floridify_config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """List failed and incomplete words with their reasons."""
@@ -36,6 +47,8 @@ def failures(
             say(word)
         return
     rows = list(failure_rows(ledger, place))
+    senses = asyncio.run(_senses(rows, ledger, place, config_at(floridify_config).mongo_url_or(mongo_url)))
+    rows = [replace(row, sense=senses.get(row.document or "")) for row in rows]
     if json:
         listed = [object_of(row) for row in rows if row.custom_id]
         reasons = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
@@ -46,6 +59,37 @@ def failures(
     say_if_sandbox(ledger)
     if rows:
         say(f"Retry them with: {to_type('resume', place.path)} --retry-failed")
+
+
+async def _senses(
+    rows: "Sequence[FailureRow]", ledger: "Ledger", checkpoint: "Checkpoint", mongo_url: str | None
+) -> dict[str, str]:
+    """The texts of the senses that failures are about, by document; none where the database is not available."""
+    from floridify_batch.database.connection import opened_database
+    from floridify_batch.display.console import say_on_stderr
+    from floridify_batch.errors import DatabaseError
+    from floridify_batch.run.resources import Resources, Secrets
+
+    words = list(dict.fromkeys(row.word for row in rows if row.document))
+    place = Resources(ledger.run.settings, Secrets(None, mongo_url), checkpoint).place
+    if not words or not place.exists:
+        return {}
+    try:
+        async with opened_database(place, _ignore, _ignore, _PATIENCE) as store:
+            entries = await store.entries(words, ledger.run.settings.language)
+    except DatabaseError as error:
+        say_on_stderr(f"Senses are shown by their IDs: {error}")
+        return {}
+    definitions = (each for found in entries.values() for entry in found for each in entry.definitions)
+    return {str(each.id): each.text for each in definitions}
+
+
+def _ignore(_: str) -> None:
+    """Discard messages about the connection."""
+
+
+_PATIENCE = 5.0
+"""Seconds to wait for a database that only adds texts to the list."""
 
 
 def failure_rows(ledger: "Ledger", checkpoint: "Checkpoint") -> "Iterator[FailureRow]":

@@ -113,9 +113,9 @@ def _batches(estimate: Estimate) -> Iterator[Text]:
     batches = f"{about}{counted(len(estimate.chunks), 'batch', 'batches')} ({megabytes(first.bytes)})"
     waves = len(estimate.waves())
     if waves == 1:
-        yield Text(f"{batches}; may take up to 24 hours")
+        yield Text(f"{batches}; up to 24 hours")
     else:
-        yield Text(f"{batches} in the first of {waves} waves; each wave may take up to 24 hours")
+        yield Text(f"{batches} in the first of {waves} waves; up to 24 hours per wave")
     if number := estimate.preflight_requests:
         yield Text(f"Preflight: {counted(number, 'request')} sent at once before the first batch", "dim")
 

@@ -80,7 +80,8 @@ class BatchFacts:
 class FailureRow:
     """A failed request as `failures` lists it; a word without a failed request has only its reason, in `detail`.
 
-    `document`: the id of the definition or word that the request is about; `status`: the HTTP status.
+    `document`: the id of the definition or word that the request is about, `sense`: the definition's text, if known;
+    `status`: the HTTP status.
     """
 
     word: str
@@ -91,6 +92,7 @@ class FailureRow:
     custom_id: str | None = None
     status: int | None = None
     attempt: int | None = None
+    sense: str | None = None
 
 
 # ── batches ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -119,7 +121,8 @@ def _state(row: BatchRow, _: datetime) -> str:
 
 
 def _expires(row: BatchRow, now: datetime) -> str:
-    if row.state != "SUBMITTED" or row.expires_at is None:
+    ended = row.total and row.done >= row.total
+    if row.state != "SUBMITTED" or row.expires_at is None or ended:
         return "-"
     return brief(row.expires_at - now) if row.expires_at > now else "overdue"
 
@@ -267,12 +270,15 @@ def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = 
     examples = {row.kind: f"{row.word} {row.component}: {row.detail}" for row in reversed(rows)}
     kinds = failure_kinds(Counter(row.kind for row in rows), examples)
     most = None if height is None else max(4, height - len(examples) - _AROUND - 3)
-    about = width >= WIDE
+    known = any(row.sense for row in rows)
+    about = known or width >= WIDE
     table = listing("word", "component", *(["sense"] if about else []), "kind", "reason", wide="reason")
-    table.columns[0].max_width = max(10, width // 4)
+    table.columns[0].max_width = max(10, width // (6 if about else 4))
+    if known:
+        table.columns[2].max_width = max(12, width // 4)
     for row in rows[:most]:
-        ids = [row.document or "-"] if about else []
-        table.add_row(*map(cell, (row.word, row.component, *ids, row.kind, row.detail)))
+        senses = [row.sense or ("-" if known else row.document) or "-"] if about else []
+        table.add_row(*map(cell, (row.word, row.component, *senses, row.kind, row.detail)))
     parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
     if most is not None and len(rows) > most:
         parts.append(Text(f"and {count(len(rows) - most)} more; redirect the output to a file to list all", "dim"))

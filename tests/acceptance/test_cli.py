@@ -184,7 +184,7 @@ def test_failures(shell: Shell) -> None:
         ("status", batch_of_a_stranger(shell.sandbox), *its),
         ("cancel",),  # the folder's only run
     )
-    assert (listed.code, listed.err, listed.out.count("refusedword")) == (0, "", 3)
+    assert (listed.code, listed.err, listed.out.count("refusedword ")) == (0, "", 5)
     assert words_alone.out == "refusedword\n"
     assert "cefr_level" in listed.out
     assert listed.out.startswith("2 failures\n")
@@ -199,13 +199,14 @@ def test_failures(shell: Shell) -> None:
 
 
 def as_json(shell: Shell, batch_id: str, listed: str) -> None:
-    """The JSON has the same content: a failure names its document, as the table does if there is space."""
+    """The JSON has the same content: a failure names its document, and has the text of its sense, as the table."""
     failed, chunks, batch = (orjson.loads(each.out) for each in shell.each(*JSON, ("status", batch_id, "--json")))
     assert failed["failed_words"].keys() == {"refusedword"}
     assert {each["custom_id"].split("-")[1] for each in failed["failures"]} == {
         str(each["document"]) for each in failed["failures"]
     }
-    assert all(each["document"] in listed for each in failed["failures"])
+    assert {each["sense"] for each in failed["failures"]} == {"the thing that is called refusedword"}
+    assert "the thing that is called refusedword" in listed
     word = shell.database.words.find_one({"text": "refusedword"})
     assert word is not None
     sources = shell.database.definitions.find({"word_id": word["_id"]})  # no answer was stored, so there is no copy yet
