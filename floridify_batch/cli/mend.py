@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
@@ -56,8 +57,9 @@ async def mend_database(place: "Place", *, dry_run: bool = False, yes: bool = Fa
         if not agreed("Write these changes?", yes=yes):
             say("Nothing was written.")
             return ExitCode.STOPPED
-        done = await Migration(store, utc_now(), write=True).migrate()
-        adopted = await Adoption(store, utc_now(), write=True).adopt() if adopt else adopted
+        async with store.locked(f"mend {uuid4().hex}"):
+            done = await Migration(store, utc_now(), write=True).migrate()
+            adopted = await Adoption(store, utc_now(), write=True).adopt() if adopt else adopted
     say(f"{counted(done.total + adopted.total(), 'change')} written.")
     return ExitCode.SUCCESS
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
@@ -91,7 +92,8 @@ async def undo_run(run: str, place: "Place", *, dry_run: bool = False, yes: bool
             say("Nothing was removed.")
             return ExitCode.STOPPED
         await store.check_writable()
-        await undoing.write()
+        async with store.locked(f"undo {uuid4().hex}"):
+            await undoing.write()
     say(f"{counted(removed, 'value')} removed.")
     return ExitCode.SUCCESS
 

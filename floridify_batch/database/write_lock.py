@@ -71,7 +71,10 @@ class WriteLock:
     async def check(self) -> None:
         """Make sure that a write is still covered by the lock. Raises `WriteLockLost`."""
         if time.monotonic() - self._renewed > _SAFE and not await self._renew():
-            raise WriteLockLost("Another run has taken over the database's write lock.")
+            raise WriteLockLost(
+                f"Another process has taken over the database's write lock, since this one was held up for {HOLD:.0f} "
+                "seconds. What is written stays; run the same command again."
+            )
 
     async def release(self) -> None:
         """Release the lock; one that cannot be released expires."""

@@ -241,7 +241,7 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     first = {each.custom_id for each in requests if each.attempt == 1 and each.custom_id not in failures}
     vanished = first & (word.asked or frozenset())
     if vanished:
-        failures = {**failures, **{identity: _vanished(identity) for identity in vanished}}
+        failures = {**failures, **_vanished(vanished, word.entries, brief)}
         requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
     if requests:
         return group(word.ordinal, requests, failures)
@@ -252,6 +252,20 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
 
 
-def _vanished(identity: str) -> Failure:
-    """A stored answer that is not found afterwards: requesting it again would cost money without end."""
-    return Failure(identity, FailureReason.ORPHANED, "it was answered and stored, but is not in the database")
+def _vanished(identities: Iterable[str], entries: Sequence[Entry], asked: Brief) -> dict[str, Failure]:
+    """Failures of stored answers that are not found afterwards: to request them again would cost money without end.
+
+    Where a stamp shows that another run has replaced the answer meanwhile, the word is not incomplete.
+    """
+    stamped = {
+        question.identity(entry, target)
+        for entry in entries
+        for question in asked.questions
+        for target in question.recipe.targets(entry)
+        if question.recipe.stamp(target) is not None
+    }
+    return {identity: Failure(identity, *(_REPLACED if identity in stamped else _LOST)) for identity in identities}
+
+
+_REPLACED = (FailureReason.KEPT, "another run has replaced the answer")
+_LOST = (FailureReason.ORPHANED, "it was answered and stored, but is not in the database")

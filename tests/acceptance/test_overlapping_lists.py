@@ -3,48 +3,85 @@
 The two runs ask different models, so that their answers differ.
 """
 
+import signal
 from collections import Counter
-from typing import Any
+from pathlib import Path
 
-from pymongo.database import Database
-
-from floridify_batch.components.change import Collection
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
-from floridify_batch.words.entry import SYNTHESIS
-from tests.acceptance.command import Shell, said, until
+from tests.acceptance.command import Process, Shell, said, until
+from tests.documents import add_definition, add_entry, add_word
+from tests.twins import twins
 
 OWN, COMMON, OTHER = ("overa", "overb"), ("overc", "overd", "overe"), ("overf", "overg")
-COMPONENTS = "definitions,synonyms,examples,cefr_level,pronunciation,facts"
+SOURCED = ("overx", "overy")
+"""Words that are in both lists, too, with definitions of a dictionary."""
 MODELS = {"one": "gpt-4o-mini", "two": "gpt-5.4-nano"}
-
-type Document = dict[str, Any]
 
 
 def test_overlapping_lists(paused: Shell) -> None:
-    """Both runs process all their words: one document and one entry per word, and no request sent twice by one run."""
-    paused.write(*OWN, *COMMON, name="one.txt")
-    paused.write(*COMMON, *OTHER, name="two.txt")
+    """Both runs process all their words and fill every place once, and neither sends a request twice."""
+    _prepare(paused)
     with paused.start(*_run("one")) as one, paused.start(*_run("two")) as two:
         until(lambda: _submitted(paused, "one") and _submitted(paused, "two"))
 
-        def ended() -> bool:
-            paused.sandbox.control(finish=True)
-            return None not in (one.poll(), two.poll())
+        _end(paused, one, two)
+    _check(paused)
 
-        until(ended, 60)
-        assert (said(one).code, said(two).code) == (0, 0)
-    ledgers = {name: _ledger(paused, name) for name in MODELS}
-    assert set(ledgers["one"].processed_words) == {*OWN, *COMMON}
-    assert set(ledgers["two"].processed_words) == {*COMMON, *OTHER}
-    for ledger in ledgers.values():
-        _check_payment(paused, ledger)
-    _check_no_twins(paused.database)
+
+def test_a_run_is_overtaken(paused: Shell) -> None:
+    """A process that is suspended between two writes for longer than the write lock lasts is overtaken, and stores
+    nothing beside what the other run has stored meanwhile.
+    """
+    _prepare(paused)
+    with (
+        paused.start(*_run("one"), BATCH_SYNTH_DIE_AT="pause:before-write@9") as one,
+        paused.start(*_run("two")) as two,
+    ):
+        _end(paused, two)
+        assert _is_suspended(one)
+        one.send_signal(signal.SIGCONT)
+        _end(paused, one)
+    _check(paused)
+
+
+def _prepare(shell: Shell) -> None:
+    """Write the lists, and add definitions of a dictionary for some of their words."""
+    shell.write(*OWN, *COMMON, *SOURCED, name="one.txt")
+    shell.write(*SOURCED, *COMMON, *OTHER, name="two.txt")
+    for text in SOURCED:
+        word = add_word(shell.database, text)
+        senses = [add_definition(shell.database, word, f"thing number {place} called {text}") for place in range(3)]
+        add_entry(shell.database, word, senses, "wiktionary")
 
 
 def _run(name: str) -> tuple[str, ...]:
-    options = ("--yes", "--components", COMPONENTS, "--batch-size", "3", "--model", MODELS[name])
-    return ("run", f"{name}.txt", *options)
+    return ("run", f"{name}.txt", "--yes", "--components", "all", "--batch-size", "3", "--model", MODELS[name])
+
+
+def _end(shell: Shell, *processes: Process) -> None:
+    """Finish batches until processes have ended."""
+
+    def ended() -> bool:
+        shell.sandbox.control(finish=True)
+        return all(each.poll() is not None for each in processes)
+
+    until(ended, 90)
+    assert [said(each).code for each in processes] == [0] * len(processes)
+
+
+def _is_suspended(process: Process) -> bool:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _check(shell: Shell) -> None:
+    """Both runs have processed their words, paid once, and left no twins."""
+    ledgers = {name: _ledger(shell, name) for name in MODELS}
+    assert set(ledgers["one"].processed_words) == {*OWN, *COMMON, *SOURCED}
+    assert set(ledgers["two"].processed_words) == {*COMMON, *OTHER, *SOURCED}
+    for ledger in ledgers.values():
+        _check_payment(shell, ledger)
+    assert twins(shell.database) == []
 
 
 def _submitted(shell: Shell, name: str) -> bool:
@@ -65,17 +102,3 @@ def _check_payment(shell: Shell, ledger: Ledger) -> None:
     failures = sum((Counter(chunk.failures) for chunk in ledger.chunks), Counter[str]())
     assert set(failures) <= {"outdated", "kept"}
     assert sum(chunk.retried for chunk in ledger.chunks) <= failures["outdated"]
-
-
-def _check_no_twins(database: Database[Document]) -> None:
-    """One word document and one entry of ours per word; every definition is in one entry, and no example in two."""
-    words = {each["_id"]: each["text"] for each in database[Collection.WORDS].find()}
-    assert Counter(words.values()) == Counter((*OWN, *COMMON, *OTHER))
-    entries = list(database[Collection.ENTRIES].find({"provider": SYNTHESIS}))
-    assert Counter(words[each["word_id"]] for each in entries) == Counter(words.values())
-    held = Counter(identity for entry in entries for identity in entry["definition_ids"])
-    assert held == Counter(each["_id"] for each in database[Collection.DEFINITIONS].find())
-    referred = Counter(identity for each in database[Collection.DEFINITIONS].find() for identity in each["example_ids"])
-    stored = {each["_id"] for each in database[Collection.EXAMPLES].find()}
-    assert set(referred.values()) == {1}
-    assert referred.keys() <= stored
