@@ -58,12 +58,14 @@ class Update(NamedTuple):
 class Replaced(NamedTuple):
     """Generated documents of `collection` that an answer replaces; their `owner` is a definition or a word.
 
-    `before` are the documents referred to until now; those that no model wrote are kept.
+    `before` are the documents referred to until now; those that no model wrote are kept, and those that people have
+    `edited` unless these are replaced, too.
     """
 
     collection: Collection
     owner: DocId
     before: tuple[DocId, ...] = ()
+    edited: bool = False
 
 
 class Remains(NamedTuple):
@@ -90,7 +92,8 @@ class Merge(NamedTuple):
 class Provenance:
     """The origin of an answer, and the rules by which it is stored.
 
-    `replace`: the answer replaces the value before it. `rare_first`: the database counts frequency bands from the
+    `replace`: the answer replaces the value before it, `replace_edited`: even one that people have edited.
+    `rare_first`: the database counts frequency bands from the
     rarest, whereas prompts and answers count from the commonest. `first_number`: the first definition's in the prompt.
     `temperature`: the one that was sent, or the model's default. `schema`: the version of Floridify's models.
     """
@@ -102,6 +105,7 @@ class Provenance:
     language: str
     language_name: str
     replace: bool
+    replace_edited: bool = False
     rare_first: bool = False
     first_number: int = 1
     temperature: float = 1.0

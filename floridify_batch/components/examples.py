@@ -40,7 +40,8 @@ def outcome(_: Entry, definition: Definition, answer: ExampleGenerationResponse,
         room = max(0, MAX_EXAMPLES - len(definition.example_ids))
         return Outcome({"example_ids": [*definition.example_ids, *new[:room]]}, inserts[:room])
     before = tuple(old for old in definition.example_ids if old not in new)
-    return Outcome({"example_ids": new}, inserts, replaces=(Replaced(Collection.EXAMPLES, definition.id, before),))
+    replaced = Replaced(Collection.EXAMPLES, definition.id, before, provenance.replace_edited)
+    return Outcome({"example_ids": new}, inserts, replaces=(replaced,))
 
 
 RECIPE = DefinitionRecipe(

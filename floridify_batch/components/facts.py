@@ -66,7 +66,8 @@ def outcome(entry: Entry, _: Entry, answer: FactGenerationResponse, provenance: 
     new = [insert.id for insert in inserts]
     if not provenance.replace:
         return in_entry(entry, {"fact_ids": [*entry.fact_ids, *new]}, inserts=inserts)
-    replaced = Replaced(Collection.FACTS, entry.id, tuple(old for old in entry.fact_ids if old not in new))
+    before = tuple(old for old in entry.fact_ids if old not in new)
+    replaced = Replaced(Collection.FACTS, entry.id, before, provenance.replace_edited)
     return in_entry(entry, {"fact_ids": new}, inserts=inserts, replaces=(replaced,))
 
 

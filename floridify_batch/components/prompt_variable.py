@@ -59,7 +59,9 @@ def _attributes_of(definition: Definition) -> dict[str, Any]:
     return attributes | {"provider": provider_of(definition), "definition": definition.text, "examples": []}
 
 
-_ATTRIBUTES = tuple(name for name in Definition.__slots__ if name not in ("stamps", "digests", "extra", "copied"))
+_ATTRIBUTES = tuple(
+    name for name in Definition.__slots__ if name not in ("stamps", "digests", "extra", "copied", "edits")
+)
 
 VARIABLES: Mapping[str, Callable[[Entry, Any], Any]] = {
     "word": lambda entry, _: entry.word.text,

@@ -29,7 +29,8 @@ def outcome(entry: Entry, _: Entry, answer: PronunciationResponse, provenance: P
     insert = Insert(Collection.PRONUNCIATIONS, identity, fields)
     before = entry.pronunciation_id
     old = (before,) if before and before != identity else ()
-    replaces = (Replaced(Collection.PRONUNCIATIONS, entry.id, old),) if old or provenance.replace else ()
+    replaced = Replaced(Collection.PRONUNCIATIONS, entry.id, old, provenance.replace_edited)
+    replaces = (replaced,) if old or provenance.replace else ()
     return in_entry(entry, {"pronunciation_id": identity}, inserts=(insert,), replaces=replaces)
 
 

@@ -86,6 +86,11 @@ class Target(Protocol):
         """The digests of the values that this tool wrote, by field."""
         ...
 
+    @property
+    def edits(self) -> Mapping[str, str]:
+        """Digests of edited texts of documents that a field names, by field."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe[T: Target, R: BaseModel](ABC):
@@ -175,6 +180,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
 
     def _field_state(self, name: str, target: T) -> ValueState:
         value, digest = value_of(target, name), target.digests.get(name)
+        if name in target.edits:
+            return ValueState.EDITED
         if digest is not None:
             return ValueState.UNCHANGED if digest == value_digest(value) else ValueState.EDITED
         if not value:
@@ -271,7 +278,9 @@ class Recipe[T: Target, R: BaseModel](ABC):
     def _unfinished(self, entry: Entry, target: T, provenance: Provenance) -> Change | None:
         """The removals of a stored answer."""
         merge = Merge(entry_id(entry), provenance.derived_id(0)) if self.scope is Scope.CLUSTER else None
-        replaced = (Replaced(self.makes, target.id),) if self.makes is not None and provenance.replace else ()
+        replaced: tuple[Replaced, ...] = ()
+        if self.makes is not None and provenance.replace:
+            replaced = (Replaced(self.makes, target.id, (), provenance.replace_edited),)
         if merge is None and not replaced:
             return None
         nothing_new = Update(self.collection, target.id, {})

@@ -4,17 +4,24 @@ Earlier versions stamped values without recording what they wrote, so that later
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import batched
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.change import Collection, Writes, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.removal import RELATIONS, TEXTS, generated
-from floridify_batch.database.trace import fields_of, own_stamps, written_definitions
-from floridify_batch.database.word_documents import Stored, WordDocuments, as_read, word_documents
+from floridify_batch.database.trace import fields_of, written_definitions
+from floridify_batch.database.word_documents import (
+    Stored,
+    WordDocuments,
+    as_read,
+    digests_of,
+    own_stamps,
+    word_documents,
+)
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, copied_id, doc_id
 
 if TYPE_CHECKING:
@@ -93,17 +100,21 @@ def _adopted(found: WordDocuments, stamps: frozenset[DocId]) -> Iterator[_Adopte
             yield from _values(stored, Scope.WORD, stamps)
     for key, identity in written_definitions(found, stamps):
         stored = found.definitions[identity]
-        if "text" not in _digests(stored):
+        if "text" not in digests_of(stored.document):
             names = [each for each in ("part_of_speech", "text", "meaning_cluster") if stored.document.get(each)]
             yield _Adopted(key.partition("-")[0], stored, names)
     for stored in found.linked.values():
-        if stored.collection in RELATIONS and generated(stored.document) and not _digests(stored):
+        if stored.collection in RELATIONS and generated(stored.document) and not digests_of(stored.document):
             yield _Adopted(stored.collection, stored, [each for each in TEXTS if each in stored.document])
 
 
 def _values(stored: Stored, scope: Scope, stamps: frozenset[DocId]) -> Iterator[_Adopted]:
     for key in own_stamps(stored.document, stamps):
-        names = [each for each in fields_of(key, scope) if stored.document.get(each) and each not in _digests(stored)]
+        names = [
+            each
+            for each in fields_of(key, scope)
+            if stored.document.get(each) and each not in digests_of(stored.document)
+        ]
         if names:
             yield _Adopted(key, stored, names)
 
@@ -112,8 +123,3 @@ def _provided(found: WordDocuments) -> Iterable[DocId]:
     """The definitions that entries of sources list."""
     theirs = (each.document for each in found.entries if each.document.get("provider") != SYNTHESIS)
     return (doc_id(each) for entry in theirs for each in entry.get("definition_ids") or ())
-
-
-def _digests(stored: Stored) -> Mapping[str, Any]:
-    found = stored.document.get(DIGESTS)
-    return found if isinstance(found, Mapping) else {}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.components.change import Collection, Merged
+from floridify_batch.components.change import Collection, Merged, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import BatchLengths
@@ -105,6 +105,13 @@ class Found:
     entries: dict[Any, list[Document]] = field(default_factory=dict)
     pronunciations: set[DocId] = field(default_factory=set)
     """The ids of the sources' pronunciations that have both a respelling and an IPA transcription."""
+    edits: Mapping[DocId, str] = field(default_factory=dict)
+    """Digests of the edited texts of examples, facts and pronunciations, if they are read."""
+
+    def holders(self) -> Iterable[tuple[Collection, Document]]:
+        """The definitions and the entries."""
+        yield from ((Collection.DEFINITIONS, each) for group in self.definitions.values() for each in group.values())
+        yield from ((Collection.ENTRIES, each) for group in self.entries.values() for each in group)
 
     def wanted_pronunciations(self) -> list[Any]:
         """The ids of the sources' pronunciations of words whose synthesis entry has none."""
@@ -149,7 +156,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     for each in (*own.values(), *(ours,) * bool(ours)):
         _check("definition" if each is not ours else "entry", each, _TYPES)
     owned = ownership(identity, language, own, entries, found.pronunciations)
-    definitions = {id(each): _definition(each, stamps) for each in (*owned.definitions, *owned.sources)}
+    definitions = {id(each): _definition(each, stamps, found.edits) for each in (*owned.definitions, *owned.sources)}
     return Entry(
         word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
         definitions=tuple(definitions[id(each)] for each in owned.definitions),
@@ -167,6 +174,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         synonym_chooser=ours.get("synonym_chooser"),
         extra=_extra(ours, EXTRA_ENTRY_FIELDS),
         draft=owned.draft,
+        edits=_edits(ours, ("pronunciation_id", "fact_ids"), found.edits),
     )
 
 
@@ -250,7 +258,18 @@ def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
             yield str(entry.get("provider") or "unknown"), text
 
 
-def _definition(part: Part, stamps: Stamps) -> Definition:
+def _edits(document: Document, names: Iterable[str], edits: Mapping[DocId, str]) -> Mapping[str, str]:
+    """Digests of the edited texts in the documents that these fields name, by field."""
+    found: dict[str, str] = {}
+    for name in names if edits else ():
+        value = document.get(name)
+        ids = value if isinstance(value, list) else [value]
+        if texts := [edits[doc_id(each)] for each in ids if doc_id(each) in edits]:
+            found[name] = value_digest(texts)
+    return found
+
+
+def _definition(part: Part, stamps: Stamps, edits: Mapping[DocId, str]) -> Definition:
     document, copy = part.document, part.copied
     fields = {name: document[name] for name in DEFINITION_FIELDS if document.get(name) is not None}
     fields["example_ids"] = [doc_id(each) for each in fields.get("example_ids", ())]
@@ -270,6 +289,7 @@ def _definition(part: Part, stamps: Stamps) -> Definition:
         digests=document.get(DIGESTS) or {},
         extra=extra,
         copied=copy,
+        edits=_edits(document, ("example_ids",), edits),
         **fields,
     )
 

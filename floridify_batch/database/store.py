@@ -33,7 +33,15 @@ from floridify_batch.database.error import may_write, stated, unreachable
 from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
 from floridify_batch.database.merge import merged_copies
-from floridify_batch.database.removal import found_by_id, keeping_others, looked_up, removable, unused, with_digests
+from floridify_batch.database.removal import (
+    edited_texts,
+    found_by_id,
+    keeping_others,
+    looked_up,
+    removable,
+    unused,
+    with_digests,
+)
 from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
 from floridify_batch.errors import DatabaseError
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
@@ -58,7 +66,10 @@ _KEPT = "Received answers are kept on disk; repair the database, then resume."
 
 
 class MongoStore(DatabaseAccess):
-    """The documents of a run in a MongoDB database. Raises `DatabaseError` for an unusable address."""
+    """The documents of a run in a MongoDB database. Raises `DatabaseError` for an unusable address.
+
+    `reads_edits`: entries know edited texts of examples, facts and pronunciations, as runs that renew values need.
+    """
 
     def __init__(
         self,
@@ -82,6 +93,7 @@ class MongoStore(DatabaseAccess):
                 "The database's address or name is invalid. An address has the form mongodb://host/ (with special "
                 "characters of a password as %XX); a name consists of letters and digits."
             ) from None
+        self.reads_edits = False
         self._has_answers = False
         self._client = client
         self._clock = clock
@@ -211,6 +223,8 @@ class MongoStore(DatabaseAccess):
             whole = {"_id": layout.with_ids(wanted), "phonetic": {"$gt": ""}, "ipa": {"$gt": ""}}
             spoken = self._read(Collection.PRONUNCIATIONS, whole, ("_id",))
             found.pronunciations = {doc_id(each["_id"]) async for each in spoken}
+        if self.reads_edits:
+            found.edits = await edited_texts(found.holders(), self, layout)
         await self._learn_stamps(found)
         return found
 

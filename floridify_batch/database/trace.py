@@ -18,8 +18,8 @@ from floridify_batch.components.requests import custom_id
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS
 from floridify_batch.database.merge import is_edited
 from floridify_batch.database.ownership import copied_example_id, named_sources
-from floridify_batch.database.removal import is_changed
-from floridify_batch.database.word_documents import Stored, WordDocuments
+from floridify_batch.database.removal import TEXTS, is_changed
+from floridify_batch.database.word_documents import Stored, WordDocuments, digests_of, own_stamps
 from floridify_batch.words.entry import (
     DIGESTS,
     SYNTHESIS,
@@ -128,13 +128,6 @@ def written_definitions(found: WordDocuments, stamps: Set[DocId]) -> list[tuple[
     return [(key, each) for each, key in written.items()]
 
 
-def own_stamps(document: Document, stamps: Set[DocId]) -> dict[str, DocId]:
-    """The stamps on a document that are among these, by their keys."""
-    borne = document.get(SYNTHESIS)
-    pairs = borne.items() if isinstance(borne, Mapping) else ()
-    return {key: doc_id(stamp) for key, stamp in pairs if doc_id(stamp) in stamps}
-
-
 @dataclass(slots=True)
 class _Tracer:
     """The comparison of a word's documents with the values that a run wrote."""
@@ -192,7 +185,7 @@ class _Tracer:
             self.undone.setdefault(stored.id, []).append(key)
             restored = {name: self._restored(stored, name, made) for name in names}
             self.values.setdefault(stored.id, {}).update(
-                {name: value for name, value in restored.items() if name in _digests(stored.document)}
+                {name: value for name, value in restored.items() if name in digests_of(stored.document)}
             )
             self.made |= made
 
@@ -204,7 +197,7 @@ class _Tracer:
 
     def _result(self, document: Document, names: Sequence[str], made: Set[DocId]) -> UndoResult:
         """The result for a value in these fields, of which the first is the component's own."""
-        digests = _digests(document)
+        digests = digests_of(document)
         if names[0] not in digests and document.get(names[0]):
             return UndoResult.UNRECORDED
         if any(digests[name] != value_digest(document.get(name)) for name in names if name in digests):
@@ -212,7 +205,7 @@ class _Tracer:
         linked = [self.found.linked[each].document for each in made]
         if any(is_changed(each) for each in linked):
             return UndoResult.EDITED
-        return UndoResult.UNRECORDED if any(not _digests(each) for each in linked) else UndoResult.REMOVED
+        return UndoResult.UNRECORDED if any(not digests_of(each) for each in linked) else UndoResult.REMOVED
 
     def _restored(self, stored: Stored, name: str, made: Set[DocId]) -> Any:
         """The value before the run: of a copy, its source's."""
@@ -247,7 +240,7 @@ class _Tracer:
 
     def _definition_result(self, stored: Stored) -> UndoResult:
         """The result for a definition that the run wrote."""
-        digests, after = _digests(stored.document), self._after(stored)
+        digests, after = digests_of(stored.document), self._after(stored)
         if "text" not in digests:
             return UndoResult.UNRECORDED
         if any(digests[each] != value_digest(after.get(each)) for each in _OWN_TEXTS if each in digests):
@@ -286,7 +279,9 @@ class _Tracer:
             result = self._entry_result(entry, {each.id for each in copies})
             self.trace.counts[ENTRIES, result] += 1
             if result is UndoResult.REMOVED:
-                self._take([entry, *(each for each in copies if _is_owned(each.document, derived))])
+                clone = self.found.linked.get(self._clone(entry) or derived)
+                own = (each for each in copies if _is_owned(each.document, derived))
+                self._take([entry, *own, *([clone] if clone is not None else [])])
 
     def _unlist(self, entries: Iterable[Stored]) -> None:
         """Take the removed definitions out of the entries; in one that stays, copies of their sources return."""
@@ -304,7 +299,18 @@ class _Tracer:
         others = after[SYNTHESIS].keys() - {
             key for key in own_stamps(entry.document, self.stamps) if key not in self.kept
         }
-        return not others and not any(after.get(name) for name in _ENTRY_VALUES)
+        names = [each for each in _ENTRY_VALUES if each != "pronunciation_id" or self._clone(entry) is None]
+        return not others and not any(after.get(name) for name in names)
+
+    def _clone(self, entry: Stored) -> DocId | None:
+        """The entry's pronunciation, if it is a clone of a source's that is as the original."""
+        named = self._after(entry).get("pronunciation_id")
+        for theirs in (each.document.get("pronunciation_id") for each in self.found.entries):
+            if named and theirs and doc_id(named) == derived_id("pronunciation", entry.id, doc_id(theirs)):
+                found = [self.found.linked.get(doc_id(each)) for each in (named, theirs)]
+                texts = {tuple(each.document.get(name) for name in TEXTS) for each in found if each is not None}
+                return doc_id(named) if len(texts) == 1 else None
+        return None
 
     def _entry_result(self, entry: Stored, copies: Set[DocId]) -> UndoResult:
         """The result for a blank entry: it is removed if it lists exactly all copies in order."""
@@ -324,7 +330,7 @@ class _Tracer:
         if (named & self.found.definitions.keys()) - covered:
             return UndoResult.EDITED  # somebody has taken a copy out of it
         expected = [each for each in map(copied_id, self._sources()) if each in copies]
-        recorded = _digests(entry.document).get("definition_ids")
+        recorded = digests_of(entry.document).get("definition_ids")
         ordered = recorded is not None and recorded == value_digest(entry.document.get("definition_ids"))
         return (
             UndoResult.REMOVED
@@ -399,7 +405,7 @@ class _Tracer:
             if key not in undone and not _has_value(stored, key) and key.partition("-")[0] not in components
         ]
         if undone or others:
-            names = [each for each in _digests(stored.document) if each in values]
+            names = [each for each in digests_of(stored.document) if each in values]
             self.trace.unstampings.append(Unstamping(stored, [*undone, *others], names))
 
 
@@ -421,11 +427,6 @@ def _has_value(stored: Stored, key: str) -> bool:
 
 def _is_of_word(key: str) -> bool:
     return RECIPES[SynthesisComponent(key)].scope is Scope.WORD
-
-
-def _digests(document: Document) -> Mapping[str, str]:
-    found = document.get(DIGESTS)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _is_copy(document: Document) -> bool:

@@ -1,6 +1,6 @@
 """The stored documents of words, grouped by word: definitions, entries, and the documents that these refer to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from floridify_batch.components.change import Collection
 from floridify_batch.database.layout import ENTRY_COLLECTIONS
 from floridify_batch.database.removal import RELATIONS, any_spelling, generated
-from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id
+from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, doc_id
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
@@ -104,3 +104,16 @@ def as_read(stored: Stored, names: Iterable[str]) -> dict[str, Any]:
     """The condition that these fields of a document are as they were read."""
     fields = {name: {"$eq": stored.document.get(name)} for name in names if name != "_id"}
     return {"_id": stored.document["_id"]} | fields
+
+
+def own_stamps(document: Document, stamps: Set[DocId]) -> dict[str, DocId]:
+    """The stamps on a document that are among these, by their keys."""
+    borne = document.get(SYNTHESIS)
+    pairs = borne.items() if isinstance(borne, Mapping) else ()
+    return {key: doc_id(stamp) for key, stamp in pairs if doc_id(stamp) in stamps}
+
+
+def digests_of(document: Document) -> Mapping[str, str]:
+    """The digests of the values that this tool wrote into a document, by field."""
+    found = document.get(DIGESTS)
+    return found if isinstance(found, Mapping) else {}

@@ -151,6 +151,7 @@ class _Frame:
             self.origin.language,
             self._language_name,
             replace,
+            self.asked.replace_edited,
             rare_first=self.origin.rare_first,
             first_number=question.template.first_number,
             temperature=question.envelope.sampled_at,

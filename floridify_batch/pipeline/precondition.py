@@ -36,7 +36,7 @@ class Precondition(NamedTuple):
     @classmethod
     def of(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, *, again: bool = False) -> Self:
         """The precondition of a request about a target as it is now."""
-        value = "" if recipe.structural else value_digest(value_of(target, recipe.field))
+        value = "" if recipe.structural else _value_digest(target, recipe.field)
         return cls(_digest(tuple(recipe.subject(entry, target))), value, again)
 
     @classmethod
@@ -65,6 +65,12 @@ def squashed(text: str) -> str:
     if folded.isascii():
         return folded.translate(_IGNORED_ASCII)
     return "".join(each for each in folded if unicodedata.category(each)[0] not in _IGNORED)
+
+
+def _value_digest(target: Target, field: str) -> str:
+    """The digest of a value, and of the edited texts in the documents that it names."""
+    value, edited = value_of(target, field), target.edits.get(field)
+    return value_digest(value) if edited is None else value_digest([value, edited])
 
 
 @lru_cache(maxsize=1024)  # a word's requests are made together, and most are about one definition

@@ -113,6 +113,7 @@ class Resources:
     async def opened_store(self) -> AsyncIterator[MongoStore]:
         """Open the user's database, or a local one beside the checkpoint if none is named. Raises `DatabaseError`."""
         async with opened_database(self.place, self.notify, self.on_wait, self.settings.patience) as store:
+            store.reads_edits = self.settings.force or self.settings.stale
             yield store
 
     @contextmanager

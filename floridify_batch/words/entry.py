@@ -126,6 +126,8 @@ class Definition(CompactPickle):
     """The fields of components that have no attribute here."""
     copied: SourceCopy | None = None
     """The copy that this is of a source definition, if it is one."""
+    edits: Mapping[str, str] = field(default_factory=dict)
+    """Digests of texts that people have edited in the documents that a field names, by field."""
 
     @property
     def has_text(self) -> bool:
@@ -151,6 +153,7 @@ class Cluster:
     definitions: tuple[Definition, ...]
     stamps: Mapping[str, Stamp]
     digests: Mapping[str, str] = field(default_factory=dict)
+    edits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,8 @@ class Entry(CompactPickle):
     """The stamps on the synthesis entry, which is written before the word is stamped."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """The digests of the values that this tool wrote into the synthesis entry, by field."""
+    edits: Mapping[str, str] = field(default_factory=dict)
+    """Digests of texts that people have edited in the documents that a field of the synthesis entry names, by field."""
     homograph: bool = False
     """Whether the text has other words of the same language."""
     sibling_defined: bool = False

@@ -7,11 +7,11 @@ from pymongo.database import Database
 
 from floridify_batch.cli.mend import mend_database
 from floridify_batch.database.connection import Place
-from tests.documents import add_definition, add_entry, add_word, everything
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.workspace import Workspace
 
 type Found = Database[dict[str, Any]]
-ASKED = "synonyms,cefr_level,domain,usage_notes,etymology,phrases"
+ASKED = "synonyms,cefr_level,register,usage_notes,etymology,phrases"
 RENEWED = [{"force": True}, {"stale": True, "model": "gpt-5.4-mini"}]
 
 
@@ -62,7 +62,7 @@ async def test_edited_values_stay(
     entry_now, sense_now = own(database, "bank")
     assert (sense_now["cefr_level"], sense_now["synonyms"]) == ("C2", sense["synonyms"])
     assert entry_now["etymology"] == entry["etymology"]
-    expected = {"synonyms": first, "cefr_level": first, "domain": second, "usage_notes": second}
+    expected = {"synonyms": first, "cefr_level": first, "register": second, "usage_notes": second}
     assert stamped_by(database, sense_now) == {name: each.run for name, each in expected.items()}
     assert stamped_by(database, entry_now) == {"etymology": first.run, "phrases": second.run}
     assert set(stamped_by(database, own(database, "shore")[1]).values()) == {second.run}
@@ -99,19 +99,77 @@ async def test_values_of_earlier_versions_stay(workspace: Workspace, capsys: pyt
     assert "6 values of earlier versions" in said.out + said.err
 
 
-async def test_an_edited_example_keeps_its_place(workspace: Workspace) -> None:
-    """A generated example that a person has changed stays in its list; the others are replaced."""
+LINKED = "examples,facts,pronunciation"
+
+
+def edit_linked(database: Found, text: str) -> dict[str, Any]:
+    """Edit an example, a fact and the pronunciation of a word in their own documents; return these."""
+    entry, sense = own(database, text)
+    spoken, example, fact = entry["pronunciation_id"], sense["example_ids"][0], entry["fact_ids"][0]
+    database.pronunciations.update_one({"_id": spoken}, {"$set": {"ipa": "/mine/"}})
+    database.examples.update_one({"_id": example}, {"$set": {"text": "An editor's sentence."}})
+    database.facts.update_one({"_id": fact}, {"$set": {"content": "An editor's fact."}})
+    return linked(database, text)
+
+
+def linked(database: Found, text: str) -> dict[str, Any]:
+    """Return the examples, facts and the pronunciation of a word."""
+    entry, sense = own(database, text)
+    return {
+        "examples": [database.examples.find_one({"_id": each}) for each in sense["example_ids"]],
+        "facts": [database.facts.find_one({"_id": each}) for each in entry["fact_ids"]],
+        "pronunciation": database.pronunciations.find_one({"_id": entry["pronunciation_id"]}),
+    }
+
+
+@pytest.mark.parametrize("renewed", RENEWED, ids=["force", "stale"])
+async def test_edited_documents_stay(
+    workspace: Workspace, renewed: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Examples, facts and a pronunciation of which a person has edited one in its own document stay unasked."""
+    database = workspace.database
+    known(database, "bank", "shore")
+    first = await workspace.run(["bank", "shore"], components=LINKED)
+    before = edit_linked(database, "bank")
+    second = await workspace.run(["bank", "shore"], name="again", components=LINKED, **renewed)
+    said = capsys.readouterr()
+    assert "3 values edited by people or from elsewhere: kept, not requested" in said.out + said.err
+    assert "3 stored values will be replaced" in said.out + said.err
+    assert linked(database, "bank") == before
+    assert second.ledger.totals().requests == first.ledger.totals().requests - 3
+    assert set(stamped_by(database, own(database, "shore")[1]).values()) == {second.run}
+
+
+async def test_edited_documents_are_replaced_on_request(workspace: Workspace) -> None:
+    """With --replace-edited, edited examples, facts and pronunciations are replaced; a person's own example stays."""
     database = workspace.database
     known(database, "bank")
-    await workspace.run(["bank"], components="examples")
-    edited, *others = own(database, "bank")[1]["example_ids"]
-    database.examples.update_one({"_id": edited}, {"$set": {"text": "An editor's sentence."}})
-    await workspace.run(["bank"], name="again", components="examples", force=True)
-    now = own(database, "bank")[1]["example_ids"]
-    assert edited in now
-    assert others
-    assert not set(others) & set(now)
-    assert (database.examples.find_one({"_id": edited}) or {})["text"] == "An editor's sentence."
+    await workspace.run(["bank"], components=LINKED)
+    entry, sense = own(database, "bank")
+    theirs = {"definition_id": sense["_id"], "text": "A person's own.", "type": "literature", "created_at": LONG_AGO}
+    theirs |= {"updated_at": LONG_AGO, "version": 1}
+    kept = database.examples.insert_one(theirs).inserted_id
+    database.definitions.update_one({"_id": sense["_id"]}, {"$push": {"example_ids": kept}})
+    before = edit_linked(database, "bank")
+    await workspace.run(["bank"], name="again", components=LINKED, force=True, replace_edited=True)
+    now = linked(database, "bank")
+    assert [each["_id"] for each in now["examples"] if each in before["examples"]] == [kept]
+    assert not [each for each in now["facts"] if each in before["facts"]]
+    assert database.pronunciations.count_documents({}) == 1
+    assert now["pronunciation"]["ipa"] != "/mine/"
+    assert entry["_id"] == own(database, "bank")[0]["_id"]
+
+
+async def test_documents_edited_meanwhile(workspace: Workspace) -> None:
+    """A person edits an example, a fact and a pronunciation while new ones are generated: all three stay in place."""
+    database = workspace.database
+    known(database, "bank")
+    await workspace.run(["bank"], components=LINKED)
+    await workspace.send(["bank"], name="again", components=LINKED, force=True)
+    before = edit_linked(database, "bank")
+    result = await workspace.resume("again")
+    assert result.code == 0
+    assert linked(database, "bank") == before
 
 
 async def test_values_of_earlier_versions_are_adopted(
@@ -137,7 +195,7 @@ async def test_values_of_earlier_versions_are_adopted(
     assert again.ledger.totals().requests == 12 - 3
     entry, sense = own(database, "bank")
     assert (sense["cefr_level"], entry["etymology"]["text"]) == ("C2", "From an editor.")
-    assert stamped_by(database, sense)["domain"] == again.run
+    assert stamped_by(database, sense)["register"] == again.run
     assert stamped_by(database, sense)["examples"] == first.run
 
 
@@ -145,10 +203,10 @@ async def test_adoption_leaves_sources_alone(workspace: Workspace, mongo_url: st
     """Where an earlier version put a value into a source's definition, its copy is adopted; the source is unchanged."""
     database = workspace.database
     known(database, "bank")
-    await workspace.run(["bank"], components="domain")
+    await workspace.run(["bank"], components="synonyms")
     copy = own(database, "bank")[1]
     source = database.definitions.find_one({"providers": ["wiktionary"], "_id": {"$ne": copy["_id"]}}) or {}
-    written = {"domain": copy["domain"], "synthesis": copy["synthesis"]}
+    written = {"synonyms": copy["synonyms"], "synthesis": copy["synthesis"]}
     database.definitions.update_one({"_id": source["_id"]}, {"$set": written})
     database.definitions.delete_one({"_id": copy["_id"]})
     database.dictionary_entries.delete_many({"provider": "synthesis"})
@@ -156,4 +214,4 @@ async def test_adoption_leaves_sources_alone(workspace: Workspace, mongo_url: st
     await mend_database(Place(mongo_url, database.name), yes=True, adopt=True)
     assert database.definitions.find_one({"_id": source["_id"]}) == before
     adopted = own(database, "bank")[1]
-    assert (adopted["domain"], list(adopted["synthesis_digests"])) == (copy["domain"], ["domain"])
+    assert (adopted["synonyms"], list(adopted["synthesis_digests"])) == (copy["synonyms"], ["synonyms"])

@@ -14,12 +14,13 @@ from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.database.trace import ENTRIES, WORDS, UndoResult
 from floridify_batch.database.undo import Undo
-from tests.documents import add_definition, add_entry, add_word, copy_of, owned
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word, copy_of, owned
 from tests.workspace import Workspace
 
 type Found = Database[dict[str, Any]]
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 STRUCTURE = "cluster_definitions,definition_text,etymology"
+TIMES: dict[str, Any] = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "version": 1}
 OURS = {"synthesis_stamps", "batch_synth"}
 
 
@@ -39,12 +40,18 @@ def words(database: Found) -> None:
     """A word with two sources of several definitions, one of them with an example, and a word with one."""
     bank = add_word(database, "bank")
     senses = [add_definition(database, bank, text) for text in ("the land beside a river", "where money is kept")]
-    example = {"definition_id": senses[0], "text": "We sat there.", "type": "literature", "created_at": NOW}
+    example = {"definition_id": senses[0], "text": "We sat there.", "type": "literature", **TIMES}
     database.definitions.update_one(
         {"_id": senses[0]}, {"$set": {"example_ids": [database.examples.insert_one(example).inserted_id]}}
     )
     add_entry(database, bank, senses, "wiktionary")
-    add_entry(database, bank, [add_definition(database, bank, "a row of switches", synonyms=["array"])], "oxford")
+    oxford = add_entry(
+        database, bank, [add_definition(database, bank, "a row of switches", synonyms=["array"])], "oxford"
+    )
+    spoken = {"word_id": bank, "phonetic": "bangk", "ipa": "bæŋk", "audio_file_ids": [], **TIMES}
+    database.dictionary_entries.update_one(
+        {"_id": oxford}, {"$set": {"pronunciation_id": database.pronunciations.insert_one(spoken).inserted_id}}
+    )
     shore = add_word(database, "shore")
     add_entry(database, shore, [add_definition(database, shore, "the edge of the sea")], "wiktionary")
 
@@ -85,14 +92,17 @@ async def test_what_an_editor_changed_stays(workspace: Workspace, store: MongoSt
     words(database)
     asked = "synonyms,cefr_level,domain,examples,pronunciation,etymology,facts"
     result = await workspace.run(["bank", "shore"], components=asked)
-    entry = database.dictionary_entries.find_one({"provider": "synthesis"}) or {}
+    bank = database.words.find_one({"text": "bank"}) or {}
+    entry = database.dictionary_entries.find_one({"provider": "synthesis", "word_id": bank["_id"]}) or {}
     first, second = (database.definitions.find_one({"_id": each}) or {} for each in entry["definition_ids"][:2])
     database.definitions.update_one(
         {"_id": first["_id"]}, {"$set": {"cefr_level": other_than(first["cefr_level"])}, "$push": {"synonyms": "mine"}}
     )
     made = next(each for each in second["example_ids"])
     database.examples.update_one({"_id": made}, {"$set": {"text": "An editor's sentence."}})
-    database.pronunciations.update_one({"_id": entry["pronunciation_id"]}, {"$set": {"ipa": "/mine/"}})
+    made_for = {"provider": "synthesis", "word_id": {"$ne": bank["_id"]}}
+    spoken = (database.dictionary_entries.find_one(made_for) or {})["pronunciation_id"]
+    database.pronunciations.update_one({"_id": spoken}, {"$set": {"ipa": "/mine/"}})
     database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"etymology.text": "From an editor."}})
     edited = database.dictionary_entries.find_one({"_id": entry["_id"]}) or {}
     counts = await undo(store, result.run)
@@ -110,7 +120,8 @@ async def test_what_an_editor_changed_stays(workspace: Workspace, store: MongoSt
     )
     other = database.definitions.find_one({"_id": second["_id"]}) or {}
     assert (other["example_ids"], other["synonyms"], other["cefr_level"]) == (second["example_ids"], [], None)
-    assert database.pronunciations.find_one({"_id": entry["pronunciation_id"]})
+    assert (database.dictionary_entries.find_one(made_for) or {})["pronunciation_id"] == spoken
+    assert database.pronunciations.find_one({"_id": spoken})
     left = dictionary(database)
     assert {fate for _, fate in await undo(store, result.run)} == {UndoResult.EDITED}
     assert dictionary(database) == left
