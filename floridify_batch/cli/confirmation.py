@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from types import MappingProxyType
 
 import typer
@@ -64,9 +65,20 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
 def notes_on(listed: WordList, spec: RunSpec) -> list[str]:
     """Notes on a new run: the price and the model it assumes, how its list was read, and answers requested whole."""
     settings = spec.info.settings
-    models = model_notes(settings.model, utc_now().date(), listed_models())
     notes = [price_note(settings), language_note(settings.language), full_answers_note(settings, spec.brief)]
-    return [*sandbox_notes(settings), *filter(None, notes), *models, *listed.readings]
+    return [*sandbox_notes(settings), *filter(None, notes), *notes_on_models(settings), *listed.readings]
+
+
+def notes_on_models(settings: RunSettings) -> list[str]:
+    """Notes on the models of a run: the components of each, and near retirements."""
+    today, known = utc_now().date(), listed_models()
+    by_model: dict[str, list[str]] = {}
+    for component, model in settings.models.items():
+        by_model.setdefault(model, []).append(component)
+    return [
+        *(f"{model}: {', '.join(components)}." for model, components in by_model.items()),
+        *chain.from_iterable(model_notes(model, today, known) for model in settings.all_models),
+    ]
 
 
 def full_answers_note(settings: RunSettings, brief: Brief) -> str:

@@ -112,6 +112,15 @@ GlossOption = Annotated[
         autocompletion=completion.languages,
     ),
 ]
+ModelForOption = Annotated[
+    list[str] | None,
+    _advanced(
+        "--model-for",
+        envvar=_env("MODEL_FOR"),
+        metavar="NAMES=MODEL",
+        help="Model of some components; repeatable.",
+    ),
+]
 AnswersOption = Annotated[
     AnswerShape,
     _advanced(

@@ -16,6 +16,7 @@ from floridify_batch.cli.context import (
 from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     GiveUpOption,
+    ModelForOption,
     MovedTemplatesOption,
     NextModelOption,
     OnlyCheckpointOption,
@@ -35,12 +36,14 @@ def resume(
     give_up: GiveUpOption = None,
     model: NextModelOption = None,
     templates: MovedTemplatesOption = None,
+    model_for: ModelForOption = None,
     yes: YesOption = False,
     *,
     options: RunOptions,
 ) -> None:
     """Resume a run from its checkpoint."""
     from floridify_batch.cli import session
+    from floridify_batch.components.registry import models_named
 
     output = output_named(options.output, quiet=options.quiet)
     config = config_at(options.floridify_config)
@@ -50,6 +53,7 @@ def resume(
         check_name(templates)
     place = checkpoint_or_only(run or checkpoint)
     changes = options.execution_settings() | given(poll_interval=options.poll_interval) | options.cost_settings()
+    changes |= given(models=models_named(model_for) if model_for else None)
     changes |= given(model=model, templates=str(templates.absolute()) if templates else None)
     present = session.Session(
         place,

@@ -32,6 +32,7 @@ from floridify_batch.cli.options import (
     GlossOption,
     ImmediateOption,
     LanguageOption,
+    ModelForOption,
     ModelOption,
     ReplaceEditedOption,
     SandboxOption,
@@ -81,11 +82,12 @@ def run(
     word: WordOption = None,
     column: ColumnOption = None,
     answers: AnswersOption = AnswerShape.STORED,
+    model_for: ModelForOption = None,
 ) -> None:
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
     from floridify_batch.components.entry_store import sandbox_database
-    from floridify_batch.components.registry import counts_named
+    from floridify_batch.components.registry import counts_named, models_named
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.run_settings import RunSettings
@@ -112,6 +114,7 @@ def run(
         sandbox=sandbox,
         stale=stale,
         answers=answers,
+        models=models_named(model_for or ()),
         replace_edited=replace_edited,
         counts=counts_named(count or ()),
         templates=str(templates.absolute()) if templates else None,
@@ -119,8 +122,7 @@ def run(
         **options.execution_settings(),
         **options.cost_settings(),
     )
-    kind = "sandbox.checkpoint" if sandbox else "checkpoint"
-    place = checkpoint_at(checkpoint or Path(f"{source.stem}.{kind}.json"))
+    place = checkpoint_at(checkpoint or Path(f"{source.stem}.{'sandbox.' * sandbox}checkpoint.json"))
     present = _session(place, secrets, options, yes=yes)
     exit_with(
         lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)),

@@ -20,11 +20,18 @@ from floridify_batch.cli.checkpoint_policy import (
     remaining_words,
     report_finished,
 )
-from floridify_batch.cli.confirmation import agreed, confirmed, estimate_cost, in_terminal, notes_on, sandbox_notes
+from floridify_batch.cli.confirmation import (
+    agreed,
+    confirmed,
+    estimate_cost,
+    in_terminal,
+    notes_on,
+    notes_on_models,
+    sandbox_notes,
+)
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
-from floridify_batch.components.model_profile import check_chat_model, model_notes
-from floridify_batch.costs.price import listed_models
+from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
@@ -160,7 +167,7 @@ async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) ->
 async def resume(session: Session) -> int:
     """Resume the run of a checkpoint; the exit code."""
     checkpoint = session.checkpoint
-    with redirect_messages(session.output, asks="model" in session.changes and not session.yes):
+    with redirect_messages(session.output, asks=bool(session.changes.keys() & {"model", "models"}) and not session.yes):
         if not checkpoint.path.exists():
             raise checkpoint.absent("; start a run with: batch-synth run WORDS")
         with checkpoint.locked():
@@ -267,22 +274,22 @@ def _accepts(error: OtherDatabase, session: Session) -> bool:
 
 
 def _apply_changes(ledger: Ledger, changes: Mapping[str, Any]) -> bool:
-    """Apply the options of `resume` to a run, and plan refused requests again; return whether the model changes.
+    """Apply the options of `resume` to a run, and plan refused requests again; return whether a model changes.
 
     Raises `UsageError`. The model comes first, since a price given with it is the new model's.
     """
     present, model = ledger.run.settings, changes.get("model", ledger.run.settings.model)
-    new_model = bool(model != present.model)
-    if new_model:
-        if present.base_url is None:
-            check_chat_model(model)
+    models = changes.get("models", present.models)
+    for each in (model, *models.values()) if present.base_url is None else ():
+        check_chat_model(each)
+    if model != present.model:
         ledger.change_model(model)
     ledger.change_execution_settings(changes)
     ledger.reopen_refused()
     templates = ledger.run.settings.templates
     if templates and not Path(templates).is_dir():
         raise UsageError(f"The run's folder of templates is not at {templates}; pass its place: resume --templates DIR")
-    return new_model
+    return (model, models) != (present.model, present.models)
 
 
 async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, session: Session, console: Console) -> bool:
@@ -290,7 +297,7 @@ async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, sessi
     settings, checkpoint = ledger.run.settings, session.checkpoint
     rest = [*remaining_words(ledger, checkpoint)]
     estimate = await estimate_cost(settings, brief, rest, store, console)
-    models = model_notes(settings.model, utc_now().date(), listed_models())
+    models = notes_on_models(settings)
     notes = [*sandbox_notes(settings), *models, *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
     console.print(
         estimate_panel(

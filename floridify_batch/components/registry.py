@@ -101,6 +101,17 @@ def counts_named(texts: Iterable[str]) -> dict[str, int]:
     return counts
 
 
+def models_named(texts: Iterable[str]) -> dict[str, str]:
+    """The model of each component in texts such as `cefr_level,register=gpt-5-nano`. Raises `UsageError`."""
+    models: dict[str, str] = {}
+    for text in texts:
+        names, _, model = text.partition("=")
+        if not model.strip():
+            raise UsageError(f"--model-for {text}: expected components and a model, such as register=gpt-5-nano.")
+        models |= {component: model.strip() for component in components_named(names)}
+    return models
+
+
 def _component(name: str) -> SynthesisComponent:
     try:
         return SynthesisComponent(name)

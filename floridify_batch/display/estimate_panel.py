@@ -1,6 +1,6 @@
 """The estimate before a run: requests, tokens, cost, batches."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
@@ -82,15 +82,15 @@ def _waves(estimate: Estimate) -> Table:
     waves = list(zip(estimate.waves(), estimate.wave_components(), strict=True))
     if len(waves) > 1:
         for number, (name, components) in enumerate(waves, 1):
-            both = estimate.now if number == 1 else estimate.later
-            wave = sum((both.get(each, Expectation()) for each in components), Expectation())
-            _add_wave(table, estimate, f"{number} {name}", wave, "~" * (number > 1))
-    _add_wave(table, estimate, "all", estimate.total, "~" * (len(waves) > 1))
+            both = estimate.now if number <= estimate.first_waves else estimate.later
+            wave = {each: both.get(each, Expectation()) for each in components}
+            _add_wave(table, estimate, f"{number} {name}", wave, "~" * (number > estimate.first_waves))
+    _add_wave(table, estimate, "all", estimate.wholes(), "~" * (len(waves) > 1))
     return table
 
 
-def _add_wave(table: Table, estimate: Estimate, name: str, wave: Expectation, about: str) -> None:
-    cost = estimate.cost(wave, batch=not estimate.immediate)
+def _add_wave(table: Table, estimate: Estimate, name: str, parts: Mapping[str, Expectation], about: str) -> None:
+    cost, wave = estimate.cost(parts, batch=not estimate.immediate), sum(parts.values(), Expectation())
     tokens = (_tokens(wave.input_tokens), _tokens(wave.output_tokens))
     table.add_row(cell(name), about + count(wave.requests), *tokens, dollars(cost))
 
@@ -146,7 +146,7 @@ def _add_row(table: Table, estimate: Estimate, title: Text, names: Sequence[str]
     both = sum((estimate.whole(name) for name in names), Expectation())
     outputs = [estimate.length(name).of(estimate.whole(name).requests) for name in names]
     span = [_tokens(sum(each[which] for each in outputs)) for which in (0, 2)] if wide else []
-    cost = estimate.cost(both, batch=not estimate.immediate)
+    cost = estimate.cost(estimate.wholes(names), batch=not estimate.immediate)
     table.add_row(
         title,
         or_dash(now),
@@ -219,7 +219,7 @@ def _basis_of(estimate: Estimate) -> Iterator[str]:
 
 
 def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iterator[RenderableType]:
-    regular, batch = (estimate.cost(estimate.total, batch=mode) for mode in (False, True))
+    regular, batch = (estimate.cost(estimate.wholes(), batch=mode) for mode in (False, True))
     mine = regular if estimate.immediate else batch
     rows = _prices(estimate, regular, batch)
     asking = estimate.words - estimate.complete
@@ -228,9 +228,9 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
     if max_cost is not None:
         rows.append(("cost limit", _limit(estimate, max_cost, spent)))
     yield facts(rows)
-    if mine is None:
+    if unpriced := estimate.unpriced(batch=not estimate.immediate):
         yield Text(
-            f"{unknown_price(plain(estimate.model), batch=not estimate.immediate)} Set it in USD per million "
+            f"{unknown_price(plain(unpriced), batch=not estimate.immediate)} Set it in USD per million "
             "tokens: --price in=0.05,out=0.25"
         )
 

@@ -134,6 +134,11 @@ class Brief:
             if each.shape is AnswerShape.FULL and each.recipe.lean(wanted) is not None
         ]
 
+    def other_models(self, usual: str) -> dict[str, str]:
+        """The models of the components that do not use the run's."""
+        models = {str(each.recipe.component): each.envelope.model for each in self.questions}
+        return {component: model for component, model in models.items() if model != usual}
+
     @property
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint of each component's template."""

@@ -235,10 +235,11 @@ class Group(NamedTuple):
     expected: bytes
     carried: bytes
     size: ChunkSize
+    model: str = ""
 
 
 def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Mapping[str, Failure]) -> Group:
-    """Prepare a word's requests for packing, with those of its failures that are not retried."""
+    """Prepare a word's requests to one model for packing, with those of its failures that are not retried."""
     lines = [request.line for request in requests]
     tokens = [request.input_tokens for request in requests]
     expected = [
@@ -249,7 +250,8 @@ def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Map
     output_tokens = sum(request.envelope.output_tokens for request in requests)
     retried = sum(request.attempt > 1 for request in requests)
     size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens, retried)
-    return Group(ordinal, lines, tokens, b"".join(expected), b"".join(carried), size)
+    model = requests[0].envelope.model if requests else ""
+    return Group(ordinal, lines, tokens, b"".join(expected), b"".join(carried), size, model)
 
 
 class Planned(NamedTuple):
@@ -260,13 +262,14 @@ class Planned(NamedTuple):
     expected: bytes
     carried: bytes
     size: ChunkSize
+    model: str = ""
 
 
 def planned(made: Group, page: IO[bytes]) -> Planned:
     """Append a word's lines to a page's file."""
     offset = page.tell()
     page.writelines(made.lines)
-    return Planned(made.ordinal, offset, made.expected, made.carried, made.size)
+    return Planned(made.ordinal, offset, made.expected, made.carried, made.size, made.model)
 
 
 def lines_of(word: Planned, page: Path) -> bytes:
@@ -282,14 +285,17 @@ def lines_of(word: Planned, page: Path) -> bytes:
 
 
 class ChunkWriter:
-    """Writes a chunk: into a folder `NNNN.partial`, which is renamed when the chunk is finished."""
+    """Writes a chunk: into a folder `NNNN.partial`, which is renamed when the chunk is finished.
+
+    `number` may be another by then, where several chunks are open.
+    """
 
     def __init__(self, run_folder: Path, number: int) -> None:
         self.number = number
         self.size = ChunkSize()
         self.ordinals: list[int] = []
-        self._folder = ChunkFolder.of(run_folder, number).path
-        self._partial = ChunkFolder(self._folder.with_suffix(".partial"))
+        self._run_folder = run_folder
+        self._partial = ChunkFolder(ChunkFolder.of(run_folder, number).path.with_suffix(".partial"))
         shutil.rmtree(self._partial.path, ignore_errors=True)
         private_folder(self._partial.path)
         self._stack = ExitStack()
@@ -316,10 +322,11 @@ class ChunkWriter:
         with private_file(self._partial.ordinals) as out:
             out.write(orjson.dumps(self.ordinals))
             sync(out)
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._partial.path.rename(self._folder)
-        sync_folder(self._folder)
-        sync_folder(self._folder.parent)
+        folder = ChunkFolder.of(self._run_folder, self.number).path
+        shutil.rmtree(folder, ignore_errors=True)
+        self._partial.path.rename(folder)
+        sync_folder(folder)
+        sync_folder(folder.parent)
         return self.size
 
     def discard(self) -> None:

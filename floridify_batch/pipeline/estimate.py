@@ -15,7 +15,7 @@ from floridify_batch.components.recipe import Scope, ValueState
 from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
 from floridify_batch.costs.answer_length import Length, Origin, prior
 from floridify_batch.costs.price import Price, Rates, rates
-from floridify_batch.costs.usage import Forecast, Usage
+from floridify_batch.costs.usage import Forecast, Usage, together
 from floridify_batch.pipeline.brief import Question
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.words.entry import Entry
@@ -86,6 +86,8 @@ class Estimate:
     sampled: Sampled | None = None
     immediate: bool = False
     price: Price | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    """The models of components that do not use the run's."""
     preflight: bool = False
     edited: int = 0
     """The stored values that stay, and are not requested, because people edited them or they come from elsewhere."""
@@ -148,7 +150,7 @@ class Estimate:
     def preflight_requests(self) -> int:
         """The number of requests of the preflight."""
         due = self.preflight and not self.immediate and self.total.requests > PREFLIGHT_REQUESTS
-        return sum(bool(each.requests) for each in self.now.values()) if due else 0
+        return sum(bool(each.requests) and name not in self.models for name, each in self.now.items()) if due else 0
 
     def preflight_surcharge(self) -> Decimal:
         """The expected cost of the preflight at the standard price beyond that in a batch; 0 if a price is unknown."""
@@ -158,37 +160,64 @@ class Estimate:
             return Decimal(0)
         means = (
             Usage(input=each.input_tokens // each.requests, output=each.output_tokens // each.requests)
-            for each in self.now.values()
-            if each.requests
+            for name, each in self.now.items()
+            if each.requests and name not in self.models
         )
         return sum((regular.cost(usage) - batch.cost(usage) for usage in means), Decimal(0))
 
     # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def rate(self, *, batch: bool) -> Rates | None:
-        """The rates in a mode; the user's own price applies only to the run's mode."""
-        return rates(self.model, batch=batch, price=self.price if batch != self.immediate else None)
+    def rate(self, component: str = "", *, batch: bool) -> Rates | None:
+        """The rates of a component's model in a mode; the user's own price applies only to the run's model and mode."""
+        own = self.models.get(component, self.model)
+        return rates(own, batch=batch, price=self.price if batch != self.immediate and own == self.model else None)
 
-    def cost(self, expectation: Expectation, *, batch: bool) -> Decimal | None:
-        """The expected cost of requests in US dollars; None if the model's price is unknown."""
-        rate = self.rate(batch=batch)
+    def cost(self, expectations: Mapping[str, Expectation], *, batch: bool) -> Decimal | None:
+        """The expected cost of components' requests in US dollars; None if the price of a model is unknown."""
+        parts = expectations or {"": Expectation()}
+        return together(self._cost(*each, batch=batch) for each in parts.items())
+
+    def _cost(self, component: str, expectation: Expectation, *, batch: bool) -> Decimal | None:
+        rate = self.rate(component, batch=batch)
         if rate is None:
             return None
         return rate.cost(Usage(input=expectation.input_tokens, output=expectation.output_tokens))
 
+    def wholes(self, components: Iterable[str] | None = None) -> dict[str, Expectation]:
+        """All requests, now and later, of these components or of all."""
+        names = {**self.now, **self.later} if components is None else components
+        return {name: self.whole(name) for name in names}
+
+    def unpriced(self, *, batch: bool) -> str:
+        """The first model whose price is unknown; empty if there is none."""
+        names = [*self.wholes()] or [""]
+        return next((self.models.get(each, self.model) for each in names if self.rate(each, batch=batch) is None), "")
+
     def span(self) -> Span | None:
-        """The estimated cost of the run in its mode; None if the price is unknown."""
-        rate = self.rate(batch=not self.immediate)
-        if rate is None:
+        """The estimated cost of the run in its mode; None if a price is unknown."""
+        batch = not self.immediate
+        expected = self.cost(self.wholes(), batch=batch)
+        if self.unpriced(batch=batch) or expected is None:
             return None
-        low, expected, high = self.output()
-        tokens, margin = self.total.input_tokens, self.sampled.margin if self.sampled else 0
+        low, high = (expected + self._deviation(which, batch=batch) for which in (0, 2))
+        margin = self._margin(batch=batch)
         surcharge = self.preflight_surcharge()
-        return Span(
-            rate.cost(Usage(input=tokens - margin, output=low)) + surcharge,
-            rate.cost(Usage(input=tokens, output=expected)) + surcharge,
-            rate.cost(Usage(input=tokens + margin, output=high)) + surcharge,
-        )
+        return Span(low - margin + surcharge, expected + surcharge, high + margin + surcharge)
+
+    def _deviation(self, which: int, *, batch: bool) -> Decimal:
+        """The difference in cost where answers have their least (0) or greatest (2) expected length."""
+        total = Decimal(0)
+        for name, whole in self.wholes().items():
+            rate = self.rate(name, batch=batch)
+            tokens = self.length(name).of(whole.requests)[which] - whole.output_tokens
+            total += tokens * rate.output if rate else 0
+        return total
+
+    def _margin(self, *, batch: bool) -> Decimal:
+        """The cost of the margin of error of sampled input tokens, at the highest rate."""
+        found = (self.rate(name, batch=batch) for name in self.wholes())
+        highest = max((rate.input for rate in found if rate), default=Decimal(0))
+        return highest * (self.sampled.margin if self.sampled else 0)
 
     def forecast(self) -> Forecast:
         """The estimate as the checkpoint keeps it, for comparison with the bill."""
@@ -200,7 +229,7 @@ class Estimate:
             low=span.low if span else None,
             expected=span.expected if span else None,
             high=span.high if span else None,
-            immediate=self.cost(total, batch=False),
+            immediate=self.cost(self.wholes(), batch=False),
             waves=self.waves(),
         )
 
@@ -216,7 +245,19 @@ class Estimate:
                 depths[name] = 1 + max((depths[need] for need in recipe.needs if need in depths), default=1)
         waves = [[name for name in self.now if self.now[name].requests]] if self.now else []
         waves += ([name for name in depths if depths[name] == depth] for depth in sorted(set(depths.values())))
-        return waves
+        return [part for wave in waves for part in self._by_model(wave)]
+
+    @property
+    def first_waves(self) -> int:
+        """The number of waves of the requests that are ready now: one for each of their models."""
+        return len(self._by_model([name for name in self.now if self.now[name].requests]))
+
+    def _by_model(self, wave: Sequence[str]) -> list[list[str]]:
+        """The components of a wave by their models: a batch holds one, and a word waits for one at a time."""
+        parts: dict[str, list[str]] = {}
+        for name in wave:
+            parts.setdefault(self.models.get(name, self.model), []).append(name)
+        return list(parts.values())
 
 
 def _wave_name(components: Sequence[str]) -> str:
@@ -318,10 +359,10 @@ def estimated(
     estimate: Estimate, max_cost: Decimal | None, spent: Decimal | None, notes: Sequence[str] = ()
 ) -> Estimated:
     """An estimate as an event; `max_cost` is the run's cost limit, if any."""
-    total, own = estimate.total, not estimate.immediate
+    own, wholes = not estimate.immediate, estimate.wholes()
     # The user's own price applies to one mode only.
     batch, immediate = (
-        estimate.cost(total, batch=mode) if mode is own or estimate.price is None else None for mode in (True, False)
+        estimate.cost(wholes, batch=mode) if mode is own or estimate.price is None else None for mode in (True, False)
     )
     return Estimated(
         model=estimate.model,
@@ -357,5 +398,5 @@ def _component(estimate: Estimate, name: str) -> ComponentQuote:
         output=Output(low, whole.output_tokens, high),
         origin=length.origin,
         answers=length.answers,
-        cost=estimate.cost(whole, batch=not estimate.immediate),
+        cost=estimate.cost({name: whole}, batch=not estimate.immediate),
     )

@@ -243,8 +243,9 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
     if vanished:
         failures = {**failures, **_vanished(vanished, word.entries, brief)}
         requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
-    if requests:
-        return group(word.ordinal, requests, failures)
+    if requests:  # a chunk holds one model: requests to another one wait until these are answered
+        model = requests[0].envelope.model
+        return group(word.ordinal, [each for each in requests if each.envelope.model == model], failures)
     reason = left_over(word.entries, brief, failures)
     tidy = reason is None and word.asked is not None
     updates = [update for entry in word.entries for update in finish(entry)] if tidy else ()

@@ -58,13 +58,24 @@ class Workload:
 
     async def of(self, words: Sequence[str], store: EntryReader, progress: Callable[[int, int], None]) -> Estimate:
         """Plan and pack these words as in a run, and add up the estimate; `progress` is called with the words done."""
-        lengths = lengths_known(self.asked, await store.observed(self.model), self.spent)
+        lengths = lengths_known(self.asked, await self._observed(store), self.spent)
         sums = _Sums(self, lengths)
         async for page, entries in _pages(words, store, self.language):
             for text in page:
                 sums.add(entries[text])
             progress(sums.estimate.words, len(words))
         return sums.finished()
+
+    async def _observed(self, store: EntryReader) -> dict[AnswerKind, Observed]:
+        """The measured lengths of each component's answers by its model."""
+        seen: dict[AnswerKind, Observed] = {}
+        by_model: dict[str, set[str]] = {}
+        for question in self.asked.questions:
+            by_model.setdefault(question.envelope.model, set()).add(question.recipe.component)
+        for model, components in by_model.items():
+            of_model = await store.observed(model)
+            seen |= {kind: each for kind, each in of_model.items() if kind.component in components}
+        return seen
 
 
 async def _pages(
@@ -160,6 +171,7 @@ class _Sums:
     def __init__(self, survey: Workload, lengths: Mapping[str, Length]) -> None:
         self._survey = survey
         self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
+        self.estimate.models = survey.asked.other_models(survey.model)
         self._counted: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._all_bytes = self._all_tokens = 0

@@ -8,7 +8,8 @@ expected raise the estimate of later ones; shorter ones do not lower it, since t
 but what they save is available again once they are stored.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_UP, Decimal
 from urllib.parse import urlsplit
 
@@ -31,8 +32,15 @@ _CENT = Decimal("0.01")
 
 
 def rate_of(settings: RunSettings) -> Rates | None:
-    """Return the rates of a run in its mode, or None if they are unknown."""
+    """Return the rates of a run's model in its mode, or None if they are unknown."""
     return rates(settings.model, batch=not settings.immediate, price=settings.price)
+
+
+def _highest_rate(settings: RunSettings, rate: Rates) -> Rates:
+    """The highest rates of any model of a run: of the next chunk, the model is not known yet."""
+    others = (rates(model, batch=not settings.immediate) for model in settings.all_models if model != settings.model)
+    known = [rate, *filter(None, others)]
+    return replace(rate, input=max(each.input for each in known), output=max(each.output for each in known))
 
 
 def chunk_rate(ledger: Ledger, record: ChunkRecord) -> Rates | None:
@@ -71,7 +79,7 @@ def price_note(settings: RunSettings) -> str | None:
 class CostLimit:
     """The budget of a run with a cost limit, in US dollars; `ratio`: ratio of measured to estimated output.
 
-    `standard`: the rates of a preflight.
+    `rate`: the highest rates of the run's models; `rates`: those of each; `standard`: the rates of a preflight.
     """
 
     limit: Decimal
@@ -80,6 +88,7 @@ class CostLimit:
     rate: Rates
     ratio: Decimal
     standard: Rates
+    rates: Mapping[str, Rates] = field(default_factory=dict)
 
     @property
     def remaining(self) -> Decimal:
@@ -98,7 +107,8 @@ class CostLimit:
 
     def cost(self, record: ChunkRecord) -> Decimal:
         """Return the expected cost of a chunk."""
-        return _cost(record, self.standard if record.preflight else self.rate, self.ratio)
+        own = self.rates.get(record.form.model, self.rate) if record.form else self.rates.get("", self.rate)
+        return _cost(record, self.standard if record.preflight else own, self.ratio)
 
     def would_cut(self, record: ChunkRecord) -> bool:
         """Whether a chunk's cost is within the budget that a new chunk would get."""
@@ -117,7 +127,19 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     rate = required_rate(settings)
     standard = rates(settings.model, batch=False, price=settings.price.standard if settings.price else None) or rate
     spent, committed = _spent(ledger, rate), _committed(ledger, rate)
-    return CostLimit(settings.max_cost, spent, committed, rate, length_ratio(ledger), standard)
+    own = {model: each for model in settings.all_models if (each := rates(model, batch=not settings.immediate))}
+    own |= {settings.model: rate, "": rate}
+    own |= {settings.model: rate, "": rate}
+    highest = _highest_rate(settings, rate)
+    return CostLimit(
+        settings.max_cost,
+        spent,
+        committed,
+        highest,
+        length_ratio(ledger),
+        standard,
+        own,
+    )
 
 
 def _spent(ledger: Ledger, rate: Rates) -> Decimal:
@@ -151,6 +173,9 @@ def required_rate(settings: RunSettings) -> Rates:
     if rate is None:
         sentence = unknown_price(settings.model, batch=not settings.immediate)
         raise UsageError(f"--max-cost needs a price. {sentence} Set it: --price in=0.05,out=0.25")
+    for model in settings.models.values():
+        if model != settings.model and rates(model, batch=not settings.immediate) is None:
+            raise UsageError(f"--max-cost needs a price. {unknown_price(model, batch=not settings.immediate)}")
     return rate
 
 

@@ -8,9 +8,9 @@ would make thousands of tiny batches.
 import shutil
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import batched, chain, groupby, islice
+from itertools import batched, chain, count, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,6 +71,14 @@ class _Returned:
     failures: Mapping[int, Mapping[str, Failure]]
 
 
+@dataclass(slots=True)
+class _OpenChunk:
+    """A chunk that is being packed, with the origin of each of its words."""
+
+    writer: ChunkWriter
+    origins: list[int]
+
+
 class Feeder:
     """Packs the remaining requests into one chunk after another."""
 
@@ -90,8 +98,7 @@ class Feeder:
         self._pieces = (run.checkpoint.folder / "planned.partial").absolute()
         self._piece: Path | None = None
         self._pending: deque[tuple[Planned, int]] = deque()
-        self._writer: ChunkWriter | None = None
-        self._origins: list[int] = []
+        self._open: dict[str, _OpenChunk] = {}
         self._outstanding: Counter[int] = Counter()
         self._unsaved = False
         self._untidy: list[str] = []
@@ -113,33 +120,38 @@ class Feeder:
         while not self._stopping():
             while self._pending:
                 if not self._pack():
-                    return self._cut()
+                    return self._cut(self._pending[0][0].model)
             if not await self._plan_page():
                 break
         if self._stopping():
             self._save_progress()
             return None
-        if self._origins and (alone or _THE_LIST in self._origins or self._is_full()):
-            return self._cut()
+        for model, chunk in self._open.items():
+            if alone or _THE_LIST in chunk.origins or self._is_full(chunk.writer):
+                return self._cut(model)
         self._save_progress()
         return None
 
     async def next_preflight(self, wanted: Set[str]) -> ChunkRecord | None:
-        """Cut a chunk with one request of each component `wanted`, as far as the next words have any; before others."""
+        """Cut a chunk with one request of each component `wanted`, as far as the next words have any; before others.
+
+        It holds one model, as each chunk does.
+        """
         while not self._pending and not self._stopping() and await self._plan_page():
             pass
         missing, others = set(wanted), deque[tuple[Planned, int]]()
+        model = self._pending[0][0].model if self._pending else ""
         while self._pending:
             word, origin = self._pending.popleft()
-            part, lines, found = preflight_part(word, self._lines(word), missing) if missing else (word, b"", ())
+            fits = missing and word.model == model
+            part, lines, found = preflight_part(word, self._lines(word), missing) if fits else (word, b"", ())
             if not found:
                 others.append((word, origin))
                 continue
             missing.difference_update(found)
-            self._opened_writer().add(part, lines)
-            self._origins.append(origin)
+            self._add(part, lines, origin)
         self._pending = others
-        return self._cut(preflight=True) if self._writer else None
+        return self._cut(model, preflight=True) if model in self._open else None
 
     async def finish_returned(self) -> None:
         """Finish returned words without further requests; the others stay in their chunks.
@@ -152,9 +164,9 @@ class Feeder:
 
     def close(self) -> None:
         """Discard the unfinished chunk; its words will be planned again."""
-        if self._writer:
-            self._writer.discard()
-            self._writer = None
+        for chunk in self._open.values():
+            chunk.writer.discard()
+        self._open = {}
         for _, __, outcomes in self._planning:
             abandon(outcomes)
         for _ in range(1 + len(self._planning)):  # a worker may create a page's file during the removal
@@ -316,36 +328,38 @@ class Feeder:
     def _pack(self) -> bool:
         """Pack the next word into the open chunk, unless that is full. An empty chunk takes a word of any size."""
         packed, origin = self._pending[0]
-        writer = self._opened_writer()
-        if writer.size.words and not self._run.limits().hold(writer.size + packed.size):
+        chunk = self._open.get(packed.model)
+        if chunk and not self._run.limits().hold(chunk.writer.size + packed.size):
             return False
         self._pending.popleft()
-        writer.add(packed, self._lines(packed))
-        self._origins.append(origin)
+        self._add(packed, self._lines(packed), origin)
         return True
+
+    def _add(self, word: Planned, lines: bytes, origin: int) -> None:
+        """Append a word to the open chunk of its model."""
+        if word.model not in self._open:
+            taken = {chunk.writer.number for chunk in self._open.values()}
+            number = next(each for each in count(len(self._run.ledger.chunks) + 1) if each not in taken)
+            self._open[word.model] = _OpenChunk(ChunkWriter(self._run.checkpoint.folder, number), [])
+        chunk = self._open[word.model]
+        chunk.writer.add(word, lines)
+        chunk.origins.append(origin)
 
     def _lines(self, word: Planned) -> bytes:
         if self._piece is None:
             raise RuntimeError("no page was planned")
         return lines_of(word, self._piece)
 
-    def _opened_writer(self) -> ChunkWriter:
-        if self._writer is None:
-            self._writer = ChunkWriter(self._run.checkpoint.folder, len(self._run.ledger.chunks) + 1)
-        return self._writer
+    def _is_full(self, writer: ChunkWriter) -> bool:
+        """Whether an open chunk has reached a limit that no further word fits."""
+        return not self._run.limits().hold(writer.size + ChunkSize(words=1, requests=1))
 
-    def _is_full(self) -> bool:
-        """Whether the open chunk has reached a limit that no further word fits."""
-        one_more = ChunkSize(words=1, requests=1)
-        return self._writer is not None and not self._run.limits().hold(self._writer.size + one_more)
-
-    def _cut(self, *, preflight: bool = False) -> ChunkRecord:
-        """Finish the open chunk and enter it in the ledger, together with the finished words and chunks."""
-        writer = self._writer
-        if writer is None:
-            raise RuntimeError("there is no open chunk to cut")
+    def _cut(self, model: str, *, preflight: bool = False) -> ChunkRecord:
+        """Finish the open chunk of a model and enter it in the ledger, with the finished words and chunks."""
+        writer, origins = self._open[model].writer, self._open[model].origins
+        writer.number = len(self._run.ledger.chunks) + 1
         size = writer.finish()
-        self._writer = None
+        del self._open[model]
         record = ChunkRecord(
             number=writer.number,
             words=size.words,
@@ -354,22 +368,22 @@ class Feeder:
             input_tokens=size.input_tokens,
             output_tokens=size.output_tokens,
             retried=size.retried,
-            wave=self._wave(),
+            wave=self._wave(origins),
+            form=self._run.ledger.form_of(model),
             preflight=preflight,
         )
         self._run.ledger.add(record)
         for ordinal in writer.ordinals:
             self._place[ordinal] = record.number
-        self._outstanding.subtract(self._origins)
-        self._origins = []
+        self._outstanding.subtract(origins)
         self._unsaved = True
         self._save_progress()
         self._run.observer.notify(ChunkMoved(record.number, record.state, record.words, record.requests, record.bytes))
         return record
 
-    def _wave(self) -> int:
-        """The wave of the open chunk: the first for words of the list, else the one after their last chunk's."""
-        before = [self._run.ledger.chunk(origin) if origin else None for origin in set(self._origins)]
+    def _wave(self, origins: Iterable[int]) -> int:
+        """The wave of a chunk: the first for words of the list, else the one after their last chunk's."""
+        before = [self._run.ledger.chunk(origin) if origin else None for origin in set(origins)]
         wave = min((each.wave + bool(each.answered) if each else 1 for each in before), default=1)
         estimate = self._run.ledger.estimate
         return min(wave, max(1, len(estimate.waves))) if estimate and estimate.waves else wave
@@ -406,8 +420,8 @@ class Feeder:
         for page, _, __ in self._planning:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
         yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
-        if self._writer:
-            pairs = zip(self._writer.ordinals, self._origins, strict=True)
+        for chunk in self._open.values():
+            pairs = zip(chunk.writer.ordinals, chunk.origins, strict=True)
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
 
 

@@ -227,8 +227,8 @@ class Ledger(BaseModel):
 
     def change_execution_settings(self, pace: Mapping[str, Any]) -> None:
         """Change settings that do not identify the run: its limits, its price, its cost limit, its request options."""
-        settings = self.run.settings.model_copy(update=dict(pace))
-        if settings.request_options != self.run.settings.request_options:
+        settings = (before := self.run.settings).model_copy(update=dict(pace))
+        if settings.request_options != before.request_options or settings.models != before.models:
             self._keep_forms()
         self.run = self.run.model_copy(update={"settings": settings})
 
@@ -244,17 +244,19 @@ class Ledger(BaseModel):
             fingerprints=self.run.fingerprints,
             request_options=settings.request_options,
             revision=self.form_revision,
+            models=settings.models,
         )
+
+    def form_of(self, model: str) -> RequestForm | None:
+        """Return the form of requests to a model; None for that of the run."""
+        return None if model == self.run.settings.model else self.form.model_copy(update={"model": model})
 
     def _keep_forms(self) -> None:
         """Note the present form at the chunks that have it, before the run's form changes."""
         present = self.form
         brief = present.model_copy(update={"fingerprints": {}})  # a finished chunk needs its model alone
-        forms = {True: brief, False: present}
-        self.chunks = [
-            each if each.form else each.model_copy(update={"form": forms[each.state is ChunkState.DONE]})
-            for each in self.chunks
-        ]
+        for each in (record for record in self.chunks if record.form is None):
+            self._replace(each, form=brief if each.state is ChunkState.DONE else present)
 
     def change_model(self, model: str) -> None:
         """Change the model. Existing chunks keep theirs, with the user's price for it."""
@@ -287,7 +289,8 @@ class Ledger(BaseModel):
 
     def is_outdated(self, record: ChunkRecord) -> bool:
         """Whether a chunk's requests have another form than the run's present one."""
-        return record.form is not None and record.form != self.form
+        current = (self.form_of(model) or self.form for model in self.run.settings.all_models)
+        return record.form is not None and record.form not in current
 
     @property
     def nothing_sent(self) -> bool:
@@ -367,10 +370,7 @@ class Ledger(BaseModel):
 
     def failures(self) -> dict[str, int]:
         """Count the failed requests of the whole run by kind."""
-        counted: Counter[str] = Counter()
-        for record in self.chunks:
-            counted.update(record.failures)
-        return dict(counted)
+        return dict(sum((Counter(record.failures) for record in self.chunks), Counter[str]()))
 
     @property
     def stored_answers(self) -> int:

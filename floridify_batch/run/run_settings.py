@@ -47,6 +47,8 @@ class RunSettings(BaseModel):
     stale: bool = False
     replace_edited: bool = False
     gloss_language: str | None = None
+    models: dict[str, str] = Field(default_factory=dict)
+    """The models of components that do not use the run's."""
     answers: AnswerShape = AnswerShape.FULL
     """The shape in which answers are requested; earlier versions requested everything."""
     counts: dict[str, int] = Field(default_factory=dict)
@@ -66,6 +68,11 @@ class RunSettings(BaseModel):
     """The batches until the last --retry-failed, whose answers that found nothing are requested again."""
     price: Price | None = None
     max_cost: Dollars | None = None
+
+    @property
+    def all_models(self) -> list[str]:
+        """The models of the run and of its components, each once."""
+        return list(dict.fromkeys([self.model, *self.models.values()]))
 
     @property
     def in_sandbox(self) -> bool:
@@ -109,6 +116,7 @@ class RunInfo(BaseModel):
                 f"a different gloss language ({own.gloss_language}, not {now.gloss_language})",
                 own.gloss_language != now.gloss_language,
             ),
+            ("different models of components (--model-for)", own.models != now.models),
             ("different counts", own.counts != now.counts),
             ("different request options", own.request_options != now.request_options),
             (
@@ -137,19 +145,19 @@ class RequestForm(BaseModel):
     fingerprints: dict[str, str] = Field(default_factory=dict)
     request_options: dict[str, Any] = Field(default_factory=dict)
     revision: int = 0
+    models: dict[str, str] = Field(default_factory=dict)
 
 
 def brief_of(settings: RunSettings, run_id: str) -> Brief:
     """Build the brief of a run with these settings. Raises `UsageError`."""
+    gloss = language_name(settings.gloss_language) if settings.gloss_language else None
     asked = brief(
         components_named(",".join(settings.components)),
         model=settings.model,
         language_name=language_name(settings.language),
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
-        options=BriefOptions(
-            language_name(settings.gloss_language) if settings.gloss_language else None, settings.answers
-        ),
+        options=BriefOptions(gloss, settings.answers, settings.models),
     ).with_options(settings.request_options)
     reopened = None if settings.reopened is None else frozenset(settings.reopened)
     return replace(
@@ -180,7 +188,8 @@ class RunSpec:
     def of(cls, settings: RunSettings, words: Sequence[str], *, run_id: str | None = None) -> "RunSpec":
         """Specify a run with these settings over these words. Raises `UsageError`."""
         if settings.base_url is None:
-            check_chat_model(settings.model)
+            for model in settings.all_models:
+                check_chat_model(model)
         run_id = run_id or token_hex(6)
         brief = brief_of(settings, run_id)
         info = RunInfo(

@@ -144,7 +144,7 @@ async def _driven(run: "Run", log: TextIO, watch: Stopwatch) -> None:
 
 def _figures(run: "Run", estimate: "Estimate") -> dict[str, Any]:
     totals, expected = run.ledger.totals(), estimate.total
-    cost = estimate.cost(expected, batch=bool(run.batches.capabilities.discount))
+    cost = estimate.cost(estimate.wholes(), batch=bool(run.batches.capabilities.discount))
     return {
         "words": totals.words,
         "processed_words": totals.processed,

@@ -179,7 +179,8 @@ async def test_answers_of_this_database(tmp_path: Path) -> None:
     assert (length.origin, length.answers, length.expected) == (Origin.DATABASE, 2, 20)
     assert estimate.later[C.SYNONYMS].output_tokens == 20 * SENSES_EXPECTED
     assert estimate.length(C.DEFINITIONS).origin is Origin.PRIOR
-    other = await Workload(ASKED, "en", "gpt-5-mini", Limits()).of(["qwrt"], known, lambda _, __: None)
+    newer = brief((C.SYNONYMS, C.DOMAIN), model="gpt-5-mini", language_name="English")
+    other = await Workload(newer, "en", "gpt-5-mini", Limits()).of(["qwrt"], known, lambda _, __: None)
     assert other.length(C.SYNONYMS).origin is Origin.PRIOR
 
 
@@ -207,8 +208,8 @@ def test_a_price_of_the_users_own() -> None:
     """A user's price applies to the run's mode; for the other mode nothing is stated."""
     price = Price(Decimal(1), Decimal(2))
     estimate = Estimate("gpt-of-nobody", now={"synonyms": Expectation(1, 1_000_000, 500_000)}, price=price)
-    assert estimate.cost(estimate.total, batch=True) == 2
-    assert estimate.cost(estimate.total, batch=False) is None
+    assert estimate.cost(estimate.wholes(), batch=True) == 2
+    assert estimate.cost(estimate.wholes(), batch=False) is None
     forecast = estimate.forecast()
     assert forecast.expected == 2
     assert forecast.immediate is None
@@ -250,9 +251,9 @@ def test_cost() -> None:
     """The price of an estimate is its tokens at the model's rates, halved in a batch."""
     estimate = Estimate("gpt-6-luna")
     asks = Expectation(10, 1_000_000, 100_000)
-    assert estimate.cost(asks, batch=True) == Decimal("0.075")
-    assert estimate.cost(asks, batch=False) == Decimal("0.15")
-    assert Estimate("gpt-of-nobody").cost(asks, batch=True) is None
+    assert estimate.cost({"synonyms": asks}, batch=True) == Decimal("0.075")
+    assert estimate.cost({"synonyms": asks}, batch=False) == Decimal("0.15")
+    assert Estimate("gpt-of-nobody").cost({"synonyms": asks}, batch=True) is None
 
 
 def test_order_of_components() -> None:
