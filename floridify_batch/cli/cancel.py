@@ -16,7 +16,6 @@ from floridify_batch.cli.context import (
     sandbox_seconds,
     secrets_of,
 )
-from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     BaseUrlOption,
     CancelledArgument,
@@ -29,6 +28,7 @@ from floridify_batch.cli.options import (
     QuietOption,
     YesOption,
 )
+from floridify_batch.cli.session_end import exit_with
 from floridify_batch.errors import CheckpointLocked, UsageError
 from floridify_batch.formatting import counted
 

@@ -13,7 +13,6 @@ from floridify_batch.cli.context import (
     sandbox_seconds,
     secrets_of,
 )
-from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     GiveUpOption,
     ModelForOption,
@@ -25,6 +24,7 @@ from floridify_batch.cli.options import (
     YesOption,
 )
 from floridify_batch.cli.run_options import RunOptions, with_run_options
+from floridify_batch.cli.session_end import exit_with
 from floridify_batch.errors import UsageError
 
 

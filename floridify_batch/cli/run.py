@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from floridify_batch.cli.context import (
     sandbox_seconds,
     secrets_of,
 )
-from floridify_batch.cli.ending import exit_with
 from floridify_batch.cli.options import (
     AnswersOption,
     AttemptsOption,
@@ -44,6 +44,7 @@ from floridify_batch.cli.options import (
     YesOption,
 )
 from floridify_batch.cli.run_options import RunOptions, with_run_options
+from floridify_batch.cli.session_end import exit_with
 from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import to_type
@@ -123,12 +124,8 @@ def run(
         **options.cost_settings(),
     )
     place = checkpoint_at(checkpoint or Path(f"{source.stem}.{'sandbox.' * sandbox}checkpoint.json"))
-    present = _session(place, secrets, options, yes=yes)
-    exit_with(
-        lambda: asyncio.run(session.run(settings, present, source, dry_run=dry_run)),
-        place,
-        None if dry_run else options.notify,
-    )
+    process = partial(session.run, settings, _session(place, secrets, options, yes=yes), source, dry_run=dry_run)
+    exit_with(lambda: asyncio.run(process()), place, None if dry_run else options.notify)
 
 
 def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited: bool) -> None:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from floridify_batch.cli.context import ExitCode
-from floridify_batch.cli.ending import Notification, exit_with
+from floridify_batch.cli.session_end import Notification, exit_with
 from floridify_batch.errors import CheckpointLocked, OtherDatabase, ServiceError, UsageError
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger

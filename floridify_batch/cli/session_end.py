@@ -40,7 +40,7 @@ PREFIX = "BATCH_SYNTH_RUN_"
 
 
 class Outcome(StrEnum):
-    """How a session ended."""
+    """The outcome of a session."""
 
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
