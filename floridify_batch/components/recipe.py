@@ -366,11 +366,26 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
 
     def stored(self, entry: Entry, target: Cluster) -> bool:
         """Whether the entry has a definition of the cluster: a generated one, or a copy that is alone and in use."""
+        return self._written(entry, target) or bool(self._stamps_in_use(entry, target))
+
+    def failed_in(self, run: str, entry: Entry, target: Cluster) -> bool:
+        """Whether a copy is alone in its cluster because a run got no text for it.
+
+        A run requests the text first; so all answers about such a copy are of that run.
+        """
+        stamps = self._stamps_in_use(entry, target)
+        return bool(stamps) and {each.run for each in stamps} == {run} and not self._written(entry, target)
+
+    def _written(self, entry: Entry, target: Cluster) -> bool:
         sources = {each.id for each in target.definitions}
-        if entry.synthesised and any(each.id not in sources and _is_of(each, target) for each in entry.definitions):
-            return True
-        alone = target.definitions[0] if len(sources) == 1 else None
-        return alone is not None and alone in entry.definitions and bool(alone.stamps.keys() - set(DEFINED))
+        return entry.synthesised and any(each.id not in sources and _is_of(each, target) for each in entry.definitions)
+
+    def _stamps_in_use(self, entry: Entry, target: Cluster) -> list[Stamp]:
+        """The stamps of a copy that is alone in its cluster, except those that define it."""
+        alone = target.definitions[0] if len(target.definitions) == 1 else None
+        if alone is None or alone not in entry.definitions:
+            return []
+        return [stamp for component, stamp in alone.stamps.items() if component not in DEFINED]
 
     def subject(self, entry: Entry, target: Cluster) -> Iterable[str]:  # noqa: ARG002  other clusters do not matter
         """The cluster's definitions."""

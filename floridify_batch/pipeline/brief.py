@@ -45,13 +45,23 @@ class Question:
         word"), they are.
         """
         if self.recipe.scope is Scope.CLUSTER:  # numbers shift with the sources, stored texts do not
-            return not self.recipe.stored(entry, target)
+            return not self.recipe.stored(entry, target) or self._failed_before(entry, target, asked)
         stamp = self.recipe.stamp(target)
         if not self.recipe.structural and (asked.forced_run is not None or (asked.stale and stamp is not None)):
             return self.renews(target, asked) and not self.keeps(target, asked)
         if self.recipe.stored(entry, target):
             return False
         return stamp is None or (self.recipe.structural and self._retries_empty(stamp, asked))
+
+    def _failed_before(self, entry: Entry, target: Target, asked: "Brief") -> bool:
+        """Whether the run got no text for a cluster of one definition, and then answers about that definition.
+
+        A run with --force or --stale also replaces the stamps of earlier answers, which would show that the definition
+        was in use before.
+        """
+        renewing = asked.stale or asked.forced_run is not None
+        recipe: Any = self.recipe
+        return asked.run is not None and not renewing and recipe.failed_in(asked.run, entry, target)
 
     def renews(self, target: Target, asked: "Brief") -> bool:
         """Whether the run regenerates the component's value unless that stays for its author's sake."""

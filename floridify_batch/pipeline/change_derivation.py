@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from floridify_batch.components.change import Change, Provenance, Remains, SchemaVersion, Writes, writes_of
 from floridify_batch.components.document_schema import change_fault
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.recipe import Recipe, Target
+from floridify_batch.components.recipe import Recipe, Scope, Target
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import (
     OLDER_PRECONDITION_LENGTH,
@@ -206,7 +206,7 @@ def _disposition(question: Question, entry: Entry, target: Target, answered: Ans
         return Disposition.NEWER
     if _is_half_stored(recipe, entry, target, ours):
         return Disposition.FRESH
-    if recipe.structural and _is_filled(recipe, entry, target):
+    if recipe.structural and _is_filled(question, entry, target, frame.asked):
         return Disposition.KEPT
     return _judged(question, entry, target, answered, frame)
 
@@ -228,8 +228,11 @@ def _is_half_stored(recipe: Recipe[Any, Any], entry: Entry, target: Target, ours
     return any(each is not None and each.id == ours.id for each in half)
 
 
-def _is_filled(recipe: Recipe[Any, Any], entry: Entry, target: Target) -> bool:
+def _is_filled(question: Question, entry: Entry, target: Target, asked: Brief) -> bool:
     """Whether definitions or clusters exist by now, which the answer would duplicate."""
+    recipe = question.recipe
+    if recipe.scope is Scope.CLUSTER:
+        return not question.missing(entry, target, asked)
     return recipe.stored(entry, target) or (recipe.numbered and not any(True for _ in recipe.targets(entry)))
 
 

@@ -206,6 +206,25 @@ async def test_edited_copies_are_reported(
     assert {each["domain"] for each in shown(database, word)} >= {"geography"}
 
 
+async def test_a_text_that_failed(workspace: Workspace, sandbox: Sandbox) -> None:
+    """A word whose only definition got no text of ours is incomplete, although its other components are answered.
+
+    --retry-failed requests the text again.
+    """
+    database = workspace.database
+    calm = add_word(database, "calm")
+    add_entry(database, calm, [add_definition(database, calm, "free of wind")], "wiktionary")
+    with sandbox.faults(f"refuse=1@{sandbox.next_batch() + 1}"):
+        result = await workspace.run(["calm"], components="cefr_level,cluster_definitions")
+    assert (result.code, result.ledger.processed_words, list(result.ledger.missing)) == (1, [], ["calm"])
+    (copy,) = shown(database, calm)
+    assert copy["text"] == "free of wind"
+    assert "cefr_level" in copy["synthesis"]
+    result = await workspace.resume_in(replace(workspace.session_of("words"), retry_failed=True))
+    assert (result.code, result.ledger.processed_words) == (0, ["calm"])
+    assert [each["text"] == "free of wind" for each in shown(database, calm)] == [False]
+
+
 async def test_a_source_comes_later(workspace: Workspace, word: ObjectId) -> None:
     """A definition that is imported after a run is added to the entry as a copy; the others are not requested."""
     database = workspace.database
