@@ -16,10 +16,6 @@ from floridify_batch.timing import Notify
 HOLD = 12.0
 """Seconds after its last renewal at which a lock expires."""
 
-_RENEWAL = HOLD / 4
-_SAFE = HOLD / 2
-"""Seconds after a renewal for which writes need no further one."""
-
 _PAUSE = 0.05
 _UNNOTICED = 2.0
 """Seconds of waiting for another run that are not reported."""
@@ -31,15 +27,19 @@ WAITING = "Another run is storing answers in this database. Waiting for it."
 
 
 class WriteLock:
-    """The lock of one database as one holder sees it; it may be taken again by the same holder, after a crash."""
+    """The lock of one database as one holder sees it; it may be taken again by the same holder, after a crash.
 
-    def __init__(self, collection: Any, holder: str, waiting: Notify) -> None:
+    It expires `hold` seconds after its last renewal. `waiting` is called where another holder keeps it for long.
+    """
+
+    def __init__(self, collection: Any, holder: str, waiting: Notify, hold: float = HOLD) -> None:
         from pymongo.write_concern import WriteConcern
 
         self._collection = collection.with_options(write_concern=WriteConcern(j=False))
         self._identity = {"_id": IDENTITY}
         self._holder = holder
         self._waiting = waiting
+        self._hold = hold
         self._renewed = 0.0
         self._renewing: asyncio.Task[None] | None = None
         self._requested = False
@@ -70,10 +70,10 @@ class WriteLock:
 
     async def check(self) -> None:
         """Make sure that a write is still covered by the lock. Raises `WriteLockLost`."""
-        if time.monotonic() - self._renewed > _SAFE and not await self._renew():
+        if time.monotonic() - self._renewed > self._hold / 2 and not await self._renew():
             raise WriteLockLost(
-                f"Another process has taken over the database's write lock, since this one was held up for {HOLD:.0f} "
-                "seconds. What is written stays; run the same command again."
+                f"Another process has taken over the database's write lock, since this one did not renew it for "
+                f"{self._hold:.0f} seconds. What is written stays; run the same command again."
             )
 
     async def release(self) -> None:
@@ -105,13 +105,16 @@ class WriteLock:
         """The fields of the lock once it is taken, or as they are but for the request if another run has it."""
         holder = {"$literal": self._holder}
         free = {"$or": [{"$eq": [{"$ifNull": ["$holder", holder]}, holder]}, {"$lt": ["$until", "$$NOW"]}]}
-        values = {"holder": (holder, "$holder"), "until": (_later(), "$until"), "requested": (False, True)}
+        values = {"holder": (holder, "$holder"), "until": (self._later(), "$until"), "requested": (False, True)}
         return {name: {"$cond": [free, taken, waiting]} for name, (taken, waiting) in values.items()}
+
+    def _later(self) -> dict[str, Any]:
+        return {"$add": ["$$NOW", round(1000 * self._hold)]}
 
     async def _renew(self) -> bool:
         began = time.monotonic()
         own = self._identity | {"holder": self._holder}
-        found = await self._collection.update_one(own, [{"$set": {"until": _later()}}])
+        found = await self._collection.update_one(own, [{"$set": {"until": self._later()}}])
         if found.matched_count:
             self._renewed = began
         return bool(found.matched_count)
@@ -120,14 +123,10 @@ class WriteLock:
         from pymongo.errors import PyMongoError
 
         while True:
-            await asyncio.sleep(_RENEWAL)
+            await asyncio.sleep(self._hold / 4)
             with suppress(PyMongoError):  # the next write notices if it is lost
                 await self._renew()
 
 
 _UNKNOWN_OPERATORS = frozenset({9, 14, 59, 115, 238, 40323, 40324})
 """Error codes of servers without updates by pipelines: failed to parse, type mismatch, not supported and the like."""
-
-
-def _later() -> dict[str, Any]:
-    return {"$add": ["$$NOW", round(1000 * HOLD)]}

@@ -8,6 +8,7 @@ from pymongo.database import Database
 from floridify_batch.errors import DatabaseError
 from tests.documents import add_definition, add_entry, add_word
 from tests.sandbox import Sandbox
+from tests.twins import twins
 from tests.workspace import Workspace
 
 WORDS = ("halfway", "midstream")
@@ -41,3 +42,21 @@ async def test_a_refused_write(workspace: Workspace, sandbox: Sandbox) -> None:
     assert (result.code, result.ledger.failed_words) == (0, {})
     assert len(sandbox.batches_of(result.run)) == 2
     assert {each["_id"] for each in database.definitions.find()} == listed(database)
+
+
+async def test_a_place_is_filled_before_the_next_session(workspace: Workspace) -> None:
+    """Definitions that were inserted before a write was refused go if another run defines the word before the next
+    session: the word has the definitions of one answer, and each document is referred to.
+    """
+    database = workspace.database
+    database.create_collection("dictionary_entries", validator={"synthesis.definitions": {"$exists": False}})
+    with pytest.raises(DatabaseError, match="dictionary_entries"):
+        await workspace.run(WORDS, components="synonyms")
+    inserted = {each["_id"] for each in database.definitions.find()}
+    database.command("collMod", "dictionary_entries", validator={})
+    other = await workspace.run(WORDS, name="other", components="synonyms", model="gpt-4o-mini")
+    first = await workspace.resume()
+    assert (other.code, first.code, first.ledger.failures()) == (0, 0, {"kept": len(WORDS)})
+    assert inserted
+    assert inserted.isdisjoint(listed(database))
+    assert twins(database) == []
