@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from floridify_batch.cli.context import (
     check_name,
@@ -88,7 +88,6 @@ def run(
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
     from floridify_batch.components.entry_store import sandbox_database
-    from floridify_batch.components.registry import counts_named, models_named
     from floridify_batch.providers.interface import DEFAULT_MODEL
     from floridify_batch.run.resources import redacted_url
     from floridify_batch.run.run_settings import RunSettings
@@ -115,9 +114,8 @@ def run(
         sandbox=sandbox,
         stale=stale,
         answers=answers,
-        models=models_named(model_for or ()),
         replace_edited=replace_edited,
-        counts=counts_named(count or ()),
+        **_by_component(count or (), model_for or ()),
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale,
         **options.execution_settings(),
@@ -126,6 +124,13 @@ def run(
     place = checkpoint_at(checkpoint or Path(f"{source.stem}.{'sandbox.' * sandbox}checkpoint.json"))
     process = partial(session.run, settings, _session(place, secrets, options, yes=yes), source, dry_run=dry_run)
     exit_with(lambda: asyncio.run(process()), place, None if dry_run else options.notify)
+
+
+def _by_component(counts: Sequence[str], models: Sequence[str]) -> dict[str, Any]:
+    """The settings of single components. Raises `UsageError`."""
+    from floridify_batch.components.registry import counts_named, models_named
+
+    return {"counts": counts_named(counts), "models": models_named(models)}
 
 
 def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited: bool) -> None:
