@@ -12,6 +12,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 import typer
 
 from floridify_batch.cli.cancel import cancel
+from floridify_batch.cli.clean import clean
 from floridify_batch.cli.components import components
 from floridify_batch.cli.config import config
 from floridify_batch.cli.context import ExitCode, state
@@ -104,6 +105,7 @@ _ITS = "--checkpoint words.checkpoint.json"
 _add("Run", run, "run words.txt --dry-run", "run words.txt --components synonyms,examples --max-cost 20")
 _add("Run", resume, f"resume {_ITS}", f"resume {_ITS} --retry-failed")
 _add("Run", cancel, f"cancel {_ITS}", "cancel batch_68a1f0")
+_add("Run", clean, "clean", "clean words.checkpoint.json --yes")
 _add("Inspect", status, "status --watch", "status batch_68a1f0 -c words.checkpoint.json")
 _add("Inspect", failures, "failures", f"failures {_ITS} --json")
 _add("Inspect", costs, "costs", f"costs {_ITS} --json")

@@ -184,6 +184,24 @@ class Checkpoint:
         targets = (self.path.with_name(f"{name}.{stamp}{ending}.json") for ending in endings)
         return next(target for target in targets if not target.exists() and (moved or not _folder_of(target).exists()))
 
+    def size(self) -> int:
+        """The bytes of the run's files."""
+        inside = (each for each in self.folder.rglob("*") if each.is_file())
+        return sum(each.stat().st_size for each in (self.path, self.previous_path, *inside) if each.exists())
+
+    def remove(self) -> None:
+        """Remove a run's files, the checkpoint last, so that an interrupted removal can be repeated.
+
+        Raises `CheckpointError`.
+        """
+        try:
+            self.previous_path.unlink(missing_ok=True)
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"{error.filename} cannot be removed: {error.strerror}.") from None
+
     def tidy(self, ledger: Ledger) -> None:
         """Remove chunk folders that are not in the ledger, whose words are planned again, and request lines of finished
         chunks.

@@ -1,0 +1,120 @@
+"""The `clean` command: remove the files of finished runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from floridify_batch.cli import completion
+from floridify_batch.cli.context import ExitCode, checkpoint_or_only, table_console
+from floridify_batch.cli.options import YesOption
+from floridify_batch.errors import CheckpointError
+from floridify_batch.formatting import count, counted, megabytes
+
+if TYPE_CHECKING:
+    from floridify_batch.run.checkpoint import Checkpoint
+
+RENAMED = "*.checkpoint.*.json"
+"""Checkpoints of finished runs that a later run has renamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """The files of a run. `kept`: why they are not removed; empty for those of a finished run."""
+
+    checkpoint: "Checkpoint"
+    words: int
+    saved: str
+    size: int
+    kept: str
+
+
+def clean(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Checkpoints or word lists (default: all here).",
+            rich_help_panel="Content",
+            autocompletion=completion.checkpoints,
+        ),
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Remove the files of finished runs."""
+    from floridify_batch.cli.confirmation import agreed, in_terminal
+    from floridify_batch.display.console import say
+
+    found = [remains_of(checkpoint) for checkpoint in _checkpoints(runs or ())]
+    if not found:
+        say("No checkpoint in this folder.")
+        return
+    _print(found)
+    removed = [each for each in found if not each.kept]
+    total = f"{counted(len(removed), 'finished run')} ({megabytes(sum(each.size for each in removed))})"
+    if not removed:
+        say("No finished run; nothing to remove.")
+        return
+    if not yes and not in_terminal():
+        say(f"{total} can be removed; pass --yes to remove them. The database is not changed.")
+        return
+    if not agreed(f"Remove {total}? The database is not changed.", yes=yes):
+        say("Nothing was removed.")
+        raise typer.Exit(ExitCode.STOPPED)
+    for each in removed:
+        _remove(each.checkpoint)
+    say(f"Removed {total}.")
+
+
+def _checkpoints(runs: Sequence[Path]) -> "list[Checkpoint]":
+    """The given checkpoints, else all in the current folder, renamed ones included."""
+    from floridify_batch.run.checkpoint import Checkpoint
+
+    if runs:
+        return [checkpoint_or_only(path) for path in runs]
+    paths = {path for pattern in (completion.CHECKPOINTS, RENAMED) for path in Path().glob(pattern)}
+    return [Checkpoint(path) for path in sorted(paths) if path.is_file()]
+
+
+def remains_of(checkpoint: "Checkpoint") -> Remains:
+    """The files of a run, and whether it is finished: no batch in flight, no answer that is not stored."""
+    try:
+        ledger = checkpoint.load()
+    except CheckpointError:
+        return Remains(checkpoint, 0, "", checkpoint.size(), "not readable")
+    if ledger is None:
+        missing = "contains no run" if checkpoint.path.exists() else "not found"
+        return Remains(checkpoint, 0, "", checkpoint.size(), missing)
+    kept = ""
+    if checkpoint.is_held():
+        kept = "in use"
+    elif not ledger.finished:
+        from floridify_batch.run.ledger import COMMITTED
+
+        batches = len(list(ledger.in_state(*COMMITTED)))
+        unstored = f", {counted(batches, 'batch', 'batches')} in flight or not stored" if batches else ""
+        kept = f"unfinished{unstored}"
+    return Remains(checkpoint, ledger.run.words, ledger.timestamp[:16].replace("T", " "), checkpoint.size(), kept)
+
+
+def _print(found: Sequence[Remains]) -> None:
+    """Print the runs with their sizes."""
+    from floridify_batch.display.text import cell, listing
+
+    table = listing("checkpoint", "words", "saved (UTC)", "size", "", right=("words", "size"))
+    for each in found:
+        state = f"kept: {each.kept}" if each.kept else "finished"
+        row = (str(each.checkpoint.path), count(each.words), each.saved or "-", megabytes(each.size), state)
+        table.add_row(*map(cell, row))
+    table_console().print(table)
+
+
+def _remove(checkpoint: "Checkpoint") -> None:
+    """Remove a run's files under its lock, if it is still finished. Raises `CheckpointError`."""
+    with checkpoint.locked():
+        ledger = checkpoint.load()
+        if ledger is None or not ledger.finished:
+            raise CheckpointError(f"{checkpoint.path} has been resumed meanwhile; its files are unchanged.")
+        checkpoint.remove()
