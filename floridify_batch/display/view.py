@@ -357,6 +357,6 @@ def _activity_of(event: ChunkMoved) -> str:
         "ANSWERED": f"Processing results of batch {event.chunk}",
         "STORED": f"Batch {event.chunk} stored",
         "DONE": f"Batch {event.chunk} done",
-        "SPLIT": f"Batch {event.chunk} is too large; splitting it",
-        "LOST": f"Batch {event.chunk} no longer exists at the service",
+        "SPLIT": f"Batch {event.chunk} is split: its words are planned again",
+        "LOST": f"Batch {event.chunk} given up",
     }.get(event.state, f"Batch {event.chunk}: {event.state.lower()}")

@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, Picture, figures, picture, repeated_requests, with_repeated
 from scripts.soaks.plan import CONCURRENCY, Disruption, Plan
-from scripts.soaks.site import ENDS, KILLED, LOG, REFUSED, Process, Site, Stuck, ended, pause
+from scripts.soaks.site import ENDS, KILLED, LOG, REFUSED, UNDECIDED, Process, Site, Stuck, ended, pause
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
 """Exit codes of an interrupted run, and of one without a reachable server."""
@@ -26,6 +26,8 @@ LAST_TRIES = 12
 _LOOK = 0.02
 _PATIENCE = 3.0
 """Seconds after which a user whose batch is denied presses Ctrl-C; the command would request it for ten minutes."""
+_ENOUGH = "100"
+"""The cost limit, in US dollars, of a user who raises one."""
 _DENIAL = re.compile(rb"no access to batch (\S+)")
 _UNDER_WAY = re.compile(rb"Run [0-9a-f]+ (?:started|resumed)")
 
@@ -112,7 +114,7 @@ class SoakCase:
         """Execute the plan to the end of its run and return the figures."""
         began, wrong = time.monotonic(), ""
         expected = self._without_faults()
-        site = self._site("shell", self._serve().url, self._settings.data)
+        site = self._site("shell", self._serve().url, self._settings.data, self.plan.limits)
         site.prepare(self.plan.known)
         try:
             wrong = self._live_through(site)
@@ -140,19 +142,19 @@ class SoakCase:
     def _live_through(self, site: Site) -> str:
         for disruption in self.plan.disruptions:
             self._live(site, disruption)
-            if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, KILLED):
+            if self.codes[-1] not in (*ENDS, *STOPPED, *UNAVAILABLE, UNDECIDED, KILLED):
                 return f"a process ended with {self.codes[-1]}"
             if site.is_through(self.codes[-1]):
                 break
         for _ in range(LAST_TRIES):
             self._live(site, Disruption())
-            if self.codes[-1] not in (*UNAVAILABLE, *(STOPPED if self.plan.denies else ())):
+            if self.codes[-1] not in (*UNAVAILABLE, UNDECIDED, *(STOPPED if self.plan.denies else ())):
                 break
         return "" if site.is_through(self.codes[-1]) else f"the last process ended with {self.codes[-1]}"
 
     def _live(self, site: Site, disruption: Disruption) -> None:
         """Run one process to its end, and do what the user does then."""
-        with site.process(disruption.point or None, disruption.verb, self._denied(site)) as process:
+        with site.process(disruption.point or None, disruption.verb, self._decisions(site)) as process:
             if disruption.begun and (disruption.signals or disruption.outage):
                 _wait_for(site, process)
             self._hit(process, disruption)
@@ -161,6 +163,11 @@ class SoakCase:
             self.codes.append(ended(process))
         if self.codes[-1] == REFUSED and self.plan.after_payment != self.plan.faults:
             self._pay()
+
+    def _decisions(self, site: Site) -> list[str]:
+        """Return the options of the user who resumes: denied batches are given up, a reached cost limit is raised."""
+        raised = ["--max-cost", _ENOUGH] if UNDECIDED in self.codes else []
+        return [*raised, *(part for batch in self._denied(site) for part in ("--give-up", batch))]
 
     def _denied(self, site: Site) -> list[str]:
         """Return the batches in flight that the service denies for good, as the log has said."""
@@ -228,11 +235,9 @@ class SoakCase:
         self._sandbox = SandboxProcess.start(settings)
         return self._sandbox
 
-    def _site(self, name: str, url: str, service: Path) -> Site:
-        plan = self.plan
-        return Site(
-            self.folder / name, service, url, self.database.url, f"soak_{name}_sandbox", plan.words, plan.options
-        )
+    def _site(self, name: str, url: str, service: Path, limits: Sequence[str] = ()) -> Site:
+        place = (self.folder / name, service, url, self.database.url, f"soak_{name}_sandbox")
+        return Site(*place, self.plan.words, (*self.plan.options, *limits))
 
     def _without_faults(self) -> Picture:
         """Return the database contents after the same run without faults."""

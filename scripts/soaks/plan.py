@@ -136,7 +136,9 @@ class Disruption:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of a case. `gentle`: every word must be processed in the end."""
+    """The plan of a case. `gentle`: every word must be processed in the end. `limits`: options that stop the run until
+    the user raises them; the run without faults has none.
+    """
 
     seed: int
     words: tuple[str, ...]
@@ -146,6 +148,7 @@ class Plan:
     gentle: bool
     seconds: float
     disruptions: tuple[Disruption, ...]
+    limits: tuple[str, ...] = ()
 
     @property
     def immediate(self) -> bool:
@@ -183,6 +186,7 @@ def plan_of(seed: int) -> Plan:
         gentle=gentle and not cancels and not any(fault in _DENIED for fault in all_faults),
         seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
         disruptions=tuple(disruptions),
+        limits=_limits(seed),
     )
 
 
@@ -219,6 +223,12 @@ def _with_stop(seed: int, faults: tuple[str, ...]) -> tuple[str, ...]:
         return faults
     stop = _QUOTA if _CARRIERS[seed % 4] is _IMMEDIATE else chance.choice(STOPS)
     return (*(fault for fault in faults if not fault.startswith(_TEMPORARY_DENIALS)), stop)
+
+
+def _limits(seed: int) -> tuple[str, ...]:
+    """Set a cost limit that many cases reach, to some of them."""
+    chance = Random(f"limit {seed}")  # noqa: S311  not for secrets
+    return ("--max-cost", f"{chance.uniform(0.0002, 0.002):.4f}") if _happens(chance, 0.15) else ()
 
 
 def _options(chance: Chance) -> tuple[str, ...]:

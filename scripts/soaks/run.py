@@ -142,7 +142,7 @@ def _described(verdict: Verdict) -> str:
     plan = verdict.plan
     disruptions = "; ".join(map(str, plan.disruptions)) or "no blow"
     return (
-        f"seed {plan.seed}: {verdict.figures} {verdict.wrong}\n    {' '.join(plan.options)}\n    "
+        f"seed {plan.seed}: {verdict.figures} {verdict.wrong}\n    {' '.join((*plan.options, *plan.limits))}\n    "
         f"{' '.join(plan.faults) or 'no fault'}\n    {disruptions}\n    exit codes {verdict.codes}"
     )
 

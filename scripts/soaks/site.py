@@ -32,8 +32,8 @@ LOG = "log.txt"
 KILLED = -signal.SIGKILL
 ENDS = (0, 1)
 """Exit codes of a finished run."""
-REFUSED = 4
-"""Exit code of a run that the service stops."""
+REFUSED, UNDECIDED = 4, 6
+"""Exit codes of a run that the service stops, and of one that has reached its cost limit."""
 
 PATIENCE = 300.0
 """Seconds after which a process counts as stuck."""
@@ -146,15 +146,14 @@ class Site:
 
     @contextmanager
     def process(
-        self, dies_at: str | None = None, verb: str = "resume", give_up: Sequence[str] = ()
+        self, dies_at: str | None = None, verb: str = "resume", options: Sequence[str] = ()
     ) -> Iterator[Process]:
         """Start `run`, or another command if there is a checkpoint; kill it in the end if it is still running.
 
-        `give_up`: batches that the user gives up when resuming.
+        `options`: those of the user who resumes.
         """
-        options = [*self._given_up(), *(part for batch in give_up for part in ("--give-up", batch))]
-        options += ["--model", self.model, "--yes"] if self.model else []
-        further = ["--yes"] if verb == "cancel" else options
+        resuming = [*self._given_up(), *options, *(["--model", self.model, "--yes"] if self.model else [])]
+        further = ["--yes"] if verb == "cancel" else resuming
         command = [verb, "--checkpoint", self.checkpoint.path.name, *further]
         if not self.checkpoint.path.exists():
             command = ["run", LIST, "--yes", *self.options, *(["--no-wait"] if self.gives_up else [])]
@@ -174,13 +173,13 @@ class Site:
         denied = self.gives_up and first is not None and first.state == ChunkState.SUBMITTED
         return ["--give-up", str(first.batch_id)] if denied and first else []
 
-    def live(self, dies_at: str | None = None, give_up: Sequence[str] = ()) -> int:
+    def live(self, dies_at: str | None = None) -> int:
         """Run one process to its end and return its exit code. Raises `Stuck`, or `ValueError` for an unknown crash
         point.
         """
         if dies_at and dies_at.partition("@")[0] not in POINTS:
             raise ValueError(dies_at)
-        with self.process(dies_at, give_up=give_up) as process:
+        with self.process(dies_at) as process:
             return ended(process)
 
     def _environment(self) -> dict[str, str]:
