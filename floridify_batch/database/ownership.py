@@ -75,7 +75,7 @@ def synthesis_entry[D: Mapping[str, Any]](entries: Iterable[D]) -> D | None:
 
 def _age(document: Document) -> tuple[float, str]:
     made = document.get("created_at")
-    return made.timestamp() if isinstance(made, datetime) else float("inf"), str(document["_id"])
+    return made.timestamp() if isinstance(made, datetime) else float("inf"), str(document.get("_id"))
 
 
 def pronounced(entries: Iterable[Document]) -> bool:

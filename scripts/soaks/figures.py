@@ -171,7 +171,8 @@ def _is_usable(response: Mapping[str, Any] | None) -> bool:
     """Whether an answer is usable; raises if its content is truncated."""
     if response is None or response["status_code"] != _OK:
         return False
-    (choice,) = response["body"]["choices"]
+    body = response["body"]
+    (choice,) = (orjson.loads(body) if isinstance(body, str) else body)["choices"]
     content = choice["message"]["content"]
     return choice["finish_reason"] == "stop" and content is not None and "unexpected" not in orjson.loads(content)
 

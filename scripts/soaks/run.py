@@ -126,7 +126,14 @@ def _soak(folder: Path, options: Any) -> bool:
 
 def _undergone(plan: Plan, folder: Path, database: Database) -> Verdict:
     place = folder / f"{plan.seed}"
-    verdict = SoakCase(plan, place, database).undergo()
+    case, began = SoakCase(plan, place, database), time.monotonic()
+    try:
+        verdict = case.undergo()
+    except Interrupted:
+        raise
+    except Exception as error:  # the other cases go on
+        wrong = f"{type(error).__name__}: {error}"
+        verdict = Verdict(plan, Figures(), tuple(case.codes), 0, time.monotonic() - began, wrong)
     if verdict.fine:
         shutil.rmtree(place, ignore_errors=True)
     return verdict
