@@ -154,20 +154,21 @@ class SoakCase:
 
     def _live(self, site: Site, disruption: Disruption) -> None:
         """Run one process to its end, and do what the user does then."""
-        with site.process(disruption.point or None, disruption.verb, self._decisions(site)) as process:
+        given_up = self._denied(site)
+        with site.process(disruption.point or None, disruption.verb, self._decisions(given_up)) as process:
             if disruption.begun and (disruption.signals or disruption.outage):
                 _wait_for(site, process)
             self._hit(process, disruption)
             if self.plan.denies:
-                self._wait_for_denial(site, process)
+                self._wait_for_denial(site, process, given_up)
             self.codes.append(ended(process))
         if self.codes[-1] == REFUSED and self.plan.after_payment != self.plan.faults:
             self._pay()
 
-    def _decisions(self, site: Site) -> list[str]:
+    def _decisions(self, given_up: Sequence[str]) -> list[str]:
         """Return the options of the user who resumes: denied batches are given up, a reached cost limit is raised."""
         raised = ["--max-cost", _ENOUGH] if UNDECIDED in self.codes else []
-        return [*raised, *(part for batch in self._denied(site) for part in ("--give-up", batch))]
+        return [*raised, *(part for batch in given_up for part in ("--give-up", batch))]
 
     def _denied(self, site: Site) -> list[str]:
         """Return the batches in flight that the service denies for good, as the log has said."""
@@ -178,9 +179,9 @@ class SoakCase:
         in_flight = (record.batch_id or "" for record in ledger.in_state(ChunkState.SUBMITTED))
         return [batch for batch in in_flight if batch in denied]
 
-    def _wait_for_denial(self, site: Site, process: Process) -> None:
-        """Wait until a process ends; interrupt it a while after a batch is denied."""
-        while process.poll() is None and not self._denied(site):
+    def _wait_for_denial(self, site: Site, process: Process, given_up: Sequence[str]) -> None:
+        """Wait until a process ends; interrupt it a while after a batch is denied that it is not to give up."""
+        while process.poll() is None and not set(self._denied(site)) - {*given_up}:
             pause(_LOOK)
         if _lives(process, time.monotonic() + _PATIENCE):
             process.send_signal(signal.SIGINT)
