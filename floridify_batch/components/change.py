@@ -158,6 +158,8 @@ class Change(NamedTuple):
     draft: EntryDraft | None = None
     """The part of the word's synthesis entry that must be stored before the updates."""
     merge: Merge | None = None
+    stamp_prefix: str = ""
+    """The prefix of the key of its stamp in the word's document."""
 
 
 # ── the changes of many answers ────────────────────────────────────────────────────────────────────────────────────
@@ -238,7 +240,8 @@ def writes_of(changes: Iterable[Change], remains: Iterable[Remains] = ()) -> Wri
         inserts += [(insert, change.completed) for insert in change.inserts]
         # Every document that an answer updates is stamped, so that repeating the update is a no-op.
         for update in (*change.updates, change.target):
-            _merge(merged, update, change.completed).stamps[change.component] = stamp.id
+            key = change.stamp_prefix * (update.collection == Collection.WORDS) + change.component
+            _merge(merged, update, change.completed).stamps[key] = stamp.id
         if change.replaces:
             referring = (*(update.id for update in change.updates), change.target.id)
             removals += [Removal(replaced, stamp.batch_created, referring) for replaced in change.replaces]

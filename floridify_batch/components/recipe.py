@@ -268,6 +268,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
             outcome.replaces,
             draft_of(entry, provenance.model_info(1.0)) if owned else None,
             outcome.merge,
+            entry.word.stamp_prefix,
         )
 
     def remains(self, provenance: Provenance) -> Remains | None:
@@ -285,7 +286,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
             return None
         nothing_new = Update(self.collection, target.id, {})
         stamp, completed = provenance.stamp, provenance.completed
-        return Change(self.stamped(target), nothing_new, stamp, completed, replaces=replaced, merge=merge)
+        change = Change(self.stamped(target), nothing_new, stamp, completed, replaces=replaced, merge=merge)
+        return change._replace(stamp_prefix=entry.word.stamp_prefix)
 
 
 @dataclass(frozen=True, slots=True)

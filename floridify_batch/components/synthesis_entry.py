@@ -14,14 +14,14 @@ from floridify_batch.words.entry import (
     EntryDraft,
     SourceCopy,
     blank_definition,
-    derived_id,
+    synthesis_entry_id,
 )
 from floridify_batch.words.language import database_language
 
 
 def entry_id(entry: Entry) -> DocId:
     """The id of the synthesis entry that a word has, or will have."""
-    return entry.synthesis_entry or derived_id("entry", entry.word.id)
+    return entry.synthesis_entry or synthesis_entry_id(entry.word.id, entry.word.stamp_prefix)
 
 
 def draft_of(entry: Entry, model_info: Mapping[str, Any]) -> EntryDraft | None:

@@ -70,7 +70,7 @@ class Adoption:
         """Copy sources' definitions that have values of ours: a digest is never written into a provider's document."""
         found = await word_documents(self._store, words)
         stamped = {each.id for word in found for each in word.definitions.values() if each.document.get(SYNTHESIS)}
-        entries = await self._store.entries_of(words, "en")
+        entries = await self._store.entries_of(words)
         drafts = [entry.draft for entry in entries.values() if entry.draft is not None]
         wanted = [each for each in drafts if any(copy.source in stamped for copy in each.copies)]
         if wanted:

@@ -79,7 +79,7 @@ ENTRY_FIELDS = (
     "language",
 )
 
-SHOWN_OF_WORDS = ("text", "homograph_number", SYNTHESIS)
+SHOWN_OF_WORDS = ("text", "homograph_number", "languages", "language", SYNTHESIS)
 SHOWN_OF_DEFINITIONS = (
     "word_id",
     *OWNERSHIP_FIELDS,
@@ -149,18 +149,21 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
 
 def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     identity = document["_id"]
-    entries, own = _in_language(found.entries.get(identity, []), found.definitions.get(identity, {}), language)
+    entries, own = _in_language(document, found, language)
+    prefix = _stamp_prefix(document, language)
     ours = synthesis_entry(entries) or {}
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
     _check("word", document, _WORD_TYPES)
     for each in (*own.values(), *(ours,) * bool(ours)):
         _check("definition" if each is not ours else "entry", each, _TYPES)
-    owned = ownership(identity, language, own, entries, found.pronunciations)
+    number = document.get("homograph_number")
+    word = Word(doc_id(identity), document["text"], language, number, stamp_prefix=prefix)
+    owned = ownership(word, own, entries, found.pronunciations)
     definitions = {id(each): _definition(each, stamps, found.edits) for each in (*owned.definitions, *owned.sources)}
     return Entry(
-        word=Word(doc_id(identity), document["text"], language, document.get("homograph_number")),
+        word=word,
         definitions=tuple(definitions[id(each)] for each in owned.definitions),
-        stamps=_stamps_of(document, stamps),
+        stamps=_stamps_of(document, stamps, prefix),
         entry_stamps=_stamps_of(ours, stamps),
         digests=ours.get(DIGESTS) or {},
         synthesis_entry=doc_id(ours["_id"]) if ours else None,
@@ -185,11 +188,32 @@ def _pronunciation(entry: Document, draft: EntryDraft | None) -> DocId | None:
     return draft.cloned_pronunciation if draft is not None else None
 
 
-def _in_language(
-    entries: list[Document], own: dict[Any, Document], language: str
-) -> tuple[list[Document], dict[Any, Document]]:
-    """The entries and the definitions of a word of several languages without those of sources in other languages."""
-    foreign = [each for each in entries if each.get("provider") != SYNTHESIS and _is_foreign(each, language)]
+def first_language(word: Document) -> str:
+    """The first language of a word; English where it states none."""
+    return next(iter(_languages(word)), "en")
+
+
+def _languages(document: Document) -> list[str]:
+    stated = document.get("languages") or document.get("language") or ()
+    return [stated] if isinstance(stated, str) else [str(each) for each in stated]
+
+
+def _stamp_prefix(word: Document, language: str) -> str:
+    """The prefix of the keys of the stamps about a further language of a word."""
+    several = len(_languages(word)) > 1 and primary_language(first_language(word)) != primary_language(language)
+    return f"{primary_language(language)}:" if several else ""
+
+
+def _in_language(word: Document, found: Found, language: str) -> tuple[list[Document], dict[Any, Document]]:
+    """The entries and the definitions of a word without those in other languages.
+
+    A synthesis entry is left out only of a word of several languages: Floridify's say that they are English.
+    """
+    entries, own = found.entries.get(word["_id"], []), found.definitions.get(word["_id"], {})
+    several = len(_languages(word)) > 1
+    foreign = [
+        each for each in entries if (several or each.get("provider") != SYNTHESIS) and _is_foreign(each, language)
+    ]
     if not foreign:
         return entries, own
     kept = [each for each in entries if not any(each is other for other in foreign)]
@@ -199,9 +223,8 @@ def _in_language(
 
 
 def _is_foreign(entry: Document, language: str) -> bool:
-    stated = entry.get("languages") or entry.get("language") or ()
-    languages = [stated] if isinstance(stated, str) else list(stated)
-    return bool(languages) and all(primary_language(str(each)) != primary_language(language) for each in languages)
+    languages = _languages(entry)
+    return bool(languages) and all(primary_language(each) != primary_language(language) for each in languages)
 
 
 _NAMED = re.compile("[0-9a-f]{24}")
@@ -298,9 +321,9 @@ def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
     return {name: document[name] for name in names if document.get(name) is not None}
 
 
-def _stamps_of(document: Document, stamps: Stamps) -> dict[str, Stamp]:
+def _stamps_of(document: Document, stamps: Stamps, prefix: str = "") -> dict[str, Stamp]:
     borne = (document.get(SYNTHESIS) or {}).items()
-    return {component: stamps[stamp] for component, stamp in borne if stamp in stamps}
+    return {key.removeprefix(prefix): stamps[each] for key, each in borne if key.startswith(prefix) and each in stamps}
 
 
 def read_stamp(document: Mapping[str, Any]) -> Stamp:

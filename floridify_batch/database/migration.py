@@ -68,7 +68,7 @@ class Migration:
 
     async def _move(self, words: Sequence[DocId]) -> None:
         """Give synthesis entries copies of the sources' definitions that they list."""
-        found = await self._store.entries_of(words, "en")
+        found = await self._store.entries_of(words)
         drafts = [entry.draft for entry in found.values() if entry.draft is not None and entry.draft.listed]
         moved = [
             replace(draft, copies=tuple(each for each in draft.copies if each.source in draft.listed))

@@ -16,10 +16,12 @@ from floridify_batch.words.entry import (
     DocId,
     EntryDraft,
     SourceCopy,
+    Word,
     copied_id,
     derived_id,
     doc_id,
     single_slug,
+    synthesis_entry_id,
 )
 
 type Document = Mapping[str, Any]
@@ -48,8 +50,7 @@ class Ownership:
 
 
 def ownership(
-    word: Any,
-    language: str,
+    word: Word,
     own: Mapping[Any, Document],
     entries: Sequence[Document],
     pronunciations: Collection[DocId] = (),
@@ -60,8 +61,8 @@ def ownership(
     there its copy takes its place. `pronunciations` are those of the sources that may be cloned.
     """
     ours = synthesis_entry(entries)
-    home, identity = doc_id(ours["_id"]) if ours else None, doc_id(word)
-    shared = _Shared(identity, language, home, derived_id("entry", identity), _to_clone(entries, pronunciations))
+    home, derived = doc_id(ours["_id"]) if ours else None, synthesis_entry_id(word.id, word.stamp_prefix)
+    shared = _Shared(word.id, word.language, home, derived, _to_clone(entries, pronunciations))
     return _ownership(own, ours, entries, shared)
 
 

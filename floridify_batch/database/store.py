@@ -19,6 +19,7 @@ from floridify_batch.database.document import (
     SHOWN_OF_WORDS,
     Document,
     Found,
+    first_language,
     new_word,
     observations,
     read_entry,
@@ -198,8 +199,11 @@ class MongoStore(DatabaseAccess):
             for text in texts
         }
 
-    async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
-        """The entry of each of these words and definitions that exists; of an unstored copy, if its source exists."""
+    async def entries_of(self, documents: Sequence[DocId], language: str | None = None) -> dict[DocId, Entry]:
+        """The entry of each of these words and definitions that exists; of an unstored copy, if its source exists.
+
+        Without a language, each word is read in its first one.
+        """
         layout = await self._known_layout()
         named = layout.with_ids([*documents, *map(copied_id, documents)])
         owned = await self.find(Collection.DEFINITIONS, {"_id": named}, ("word_id",))
@@ -207,7 +211,10 @@ class MongoStore(DatabaseAccess):
         owners = {each: word for each in documents if (word := words.get(each) or words.get(copied_id(each)))}
         query = {"_id": layout.with_ids({*documents, *owners.values()})}
         found = await self._retried(partial(self._find, query, layout))
-        entries = {doc_id(each["_id"]): read_entry(each, found, self._stamps, language) for each in found.words}
+        entries = {
+            doc_id(each["_id"]): read_entry(each, found, self._stamps, language or first_language(each))
+            for each in found.words
+        }
         return {each: entries[word] for each in documents if (word := owners.get(each, each)) in entries}
 
     async def _find(self, query: Mapping[str, Any], layout: Layout) -> Found:

@@ -29,8 +29,9 @@ from floridify_batch.words.entry import (
     copied_id,
     derived_id,
     doc_id,
+    synthesis_entry_id,
 )
-from floridify_batch.words.language import database_language
+from floridify_batch.words.language import database_language, primary_language
 
 type Document = Mapping[str, Any]
 
@@ -121,7 +122,7 @@ def written_definitions(found: WordDocuments, stamps: Set[DocId]) -> list[tuple[
     entries = (each.document for each in found.entries if each.document.get("provider") == SYNTHESIS)
     for document in (found.word, *entries):
         for key, stamp in own_stamps(document, stamps).items():
-            component, _, number = key.partition("-")
+            component, _, number = key.rpartition(":")[2].partition("-")
             if component in (SynthesisComponent.DEFINITIONS, SynthesisComponent.DEFINITION_TEXT):
                 made = made_by(text, component, int(number) if number else None, found.id, stamp)
                 written |= {each: key for each in made if each in found.definitions}
@@ -192,7 +193,15 @@ class _Tracer:
     def _made(self, key: str, target: DocId, stamp: DocId) -> set[DocId]:
         """The run's new documents that a value names, or named."""
         text = str(self.found.word.get("text"))
-        made = set(made_by(text, key, None, self.found.id if _is_of_word(key) else target, stamp))
+        made = set(
+            made_by(
+                text,
+                key,
+                None,
+                self.found.id if RECIPES[SynthesisComponent(key)].scope is Scope.WORD else target,
+                stamp,
+            )
+        )
         return {each for each in self.found.linked if each in made}
 
     def _result(self, document: Document, names: Sequence[str], made: Set[DocId]) -> UndoResult:
@@ -231,7 +240,7 @@ class _Tracer:
         for key, identity in written_definitions(self.found, self.stamps):
             stored = self.found.definitions[identity]
             result = self._definition_result(stored)
-            component = key.partition("-")[0]
+            component = _component(key)
             self.trace.counts[component, result] += 1
             if result is UndoResult.REMOVED:
                 self._take([stored])
@@ -266,30 +275,31 @@ class _Tracer:
 
     def _remove_entries(self, entries: Sequence[Stored]) -> None:
         """Remove the synthesis entry that the first answer made, if nothing but unchanged copies is left in it."""
-        derived = derived_id("entry", self.found.id)
+        prefixes = (f"{primary_language(str(each))}:" for each in self.found.word.get("languages") or ())
+        derived = {synthesis_entry_id(self.found.id, each) for each in ("", *prefixes)}
         copies = [each for each in self.found.definitions.values() if self._is_plain_copy(each)]
         if not entries and MARK in own_stamps(
             self.found.word, self.stamps
         ):  # an undo that was interrupted has removed it
-            self._take(each for each in copies if doc_id(each.document.get("dictionary_entry_id")) == derived)
+            self._take(each for each in copies if doc_id(each.document.get("dictionary_entry_id")) in derived)
             return
         for entry in entries:
-            if entry.id != derived or not self._is_blank(entry):
+            if entry.id not in derived or not self._is_blank(entry):
                 continue
             result = self._entry_result(entry, {each.id for each in copies})
             self.trace.counts[ENTRIES, result] += 1
             if result is UndoResult.REMOVED:
-                clone = self.found.linked.get(self._clone(entry) or derived)
-                own = (each for each in copies if _is_owned(each.document, derived))
+                clone = self.found.linked.get(self._clone(entry) or entry.id)
+                own = (each for each in copies if _is_owned(each.document, entry.id))
                 self._take([entry, *own, *([clone] if clone is not None else [])])
 
     def _unlist(self, entries: Iterable[Stored]) -> None:
         """Take the removed definitions out of the entries; in one that stays, copies of their sources return."""
-        written = [each for each in self.trace.removed if each.collection == Collection.DEFINITIONS]
+        removed = [each for each in self.trace.removed if each.collection == Collection.DEFINITIONS]
         for entry in entries:
             listed = [each for each in entry.document.get("definition_ids") or () if doc_id(each) in self.gone]
-            stays = entry.id not in self.gone
-            copies = [copy for each in written for copy in self._returning(each)] if stays else []
+            written = [each for each in removed if _is_owned(each.document, entry.id) and entry.id not in self.gone]
+            copies = [copy for each in written for copy in self._returning(each)]
             if listed or copies:
                 self.trace.unlistings.append(Unlisting(entry, listed, copies))
 
@@ -376,7 +386,7 @@ class _Tracer:
         every = (*self.found.definitions.values(), *self.found.entries, *self.found.linked.values())
         bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
         stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
-        own = {key for key in own_stamps(word, self.stamps) if key.partition("-")[0] not in self._kept_components()}
+        own = {key for key in own_stamps(word, self.stamps) if _component(key) not in self._kept_components()}
         if self.found.id != derived or not bare or stamps - own or self.found.id in self.found.cited:
             return
         if all(each.id in self.gone for each in every):
@@ -385,7 +395,7 @@ class _Tracer:
             self.gone.add(self.found.id)
 
     def _kept_components(self) -> set[str]:
-        return {each.partition("-")[0] for each in self.kept}
+        return {_component(each) for each in self.kept}
 
     def _take(self, documents: Iterable[Stored]) -> None:
         taken = [each for each in documents if each not in self.trace.removed]
@@ -402,7 +412,7 @@ class _Tracer:
         others = [
             key
             for key in own_stamps(stored.document, self.stamps)
-            if key not in undone and not _has_value(stored, key) and key.partition("-")[0] not in components
+            if key not in undone and not _has_value(stored, key) and _component(key) not in components
         ]
         if undone or others:
             names = [each for each in digests_of(stored.document) if each in values]
@@ -419,14 +429,15 @@ def fields_of(key: str, scope: Scope) -> Sequence[str]:
     return (recipe.field, *recipe.also)
 
 
+def _component(key: str) -> str:
+    """The component of a stamp's key, which may have a language before it and a number behind."""
+    return key.rpartition(":")[2].partition("-")[0]
+
+
 def _has_value(stored: Stored, key: str) -> bool:
     """Whether a document holds the value of a component that stamps it."""
     scope = Scope.DEFINITION if stored.collection == Collection.DEFINITIONS else Scope.WORD
     return stored.collection != Collection.WORDS and bool(fields_of(key, scope))
-
-
-def _is_of_word(key: str) -> bool:
-    return RECIPES[SynthesisComponent(key)].scope is Scope.WORD
 
 
 def _is_copy(document: Document) -> bool:

@@ -86,6 +86,13 @@ class Word(CompactPickle):
     language: str
     homograph_number: int | None = None
     stored: bool = True
+    stamp_prefix: str = ""
+    """The prefix of its stamps' keys: of a word of several languages, all but the first have one."""
+
+
+def synthesis_entry_id(word: DocId, prefix: str = "") -> DocId:
+    """The id of a word's new synthesis entry; a word of several languages has one for each."""
+    return derived_id("entry", word, prefix) if prefix else derived_id("entry", word)
 
 
 class SourceCopy(NamedTuple):
