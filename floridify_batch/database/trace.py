@@ -19,7 +19,14 @@ from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENT
 from floridify_batch.database.merge import is_edited
 from floridify_batch.database.ownership import copied_example_id, named_sources
 from floridify_batch.database.removal import TEXTS, is_changed
-from floridify_batch.database.word_documents import Stored, WordDocuments, digests_of, own_stamps
+from floridify_batch.database.word_documents import (
+    Stored,
+    WordDocuments,
+    component_of,
+    digests_of,
+    linked_ids,
+    own_stamps,
+)
 from floridify_batch.words.entry import (
     DIGESTS,
     SYNTHESIS,
@@ -240,7 +247,7 @@ class _Tracer:
         for key, identity in written_definitions(self.found, self.stamps):
             stored = self.found.definitions[identity]
             result = self._definition_result(stored)
-            component = _component(key)
+            component = component_of(key)
             self.trace.counts[component, result] += 1
             if result is UndoResult.REMOVED:
                 self._take([stored])
@@ -371,7 +378,7 @@ class _Tracer:
         """Remove the run's examples, facts and pronunciations that nothing refers to after the undo."""
         every = (*self.found.definitions.values(), *self.found.entries)
         stays = [each for each in every if each.id not in self.gone]
-        referred = {each for stored in stays for each in _references(self._after(stored))} | self.found.cited
+        referred = {each for stored in stays for each in linked_ids(self._after(stored))} | self.found.cited
         owners = {each.id for each in self.trace.removed}
         for stored in self.found.linked.values():
             clone = stored.collection == Collection.EXAMPLES and doc_id(stored.document.get("definition_id")) in owners
@@ -386,7 +393,7 @@ class _Tracer:
         every = (*self.found.definitions.values(), *self.found.entries, *self.found.linked.values())
         bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
         stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
-        own = {key for key in own_stamps(word, self.stamps) if _component(key) not in self._kept_components()}
+        own = {key for key in own_stamps(word, self.stamps) if component_of(key) not in self._kept_components()}
         if self.found.id != derived or not bare or stamps - own or self.found.id in self.found.cited:
             return
         if all(each.id in self.gone for each in every):
@@ -395,7 +402,7 @@ class _Tracer:
             self.gone.add(self.found.id)
 
     def _kept_components(self) -> set[str]:
-        return {_component(each) for each in self.kept}
+        return {component_of(each) for each in self.kept}
 
     def _take(self, documents: Iterable[Stored]) -> None:
         taken = [each for each in documents if each not in self.trace.removed]
@@ -412,7 +419,7 @@ class _Tracer:
         others = [
             key
             for key in own_stamps(stored.document, self.stamps)
-            if key not in undone and not _has_value(stored, key) and _component(key) not in components
+            if key not in undone and not _has_value(stored, key) and component_of(key) not in components
         ]
         if undone or others:
             names = [each for each in digests_of(stored.document) if each in values]
@@ -429,11 +436,6 @@ def fields_of(key: str, scope: Scope) -> Sequence[str]:
     return (recipe.field, *recipe.also)
 
 
-def _component(key: str) -> str:
-    """The component of a stamp's key, which may have a language before it and a number behind."""
-    return key.rpartition(":")[2].partition("-")[0]
-
-
 def _has_value(stored: Stored, key: str) -> bool:
     """Whether a document holds the value of a component that stamps it."""
     scope = Scope.DEFINITION if stored.collection == Collection.DEFINITIONS else Scope.WORD
@@ -446,11 +448,3 @@ def _is_copy(document: Document) -> bool:
 
 def _is_owned(document: Document, entry: DocId) -> bool:
     return doc_id(document.get("dictionary_entry_id")) == entry
-
-
-def _references(document: Document) -> Iterator[DocId]:
-    """The examples, facts and pronunciations that a document names."""
-    for name in ("example_ids", "fact_ids"):
-        yield from map(doc_id, document.get(name) or ())
-    if document.get("pronunciation_id"):
-        yield doc_id(document["pronunciation_id"])

@@ -1,6 +1,6 @@
 """The stored documents of words, grouped by word: definitions, entries, and the documents that these refer to."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -117,3 +117,16 @@ def digests_of(document: Document) -> Mapping[str, str]:
     """The digests of the values that this tool wrote into a document, by field."""
     found = document.get(DIGESTS)
     return found if isinstance(found, Mapping) else {}
+
+
+def component_of(key: str) -> str:
+    """The component of a stamp's key, which may have a language before it and a number behind."""
+    return key.rpartition(":")[2].partition("-")[0]
+
+
+def linked_ids(document: Document) -> Iterator[DocId]:
+    """The examples, facts and pronunciations that a document names."""
+    for name in ("example_ids", "fact_ids"):
+        yield from map(doc_id, document.get(name) or ())
+    if document.get("pronunciation_id"):
+        yield doc_id(document["pronunciation_id"])
