@@ -42,6 +42,11 @@ class DocumentSchema:
                 return _first_error(f"{self.collection}.{name}", validator, value)
         return ""
 
+    def unreadable(self, fields: Mapping[str, Any]) -> set[str]:
+        """The fields of another author whose values Floridify could not read, by the rules of its own models."""
+        checked = ((name, self.fields.get(name), value) for name, value in fields.items())
+        return {name for name, each, value in checked if each and not each.isinstance_python(value, strict=False)}
+
 
 def _first_error(place: str, validator: SchemaValidator, value: object) -> str:
     try:

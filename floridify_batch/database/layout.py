@@ -131,7 +131,7 @@ class Layout:
     def unified[T](self, read: T) -> T:
         """Documents as read; with all ids as strings where the database spells one id in two ways."""
         unlike = self.both_ids or self.both_references or self.string_ids != self.string_references
-        return _as_strings(read) if unlike else read
+        return as_strings(read) if unlike else read
 
     def describe(self) -> str:
         """A sentence about the layout for the user; "" for today's."""
@@ -244,12 +244,13 @@ def _spellings(ids: Iterable[Any], as_string: bool, both: bool) -> list[Any]:
     return [spelled(each, as_string=way) for each in ids for way in ways]
 
 
-def _as_strings(value: Any) -> Any:
+def as_strings(value: Any) -> Any:
+    """A value with all ObjectIds in it as strings."""
     if isinstance(value, _object_id()):
         return str(value)
     if isinstance(value, Mapping):
-        return {key: _as_strings(each) for key, each in value.items()}
-    return [_as_strings(each) for each in value] if isinstance(value, list) else value
+        return {key: as_strings(each) for key, each in value.items()}
+    return [as_strings(each) for each in value] if isinstance(value, list) else value
 
 
 @cache

@@ -11,9 +11,10 @@ from typing import Any
 from floridify_batch.components.change import Collection, Merge, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
-from floridify_batch.database.layout import Layout
+from floridify_batch.database.layout import TODAY, Layout
 from floridify_batch.database.ownership import copied_example_id, named_sources
 from floridify_batch.database.removal import Finder, found_by_id, generated
+from floridify_batch.database.source_copy import readable
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, copied_id, doc_id
 
 type Document = Mapping[str, Any]
@@ -36,7 +37,7 @@ async def merged_copies(merges: Iterable[Merge], finder: Finder, layout: Layout)
     copies = _copies_merged(merges, made)
     made |= await found_by_id(finder, Collection.DEFINITIONS, [*copies, *map(copied_id, copies)], layout)
     cited = [example for each in copies if each in made for example in made[each].get("example_ids") or ()]
-    return copies_to_remove(merges, made, await found_by_id(finder, Collection.EXAMPLES, cited, layout))
+    return copies_to_remove(merges, made, await found_by_id(finder, Collection.EXAMPLES, cited, layout), layout)
 
 
 def _copies_merged(merges: Iterable[Merge], definitions: ById) -> list[DocId]:
@@ -45,7 +46,9 @@ def _copies_merged(merges: Iterable[Merge], definitions: ById) -> list[DocId]:
     return [copied_id(each) for document in made if document is not None for each in _sources_of(document)]
 
 
-def copies_to_remove(merges: Iterable[Merge], definitions: ById, examples: ById) -> RemovedCopies:
+def copies_to_remove(
+    merges: Iterable[Merge], definitions: ById, examples: ById, layout: Layout = TODAY
+) -> RemovedCopies:
     """The existing copies that are removed, and those that stay."""
     found = RemovedCopies()
     for merge in merges:
@@ -53,7 +56,7 @@ def copies_to_remove(merges: Iterable[Merge], definitions: ById, examples: ById)
             copy, source = definitions.get(identity), definitions.get(copied_id(identity))
             if copy is None:
                 continue
-            if source is None or is_edited(copy, source, examples):
+            if source is None or is_edited(copy, readable(Collection.DEFINITIONS, source, layout), examples):
                 found.edited[doc_id(copy["word_id"])] = None
             else:
                 found.copies.setdefault(merge.entry, []).append(identity)

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.components.change import Collection, Insert
+from floridify_batch.components.document_schema import schemas_of
 from floridify_batch.components.synthesis_entry import new_entry, references
 from floridify_batch.database.document import encoded, named_by
-from floridify_batch.database.layout import Layout
+from floridify_batch.database.layout import TODAY, Layout, as_strings
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.removal import Finder, found_by_id
 from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition, doc_id
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 type Document = Mapping[str, Any]
 type ById = Mapping[DocId, Document]
 
-_BLANK = blank_definition()
+_BLANK = {"part_of_speech": "", **blank_definition()}
 """A definition without values: a null in place of a list would be unreadable."""
 
 _NOT_COPIED = ("_id", "created_at", "updated_at", "version")
@@ -55,10 +56,10 @@ class Sources(NamedTuple):
 class Copies:
     """The new documents of drafts, in the order in which they are written, and the listings in existing entries.
 
-    `split_entries`: the database has the layout of July 2025, where an entry names its sources in another field, too.
+    Values of the sources that Floridify could not read are not copied.
     """
 
-    split_entries: bool = False
+    layout: Layout = TODAY
     inserts: list[tuple[Insert, datetime]] = field(default_factory=list)
     listings: list[Listing] = field(default_factory=list)
 
@@ -66,17 +67,17 @@ class Copies:
         """Add the documents of a draft; copies of sources that no longer exist are left out."""
         if draft.pronunciation not in found.pronunciations:
             draft = replace(draft, pronunciation=None)
-        self.inserts += ((clone, made) for clone in _cloned_pronunciation(draft, found.pronunciations))
-        there = [each for each in draft.copies if each.source in found.definitions]
+        self.inserts += ((clone, made) for clone in _cloned_pronunciation(draft, found.pronunciations, self.layout))
+        there = [each for each in draft.copies if _has_text(found.definitions.get(each.source))]
         for copy in there:
-            source = found.definitions[copy.source]
-            clones = _clones(copy, source, found.examples)
+            source = readable(Collection.DEFINITIONS, found.definitions[copy.source], self.layout)
+            clones = _clones(copy, source, found.examples, self.layout)
             self.inserts += ((clone, _made(example) or made) for clone, example in clones)
             whole = _copied(copy, source, draft.id, [clone.id for clone, _ in clones])
             self.inserts.append((Insert(Collection.DEFINITIONS, copy.id, whole), made))
         if draft.new:
             entry = new_entry(draft, there)
-            if self.split_entries:
+            if self.layout.split_entries:  # there, an entry names its sources in another field, too
                 named = list(dict.fromkeys(each.entry for each in there))
                 entry = entry._replace(fields={**entry.fields, "source_provider_data_ids": named})
             self.inserts.append((entry, made))
@@ -88,7 +89,7 @@ class Copies:
 
 async def drafted_copies(drafts: Iterable[tuple[EntryDraft, datetime]], finder: Finder, layout: Layout) -> Copies:
     """The documents of drafts, copied from the sources as they are now."""
-    drafts, copies = tuple(drafts), Copies(layout.split_entries)
+    drafts, copies = tuple(drafts), Copies(layout)
     wanted = [copy.source for draft, _ in drafts for copy in draft.copies]
     definitions = await found_by_id(finder, Collection.DEFINITIONS, wanted, layout)
     cited = [each for source in definitions.values() for each in source.get("example_ids") or ()]
@@ -142,10 +143,33 @@ def _appended(copies: Sequence[SourceCopy], layout: Layout) -> _Update:
     return {"definition_ids": {"$not": {"$all": ids}}}, {"$addToSet": {"definition_ids": {"$each": ids}}}, {}
 
 
-def _clones(copy: SourceCopy, source: Document, examples: ById) -> list[tuple[Insert, Document]]:
-    """Clones of a source's examples, as far as these exist, each with its original."""
+def readable(collection: Collection, source: Document, layout: Layout) -> dict[str, Any]:
+    """A source's document without the values that Floridify could not read: with blank ones in their places."""
+    odd = _unreadable(collection, source, layout)
+    kept = {name: value for name, value in source.items() if name not in odd}
+    if "text" in odd and isinstance(source["text"], str):
+        kept["text"] = source["text"][:_MAX_TEXT]
+    return kept | {name: _BLANK[name] for name in odd & _BLANK.keys()}
+
+
+def _unreadable(collection: Collection, source: Document, layout: Layout) -> set[str]:
+    return schemas_of(layout.schema)[collection].unreadable(as_strings(source))
+
+
+_MAX_TEXT = 5000
+"""The most characters of a definition that today's Floridify reads."""
+
+
+def _has_text(source: Document | None) -> bool:
+    """Whether a source exists and has a text, without which Floridify cannot read a definition."""
+    return source is not None and bool(str(source.get("text") or "").strip())
+
+
+def _clones(copy: SourceCopy, source: Document, examples: ById, layout: Layout) -> list[tuple[Insert, Document]]:
+    """Clones of a source's examples, as far as these exist and are readable, each with its original."""
     originals = (examples.get(DocId(str(each))) for each in source.get("example_ids") or ())
-    return [(_clone(copy, example), example) for example in originals if example is not None]
+    found = (each for each in originals if each and not _unreadable(Collection.EXAMPLES, each, layout))
+    return [(_clone(copy, example), example) for example in found]
 
 
 def _clone(copy: SourceCopy, example: Document) -> Insert:
@@ -153,10 +177,11 @@ def _clone(copy: SourceCopy, example: Document) -> Insert:
     return Insert(Collection.EXAMPLES, copied_example_id(copy.id, doc_id(example["_id"])), fields)
 
 
-def _cloned_pronunciation(draft: EntryDraft, pronunciations: ById) -> Iterator[Insert]:
+def _cloned_pronunciation(draft: EntryDraft, pronunciations: ById, layout: Layout) -> Iterator[Insert]:
     """A clone without the recordings: with an entry, Floridify deletes those of its pronunciation."""
     if draft.pronunciation and draft.cloned_pronunciation:
-        fields = _without_id(pronunciations[draft.pronunciation]) | {"audio_file_ids": []}
+        source = readable(Collection.PRONUNCIATIONS, pronunciations[draft.pronunciation], layout)
+        fields = _without_id(source) | {"audio_file_ids": []}
         yield Insert(Collection.PRONUNCIATIONS, draft.cloned_pronunciation, fields)
 
 

@@ -10,10 +10,11 @@ from pymongo.database import Database
 
 from floridify_batch.cli.failures import failure_rows
 from floridify_batch.components.cefr_level import CEFRLevelResponse
-from floridify_batch.components.change import Provenance, writes_of
+from floridify_batch.components.change import Merge, Provenance, writes_of
 from floridify_batch.components.definition_text import DefinitionResponse, SynthesisResponse
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.costs.usage import Usage
+from floridify_batch.database.merge import copies_to_remove
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import DocId, Stamp, cluster_fields, clusters_of, derived_id
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
@@ -189,6 +190,27 @@ async def test_floridify_replaces_our_entry(workspace: Workspace, word: ObjectId
         0,
         ["the land beside a river", "where money is kept", "a row of things"],
     )
+
+
+async def test_odd_values_are_not_copied(workspace: Workspace, word: ObjectId) -> None:
+    """Values of a source that Floridify cannot read are not copied; a copy without them does not count as edited."""
+    database = workspace.database
+    odd = {"frequency_band": 9, "language_register": "literary", "synonyms": ["shore"] * 60, "region": None}
+    long = {"text": "a bank " * 1000, "grammar_patterns": None}
+    sources = [each["_id"] for each in database.definitions.find({"word_id": word})]
+    database.definitions.update_one({"_id": sources[0]}, {"$set": odd})
+    database.definitions.update_one({"_id": sources[1]}, {"$set": long})
+    database.examples.update_one({}, {"$set": {"type": "quotation"}})
+    result = await workspace.run(["bank"], components="cefr_level")
+    assert result.code == 0
+    first, second, _ = shown(database, word)
+    assert (first["frequency_band"], first["language_register"], first["synonyms"]) == (None, None, [])
+    assert (first["example_ids"], len(second["text"]), second["grammar_patterns"]) == ([], 5000, [])
+    by_id = {DocId(str(each["_id"])): each for each in database.definitions.find({"word_id": word})}
+    merge = Merge(DocId(str(synthesis(database, word)["_id"])), derived_id("merged"))
+    references = [{"definition_ids": sources[:2]}]
+    made = copies_to_remove([merge], by_id | {merge.definition: {"source_definitions": references}}, {})
+    assert (len(made.copies[merge.entry]), made.edited) == (2, {})
 
 
 async def test_edited_copies_are_reported(
