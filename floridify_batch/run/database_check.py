@@ -11,13 +11,12 @@ from functools import partial
 from itertools import islice
 
 from floridify_batch.components.entry_store import EntryStore
-from floridify_batch.costs.price import Bills
 from floridify_batch.errors import CheckpointError, OtherDatabase
 from floridify_batch.pipeline.chunk import expected_pages, read_ordinals
 from floridify_batch.run.chunk_split import split
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.result_collection import STORE_PAGE_WORDS, indexed, settled_pages
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS, bills_of, indexed, settled_pages
 from floridify_batch.run.state import Run
 from floridify_batch.words.entry import Entry
 
@@ -98,7 +97,7 @@ async def _store_again(run: Run, record: ChunkRecord) -> None:
         await run.store.ensure_words(
             entry.word for found in entries.values() for entry in found if not entry.word.stored
         )
-    index = await indexed(run.pool, paths, Bills(settings.model, batch=True, price=settings.price))
+    index = await indexed(run.pool, paths, bills_of(run, record))
     async with aclosing(settled_pages(run, record, index, paths)) as settled:
         async for page_settled in settled:
             if page_settled.writes:

@@ -181,10 +181,9 @@ def edited_copies(words: Sequence[str]) -> str:
 
 async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -> tuple[AnswerIndex, Bills]:
     """Index a chunk's answer files and bill their answers, at the rates of the chunk's model."""
-    folder, ledger = run.folder(record), run.ledger
-    bills = Bills(ledger.model_of(record), batch=run.mode_of(record) == "batch", price=ledger.price_of(record))
+    bills = bills_of(run, record)
     index = await indexed(run.pool, paths, bills)
-    foreign = _unrequested(folder, index)
+    foreign = _unrequested(run.folder(record), index)
     if foreign or index.repeated:
         bills = _billed_once(index, foreign, paths, bills.blank())
     if foreign:
@@ -197,6 +196,12 @@ async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -
     refuse_invented(index, run.store.name)
     _report_odd_lines(run, record, index)
     return index, bills
+
+
+def bills_of(run: Run, record: ChunkRecord) -> Bills:
+    """Return empty bills at the rates of a chunk's model and mode."""
+    ledger = run.ledger
+    return Bills(ledger.model_of(record), batch=run.mode_of(record) == "batch", price=ledger.price_of(record))
 
 
 def _record_totals(run: Run, record: ChunkRecord, bills: Bills, tally: Tally) -> ChunkRecord:
