@@ -168,7 +168,7 @@ class BatchTransport:
                 await asyncio.sleep(0)  # lets the callers continue, so that answers do not pile up
         return again
 
-    def _add(self, _: str, usage: Usage | None) -> None:
+    def _add(self, _: str, usage: Usage | None, *__: object) -> None:
         self.usage += usage or Usage()
 
 

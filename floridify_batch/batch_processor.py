@@ -20,7 +20,6 @@ from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, SynthesisComponent, components_named, recipe_of
 from floridify_batch.components.requests import AnswerError, custom_id, parse_answer
-from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore
 from floridify_batch.definition_conversion import DefinitionLike, WordLike, text_of, views_of
 from floridify_batch.enhancement import Enhancement, batches_of, enhance_definitions_parallel
@@ -246,7 +245,7 @@ def _parsed(component: str, body: Mapping[str, Any]) -> BaseModel:
     return parsed
 
 
-def _uncounted(_: str, __: Usage | None) -> None:
+def _uncounted(_: str, *__: object) -> None:
     """Ignore the usage of a batch that another call has paid for."""
 
 

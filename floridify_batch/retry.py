@@ -62,6 +62,9 @@ class Backoff:
 REQUEST = Backoff(0.5, attempts=7, jitter=True, longest_asked=60.0)
 """One immediate request."""
 
+FLEX_REQUEST = Backoff(1.0, jitter=True, patience=3600.0)
+"""One immediate request in the service tier flex: a tier without free resources says so by status 429."""
+
 QUERY = Backoff(1.0, jitter=True)
 """An idempotent call of the Batch API; its patience is that of the command."""
 

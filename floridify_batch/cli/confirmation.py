@@ -14,7 +14,7 @@ from rich.progress import Progress
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.model_profile import model_notes
 from floridify_batch.costs.price import listed_models
-from floridify_batch.costs.usage import Spent
+from floridify_batch.costs.usage import FLEX, Spent
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Limits
@@ -51,6 +51,7 @@ async def estimate_cost(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Planning", total=len(words))
         estimate = await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
+    estimate.flex = settings.service_tier == FLEX
     estimate.preflight = settings.preflight and not spent
     return estimate
 

@@ -112,6 +112,15 @@ GlossOption = Annotated[
         autocompletion=completion.languages,
     ),
 ]
+ServiceTierOption = Annotated[
+    str | None,
+    _advanced(
+        "--service-tier",
+        envvar=_env("SERVICE_TIER"),
+        metavar="flex",
+        help="With --immediate: slower, at the batch price.",
+    ),
+]
 ModelForOption = Annotated[
     list[str] | None,
     _advanced(

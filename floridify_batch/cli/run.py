@@ -37,6 +37,7 @@ from floridify_batch.cli.options import (
     ReplaceEditedOption,
     SandboxOption,
     ScaleOption,
+    ServiceTierOption,
     StaleOption,
     TemplatesOption,
     WordOption,
@@ -84,6 +85,7 @@ def run(
     column: ColumnOption = None,
     answers: AnswersOption = AnswerShape.STORED,
     model_for: ModelForOption = None,
+    service_tier: ServiceTierOption = None,
 ) -> None:
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
@@ -114,6 +116,7 @@ def run(
         sandbox=sandbox,
         stale=stale,
         answers=answers,
+        service_tier=_tier_of(service_tier, immediate=immediate),
         replace_edited=replace_edited,
         **_by_component(count or (), model_for or ()),
         templates=str(templates.absolute()) if templates else None,
@@ -124,6 +127,17 @@ def run(
     place = checkpoint_at(checkpoint or Path(f"{source.stem}.{'sandbox.' * sandbox}checkpoint.json"))
     process = partial(session.run, settings, _session(place, secrets, options, yes=yes), source, dry_run=dry_run)
     exit_with(lambda: asyncio.run(process()), place, None if dry_run else options.notify)
+
+
+def _tier_of(tier: str | None, *, immediate: bool) -> str | None:
+    """Check the service tier. Raises `UsageError`."""
+    from floridify_batch.costs.usage import FLEX
+
+    if tier not in (None, FLEX):
+        raise UsageError(f"--service-tier {tier}: the only tier is flex.")
+    if tier and not immediate:
+        raise UsageError("--service-tier applies to --immediate only; batches have the same price.")
+    return tier
 
 
 def _by_component(counts: Sequence[str], models: Sequence[str]) -> dict[str, Any]:

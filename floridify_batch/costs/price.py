@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from floridify_batch.costs.usage import Usage, together
@@ -151,17 +151,27 @@ class Bill:
     def __init__(self, model: str, *, batch: bool, price: Price | None = None) -> None:
         self._rates = rates(model, batch=batch, price=price)
         self._batch = batch
+        self._flex = None if batch else partial(Bill, model, batch=True, price=price)
+        self.flex: Bill | None = None
+        """The requests that were answered in the service tier flex, which costs what a batch does."""
         self.requests = self.unmetered = 0
         self.below_tier = Usage()
         self.above_tier = Usage()
         self.cost_above_tier = Decimal(0)
 
-    def add(self, usage: Usage | None) -> None:
-        """Add a request. Below the tier, costs are linear and need no pricing per request."""
+    def add(self, usage: Usage | None, *, flex: bool = False) -> None:
+        """Add a request. Below the tier, costs are linear and need no pricing per request.
+
+        `flex`: the service tier that the answer names; a batch has none.
+        """
         if usage is None:
             self.unmetered += 1
             return
         self.requests += 1
+        if flex and self._flex is not None:
+            self.flex = self.flex or self._flex()
+            self.flex.add(usage)
+            return
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
             self.below_tier += usage
@@ -176,18 +186,23 @@ class Bill:
         self.below_tier += other.below_tier
         self.above_tier += other.above_tier
         self.cost_above_tier += other.cost_above_tier
+        if other.flex is not None and self._flex is not None:
+            self.flex = self.flex or self._flex()
+            self.flex.join(other.flex)
 
     @property
     def usage(self) -> Usage:
         """The usage of all requests."""
-        return self.below_tier + self.above_tier
+        standard = self.below_tier + self.above_tier
+        return standard if self.flex is None else standard + self.flex.usage
 
     @property
     def cost(self) -> Decimal | None:
         """The cost of all requests in US dollars; None if it is unknown."""
         if self._rates is None or self.unmetered:
             return None
-        return self._rates.cost(self.below_tier) + self.cost_above_tier
+        standard = self._rates.cost(self.below_tier) + self.cost_above_tier
+        return standard if self.flex is None else together((standard, self.flex.cost))
 
 
 class Bills:
@@ -197,12 +212,12 @@ class Bills:
         self._model, self._batch, self._price = model, batch, price
         self.by_component: dict[str, Bill] = {}
 
-    def add(self, component: str, usage: Usage | None) -> None:
-        """Add a request."""
+    def add(self, component: str, usage: Usage | None, *, flex: bool = False) -> None:
+        """Add a request; see `Bill.add`."""
         bill = self.by_component.get(component)
         if bill is None:
             bill = self.by_component[component] = self._new()
-        bill.add(usage)
+        bill.add(usage, flex=flex)
 
     def _new(self) -> Bill:
         return Bill(self._model, batch=self._batch, price=self._price)

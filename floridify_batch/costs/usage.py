@@ -70,6 +70,15 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     )
 
 
+def is_flex(body: Mapping[str, Any]) -> bool:
+    """Whether an answer was given in the service tier flex, which may be another one than was requested."""
+    return body.get("service_tier") == FLEX
+
+
+FLEX = "flex"
+"""The service tier of immediate requests that costs what a batch does; it is slower, and may be unavailable."""
+
+
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 

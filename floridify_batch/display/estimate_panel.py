@@ -49,7 +49,7 @@ def estimate_panel(
             parts += [_waves(estimate), *_short_remarks(estimate), Text()]
         parts += [*money, *_batches(estimate)]
     parts += [Text(plain(note)) for note in notes]
-    mode = "immediate" if estimate.immediate else "batch"
+    mode = "flex" if estimate.flex else "immediate" if estimate.immediate else "batch"
     return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {mode}")
 
 
@@ -90,7 +90,7 @@ def _waves(estimate: Estimate) -> Table:
 
 
 def _add_wave(table: Table, estimate: Estimate, name: str, parts: Mapping[str, Expectation], about: str) -> None:
-    cost, wave = estimate.cost(parts, batch=not estimate.immediate), sum(parts.values(), Expectation())
+    cost, wave = estimate.cost(parts, batch=estimate.discounted), sum(parts.values(), Expectation())
     tokens = (_tokens(wave.input_tokens), _tokens(wave.output_tokens))
     table.add_row(cell(name), about + count(wave.requests), *tokens, dollars(cost))
 
@@ -146,7 +146,7 @@ def _add_row(table: Table, estimate: Estimate, title: Text, names: Sequence[str]
     both = sum((estimate.whole(name) for name in names), Expectation())
     outputs = [estimate.length(name).of(estimate.whole(name).requests) for name in names]
     span = [_tokens(sum(each[which] for each in outputs)) for which in (0, 2)] if wide else []
-    cost = estimate.cost(estimate.wholes(names), batch=not estimate.immediate)
+    cost = estimate.cost(estimate.wholes(names), batch=estimate.discounted)
     table.add_row(
         title,
         or_dash(now),
@@ -220,7 +220,7 @@ def _basis_of(estimate: Estimate) -> Iterator[str]:
 
 def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iterator[RenderableType]:
     regular, batch = (estimate.cost(estimate.wholes(), batch=mode) for mode in (False, True))
-    mine = regular if estimate.immediate else batch
+    mine = batch if estimate.discounted else regular
     rows = _prices(estimate, regular, batch)
     asking = estimate.words - estimate.complete
     if mine and asking:
@@ -228,9 +228,9 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
     if max_cost is not None:
         rows.append(("cost limit", _limit(estimate, max_cost, spent)))
     yield facts(rows)
-    if unpriced := estimate.unpriced(batch=not estimate.immediate):
+    if unpriced := estimate.unpriced(batch=estimate.discounted):
         yield Text(
-            f"{unknown_price(plain(unpriced), batch=not estimate.immediate)} Set it in USD per million "
+            f"{unknown_price(plain(unpriced), batch=estimate.discounted)} Set it in USD per million "
             "tokens: --price in=0.05,out=0.25"
         )
 
@@ -240,16 +240,16 @@ def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) 
     span = estimate.span()
     likely = f" ({dollars(span.low)}-{dollars(span.high)}, by answer length)" if span and span.high else ""
     if estimate.price is not None:
-        mine = regular if estimate.immediate else batch
+        mine = batch if estimate.discounted else regular
         return [("your price", f"{dollars(mine)}{likely}")]
-    if estimate.immediate or regular is None or batch is None:
+    if not estimate.discounted or regular is None or batch is None:
         return [("regular price", f"{dollars(regular)}{likely}")]
     unit = Decimal("0.01") if regular >= 1 else Decimal("0.0001")
     shown, reduced = regular.quantize(unit), batch.quantize(unit)
     share = f" ({(regular - batch) / regular:.0%})" if regular else ""
     return [
         ("regular price", _rounded(shown, unit)),
-        ("batch price", f"{_rounded(reduced, unit)}{likely}"),
+        ("flex price" if estimate.flex else "batch price", f"{_rounded(reduced, unit)}{likely}"),
         ("savings", f"{_rounded(shown - reduced, unit)}{share}"),
     ]
 

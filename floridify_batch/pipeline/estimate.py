@@ -85,6 +85,8 @@ class Estimate:
     lengths: Mapping[str, Length] = field(default_factory=dict)
     sampled: Sampled | None = None
     immediate: bool = False
+    flex: bool = False
+    """Whether immediate requests are sent in the service tier flex, at the price of a batch."""
     price: Price | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     """The models of components that do not use the run's."""
@@ -109,6 +111,11 @@ class Estimate:
         self.replaced += states.get(ValueState.UNCHANGED, 0) + (edited + unrecorded) * replace_edited
         self.edited += edited * (not replace_edited)
         self.unrecorded += unrecorded * (not replace_edited)
+
+    @property
+    def discounted(self) -> bool:
+        """Whether requests cost what they do in a batch."""
+        return self.flex or not self.immediate
 
     @property
     def total_now(self) -> Expectation:
@@ -170,7 +177,7 @@ class Estimate:
     def rate(self, component: str = "", *, batch: bool) -> Rates | None:
         """The rates of a component's model in a mode; the user's own price applies only to the run's model and mode."""
         own = self.models.get(component, self.model)
-        return rates(own, batch=batch, price=self.price if batch != self.immediate and own == self.model else None)
+        return rates(own, batch=batch, price=self.price if batch is self.discounted and own == self.model else None)
 
     def cost(self, expectations: Mapping[str, Expectation], *, batch: bool) -> Decimal | None:
         """The expected cost of components' requests in US dollars; None if the price of a model is unknown."""
@@ -195,7 +202,7 @@ class Estimate:
 
     def span(self) -> Span | None:
         """The estimated cost of the run in its mode; None if a price is unknown."""
-        batch = not self.immediate
+        batch = self.discounted
         expected = self.cost(self.wholes(), batch=batch)
         if self.unpriced(batch=batch) or expected is None:
             return None
@@ -359,7 +366,7 @@ def estimated(
     estimate: Estimate, max_cost: Decimal | None, spent: Decimal | None, notes: Sequence[str] = ()
 ) -> Estimated:
     """An estimate as an event; `max_cost` is the run's cost limit, if any."""
-    own, wholes = not estimate.immediate, estimate.wholes()
+    own, wholes = estimate.discounted, estimate.wholes()
     # The user's own price applies to one mode only.
     batch, immediate = (
         estimate.cost(wholes, batch=mode) if mode is own or estimate.price is None else None for mode in (True, False)
@@ -398,5 +405,5 @@ def _component(estimate: Estimate, name: str) -> ComponentQuote:
         output=Output(low, whole.output_tokens, high),
         origin=length.origin,
         answers=length.answers,
-        cost=estimate.cost({name: whole}, batch=not estimate.immediate),
+        cost=estimate.cost({name: whole}, batch=estimate.discounted),
     )

@@ -19,7 +19,7 @@ from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_da
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.requests import AnswerError, CustomIdParts, component_of, parse_custom_id
 from floridify_batch.costs.price import Bills
-from floridify_batch.costs.usage import Usage, usage_of
+from floridify_batch.costs.usage import Usage, is_flex, usage_of
 from floridify_batch.errors import UsageError
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Expected, damaged
@@ -93,7 +93,8 @@ class IndexedBlock(NamedTuple):
     invented: bool = False
 
 
-type Paid = Callable[[str, Usage | None], None]
+type Paid = Callable[[str, Usage | None, bool], None]
+"""Called with the id of an answered request, its usage, and whether it was answered in the service tier flex."""
 
 SANDBOX_FINGERPRINT = "fp_sandbox"
 """The `system_fingerprint` of a sandbox's answers."""
@@ -110,7 +111,7 @@ def refuse_invented(index: AnswerIndex, database: str) -> None:
 
 
 def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
-    """Index a block of whole lines; `paid` is called with the id and the usage of each answered line."""
+    """Index a block of whole lines; `paid` is called for each answered line."""
     lines = 0
     invented = False
     places: list[tuple[str, int, int, bool]] = []
@@ -125,7 +126,7 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
                 body = body_of(said)
                 places.append((identity, offset, len(line), body is not None))
                 if body is not None:
-                    paid(identity, usage_of(body))
+                    paid(identity, usage_of(body), is_flex(body))
                     invented = invented or body.get("system_fingerprint") == SANDBOX_FINGERPRINT
         offset += len(line)
     return IndexedBlock(lines, places, invented)
@@ -319,7 +320,7 @@ def index_lines(_: Brief, block: BlockToIndex) -> tuple[int, IndexedBlock, Bills
     """Index a block and bill its answered lines; returns the number of the file, the index and the bills."""
     bills = block.bills
 
-    def paid(identity: str, usage: Usage | None) -> None:
-        bills.add(component_of(identity), usage)
+    def paid(identity: str, usage: Usage | None, flex: bool) -> None:
+        bills.add(component_of(identity), usage, flex=flex)
 
     return block.file, index_block(Path(block.path), block.offset, block.length, paid), bills

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 REQUEST_TIMEOUT = 600.0
 """Timeout of one HTTP request in seconds; it covers an upload or download of 200 MB."""
 
+FLEX_TIMEOUT = 900.0
+"""Timeout of a request in the service tier flex, which may take 15 minutes."""
+
 API_KEY = "OPENAI_API_KEY"
 
 _ADDRESS = re.compile(r"https?://[^/\s@?#]+(?:/\S*)?")

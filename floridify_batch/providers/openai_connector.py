@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceUncertain, UsageError
-from floridify_batch.providers.client import new_client
+from floridify_batch.providers.client import FLEX_TIMEOUT, new_client
 from floridify_batch.providers.error import from_status, message_of, raise_if_refused, retry_after, translated
 from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP_OK, Reply
 from floridify_batch.providers.rate_limit import Throttle
-from floridify_batch.retry import LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
+from floridify_batch.retry import FLEX_REQUEST, LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -44,12 +44,16 @@ class OpenAIConnector:
         *,
         base_url: str | None = None,
         concurrency: int = CONCURRENCY,
+        flex: bool = False,
     ) -> None:
         self.model_name = model_name
         self.api_key = api_key
         self.base_url = base_url
         self.concurrency = concurrency
         self._client = new_client(api_key, base_url, concurrency)
+        self._backoff = FLEX_REQUEST if flex else REQUEST
+        if flex:
+            self._client = self._client.with_options(timeout=FLEX_TIMEOUT)
         self._throttle = Throttle()
 
     async def complete[R: BaseModel](self, request: SynthesisRequest[R]) -> R:
@@ -85,7 +89,7 @@ class OpenAIConnector:
         from openai import APIStatusError
 
         try:
-            return await retrying(partial(self._post_once, body), REQUEST, _TransientError)
+            return await retrying(partial(self._post_once, body), self._backoff, _TransientError)
         except _TransientError as failure:
             if isinstance(failure.error, APIStatusError):
                 return _error_reply(failure.error)

@@ -33,12 +33,12 @@ _CENT = Decimal("0.01")
 
 def rate_of(settings: RunSettings) -> Rates | None:
     """Return the rates of a run's model in its mode, or None if they are unknown."""
-    return rates(settings.model, batch=not settings.immediate, price=settings.price)
+    return rates(settings.model, batch=settings.discounted, price=settings.price)
 
 
 def _highest_rate(settings: RunSettings, rate: Rates) -> Rates:
     """The highest rates of any model of a run: of the next chunk, the model is not known yet."""
-    others = (rates(model, batch=not settings.immediate) for model in settings.all_models if model != settings.model)
+    others = (rates(model, batch=settings.discounted) for model in settings.all_models if model != settings.model)
     known = [rate, *filter(None, others)]
     return replace(rate, input=max(each.input for each in known), output=max(each.output for each in known))
 
@@ -48,7 +48,7 @@ def chunk_rate(ledger: Ledger, record: ChunkRecord) -> Rates | None:
 
     A preflight is billed at the standard rates.
     """
-    batch = not (ledger.run.settings.immediate or record.preflight)
+    batch = ledger.run.settings.discounted and not record.preflight
     return rates(ledger.model_of(record), batch=batch, price=ledger.price_of(record))
 
 
@@ -127,7 +127,7 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     rate = required_rate(settings)
     standard = rates(settings.model, batch=False, price=settings.price.standard if settings.price else None) or rate
     spent, committed = _spent(ledger, rate), _committed(ledger, rate)
-    own = {model: each for model in settings.all_models if (each := rates(model, batch=not settings.immediate))}
+    own = {model: each for model in settings.all_models if (each := rates(model, batch=settings.discounted))}
     own |= {settings.model: rate, "": rate}
     own |= {settings.model: rate, "": rate}
     highest = _highest_rate(settings, rate)
@@ -171,11 +171,11 @@ def required_rate(settings: RunSettings) -> Rates:
     """Return the rates of a run with a cost limit. Raises `UsageError` if they are unknown."""
     rate = rate_of(settings)
     if rate is None:
-        sentence = unknown_price(settings.model, batch=not settings.immediate)
+        sentence = unknown_price(settings.model, batch=settings.discounted)
         raise UsageError(f"--max-cost needs a price. {sentence} Set it: --price in=0.05,out=0.25")
     for model in settings.models.values():
-        if model != settings.model and rates(model, batch=not settings.immediate) is None:
-            raise UsageError(f"--max-cost needs a price. {unknown_price(model, batch=not settings.immediate)}")
+        if model != settings.model and rates(model, batch=settings.discounted) is None:
+            raise UsageError(f"--max-cost needs a price. {unknown_price(model, batch=settings.discounted)}")
     return rate
 
 

@@ -146,7 +146,7 @@ async def recover(
     )
     bills = Bills(sent.model, batch=True, price=options.price)
 
-    def paid(identity: str, usage: Usage | None) -> None:
+    def paid(identity: str, usage: Usage | None, *_: object) -> None:
         bills.add(component_of(identity), usage)
 
     with indexed_answers(folder.answers, paid) as index:

@@ -7,6 +7,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
+from floridify_batch.costs.usage import FLEX
 from floridify_batch.database.connection import Place, opened_database
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import DatabaseError, UsageError
@@ -137,7 +138,10 @@ class Resources:
         settings = self.settings
 
         def immediate(sync_every: int = SYNC_EVERY) -> ImmediateBatches:
-            connector = OpenAIConnector(key, settings.model, base_url=base_url, concurrency=settings.concurrency)
+            flex = settings.service_tier == FLEX
+            connector = OpenAIConnector(
+                key, settings.model, base_url=base_url, concurrency=settings.concurrency, flex=flex
+            )
             return ImmediateBatches(connector, self.checkpoint.folder, sync_every=sync_every)
 
         if settings.immediate:

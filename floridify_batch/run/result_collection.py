@@ -15,7 +15,7 @@ from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.requests import component_of
 from floridify_batch.costs.answer_length import BatchLengths, Observed
 from floridify_batch.costs.price import Bills
-from floridify_batch.costs.usage import Spent, Usage, usage_of
+from floridify_batch.costs.usage import Spent, Usage, is_flex, usage_of
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
@@ -306,7 +306,7 @@ def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[P
         lines = AnswerIndex(files, index.places)
         for identity in index.places:
             if identity not in foreign and (body := body_of(lines.line(identity))) is not None:
-                bills.add(component_of(identity), usage_of(body))
+                bills.add(component_of(identity), usage_of(body), flex=is_flex(body))
     return bills
 
 

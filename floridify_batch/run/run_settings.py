@@ -13,7 +13,7 @@ from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.components.registry import components_named
 from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.costs.price import Price
-from floridify_batch.costs.usage import Dollars
+from floridify_batch.costs.usage import FLEX, Dollars
 from floridify_batch.database.connection import DATABASE_PATIENCE
 from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
 from floridify_batch.providers.interface import CONCURRENCY
@@ -62,12 +62,19 @@ class RunSettings(BaseModel):
     lookup_seconds: float = LOOKUP_SECONDS
     preflight: bool = True
     concurrency: int = CONCURRENCY
+    service_tier: str | None = None
+    """The service tier of immediate requests; None for the standard one."""
     workers: int = 1
     cluster: str | None = None
     reopened: tuple[str, ...] | None = None
     """The batches until the last --retry-failed, whose answers that found nothing are requested again."""
     price: Price | None = None
     max_cost: Dollars | None = None
+
+    @property
+    def discounted(self) -> bool:
+        """Whether requests cost what they do in a batch: there, or in the service tier flex."""
+        return not self.immediate or self.service_tier == FLEX
 
     @property
     def all_models(self) -> list[str]:
@@ -150,6 +157,7 @@ class RequestForm(BaseModel):
 
 def brief_of(settings: RunSettings, run_id: str) -> Brief:
     """Build the brief of a run with these settings. Raises `UsageError`."""
+    tier = {"service_tier": settings.service_tier} if settings.service_tier else {}
     gloss = language_name(settings.gloss_language) if settings.gloss_language else None
     asked = brief(
         components_named(",".join(settings.components)),
@@ -158,7 +166,7 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         counts=settings.counts,
         templates=Path(settings.templates) if settings.templates else None,
         options=BriefOptions(gloss, settings.answers, settings.models),
-    ).with_options(settings.request_options)
+    ).with_options(settings.request_options | tier)
     reopened = None if settings.reopened is None else frozenset(settings.reopened)
     return replace(
         asked,

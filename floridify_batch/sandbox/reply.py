@@ -99,7 +99,7 @@ def completion(body: Mapping[str, Any], answer: Reply, identity: str, created: i
         "model": body["model"],
         "choices": [choice],
         "usage": _usage(answer),
-        "service_tier": "default",
+        "service_tier": "flex" if body.get("service_tier") == "flex" else "default",
         "system_fingerprint": "fp_sandbox",
     }
 

@@ -66,7 +66,7 @@ class Settled:
         self.answers = [each for outcome in self.outcomes for each in outcome.answers]
         self.failures = {each.custom_id: each for outcome in self.outcomes for each in outcome.failures}
 
-    def _pay(self, _: str, usage: Usage | None) -> None:
+    def _pay(self, _: str, usage: Usage | None, *__: object) -> None:
         self.unmetered += usage is None
         self.usage += usage or Usage()
 
