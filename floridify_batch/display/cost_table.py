@@ -9,7 +9,7 @@ from rich.text import Text
 
 from floridify_batch.costs.price import unknown_price
 from floridify_batch.costs.usage import Usage
-from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain, shorten
+from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, listing, or_dash, plain, shorten
 from floridify_batch.formatting import count, counted, dollars
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, DuplicateCost
 
@@ -23,12 +23,11 @@ type _Row = tuple[str, str]
 
 def costs_panel(costs: Costs, width: int, most: int | None = None) -> RenderableType:
     """The costs of a run by component and by batch; at most `most` batches are listed."""
-    wide = width >= WIDE
     parts: list[RenderableType] = [facts(_sums(costs))]
     if costs.components:
-        parts += [Text(), _components(costs.components, wide=wide)]
+        parts += [Text(), _components(costs.components, width)]
     if costs.batches:
-        parts += [Text(), *_batches(costs.batches, wide=wide, most=most)]
+        parts += [Text(), *_batches(costs.batches, width, most)]
     parts += map(_duplicate, costs.duplicates)
     if costs.cost is None:
         parts += [Text(), Text(_why_unknown(costs))]
@@ -99,28 +98,33 @@ def _signed(share: Decimal) -> str:
 # ── the tables ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _components(rows: Sequence[ComponentCost], *, wide: bool) -> Table:
-    optional = ("per 1,000",) if wide else ()
-    heads = ("component", "answered", "failed", "input tokens", "output tokens", "cost", *optional)
-    table = listing(*heads, right=heads[1:])
+_TOKENS = ("input tokens", "output tokens")
+
+
+def _components(rows: Sequence[ComponentCost], width: int) -> Table:
+    left_out = () if width >= NARROW else _TOKENS
+    heads = [each for each in ("component", "answered", "failed", *_TOKENS, "cost") if each not in left_out]
+    table = listing(*heads, *(("per 1,000",) if width >= WIDE else ()), right=[*heads[1:], "per 1,000"])
     for row in rows:
         each = dollars(row.cost * _THOUSAND / row.billed) if row.cost is not None and row.billed else "-"
-        figures = (count(row.answered), or_dash(row.failed), count(row.usage.input), count(row.usage.output))
-        table.add_row(cell(row.component), *figures, dollars(row.cost), *((each,) if wide else ()))
+        tokens = (count(row.usage.input), count(row.usage.output)) if width >= NARROW else ()
+        figures = (count(row.answered), or_dash(row.failed), *tokens, dollars(row.cost))
+        table.add_row(cell(row.component), *figures, *((each,) if width >= WIDE else ()))
     return table
 
 
-def _batches(rows: Sequence[BatchCost], *, wide: bool, most: int | None) -> Iterator[RenderableType]:
-    heads = ("batch", "id", "requests", "input tokens", "output tokens", "cost")
+def _batches(rows: Sequence[BatchCost], width: int, most: int | None) -> Iterator[RenderableType]:
+    left_out = () if width >= NARROW else _TOKENS
+    heads = [each for each in ("batch", "id", "requests", *_TOKENS, "cost") if each not in left_out]
     table = listing(*heads, right={*heads} - {"id"})
     for row in rows[:most]:
         identity = plain(row.batch_id or "-")
+        tokens = (count(row.usage.input), count(row.usage.output)) if width >= NARROW else ()
         table.add_row(
             count(row.chunk),
-            cell(identity if wide else shorten(identity, _ID_CELLS)),
+            cell(identity if width >= WIDE else shorten(identity, _ID_CELLS)),
             count(row.requests),
-            count(row.usage.input),
-            count(row.usage.output),
+            *tokens,
             dollars(row.cost),
         )
     yield table

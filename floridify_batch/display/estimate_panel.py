@@ -9,7 +9,7 @@ from rich.text import Text
 
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import unknown_price
-from floridify_batch.display.text import WIDE, cell, facts, framed, listing, or_dash, plain
+from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, listing, or_dash, plain
 from floridify_batch.formatting import count, counted, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
@@ -46,7 +46,7 @@ def estimate_panel(
         parts += [Text(), *money, Text(), *_chunk_sizes(estimate)]
     else:
         if estimate.total.requests:
-            parts += [_waves(estimate), *_short_remarks(estimate), Text()]
+            parts += [_waves(estimate, width), *_short_remarks(estimate), Text()]
         parts += [*money, *_batches(estimate)]
     parts += [Text(plain(note)) for note in notes]
     mode = "flex" if estimate.flex else "immediate" if estimate.immediate else "batch"
@@ -75,23 +75,26 @@ def _values(estimate: Estimate) -> Iterator[Text]:
 # ── by wave ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _waves(estimate: Estimate) -> Table:
+def _waves(estimate: Estimate, width: int) -> Table:
     """The requests of each wave, whose answers the next one needs."""
-    heads = ("wave", "requests", "input tokens", "output tokens", "cost")
+    heads = ("wave", "requests", *(("input tokens", "output tokens") if width >= NARROW else ()), "cost")
     table = listing(*heads, right=heads[1:])
     waves = list(zip(estimate.waves(), estimate.wave_components(), strict=True))
     if len(waves) > 1:
         for number, (name, components) in enumerate(waves, 1):
             both = estimate.now if number <= estimate.first_waves else estimate.later
             wave = {each: both.get(each, Expectation()) for each in components}
-            _add_wave(table, estimate, f"{number} {name}", wave, "~" * (number > estimate.first_waves))
-    _add_wave(table, estimate, "all", estimate.wholes(), "~" * (len(waves) > 1))
+            _add_wave(table, estimate, f"{number} {name}", wave, "~" * (number > estimate.first_waves), width)
+    _add_wave(table, estimate, "all", estimate.wholes(), "~" * (len(waves) > 1), width)
     return table
 
 
-def _add_wave(table: Table, estimate: Estimate, name: str, parts: Mapping[str, Expectation], about: str) -> None:
+def _add_wave(
+    table: Table, estimate: Estimate, name: str, parts: Mapping[str, Expectation], about: str, width: int
+) -> None:
+    """Add the row of a wave; `about` marks an estimated number."""
     cost, wave = estimate.cost(parts, batch=estimate.discounted), sum(parts.values(), Expectation())
-    tokens = (_tokens(wave.input_tokens), _tokens(wave.output_tokens))
+    tokens = (_tokens(wave.input_tokens), _tokens(wave.output_tokens)) if width >= NARROW else ()
     table.add_row(cell(name), about + count(wave.requests), *tokens, dollars(cost))
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.display.table import BatchRow, example_of, failure_kinds, live_batches
-from floridify_batch.display.text import Bar, cell, lines_of, plain, shorten
+from floridify_batch.display.text import NARROW, Bar, cell, lines_of, plain, shorten
 from floridify_batch.display.view import STOPPING, Flight, RunView
 from floridify_batch.formatting import count, counted, dollars, percent, progress, share, span
 
@@ -91,8 +91,9 @@ def _progress(view: RunView, width: int, now: datetime) -> RenderableType:
     """Progress bars over the answers of the whole run and over its words, with the elapsed time and the ETA."""
     totals, elapsed, pace = view.totals, view.elapsed(now), view.words_per_minute(now)
     words = f"{count(totals.words - totals.open_words)} of {count(totals.words)}"
-    since = "since the start" if view.watched else "this session"
-    passed = "" if elapsed is None else f"{span(elapsed)} {since}"
+    since = "" if width < NARROW else " since the start" if view.watched else " this session"
+    passed = "" if elapsed is None else f"{span(elapsed)}{since}"
+    wave = view.wave.partition(":")[0] if width < NARROW else view.wave
     bar = max(4, min(60, width - _NAME - 6 - _GAP - _BESIDE))
     table = Table.grid(padding=0)
     table.add_column(width=_NAME, style="dim", no_wrap=True)
@@ -100,7 +101,7 @@ def _progress(view: RunView, width: int, now: datetime) -> RenderableType:
     table.add_column(width=6, justify="right", no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for name, done, text in (
-        ("answers", view.percent, _joined(_answers(view), view.wave)),
+        ("answers", view.percent, _joined(_answers(view), wave)),
         ("words", _words_percent(view), _joined(words, "" if pace is None else f"{pace:,.1f} words/min")),
     ):
         table.add_row(name, Bar(done, 100, bar), f"{done}%", Text(f"  {plain(text)}"))

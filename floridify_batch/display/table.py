@@ -21,6 +21,7 @@ from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import together
 from floridify_batch.database.trace import ENTRIES, WORDS, UndoResult
 from floridify_batch.display.text import (
+    NARROW,
     WIDE,
     Bar,
     cell,
@@ -102,9 +103,6 @@ _GAP = 2
 
 _ID, _SHORTEST_ID, _BAR, _SHORTEST_BAR = 38, 15, 24, 8
 
-_NARROW = 72
-"""Columns of the terminal below which the live table leaves out the batch ids."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Column:
@@ -150,7 +148,7 @@ _FAILED = "failed: as reported by the service until stored, then requests withou
 def live_batches(rows: Sequence[BatchRow], now: datetime, width: int, *, ruled: bool) -> Table:
     """The batches of a live screen with a bar each; fixed widths keep the columns in place as figures grow."""
     left_out = {"age"} if width < WIDE else set()
-    left_out |= {"id"} if width < _NARROW else set()
+    left_out |= {"id"} if width < NARROW else set()
     heads = [head for head in _LIVE if head not in left_out]
     widths = {head: _COLUMNS[head].width for head in heads if head}
     room = width - sum(widths.values()) - _GAP * (len(heads) - 1)
@@ -182,7 +180,8 @@ def batches_table(rows: Sequence[BatchRow], now: datetime, width: int, height: i
     roomy = width >= WIDE
     lines = 1 if roomy else 2
     shown, hidden = _latest(rows, len(rows) if height is None else max(4, (height - _AROUND) // lines))
-    heads = [head for head in _STATUS if roomy or head != "id"]
+    left_out = (set() if roomy else {"id"}) | ({"age"} if width < NARROW else set())
+    heads = [head for head in _STATUS if head not in left_out]
     table = listing(*heads, right={head for head in heads if _COLUMNS[head].right})
     for row in shown:
         table.add_row(*(cell(_COLUMNS[head].text(row, now)) for head in heads))

@@ -33,6 +33,9 @@ _JOINERS = "\u200c\u200d"  # part of the spelling of Persian and Hindi words; ot
 WIDE = 120
 """Columns from which a screen shows its optional columns."""
 
+NARROW = 72
+"""Columns below which it leaves out ids, tokens and names that the rest does not need."""
+
 
 def plain(text: str) -> str:
     """Sanitise external text: one line without escape codes or control characters."""

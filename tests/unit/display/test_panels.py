@@ -36,6 +36,7 @@ from floridify_batch.display.table import (
 )
 from floridify_batch.display.text import lines_of, plain, sentence_lines, shorten
 from floridify_batch.display.view import RunView
+from floridify_batch.formatting import expiry
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled
 from floridify_batch.run.event import (
@@ -306,6 +307,24 @@ def test_an_estimate_tells_prices_and_sizes() -> None:
     assert "9 words: 2 already complete, 3 new" in panel
     assert "and 2 more: 2,000 requests, 4 words, 6.0 MB" in panel
     assert re.search(r"examples +- +9 ", panel)
+
+
+def test_nothing_is_cut_at_60_columns() -> None:
+    """In a narrow terminal, columns are left out rather than cut: costs, states and deadlines are whole."""
+    estimate = Estimate(
+        "gpt-6-luna",
+        words=26,
+        unknown=26,
+        now={"definitions": Expectation(26, 8_163, 3_328)},
+        later={"synonyms": Expectation(78, 60_918, 9_672), "domain": Expectation(78, 60_918, 9_672)},
+        chunks=[ChunkSize(20, 26, 45_400)],
+    )
+    rows = [BatchRow(n, "DONE", f"batch_{n:032x}", total=120, cost=Decimal("0.0024"), created_at=NOON) for n in (1, 2)]
+    known = Totals(words=26, expected=260, waves=("definitions", "3 components"))
+    view = view_of(RunStarted("run-1", "m", "batch", False, known), polled(1, 5))
+    for screen in (estimate_panel(estimate, width=60), batches_table(rows, NOON, 60), render(view, 60, NOON)):
+        assert "…" not in seen(screen, 60)
+    assert f"waiting for results, {expiry(NOON + timedelta(hours=24), NOON)}" in seen(render(view, 60, NOON), 60)
 
 
 def test_long_prompts_are_named() -> None:
