@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -16,6 +17,7 @@ from floridify_batch.components.model_profile import model_notes
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import FLEX, Spent
 from floridify_batch.errors import UsageError
+from floridify_batch.formatting import count
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.estimate import Estimate
@@ -25,6 +27,9 @@ from floridify_batch.run.run_settings import RunSettings, RunSpec
 from floridify_batch.timing import utc_now
 from floridify_batch.words.language import FLORIDIFY_LANGUAGES, database_language, language_name
 from floridify_batch.words.word_list import WordList
+
+if TYPE_CHECKING:
+    from floridify_batch.database.store import MongoStore
 
 
 async def estimate_cost(
@@ -54,6 +59,21 @@ async def estimate_cost(
     estimate.flex = settings.service_tier == FLEX
     estimate.preflight = settings.preflight and not spent
     return estimate
+
+
+async def capitals_note(words: Sequence[str], language: str, store: "MongoStore") -> str:
+    """The note on words that the database has in lower case only: they would be bought again."""
+    from floridify_batch.database.lookup import stored_words
+
+    capitals = [word for word in words if word != word.lower()]
+    lower = await stored_words(store, [word.lower() for word in capitals], language) if capitals else set()
+    both = await stored_words(store, [word for word in capitals if word.lower() in lower], language) if lower else set()
+    found = sum(word.lower() in lower and word not in both for word in capitals)
+    if not found:
+        return ""
+    return (
+        f"{count(found)} of {count(len(words))} words are in the database in lower case; add --lower-case to use them."
+    )
 
 
 def sandbox_notes(settings: RunSettings) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TextIO
 from rich.console import Console
 
 from floridify_batch.cli.checkpoint_policy import is_replaced, remaining_words, report_finished
-from floridify_batch.cli.confirmation import estimate_cost, notes_on, sandbox_notes
+from floridify_batch.cli.confirmation import capitals_note, estimate_cost, notes_on, sandbox_notes
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.costs.usage import Spent
@@ -98,7 +98,9 @@ async def _estimate(
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:
-            store = await stack.enter_async_context(resources.opened_store())
+            opened = await stack.enter_async_context(resources.opened_store())
+            notes.extend(filter(None, [await capitals_note(words, resources.settings.language, opened)]))
+            store = opened
         tune_garbage_collection()
         estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
         notes.extend(filter(None, [(await resolved_scale(resources.settings, store)).note]))

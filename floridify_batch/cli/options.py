@@ -60,6 +60,9 @@ RunArgument = Annotated[
 ]
 BatchArgument = Annotated[str | None, _batch(autocompletion=completion.batches)]
 CancelledArgument = Annotated[str | None, _batch(autocompletion=completion.batches_in_flight)]
+LowerCaseOption = Annotated[
+    bool, _advanced("--lower-case", envvar=_env("LOWER_CASE"), help="Fold the words of the list to lower case.")
+]
 ComponentsOption = Annotated[
     str,
     _content(

@@ -32,6 +32,7 @@ from floridify_batch.cli.options import (
     GlossOption,
     ImmediateOption,
     LanguageOption,
+    LowerCaseOption,
     ModelForOption,
     ModelOption,
     ReplaceEditedOption,
@@ -83,6 +84,7 @@ def run(
     replace_edited: ReplaceEditedOption = False,
     word: WordOption = None,
     column: ColumnOption = None,
+    lower_case: LowerCaseOption = False,
     answers: AnswersOption = AnswerShape.STORED,
     model_for: ModelForOption = None,
     service_tier: ServiceTierOption = None,
@@ -95,7 +97,7 @@ def run(
     from floridify_batch.run.run_settings import RunSettings
 
     _check_pairs(immediate=immediate, no_wait=options.no_wait, renews=force or stale, replace_edited=replace_edited)
-    source = _source(words or (), word or (), column)
+    source = _source(words or (), word or (), column, lower_case=lower_case)
     config = config_at(options.floridify_config)
     secrets = secrets_of(options.mongo_url, config)
     name = database_named(database, options.mongo_url, config)
@@ -155,7 +157,7 @@ def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited
         raise UsageError("--replace-edited changes what --force or --stale regenerates; pass one of them with it.")
 
 
-def _source(words: Sequence[Path], word: Sequence[str], column: str | None) -> "ListSource":
+def _source(words: Sequence[Path], word: Sequence[str], column: str | None, *, lower_case: bool) -> "ListSource":
     """Return the source of the word list. Raises `UsageError` for a checkpoint, and without a source."""
     from floridify_batch.words.word_list import ListSource
 
@@ -163,7 +165,7 @@ def _source(words: Sequence[Path], word: Sequence[str], column: str | None) -> "
         check_name(path)
         if path.name.endswith(".checkpoint.json"):
             raise UsageError(f"{path} is a checkpoint, not a word list. Resume it with: {to_type('resume', path)}")
-    source = ListSource(tuple(words), tuple(word), column)
+    source = ListSource(tuple(words), tuple(word), column, lower_case)
     if not source.name:
         raise UsageError("Pass a word list, - for standard input, or --word WORD.")
     return source

@@ -22,6 +22,7 @@ from floridify_batch.cli.checkpoint_policy import (
 )
 from floridify_batch.cli.confirmation import (
     agreed,
+    capitals_note,
     confirmed,
     estimate_cost,
     in_terminal,
@@ -194,7 +195,9 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
         scale = await resolved_scale(settings, store)
         if scale.contradicts and session.yes:
             raise UsageError(scale.note)
-        notes = [*notes_on(listed, spec), *adopted.notes, *filter(None, [scale.note]), f"Database: {place}."]
+        capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
+        noted = filter(None, [scale.note, capitals])
+        notes = [*notes_on(listed, spec), *adopted.notes, *noted, f"Database: {place}."]
         limit, details = settings.max_cost, session.details
         console.print(estimate_panel(estimate, width=console.width, max_cost=limit, notes=notes, details=details))
         if before is not None and not estimate.total_now.requests:

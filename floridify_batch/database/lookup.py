@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import batched
 from typing import Any
 
 from floridify_batch.components.change import Collection
@@ -22,6 +23,7 @@ type Document = dict[str, Any]
 
 _MAX_CANDIDATES = 300
 _NEAREST = 5
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,15 @@ def ids_in(document: Mapping[str, Any], field: str) -> list[Any]:
 
 
 # ── suggestions ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def stored_words(store: MongoStore, texts: Sequence[str], language: str) -> set[str]:
+    """Those of these texts that the database has as words of a language."""
+    found: set[str] = set()
+    for page in batched(texts, _PAGE):
+        query = {"text": {"$in": list(page)}} | in_language(language)
+        found |= {str(each["text"]) for each in await store.find(Collection.WORDS, query, ("text",))}
+    return found
 
 
 async def other_languages(store: MongoStore, text: str) -> list[str]:

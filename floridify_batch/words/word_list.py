@@ -5,7 +5,7 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from importlib import import_module
 from itertools import islice
@@ -99,6 +99,12 @@ class WordList:
         """The words except those that are done."""
         return Words(word for word in self.words if word not in done) if done else self.words
 
+    def in_lower_case(self) -> "WordList":
+        """The list with every word in lower case."""
+        words = dict.fromkeys(word.lower() for word in self.words)
+        duplicates = self.duplicates + len(self.words) - len(words)
+        return replace(self, words=Words(words), digest=digest_of(words), duplicates=duplicates)
+
     @property
     def summary(self) -> str:
         """Return a summary of the entries read and skipped, with the first and the last words."""
@@ -160,6 +166,7 @@ class ListSource:
     paths: tuple[Path, ...] = ()
     words: tuple[str, ...] = ()
     column: str | None = None
+    lower_case: bool = False
 
     @property
     def name(self) -> str:
@@ -176,7 +183,8 @@ class ListSource:
     def read(self) -> WordList:
         """Read all lists and words as one list. Raises `UsageError`."""
         lists = [read_word_list(path, self.column) for path in self.paths]
-        return joined([*lists, list_of(self.words)] if self.words else lists)
+        whole = joined([*lists, list_of(self.words)] if self.words else lists)
+        return whole.in_lower_case() if self.lower_case else whole
 
 
 def list_of(words: Iterable[str]) -> WordList:
