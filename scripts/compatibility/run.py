@@ -42,27 +42,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.cases) - CASES.keys():
         parser.error(f"unknown server {', '.join(sorted(unknown))}")
-    complete = [_tried(name, options.folder) for name in options.cases or CASES]
+    with tempfile.TemporaryDirectory(prefix="servers-") as temporary:
+        environments = options.folder or Path(temporary)
+        complete = [_tried(name, environments) for name in options.cases or CASES]
+    print(f"{sum(complete)} of {len(complete)} servers processed all {len(WORDS)} words.")
     return 0 if all(complete) else 1
 
 
-def _tried(name: str, kept: Path | None) -> bool:
+def _tried(name: str, environments: Path) -> bool:
     print(f"── {name}", flush=True)
     try:
-        return _run(name, kept)
+        return _run(name, environments)
     except (RuntimeError, subprocess.CalledProcessError) as problem:
         print(f"   {problem}")
         return False
 
 
-def _run(name: str, kept: Path | None) -> bool:
+def _run(name: str, environments: Path) -> bool:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="servers-")))
         backend = stack.enter_context(running_sandbox(folder / "sandbox", seconds=0.2)).removesuffix("/v1")
         mongo = stack.enter_context(local_mongod(folder / "mongo")).url
         address, model = "", CASES[name][0].model  # a proxy forwards files as they are
         for server in CASES[name]:
-            commands = server.install(kept or folder)
+            commands = server.install(environments)
             place = folder / server.name
             address = stack.enter_context(started(server, commands, place, backend, address))
         return _batch_synth(folder, f"{address}/v1", model, mongo)
