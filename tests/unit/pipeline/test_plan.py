@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
 from floridify_batch.pipeline.brief import Brief, brief
-from floridify_batch.pipeline.plan import Failures, left_over, plan
+from floridify_batch.pipeline.plan import Failures, Finished, PageToPlan, WordToPlan, left_over, plan, plan_words
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 from tests.fakes import brief_of
 
@@ -276,6 +277,30 @@ def test_homographs() -> None:
 def test_why_a_word_failed(entries: list[Entry], failures: Failures, reason: str | None) -> None:
     """A word is processed only if no requested value is missing; else the reason names the missing ones."""
     assert left_over(entries, asked(), failures) == reason
+
+
+def _finished(entry: Entry, brief: Brief, folder: Path) -> Finished:
+    """Plan a word whose requests were answered and stored, and return why it is finished."""
+    requested = frozenset(request.custom_id for request in plan(entry, brief, {}))
+    assert requested
+    (outcome,) = plan_words(brief, PageToPlan([WordToPlan(0, [entry], {}, requested)], str(folder))).words
+    assert isinstance(outcome, Finished)
+    return outcome
+
+
+def test_a_replaced_answer(tmp_path: Path) -> None:
+    """A forced answer that another run has replaced since is not requested again, and its word is processed."""
+    digests = {"cefr_level": value_digest("B1")}
+    theirs = sense(cefr_level="B1", stamps={C.CEFR_LEVEL: stamp("theirs")}, digests=digests)
+    outcome = _finished(Entry(BANK, (theirs,)), asked(C.CEFR_LEVEL, forced_run="ours"), tmp_path)
+    assert outcome.reason is None
+
+
+def test_a_vanished_answer(tmp_path: Path) -> None:
+    """A stored answer that is not in the database is not requested again, and its word has failed."""
+    outcome = _finished(Entry(BANK, (sense(),)), asked(C.CEFR_LEVEL), tmp_path)
+    assert outcome.reason is not None
+    assert "not in the database" in outcome.reason
 
 
 def test_the_template_digest() -> None:
