@@ -19,7 +19,7 @@ def config(
     context: typer.Context,
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORDS AND OPTIONS OF RUN]...", help="As for run.", rich_help_panel="Content"),
+        typer.Argument(metavar="[LIST AND OPTIONS OF RUN]...", help="As for run.", rich_help_panel="Content"),
     ] = None,
 ) -> None:
     """Show the settings of a run and where each comes from."""

@@ -35,7 +35,7 @@ def failures(
     floridify_config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List failed and incomplete words with their reasons."""
+    """List failed and incomplete words with the reasons."""
     from floridify_batch.display.console import say, say_json
     from floridify_batch.display.json_output import object_of
     from floridify_batch.display.table import failures_table

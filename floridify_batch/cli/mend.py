@@ -32,7 +32,7 @@ def mend(
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
 ) -> None:
-    """Migrate data of earlier versions."""
+    """Update documents that earlier versions wrote."""
     place = place_of(mongo_url, database, config_at(floridify_config))
     raise typer.Exit(asyncio.run(mend_database(place, dry_run=dry_run, yes=yes, adopt=adopt)))
 

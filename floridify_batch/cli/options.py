@@ -34,7 +34,7 @@ _output = partial(_option, rich_help_panel="Output")
 WordsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[WORDS]...",
+        metavar="[LIST]...",
         help="Word lists (- for stdin), or --word WORD.",
         rich_help_panel="Content",
         show_default=False,
@@ -44,7 +44,7 @@ WordOption = Annotated[
     list[str] | None, _content("--word", metavar="WORD", help="A single word; repeatable.", hidden=True)
 ]
 ColumnOption = Annotated[
-    str | None, _content("--column", metavar="NAME|N", help="Column that holds the words of a table.")
+    str | None, _content("--column", metavar="NAME|N", help="Column of a table that holds the words.")
 ]
 _batch = partial(
     typer.Argument, metavar="BATCH", help="Batch ID or prefix (default: all of the run).", rich_help_panel="Content"
@@ -144,7 +144,7 @@ AnswersOption = Annotated[
 ]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]
 StaleOption = Annotated[
-    bool, _content("--stale", envvar=_env("STALE"), help="Renew values of another prompt or model.")
+    bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of another prompt or model.")
 ]
 ReplaceEditedOption = Annotated[
     bool,
@@ -188,7 +188,7 @@ GiveUpOption = Annotated[
 _checkpoint = partial(
     _location, "--checkpoint", "-c", envvar=_env("CHECKPOINT"), metavar="FILE", autocompletion=completion.checkpoints
 )
-CheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint (default: WORDS.checkpoint.json).")]
+CheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint (default: LIST.checkpoint.json).")]
 OnlyCheckpointOption = Annotated[Path | None, _checkpoint(help="Checkpoint (default: the only one here).")]
 MongoOption = Annotated[
     str | None,
@@ -218,7 +218,7 @@ ConfigOption = Annotated[
 DryRunOption = Annotated[bool, _cost("--dry-run", envvar=_env("DRY_RUN"), help="Print the estimate; send nothing.")]
 YesOption = Annotated[bool, _cost("--yes", "-y", envvar=_env("YES"), help="Skip the confirmation.")]
 ImmediateOption = Annotated[
-    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send in real time, at the standard price.")
+    bool, _cost("--immediate", envvar=_env("IMMEDIATE"), help="Send one by one, at the standard price.")
 ]
 MaxCostOption = Annotated[str | None, _cost(envvar=_env("MAX_COST"), metavar="USD", help="Cost limit in US dollars.")]
 PriceOption = Annotated[
@@ -254,7 +254,7 @@ AttemptsOption = Annotated[
 ]
 MaxBatchesOption = Annotated[
     int | None,
-    _control(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Limit of batches in flight (default: 20)."),
+    _control(min=1, envvar=_env("MAX_BATCHES"), metavar="N", help="Maximum batches in flight (default: 20)."),
 ]
 QueuedTokensOption = Annotated[
     int | None, _advanced(min=1, envvar=_env("MAX_QUEUED_TOKENS"), metavar="N", help="Limit of input tokens in flight.")
@@ -312,8 +312,8 @@ OutputOption = Annotated[
     _output(
         "--output",
         envvar=_env("OUTPUT"),
-        metavar="HOW",
-        help="Format: auto, plain, json or quiet.",
+        metavar="FORMAT",
+        help="auto, plain, json or quiet.",
         show_default=False,
         autocompletion=completion.outputs,
     ),

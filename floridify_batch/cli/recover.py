@@ -253,7 +253,7 @@ class Recovery:
             say(f"Not stored{_still(active)}: {ids}. Wait for them with: batch-synth recover --wait")
         if not (recovered.missing or unstored(recovered) or self.unreadable):
             return ExitCode.SUCCESS
-        say("Generate what is still missing with a new run of the list: batch-synth run WORDS")
+        say("Generate what is still missing with a new run of the list: batch-synth run LIST")
         return ExitCode.SOME_FAILED
 
 

@@ -170,12 +170,12 @@ async def resume(session: Session) -> int:
     checkpoint = session.checkpoint
     with redirect_messages(session.output, asks=bool(session.changes.keys() & {"model", "models"}) and not session.yes):
         if not checkpoint.path.exists():
-            raise checkpoint.absent("; start a run with: batch-synth run WORDS")
+            raise checkpoint.absent("; start a run with: batch-synth run LIST")
         with checkpoint.locked():
             ledger = checkpoint.load()
             if ledger is None:
                 raise CheckpointError(
-                    f"{checkpoint.path} contains no run; start one with: {to_type('run WORDS', checkpoint.path)}"
+                    f"{checkpoint.path} contains no run; start one with: {to_type('run LIST', checkpoint.path)}"
                 )
             return await _resume(ledger, session)
 

@@ -152,7 +152,7 @@ CASES = {
     "nothing in a name with a space": Case(
         "resume -c 'my run.json'",
         3,
-        "start one with: batch-synth run WORDS --checkpoint 'my run.json'\n",
+        "start one with: batch-synth run LIST --checkpoint 'my run.json'\n",
         prepare=content('{"processed_words": []}', "my run.json"),
     ),
     "previous copy": Case(
