@@ -4,6 +4,7 @@ A completion that fails prints nothing: an error message would appear in the mid
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ type Completer = Callable[[typer.Context, str], list[str]]
 """Candidates for an incomplete value, given the options before it."""
 
 CHECKPOINTS = "*.checkpoint.json"
+
+WORDS_OFFERED = 200
+"""Words of a list that are offered: a shell asks before it shows as many."""
 
 
 def _silent(complete: Callable[[typer.Context, str], Iterable[str]]) -> Completer:
@@ -79,8 +83,34 @@ def checkpoints(_: typer.Context, incomplete: str) -> Iterator[str]:
 
 
 @_silent
+def words(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+    """The words of the given checkpoint, or of all in the folder."""
+    named = ctx.params.get("checkpoint")
+    for path in [Path(named)] if named else sorted(Path().glob(CHECKPOINTS)):
+        folder = path.with_name(path.name.removesuffix(".json") + ".files")
+        with (folder / "words.txt").open(encoding="utf-8") as lines:
+            found = (line.rstrip("\n") for line in lines if line.startswith(incomplete))
+            yield from islice(found, WORDS_OFFERED)
+
+
+@_silent
+def models(_: typer.Context, _incomplete: str) -> Iterable[str]:
+    """OpenAI's models with a known price that batches take."""
+    from floridify_batch.components.model_profile import check_chat_model
+    from floridify_batch.costs.price import listed_models
+    from floridify_batch.errors import UsageError
+
+    for name in sorted(listed_models()):
+        try:
+            check_chat_model(name)
+        except UsageError:
+            continue
+        yield name
+
+
+@_silent
 def batches(ctx: typer.Context, _incomplete: str) -> Iterator[str]:
-    """The batch IDs of the given checkpoint, or of the only one in the folder; the latest first."""
+    """The batch IDs of the given checkpoint, or of all in the folder; the latest first."""
     yield from (chunk["batch_id"] for chunk in _chunks(ctx) if chunk.get("batch_id"))
 
 
@@ -95,6 +125,6 @@ def _chunks(ctx: typer.Context) -> list[dict[str, Any]]:
     import json
 
     named = ctx.params.get("checkpoint")
-    (path,) = [Path(named)] if named else Path().glob(CHECKPOINTS)
-    chunks: list[dict[str, Any]] = json.loads(path.read_bytes())["chunks"]
+    paths = [Path(named)] if named else sorted(Path().glob(CHECKPOINTS), key=lambda path: path.stat().st_mtime)
+    chunks: list[dict[str, Any]] = [each for path in paths for each in json.loads(path.read_bytes())["chunks"]]
     return chunks[::-1]

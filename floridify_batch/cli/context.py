@@ -4,14 +4,18 @@ No other module of `cli` reads environment variables that a user sets.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from floridify_batch.cli.completion import CHECKPOINTS
 from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.formatting import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,10 +76,10 @@ def check_name(path: Path) -> None:
         raise UsageError(f"The file name {shown} is not valid UTF-8; rename the file.") from None
 
 
-def checkpoint_or_only(path: Path | None) -> "Checkpoint":
+def checkpoint_or_only(path: Path | None, *, asks: bool = True) -> "Checkpoint":
     """The existing checkpoint of a path, or the only one in the current folder. Raises `UsageError`.
 
-    The path may be that of a word list.
+    The path may be that of a word list. Of several checkpoints, the user picks one, if `asks` and in a terminal.
     """
     if path:
         return _existing_checkpoint(path)
@@ -83,10 +87,42 @@ def checkpoint_or_only(path: Path | None) -> "Checkpoint":
     found = [each for each in every if not each.name.endswith(SANDBOX_CHECKPOINT)] or every
     if not found:
         raise UsageError("No checkpoint in this folder; pass --checkpoint FILE.")
-    if len(found) > 1:
-        names = ", ".join(quote(str(each)) for each in found)
-        raise UsageError(f"Several checkpoints in this folder; pass --checkpoint FILE ({names}).")
-    return checkpoint_at(found[0])
+    if len(found) == 1:
+        return checkpoint_at(found[0])
+    if asks and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        return checkpoint_at(_picked(found))
+    names = ", ".join(quote(str(each)) for each in found)
+    raise UsageError(f"Several checkpoints in this folder; pass --checkpoint FILE ({names}).")
+
+
+def _picked(paths: Sequence[Path]) -> Path:
+    """The checkpoint that the user picks, by its number; the latest is the first. Raises `typer.Exit`."""
+    from floridify_batch.display.console import say
+
+    latest = sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+    say("Several checkpoints in this folder:", err=True)
+    for number, path in enumerate(latest, 1):
+        say(f"  {number}  {path}  {_state_of(path)}", err=True)
+    number = 0
+    while not 0 < number <= len(latest):
+        try:
+            number = typer.prompt(f"Number (1-{len(latest)})", type=int, err=True)
+        except typer.Abort:  # Ctrl-C or the end of input
+            typer.echo(err=True)
+            raise typer.Exit(ExitCode.STOPPED) from None
+    return latest[number - 1]
+
+
+def _state_of(path: Path) -> str:
+    """The progress of a run in a few words."""
+    try:
+        ledger = checkpoint_at(path).load()
+    except CheckpointError:
+        return "not readable"
+    if ledger is None:
+        return "no run"
+    totals = ledger.totals()
+    return f"{'finished' if ledger.finished else f'{totals.percent()}% done'}, {counted(totals.words, 'word')}"
 
 
 def checkpoints_here() -> list[Path]:
@@ -99,7 +135,8 @@ def _existing_checkpoint(path: Path) -> "Checkpoint":
     if path.suffix == ".json":
         return checkpoint_at(path)
     beside = path.with_name(f"{path.stem}.checkpoint.json")
-    for each in (beside, Path(beside.name)):
+    sandbox = path.with_name(f"{path.stem}{SANDBOX_CHECKPOINT}")
+    for each in (beside, Path(beside.name), sandbox, Path(sandbox.name)):
         if each.exists():
             return checkpoint_at(each)
     place = checkpoint_at(path)

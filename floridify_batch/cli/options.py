@@ -74,7 +74,13 @@ ComponentsOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    str | None, _content(envvar=_env("MODEL"), metavar="NAME", help="OpenAI model (default: gpt-6-luna).")
+    str | None,
+    _content(
+        envvar=_env("MODEL"),
+        metavar="NAME",
+        help="OpenAI model (default: gpt-6-luna).",
+        autocompletion=completion.models,
+    ),
 ]
 
 
@@ -173,7 +179,10 @@ ScaleOption = Annotated[
 TemplatesOption = Annotated[
     Path | None, _content("--templates", envvar=_env("TEMPLATES"), metavar="DIR", help="Folder with your own prompts.")
 ]
-NextModelOption = Annotated[str | None, _content("--model", metavar="NAME", help="Model for the remaining requests.")]
+NextModelOption = Annotated[
+    str | None,
+    _content("--model", metavar="NAME", help="Model for the remaining requests.", autocompletion=completion.models),
+]
 MovedTemplatesOption = Annotated[
     Path | None, _advanced("--templates", metavar="DIR", help="New location of the run's prompts.")
 ]

@@ -23,9 +23,12 @@ _NUMBERS = (
     *("batch_size", "max_attempts", "max_batches", "max_queued_tokens", "max_cost", "poll_interval", "patience"),
     *("lookup_seconds", "concurrency", "workers"),
 )
-_TEXTS = ("model", "language", "gloss_language", "database", "mongo_url", "base_url", "frequency_scale", "cluster")
+_TEXTS = (
+    *("model", "language", "gloss_language", "database", "mongo_url", "base_url", "frequency_scale", "cluster"),
+    *("answers", "service_tier"),
+)
 _PATHS = ("templates", "floridify_config")
-_TABLES = ("count", "price", "request_option")
+_TABLES = ("count", "price", "model_for", "request_option")
 
 SETTINGS = ("components", *_TEXTS, *_PATHS, *_TABLES, *_NUMBERS, "no_preflight", "notify")
 """The options that a project file may set, by parameter."""
@@ -43,7 +46,7 @@ _COMMANDS: Mapping[str, frozenset[str]] = {
 }
 """The settings that each command takes from the file."""
 
-_PER_COMMAND = (
+PER_COMMAND = (
     *("word", "column", "force", "stale", "replace_edited", "checkpoint", "sandbox", "immediate", "dry_run", "yes"),
     *("no_wait", "details", "accept_database", "output", "quiet"),
 )
@@ -192,7 +195,7 @@ def _check_name(name: str, written: str) -> None:
 
     if name in SETTINGS or _SECRET.search(name):
         return
-    if name in _PER_COMMAND:
+    if name in PER_COMMAND:
         raise UsageError(f"{written!r} is not read from this file; pass it on the command line.")
     near = get_close_matches(name, SETTINGS, 1, _SIMILAR)
     known = f"Did you mean {_option(near[0])}?" if near else f"Settings are {', '.join(map(_option, SETTINGS))}."
@@ -269,6 +272,7 @@ def _pairs(name: str, value: Any) -> Any:
 
 _EXAMPLES = {
     "count": "{ synonyms = 8 }",
+    "model_for": '{ synonyms = "gpt-5-mini" }',
     "price": "{ in = 0.05, out = 0.25 }",
     "request_option": "{ temperature = 0 }",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from floridify_batch.cli import completion
 from floridify_batch.cli.context import checkpoint_or_only, checkpoints_here, config_at, ledger_of, place_of
 from floridify_batch.cli.options import (
     ConfigOption,
@@ -26,7 +27,12 @@ FOUND, NOT_FOUND = 0, 1
 
 
 def show(
-    word: Annotated[list[str], typer.Argument(metavar="WORD", help="The headword.", rich_help_panel="Content")],
+    word: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WORD", help="The headword.", rich_help_panel="Content", autocompletion=completion.words
+        ),
+    ],
     language: LanguageOption = "en",
     as_json: JsonOption = False,
     checkpoint: OnlyCheckpointOption = None,
@@ -53,7 +59,7 @@ def _place_of_run(checkpoint: Path | None, mongo_url: str | None, database: str 
     if checkpoint is None and (database or len(checkpoints_here()) == 0):
         return None
     try:
-        place = checkpoint_or_only(checkpoint)
+        place = checkpoint_or_only(checkpoint, asks=False)
         ledger = ledger_of(place)
     except (UsageError, CheckpointError):
         if checkpoint is not None:

@@ -19,8 +19,11 @@ from floridify_batch.cli.main import app
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.display.output import Output
 from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow
+from floridify_batch.run.checkpoint import Checkpoint
+from floridify_batch.run.ledger import Ledger
 from tests.acceptance.command import COMMAND, PATIENCE, Terminal
 from tests.acceptance.command_server import done
+from tests.ledgers import run_info
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -201,6 +204,24 @@ def test_a_slip_in_the_environment(tmp_path: Path) -> None:
     assert (typed.returncode, "set by" in typed.stderr) == (2, False)
 
 
+def test_a_checkpoint_is_picked_in_a_terminal(tmp_path: Path) -> None:
+    """With several checkpoints, a command lists them in a terminal, the latest first, and asks for a number."""
+    for name in ("old", "new"):
+        ledger = Ledger(start_time=0.0, run=run_info(words=1), list_cursor=1, failed_words={f"{name}word": "no"})
+        Checkpoint(tmp_path / f"{name}.checkpoint.json").save(ledger)
+    os.utime(tmp_path / "old.checkpoint.json", (0, 0))
+    opened = Terminal([COMMAND, "failures", "--words"], tmp_path, ENV | {"TERM": "xterm-256color"}, 24, 80)
+    try:
+        opened.wait_for("Number (1-2):")
+        assert re.search(r"1 +new.checkpoint.json +finished, 1 word", opened.text)
+        opened.type("7\n2\n")
+        assert opened.ended() == 0
+        assert "oldword" in opened.text
+        assert "newword" not in opened.text
+    finally:
+        opened.close()
+
+
 # ── completion ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -247,6 +268,22 @@ def test_completion_of_files_and_batches(tmp_path: Path) -> None:
     assert completed("batch-synth status batch", tmp_path) == ["batch_2", "batch_1"]
     assert completed("batch-synth cancel batch", tmp_path) == ["batch_2"]
     assert completed("batch-synth status -c runs/other.checkpoint.json b", tmp_path) == ["batch_2", "batch_1"]
+
+
+def test_completion_of_words_and_models(tmp_path: Path) -> None:
+    """`show` completes the words of the runs in the folder, `--model` OpenAI's chat models with a known price."""
+    assert completed("batch-synth show ba", tmp_path) == []
+    for name, words in (("a", "bank\nbark\nleaf\n"), ("b", "bass\nen coulisse\n")):
+        checkpoint_in(tmp_path, f"{name}.checkpoint.json")
+        (tmp_path / f"{name}.checkpoint.files").mkdir()
+        (tmp_path / f"{name}.checkpoint.files" / "words.txt").write_text(words)
+    assert completed("batch-synth show ba", tmp_path) == ["bank", "bark", "bass"]
+    assert completed("batch-synth show -c b.checkpoint.json ba", tmp_path) == ["bass"]
+    assert completed("batch-synth status batch", tmp_path) == ["batch_2", "batch_1"] * 2
+    models = completed("batch-synth run words.txt --model gpt-5", tmp_path)
+    assert "gpt-5-mini" in models
+    assert "gpt-5-codex" not in models
+    assert completed("batch-synth resume --model gpt-5-mi", tmp_path) == ["gpt-5-mini"]
 
 
 def test_completion_is_silent(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def test_the_checkpoint_of_a_list(folder: Path) -> None:
     (folder / "b.txt").write_text("bank\n")
     assert checkpoint_or_only(Path("a.txt")).path == Path("a.checkpoint.json")
     assert checkpoint_or_only(Path("lists/a.txt")).path == Path("a.checkpoint.json")
+    (folder / "c.sandbox.checkpoint.json").touch()
+    assert checkpoint_or_only(Path("c.txt")).path == Path("c.sandbox.checkpoint.json")
     with pytest.raises(CheckpointError, match=r"b\.txt is not a checkpoint, .*batch-synth run b\.txt"):
         checkpoint_or_only(Path("b.txt"))
     (folder / "state").write_text("{}")

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from floridify_batch.cli.main import app, report_error
-from floridify_batch.cli.project_file import project_file
+from floridify_batch.cli.project_file import PER_COMMAND, SETTINGS, project_file
 from floridify_batch.errors import UsageError
 
 
@@ -69,6 +70,15 @@ def test_the_files_own_name_comes_first(words: Path) -> None:
     project = project_file([words.parent])
     assert project is not None
     assert project.settings["model"].value == "b"
+
+
+def test_every_option_of_run_has_its_place() -> None:
+    """An option of `run` is a setting, documented as one, or belongs to one command alone."""
+    names = {each.name for each in get_command(app).commands["run"].params}  # type: ignore[attr-defined]
+    assert names - {"words"} == {*SETTINGS, *PER_COMMAND}
+    assert not set(SETTINGS) & set(PER_COMMAND)
+    documented = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert [name for name in SETTINGS if f"`{name.replace('_', '-')}`" not in documented] == []
 
 
 REFUSED = [
