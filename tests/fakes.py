@@ -98,6 +98,16 @@ def content_of(component: str, prompt: str) -> dict[str, Any]:
         C.CEFR_LEVEL: {"reasoning": "", "level": "B2"},
         C.DOMAIN: {"reasoning": "", "domain": None},
         C.REGIONAL_VARIANTS: {"regions": []},
+        C.PRONUNCIATION: {"phonetic": f"say {mark}", "ipa": f"/{mark}/"},
+        C.ETYMOLOGY: {"text": f"From {mark}.", "origin_language": None, "root_words": [], "first_known_use": None},
+        C.FACTS: {"facts": [{"fact": f"A fact of {mark}.", "category": "usage"}]},
+        C.CLUSTER_DEFINITIONS: {
+            "clusters": [
+                {"cluster_slug": slug, "cluster_description": slug, "definition_indices": numbers, "relevancy": share}
+                for slug, numbers, share in (("side", [1, 3], 0.9), ("other", [2], 0.4))
+            ]
+        },
+        C.DEFINITION_TEXT: {"definitions": [{**sense, "definition": f"written of {mark}", "source_providers": []}]},
     }
     return {"confidence": 0.9, **contents[component]}
 

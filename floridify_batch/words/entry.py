@@ -220,7 +220,7 @@ class Entry(CompactPickle):
     homograph: bool = False
     """Whether the text has other words of the same language."""
     sibling_defined: bool = False
-    """Whether one of these words has a definition."""
+    """Whether another one of these words has a definition, or is the one that gets one."""
     draft: EntryDraft | None = None
     odd: str = ""
     """The fault of one of its documents, because of which nothing can be requested for it."""
@@ -247,10 +247,14 @@ def unknown_entry(text: str, language: str) -> Entry:
 
 
 def as_homographs(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries of one text, each with the knowledge of the others."""
+    """The entries of one text, each with the knowledge of the others.
+
+    Where none is defined, the first is the one that is going to be: a request for each would be the same question.
+    """
     if len(entries) == 1:
         return list(entries)
     defined = [any(each.has_text for each in entry.definitions) for entry in entries]
+    defined[0] = defined[0] or not any(defined)
     return [
         replace(entry, homograph=True, sibling_defined=any(defined[:at] + defined[at + 1 :]))
         for at, entry in enumerate(entries)

@@ -120,3 +120,13 @@ async def test_nulls(workspace: Workspace) -> None:
     found = copy_of(database, sense)
     assert isinstance(found["synonyms"], list)
     assert all(isinstance(each, ObjectId) for each in found["example_ids"])
+
+
+async def test_homographs_without_definitions(workspace: Workspace) -> None:
+    """Of two homographs without definitions, one gets them: the word is requested once, and the run completes."""
+    for number in (1, 2):
+        add_word(workspace.database, "unheard", homograph=number)
+    result = await workspace.run(["unheard"], components="definitions")
+    assert (result.code, result.ledger.totals().requests) == (0, 1)
+    entries = list(workspace.database.dictionary_entries.find({"provider": "synthesis"}))
+    assert len(entries) == 1

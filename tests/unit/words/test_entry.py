@@ -18,5 +18,11 @@ def test_homographs_know_of_each_other() -> None:
 
 def test_a_blank_definition_defines_nothing() -> None:
     """A homograph whose definitions are all blank does not count as defined."""
-    found = as_homographs([lead(1, Definition(derived_id("blank"), "noun", " ")), lead(2)])
-    assert not any(each.sibling_defined for each in found)
+    found = as_homographs([lead(1, Definition(derived_id("blank"), "noun", " ")), lead(2, METAL)])
+    assert [each.sibling_defined for each in found] == [True, False]
+
+
+def test_one_homograph_is_defined() -> None:
+    """Of homographs without definitions only the first gets a request for some: each would be the same question."""
+    blank = Definition(derived_id("blank"), "noun", " ")
+    assert [each.sibling_defined for each in as_homographs([lead(1, blank), lead(2), lead(3)])] == [False, True, True]

@@ -1,0 +1,250 @@
+"""An editor at work at any moment between any two steps of runs: nothing of theirs is lost.
+
+A state machine over the real store: runs of chosen components, with and without --force, in which a person edits
+documents at chosen steps, and the process dies at others. EDITOR_EXAMPLES=200 makes more of it.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, ClassVar
+
+from bson import ObjectId
+from hypothesis import HealthCheck, Phase, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from pymongo.database import Database
+
+from floridify_batch.components.change import Update, Writes
+from floridify_batch.components.registry import SynthesisComponent as C
+from floridify_batch.database.store import MongoStore
+from floridify_batch.run.driver import Driver
+from floridify_batch.words.entry import Entry
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word
+from tests.fakes import Crash, Crashed, Scenario, Service
+
+type Found = Database[dict[str, Any]]
+
+EXAMPLES = int(os.environ.get("EDITOR_EXAMPLES", "6"))
+WORDS = ["bank", "calm", "unheard"]
+CHOICES = [
+    (C.SYNONYMS, C.CEFR_LEVEL, C.EXAMPLES),
+    (C.PRONUNCIATION, C.ETYMOLOGY, C.FACTS),
+    (C.CLUSTER_DEFINITIONS, C.DEFINITION_TEXT, C.CEFR_LEVEL),
+]
+MADE = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "version": 1}
+
+
+@dataclass
+class Editor:
+    """A person who edits documents, and remembers what they wrote."""
+
+    database: Found
+    values: dict[tuple[str, ObjectId, str], Any] = field(default_factory=dict)
+    """The values that they left, by collection, document and field."""
+    listed: set[tuple[str, ObjectId, str, ObjectId]] = field(default_factory=set)
+    """The references that they saw when they edited: a field of a document, and the id in it."""
+    acts: int = 0
+
+    def edit(self, kind: str, pick: int) -> None:
+        """Edit one of the documents that there are."""
+        self.acts += 1
+        getattr(self, f"_{kind}")(pick)
+
+    def _one(self, collection: str, pick: int, **query: Any) -> dict[str, Any] | None:
+        found = list(self.database[collection].find(query).sort("_id"))
+        return found[pick % len(found)] if found else None
+
+    def _set(self, collection: str, document: Mapping[str, Any] | None, name: str, value: Any) -> None:
+        if document is not None:
+            self.database[collection].update_one({"_id": document["_id"]}, {"$set": {name: value}})
+            self.values[collection, document["_id"], name] = value
+
+    def _level(self, pick: int) -> None:
+        self._set("definitions", self._one("definitions", pick), "cefr_level", ("A1", "A2", "C1")[self.acts % 3])
+
+    def _synonyms(self, pick: int) -> None:
+        sense = self._one("definitions", pick) or {}
+        self._set("definitions", sense, "synonyms", [*sense["synonyms"], f"mine{self.acts}"])
+
+    def _text(self, pick: int) -> None:
+        self._set("definitions", self._one("definitions", pick), "text", f"what an editor wrote, {self.acts}")
+
+    def _origin(self, pick: int) -> None:
+        value: dict[str, Any] = {
+            "text": f"From {self.acts}.",
+            "origin_language": None,
+            "root_words": [],
+            "first_known_use": None,
+        }
+        self._set("dictionary_entries", self._one("dictionary_entries", pick, provider="synthesis"), "etymology", value)
+
+    def _example(self, pick: int) -> None:
+        example = self._one("examples", pick)
+        self._set("examples", example, "text", f"An editor's sentence, {self.acts}.")
+        self._refer("definitions", "example_ids", example)
+
+    def _spoken(self, pick: int) -> None:
+        spoken = self._one("pronunciations", pick)
+        self._set("pronunciations", spoken, "ipa", f"/{self.acts}/")
+        self._refer("dictionary_entries", "pronunciation_id", spoken)
+
+    def _own_example(self, pick: int) -> None:
+        sense = self._one("definitions", pick) or {}
+        own = {"definition_id": sense["_id"], "text": f"Mine, {self.acts}.", "type": "literature", **MADE}
+        identity = self.database.examples.insert_one(own).inserted_id
+        self.values["examples", identity, "text"] = own["text"]
+        self._set("definitions", sense, "example_ids", [*sense["example_ids"], identity])
+
+    def _refer(self, collection: str, name: str, document: Mapping[str, Any] | None) -> None:
+        if document is not None:
+            for holder in self.database[collection].find({name: document["_id"]}):
+                self.listed.add((collection, holder["_id"], name, document["_id"]))
+
+    def check(self) -> None:
+        """Check that everything is there that they wrote."""
+        for (collection, identity, name), value in self.values.items():
+            found = self.database[collection].find_one({"_id": identity})
+            assert found is not None, (collection, identity, name, value)
+            assert found[name] == value, (collection, identity, name, value)
+        for collection, holder, name, identity in self.listed:
+            found = self.database[collection].find_one({"_id": holder, name: identity})
+            assert found is not None, (collection, holder, name, identity)
+
+
+KINDS = ["level", "synonyms", "text", "origin", "example", "spoken", "own_example"]
+acts = st.tuples(st.sampled_from(KINDS), st.integers(0, 20))
+
+
+@dataclass
+class Steps(Crash):
+    """The steps of a driver, at some of which an editor acts."""
+
+    edit: Callable[[str, int], None] = lambda _, __: None
+    at: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+
+    def step(self) -> None:
+        """Count a step, and edit."""
+        Crash.step(self)
+        if self.steps in self.at:
+            self.edit(*self.at[self.steps])
+
+
+class SteppedStore(MongoStore):
+    """The real store, whose operations are steps of the driver."""
+
+    crash: Crash = Crash()
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """Read entries between two steps."""
+        self.crash.step()
+        return await super().entries(texts, language)
+
+    async def apply(self, writes: Writes) -> Sequence[str]:
+        """Write changes between two steps."""
+        refused = await super().apply(writes)
+        self.crash.step()
+        return refused
+
+    async def update(self, updates: Sequence[Update]) -> None:
+        """Write updates, then a step."""
+        await super().update(updates)
+        self.crash.step()
+
+
+@dataclass(frozen=True)
+class Site:
+    """The database and the folder of the machine."""
+
+    database: Found
+    url: str
+    folder: Path
+
+
+class EditorMachine(RuleBasedStateMachine):
+    """Runs and edits in any order."""
+
+    site: ClassVar[Site]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.database, self.url, self.folder = self.site.database, self.site.url, self.site.folder
+        self.loop = asyncio.new_event_loop()
+        self.runs = 0
+
+    @initialize()
+    def fill(self) -> None:
+        """A word with two sources and an example, and a word with one."""
+        for name in self.database.list_collection_names():
+            self.database[name].delete_many({})
+        bank = add_word(self.database, "bank")
+        senses = [add_definition(self.database, bank, text) for text in ("land beside a river", "where money is kept")]
+        example = {"definition_id": senses[0], "text": "We sat there.", "type": "literature", **MADE}
+        listed = [self.database.examples.insert_one(example).inserted_id]
+        self.database.definitions.update_one({"_id": senses[0]}, {"$set": {"example_ids": listed}})
+        add_entry(self.database, bank, senses, "wiktionary")
+        add_entry(self.database, bank, [add_definition(self.database, bank, "a row of switches")], "oxford")
+        calm = add_word(self.database, "calm")
+        add_entry(self.database, calm, [add_definition(self.database, calm, "without wind")], "wiktionary")
+        self.editor = Editor(self.database)
+
+    @rule(act=acts)
+    def edit(self, act: tuple[str, int]) -> None:
+        """The editor works while nothing runs."""
+        self.editor.edit(*act)
+
+    @rule(
+        components=st.sampled_from(CHOICES),
+        force=st.booleans(),
+        at=st.dictionaries(st.integers(1, 30), acts, max_size=3),
+        dies_at=st.integers(0, 40),
+    )
+    def run(self, components: tuple[C, ...], force: bool, at: dict[int, tuple[str, int]], dies_at: int) -> None:
+        """A run in which the editor acts, and the process may die; it is then resumed."""
+        self.runs += 1
+        folder = Path(mkdtemp(dir=self.folder))
+        self.loop.run_until_complete(self._run(folder, components, force, Steps(dies_at, 0, self.editor.edit, at)))
+
+    async def _run(self, folder: Path, components: tuple[C, ...], force: bool, steps: Steps) -> None:
+        store: Any = SteppedStore(self.url, self.database.name)
+        store.reads_edits = force
+        await store.check()
+        try:
+            scenario = Scenario(folder, WORDS, Service(), store, components, force=force, run_id=f"run{self.runs}")
+            try:
+                await Driver(scenario.run(steps)).process()
+            except Crashed:
+                await Driver(scenario.run()).process()
+        finally:
+            await store.close()
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """Everything is there that the editor wrote."""
+        if hasattr(self, "editor"):
+            self.editor.check()
+
+    def teardown(self) -> None:
+        """Close the event loop."""
+        self.loop.close()
+
+
+def test_nothing_of_an_editor_is_lost(database: Found, mongo_url: str, tmp_path: Path) -> None:
+    """Whatever an editor does at any moment between any two steps of a run, nothing of theirs is lost."""
+
+    class Machine(EditorMachine):
+        pass
+
+    Machine.site = Site(database, mongo_url, tmp_path)
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=6,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink] if EXAMPLES > 50 else [Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
