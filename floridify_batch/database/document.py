@@ -13,7 +13,7 @@ from floridify_batch.components.change import Collection, Merged, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import BatchLengths
-from floridify_batch.database.layout import TODAY, Layout, spelled
+from floridify_batch.database.layout import PLAIN, TODAY, Layout, spelled
 from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced, synthesis_entry
 from floridify_batch.words.entry import (
     DIGESTS,
@@ -251,17 +251,30 @@ def _check(kind: str, document: Document, types: Mapping[str, tuple[type, ...]])
         raise _OddDocument(
             f"its {kind} has the _id {identity!r}, which is not an ObjectId, so that a request cannot refer to it"
         )
-    for name, expected in types.items():
-        value = document.get(name)
-        if value is not None and not isinstance(value, expected):
-            raise _OddDocument(_odd_value(kind, identity, name, value))
+    # Nearly all documents of a kind have values of the same types: one look-up instead of one check per field.
+    present = (types is _WORD_TYPES, *map(type, map(document.get, types)))
+    if present not in _FITTING:
+        for name, expected in types.items():
+            value = document.get(name)
+            if value is not None and not isinstance(value, expected):
+                raise _OddDocument(_odd_value(kind, identity, name, value))
+        if len(_FITTING) < _MOST_KINDS:
+            _FITTING.add(present)
     for name in _WORDS_IN:
-        if odd := [each for each in document.get(name) or () if not isinstance(each, str)]:
+        words = document.get(name)
+        if words and (odd := [each for each in words if not isinstance(each, str)]):
             raise _OddDocument(_odd_value(kind, identity, name, odd[0]))
-    for name in _NUMBERS_IN_CLUSTER:
-        value = (document.get("meaning_cluster") or {}).get(name)
+    cluster: Document = document.get("meaning_cluster") or {}
+    for name in _NUMBERS_IN_CLUSTER if cluster else ():
+        value = cluster.get(name)
         if value is not None and not isinstance(value, int | float):
             raise _OddDocument(_odd_value(kind, identity, f"meaning_cluster.{name}", value))
+
+
+_FITTING: set[tuple[Any, ...]] = set()
+"""The types of the fields of documents that were checked and fit; those of words and of definitions differ."""
+
+_MOST_KINDS = 10_000
 
 
 def _odd_value(kind: str, identity: Any, name: str, value: Any) -> str:
@@ -344,10 +357,10 @@ def encoded(value: Any, layout: Layout = TODAY) -> Any:
     """A value as the database holds it, with references at any depth in the layout's spelling."""
     if isinstance(value, DocId):
         return spelled(value, as_string=layout.string_references)
-    if isinstance(value, dict):
-        return {key: encoded(each, layout) for key, each in value.items()}
+    if isinstance(value, dict):  # most values of a document are plain, and need no call
+        return {key: each if type(each) in PLAIN else encoded(each, layout) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [encoded(each, layout) for each in value]
+        return [each if type(each) in PLAIN else encoded(each, layout) for each in value]
     return value
 
 

@@ -244,13 +244,19 @@ def _spellings(ids: Iterable[Any], as_string: bool, both: bool) -> list[Any]:
     return [spelled(each, as_string=way) for each in ids for way in ways]
 
 
+PLAIN = frozenset({type(None), str, int, float, bool, datetime})
+"""Types of values that hold no ids; a `DocId` is a type of its own."""
+
+
 def as_strings(value: Any) -> Any:
     """A value with all ObjectIds in it as strings."""
     if isinstance(value, _object_id()):
         return str(value)
     if isinstance(value, Mapping):
-        return {key: as_strings(each) for key, each in value.items()}
-    return [as_strings(each) for each in value] if isinstance(value, list) else value
+        return {key: each if type(each) in PLAIN else as_strings(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [each if type(each) in PLAIN else as_strings(each) for each in value]
+    return value
 
 
 @cache

@@ -33,6 +33,7 @@ class Order:
     database: str
     service_url: str
     components: tuple[str, ...]
+    answers: str
     model: str
     batch_size: int | None
     workers: int
@@ -91,11 +92,13 @@ async def _measure(order: Order, log: TextIO, watch: Stopwatch) -> dict[str, Any
 
 
 def _settings(order: Order) -> "RunSettings":
+    from floridify_batch.costs.answer_length import AnswerShape
     from floridify_batch.run.run_settings import RunSettings
 
     return RunSettings(
         words_file=str(order.words_file),
         components=order.components,
+        answers=AnswerShape(order.answers),
         model=order.model,
         language="en",
         force=False,

@@ -19,6 +19,7 @@ from typing import Any
 import httpx2
 import orjson
 
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.database.server import local_mongod
 from floridify_batch.sandbox.process import running_sandbox
 from scripts.benchmarks.data import COMPONENTS, DEFINITIONS_PER_WORD, REQUESTS_PER_WORD, counts, drop, seed, write_list
@@ -50,11 +51,11 @@ def measured_run(requests: int, mongo_url: str) -> dict[str, Any]:
 
 def _run(options: Any, folder: Path, mongo_url: str, say: Any) -> tuple[Order, dict[str, Any]]:
     """Measure one run in its own database; return its parameters and its result."""
-    words = max(1, -(-options.requests // REQUESTS_PER_WORD))
+    words = max(1, -(-options.requests // (DEFINITIONS_PER_WORD * options.components)))
     database = f"benchmark_{token_hex(4)}_sandbox"
     write_list(folder / "words.txt", words)
     seed(mongo_url, database, words)
-    say(f"{words:,} words, {DEFINITIONS_PER_WORD} definitions each, {len(COMPONENTS)} components of each:")
+    say(f"{words:,} words, {DEFINITIONS_PER_WORD} definitions each, {options.components} components of each:")
     try:
         with running_sandbox(folder / "sandbox", seconds=0, validating_seconds=0, fast=True) as service_url:
             order = _order(options, folder, mongo_url, database, service_url)
@@ -72,7 +73,8 @@ def _order(options: Any, folder: Path, mongo_url: str, database: str, service_ur
         mongo_url=mongo_url,
         database=database,
         service_url=service_url,
-        components=COMPONENTS,
+        components=COMPONENTS[: options.components],
+        answers=options.answers,
         model=_MODEL,
         batch_size=options.batch_size,
         workers=options.workers,
@@ -134,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/benchmark --one", description=__doc__)
     add = parser.add_argument
     add("--requests", type=int, default=30_000, help=f"{REQUESTS_PER_WORD} per word (default %(default)s)")
+    add("--components", type=int, default=len(COMPONENTS), metavar="N", help="of each definition (default %(default)s)")
+    add("--answers", choices=list(AnswerShape), default=AnswerShape.FULL, help="their shape (default %(default)s)")
     add("--batch-size", type=int, help="words per batch (default: as many as the service takes)")
     add("--workers", type=int, default=1, help="for the pure stages; the CPU time of processes is not counted")
     add("--profile", action="store_true", help="profile each stage; the times are longer then")
