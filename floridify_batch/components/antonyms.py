@@ -52,7 +52,7 @@ RECIPE = DefinitionRecipe(
     "antonyms",
     AntonymResponse,
     field="antonyms",
-    variables=("word", "part_of_speech", "definition", "other_senses", "existing_antonyms", "fewer"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "existing_antonyms", "number"),
     outcome=outcome,
     ignored=ignored,
     output_tokens=120,

@@ -38,7 +38,7 @@ RECIPE = DefinitionRecipe(
     "collocations",
     CollocationResponse,
     field="collocations",
-    variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "number"),
     outcome=outcome,
     output_tokens=110,
     stored_answer=LeanAnswer(without(CollocationResponse, confidence=CERTAIN), 104),

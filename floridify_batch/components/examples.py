@@ -48,7 +48,7 @@ RECIPE = DefinitionRecipe(
     "examples",
     ExampleGenerationResponse,
     field="example_ids",
-    variables=("word", "part_of_speech", "definition", "other_senses"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "number"),
     outcome=outcome,
     output_tokens=55,
     spread=Spread(0.7, 1.4),

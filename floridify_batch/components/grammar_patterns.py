@@ -79,7 +79,7 @@ RECIPE = DefinitionRecipe(
     "grammar_patterns",
     GrammarPatternResponse,
     field="grammar_patterns",
-    variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "number"),
     outcome=outcome,
     output_tokens=60,
     stored_answer=LeanAnswer(LeanGrammarPatternResponse, 54),

@@ -220,10 +220,10 @@ class Recipe[T: Target, R: BaseModel](ABC):
         return given | {name: [] for name in given if name.startswith("existing_")} if replacing else given
 
     def _value(self, variable: str, entry: Entry, target: T) -> Any:
-        return self.fewer(entry, target) if variable == "fewer" else VARIABLES[variable](entry, target)
+        return self.number_of_items(entry, target) if variable == "number" else VARIABLES[variable](entry, target)
 
-    def fewer(self, entry: Entry, target: T) -> int:  # noqa: ARG002  most components have one count
-        """The number of items for a target that has room for fewer than usual; 0 for the usual number."""
+    def number_of_items(self, entry: Entry, target: T) -> int:  # noqa: ARG002  most components have one count
+        """The number of items for a target, where it is not the usual one; 0 for the usual number."""
         return 0
 
     def samples(self) -> Iterable[dict[str, Any]]:
@@ -300,10 +300,10 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
     scale: CountScale | None = None
     """The dependence of the number of items on the definition."""
 
-    def fewer(self, entry: Entry, target: Definition) -> int:
-        """Fewer items where Floridify requests fewer: for function words, and in other languages than English."""
-        wanted = self.scale.count(self.count, entry, target) if self.scale else self.count
-        return wanted if wanted < self.count else 0
+    def number_of_items(self, entry: Entry, target: Definition) -> int:
+        """As many items as Floridify requests: more for words of many senses, fewer for function words."""
+        number = self.scale.count(self.count, entry, target) if self.scale else self.count
+        return 0 if number == self.count else number
 
     def targets(self, entry: Entry) -> Iterable[Definition]:
         """Every definition that has a text."""

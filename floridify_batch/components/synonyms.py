@@ -119,7 +119,7 @@ RECIPE = DefinitionRecipe(
     "synonyms",
     SynonymGenerationResponse,
     field="synonyms",
-    variables=("word", "part_of_speech", "definition", "other_senses", "existing_synonyms", "fewer"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "existing_synonyms", "number"),
     outcome=outcome,
     output_tokens=230,
     stored_answer=LeanAnswer(LeanSynonymGenerationResponse, 30),

@@ -35,7 +35,7 @@ RECIPE = DefinitionRecipe(
     "usage_notes",
     UsageNoteResponse,
     field="usage_notes",
-    variables=("word", "part_of_speech", "definition", "other_senses", "fewer"),
+    variables=("word", "part_of_speech", "definition", "other_senses", "number"),
     outcome=outcome,
     output_tokens=90,
     stored_answer=LeanAnswer(without(UsageNoteResponse, confidence=CERTAIN), 84),

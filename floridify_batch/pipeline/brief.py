@@ -101,8 +101,9 @@ class Question:
         """The request about a target; after a failure, its next attempt."""
         identity = self.identity(entry, target)
         given = self.recipe.given(entry, target, replacing=replacing)
-        if fewer := given.get("fewer"):  # a count that the user gave is what they get
-            given |= {"count": fewer} if self.count == self.recipe.count else {"fewer": 0}
+        if number := given.get("number"):  # a count that the user gave is what they get
+            stated = self.count != self.recipe.count
+            given |= {"number": 0} if stated else {} if self.template.own else {"count": number}
         prompt = self.template.render(given)
         again = failure is not None and failure.reason is FailureReason.OUTDATED
         precondition = str(Precondition.of(self.recipe, entry, target, again=again))

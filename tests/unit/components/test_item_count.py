@@ -1,9 +1,12 @@
 """Item counts: scaled with part of speech, senses and language."""
 
+from typing import Any
+
 import pytest
 
 from floridify_batch.components.recipe import DefinitionRecipe
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
+from floridify_batch.pipeline.brief import Brief, brief
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
 
@@ -31,7 +34,7 @@ def entry_of(senses: int, language: str = "en", part_of_speech: str = "verb") ->
     ],
 )
 def test_the_number_of_items(component: str, senses: int, language: str, part_of_speech: str, count: int) -> None:
-    """A function word, a word of one sense and another language than English get fewer items, within the bounds."""
+    """Words of many senses get more items, function words and other languages than English fewer, within the bounds."""
     entry = entry_of(senses, language, part_of_speech)
     recipe = RECIPES[SynthesisComponent(component)]
     assert isinstance(recipe, DefinitionRecipe)
@@ -51,9 +54,29 @@ def test_an_answer_can_hold_them(component: SynthesisComponent) -> None:
     assert recipe.scale.most <= recipe.max_count
 
 
-def test_a_prompt_says_where_fewer_items_are_wanted() -> None:
-    """A preposition's prompt names its smaller number of synonyms; a verb's has the usual number only."""
-    recipe = RECIPES[SynthesisComponent.SYNONYMS]
-    for part_of_speech, fewer in (("verb", 0), ("preposition", 2)):
-        entry = entry_of(1, part_of_speech=part_of_speech)
-        assert recipe.given(entry, entry.definitions[0])["fewer"] == fewer
+@pytest.mark.parametrize("component", SCALED)
+def test_a_prompt_states_another_number_than_the_usual(component: SynthesisComponent) -> None:
+    """A prompt names the number of items where it is not the usual one: for a preposition, and for many senses."""
+    recipe = RECIPES[component]
+    assert isinstance(recipe, DefinitionRecipe)
+    assert recipe.scale is not None
+    for part_of_speech, senses, language in (("verb", 1, "en"), ("verb", 9, "en"), ("preposition", 1, "fr")):
+        entry = entry_of(senses, language, part_of_speech)
+        definition = entry.definitions[0]
+        number = recipe.scale.count(recipe.count, entry, definition)
+        (question,) = (each for each in asked(component).questions if each.recipe is recipe)
+        prompt = question.request(entry, definition).prompt
+        assert (f"{number}, not {recipe.count}" in prompt) == (number != recipe.count)
+    assert "not" not in counted(component, 3)
+
+
+def asked(component: SynthesisComponent, **options: Any) -> Brief:
+    return brief([component], model="gpt-5.4-nano", language_name="English", **options)
+
+
+def counted(component: SynthesisComponent, count: int) -> str:
+    """The end of a prompt about a preposition, where the user gave a number of items."""
+    entry = entry_of(1, part_of_speech="preposition")
+    questions = asked(component, counts={component: count}).questions
+    (question,) = (each for each in questions if each.recipe.component == component)
+    return question.request(entry, entry.definitions[0]).prompt.rpartition("Definition:")[2]
