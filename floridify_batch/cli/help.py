@@ -17,7 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from floridify_batch.cli.context import has_colour
+from floridify_batch.cli.context import ExitCode, has_colour
 
 GROUPS = ("Content", "Location", "Cost", "Control", "Advanced", "Output")
 """The groups of options in their order; any other group follows them."""
@@ -60,6 +60,14 @@ class HelpfulCommand(TyperCommand):
 
 class HelpfulGroup(TyperGroup):
     """The group of all commands, with the same layout."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Invoke a command; Ctrl-C before its run begins, or in a command without one, ends in a sentence."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("Stopped.", err=True)
+            raise typer.Exit(ExitCode.STOPPED) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help: the commands, then the options before a command."""

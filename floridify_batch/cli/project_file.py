@@ -47,7 +47,19 @@ _COMMANDS: Mapping[str, frozenset[str]] = {
 """The settings that each command takes from the file."""
 
 PER_COMMAND = (
-    *("word", "column", "force", "stale", "replace_edited", "checkpoint", "sandbox", "immediate", "dry_run", "yes"),
+    *(
+        "word",
+        "column",
+        "lower_case",
+        "force",
+        "stale",
+        "replace_edited",
+        "checkpoint",
+        "sandbox",
+        "immediate",
+        "dry_run",
+        "yes",
+    ),
     *("no_wait", "details", "accept_database", "output", "quiet"),
 )
 """Options of a single command, which a file does not set."""

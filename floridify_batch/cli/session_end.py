@@ -54,12 +54,16 @@ def exit_with(command: Callable[[], int], checkpoint: "Checkpoint", notify: str 
 
     `notify`: the shell command of `--notify`.
     """
+    from floridify_batch.display.console import say
+
     notification = Notification.of(notify, checkpoint) if notify else None
     resume = f"Resume with: {to_type('resume', checkpoint.path)}"
     try:
         code = command()
     except KeyboardInterrupt:
         code = ExitCode.STOPPED
+        if not checkpoint.path.exists():
+            say("Stopped. Nothing was sent.", err=True)
     except Exception as error:
         if notification:
             notification.failed(error)
@@ -67,8 +71,6 @@ def exit_with(command: Callable[[], int], checkpoint: "Checkpoint", notify: str 
             raise
         raise type(error)(f"{error} {resume}") from None
     if code == ExitCode.STOPPED and checkpoint.path.exists():
-        from floridify_batch.display.console import say
-
         say(f"Stopped. {resume}", err=True)
     if notification:
         notification.ended(code)

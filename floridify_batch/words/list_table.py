@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from floridify_batch.errors import UsageError
@@ -154,18 +154,31 @@ def _markdown_rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def read_columns(source: Source, rows: Iterator[tuple[int, list[str]]]) -> Listing:
     """The words' column of a table: the one that the user names, or one of a known name."""
     kept = (each for each in rows if any(map(str.strip, each[1])) and not each[1][0].lstrip().startswith("#"))
-    first = next(kept, None)
+    table = _past_titles(kept, source)
+    first = next(table, None)
     if first is None:
         return Listing(())
     place = column_place(first[1], source)
     if place is None:
-        sample = next(kept, None)
+        sample = next(table, None)
         raise unknown_column(source, first[1], sample[1] if sample else first[1])
     names = set(_names(first[1]))
     is_header = bool(names & {*COLUMN_NAMES, *_OTHER_NAMES}) or not (source.column or "").isdecimal()
     name = first[1][place].strip() if is_header else str(place + 1)
-    body = kept if is_header else _with(first, kept)
+    body = table if is_header else _with(first, table)
     return Listing((cell_row(number, row, place) for number, row in body), name)
+
+
+_TITLE_ROWS = 5
+"""Rows above a header that may be titles, each with a single cell."""
+
+
+def _past_titles(rows: Iterator[tuple[int, list[str]]], source: Source) -> Iterator[tuple[int, list[str]]]:
+    """The rows from the header on, where only titles of one cell are above it and it names a known column."""
+    head = list(islice(rows, _TITLE_ROWS + 1))
+    at = next((at for at, (_, row) in enumerate(head) if sum(map(bool, map(str.strip, row))) > 1), 0)
+    known = {*COLUMN_NAMES, *_names([source.column or ""])} & set(_names(head[at][1])) if head else set()
+    return chain(head[at if known else 0 :], rows)
 
 
 def _with(first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
@@ -178,7 +191,10 @@ def cell_row(number: int, row: Sequence[str], place: int) -> Row:
         return Row(number, "", "no such column")
     if len(row[place]) > MAX_CELL:
         return Row(number, "", f"a cell of {len(row[place]):,} characters")
-    return Row(number, row[place])
+    return Row(number, _CELL_BULLET.sub("", row[place], count=1))
+
+
+_CELL_BULLET = re.compile(r"\s*[•‣◦▪]\s+")
 
 
 def _names(cells: Iterable[str]) -> list[str]:

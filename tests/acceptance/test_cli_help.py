@@ -204,6 +204,32 @@ def test_a_slip_in_the_environment(tmp_path: Path) -> None:
     assert (typed.returncode, "set by" in typed.stderr) == (2, False)
 
 
+INTERRUPTED = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["batch-synth", "run", "words.txt", "--sandbox", "--yes"]
+from floridify_batch.cli.entry_point import main
+main()
+"""
+"""A run that is interrupted when it imports a module."""
+
+
+@pytest.mark.parametrize("module", ["floridify_batch.cli.main", "floridify_batch.cli.session", "rich.console"])
+def test_an_interrupt_at_the_start_is_a_sentence(tmp_path: Path, module: str) -> None:
+    """Ctrl-C while the command is being imported, or before its run begins, ends it with a sentence and code 130."""
+    (tmp_path / "words.txt").write_text("bank\n")
+    code = INTERRUPTED.format(module=module)
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr.splitlines()[-1].startswith("Stopped.")
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
 def test_a_checkpoint_is_picked_in_a_terminal(tmp_path: Path) -> None:
     """With several checkpoints, a command lists them in a terminal, the latest first, and asks for a number."""
     for name in ("old", "new"):

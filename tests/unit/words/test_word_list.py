@@ -378,6 +378,14 @@ def test_a_spreadsheet(tmp_path: Path) -> None:
         read_word_list(tmp_path / "words.xlsx", column="Headword")
 
 
+def test_titles_above_a_table(tmp_path: Path) -> None:
+    """Titles of one cell above a header with a known column are skipped, and so are bullets in cells."""
+    text = "My vocabulary,,\n,,\nNr,Lemma ,Meaning\n1,bank,x\n2,• bark,x\n3,leaf,\n"
+    assert list(read(tmp_path, text, "a.csv").words) == ["bank", "bark", "leaf"]
+    with pytest.raises(UsageError, match="My vocabulary"):
+        read(tmp_path, text.replace("Lemma", "Zzz"), "b.csv")
+
+
 def test_a_damaged_spreadsheet(tmp_path: Path) -> None:
     """A file that is no spreadsheet is refused; without openpyxl, the error says what to install."""
     path = tmp_path / "words.xlsx"
