@@ -3,13 +3,13 @@
 Ids are derived from content, so that an import is idempotent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.database.document import encoded, new_word
-from floridify_batch.words.article import Article
+from floridify_batch.words.article import Article, Pronunciation
 from floridify_batch.words.entry import DocId, Word, blank_definition, derived_id, doc_id, unknown_entry
 from floridify_batch.words.language import database_language
 
@@ -76,6 +76,8 @@ class Draft:
     provider: str
     senses: list[Sense] = field(default_factory=list)
     etymology: str | None = None
+    examples: dict[Sense, tuple[str, ...]] = field(default_factory=dict)
+    pronunciation: Pronunciation | None = None
 
     @property
     def entry_id(self) -> DocId:
@@ -91,15 +93,21 @@ class Present:
     definitions: frozenset[DocId]
     has_etymology: bool
     senses: Mapping[Sense, DocId] = field(default_factory=dict)
+    has_pronunciation: bool = False
 
 
 @dataclass(slots=True)
 class Writes:
-    """The writes of a draft. `named` has the ids of all its senses, with repetitions."""
+    """The writes of a draft. `named` has the ids of all its senses, with repetitions.
+
+    `examples` and `pronunciations` are documents that definitions and entries refer to.
+    """
 
     named: list[DocId]
     definitions: "list[UpdateOne]"
     entry: "UpdateOne | None"
+    examples: "list[UpdateOne]"
+    pronunciations: "list[UpdateOne]"
 
 
 def drafted(articles: Iterable[tuple[Word, Article]]) -> list[Draft]:
@@ -109,6 +117,9 @@ def drafted(articles: Iterable[tuple[Word, Article]]) -> list[Draft]:
         draft = drafts.setdefault((word.id, article.provider), Draft(word, article.provider))
         draft.senses += [(article.part_of_speech, text) for text in article.definitions]
         draft.etymology = draft.etymology or article.etymology
+        draft.pronunciation = draft.pronunciation or article.pronunciation
+        for text, examples in article.examples:
+            draft.examples.setdefault((article.part_of_speech, text), examples)
     return list(drafts.values())
 
 
@@ -117,13 +128,47 @@ def writes(draft: Draft, present: Present | None, now: datetime) -> Writes:
     entry = present.id if present else draft.entry_id
     theirs = present.senses if present else {}
     ids = {sense: theirs.get(sense) or _definition_id(draft, sense) for sense in draft.senses}
-    inserts = [
-        _insert(identity, new_definition(draft.word.id, entry, sense, draft.provider), now)
-        for sense, identity in ids.items()
-        if sense not in theirs
-    ]
+    definitions, examples = list["UpdateOne"](), list["UpdateOne"]()
+    for sense, identity in ids.items():
+        if sense not in theirs:
+            document = new_definition(draft.word.id, entry, sense, draft.provider)
+            definitions += _with_examples(identity, document, draft.examples.get(sense, ()), now, examples)
     named = list(ids.values())
-    return Writes([ids[sense] for sense in draft.senses], inserts, _entry_write(draft, present, named, now))
+    whole = _entry_write(draft, present, named, now)
+    return Writes([ids[sense] for sense in draft.senses], definitions, whole, examples, _spoken(draft, present, now))
+
+
+def _with_examples(
+    identity: DocId, document: Document, texts: Sequence[str], now: datetime, examples: "list[UpdateOne]"
+) -> "Iterator[UpdateOne]":
+    """Insert a definition with its examples; one that was imported without any gets them, too."""
+    from pymongo import UpdateOne
+
+    if not texts:
+        yield _insert(identity, document, now)
+        return
+    named = {derived_id("example", identity, text): text for text in texts}
+    of_sense = {"definition_id": encoded(identity), "type": "literature", "model_info": None}
+    examples += (_insert(each, of_sense | {"text": text}, now) for each, text in named.items())
+    listed = {"example_ids": encoded(list(named))}
+    yield _insert(identity, document | listed, now)
+    yield UpdateOne({"_id": encoded(identity), "example_ids": []}, {"$set": listed | {"updated_at": now}})
+
+
+def _pronunciation_id(draft: Draft, present: Present | None) -> DocId | None:
+    """The id of the pronunciation that an entry without one gets."""
+    if draft.pronunciation is None or (present is not None and present.has_pronunciation):
+        return None
+    return derived_id("pronunciation", draft.provider, draft.word.id)
+
+
+def _spoken(draft: Draft, present: Present | None, now: datetime) -> "list[UpdateOne]":
+    identity = _pronunciation_id(draft, present)
+    if identity is None or draft.pronunciation is None:
+        return []
+    spoken = {"word_id": encoded(draft.word.id), "phonetic": draft.pronunciation.phonetic}
+    lists: Document = {"audio_file_ids": [], "syllables": [], "model_info": None}
+    return [_insert(identity, spoken | {"ipa": draft.pronunciation.ipa or None} | lists, now)]
 
 
 def _definition_id(draft: Draft, sense: Sense) -> DocId:
@@ -134,8 +179,12 @@ def _entry_write(draft: Draft, present: Present | None, named: Sequence[DocId], 
     if present is None:
         return _entry_with(draft, named, now)
     missing = [each for each in named if each not in present.definitions]
-    etymology = None if present.has_etymology else draft.etymology
-    return _entry_grown(present.id, missing, etymology, now) if missing or etymology else None
+    values: Document = {}
+    if draft.etymology and not present.has_etymology:
+        values["etymology"] = etymology_document(draft.etymology)
+    if (spoken := _pronunciation_id(draft, present)) is not None:
+        values["pronunciation_id"] = encoded(spoken)
+    return _entry_grown(present.id, missing, values, now) if missing or values else None
 
 
 def new_definition(word: DocId, entry: DocId, sense: Sense, provider: str) -> Document:
@@ -185,18 +234,16 @@ def _entry_with(draft: Draft, definitions: Sequence[DocId], now: datetime) -> "U
     from pymongo import UpdateOne
 
     whole = new_entry(draft.word, draft.provider, draft.etymology) | _made(now)
+    whole["pronunciation_id"] = encoded(_pronunciation_id(draft, None))
     added = {"definition_ids": {"$each": encoded(definitions)}}
     return UpdateOne({"_id": encoded(draft.entry_id)}, {"$setOnInsert": whole, "$addToSet": added}, upsert=True)
 
 
-def _entry_grown(identity: DocId, definitions: Sequence[DocId], etymology: str | None, now: datetime) -> "UpdateOne":
-    """Add definitions, and an etymology if there is one, to an existing entry."""
+def _entry_grown(identity: DocId, definitions: Sequence[DocId], values: Document, now: datetime) -> "UpdateOne":
+    """Add definitions and values to an existing entry."""
     from pymongo import UpdateOne
 
-    values: Document = {"updated_at": now}
-    if etymology:
-        values["etymology"] = etymology_document(etymology)
-    changes = {"$set": values, "$inc": {"version": 1}}
+    changes: Document = {"$set": {**values, "updated_at": now}, "$inc": {"version": 1}}
     if definitions:
         changes["$addToSet"] = {"definition_ids": {"$each": encoded(definitions)}}
     return UpdateOne({"_id": encoded(identity)}, changes)

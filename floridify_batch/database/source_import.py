@@ -129,15 +129,18 @@ class _Importer:
         present = await self._present(drafts)
         definitions: list[UpdateOne] = []
         entries: list[UpdateOne] = []
+        named: dict[str, list[UpdateOne]] = {Collection.EXAMPLES: [], Collection.PRONUNCIATIONS: []}
         for draft in drafts:
             written = writes(draft, present.get((draft.word.id, draft.provider)), now)
             definitions += written.definitions
+            named[Collection.EXAMPLES] += written.examples
+            named[Collection.PRONUNCIATIONS] += written.pronunciations
             if written.entry is not None:
                 entries.append(written.entry)
             for identity in written.named:
                 self.tally.definitions.add(identity)
         await self.drain(IN_FLIGHT - 1)
-        self._writing.add(asyncio.create_task(self._write(definitions, entries)))
+        self._writing.add(asyncio.create_task(self._write(named, definitions, entries)))
 
     async def drain(self, at_most: int) -> None:
         """Wait until at most `most` blocks are being written. Raises the error of a failed block."""
@@ -172,7 +175,7 @@ class _Importer:
             return {}
         query = {"word_id": {"$in": encoded(words)}, "provider": {"$in": list({draft.provider for draft in drafts})}}
         entries = await self._store.find(
-            Collection.ENTRIES, query, ["word_id", "provider", "definition_ids", "etymology"]
+            Collection.ENTRIES, query, ["word_id", "provider", "definition_ids", "etymology", "pronunciation_id"]
         )
         ours = {draft.entry_id for draft in drafts}
         theirs = await self._senses([entry for entry in entries if doc_id(entry["_id"]) not in ours])
@@ -189,8 +192,15 @@ class _Importer:
         found = await self._store.find(Collection.DEFINITIONS, {"_id": {"$in": ids}}, ["part_of_speech", "text"])
         return {doc_id(each["_id"]): (each.get("part_of_speech", ""), each.get("text", "")) for each in found}
 
-    async def _write(self, definitions: "Sequence[UpdateOne]", entries: "Sequence[UpdateOne]") -> int:
-        """Write definitions, then the entries that list them; returns the number of new definitions."""
+    async def _write(
+        self,
+        named: "Mapping[str, Sequence[UpdateOne]]",
+        definitions: "Sequence[UpdateOne]",
+        entries: "Sequence[UpdateOne]",
+    ) -> int:
+        """Write documents before those that refer to them; returns the number of new definitions."""
+        for collection, operations in named.items():
+            await self._store.bulk(collection, operations, _ADVICE)
         new = await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)
         await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)
         return new
@@ -199,4 +209,5 @@ class _Importer:
 def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense]) -> Present:
     ids = [doc_id(each) for each in entry.get("definition_ids") or ()]
     senses = {theirs[each]: each for each in reversed(ids) if each in theirs}
-    return Present(doc_id(entry["_id"]), frozenset(ids), bool(entry.get("etymology")), senses)
+    has_etymology, has_pronunciation = bool(entry.get("etymology")), bool(entry.get("pronunciation_id"))
+    return Present(doc_id(entry["_id"]), frozenset(ids), has_etymology, senses, has_pronunciation)

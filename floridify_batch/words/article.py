@@ -7,10 +7,10 @@ ones, `{"word", "part_of_speech", "definitions"}`.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,6 +24,9 @@ MAX_NAME_LENGTH = 60
 """Maximum length of a provider's name, a part of speech, a language code."""
 
 MAX_HOMOGRAPHS = 999
+
+_MAX_EXAMPLES = 5
+_MAX_EXAMPLE_LENGTH = 1000
 
 PARTS_OF_SPEECH: Mapping[str, str] = {
     "abbrev": "abbreviation",
@@ -74,6 +77,13 @@ class ImportFilter:
     provider: str | None = None
 
 
+class Pronunciation(NamedTuple):
+    """A pronunciation: respelled, and in IPA. Either may be empty."""
+
+    phonetic: str
+    ipa: str
+
+
 @dataclass(frozen=True, slots=True)
 class Article:
     """The definitions of a word as one part of speech. `number`: the homograph's number."""
@@ -84,6 +94,9 @@ class Article:
     definitions: tuple[str, ...]
     number: int | None = None
     etymology: str | None = None
+    examples: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The example sentences of definitions that have any."""
+    pronunciation: Pronunciation | None = None
 
 
 class InvalidArticle(ValueError):
@@ -146,6 +159,8 @@ def _from_kaikki(fields: Mapping[str, Any], wanted: ImportFilter, skipped: Count
         _kept(glosses, skipped),
         _number(_etymology_number(fields), "etymology_number"),
         _etymology(fields),
+        tuple(_examples(senses, glosses)),
+        _pronunciation(fields.get("sounds")),
     )
 
 
@@ -290,3 +305,26 @@ def _etymology(fields: Mapping[str, Any]) -> str | None:
     value = fields.get("etymology_text") or fields.get("etymology_texts")
     texts = value if isinstance(value, list) else [value]
     return " ".join(filter(None, (clean_text(each) for each in texts if isinstance(each, str)))) or None
+
+
+def _examples(
+    senses: Sequence[Mapping[str, Any]], glosses: Sequence[str | None]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The example sentences of kaikki's senses, with the definitions; odd ones are left out."""
+    for sense, gloss in zip(senses, glosses, strict=True):
+        stated = sense.get("examples")
+        given = (each.get("text") for each in stated if isinstance(each, dict)) if isinstance(stated, list) else ()
+        texts = dict.fromkeys(clean_text(each) for each in given if isinstance(each, str))
+        kept = [each for each in texts if 0 < len(each) <= _MAX_EXAMPLE_LENGTH][:_MAX_EXAMPLES]
+        if gloss and kept:
+            yield gloss, tuple(kept)
+
+
+def _pronunciation(sounds: Any) -> Pronunciation | None:
+    """The first respelling and the first IPA transcription among kaikki's sounds, phonemic ones before others."""
+    stated = [each for each in sounds if isinstance(each, dict)] if isinstance(sounds, list) else []
+    spelled = [[clean_text(each[key]) for each in stated if isinstance(each.get(key), str)] for key in ("enpr", "ipa")]
+    phonetic, ipa = (sorted(filter(None, each), key=lambda text: not text.startswith("/")) for each in spelled)
+    if not (phonetic or ipa):
+        return None
+    return Pronunciation(phonetic[0] if phonetic else "", ipa[0] if ipa else "")

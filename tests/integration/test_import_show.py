@@ -373,3 +373,28 @@ async def test_older_layouts_can_be_shown(place: Place, database: Found, capsys:
         database[name].insert_one(document)
     assert await show_word("tear", place) == 0
     assert capsys.readouterr().out == "\ntear\n  noun\n   1  made of it\n  Sources: synthesis, wiktionary\n"
+
+
+async def test_examples_and_pronunciations(place: Place, database: Found, tmp_path: Path) -> None:
+    """kaikki's examples and pronunciations are imported with their definitions, once; odd ones cost themselves only."""
+    sounds: list[Any] = ["?", {"audio": "x.ogg"}, {"ipa": "[kwɛɫ]"}, {"ipa": "/kwɛl/"}, {"enpr": "kwĕl"}]
+    first: dict[str, Any] = {"glosses": ["damp"], "examples": [{"text": "A kwell day."}, {"text": 3}, "odd", {}]}
+    line = {
+        "word": "kwell",
+        "lang_code": "en",
+        "pos": "adj",
+        "senses": [first, {"glosses": ["wet"], "examples": "odd"}],
+    }
+    bare = {**line, "senses": senses("damp", "wet")}
+    await import_file(file_of(tmp_path, [bare]), place)
+    spoken = {**line, "sounds": sounds, "etymology_number": "1.2"}
+    await import_file(file_of(tmp_path, [spoken, {**spoken, "sounds": "odd"}, '{"word": 1, "senses": []}']), place)
+    once = everything(database)
+    await import_file(file_of(tmp_path, [spoken]), place)
+    assert everything(database) == once
+    (entry,) = database.dictionary_entries.find()
+    pronunciation = database.pronunciations.find_one({"_id": entry["pronunciation_id"]}) or {}
+    assert (pronunciation["phonetic"], pronunciation["ipa"]) == ("kwĕl", "/kwɛl/")
+    damp = database.definitions.find_one({"text": "damp"}) or {}
+    (example,) = database.examples.find()
+    assert (example["text"], damp["example_ids"]) == ("A kwell day.", [example["_id"]])
