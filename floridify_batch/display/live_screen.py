@@ -26,7 +26,7 @@ WIDEST = 160
 BATCHES_SHOWN, KINDS_SHOWN = 8, 5
 _LOW = 32  # lines of a screen below which tables have no rules and fewer rows
 _GAP = 2  # columns between those of a table
-_NAME, _BESIDE = 10, 40  # columns of the name and of the text beside a bar
+_NAME, _BESIDE = 10, 46  # columns of the name and of the text beside a bar
 _BAR, _LEAST_BAR = 24, 8
 
 
