@@ -3,7 +3,6 @@
 The spelling of ids and languages follows the database's `Layout`.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import BatchLengths
 from floridify_batch.database.layout import PLAIN, TODAY, Layout, spelled
+from floridify_batch.database.odd_document import ENTRY_TYPES, WORD_TYPES, OddDocument, check_types
 from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced, synthesis_entry
 from floridify_batch.words.entry import (
     DIGESTS,
@@ -129,10 +129,6 @@ class Found:
         return {stamp for stamp in found if not isinstance(stamp, list | Mapping)}
 
 
-class _OddDocument(Exception):
-    """A document has a value that this tool cannot read."""
-
-
 def read_entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     """A word's entry: with the definitions of its synthesis entry, or with copies of all sources if it has none.
 
@@ -140,7 +136,7 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
     """
     try:
         return _entry(document, found, stamps, language)
-    except _OddDocument as error:
+    except OddDocument as error:
         reason = str(error)
     except (TypeError, AttributeError, ValueError, KeyError) as error:
         reason = f"a document of the word {document['_id']} cannot be read ({type(error).__name__}: {error})"
@@ -153,9 +149,9 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     prefix = _stamp_prefix(document, language)
     ours = synthesis_entry(entries) or {}
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
-    _check("word", document, _WORD_TYPES)
+    check_types("word", document, WORD_TYPES)
     for each in (*own.values(), *(ours,) * bool(ours)):
-        _check("definition" if each is not ours else "entry", each, _TYPES)
+        check_types("definition" if each is not ours else "entry", each, ENTRY_TYPES)
     number = document.get("homograph_number")
     word = Word(doc_id(identity), document["text"], language, number, stamp_prefix=prefix)
     owned = ownership(word, own, entries, found.pronunciations)
@@ -225,65 +221,6 @@ def _in_language(word: Document, found: Found, language: str) -> tuple[list[Docu
 def _is_foreign(entry: Document, language: str) -> bool:
     languages = _languages(entry)
     return bool(languages) and all(primary_language(each) != primary_language(language) for each in languages)
-
-
-_NAMED = re.compile("[0-9a-f]{24}")
-
-_WORD_TYPES: Mapping[str, tuple[type, ...]] = {"homograph_number": (int, float), SYNTHESIS: (Mapping,)}
-
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("part_of_speech", "text", "cefr_level", "language_register", "domain", "region"), (str,)),
-    **dict.fromkeys(("meaning_cluster", SYNTHESIS, DIGESTS, "etymology", "synonym_chooser"), (Mapping,)),
-    **dict.fromkeys(("synonyms", "antonyms", "cognates", "providers", "definition_ids"), (list,)),
-    **dict.fromkeys(("example_ids", "fact_ids", "phrases", "usage_notes", "word_forms", "source_entries"), (list,)),
-    **dict.fromkeys(("grammar_patterns", "collocations", "source_definitions"), (list,)),
-}
-"""The types of fields that are read; null and absent values are read, too."""
-
-_WORDS_IN = ("synonyms", "antonyms", "cognates", "providers")
-_NUMBERS_IN_CLUSTER = ("order", "relevance")
-
-
-def _check(kind: str, document: Document, types: Mapping[str, tuple[type, ...]]) -> None:
-    """Raise `_OddDocument` where a document has an id or a value that cannot be read."""
-    identity = document["_id"]
-    if not _NAMED.fullmatch(str(identity)):
-        raise _OddDocument(
-            f"its {kind} has the _id {identity!r}, which is not an ObjectId, so that a request cannot refer to it"
-        )
-    # Nearly all documents of a kind have values of the same types: one look-up instead of one check per field.
-    present = (types is _WORD_TYPES, *map(type, map(document.get, types)))
-    if present not in _FITTING:
-        for name, expected in types.items():
-            value = document.get(name)
-            if value is not None and not isinstance(value, expected):
-                raise _OddDocument(_odd_value(kind, identity, name, value))
-        if len(_FITTING) < _MOST_KINDS:
-            _FITTING.add(present)
-    for name in _WORDS_IN:
-        words = document.get(name)
-        if words and (odd := [each for each in words if not isinstance(each, str)]):
-            raise _OddDocument(_odd_value(kind, identity, name, odd[0]))
-    cluster: Document = document.get("meaning_cluster") or {}
-    for name in _NUMBERS_IN_CLUSTER if cluster else ():
-        value = cluster.get(name)
-        if value is not None and not isinstance(value, int | float):
-            raise _OddDocument(_odd_value(kind, identity, f"meaning_cluster.{name}", value))
-
-
-_FITTING: set[tuple[Any, ...]] = set()
-"""The types of the fields of documents that were checked and fit; those of words and of definitions differ."""
-
-_MOST_KINDS = 10_000
-
-
-def _odd_value(kind: str, identity: Any, name: str, value: Any) -> str:
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
-    return f"its {kind} {identity} has {name} = {shown}, which is of the wrong type"
-
-
-_SHOWN = 40
 
 
 def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:
