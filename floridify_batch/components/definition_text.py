@@ -12,9 +12,15 @@ from floridify_batch.components.change import Collection, Insert, Merge, Outcome
 from floridify_batch.components.label import PartOfSpeech
 from floridify_batch.components.meaning_cluster import cluster_document
 from floridify_batch.components.recipe import ClusterRecipe
-from floridify_batch.components.synthesis_entry import entry_id, in_entry, new_definition, references
+from floridify_batch.components.synthesis_entry import (
+    entry_id,
+    in_entry,
+    new_definition,
+    readable_providers,
+    references,
+)
 from floridify_batch.costs.answer_length import PROSE_SPREAD
-from floridify_batch.words.entry import DIGESTS, PROVIDERS, SYNTHESIS, Cluster, Entry
+from floridify_batch.words.entry import DIGESTS, Cluster, Entry
 
 
 class DefinitionResponse(Item):
@@ -64,7 +70,7 @@ def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenanc
     fields |= {
         DIGESTS: fields[DIGESTS] | {"meaning_cluster": value_digest(meaning)},
         "meaning_cluster": meaning,
-        "providers": _providers(cluster) or [SYNTHESIS],
+        "providers": readable_providers(name for each in cluster.definitions for name in each.providers),
         "source_definitions": references(each.copied for each in cluster.definitions if each.copied is not None),
         "model_info": provenance.model_info(answer.confidence),
     }
@@ -72,11 +78,6 @@ def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenanc
     insert = Insert(Collection.DEFINITIONS, identity, fields)
     merge = Merge(entry_id(entry), identity)
     return in_entry(entry, {}, inserts=(insert,), adds={"definition_ids": (identity,)}, merge=merge)
-
-
-def _providers(cluster: Cluster) -> list[str]:
-    """The sources of a cluster that Floridify knows."""
-    return sorted({name for each in cluster.definitions for name in each.providers if name in PROVIDERS})
 
 
 RECIPE = ClusterRecipe(

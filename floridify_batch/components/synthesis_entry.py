@@ -78,14 +78,16 @@ def new_entry(draft: EntryDraft, copies: Iterable[SourceCopy]) -> Insert:
     return Insert(Collection.ENTRIES, draft.id, fields)
 
 
-def references(copies: Iterable[SourceCopy]) -> list[dict[str, Any]]:
-    """References to the sources of copies: one for each entry that they come from.
+def readable_providers(names: Iterable[str]) -> list[str]:
+    """The distinct sources among these that Floridify's models know; synthesis where they know none."""
+    return list(dict.fromkeys(each for each in names if each in PROVIDERS)) or [SYNTHESIS]
 
-    A provider that Floridify does not know is named as synthesis.
-    """
+
+def references(copies: Iterable[SourceCopy]) -> list[dict[str, Any]]:
+    """References to the sources of copies: one for each entry that they come from."""
     by_entry: dict[tuple[str, DocId], list[DocId]] = {}
     for each in copies:
-        provider = each.provider if each.provider in PROVIDERS else SYNTHESIS
+        (provider,) = readable_providers([each.provider])
         by_entry.setdefault((provider, each.entry), []).append(each.source)
     return [
         {"provider": provider, "entry_id": entry, "entry_version": "", "definition_ids": ids, "license": None}

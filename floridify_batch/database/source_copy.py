@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.components.change import Collection, Insert
 from floridify_batch.components.document_schema import schemas_of
-from floridify_batch.components.synthesis_entry import new_entry, references
+from floridify_batch.components.synthesis_entry import new_entry, readable_providers, references
 from floridify_batch.database.document import encoded, named_by
 from floridify_batch.database.layout import TODAY, Layout, as_strings
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.removal import Finder, found_by_id
-from floridify_batch.words.entry import PROVIDERS, SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition, doc_id
+from floridify_batch.words.entry import SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition, doc_id
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -197,7 +197,7 @@ def _copied(copy: SourceCopy, source: Document, entry: DocId, examples: list[Doc
         **_without_id(source),
         **{name: [] for name in nulls},
         "dictionary_entry_id": entry,
-        "providers": [each for each in source.get("providers") or [copy.provider] if each in PROVIDERS] or [SYNTHESIS],
+        "providers": readable_providers(source.get("providers") or [copy.provider]),
         "source_definitions": references([copy]),
         "example_ids": examples,
     }

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 from collections.abc import AsyncIterator
 from pathlib import Path
 from runpy import run_path
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import floridify_batch
 from floridify_batch import (
     AnswerError,
     BatchSynthesisCollector,
@@ -34,9 +36,8 @@ from tests.sandbox import Sandbox
 
 SECONDS = 0.2
 ROOT = Path(__file__).parents[2]
-EXAMPLES = re.findall(
-    r"^## (.+?)\n.*?```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.DOTALL | re.MULTILINE
-)
+DOCUMENTATION = (ROOT / "docs/library.md").read_text()
+EXAMPLES = re.findall(r"^## (.+?)\n.*?```python\n(.*?)```", DOCUMENTATION, re.DOTALL | re.MULTILINE)
 OF_DEFINITIONS = {component for component, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION}
 
 PROGRAM = """
@@ -174,6 +175,8 @@ def test_examples(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    mongo_url: str,
+    database_name: str,
     title: str,
     example: str,
 ) -> None:
@@ -182,6 +185,9 @@ def test_examples(
     program.write_text(example)
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     monkeypatch.setenv("OPENAI_BASE_URL", sandbox.url)
+    monkeypatch.setenv("MONGODB_URL", mongo_url)
+    monkeypatch.setenv("BATCH_SYNTH_DATABASE", database_name)
+    monkeypatch.chdir(tmp_path)
     run_path(str(program), run_name="__main__")
     gc.collect()  # an unclosed connection warns only now
     printed = capsys.readouterr()
@@ -191,4 +197,15 @@ def test_examples(
 
 def test_examples_are_there() -> None:
     """Every way to use the library has an example."""
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
+
+
+def test_the_table_of_results_names_fields_of_the_responses() -> None:
+    """Each function in the documented table of results exists, and its response has the fields that the table names."""
+    rows = re.findall(r"^\| (`[^|]+`) \| [^|]+(?:\\\|[^|]+)* \| (response[^|]*) \|$", DOCUMENTATION, re.MULTILINE)
+    assert len(rows) >= 15
+    for functions, result in rows:
+        names = set(re.findall(r"(?:answer\.|`)([a-z_]+)", result.replace("`answer.", "answer.")))
+        for function in re.findall(r"`(\w+)`", functions):
+            response = typing.get_type_hints(getattr(floridify_batch, function))["return"]
+            assert names & response.model_fields.keys(), function
