@@ -241,6 +241,7 @@ class Stamp(Document):
     mode: Literal["batch", "immediate"]
     component: str | None = None
     scale: Literal["common-first", "rare-first"] | None = None
+    shape: Literal["full", "stored", "bare"] | None = None
     answers: int | None = Field(default=None, ge=1)
     output: int | None = Field(default=None, ge=0)
 
