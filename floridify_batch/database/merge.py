@@ -36,7 +36,8 @@ async def merged_copies(merges: Iterable[Merge], finder: Finder, layout: Layout)
     made = await found_by_id(finder, Collection.DEFINITIONS, [each.definition for each in merges], layout)
     copies = _copies_merged(merges, made)
     made |= await found_by_id(finder, Collection.DEFINITIONS, [*copies, *map(copied_id, copies)], layout)
-    cited = [example for each in copies if each in made for example in made[each].get("example_ids") or ()]
+    compared = [each for each in (*copies, *map(copied_id, copies)) if each in made]
+    cited = [example for each in compared for example in made[each].get("example_ids") or ()]
     return copies_to_remove(merges, made, await found_by_id(finder, Collection.EXAMPLES, cited, layout), layout)
 
 
@@ -76,15 +77,25 @@ def is_edited(copy: Document, source: Document, examples: ById) -> bool:
     if any(each != value_digest(copy.get(name)) for name, each in digests.items()):
         return True
     names = (copy.keys() | source.keys()) - _OF_COPIES - stamped
-    return any((copy.get(name) or None) != (source.get(name) or None) for name in names) or any(
-        each is not None and not generated(each) for each in _own_examples(copy, source, examples)
+    if any((copy.get(name) or None) != (source.get(name) or None) for name in names):
+        return True
+    originals = {
+        copied_example_id(doc_id(copy["_id"]), doc_id(each)): examples.get(doc_id(each))
+        for each in source.get("example_ids") or ()
+    }
+    own = {doc_id(each): examples.get(doc_id(each)) for each in copy.get("example_ids") or ()}
+    return any(
+        _is_of_a_person(example, originals.get(each), is_clone=each in originals) for each, example in own.items()
     )
 
 
-def _own_examples(copy: Document, source: Document, examples: ById) -> Iterable[Document | None]:
-    clones = {copied_example_id(doc_id(copy["_id"]), doc_id(each)) for each in source.get("example_ids") or ()}
-    own = map(doc_id, copy.get("example_ids") or ())
-    return (examples.get(each) for each in own if each not in clones)
+def _is_of_a_person(example: Document | None, original: Document | None, *, is_clone: bool) -> bool:
+    """Whether a person wrote or edited an example of a copy."""
+    if example is None:
+        return False
+    if not is_clone:
+        return not generated(example)
+    return original is not None and example.get("text") != original.get("text")
 
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {

@@ -215,3 +215,22 @@ async def test_adoption_leaves_sources_alone(workspace: Workspace, mongo_url: st
     assert database.definitions.find_one({"_id": source["_id"]}) == before
     adopted = own(database, "bank")[1]
     assert (adopted["synonyms"], list(adopted["synthesis_digests"])) == (copy["synonyms"], ["synonyms"])
+
+
+async def test_an_edited_example_of_a_copy(workspace: Workspace) -> None:
+    """A copy stays beside the definition that is written from it where a person has edited its clone of an example."""
+    database = workspace.database
+    word = add_word(database, "bank")
+    senses = [add_definition(database, word, text) for text in ("land beside a river", "where money is kept")]
+    theirs = {"definition_id": senses[0], "text": "We sat there.", "type": "literature", "created_at": LONG_AGO}
+    theirs |= {"updated_at": LONG_AGO, "version": 1}
+    listed = [database.examples.insert_one(theirs).inserted_id]
+    database.definitions.update_one({"_id": senses[0]}, {"$set": {"example_ids": listed}})
+    add_entry(database, word, senses, "wiktionary")
+    await workspace.run(["bank"], components="synonyms")
+    clone = database.examples.find_one({"_id": {"$nin": listed}}) or {}
+    database.examples.update_one({"_id": clone["_id"]}, {"$set": {"text": "An editor's sentence."}})
+    await workspace.run(["bank"], name="more", components="cluster_definitions,definition_text")
+    assert (database.examples.find_one({"_id": clone["_id"]}) or {})["text"] == "An editor's sentence."
+    entry = database.dictionary_entries.find_one({"provider": "synthesis"}) or {}
+    assert clone["definition_id"] in entry["definition_ids"]
