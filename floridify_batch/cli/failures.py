@@ -48,9 +48,10 @@ def failures(
         return
     rows = list(failure_rows(ledger, place))
     senses = asyncio.run(_senses(rows, ledger, place, config_at(floridify_config).mongo_url_or(mongo_url)))
-    rows = [replace(row, sense=senses.get(row.document or "")) for row in rows]
+    if senses is not None:
+        rows = [replace(row, sense=senses.get(row.document or "", "")) for row in rows]
     if json:
-        listed = [object_of(row) for row in rows if row.custom_id]
+        listed = [object_of(replace(row, sense=row.sense or None)) for row in rows if row.custom_id]
         reasons = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
         say_json({**reasons, "failures": listed})
         raise typer.Exit(ExitCode.SUCCESS)
@@ -63,8 +64,8 @@ def failures(
 
 async def _senses(
     rows: "Sequence[FailureRow]", ledger: "Ledger", checkpoint: "Checkpoint", mongo_url: str | None
-) -> dict[str, str]:
-    """The texts of the senses that failures are about, by document; none where the database is not available."""
+) -> dict[str, str] | None:
+    """The texts of the senses that failures are about, by document; None where the database is not available."""
     from floridify_batch.database.connection import opened_database
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.errors import DatabaseError
@@ -73,13 +74,13 @@ async def _senses(
     words = list(dict.fromkeys(row.word for row in rows if row.document))
     place = Resources(ledger.run.settings, Secrets(None, mongo_url), checkpoint).place
     if not words or not place.exists:
-        return {}
+        return None
     try:
         async with opened_database(place, _ignore, _ignore, _PATIENCE) as store:
             entries = await store.entries(words, ledger.run.settings.language)
     except DatabaseError as error:
         say_on_stderr(f"Senses are shown by their IDs: {error}")
-        return {}
+        return None
     definitions = (each for found in entries.values() for entry in found for each in entry.definitions)
     return {str(each.id): each.text for each in definitions}
 

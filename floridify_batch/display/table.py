@@ -81,7 +81,8 @@ class BatchFacts:
 class FailureRow:
     """A failed request as `failures` lists it; a word without a failed request has only its reason, in `detail`.
 
-    `document`: the id of the definition or word that the request is about, `sense`: the definition's text, if known;
+    `document`: the id of the definition or word that the request is about; `sense`: the text of that definition, "" for
+    a word, None if unknown;
     `status`: the HTTP status.
     """
 
@@ -262,6 +263,11 @@ def example_of(failure: Failure) -> str:
     return f"{request}: {failure.detail}"
 
 
+def _sense_of(row: FailureRow) -> str:
+    """The text of a failure's sense; its document's id if the database was not available."""
+    return (row.document if row.sense is None else row.sense) or "-"
+
+
 def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = None) -> RenderableType:
     """Failures by kind with an example of each; then one by one, as many as fit into `height` lines."""
     if not rows:
@@ -269,15 +275,14 @@ def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = 
     examples = {row.kind: f"{row.word} {row.component}: {row.detail}" for row in reversed(rows)}
     kinds = failure_kinds(Counter(row.kind for row in rows), examples)
     most = None if height is None else max(4, height - len(examples) - _AROUND - 3)
-    known = any(row.sense for row in rows)
-    about = known or width >= WIDE
+    senses = [_sense_of(row) for row in rows[:most]]
+    about = any(row.sense for row in rows) or (width >= WIDE and any(each != "-" for each in senses))
     table = listing("word", "component", *(["sense"] if about else []), "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // (6 if about else 4))
-    if known:
+    if about:
         table.columns[2].max_width = max(12, width // 4)
-    for row in rows[:most]:
-        senses = [row.sense or ("-" if known else row.document) or "-"] if about else []
-        table.add_row(*map(cell, (row.word, row.component, *senses, row.kind, row.detail)))
+    for row, sense in zip(rows, senses, strict=False):
+        table.add_row(*map(cell, (row.word, row.component, *([sense] if about else []), row.kind, row.detail)))
     parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
     if most is not None and len(rows) > most:
         parts.append(Text(f"and {count(len(rows) - most)} more; redirect the output to a file to list all", "dim"))

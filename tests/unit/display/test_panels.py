@@ -556,6 +556,19 @@ def test_failures_are_listed_and_counted() -> None:
     assert max(map(cell_len, screen.splitlines())) <= 80
 
 
+def test_a_failure_has_the_text_of_its_sense() -> None:
+    """A failure about a sense has its text, at 80 columns, too; one about a word has none; an id is a last resort."""
+    rows = [
+        FailureRow("bank", "synonyms", "refused", "no", document="65f0", sense="the side of a river"),
+        FailureRow("bank", "etymology", "refused", "no", document="65f1", sense=""),
+    ]
+    screen = seen(failures_table(rows, 80), 80)
+    assert re.search(r"bank +synonyms +the side of a river +refused", screen)
+    assert re.search(r"bank +etymology +- +refused", screen)
+    assert "65f" not in seen(failures_table(rows[1:], 200), 200)
+    assert "65f1" in seen(failures_table([replace(rows[1], sense=None)], 200), 200)
+
+
 def on_paper(columns: int = 80) -> tuple[Console, Screen]:
     """Return a console that treats its stream as a terminal, and the visible text."""
     terminal = Screen(columns)
