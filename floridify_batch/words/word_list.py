@@ -291,7 +291,9 @@ def _spreadsheet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         openpyxl = import_module("openpyxl")
     except ImportError:
-        raise UsageError(f"Reading {path} needs openpyxl (pip install openpyxl); or save the sheet as CSV.") from None
+        raise UsageError(
+            f"Reading {path} needs openpyxl, which the extra xlsx of batch-synth installs; or save the sheet as CSV."
+        ) from None
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
