@@ -679,6 +679,7 @@ class Scenario:
         return replace(
             asked,
             max_attempts=self.max_attempts,
+            run=self.run_id,
             forced_run=self.run_id if self.force else None,
             replace_edited=self.replace_edited,
         )

@@ -14,10 +14,10 @@ from floridify_batch.components.change import Collection, Update, value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import Target, ValueState, is_defined
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.requests import SynthesisRequest
+from floridify_batch.components.requests import SynthesisRequest, custom_id
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Group, Planned, group, planned
-from floridify_batch.words.entry import Definition, DocId, Entry, order_of
+from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, derived_id, order_of
 
 type Failures = Mapping[str, Failure]
 """The last failure of each failed request, by custom id."""
@@ -132,15 +132,15 @@ PAGE_WORDS = 100
 """Words that are looked up by one query and planned together."""
 
 
-def finish(entry: Entry) -> list[Update]:
-    """The updates that tidy up a finished word across its definitions; pure and idempotent."""
-    return [*_distinct_words(entry), *_entry_in_order(entry)]
+def finish(entry: Entry, run: str) -> list[Update]:
+    """The updates that tidy up a word that a run has finished; pure and idempotent. Only values of the run change."""
+    return [*_distinct_words(entry, run), *_entry_in_order(entry, run)]
 
 
-def _distinct_words(entry: Entry) -> Iterable[Update]:
+def _distinct_words(entry: Entry, run: str) -> Iterable[Update]:
     """A synonym or antonym of several definitions is kept only by the one whose cluster is the most relevant.
 
-    Definitions without a relevance are not changed.
+    Definitions without a relevance are not changed, nor are lists of other runs.
     """
     for definition in entry.definitions:
         fields: dict[str, Any] = {}
@@ -149,10 +149,15 @@ def _distinct_words(entry: Entry) -> Iterable[Update]:
             ("antonyms", SynthesisComponent.ANTONYMS),
         ):
             kept = [word for word in getattr(definition, field) if not _claimed(word, field, definition, entry)]
-            if component in definition.stamps and kept != getattr(definition, field) and not _edited(field, definition):
+            ours = _is_of(run, definition.stamps.get(component)) and not _edited(field, definition)
+            if ours and kept != getattr(definition, field):
                 fields[field] = kept
         if fields:
             yield Update(Collection.DEFINITIONS, definition.id, fields)
+
+
+def _is_of(run: str, stamp: Stamp | None) -> bool:
+    return stamp is not None and stamp.run == run
 
 
 def _edited(field: str, definition: Definition) -> bool:
@@ -176,14 +181,48 @@ def _relevance(definition: Definition) -> float | None:
     return None if relevance is None else float(relevance)
 
 
-def _entry_in_order(entry: Entry) -> Iterable[Update]:
-    """The entry lists its definitions in the order of their clusters."""
+def _entry_in_order(entry: Entry, run: str) -> Iterable[Update]:
+    """The entry lists the definitions that the run has written or clustered in the order of their clusters.
+
+    An order that a person gave them stays, and so do the places of all other definitions. Only where these are in the
+    order of their clusters, too, do new ones take their places among them.
+    """
     if entry.synthesis_entry is None or entry.draft is not None:
         return
-    listed = [definition.id for definition in entry.definitions]
-    ordered: list[DocId] = [definition.id for definition in sorted(entry.definitions, key=order_of)]
-    if ordered != listed:
-        yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ordered})
+    places = _places(entry, run)
+    new = [each for each in entry.definitions if each.id in places]
+    if new != sorted(new, key=lambda each: places[each.id]):
+        return  # somebody has moved them since they were stored
+    others = [each for each in entry.definitions if each.id not in places]
+    if [*others, *new] == list(entry.definitions) and others == sorted(others, key=order_of):
+        ordered = sorted(entry.definitions, key=order_of)
+    else:
+        in_order = iter(sorted(new, key=order_of))
+        ordered = [next(in_order) if each.id in places else each for each in entry.definitions]
+    ids: list[DocId] = [each.id for each in ordered]
+    written = entry.digests.get("definition_ids") == value_digest(ids)
+    if ordered != list(entry.definitions) and not written:
+        yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ids})
+
+
+type _Place = tuple[float, float, float]
+
+
+def _places(entry: Entry, run: str) -> dict[DocId, _Place]:
+    """Sort keys of the definitions that a run has written or clustered, in the order in which it listed them.
+
+    Copies are listed in the order of the sources, before the definitions that are written from them.
+    """
+    clustered = SynthesisComponent.CLUSTER_DEFINITIONS
+    places: dict[DocId, _Place] = {
+        each.id: (0, number, 0) for number, each in enumerate(entry.sources) if _is_of(run, each.stamps.get(clustered))
+    }
+    orders = {each.id: order_of(each) for each in entry.definitions}
+    for key, stamp in entry.stamps.items():
+        if key.startswith(SynthesisComponent.DEFINITION_TEXT) and stamp.run == run:
+            identity = derived_id(custom_id(entry.word.text, entry.id, key), stamp.id, 0)
+            places[identity] = (1, stamp.batch_created.timestamp(), orders.get(identity, 0))
+    return places
 
 
 class WordToPlan(NamedTuple):
@@ -248,7 +287,7 @@ def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
         return group(word.ordinal, [each for each in requests if each.envelope.model == model], failures)
     reason = left_over(word.entries, brief, failures)
     tidy = reason is None and word.asked is not None
-    updates = [update for entry in word.entries for update in finish(entry)] if tidy else ()
+    updates = [update for entry in word.entries for update in finish(entry, brief.run or "")] if tidy else ()
     known = any(is_defined(entry) for entry in word.entries)
     return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
 

@@ -308,7 +308,8 @@ class Feeder:
         """Update finished words, as they are now: another run may have added to them since they were planned."""
         run = self._run
         found = await run.store.entries(self._untidy, run.ledger.run.settings.language)
-        await run.store.update([update for entries in found.values() for entry in entries for update in finish(entry)])
+        entries = (entry for homographs in found.values() for entry in homographs)
+        await run.store.update([update for entry in entries for update in finish(entry, run.ledger.run.id)])
 
     def _finish(self, outcome: Finished) -> None:
         """Mark a word without further requests as processed, incomplete or failed."""

@@ -352,7 +352,8 @@ class _AnswerStorage:
         if not words:
             return
         entries = (await self._entries(words)).values()
-        if updates := [update for entry in entries if self._is_complete(entry) for update in finish(entry)]:
+        complete, run = filter(self._is_complete, entries), self._origin.run
+        if updates := [update for entry in complete for update in finish(entry, run)]:
             await self._library.update(updates)
 
     def _is_complete(self, entry: Entry) -> bool:

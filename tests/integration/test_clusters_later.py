@@ -1,11 +1,13 @@
 """Clusters that are requested after a run without them, and sources that come in later."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
 from tests.documents import add_definition, add_entry, add_word, owned
+from tests.sandbox import Sandbox
 from tests.workspace import Workspace
 
 type Found = Database[dict[str, Any]]
@@ -41,3 +43,46 @@ async def test_a_source_that_comes_later(workspace: Workspace) -> None:
     assert (second.code, second.ledger.totals().requests) == (0, 2)
     assert len(owned(workspace.database)) == 4
     assert all(each["synonyms"] for each in owned(workspace.database))
+
+
+def entry_of(database: Found) -> dict[str, Any]:
+    """The synthesis entry of the word bank."""
+    entry = database.dictionary_entries.find_one({"provider": "synthesis"})
+    assert entry is not None
+    return entry
+
+
+def orders(database: Found) -> list[int]:
+    """The orders of the clusters of the listed definitions."""
+    by_id = {each["_id"]: each for each in database.definitions.find()}
+    return [by_id[each]["meaning_cluster"]["order"] for each in entry_of(database)["definition_ids"]]
+
+
+@pytest.mark.parametrize("fault", ["duplicate=0", "http_500=definition_text-00"])
+async def test_the_order_of_senses(workspace: Workspace, sandbox: Sandbox, fault: str) -> None:
+    """Senses are listed in the order of their clusters, even one whose text came late; an editor's order stays."""
+    database = workspace.database
+    add_sources(database, "wiktionary", "oxford")
+    with sandbox.faults(fault):
+        await workspace.run(["bank"], components=f"{CLUSTERS},synonyms", max_attempts=1)
+    assert (await workspace.resume_in(replace(workspace.session_of("words"), retry_failed=True))).code == 0
+    assert orders(database) == sorted(orders(database))
+    listed = entry_of(database)["definition_ids"]
+    assert len(listed) > 1
+    reversed_order = {"$set": {"definition_ids": listed[::-1]}}
+    database.dictionary_entries.update_one({"provider": "synthesis"}, reversed_order)
+    for name, changes in {"more": {"components": "domain"}, "forced": {"components": "all", "force": True}}.items():
+        assert (await workspace.run(["bank"], name=name, **changes)).code == 0
+        assert entry_of(database)["definition_ids"] == listed[::-1], name
+
+
+async def test_senses_are_reordered_meanwhile(workspace: Workspace) -> None:
+    """An order that an editor gives new senses while their run is going on stays."""
+    database = workspace.database
+    add_sources(database, "wiktionary", "oxford")
+    await workspace.run(["bank"], components=CLUSTERS)
+    await workspace.send(["bank"], name="more", components="synonyms")
+    listed = entry_of(database)["definition_ids"][::-1]
+    database.dictionary_entries.update_one({"provider": "synthesis"}, {"$set": {"definition_ids": listed}})
+    assert (await workspace.resume("more")).code == 0
+    assert entry_of(database)["definition_ids"] == listed

@@ -14,7 +14,16 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import RECIPES, SynthesisComponent as C
 from floridify_batch.components.requests import SynthesisRequest, custom_id, parse_custom_id
 from floridify_batch.pipeline.brief import Brief, brief
-from floridify_batch.pipeline.plan import Failures, Finished, PageToPlan, WordToPlan, left_over, plan, plan_words
+from floridify_batch.pipeline.plan import (
+    Failures,
+    Finished,
+    PageToPlan,
+    WordToPlan,
+    finish,
+    left_over,
+    plan,
+    plan_words,
+)
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 from tests.fakes import brief_of
 
@@ -343,3 +352,73 @@ def test_word_is_planned_or_finished(stored_fields: list[dict[str, Any]], data: 
         kept = {each for each in hopeless if failures[each].reason is FailureReason.KEPT and entry.definitions}
         missing = hopeless - kept  # a word without definitions has none that could have been kept
         assert (left_over([entry], asked(), failures) is None) == (not missing)
+
+
+# ── the order of senses ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def written(number: int, run: str = "now", batch: int = 0) -> tuple[Definition, dict[str, Stamp]]:
+    """A definition that a run has written for a cluster, with the stamp of that on the word."""
+    key = f"{C.DEFINITION_TEXT}-{number:02d}"
+    made = replace(stamp(run), batch_created=datetime(2026, 1, 1 + batch, tzinfo=UTC))
+    identity = derived_id(custom_id("bank", BANK.id, C.DEFINITION_TEXT, number), made.id, 0)
+    return sense(identity, f"sense {number}", meaning_cluster={"slug": f"s{number}", "order": number}), {key: made}
+
+
+def clustered(number: int, order: int) -> Definition:
+    """A copy of a source that the run has put into a cluster."""
+    stamps = {C.CLUSTER_DEFINITIONS: stamp("now")}
+    return sense(
+        derived_id("copy", number), f"copy {number}", stamps=stamps, meaning_cluster={"slug": "s", "order": order}
+    )
+
+
+FIRST, SECOND, THIRD = written(0), written(1), written(2)
+LATE = written(0, batch=1)
+OLD = [written(number, "then") for number in (0, 1, 2)]
+MINE = sense(derived_id("mine"), "what an editor wrote")
+COPIES = (clustered(0, 2), clustered(1, 0), clustered(2, 1))
+
+ORDERS: dict[str, tuple[Sequence[Any], Sequence[int] | None]] = {
+    "an answer that came later takes its place": ((SECOND, THIRD, LATE), (2, 0, 1)),
+    "an order that a person gave new definitions stays": ((SECOND, FIRST, THIRD), None),
+    "an order that a person gave definitions of an earlier run stays": ((OLD[2], OLD[0], OLD[1]), None),
+    "new definitions do not disturb that order": ((OLD[1], OLD[0], THIRD), None),
+    "new definitions take their places among older ones": ((OLD[0], OLD[2], SECOND), (0, 2, 1)),
+    "a person's definition keeps its place": ((SECOND, MINE, THIRD, LATE), (3, 1, 0, 2)),
+    "clustered copies are put in order": (COPIES, (1, 2, 0)),
+    "an order that a person gave copies stays": ((COPIES[1], COPIES[0], COPIES[2]), None),
+}
+
+
+@pytest.mark.parametrize(("listed", "expected"), ORDERS.values(), ids=ORDERS)
+def test_the_order_of_senses(listed: Sequence[Any], expected: Sequence[int] | None) -> None:
+    """At the end of a word, the run puts its own definitions in order, and leaves a person's order alone."""
+    parts = [each if isinstance(each, tuple) else (each, {}) for each in listed]
+    definitions = tuple(definition for definition, _ in parts)
+    stamps = {key: value for _, borne in parts for key, value in borne.items()}
+    entry = Entry(BANK, definitions, stamps, synthesis_entry=derived_id("entry"), sources=COPIES)
+    updates = finish(entry, "now")
+    if expected is None:
+        assert not updates
+        return
+    (update,) = updates
+    assert update.fields == {"definition_ids": [definitions[at].id for at in expected]}
+    ordered = tuple(definitions[at] for at in expected)
+    assert not finish(replace(entry, definitions=ordered), "now"), "idempotent"
+    digests = {"definition_ids": value_digest(update.fields["definition_ids"])}
+    assert not finish(replace(entry, digests=digests), "now"), "an order that was changed after this stays"
+
+
+def test_synonyms_of_another_run_stay() -> None:
+    """At the end of a word, only lists of the run lose words that a more relevant definition has."""
+
+    def meaning(text: str, relevance: float, run: str) -> Definition:
+        cluster = {"slug": text, "order": 0, "relevance": relevance}
+        return sense(
+            derived_id(text), text, synonyms=["shore"], stamps={C.SYNONYMS: stamp(run)}, meaning_cluster=cluster
+        )
+
+    entry = Entry(BANK, (meaning("a", 0.9, "now"), meaning("b", 0.4, "then"), meaning("c", 0.2, "now")))
+    (update,) = finish(entry, "now")
+    assert (update.id, update.fields) == (derived_id("c"), {"synonyms": []})
