@@ -251,14 +251,15 @@ def _set_examples(definition: object, sentences: list[str], *, replace: bool) ->
 
 
 async def _save_examples(definition: Any, answer: ExampleGenerationResponse, *, model: str, replace: bool) -> None:
-    """Save the examples of a document as documents, and set their ids."""
+    """Save the examples of a document as documents, and set their ids; then delete the documents that they replace."""
     example_class: Any = getattr(sys.modules.get(type(definition).__module__), "Example", None)
     if not (_saves_itself(definition) and hasattr(definition, "example_ids") and _saves_itself(example_class)):
         return
     model_info = {"name": model, "confidence": answer.confidence, "generation_count": 1}
     # Floridify of July 2025 refers to documents by strings.
     spelled = str if example_class.model_fields["definition_id"].annotation is str else _unchanged
-    identities = [] if replace else list(definition.example_ids)
+    before = list(definition.example_ids)
+    identities = [] if replace else before
     for sentence in answer.example_sentences:
         owner = spelled(definition.id)
         fields = {"definition_id": owner, "text": sentence, "type": "generated", "model_info": model_info}
@@ -266,6 +267,19 @@ async def _save_examples(definition: Any, answer: ExampleGenerationResponse, *, 
         await example.save()
         identities.append(spelled(example.id))
     _put(definition, "example_ids", identities)
+    if replace and before:
+        await definition.save()  # before the deletion, so that a crash leaves no reference to a deleted document
+        await _delete_examples(example_class, definition, before)
+
+
+async def _delete_examples(example_class: Any, definition: Any, identities: Iterable[Any]) -> None:
+    """Delete example documents that belong to a definition, as far as their class can look them up."""
+    if not iscoroutinefunction(getattr(example_class, "get", None)):
+        return
+    for identity in identities:
+        example = await example_class.get(identity)
+        if example is not None and str(example.definition_id) == str(definition.id):
+            await example.delete()
 
 
 def _unchanged(identity: Any) -> Any:

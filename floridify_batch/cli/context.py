@@ -209,7 +209,7 @@ def database_named(database: str | None, mongo_url: str | None, config: "Floridi
     """
     from floridify_batch.database.connection import database_in
 
-    names = (database, database_in(mongo_url), config.database, database_in(config.mongo_url))
+    names = (database, database_in(mongo_url), config.database)
     return next(filter(None, names), DEFAULT_DATABASE)
 
 

@@ -8,6 +8,9 @@ from urllib.parse import parse_qsl, quote
 
 from floridify_batch.errors import UsageError
 
+_DATABASE = "floridify"
+"""The database of a file without its name, as in Floridify's loader, regardless of the address."""
+
 _CERTIFICATES = ("mongodb-ca.pem", "rds-ca-2019-root.pem")
 """Certificate files beside the configuration: today's name, and that of 2025."""
 
@@ -24,7 +27,8 @@ class Deployment:
 class FloridifyConfig:
     """Service and database of a configuration file; unset values are None.
 
-    `unusable` is an error message for a [database] section without an address that applies here.
+    `unusable` is an error message for a [database] section without an address that applies here. `tls_required` and
+    the `certificate` hold for any address, as in Floridify, unless it has TLS options of its own.
     """
 
     api_key: str | None = None
@@ -33,6 +37,8 @@ class FloridifyConfig:
     mongo_url: str | None = None
     database: str | None = None
     unusable: str | None = None
+    tls_required: bool = False
+    certificate: Path | None = None
 
     def mongo_url_or(self, given: str | None) -> str | None:
         """The given address, or that of the file; None where neither names a database.
@@ -41,7 +47,8 @@ class FloridifyConfig:
         """
         if given is None and self.unusable:
             raise UsageError(self.unusable)
-        return given or self.mongo_url
+        url = given or self.mongo_url
+        return _with_tls(url, self.certificate, required=self.tls_required) if url else None
 
 
 def read_config(path: Path | None, deployment: Deployment | None = None) -> FloridifyConfig:
@@ -59,9 +66,11 @@ def read_config(path: Path | None, deployment: Deployment | None = None) -> Flor
         api_key=_text(data, "openai", "api_key"),
         model=_text(data, "openai", "model") or _text(data, "models", "openai_model"),
         base_url=_text(data, "openai", "base_url"),
-        mongo_url=_with_tls(url, data, path.parent) if url else None,
-        database=_text(data, "database", "name"),
+        mongo_url=url,
+        database=_text(data, "database", "name") or (_DATABASE if "database" in data else None),
         unusable=None if url else _missing_address(data, path, deployment or Deployment()),
+        tls_required=_section(data, "database").get("runtime_tls_required") is True,
+        certificate=next((path.parent / name for name in _CERTIFICATES if (path.parent / name).exists()), None),
     )
 
 
@@ -86,15 +95,13 @@ def _missing_address(data: dict[str, Any], path: Path, deployment: Deployment) -
     )
 
 
-def _with_tls(url: str, data: dict[str, Any], folder: Path) -> str:
+def _with_tls(url: str, certificate: Path | None, *, required: bool) -> str:
     """The address with the file's TLS settings, unless it has its own; `mongodb+srv` implies TLS."""
     options = {name.lower(): value.lower() for name, value in parse_qsl(url.partition("?")[2])}
     own = options.get("tls") or options.get("ssl") or ("true" if url.startswith("mongodb+srv:") else None)
-    required = _section(data, "database").get("runtime_tls_required") is True
     if own == "false" or not (own or required):
         return url
     added = [] if own else ["tls=true"]
-    certificate = next((folder / name for name in _CERTIFICATES if (folder / name).exists()), None)
     if certificate and "tlscafile" not in options:
         added.append(f"tlsCAFile={quote(str(certificate.absolute()))}")
     return _with_options(url, added)

@@ -198,6 +198,7 @@ class Recovery:
         from floridify_batch.display.table import outcome_of
         from floridify_batch.files import ChunkFolder
         from floridify_batch.run.recovery import RecoveryOptions, recover as recover_batch
+        from floridify_batch.run.result_collection import edited_copies
 
         self._batches += 1
         search = self._search
@@ -212,6 +213,8 @@ class Recovery:
             return
         self._recovered += recovered
         say(f"{batch.id}: {outcome_of(recovered)}")
+        if recovered.edited:
+            say(f"{batch.id}: {edited_copies(recovered.edited)}")
 
     async def follow(self, active: "list[BatchJob]") -> "list[BatchJob]":
         """Store batches as they end, the oldest first, since later ones build on its results; those still active."""

@@ -29,6 +29,8 @@ class Question:
     envelope: Envelope[Any]
     count: int = 0
     shape: AnswerShape = AnswerShape.FULL
+    counted: bool = False
+    """Whether the user gave the count, which then applies to every definition."""
 
     def with_options(self, options: Mapping[str, Any]) -> "Question":
         """The question with other fields in the bodies of its requests."""
@@ -101,9 +103,8 @@ class Question:
         """The request about a target; after a failure, its next attempt."""
         identity = self.identity(entry, target)
         given = self.recipe.given(entry, target, replacing=replacing)
-        if number := given.get("number"):  # a count that the user gave is what they get
-            stated = self.count != self.recipe.count
-            given |= {"number": 0} if stated else {} if self.template.own else {"count": number}
+        if number := given.get("number"):
+            given |= {"number": 0} if self.counted else {} if self.template.own else {"count": number}
         prompt = self.template.render(given)
         again = failure is not None and failure.reason is FailureReason.OUTDATED
         precondition = str(Precondition.of(self.recipe, entry, target, again=again))
@@ -198,18 +199,19 @@ def brief(
     # No `previous_words`: a request must not depend on the requests before it.
     names = {"language": language_name, "language_name": language_name, "previous_words": ()}
     constants = names | {"gloss_language": options.gloss_language or language_name}
+    given = counts or {}
     questions = (
         _question(
             recipe,
             options.models.get(component, model),
-            constants | {"count": (counts or {}).get(component, recipe.count)},
+            constants | {"count": given.get(component, recipe.count)},
             templates,
             options.answers,
         )
         for component, recipe in RECIPES.items()
         if component in chosen
     )
-    return Brief(tuple(questions))
+    return Brief(tuple(replace(each, counted=each.recipe.component in given) for each in questions))
 
 
 _TOGETHER = frozenset({SynthesisComponent.CLUSTER_DEFINITIONS, SynthesisComponent.DEFINITION_TEXT})

@@ -90,7 +90,7 @@ class Recovered:
 
     `elsewhere`: those of batches whose documents are not in this database; their answers are not read. `missing`: the
     failed requests by ID, each with its kind, that no later batch has answered; `answered`: those of earlier batches'
-    missing requests that this one has answered.
+    missing requests that this one has answered. `edited`: the words of edited copies that stay.
     """
 
     requests: int = 0
@@ -101,6 +101,7 @@ class Recovered:
     cost: Decimal | None = Decimal(0)
     missing: Mapping[str, str] = field(default_factory=dict)
     answered: frozenset[str] = frozenset()
+    edited: tuple[str, ...] = ()
 
     def __add__(self, other: "Recovered") -> "Recovered":
         return Recovered(
@@ -111,6 +112,7 @@ class Recovered:
             self.samples + other.samples,
             together((self.cost, other.cost)),
             {each: kind for each, kind in self.missing.items() if each not in other.answered} | dict(other.missing),
+            edited=(*self.edited, *other.edited),
         )
 
 
@@ -164,6 +166,7 @@ async def recover(
         bills.cost,
         storage.missing,
         frozenset(storage.answered),
+        tuple(storage.edited),
     )
 
 
@@ -321,6 +324,7 @@ class _AnswerStorage:
         self._holder = f"recovery {uuid4().hex}"
         self.missing: dict[str, str] = {}
         self.answered: set[str] = set()
+        self.edited: list[str] = []
 
     async def take(self, page: Sequence[WordOutcome]) -> None:
         """Store the answers about some words."""
@@ -343,7 +347,7 @@ class _AnswerStorage:
                     made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
                     remains = (each for made in made_of for each in made.remains)
                     if writes := writes_of((change for made in made_of for change in made.changes), remains):
-                        await self._library.apply(writes)
+                        self.edited += await self._library.apply(writes)
                     await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
                     return made_of
 

@@ -12,6 +12,7 @@ from bson import json_util
 
 from tests.acceptance.command import Shell, until
 from tests.acceptance.conftest import ShellFactory
+from tests.documents import LONG_AGO, add_entry
 from tests.sandbox import Sandbox
 
 DATA = Path(__file__).parents[1] / "data" / "checkpoint_0_1"
@@ -59,6 +60,11 @@ def asked(shell: Shell) -> Counter[str]:
     return Counter(orjson.loads(line)["custom_id"] for line in lines)
 
 
+def sources(shell: Shell) -> list[dict[str, Any]]:
+    """Return the definitions of providers: requests of version 1 name them, and answers go to their copies."""
+    return list(shell.database.definitions.find({"created_at": LONG_AGO}).sort("_id"))
+
+
 @pytest.fixture
 def shell(make_shell: ShellFactory, quick: Sandbox) -> Shell:
     return make_shell(quick, "previous_sandbox")
@@ -68,7 +74,7 @@ def shell(make_shell: ShellFactory, quick: Sandbox) -> Shell:
 def test_resume(shell: Shell, name: str) -> None:
     """`resume` collects what version 1 left in flight, stores what it had downloaded, and repeats no request."""
     left_by_version_1(shell, name)
-    before = asked(shell)
+    before, originals = asked(shell), sources(shell)
     resumed = shell.run("resume", "--checkpoint", "words.checkpoint.json", **QUICK)
     assert (resumed.code, resumed.err) == (0, "")
     ledger = shell.ledger
@@ -83,13 +89,14 @@ def test_resume(shell: Shell, name: str) -> None:
     assert all(each["synonyms"] for each in definitions)
     assert len({each["word_id"] for each in definitions}) == 12
     assert shell.database.pronunciations.count_documents({}) == 12
+    assert sources(shell) == originals
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_recover(shell: Shell, name: str) -> None:
     """`recover` stores what the batches of a run of version 1 hold, though its checkpoint is gone."""
     left_by_version_1(shell, name)
-    sent = asked(shell)
+    sent, before = asked(shell), sources(shell)
     shutil.rmtree(shell.checkpoint.folder)
     shell.checkpoint.path.unlink()
 
@@ -103,3 +110,27 @@ def test_recover(shell: Shell, name: str) -> None:
     assert len(shell.database.definitions.distinct("word_id")) == 12
     assert shell.database.definitions.count_documents({"synonyms.0": {"$exists": True}}) >= 6
     assert shell.database.pronunciations.count_documents({}) >= 6
+    assert sources(shell) == before
+
+
+@pytest.mark.parametrize("command", ["resume", "recover"])
+def test_a_pronunciation_of_a_source(shell: Shell, command: str) -> None:
+    """Version 1 requested pronunciations that a source has: such an answer is counted, not stored, and no error."""
+    left_by_version_1(shell, "in_flight")
+    database = shell.database
+    definition = database.definitions.find_one({"text": "the thing that is called bank"}) or {}
+    word = definition["word_id"]
+    spoken = {"word_id": word, "phonetic": "bangk", "ipa": "bæŋk", "model_info": None, "audio_file_ids": []}
+    source = database.pronunciations.insert_one(spoken | {"created_at": LONG_AGO}).inserted_id
+    entry = add_entry(database, word, [definition["_id"]], "wiktionary")
+    database.dictionary_entries.update_one({"_id": entry}, {"$set": {"pronunciation_id": source}})
+    if command == "resume":
+        result = shell.run("resume", "--checkpoint", "words.checkpoint.json", **QUICK)
+        assert sum((Counter(chunk.failures) for chunk in shell.ledger.chunks), Counter()) == {"kept": 1}
+    else:
+        result = shell.run("recover", "--yes", "--wait", "--sandbox", "--poll-interval", "0.2", **QUICK)
+        assert "1 newer value kept" in result.out
+    assert (result.code, result.err) == (0, "")
+    ours = database.dictionary_entries.find_one({"word_id": word, **OURS}) or {}
+    clone = database.pronunciations.find_one({"_id": ours["pronunciation_id"]}) or {}
+    assert (clone["_id"] != source, clone["ipa"]) == (True, "bæŋk")

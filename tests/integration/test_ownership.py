@@ -9,6 +9,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.cli.failures import failure_rows
+from floridify_batch.cli.recover import Recovery, Search
 from floridify_batch.components.cefr_level import CEFRLevelResponse
 from floridify_batch.components.change import Merge, Provenance, writes_of
 from floridify_batch.components.definition_text import DefinitionResponse, SynthesisResponse
@@ -16,6 +17,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.costs.usage import Usage
 from floridify_batch.database.merge import copies_to_remove
 from floridify_batch.database.store import MongoStore
+from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.words.entry import DocId, Stamp, cluster_fields, clusters_of, derived_id
 from tests.documents import LONG_AGO, add_definition, add_entry, add_word, everything
 from tests.sandbox import Sandbox
@@ -165,6 +167,23 @@ async def test_a_pronunciation_is_cloned(workspace: Workspace, word: ObjectId) -
     assert (forced.code, forced.ledger.chunks, database.pronunciations.count_documents({})) == (0, [], 3)
 
 
+@pytest.mark.parametrize(("components", "answered"), [("pronunciation", 0), ("synonyms,pronunciation", 2)])
+async def test_a_pronunciation_in_flight(workspace: Workspace, word: ObjectId, components: str, answered: int) -> None:
+    """The answer for a pronunciation that a source has by now is counted but not stored, and the word is processed.
+
+    Earlier versions requested a pronunciation although a source had one.
+    """
+    database = workspace.database
+    await workspace.send(["bank"], components=components)
+    speak(database, word, "wiktionary")
+    before = of_providers(database)
+    result = await workspace.resume()
+    assert (result.code, result.ledger.processed_words) == (0, ["bank"])
+    assert (result.ledger.totals().answered, result.ledger.chunks[0].failures) == (answered, {"kept": 1})
+    assert {each["ipa"] for each in database.pronunciations.find()} == {"bæŋk"}
+    assert of_providers(database) == before
+
+
 async def test_a_pronunciation_comes_later(workspace: Workspace, word: ObjectId) -> None:
     """An entry of ours without a pronunciation gets a clone with its next answer; an existing one stays."""
     database = workspace.database
@@ -225,6 +244,29 @@ async def test_edited_copies_are_reported(
     await workspace.run(["bank"], components="synonyms,cluster_definitions", name="clusters")
     said = capsys.readouterr()
     assert "definitions of bank that somebody has edited stay" in " ".join((said.out + said.err).split())
+    assert {each["domain"] for each in shown(database, word)} >= {"geography"}
+
+
+async def test_recovery_reports_edited_copies(
+    workspace: Workspace, store: MongoStore, word: ObjectId, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`recover` names the words of edited copies that stay, as a run does."""
+    database = workspace.database
+    await workspace.run(["bank"], components="synonyms")
+    before = {name: list(database[name].find()) for name in database.list_collection_names()}
+    result = await workspace.run(["bank"], components="cluster_definitions", name="clusters")
+    for name in database.list_collection_names():
+        database[name].delete_many({})
+        if before.get(name):
+            database[name].insert_many(before[name])
+    for copy in shown(database, word):
+        database.definitions.update_one({"_id": copy["_id"]}, {"$set": {"domain": "geography"}})
+    capsys.readouterr()
+    batches = OpenAIBatches("any", base_url=workspace.sandbox.url)
+    await Recovery(batches, store, Search(result.run, yes=True)).run()
+    await batches.close()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "definitions of bank that somebody has edited stay" in said
     assert {each["domain"] for each in shown(database, word)} >= {"geography"}
 
 

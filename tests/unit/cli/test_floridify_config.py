@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from floridify_batch.cli.context import database_named
 from floridify_batch.cli.floridify_config import Deployment, FloridifyConfig, read_config
 from floridify_batch.errors import UsageError
 
@@ -50,9 +51,23 @@ LEGACY = '[database]\nproduction_url = "mongodb://far/f"\ndevelopment_url = "mon
 def test_addresses_of_2025(tmp_path: Path, deployment: Deployment, url: str) -> None:
     """Of the two addresses in a file of 2025, that of the deployment is used, as in Floridify's loader."""
     read = config(tmp_path, LEGACY, deployment)
-    assert (read.mongo_url, read.database) == (url, "f")
+    assert (read.mongo_url_or(None), read.database) == (url, "f")
     both = config(tmp_path, LEGACY + '\nruntime_url = " mongodb://now/f "', deployment)
-    assert both.mongo_url == "mongodb://now/f"
+    assert both.mongo_url_or(None) == "mongodb://now/f"
+    assert both.mongo_url_or("mongodb://given") == "mongodb://given"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "name"),
+    [
+        ('runtime_url = "mongodb://h/other"', None, "floridify"),
+        ('runtime_url = "mongodb://h/other"\nname = "mine"', None, "mine"),
+        ('runtime_url = "mongodb://h/other"\nname = "mine"', "mongodb://h/given", "given"),
+    ],
+)
+def test_the_name_of_the_database(tmp_path: Path, text: str, given: str | None, name: str) -> None:
+    """The file's name of the database, or Floridify's usual one, wins over the file's address, not over a given one."""
+    assert database_named(None, given, config(tmp_path, f"[database]\n{text}")) == name
 
 
 def test_a_database_without_an_address(tmp_path: Path) -> None:
@@ -77,17 +92,20 @@ def test_a_database_without_an_address(tmp_path: Path) -> None:
     ],
 )
 def test_tls(tmp_path: Path, url: str, expected: str) -> None:
-    """Required TLS and the certificate beside the file are added to an address without TLS options."""
+    """Required TLS and the certificate beside the file hold for any address without TLS options, a given one, too."""
     (tmp_path / "mongodb-ca.pem").write_text("certificate")
     text = f'[database]\nruntime_url = "{url}"\nruntime_tls_required = true'
-    assert config(tmp_path, text).mongo_url == expected.format(ca=tmp_path / "mongodb-ca.pem")
+    required = config(tmp_path, text)
+    assert required.mongo_url_or(None) == expected.format(ca=tmp_path / "mongodb-ca.pem")
+    other = config(tmp_path, '[database]\nruntime_url = "mongodb://other"\nruntime_tls_required = true')
+    assert other.mongo_url_or(url) == required.mongo_url_or(None)
 
 
 def test_no_tls(tmp_path: Path) -> None:
     """Without required TLS, an address is unchanged, regardless of files beside the configuration."""
     (tmp_path / "mongodb-ca.pem").write_text("certificate")
     text = '[database]\nruntime_url = "mongodb://h/f"\nruntime_tls_required = false'
-    assert config(tmp_path, text).mongo_url == "mongodb://h/f"
+    assert config(tmp_path, text).mongo_url_or(None) == "mongodb://h/f"
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:

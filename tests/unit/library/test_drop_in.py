@@ -81,6 +81,14 @@ class Example(Document):
         self.id = ObjectId()
         SAVED.append(self)
 
+    @classmethod
+    async def get(cls, document_id: Any) -> "Example | None":
+        found = (each for each in SAVED if isinstance(each, Example) and str(each.id) == str(document_id))
+        return next(found, None)
+
+    async def delete(self) -> None:
+        SAVED.remove(self)
+
 
 class Definition(Document):
     part_of_speech: str = "noun"
@@ -171,6 +179,22 @@ async def test_documents_are_saved() -> None:
     assert {each.definition_id for each in examples} == {str(definition.id)}
     await enhance_definitions_parallel([definition], "bank", ai, {"synonyms", "examples"})
     assert sorted(ai.components) == ["examples", "synonyms"]
+
+
+async def test_replaced_examples_are_deleted() -> None:
+    """A forced enhancement deletes a document's old examples once it is saved without them, but not another's."""
+    SAVED.clear()
+    ai, definition = Immediate(), Definition(id=ObjectId(), text="sloping land beside a river")
+    await enhance_definitions_parallel([definition], "bank", ai, {"examples"})
+    foreign = Example(definition_id=str(ObjectId()), text="The bank was steep.", type="literature", model_info={})
+    await foreign.save()
+    definition.example_ids.append(str(foreign.id))
+    before = list(definition.example_ids)
+    await enhance_definitions_parallel([definition], "bank", ai, {"examples"}, True)
+    stored = {str(each.id) for each in SAVED if isinstance(each, Example)}
+    assert definition.example_ids
+    assert stored == {*definition.example_ids, str(foreign.id)}
+    assert not stored & {*before} - {str(foreign.id)}
 
 
 async def test_empty_answers_are_remembered() -> None:
