@@ -1,11 +1,9 @@
 """Dictionary entries from a word list, through OpenAI's Batch API.
 
 The package exports the names of the library. Each is imported on first use, so that importing the package is quick;
-`__init__.pyi` lists the same names for type checkers.
+`__init__.pyi` lists the same names for type checkers. Importing it loads no other module, since the command handles
+Ctrl-C only afterwards.
 """
-
-from importlib import import_module
-from typing import Any
 
 _EXPORTS = {
     "components.antonyms": "AntonymResponse",
@@ -56,9 +54,11 @@ _MODULES = {name: module for module, names in _EXPORTS.items() for name in names
 __all__ = sorted(_MODULES)  # noqa: PLE0605  the table is the only list of the names
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value  # the next access skips this function
     return value

@@ -10,17 +10,20 @@ import sys
 _INTERRUPTED = 130
 
 
-def main() -> None:
-    """Import the command line and run it."""
-    signal.signal(signal.SIGINT, _stop)
-    from floridify_batch.cli.main import main as run
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    run()
-
-
 def _stop(*_: object) -> None:
     """End the process at once; nothing has begun."""
     sys.stderr.write("Stopped. Nothing was sent.\n")
     sys.stderr.flush()
     os._exit(_INTERRUPTED)
+
+
+def main() -> None:
+    """Import the command line and run it."""
+    signal.signal(signal.SIGINT, _stop)
+    from floridify_batch.cli.main import main as run
+
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    except KeyboardInterrupt:  # between two of its own handlers
+        sys.exit(_INTERRUPTED)

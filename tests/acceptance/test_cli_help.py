@@ -230,6 +230,13 @@ def test_an_interrupt_at_the_start_is_a_sentence(tmp_path: Path, module: str) ->
     assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
 
 
+def test_ctrl_c_is_handled_before_anything_is_imported() -> None:
+    """The package itself imports no module, so that the command handles Ctrl-C from its first lines on."""
+    code = "import sys; known = {*sys.modules}; import floridify_batch; print(*{*sys.modules} - known)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["floridify_batch"]
+
+
 def test_a_checkpoint_is_picked_in_a_terminal(tmp_path: Path) -> None:
     """With several checkpoints, a command lists them in a terminal, the latest first, and asks for a number."""
     for name in ("old", "new"):
