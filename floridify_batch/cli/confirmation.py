@@ -86,8 +86,13 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
 def notes_on(listed: WordList, spec: RunSpec) -> list[str]:
     """Notes on a new run: the price and the model it assumes, how its list was read, and answers requested whole."""
     settings = spec.info.settings
-    notes = [price_note(settings), language_note(settings.language), full_answers_note(settings, spec.brief)]
-    return [*sandbox_notes(settings), *filter(None, notes), *notes_on_models(settings), *listed.readings]
+    notes = [
+        price_note(settings),
+        letters_note(settings.language, listed.words),
+        language_note(settings.language),
+        full_answers_note(settings, spec.brief),
+    ]
+    return [*filter(None, notes), *sandbox_notes(settings), *listed.readings, *notes_on_models(settings)]
 
 
 def notes_on_models(settings: RunSettings) -> list[str]:
@@ -108,6 +113,28 @@ def full_answers_note(settings: RunSettings, brief: Brief) -> str:
     if not names:
         return ""
     return f"Full answers are requested for {names}: their templates describe fields that are not stored."
+
+
+def letters_note(language: str, words: Sequence[str]) -> str:
+    """The note on an English list of which many words have letters that English rarely uses: it may be another's."""
+    if database_language(language) != "en":
+        return ""
+    unusual = [word for word in words if not word.isascii() and any(map(_is_foreign, word))]
+    if len(unusual) < _FEW or len(unusual) < _MANY_OF * len(words):
+        return ""
+    letters = ", ".join(dict.fromkeys(each.lower() for word in unusual[:_FEW] for each in word if _is_foreign(each)))
+    return (
+        f"{count(len(unusual))} of {count(len(words))} words have letters that are rare in English ({letters}); "
+        "add --language if they are in another language."
+    )
+
+
+def _is_foreign(character: str) -> bool:
+    return not character.isascii() and character.isalpha()
+
+
+_FEW, _MANY_OF = 3, 0.1
+"""Words with rare letters, and their share of the list, from which they are worth a note."""
 
 
 def language_note(language: str) -> str:

@@ -93,18 +93,20 @@ async def _estimate(
     notes: list[str],
     spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> Estimate:
-    """Estimate these words; without a database, a note says that all of them count as new."""
+    """Estimate these words, with notes on the database before the others."""
+    important: list[str] = []
     has_database = resources.place.exists
     async with AsyncExitStack() as stack:
         store: EntryReader = NoDatabase()
         if has_database:
             opened = await stack.enter_async_context(resources.opened_store())
-            notes.extend(filter(None, [await capitals_note(words, resources.settings.language, opened)]))
+            important.append(await capitals_note(words, resources.settings.language, opened))
             store = opened
         tune_garbage_collection()
         estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
-        notes.extend(filter(None, [(await resolved_scale(resources.settings, store)).note]))
-    notes.append(f"Database: {resources.place}." if has_database else "No database yet: every word counts as new.")
+        important.append((await resolved_scale(resources.settings, store)).note)
+    important.append(f"Database: {resources.place}." if has_database else "No database yet: every word counts as new.")
+    notes[:0] = filter(None, important)
     return estimate
 
 

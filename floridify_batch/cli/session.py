@@ -197,7 +197,7 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
             raise UsageError(scale.note)
         capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
         noted = filter(None, [scale.note, capitals])
-        notes = [*notes_on(listed, spec), *adopted.notes, *noted, f"Database: {place}."]
+        notes = [*noted, f"Database: {place}.", *notes_on(listed, spec), *adopted.notes]
         limit, details = settings.max_cost, session.details
         console.print(estimate_panel(estimate, width=console.width, max_cost=limit, notes=notes, details=details))
         if before is not None and not estimate.total_now.requests:

@@ -1,18 +1,20 @@
 """The estimate before a run: requests, tokens, cost, batches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import unknown_price
-from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, listing, or_dash, plain
+from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
 from floridify_batch.formatting import count, counted, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
+from floridify_batch.words.language import language_name
 
 BATCHES_SHOWN = 4
 """Batches of an estimate that are listed one by one."""
@@ -35,8 +37,8 @@ def estimate_panel(
 ) -> RenderableType:
     """The requests and the cost of a run; figures that are estimated rather than counted are marked with their basis.
 
-    With `details` component by component and batch by batch, else wave by wave, so that the panel and the question
-    after it fit a terminal of 24 lines. `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
+    With `details` component by component and batch by batch, else wave by wave, with as many notes as fit a terminal
+    with the question below. `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
     """
     parts: list[RenderableType] = [_words(estimate), *_values(estimate)]
     money = _money(estimate, max_cost, spent or Decimal(0))
@@ -48,15 +50,47 @@ def estimate_panel(
         if estimate.total.requests:
             parts += [_waves(estimate, width), *_short_remarks(estimate), Text()]
         parts += [*money, *_batches(estimate)]
-    parts += [Text(plain(note)) for note in notes]
     mode = "flex" if estimate.flex else "immediate" if estimate.immediate else "batch"
-    return framed(Group(*parts), f"Estimate · {plain(estimate.model)} · {mode}")
+    title = f"Estimate · {plain(estimate.model)} · {mode}"
+    return _Panel(title, parts, [plain(note) for note in notes], folds=not details)
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """A panel with notes at its end; in a terminal, notes for which it has no room are folded into their number."""
+
+    title: str
+    parts: Sequence[RenderableType]
+    notes: Sequence[str]
+    folds: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Frame the parts and the notes."""
+        notes = [*self.notes]
+        if self.folds and console.is_terminal:
+            inner = options.update(width=max(1, options.max_width - _FRAME))
+            lines = len(console.render_lines(Group(*self.parts), inner, pad=False))
+            notes = _fitting(notes, inner.max_width, options.max_height - lines - _AROUND)
+        yield framed(Group(*self.parts, *map(Text, notes)), self.title)
+
+
+_FRAME, _AROUND = 4, 3  # columns of a frame; lines of a frame and of the question below it
+
+
+def _fitting(notes: Sequence[str], width: int, room: int) -> list[str]:
+    """The notes that fit into `room` lines, one at least, and the number of the others."""
+    lines = [len(lines_of(note, width)) for note in notes]
+    if sum(lines) <= room:
+        return [*notes]
+    shown = max(1, next(number for number in range(len(notes), -1, -1) if sum(lines[:number]) < max(1, room)))
+    rest = len(notes) - shown
+    return [*notes[:shown], *([f"and {counted(rest, 'more note')}: add --details"] if rest else [])]
 
 
 def _words(estimate: Estimate) -> Text:
-    return Text(
-        f"{counted(estimate.words, 'word')}: {count(estimate.complete)} already complete, {count(estimate.unknown)} new"
-    )
+    words = counted(estimate.words, "word")
+    language = f"; language: {language_name(estimate.language)}" if estimate.language else ""
+    return Text(f"{words}: {count(estimate.complete)} already complete, {count(estimate.unknown)} new{language}")
 
 
 def _values(estimate: Estimate) -> Iterator[Text]:

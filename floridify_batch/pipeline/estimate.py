@@ -97,6 +97,7 @@ class Estimate:
     """Those that stay because earlier versions did not record what they wrote."""
     replaced: int = 0
     """The stored values that will be replaced."""
+    language: str = ""
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
         """Add a word's requests to the last chunk, or to a new one if that is full."""

@@ -172,6 +172,7 @@ class _Sums:
         self._survey = survey
         self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
         self.estimate.models = survey.asked.other_models(survey.model)
+        self.estimate.language = survey.language
         self._counted: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._all_bytes = self._all_tokens = 0

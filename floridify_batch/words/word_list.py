@@ -254,6 +254,7 @@ _ODD = re.compile(
     r"""^[a-z]+://|^www\.|@\w+\.        # addresses
     |^[=+@]\w+[(:]                      # formulas of a spreadsheet
     |^[\d.,\s%$€£/:-]+$                 # numbers, dates
+    |:\s*[\d.,]+$                       # sums below a table
     |^(?:\S+\s+){7}                     # sentences
     |^(?:\S+\s+){3,}\S+[.?!]$
     |[<>{}\\]|,.*,                      # markup, rows of a table

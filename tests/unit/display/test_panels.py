@@ -363,6 +363,23 @@ def test_the_estimate_and_its_question_fit_80_by_24() -> None:
     assert "1 batch (0.1 MB) in the first of" in panel
 
 
+@pytest.mark.parametrize("height", [24, 26, 40])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_notes_that_do_not_fit_are_counted(width: int, height: int) -> None:
+    """In a terminal, the estimate and its question fit the screen: further notes are counted, and --details has all."""
+    estimate = Estimate("gpt-6-luna", words=9, unknown=9, now={"definitions": Expectation(9, 2_000, 900)})
+    notes = [f"Note {number}: {'words of the note ' * number}" for number in range(1, 9)]
+    panel = seen(estimate_panel(estimate, notes=notes), width, colour=True, height=height)
+    assert len(panel.splitlines()) < height
+    shown = sum(f"Note {number}:" in panel for number in range(1, 9))
+    folded = re.search(r"and (\d+) more notes?: add --details", panel)
+    assert shown + int(folded[1] if folded else 0) == len(notes)
+    assert shown >= 1
+    whole = seen(estimate_panel(estimate, notes=notes, details=True), width, colour=True, height=height)
+    assert all(f"Note {number}:" in whole for number in range(1, 9))
+    assert "Note 8:" in seen(estimate_panel(estimate, notes=notes), width)
+
+
 def test_an_estimate_says_what_it_is_drawn_from() -> None:
     """Default and measured answer lengths are distinguished, and the margin of a sample is shown."""
     now = {"synonyms": Expectation(9_000_000, 10**10, 10**9), "domain": Expectation(10, 10, 50)}

@@ -272,6 +272,7 @@ def test_comments_behind_words(tmp_path: Path) -> None:
         pytest.param("route 66\ncatch 22\nformula 1\n", "words.txt", "part of the entry", id="numbers in entries"),
         pytest.param("https://example.com\nbank\n", "words.txt", "1 entry looks unlike a word: https", id="an address"),
         pytest.param("=SUM(A1)\n1,234\nbank\n", "words.txt", "2 entries look unlike a word: =SUM", id="a formula"),
+        pytest.param("bank\nSumme: 62\n", "words.txt", "1 entry looks unlike a word: Summe: 62", id="a sum"),
         pytest.param("The bank lends money to us.\nbank\n", "words.txt", "unlike a word: The bank", id="a sentence"),
         pytest.param("caf\xe9\nbank\n", "latin.txt", "read as Windows-1252", id="an old encoding"),
         pytest.param("one;1\ntwo\nthree\nfour\n", "words.csv", "Lines contain semicolons", id="called CSV"),
