@@ -35,7 +35,7 @@ def reported(shell: Shell) -> Shell:
 def figures(shell: Shell) -> list[str]:
     """Return the figures that the page must contain, by the checkpoint."""
     totals = shell.ledger.totals()
-    numbers = (totals.processed, totals.failed, totals.requests, totals.answered, totals.usage.input)
+    numbers = (totals.processed, totals.failed, totals.unique_requests, totals.answered, totals.usage.input)
     kinds = [f"{kind}\t{count(number)}" for kind, number in shell.ledger.failures().items()]
     parts = [f"{name.replace('_', ' ')}\t{count(spent.answered)}" for name, spent in shell.ledger.spent.items()]
     assert "refused" in shell.ledger.failures()

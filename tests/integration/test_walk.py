@@ -254,11 +254,11 @@ async def test_always_expired(workspace: Workspace, sandbox: Sandbox) -> None:
     words = words_of("everexpired", 6)
     add_known(workspace.database, *words)
     with sandbox.faults("expire=synonyms"):
-        result = await workspace.run(words, components="synonyms,cefr_level", max_attempts=2)
+        result = await workspace.run(words, components="synonyms,register", max_attempts=2)
     assert_settled(result)
     assert (result.code, len(result.ledger.chunks)) == (1, 2)
     assert set(result.ledger.missing) == set(words)
-    assert all(each["cefr_level"] for each in owned(workspace.database))
+    assert all(each["language_register"] for each in owned(workspace.database))
 
 
 async def test_batch_fails(workspace: Workspace, sandbox: Sandbox) -> None:
