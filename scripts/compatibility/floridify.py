@@ -2,7 +2,8 @@
 
 Each commit's sources are checked out into a folder, with an environment of their own. A process of Floridify's creates
 a database for each case and reads it after each run of batch-synth. The table names what Floridify could not load and
-which documents of providers changed. The exit code is 1 if anything did.
+which documents of providers changed. With --before, databases that an earlier version of batch-synth has written are
+migrated, too. The exit code is 1 if anything failed.
 """
 
 import argparse
@@ -28,6 +29,8 @@ REPOSITORY = "https://github.com/mkbabb/words"
 COMMITS = {"453b548": "July 2025", "83da49e": "2026"}
 WORDS = ("bank", "spring", "calm", "zeal")
 _GIT = shutil.which("git") or "git"
+_HERE = Path(__file__).parents[2]
+_COMMAND = Path(sys.executable).with_name("batch-synth")
 PROMPTS = Path("backend/src/floridify/ai/prompts")
 
 PACKAGES = (
@@ -77,12 +80,13 @@ class Floridify:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The folder, the database server and the sandbox of a commit's cases."""
+    """The folder, the database server and the sandbox of a commit's cases; `earlier` is an earlier batch-synth."""
 
     folder: Path
     sources: Path
     mongo: str
     service: str
+    earlier: Path | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,28 +95,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("commits", nargs="*", default=list(COMMITS), metavar="COMMIT", help="default: %(default)s")
     parser.add_argument("--repository", default=REPOSITORY, help="a clone of Floridify; default: %(default)s")
     parser.add_argument("--folder", type=Path, help="keep the environment and the sources in this folder")
+    parser.add_argument("--before", metavar="COMMIT", help="an earlier commit of batch-synth, whose data are migrated")
     options = parser.parse_args(arguments)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="floridify-") as temporary:
         folder = options.folder or Path(temporary)
-        python = _environment(folder)
+        python = _environment(folder / "venv", _HERE, *PACKAGES)
+        earlier = _earlier(options.before, folder) if options.before else None
         for commit in options.commits:
             sources = _checked_out(options.repository, commit, folder)
-            rows += _commit(commit, python, sources)
+            rows += _commit(commit, python, sources, earlier)
     return _printed(rows)
 
 
 # ── preparation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _environment(folder: Path) -> Path:
-    """The interpreter of an environment with Floridify's dependencies and this package."""
-    environment = folder.resolve() / "venv"
+def _environment(environment: Path, package: Path, *packages: str) -> Path:
+    """The interpreter of a virtual environment with a package and others."""
+    environment = environment.resolve()
     python = environment / "bin" / "python"
     if not (environment / "installed").exists():
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        here = Path(__file__).parents[2]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-e", here, *PACKAGES], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-e", package, *packages], check=True)
         (environment / "installed").touch()
     return python
 
@@ -124,10 +129,22 @@ def _checked_out(repository: str, commit: str, folder: Path) -> Path:
         clone = folder.resolve() / "clone"
         if not clone.exists():
             subprocess.run([_GIT, "clone", "--quiet", "--bare", repository, clone], check=True)
-        archive = subprocess.run([_GIT, "-C", clone, "archive", commit, "backend"], check=True, capture_output=True)
-        with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-            files.extractall(target, filter="data")
+        _extract(clone, commit, target, "backend")
     return target
+
+
+def _earlier(commit: str, folder: Path) -> Path:
+    """The command `batch-synth` of an earlier commit, in an environment of its own."""
+    target = folder.resolve() / f"batch-synth-{commit}"
+    if not target.exists():
+        _extract(_HERE, commit, target)
+    return _environment(target / ".venv", target).with_name("batch-synth")
+
+
+def _extract(clone: Path, commit: str, target: Path, *paths: str) -> None:
+    archive = subprocess.run([_GIT, "-C", clone, "archive", commit, *paths], check=True, capture_output=True)
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(target, filter="data")
 
 
 @contextmanager
@@ -155,16 +172,19 @@ def _started(python: Path, place: Place) -> Iterator[Floridify]:
 # ── cases ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _commit(commit: str, python: Path, sources: Path) -> Iterator[Row]:
+def _commit(commit: str, python: Path, sources: Path, earlier: Path | None) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="floridify-")))
         service = stack.enter_context(running_sandbox(folder / "sandbox", seconds=0.2))
         mongo = stack.enter_context(local_mongod(folder / "mongo")).url
-        place = Place(folder, sources, mongo, service)
+        place = Place(folder, sources, mongo, service, earlier)
         floridify = stack.enter_context(_started(python, place))
         for number, (name, options) in enumerate(CASES.items()):
             yield from _shown(Case(commit, name, f"case{number}_sandbox", options, floridify, place).steps())
         yield from _shown(Case(commit, "library", "library_sandbox", (), floridify, place).library())
+        for name in ("default", "all") if earlier else ():
+            case = Case(commit, f"{name}, migrated", f"{name}_sandbox", CASES[name], floridify, place)
+            yield from _shown(case.migration())
         if os.environ.get("FLORIDIFY_LOG"):
             shutil.copy(folder / "floridify.log", f"{os.environ['FLORIDIFY_LOG']}-{commit}")
 
@@ -206,6 +226,15 @@ class Case:
         yield self._called("its functions, batch", "bridged", text="spring")
         yield self._called("its re-synthesis", "synthesize", text="bank", force=True)
 
+    def migration(self) -> Iterator[Row]:
+        """A run of an earlier version, whose data are migrated; then a run of this version, and a re-synthesis."""
+        yield self._seeded()
+        yield self._written_earlier()
+        yield self._mended("mend --dry-run", "--dry-run")
+        yield self._mended("mend", "--yes")
+        yield self._run("run again", "--frequency-scale", "common-first")
+        yield self._called("its re-synthesis", "synthesize", text="bank", force=True)
+
     def _seeded(self) -> Row:
         failed = self.floridify.call(self.database, "seed")
         read = self.floridify.call(self.database, "read")
@@ -214,19 +243,50 @@ class Case:
         return Row(self.commit, self.name, "its database", f"{read['loaded']} documents", faults + _unreadable(read))
 
     def _run(self, step: str, *more: str) -> Row:
+        return self._row(step, self._processed(_COMMAND, step, *more))
+
+    def _processed(self, command: Path, step: str, *more: str) -> list[str]:
+        """Run a list; the faults of the run."""
         (self.place.folder / "words.txt").write_text("\n".join(WORDS))
         prompts = str(self.place.sources / PROMPTS)
         options = [prompts if each == "PROMPTS" else each for each in (*self.options, *more)]
         checkpoint = self.place.folder / f"{self.database}.{step.replace(' ', '')}.json"
-        command = [str(Path(sys.executable).with_name("batch-synth")), "run", "words.txt", "--yes"]
-        command += ["--poll-interval", "1", "--database", self.database, "--base-url", self.place.service]
-        command += ["--checkpoint", str(checkpoint), *options]
+        arguments = ["run", "words.txt", "--yes", "--poll-interval", "1", "--base-url", self.place.service]
+        return self._faults(self._execute(command, *arguments, "--checkpoint", str(checkpoint), *options))
+
+    def _written_earlier(self) -> Row:
+        """A run of the earlier version, which may have written what Floridify cannot load."""
+        if self.place.earlier is None:
+            raise ValueError("no earlier version")
+        faults = self._processed(self.place.earlier, "run before")
+        read = self.floridify.call(self.database, "read")
+        result = f"{read['loaded']} documents, {len(_unreadable(read))} unreadable"
+        failed = [each for each in faults if not each.startswith("exit code 1:")]  # some words failed
+        return Row(self.commit, self.name, "run of the version before", result, failed)
+
+    def _mended(self, step: str, option: str) -> Row:
+        """A migration; a dry run must leave everything as it is."""
+        before = self.floridify.call(self.database, "read")
+        faults = self._faults(self._execute(_COMMAND, "mend", option))
+        if option == "--yes":
+            return self._row(step, faults)
+        same = self.floridify.call(self.database, "read") == before
+        return Row(self.commit, self.name, step, "", faults if same else [*faults, "it changed the database"])
+
+    def _execute(self, command: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "OPENAI_API_KEY": "sk-loopback", "MONGODB_URL": self.place.mongo}
-        done = subprocess.run(
-            command, cwd=self.place.folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+        return subprocess.run(
+            [str(command), *arguments, "--database", self.database],
+            cwd=self.place.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
-        faults = [] if done.returncode == 0 else [f"exit code {done.returncode}: {(done.stderr or done.stdout)[-300:]}"]
-        return self._row(step, faults)
+
+    def _faults(self, done: "subprocess.CompletedProcess[str]") -> list[str]:
+        return [] if done.returncode == 0 else [f"exit code {done.returncode}: {(done.stderr or done.stdout)[-300:]}"]
 
     def _called(self, step: str, name: str, **arguments: Any) -> Row:
         answer = self.floridify.call(self.database, name, **arguments)
@@ -243,6 +303,8 @@ class Case:
         if read["dangling"]:
             faults.append(f"{read['dangling']} references to definitions that do not exist")
         pages = {word: page for word, page in read["pages"].items() if "error" not in page}
+        of_sources = (word for word in pages if word != floridify_application.NEW_WORD)
+        faults += [f"page {word}: no attribution" for word in of_sources if pages[word].get("attribution", "") is None]
         definitions = sum(page["definitions"] for page in pages.values())
         result = f"{read['loaded']} documents, {len(pages)} pages with {definitions} definitions"
         return Row(self.commit, self.name, step, result, faults)

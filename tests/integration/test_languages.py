@@ -66,3 +66,21 @@ async def test_undo_of_one_language(workspace: Workspace, store: MongoStore, cha
     await Undo(store, french.run, LONG_AGO).write()
     assert list(database.dictionary_entries.find({"provider": "synthesis"})) == [english]
     assert (database.words.find_one({"_id": chat["_id"]}) or {})["synthesis"] == stamps
+
+
+async def test_a_region_is_not_stored(workspace: Workspace) -> None:
+    """New words and entries of a run in British English are stored as English, which Floridify's models know."""
+    await workspace.run(["bank"], components="synonyms", language="en-GB")
+    for name in ("words", "dictionary_entries"):
+        assert [each["languages"] for each in workspace.database[name].find()] == [["en"]]
+
+
+@pytest.mark.parametrize(("language", "reported"), [("pt", True), ("it", False)])
+async def test_a_language_that_floridify_does_not_know(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], language: str, reported: bool
+) -> None:
+    """Entries of any language are stored; the estimate says if Floridify cannot load them."""
+    result = await workspace.run(["ponte"], components="synonyms", language=language)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert ("Floridify cannot load Portuguese entries: its models know de, en, es, fr, it only." in said) == reported
+    assert (result.code, own(workspace.database, language)["languages"]) == (0, [language])
