@@ -15,7 +15,7 @@ import typer
 
 from floridify_batch.cli.completion import CHECKPOINTS
 from floridify_batch.errors import CheckpointError, UsageError
-from floridify_batch.formatting import counted
+from floridify_batch.formatting import counted, to_type
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,6 +93,15 @@ def checkpoint_or_only(path: Path | None, *, asks: bool = True) -> "Checkpoint":
         return checkpoint_at(_picked(found))
     names = ", ".join(quote(str(each)) for each in found)
     raise UsageError(f"Several checkpoints in this folder; pass --checkpoint FILE ({names}).")
+
+
+def command_for(command: str, checkpoint: Path) -> str:
+    """A command line for a checkpoint, which is named only where the command would not find it."""
+    try:
+        only = checkpoint_or_only(None, asks=False).path
+    except (UsageError, CheckpointError):
+        only = None
+    return f"batch-synth {command}" if only == checkpoint else to_type(command, checkpoint)
 
 
 def _picked(paths: Sequence[Path]) -> Path:

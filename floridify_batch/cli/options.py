@@ -105,16 +105,27 @@ LanguageOption = Annotated[
 ]
 
 
-def _gloss_language(text: str | None) -> str | None:
-    """Normalise the language of definitions."""
+def _optional_language(text: str | None) -> str | None:
+    """Normalise a language that may be left out."""
     return None if text is None else _language(text)
 
 
+RunLanguageOption = Annotated[
+    str | None,
+    _content(
+        "--language",
+        callback=_optional_language,
+        envvar=_env("LANGUAGE"),
+        metavar="CODE",
+        help="Language of the word (default: the run's, or en).",
+        autocompletion=completion.languages,
+    ),
+]
 GlossOption = Annotated[
     str | None,
     _advanced(
         "--gloss-language",
-        callback=_gloss_language,
+        callback=_optional_language,
         envvar=_env("GLOSS_LANGUAGE"),
         metavar="CODE",
         help="Language of definitions and notes.",

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shlex import quote
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -32,24 +31,23 @@ from floridify_batch.cli.confirmation import (
 )
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
+from floridify_batch.cli.session_summary import conclude, print_summary
 from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.output import LiveDisplay, Output, display_for, redirect_messages
-from floridify_batch.display.summary import NextCommands, summary_panel
-from floridify_batch.display.view import RunView
 from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
 from floridify_batch.files import ChunkFolder
-from floridify_batch.formatting import counted, dollars, to_type
+from floridify_batch.formatting import dollars, to_type
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.providers.interface import Batches
-from floridify_batch.run.budget import higher_limit, limit_reached, rate_of, required_rate
+from floridify_batch.run.budget import rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.crash_point import inject_crash
 from floridify_batch.run.database_check import adopt_database, check_database, other_database
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Observer, Stopping, Transferred, Waiting
 from floridify_batch.run.frequency_scale import resolved_scale
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -358,70 +356,8 @@ async def _drive(run_: Run, session: Session, console: Console, notify: Notifier
                 else driver.process(wait=session.wait, give_up=session.give_up)
             )
     if isinstance(display, LiveDisplay):
-        _print_summary(display.view, run_, session.checkpoint, console)
-    return _conclude(ending, run_.ledger, session.checkpoint, session.in_flight)
-
-
-def _in_flight_note(ledger: Ledger) -> str:
-    """The batches that continue without this process; empty where there are none."""
-    settings, records = ledger.run.settings, list(ledger.in_state(ChunkState.SUBMITTED))
-    if settings.immediate or not records:
-        return ""
-    service = "in the sandbox" if settings.sandbox else "at OpenAI" if settings.base_url is None else "at the service"
-    requests = counted(sum(each.requests for each in records), "request")
-    continues, results = ("continues", "its") if len(records) == 1 else ("continue", "their")
-    return (
-        f"{counted(len(records), 'batch', 'batches')} ({requests}) {continues} {service}"
-        f"{'' if settings.sandbox else ' and will be billed'}; resuming collects {results} results."
-    )
-
-
-def _conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint, in_flight: ExitCode) -> ExitCode:
-    """Say how a session ended and what to type next; the exit code. `in_flight`: the code where batches are."""
-    resume_command = to_type("resume", checkpoint.path)
-    if ending is Ending.STOPPED:
-        if note := _in_flight_note(ledger):
-            say(note)
-        return ExitCode.STOPPED
-    if ending is Ending.LEFT:
-        say(f"Batches are in flight. Collect their results with: {resume_command}")
-        return in_flight
-    if ending is Ending.COST_LIMIT:
-        remaining = counted(ledger.totals().open_words, "word")
-        say(
-            f"{limit_reached(ledger)} {remaining} remaining. "
-            f"Resume with: {resume_command} --max-cost {higher_limit(ledger)}"
-        )
-        return ExitCode.COST_LIMIT
-    if ending is Ending.CANCELLED:
-        say(f"No batch is in flight, and all finished results are stored. Request the rest with: {resume_command}")
-        return ExitCode.SUCCESS
-    return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS
-
-
-def _print_summary(view: RunView, run_: Run, checkpoint: Checkpoint, console: Console) -> None:
-    """Print the summary of a session that had a live screen."""
-    panel = summary_panel(
-        view,
-        utc_now(),
-        width=console.width,
-        forecast=run_.ledger.estimate,
-        commands=NextCommands(
-            show=_show_command(run_, checkpoint),
-            report=to_type("report", checkpoint.path),
-            failures=to_type("failures", checkpoint.path),
-            retry=f"{to_type('resume', checkpoint.path)} --retry-failed",
-        ),
-    )
-    console.print(panel, crop=False)
-
-
-def _show_command(run_: Run, checkpoint: Checkpoint) -> str | None:
-    """The command that shows the first entry of the list that has all its answers; None before all are there."""
-    ledger = run_.ledger
-    whole = (word for word in run_.words if word not in ledger.missing) if ledger.finished else iter(())
-    word = next(whole, None)
-    return None if word is None else to_type(f"show {quote(word)}", checkpoint.path)
+        print_summary(display.view, run_, session.checkpoint, console)
+    return conclude(ending, run_.ledger, session.checkpoint, session.in_flight)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
     JsonOption,
-    LanguageOption,
     MongoOption,
     OnlyCheckpointOption,
+    RunLanguageOption,
 )
 from floridify_batch.errors import CheckpointError, UsageError
 
@@ -33,7 +33,7 @@ def show(
             metavar="WORD", help="The headword.", rich_help_panel="Content", autocompletion=completion.words
         ),
     ],
-    language: LanguageOption = "en",
+    language: RunLanguageOption = None,
     as_json: JsonOption = False,
     checkpoint: OnlyCheckpointOption = None,
     mongo_url: MongoOption = None,
@@ -45,15 +45,15 @@ def show(
     from floridify_batch.display.console import say_on_stderr
 
     config = config_at(floridify_config)
-    place = _place_of_run(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
-    place = place or place_of(mongo_url, database, config)
+    found = _run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
+    place, its = found or (place_of(mongo_url, database, config), "en")
     if is_sandbox_database(place.database):
         say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
-    raise typer.Exit(asyncio.run(show_word(" ".join(word), place, language=language, as_json=as_json)))
+    raise typer.Exit(asyncio.run(show_word(" ".join(word), place, language=language or its, as_json=as_json)))
 
 
-def _place_of_run(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "Place | None":
-    """The database of a run: of the given checkpoint, or of the only one here where no database is named."""
+def _run_at(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "tuple[Place, str] | None":
+    """Database and language of a run: of the given checkpoint, or of the only one here if no database is named."""
     from floridify_batch.run.resources import Resources, Secrets, redacted_url
 
     if checkpoint is None and (database or len(checkpoints_here()) == 0):
@@ -69,7 +69,7 @@ def _place_of_run(checkpoint: Path | None, mongo_url: str | None, database: str 
     if checkpoint is None and mongo_url and redacted_url(mongo_url) != settings.mongo_url:
         return None
     found = Resources(settings, Secrets(None, mongo_url), place).place
-    return replace(found, database=database or found.database)
+    return replace(found, database=database or found.database), settings.language
 
 
 async def show_word(word: str, place: "Place", *, language: str = "en", as_json: bool = False) -> int:

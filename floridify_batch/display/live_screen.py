@@ -17,7 +17,7 @@ from rich.text import Text
 
 from floridify_batch.display.table import BatchRow, example_of, failure_kinds, live_batches
 from floridify_batch.display.text import NARROW, Bar, cell, lines_of, plain, shorten
-from floridify_batch.display.view import STOPPING, Flight, RunView
+from floridify_batch.display.view import Flight, RunView, stopping_sentence
 from floridify_batch.formatting import count, counted, dollars, percent, progress, share, span
 
 WIDEST = 160
@@ -84,7 +84,8 @@ def _activity(view: RunView, width: int) -> Sequence[RenderableType]:
 
 def _stopping(view: RunView, width: int) -> Sequence[RenderableType]:
     """The line that stays on the screen from the first Ctrl-C on."""
-    return [cell(line, "bold yellow") for line in lines_of(STOPPING, width, 3)] if view.stopping else []
+    lines = lines_of(stopping_sentence(view), width, 3) if view.stopping else []
+    return [cell(line, "bold yellow") for line in lines]
 
 
 def _progress(view: RunView, width: int, now: datetime) -> RenderableType:

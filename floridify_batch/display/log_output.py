@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TextIO
 
 from floridify_batch.display.text import plain, shorten
-from floridify_batch.display.view import STOPPING, RunView, request_counts, word_counts
+from floridify_batch.display.view import RunView, request_counts, stopping_sentence, word_counts
 from floridify_batch.formatting import count, counted, dollars, expiry, progress, stamp
 from floridify_batch.run.event import (
     BatchPolled,
@@ -135,7 +135,7 @@ def sentence(event: Event, view: RunView, now: datetime) -> str:  # noqa: PLR091
         case Notice(text):
             return text
         case Stopping():
-            return STOPPING
+            return stopping_sentence(view)
         case RunEnded():
             return f"{view.activity}: {_counts(view.totals)}"
     work = view.work

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +14,7 @@ from floridify_batch.costs.usage import Forecast
 from floridify_batch.display.live_screen import KINDS_SHOWN, failures_part
 from floridify_batch.display.text import framed, plain
 from floridify_batch.display.view import RunView, verdict
-from floridify_batch.formatting import count, dollars, span
+from floridify_batch.formatting import count, counted, dollars, span
 from floridify_batch.run.event import Totals
 
 WIDEST = 100
@@ -54,7 +55,7 @@ def summary_panel(
         parts += [Text(), *troubles.contents]
     panel = framed(Group(*parts), verdict(view))
     panel.width = inner + 4 if troubles.lines else None
-    return Group(panel, *(_command(name, command) for name, command in _suggested(view, commands)))
+    return Group(panel, *(_command(name, command, width) for name, command in _suggested(view, commands)))
 
 
 def _suggested(view: RunView, commands: NextCommands) -> Iterator[tuple[str, str]]:
@@ -68,8 +69,11 @@ def _suggested(view: RunView, commands: NextCommands) -> Iterator[tuple[str, str
     return ((name, command) for name, command, applies in suggestions if command and applies)
 
 
-def _command(name: str, command: str) -> Text:
-    return Text.assemble((f"  {name:<14}", "dim"), plain(command), no_wrap=True, overflow="ignore")
+def _command(name: str, command: str, width: int) -> Text:
+    """A command beside its purpose, or below it where one line is too short for both."""
+    label, text = f"  {name:<14}", plain(command)
+    label = label if cell_len(label) + cell_len(text) <= width else f"  {name}\n    "
+    return Text.assemble((label, "dim"), text, no_wrap=True, overflow="ignore")
 
 
 def _figures(view: RunView, now: datetime) -> Table:
@@ -122,8 +126,10 @@ def _more(totals: Totals, start: Totals) -> Decimal | None:
 
 
 def _against(view: RunView, forecast: Forecast | None) -> Iterator[str]:
-    """The cost compared with the estimate; nothing if either is unknown."""
-    cost = view.totals.cost
+    """Answers that the cost leaves out, and the cost compared with the estimate; nothing if either is unknown."""
+    cost, uncounted = view.totals.cost, 0 if view.complete else view.answers_in_flight
+    if uncounted:
+        yield f"not counted yet: {counted(uncounted, 'answer')}, stored on resume"
     if forecast is None or not forecast.expected or cost is None:
         return
     spread = ""
@@ -132,6 +138,9 @@ def _against(view: RunView, forecast: Forecast | None) -> Iterator[str]:
     estimate = f"({dollars(forecast.expected)}{spread})"
     part = cost / forecast.expected
     if not view.complete:
-        yield f"{part:.0%} of the estimate so far {estimate}"
+        so_far = (
+            f"estimate: {estimate[1:-1]}" if uncounted and not cost else f"{part:.0%} of the estimate so far {estimate}"
+        )
+        yield so_far
         return
     yield f"{abs(part - 1):.0%} {'below' if part < 1 else 'above'} the estimate {estimate}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from floridify_batch.components.failure import Failure
-from floridify_batch.formatting import count, counted, expiry, megabytes, span
+from floridify_batch.formatting import count, counted, expiry, megabytes, share, span
 from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
@@ -309,12 +309,16 @@ class RunView:
             return f"about {span(self.eta)} for the batches in flight"
         if not self.in_flight:
             return ""
-        if self.deadline is None:
+        if self.deadline is None or all(each.total and each.done >= each.total for each in self.in_flight):
             return "waiting for results"
         return f"waiting for results, {expiry(self.deadline, now)}"
 
 
-STOPPING = "Stopping: the current step is being finished. Press Ctrl-C again to stop now. Nothing is lost either way."
+def stopping_sentence(view: RunView) -> str:
+    """The step that a session finishes before it stops, with its progress: "storing results of batch 2, 31%"."""
+    step, work = f"{view.activity[:1].lower()}{view.activity[1:]}", view.work
+    now = f" ({step}, {share(work.done, work.total)}; the rest on resume)" if work and work.total else ""
+    return f"Stopping: finishing the current step{now}. Press Ctrl-C again to stop now. Nothing is lost either way."
 
 
 def verdict(view: RunView) -> str:

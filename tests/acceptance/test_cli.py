@@ -319,7 +319,7 @@ def test_second_interrupt(paused: Shell) -> None:
     with paused.start(*RUN, installed=True) as process:
         until(lambda: paused.sandbox.next_batch() > before)
         process.send_signal(signal.SIGINT)
-        assert "Stopping: the current step is being finished" in line_with(process, "Stopping")
+        assert "Stopping: finishing the current step" in line_with(process, "Stopping")
         assert process.poll() is None
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.cli.context import check_name, checkpoint_at, checkpoint_or_only, secrets_of
+from floridify_batch.cli.context import check_name, checkpoint_at, checkpoint_or_only, command_for, secrets_of
 from floridify_batch.cli.floridify_config import FloridifyConfig
 from floridify_batch.errors import CheckpointError, UsageError
 
@@ -100,3 +100,17 @@ def test_the_checkpoint_of_a_list(folder: Path) -> None:
         checkpoint_or_only(Path("b.txt"))
     (folder / "state").write_text("{}")
     assert checkpoint_or_only(Path("state")).path == Path("state")
+
+
+def test_a_command_names_a_checkpoint_only_where_it_must(folder: Path) -> None:
+    """The next command leaves out the checkpoint that it would find, and names it beside others or elsewhere."""
+    sandbox, real = Path("words.sandbox.checkpoint.json"), Path("words.checkpoint.json")
+    sandbox.touch()
+    assert command_for("show bank", sandbox) == "batch-synth show bank"
+    real.touch()
+    assert command_for("show bank", sandbox) == f"batch-synth show bank --checkpoint {sandbox}"
+    assert command_for("report", real) == "batch-synth report"
+    assert (
+        command_for("report", folder / "elsewhere" / real)
+        == f"batch-synth report --checkpoint {folder}/elsewhere/{real}"
+    )

@@ -856,3 +856,38 @@ def test_the_stop_stays_on_the_screen() -> None:
     assert "Press Ctrl-C again to stop now. Nothing is lost" in " ".join(seen(render(view, 200, NOON), 200).split())
     ended = view.apply(RunEnded(complete=False, stopped=True, totals=Totals(words=3)), NOON)
     assert "Ctrl-C" not in seen(render(ended, 80, NOON), 80)
+
+
+def test_a_stop_while_storing_says_what_is_not_counted() -> None:
+    """A stop while results are stored names the step with its progress, and the summary what its cost leaves out."""
+    view = view_of(
+        RunStarted("r", "gpt-6-luna", "batch", False, Totals(words=9, requests=40, expected=40)),
+        ChunkMoved(2, "SUBMITTED", 9, 40, 1000, batch_id="batch_1"),
+        BatchPolled(2, "batch_1", "completed", 40, 39, 1, NOON, None),
+        ChunkMoved(2, "ANSWERED", 9, 40, 1000, batch_id="batch_1"),
+        PartStored(2, 10, 40),
+        Stopping(),
+    )
+    line = "Stopping: finishing the current step (storing results of batch 2, 25%; the rest on resume)."
+    for width in (60, 80, 120):
+        screen = " ".join(re.sub(r"[│╭╮╰╯─━]", " ", seen(render(view, width, NOON, 24), width)).split())
+        assert line in screen
+        assert "Press Ctrl-C again to stop now. Nothing is lost either way." in screen
+    ended = view.apply(RunEnded(False, True, Totals(words=9, requests=40, expected=40)), NOON)
+    forecast = Forecast(
+        requests=40, input_tokens=1, output_tokens=1, low=Decimal(2), expected=Decimal(4), high=Decimal(8)
+    )
+    summary = seen(summary_panel(ended, NOON, forecast=forecast))
+    assert "not counted yet: 39 answers, stored on resume" in summary
+    assert "estimate: $4.00, range $2.00-$8.00" in summary
+    assert "0%" not in summary
+
+
+def test_a_long_command_has_a_line_of_its_own() -> None:
+    """A next command that is too long to stand beside its purpose stands below it, whole."""
+    command = f"batch-synth show bank --checkpoint '{'long name ' * 4}.checkpoint.json'"
+    view = view_of(RunEnded(True, False, Totals(words=1, processed=1)))
+    commands = NextCommands(show=command, report="batch-synth report")
+    lines = seen(summary_panel(view, NOON, width=80, commands=commands), 80, crop=False).splitlines()
+    assert f"    {command}" in lines
+    assert "  report        batch-synth report" in lines
