@@ -25,11 +25,11 @@ def test_an_interrupt_leaves_the_screen_whole(paused: Shell) -> None:
     with paused.terminal(*RUN, rows=24, columns=80) as terminal:
         terminal.wait_for("Waiting for 1 batch")
         assert not echoes(terminal)
-        terminal.type("abc\x03")
+        terminal.type("xyz\x03")
         assert terminal.ended() == 130
         assert echoes(terminal)
     assert "^C" not in terminal.text
-    assert "abc" not in terminal.text
+    assert "xyz" not in terminal.text
     assert "Stopped early" in terminal.text
     assert terminal.text.rstrip().endswith("batch-synth resume --checkpoint words.checkpoint.json")
 

@@ -326,11 +326,11 @@ async def test_quota(workspace: Workspace, sandbox: Sandbox) -> None:
     """An account without credit stops the run unchanged; once it has some, the same command finishes it."""
     words = words_of("quota", 2)
     with sandbox.faults("quota"), pytest.raises(ServiceRefused, match="quota"):
-        await workspace.run(words)
+        await workspace.run(words, lookup_seconds=1.0)
     before = Checkpoint(workspace.folder / "words.checkpoint.json").load()
     assert before is not None
     assert ([record.state for record in before.chunks], before.missing) == ([ChunkState.SUBMITTING], {})
-    result = await workspace.run(words)
+    result = await workspace.run(words, lookup_seconds=1.0)
     assert_settled(result)
     assert (result.code, result.run) == (0, before.run.id)
     assert len({batch["label"] for batch in sandbox.batches_of(result.run)}) == len(result.ledger.chunks)
