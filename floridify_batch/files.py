@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, TextIO
 
 PRIVATE_UMASK = 0o077
 """The umask of the command and its child processes: files and folders are accessible to their owner only."""
@@ -17,6 +17,12 @@ FOLDER_MODE = 0o700
 def private_file(path: Path) -> IO[bytes]:
     """Open a new file with mode 0600 for writing."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, FILE_MODE), "wb", buffering=1 << 16)
+
+
+def appended_text(path: Path) -> TextIO:
+    """Open a text file for appending, with mode 0600 if it is new."""
+    opened = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, FILE_MODE)
+    return os.fdopen(opened, "a", encoding="utf-8", buffering=1)
 
 
 def private_folder(path: Path) -> Path:

@@ -279,6 +279,19 @@ def output_named(name: str, *, quiet: bool) -> str:
     return str(Output.QUIET) if quiet else name
 
 
+def check_log_file(path: Path | None) -> None:
+    """Check that the file of `--log-file` can be written, before a run begins. Raises `UsageError`."""
+    if path is None:
+        return
+    from floridify_batch.files import appended_text
+
+    check_name(path)
+    try:
+        appended_text(path).close()
+    except OSError as error:
+        raise UsageError(f"The log file {path} cannot be written: {error.strerror}.") from None
+
+
 def say_if_sandbox(ledger: "Ledger") -> None:
     """Say that a run's answers are invented, where they are."""
     if ledger.run.settings.in_sandbox:

@@ -338,5 +338,9 @@ OutputOption = Annotated[
         autocompletion=completion.outputs,
     ),
 ]
+LogFileOption = Annotated[
+    Path | None,
+    _advanced("--log-file", envvar=_env("LOG_FILE"), metavar="FILE", help="Also append log lines to this file."),
+]
 QuietOption = Annotated[bool, _output("--quiet", "-q", envvar=_env("QUIET"), help="Print only errors and the summary.")]
 JsonOption = Annotated[bool, _output("--json", help="Print one JSON object.")]

@@ -69,5 +69,6 @@ def resume(
         details=options.details,
         in_flight=ExitCode.IN_FLIGHT,
         output=output,
+        log_file=options.log_file,
     )
     exit_with(lambda: asyncio.run(session.resume(present)), place, options.notify)

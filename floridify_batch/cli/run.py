@@ -185,6 +185,7 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
         crash_point=crash_point(),
         details=options.details,
         output=output_named(options.output, quiet=options.quiet),
+        log_file=options.log_file,
     )
 
 

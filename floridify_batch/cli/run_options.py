@@ -13,6 +13,7 @@ from floridify_batch.cli.options import (
     ConcurrencyOption,
     ConfigOption,
     DetailsOption,
+    LogFileOption,
     LookupOption,
     MaxBatchesOption,
     MaxCostOption,
@@ -53,6 +54,7 @@ class RunOptions:
     request_option: RequestOption = None
     mongo_url: MongoOption = None
     floridify_config: ConfigOption = None
+    log_file: LogFileOption = None
     output: OutputOption = "auto"
     quiet: QuietOption = False
 

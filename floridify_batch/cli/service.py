@@ -1,13 +1,12 @@
 """Access to the batches at the service, for commands that work on a run from outside."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from floridify_batch.cli.context import checkpoint_or_only, checkpoints_here
-from floridify_batch.display.console import say
-from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.errors import CheckpointError, ServiceError, UsageError
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -71,6 +70,23 @@ def _batches_in(checkpoint: Checkpoint, *, damaged_is_error: bool) -> Iterator[t
             yield record.batch_id, ledger
 
 
+@contextmanager
+def _sandbox_of(resources: Resources) -> Iterator[tuple[str, str | None]]:
+    """The sandbox of a run: the running one, or one started on its data for this command.
+
+    Raises `ServiceError`, so that a command that only adds the sandbox's figures goes on without them.
+    """
+    folder = resources.sandbox_folder
+    if not folder.is_dir():
+        raise ServiceError(f"The sandbox's folder {folder} does not exist.")
+    with ExitStack() as stack:
+        try:
+            served = stack.enter_context(resources.service(join=True))
+        except OSError as error:
+            raise ServiceError(f"The sandbox cannot be started in {folder}: {error.strerror}.") from None
+        yield served
+
+
 @asynccontextmanager
 async def opened_batches_of(
     ledger: Ledger | None,
@@ -89,7 +105,7 @@ async def opened_batches_of(
         raise UsageError("This run uses --immediate; it has no batches at the service.")
     with ExitStack() as stack:
         if settings and checkpoint and settings.sandbox:
-            key, url = stack.enter_context(Resources(settings, secrets, checkpoint, seconds, say).service(join=True))
+            key, url = stack.enter_context(_sandbox_of(Resources(settings, secrets, checkpoint, seconds)))
         else:
             key, url = required_key(secrets), settings.base_url if settings else base_url
         batches = OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=notify)

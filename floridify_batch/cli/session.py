@@ -29,7 +29,7 @@ from floridify_batch.cli.confirmation import (
     notes_on_models,
     sandbox_notes,
 )
-from floridify_batch.cli.context import ExitCode
+from floridify_batch.cli.context import ExitCode, check_log_file
 from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
 from floridify_batch.cli.session_summary import conclude, print_summary
 from floridify_batch.components.model_profile import check_chat_model
@@ -37,7 +37,7 @@ from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
 from floridify_batch.display.estimate_panel import estimate_panel
-from floridify_batch.display.output import LiveDisplay, Output, display_for, redirect_messages
+from floridify_batch.display.output import LiveDisplay, Output, display_for, logged, redirect_messages
 from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import dollars, to_type
@@ -81,6 +81,7 @@ class Session:
     details: bool = False
     in_flight: ExitCode = ExitCode.SUCCESS
     output: str = Output.AUTO
+    log_file: Path | None = None
     stream: TextIO = field(default_factory=lambda: sys.stdout)
 
 
@@ -133,6 +134,7 @@ async def run(settings: RunSettings, session: Session, source: ListSource, *, dr
             stream = session.stream if session.output == Output.JSON else None
             output = DryRunOutput(stream, details=session.details)
             return await dry_run_of(spec, session.secrets, session.checkpoint, listed, output)
+        check_log_file(session.log_file)
         with session.checkpoint.locked(), _remove_empty_folder(session.checkpoint):
             return await _start_or_resume(spec, session, listed)
 
@@ -169,6 +171,7 @@ async def resume(session: Session) -> int:
     with redirect_messages(session.output, asks=bool(session.changes.keys() & {"model", "models"}) and not session.yes):
         if not checkpoint.path.exists():
             raise checkpoint.absent("; start a run with: batch-synth run LIST")
+        check_log_file(session.log_file)
         with checkpoint.locked():
             ledger = checkpoint.load()
             if ledger is None:
@@ -346,9 +349,10 @@ async def _drive(run_: Run, session: Session, console: Console, notify: Notifier
     with (
         opened_worker_pool(run_.ledger.run, run_.brief) as run_.pool,
         display_for(session.output, console, session.stream, utc_now) as display,
+        logged(display, session.log_file, utc_now) as observer,
     ):
-        run_.observer = display
-        notify.observer = display
+        run_.observer = observer
+        notify.observer = observer
         with _graceful_interrupt(driver, notify):
             ending = await (
                 driver.cancel_batches()

@@ -17,7 +17,8 @@ from floridify_batch.display.live_screen import render
 from floridify_batch.display.log_output import LogDisplay
 from floridify_batch.display.text import lines_of, plain
 from floridify_batch.display.view import RunView
-from floridify_batch.run.event import Event, Notice
+from floridify_batch.files import appended_text
+from floridify_batch.run.event import Event, Notice, Observer
 from floridify_batch.timing import Clock
 
 
@@ -83,6 +84,33 @@ class LiveDisplay:
 
 
 type Display = LiveDisplay | LogDisplay | JsonDisplay
+
+
+class LoggedDisplay:
+    """An observer that passes events to a display and to a log."""
+
+    def __init__(self, display: Display, log: LogDisplay) -> None:
+        self._observers = (display, log)
+
+    def notify(self, event: Event) -> None:
+        """Pass an event on."""
+        for observer in self._observers:
+            observer.notify(event)
+
+
+@contextmanager
+def logged(display: Display, log_file: Path | None, clock: Clock) -> Iterator[Observer]:
+    """The display, with a log that is appended to a file, if there is one; an error that ends the session is logged."""
+    if log_file is None:
+        yield display
+        return
+    with appended_text(log_file) as stream:
+        log = LogDisplay(stream, clock)
+        try:
+            yield LoggedDisplay(display, log)
+        except Exception as error:
+            log.notify(Notice(f"Stopped by an error: {error}"))
+            raise
 
 
 @contextmanager

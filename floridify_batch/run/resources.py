@@ -126,9 +126,13 @@ class Resources:
         if not self.settings.sandbox:
             yield required_key(self.secrets), self.settings.base_url
             return
-        parent = self.checkpoint.path.absolute().parent
-        with sandbox_service(parent, self.notify, self.sandbox_seconds, join=join) as served:
+        with sandbox_service(self.sandbox_folder.parent, self.notify, self.sandbox_seconds, join=join) as served:
             yield served
+
+    @property
+    def sandbox_folder(self) -> Path:
+        """The folder of the state of this run's sandbox."""
+        return self.checkpoint.path.absolute().parent / SANDBOX_FOLDER
 
     @asynccontextmanager
     async def opened_batches(

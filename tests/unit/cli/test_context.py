@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.cli.context import check_name, checkpoint_at, checkpoint_or_only, command_for, secrets_of
+from floridify_batch.cli.context import (
+    check_log_file,
+    check_name,
+    checkpoint_at,
+    checkpoint_or_only,
+    command_for,
+    secrets_of,
+)
 from floridify_batch.cli.floridify_config import FloridifyConfig
 from floridify_batch.errors import CheckpointError, UsageError
 
@@ -114,3 +121,13 @@ def test_a_command_names_a_checkpoint_only_where_it_must(folder: Path) -> None:
         command_for("report", folder / "elsewhere" / real)
         == f"batch-synth report --checkpoint {folder}/elsewhere/{real}"
     )
+
+
+def test_a_log_file_that_cannot_be_written(folder: Path) -> None:
+    """A log file that cannot be written is refused before a run begins; one that can is kept."""
+    with pytest.raises(UsageError, match="The log file"):
+        check_log_file(folder)
+    (folder / "run.log").write_text("before\n")
+    check_log_file(folder / "run.log")
+    check_log_file(None)
+    assert (folder / "run.log").read_text() == "before\n"

@@ -1,13 +1,16 @@
 """Batch IDs given by their beginning, and the checkpoint that owns a batch."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from floridify_batch.cli.service import find_batch
-from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.cli.service import find_batch, opened_batches_of
+from floridify_batch.cli.status import status
+from floridify_batch.errors import CheckpointError, ServiceError, UsageError
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.resources import SANDBOX_FOLDER, Secrets
 from tests.ledgers import record, run_info
 
 
@@ -54,3 +57,26 @@ def test_a_damaged_checkpoint(folder: Path) -> None:
     assert owner("batch_b") == ("batch_b2", "two.checkpoint.json")
     with pytest.raises(CheckpointError):
         find_batch("batch_b", Path("one.checkpoint.json"))
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+async def test_a_sandbox_that_is_gone(folder: Path, capsys: pytest.CaptureFixture[str], blocked: bool) -> None:
+    """The status of a sandbox run shows what the checkpoint has where its sandbox is gone or cannot be started."""
+    checkpoint = Checkpoint(folder / "three.sandbox.checkpoint.json")
+    ledger = Ledger(
+        start_time=1.0,
+        run=run_info(sandbox=True, database="floridify_sandbox"),
+        chunks=[record(1, ChunkState.SUBMITTED, batch_id="batch_c1")],
+        list_cursor=4,
+    )
+    checkpoint.save(ledger)
+    if blocked:
+        (folder / SANDBOX_FOLDER / "sandbox.log").mkdir(parents=True)
+    with pytest.raises(ServiceError, match=r"cannot be started|does not exist"):
+        async with opened_batches_of(ledger, checkpoint, Secrets(None, None), None, 1.0):
+            pass
+    await asyncio.to_thread(status, checkpoint=checkpoint.path)
+    shown = capsys.readouterr()
+    assert "The status of the batches in flight is unavailable: The sandbox" in shown.err
+    assert "batch_c1" in shown.out
+    assert (folder / SANDBOX_FOLDER).exists() is blocked

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import typer
@@ -24,7 +25,7 @@ from floridify_batch.display.json_output import JsonDisplay
 from floridify_batch.display.live_region import Frame
 from floridify_batch.display.live_screen import render
 from floridify_batch.display.log_output import LogDisplay
-from floridify_batch.display.output import LiveDisplay, display_for
+from floridify_batch.display.output import LiveDisplay, display_for, logged as with_log
 from floridify_batch.display.summary import NextCommands, summary_panel
 from floridify_batch.display.table import (
     BatchFacts,
@@ -36,6 +37,7 @@ from floridify_batch.display.table import (
 )
 from floridify_batch.display.text import lines_of, plain, sentence_lines, shorten
 from floridify_batch.display.view import RunView
+from floridify_batch.errors import DatabaseError
 from floridify_batch.formatting import expiry
 from floridify_batch.pipeline.chunk import ChunkSize
 from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled
@@ -891,3 +893,23 @@ def test_a_long_command_has_a_line_of_its_own() -> None:
     lines = seen(summary_panel(view, NOON, width=80, commands=commands), 80, crop=False).splitlines()
     assert f"    {command}" in lines
     assert "  report        batch-synth report" in lines
+
+
+def test_a_log_beside_the_screen(tmp_path: Path) -> None:
+    """`--log-file` appends log lines to a private file, whatever the display shows; a final error is the last line."""
+    path, clock, shown = tmp_path / "run.log", Clock(), io.StringIO()
+    for reason in ("first", "second"):
+        with (
+            suppress(DatabaseError),
+            display_for("quiet", Console(file=shown), shown, clock) as display,
+            with_log(display, path, clock) as observer,
+        ):
+            observer.notify(Waiting(reason))
+            raise DatabaseError("the database is away")
+    lines = [line.partition("  ")[2] for line in path.read_text().splitlines()]
+    ended = "Stopped by an error: the database is away"
+    assert lines == ["first", ended, "second", ended]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert shown.getvalue() == ""
+    with display_for("quiet", Console(file=shown), shown, clock) as display, with_log(display, None, clock) as observer:
+        assert observer is display
