@@ -103,7 +103,7 @@ async def show_word(word: str, place: "Place", *, language: str = "en", as_json:
         return FOUND
     console = Console(highlight=False)
     for headword in found:
-        print_page(page(headword), console)
+        print_page(page(headword, language), console)
     return FOUND
 
 

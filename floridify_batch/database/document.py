@@ -145,7 +145,8 @@ def read_entry(document: Document, found: Found, stamps: Stamps, language: str) 
 
 def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> Entry:
     identity = document["_id"]
-    entries, own = _in_language(document, found, language)
+    entries, own = found.entries.get(identity, []), found.definitions.get(identity, {})
+    entries, own = in_one_language(document, entries, own, language)
     prefix = _stamp_prefix(document, language)
     ours = synthesis_entry(entries) or {}
     theirs = [entry for entry in entries if entry.get("provider") != SYNTHESIS]
@@ -186,41 +187,59 @@ def _pronunciation(entry: Document, draft: EntryDraft | None) -> DocId | None:
 
 def first_language(word: Document) -> str:
     """The first language of a word; English where it states none."""
-    return next(iter(_languages(word)), "en")
+    return next(iter(languages_of(word)), "en")
 
 
-def _languages(document: Document) -> list[str]:
+def languages_of(document: Document) -> list[str]:
+    """The languages that a word or an entry states."""
     stated = document.get("languages") or document.get("language") or ()
-    return [stated] if isinstance(stated, str) else [str(each) for each in stated]
+    if isinstance(stated, str):
+        return [stated]
+    return [str(each) for each in stated] if isinstance(stated, list | tuple) else []
 
 
 def _stamp_prefix(word: Document, language: str) -> str:
     """The prefix of the keys of the stamps about a further language of a word."""
-    several = len(_languages(word)) > 1 and primary_language(first_language(word)) != primary_language(language)
+    several = len(languages_of(word)) > 1 and primary_language(first_language(word)) != primary_language(language)
     return f"{primary_language(language)}:" if several else ""
 
 
-def _in_language(word: Document, found: Found, language: str) -> tuple[list[Document], dict[Any, Document]]:
+def in_one_language[D: Mapping[str, Any]](
+    word: Document, entries: list[D], own: dict[Any, D], language: str
+) -> tuple[list[D], dict[Any, D]]:
     """The entries and the definitions of a word without those in other languages.
 
-    A synthesis entry is left out only of a word of several languages: Floridify's say that they are English.
+    A synthesis entry is left out only of a word of several languages: Floridify's say that they are English. Of such a
+    word, entries without a language, and definitions that no entry lists, are in its first one.
     """
-    entries, own = found.entries.get(word["_id"], []), found.definitions.get(word["_id"], {})
-    several = len(_languages(word)) > 1
+    several = len(languages_of(word)) > 1
+    first = first_language(word) if several else language
     foreign = [
-        each for each in entries if (several or each.get("provider") != SYNTHESIS) and _is_foreign(each, language)
+        each
+        for each in entries
+        if (several or each.get("provider") != SYNTHESIS) and _is_foreign(languages_of(each) or [first], language)
     ]
-    if not foreign:
+    loose = _unlisted(entries, own) if _is_foreign([first], language) else ()
+    if not foreign and not loose:
         return entries, own
     kept = [each for each in entries if not any(each is other for other in foreign)]
     theirs = {each for entry in foreign for each in entry.get("definition_ids") or ()}
     theirs -= {each for entry in kept for each in entry.get("definition_ids") or ()}
-    return kept, {identity: each for identity, each in own.items() if identity not in theirs}
+    return kept, {identity: each for identity, each in own.items() if identity not in theirs and identity not in loose}
 
 
-def _is_foreign(entry: Document, language: str) -> bool:
-    languages = _languages(entry)
-    return bool(languages) and all(primary_language(each) != primary_language(language) for each in languages)
+def _is_foreign(languages: Iterable[str], language: str) -> bool:
+    return all(primary_language(each) != primary_language(language) for each in languages)
+
+
+def _unlisted(entries: Iterable[Document], own: Mapping[Any, Document]) -> set[Any]:
+    """The definitions that no entry lists, except those that a synthesis entry is about to list."""
+    listed = {each for entry in entries for each in entry.get("definition_ids") or ()}
+    return {
+        identity
+        for identity, each in own.items()
+        if identity not in listed and not each.get("source_definitions") and each.get("providers") != [SYNTHESIS]
+    }
 
 
 def _etymologies(entries: Iterable[Document]) -> Iterable[tuple[str, str]]:

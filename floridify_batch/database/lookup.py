@@ -8,16 +8,18 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import batched
 from typing import Any
 
 from floridify_batch.components.change import Collection
+from floridify_batch.database.document import in_one_language, languages_of
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language
 from floridify_batch.database.ownership import synthesis_entry
 from floridify_batch.database.store import MongoStore
 from floridify_batch.words.entry import SYNTHESIS
+from floridify_batch.words.language import primary_language
 
 type Document = dict[str, Any]
 
@@ -44,12 +46,37 @@ class Headword:
 
     @property
     def senses(self) -> list[Document]:
-        """The definitions in the order of their clusters: the synthesised ones, or else those of all sources."""
+        """The definitions as the synthesis entry lists them, or else those of all sources in their clusters' order."""
+        if self.synthesis and (listed := self.listed_in([self.synthesis])):
+            return listed
+        listed = self.listed_in(self.entries)
+        named = {each["_id"] for each in listed}
+        return sorted([*listed, *(each for each in self.definitions if each["_id"] not in named)], key=_meaning)
+
+    def listed_in(self, entries: Iterable[Document]) -> list[Document]:
+        """The definitions that entries list, in their order."""
         by_id = {definition["_id"]: definition for definition in self.definitions}
-        chosen = [self.synthesis] if self.synthesis else self.entries
-        ids = dict.fromkeys(each for entry in chosen for each in ids_in(entry, "definition_ids"))
-        listed = [by_id.pop(each) for each in ids if each in by_id]
-        return sorted(listed if listed and self.synthesis else [*listed, *by_id.values()], key=_meaning)
+        ids = dict.fromkeys(each for entry in entries for each in ids_in(entry, "definition_ids"))
+        return [by_id[each] for each in ids if each in by_id]
+
+    def in_language(self, language: str) -> "Headword":
+        """The headword in one of its languages."""
+        own = {each["_id"]: each for each in self.definitions}
+        entries, own = in_one_language(self.word, [*self.entries], own, language)
+        spoken, facts = (
+            {each for entry in entries for each in ids_in(entry, name)} for name in ("pronunciation_id", "fact_ids")
+        )
+        return replace(
+            self,
+            entries=entries,
+            definitions=[*own.values()],
+            pronunciations=[each for each in self.pronunciations if each["_id"] in spoken],
+            facts=[each for each in self.facts if each["_id"] in facts],
+        )
+
+    def languages(self, first: str) -> list[str]:
+        """Its languages, beginning with one of them."""
+        return sorted(languages_of(self.word), key=lambda each: primary_language(each) != primary_language(first))
 
 
 def _meaning(definition: Document) -> int:

@@ -14,6 +14,7 @@ from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS
 from floridify_batch.database.lookup import Headword, ids_in
 from floridify_batch.display.text import plain
 from floridify_batch.words.entry import SYNTHESIS
+from floridify_batch.words.language import language_name
 
 WIDEST = 100
 """Maximum line width."""
@@ -47,12 +48,32 @@ def print_page(paragraphs: Iterable[Paragraph], console: Console) -> None:
             label = ""
 
 
-def page(headword: Headword) -> Iterator[Paragraph]:
-    """A headword with everything stored about it, in dictionary order."""
+def page(headword: Headword, language: str = "en") -> Iterator[Paragraph]:
+    """A headword with everything stored about it, in dictionary order, and in each of its languages."""
+    languages = headword.languages(language)
+    if len(languages) < 2:  # noqa: PLR2004
+        yield from _page(headword)
+        return
+    for each in languages:
+        yield from _page(headword.in_language(each), language_name(each))
+
+
+def _page(headword: Headword, language: str = "") -> Iterator[Paragraph]:
     yield Paragraph(Text())
-    yield Paragraph(_head(headword))
+    yield Paragraph(_head(headword) + Text(f"  ({plain(language)})" if language else ""))
     examples = {example.get("_id"): _text(example, "text") for example in headword.examples}
-    senses = headword.senses
+    yield from _senses(headword.senses, examples)
+    if not headword.senses:
+        yield Paragraph(Text("No definition yet.", "dim"), _INDENT)
+    yield from _of_word(headword)
+    for entry in headword.entries:
+        if entry.get("provider") == SYNTHESIS and entry is not headword.synthesis:
+            yield Paragraph(Text("Another synthesis entry", "dim"), _INDENT)
+            yield from _senses(headword.listed_in([entry]), examples)
+
+
+def _senses(senses: Sequence[Document], examples: Mapping[Any, str]) -> Iterator[Paragraph]:
+    """Senses by part of speech, each with its details."""
     mixed = len({tuple(_texts(sense, "providers")) for sense in senses}) > 1
     for part_of_speech, group in _by_part_of_speech(senses).items():
         yield Paragraph(Text(part_of_speech, "italic"), _INDENT)
@@ -60,9 +81,6 @@ def page(headword: Headword) -> Iterator[Paragraph]:
             yield Paragraph(Text(_text(sense, "text")), _SENSE, f"{number}  ")
             for line in _details(sense, examples, mixed):
                 yield Paragraph(line, _SENSE)
-    if not senses:
-        yield Paragraph(Text("No definition yet.", "dim"), _INDENT)
-    yield from _of_word(headword)
 
 
 def _head(headword: Headword) -> Text:

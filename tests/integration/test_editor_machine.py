@@ -1,7 +1,8 @@
 """An editor at work at any moment between any two steps of runs: nothing of theirs is lost.
 
 A state machine over the real store: runs of chosen components, with and without --force, in which a person edits
-documents at chosen steps, and the process dies at others. EDITOR_EXAMPLES=200 makes more of it.
+documents at chosen steps, and the process dies at others. A step is a call of a port, or a write of one. The number of
+examples is EDITOR_EXAMPLES.
 """
 
 import asyncio
@@ -51,6 +52,10 @@ class Editor:
     """The values that they left, by collection, document and field."""
     listed: set[tuple[str, ObjectId, str, ObjectId]] = field(default_factory=set)
     """The references that they saw when they edited: a field of a document, and the id in it."""
+    orders: dict[ObjectId, list[ObjectId]] = field(default_factory=dict)
+    """The orders that they gave the senses of entries."""
+    deleted: set[ObjectId] = field(default_factory=set)
+    """The definitions that they deleted."""
     acts: int = 0
 
     def edit(self, kind: str, pick: int) -> None:
@@ -71,11 +76,48 @@ class Editor:
         self._set("definitions", self._one("definitions", pick), "cefr_level", ("A1", "A2", "C1")[self.acts % 3])
 
     def _synonyms(self, pick: int) -> None:
-        sense = self._one("definitions", pick) or {}
-        self._set("definitions", sense, "synonyms", [*sense["synonyms"], f"mine{self.acts}"])
+        if sense := self._one("definitions", pick):
+            self._set("definitions", sense, "synonyms", [*sense["synonyms"], f"mine{self.acts}"])
 
     def _text(self, pick: int) -> None:
         self._set("definitions", self._one("definitions", pick), "text", f"what an editor wrote, {self.acts}")
+
+    def _part_of_speech(self, pick: int) -> None:
+        self._set("definitions", self._one("definitions", pick), "part_of_speech", ("verb", "adjective")[self.acts % 2])
+
+    def _order(self, pick: int) -> None:
+        entry = self._one("dictionary_entries", pick, provider="synthesis")
+        if entry is not None and entry["_id"] not in self.orders:  # a second act might restore the order before
+            listed = entry["definition_ids"]
+            self._list(entry, [*listed[-1:], *listed[:-1]])
+
+    def _list(self, entry: Mapping[str, Any], listed: list[ObjectId]) -> None:
+        self.database.dictionary_entries.update_one({"_id": entry["_id"]}, {"$set": {"definition_ids": listed}})
+        self.orders[entry["_id"]] = listed
+
+    def _new_sense(self, pick: int) -> None:
+        entry = self._one("dictionary_entries", pick, provider={"$ne": "oxford"} if pick % 4 else "synthesis")
+        if entry is None:
+            return
+        own = add_definition(self.database, entry["word_id"], f"A sense of mine, {self.acts}.")
+        self.values["definitions", own, "text"] = f"A sense of mine, {self.acts}."
+        self.listed.add(("dictionary_entries", entry["_id"], "definition_ids", own))
+        before = entry["definition_ids"]
+        at = pick % (len(before) + 1)
+        changed = {"$push": {"definition_ids": {"$each": [own], "$position": at}}}
+        self.database.dictionary_entries.update_one({"_id": entry["_id"]}, changed)
+
+    def _delete(self, pick: int) -> None:
+        entry = self._one("dictionary_entries", pick, provider="synthesis") or {}
+        mine = {identity for _, identity, __ in self.values} | {identity for *_, identity in self.listed}
+        mine |= {holder for _, holder, *__ in self.listed}
+        there = [each for each in entry.get("definition_ids", ()) if each not in mine]
+        if there:
+            gone = there[pick % len(there)]
+            pull = {"$pull": {"definition_ids": gone}}
+            self.database.dictionary_entries.update_one({"_id": entry["_id"]}, pull)
+            self.database.definitions.delete_one({"_id": gone})
+            self.deleted.add(gone)
 
     def _origin(self, pick: int) -> None:
         value: dict[str, Any] = {
@@ -97,7 +139,9 @@ class Editor:
         self._refer("dictionary_entries", "pronunciation_id", spoken)
 
     def _own_example(self, pick: int) -> None:
-        sense = self._one("definitions", pick) or {}
+        sense = self._one("definitions", pick)
+        if sense is None:
+            return
         own = {"definition_id": sense["_id"], "text": f"Mine, {self.acts}.", "type": "literature", **MADE}
         identity = self.database.examples.insert_one(own).inserted_id
         self.values["examples", identity, "text"] = own["text"]
@@ -106,7 +150,9 @@ class Editor:
     def _refer(self, collection: str, name: str, document: Mapping[str, Any] | None) -> None:
         if document is not None:
             for holder in self.database[collection].find({name: document["_id"]}):
-                self.listed.add((collection, holder["_id"], name, document["_id"]))
+                value = holder[name]  # a list is one value: its other documents stay, too
+                for each in value if isinstance(value, list) else [value]:
+                    self.listed.add((collection, holder["_id"], name, each))
 
     def check(self) -> None:
         """Check that everything is there that they wrote."""
@@ -117,9 +163,15 @@ class Editor:
         for collection, holder, name, identity in self.listed:
             found = self.database[collection].find_one({"_id": holder, name: identity})
             assert found is not None, (collection, holder, name, identity)
+        for identity, order in self.orders.items():
+            found = self.database.dictionary_entries.find_one({"_id": identity}) or {}
+            kept = [each for each in found["definition_ids"] if each in order]
+            assert kept == [each for each in order if each in kept], (identity, order, found["definition_ids"])
+        assert not list(self.database.definitions.find({"_id": {"$in": list(self.deleted)}}))
 
 
-KINDS = ["level", "synonyms", "text", "origin", "example", "spoken", "own_example"]
+KINDS = ["level", "synonyms", "text", "part_of_speech", "origin", "example", "spoken", "own_example"]
+KINDS += ["order", "new_sense", "delete"]
 acts = st.tuples(st.sampled_from(KINDS), st.integers(0, 20))
 
 

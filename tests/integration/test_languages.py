@@ -84,3 +84,18 @@ async def test_a_language_that_floridify_does_not_know(
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert ("Floridify cannot load Portuguese entries: its models know de, en, es, fr, it only." in said) == reported
     assert (result.code, own(workspace.database, language)["languages"]) == (0, [language])
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_source_without_a_language(workspace: Workspace, chat: dict[str, Any], listed: bool) -> None:
+    """What states no language belongs to the word's first one: it is in no prompt and no entry of another."""
+    database = workspace.database
+    sense = add_definition(database, chat["_id"], "a small songbird")
+    if listed:
+        entry = add_entry(database, chat["_id"], [sense], "oxford")
+        database.dictionary_entries.update_one({"_id": entry}, {"$set": {"languages": None}})
+    await workspace.run(["chat"], components="synonyms", language="fr")
+    await workspace.run(["chat"], name="more", components="synonyms")
+    english, french = own(database, "en"), own(database, "fr")
+    assert sorted(texts(database, english)) == ["a small songbird", "an informal talk"]
+    assert texts(database, french) == ["petit animal domestique"]

@@ -100,3 +100,21 @@ async def test_twice(store: MongoStore, database: Found) -> None:
     after = everything(database)
     assert (await migrated(store)).total == 0
     assert everything(database) == after
+
+
+async def test_a_word_of_another_language(store: MongoStore, database: Found) -> None:
+    """Each word is read in its own language, so that definitions of sources in other languages than English move."""
+    listed: dict[str, list[ObjectId]] = {}
+    for language, text in (("fr", "chat"), ("en", "cat")):
+        word = add_word(database, text, language=language)
+        listed[language] = [add_definition(database, word, f"a meaning of {text}")]
+        for provider in ("wiktionary", "synthesis"):
+            entry = add_entry(database, word, listed[language], provider)
+            database.dictionary_entries.update_one({"_id": entry}, {"$set": {"languages": [language]}})
+    counts = await migrated(store)
+    assert (counts.entries, counts.definitions) == (2, 2)
+    for language, before in listed.items():
+        entry = database.dictionary_entries.find_one({"provider": "synthesis", "languages": [language]}) or {}
+        (copy,) = database.definitions.find({"_id": {"$in": entry["definition_ids"]}})
+        assert [each["definition_ids"] for each in copy["source_definitions"]] == [before]
+        assert copy["_id"] not in before

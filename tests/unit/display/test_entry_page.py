@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -141,13 +142,49 @@ def test_what_was_synthesised_stands_for_its_sources() -> None:
 
 
 def test_meanings_come_in_their_order() -> None:
-    """Cluster texts are shown by meaning, those without a cluster last."""
+    """Senses are shown as the synthesis entry lists them; those of sources by cluster, and those without one last."""
     orders = (2, 0, None, 1)
     clusters = [None if order is None else {"order": order} for order in orders]
     senses = [sense(number, meaning_cluster=cluster) for number, cluster in enumerate(clusters)]
-    ours = {"provider": "synthesis", "definition_ids": ["d0", "d1", "d2", "d3"]}
-    shown = Headword({"text": "x"}, [ours], senses).senses
-    assert [each["_id"] for each in shown] == ["d1", "d3", "d0", "d2"]
+    listed = ["d3", "d0", "d2", "d1"]
+    ours = {"provider": "synthesis", "definition_ids": listed}
+    assert [each["_id"] for each in Headword({"text": "x"}, [ours], senses).senses] == listed
+    theirs = {"provider": "wiktionary", "definition_ids": listed}
+    assert [each["_id"] for each in Headword({"text": "x"}, [theirs], senses).senses] == ["d1", "d3", "d0", "d2"]
+
+
+def test_every_language_of_a_word_is_shown() -> None:
+    """A word in several languages has a page for each, the requested one first; none mixes two languages."""
+    entries = [
+        {
+            "provider": "synthesis",
+            "languages": [language],
+            "definition_ids": [f"d{number}"],
+            "etymology": {"text": text},
+        }
+        for number, (language, text) in enumerate((("en", "From chatter."), ("fr", "From Latin.")))
+    ]
+    word = Headword({"text": "chat", "languages": ["en", "fr"]}, entries, [sense(0), sense(1)])
+    for language, order in (("fr", [1, 0]), ("en", [0, 1])):
+        out = StringIO()
+        print_page(page(word, language), Console(file=out, width=80))
+        lines = [line.strip() for line in out.getvalue().splitlines() if line]
+        heads = ["chat  (English)", "chat  (French)"]
+        assert [lines.index(heads[each]) for each in order] == sorted(lines.index(head) for head in heads)
+        assert [line[3:] for line in lines if "meaning" in line] == [f"meaning {each}" for each in order]
+        assert sum(line.startswith("Etymology:") for line in lines) == 2
+
+
+def test_every_synthesis_entry_is_shown() -> None:
+    """The oldest synthesis entry is shown as the word's, and those that Floridify added later, after it."""
+    times = [datetime(2025, month, 1, tzinfo=UTC) for month in (3, 1)]
+    entries = [
+        {"_id": number, "provider": "synthesis", "created_at": made, "definition_ids": [f"d{number}"]}
+        for number, made in enumerate(times)
+    ]
+    lines = printed(Headword({"text": "x"}, entries, [sense(0), sense(1)])).splitlines()
+    found = [line.strip() for line in lines if "meaning" in line or "Another" in line]
+    assert found == ["1  meaning 1", "Another synthesis entry", "1  meaning 0"]
 
 
 def test_every_source_has_its_etymology() -> None:
