@@ -114,7 +114,7 @@ async def test_a_word_of_another_language(store: MongoStore, database: Found) ->
     counts = await migrated(store)
     assert (counts.entries, counts.definitions) == (2, 2)
     for language, before in listed.items():
-        entry = database.dictionary_entries.find_one({"provider": "synthesis", "languages": [language]}) or {}
-        (copy,) = database.definitions.find({"_id": {"$in": entry["definition_ids"]}})
+        found = database.dictionary_entries.find_one({"provider": "synthesis", "languages": [language]}) or {}
+        (copy,) = database.definitions.find({"_id": {"$in": found["definition_ids"]}})
         assert [each["definition_ids"] for each in copy["source_definitions"]] == [before]
         assert copy["_id"] not in before
