@@ -3,7 +3,7 @@
 import gc
 import signal
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 from uuid import uuid4
 
 import pytest
@@ -23,22 +23,31 @@ def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[str]":
         yield server.url
 
 
+class CheckedClient(MongoClient[dict[str, Any]]):
+    """A client that drops a database only after it was held against the schemas of Floridify's models."""
+
+    @override
+    def drop_database(self, name_or_database: Any, *arguments: Any, **options: Any) -> None:
+        database = self[name_or_database] if isinstance(name_or_database, str) else name_or_database
+        faults = unreadable(database)
+        super().drop_database(name_or_database, *arguments, **options)
+        assert not faults, "Floridify cannot read what the test has stored"
+
+
 @pytest.fixture(scope="session")
 def mongo_client(mongo_url: str) -> "Iterator[MongoClient[dict[str, Any]]]":
     """A client of the server, to prepare and inspect databases."""
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_url, tz_aware=True) as client:
+    with CheckedClient(mongo_url, tz_aware=True) as client:
         yield client
 
 
 @pytest.fixture
 def database_name(mongo_client: "MongoClient[dict[str, Any]]") -> "Iterator[str]":
-    """A database of one test, dropped after it; its name takes the sandbox's answers."""
-    name = f"test_{uuid4().hex}_sandbox"
-    yield name
-    faults = unreadable(mongo_client[name])
-    mongo_client.drop_database(name)
-    assert not faults, "Floridify cannot read what the test has stored"
+    """A database of one test, checked and dropped after it, with those beside it; its name takes sandbox answers."""
+    stem = f"test_{uuid4().hex}"
+    yield f"{stem}_sandbox"
+    for database in mongo_client.list_databases(filter={"name": {"$regex": f"^{stem}"}}, nameOnly=True):
+        mongo_client.drop_database(database["name"])
 
 
 @pytest.fixture(name="free_port")

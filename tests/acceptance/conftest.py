@@ -12,7 +12,6 @@ from pymongo import MongoClient
 from floridify_batch.sandbox.process import running_sandbox
 from tests.acceptance.command import KEY, Shell
 from tests.acceptance.refusals import Refused, refusals
-from tests.document_schemas import unreadable
 from tests.sandbox import Sandbox
 
 type Client = MongoClient[dict[str, Any]]
@@ -52,12 +51,11 @@ class ShellFactory(Protocol):
 @pytest.fixture
 def make_shell(
     tmp_path: Path, plain_env: dict[str, str], mongo_url: str, mongo_client: Client, database_name: str
-) -> Iterator[ShellFactory]:
-    databases = []
+) -> ShellFactory:
+    """Shells with databases whose names begin with that of the test, which checks and drops them."""
 
     def made(sandbox: Sandbox, name: str = "shell") -> Shell:
         database = mongo_client[f"{database_name.removesuffix('_sandbox')}_{name}_sandbox"]
-        databases.append(database)
         settings = {
             "OPENAI_API_KEY": KEY,
             "BATCH_SYNTH_BASE_URL": sandbox.url,
@@ -69,11 +67,7 @@ def make_shell(
         folder.mkdir()
         return Shell(folder, plain_env | settings, sandbox, database)
 
-    yield made
-    faults = [fault for database in databases for fault in unreadable(database)]
-    for database in databases:
-        mongo_client.drop_database(database)
-    assert not faults, "Floridify cannot read what the test has stored"
+    return made
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """Every document that a run writes is readable by Floridify: types, enums, limits, dates, references."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo.database import Database
 
-from tests.documents import add_definition, add_entry, add_word
+from tests.document_schemas import unreadable
+from tests.documents import LONG_AGO, add_definition, add_entry, add_word
 from tests.floridify_models import COLLECTIONS
 from tests.workspace import Workspace
 
@@ -107,3 +110,21 @@ async def test_models_are_strict(workspace: Workspace) -> None:
         COLLECTIONS[collection].model_validate(document)
         with pytest.raises(ValueError, match=next(iter(change))):
             COLLECTIONS[collection].model_validate(document | change)
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["today", "2025"])
+def test_the_check_of_every_test(database: Database[dict[str, Any]], older: bool) -> None:
+    """What a test stores is held against Floridify's schemas, in either layout; its own old documents are not."""
+    definition: Any = str(ObjectId()) if older else ObjectId()
+    info = {"name": "gpt-5.4-nano", "confidence": 1.0, "temperature": None}
+    fields = {"definition_id": definition, "text": "A bank.", "type": "generated", "model_info": info, "version": 1}
+    if older:
+        add_definition(database, add_word(database, "bank"), "the land beside a river")
+        database.definitions.update_many({}, {"$set": {"word_id": str(ObjectId()), "provider_data_id": None}})
+    database.examples.insert_one(fields | {"created_at": LONG_AGO, "updated_at": LONG_AGO})
+    assert unreadable(database) == []
+    now = datetime.now(UTC)
+    ours = database.examples.insert_one({**fields, "_id": ObjectId(), "created_at": now, "updated_at": now})
+    assert [each.partition(": ")[0] for each in unreadable(database)] == [str(ours.inserted_id)]
+    database.examples.update_many({}, {"$set": {"model_info.temperature": 0.7}})
+    assert unreadable(database) == []

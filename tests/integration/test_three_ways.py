@@ -114,7 +114,7 @@ def seed(database: Any, made: Any) -> None:
         fields = {"text": word, "languages": ["en"], "homograph_number": None}
         database.words.bulk_write([upsert(identity, fields, made)])
         for number, (part, text) in enumerate(senses):
-            definition = {"word_id": identity, "part_of_speech": part, "text": text, "providers": ["one"]}
+            definition = {"word_id": identity, "part_of_speech": part, "text": text, "providers": ["wiktionary"]}
             database.definitions.bulk_write([upsert(sense_id(word, number), definition, made)])
 
 
