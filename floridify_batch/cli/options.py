@@ -117,7 +117,7 @@ RunLanguageOption = Annotated[
         callback=_optional_language,
         envvar=_env("LANGUAGE"),
         metavar="CODE",
-        help="Language of the word (default: the run's, or en).",
+        help="Language of the word (default: the run's).",
         autocompletion=completion.languages,
     ),
 ]
