@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -50,14 +50,27 @@ async def fixed_response(body: bytes, kind: str | None = None) -> AsyncIterator[
     """Run a service in this loop that answers everything with 200 and these bytes; yield its address."""
     typed = f"content-type: {kind}\r\n" if kind else ""
     head = f"HTTP/1.1 200 OK\r\nconnection: close\r\n{typed}content-length: {len(body)}\r\n\r\n"
+    async with raw_response(head.encode() + body) as (url, _):
+        yield url
+
+
+@asynccontextmanager
+async def raw_response(response: bytes) -> AsyncIterator[tuple[str, Callable[[], int]]]:
+    """Run a service in this loop that answers every request with these bytes, head included, and hangs up.
+
+    Yields its address, and the number of requests so far.
+    """
+    requests = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
         asked = await reader.readuntil(b"\r\n\r\n")
         length = [line.split(b":")[1] for line in asked.lower().splitlines() if line.startswith(b"content-length:")]
         await reader.readexactly(int(length[0]) if length else 0)
-        writer.write(head.encode() + body)
+        requests += 1
+        writer.write(response)
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", lambda: requests

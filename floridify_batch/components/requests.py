@@ -218,7 +218,7 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
         message = choice["message"]
         refusal, content, finish = message.get("refusal"), message.get("content"), choice.get("finish_reason")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise AnswerError(FailureReason.MALFORMED, "the answer is not a chat completion") from None
+        raise AnswerError(FailureReason.MALFORMED, _no_completion(body)) from None
     if refusal:
         raise AnswerError(FailureReason.REFUSED, str(refusal))
     if finish == "content_filter":
@@ -226,6 +226,13 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
     if not isinstance(content, str):
         raise _unusable("the answer has no content", cut=finish == "length")
     return _validated(answer, content, Counter() if repairs is None else repairs, cut=finish == "length")
+
+
+def _no_completion(body: Mapping[str, Any]) -> str:
+    """The reason for a body without a completion, with the error that it states."""
+    error = body.get("error")
+    stated = error.get("message") if isinstance(error, dict) else error
+    return f"the answer is not a chat completion: {stated}" if stated else "the answer is not a chat completion"
 
 
 def _validated[R: BaseModel](answer: type[R], content: str, repairs: Counter[str], *, cut: bool) -> R:

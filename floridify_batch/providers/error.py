@@ -57,14 +57,15 @@ def translated(error: "APIError") -> ServiceError:
         cause = error.__cause__ or error
         stated = _without_key(error, str(cause))
         sentence = f"The service at {where} cannot be reached ({stated}); check the address and the network."
-        return ServiceBusy(sentence) if _was_not_sent(cause) else ServiceUncertain(sentence)
+        return ServiceBusy(sentence) if was_not_sent(error) else ServiceUncertain(sentence)
     return ServiceUncertain(f"The service's reply could not be read: {error.message}")
 
 
-def _was_not_sent(cause: BaseException) -> bool:
+def was_not_sent(error: Exception) -> bool:
     """Whether a connection failed before a request could be sent."""
     import httpx2
 
+    cause = error.__cause__ or error
     return isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError)
 
 

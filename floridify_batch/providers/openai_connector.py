@@ -5,16 +5,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from pydantic import BaseModel
 
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.errors import ServiceUncertain, UsageError
-from floridify_batch.providers.client import FLEX_TIMEOUT, new_client
-from floridify_batch.providers.error import from_status, message_of, raise_if_refused, retry_after, translated
+from floridify_batch.providers.client import FLEX_TIMEOUT, REQUEST_TIMEOUT, new_client
+from floridify_batch.providers.error import (
+    from_status,
+    message_of,
+    raise_if_refused,
+    retry_after,
+    translated,
+    was_not_sent,
+)
 from floridify_batch.providers.interface import CONCURRENCY, DEFAULT_MODEL, HTTP_OK, Reply
 from floridify_batch.providers.rate_limit import Throttle
+from floridify_batch.providers.reply import received, unusable_reply
 from floridify_batch.retry import FLEX_REQUEST, LONGEST_THROTTLE, REQUEST, TOO_MANY_REQUESTS, retrying
 
 if TYPE_CHECKING:
@@ -24,6 +31,11 @@ _STRUCTURED_CAP = 2000
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _NAME_LENGTH = 64
 """Longest schema name that the service accepts; it takes no brackets, which generic models have in their names."""
+
+_MOST_LOST = 2
+"""Sendings of one request after which no reply arrives: each may have been billed."""
+
+_NO_REPLY = "the service closed the connection without a reply"
 
 
 class _TransientError(ServiceUncertain):
@@ -52,6 +64,7 @@ class OpenAIConnector:
         self.concurrency = concurrency
         self._client = new_client(api_key, base_url, concurrency)
         self._backoff = FLEX_REQUEST if flex else REQUEST
+        self._timeout = FLEX_TIMEOUT if flex else REQUEST_TIMEOUT
         if flex:
             self._client = self._client.with_options(timeout=FLEX_TIMEOUT)
         self._throttle = Throttle()
@@ -83,24 +96,33 @@ class OpenAIConnector:
     async def post(self, body: Mapping[str, Any]) -> Reply:
         """Send a body to the endpoint, and retry transient failures.
 
-        A status other than 200 is a reply, too; a reply that cannot be read has status 0. Raises `ServiceRefused` if
-        every request would fail alike, `ServiceUncertain` without a reply.
+        A status other than 200 is a reply, too. A reply that cannot be read, or does not arrive, was probably billed:
+        it has status 200 and an error, and is not retried here. Raises `ServiceRefused` if every request would fail
+        alike, `ServiceBusy` if the request could not be sent.
         """
         from openai import APIStatusError
 
         try:
-            return await retrying(partial(self._post_once, body), self._backoff, _TransientError)
+            return await retrying(partial(self._post_once, body, []), self._backoff, _TransientError)
         except _TransientError as failure:
             if isinstance(failure.error, APIStatusError):
                 return _error_reply(failure.error)
+            if not was_not_sent(failure.error):
+                return unusable_reply(_NO_REPLY)
             raise translated(failure.error) from failure.error
 
-    async def _post_once(self, body: Mapping[str, Any]) -> Reply:
+    async def _post_once(self, body: Mapping[str, Any], lost: list[Exception]) -> Reply:
+        """Send a body once; `lost` collects the failures after which no reply arrived."""
+        import httpx2
         from openai import APIConnectionError, APIStatusError
 
         try:
-            async with self._throttle.turn():
-                response = await self._client.chat.completions.with_raw_response.create(**body)
+            async with (
+                self._throttle.turn(),
+                self._client.chat.completions.with_streaming_response.create(**body) as response,
+            ):
+                self._throttle.note(response.headers)
+                return await received(response, self._timeout, (httpx2.HTTPError,))
         except APIStatusError as error:
             self._slow_down(error)
             raise_if_refused(error)
@@ -108,9 +130,25 @@ class OpenAIConnector:
                 raise _TransientError(error, retry_after(error)) from error
             return _error_reply(error)
         except APIConnectionError as error:
+            if was_not_sent(error):
+                raise _TransientError(error) from error
+            return self._lost(error, lost)
+        except httpx2.HTTPError as error:  # the body of a refusal was cut off
+            return self._lost(error, lost)
+
+    def _lost(self, error: Exception, lost: list[Exception]) -> Reply:
+        """Return the reply of a request whose reply was lost; raise the first loss, which is retried.
+
+        A connection that was kept open may have been closed while the request was sent.
+        """
+        from openai import APITimeoutError
+
+        if isinstance(error, APITimeoutError):
+            return unusable_reply(f"the service did not reply within {self._timeout:,g} seconds")
+        lost.append(error)
+        if len(lost) < _MOST_LOST:
             raise _TransientError(error) from error
-        self._throttle.note(response.headers)
-        return _reply(response)
+        return unusable_reply(_NO_REPLY)
 
     def _slow_down(self, error: "APIStatusError") -> None:
         """Pass the rate limit that a refusal states to the throttle."""
@@ -133,18 +171,6 @@ def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | Non
     except OpenAIError as error:
         raise UsageError("No API key. Set OPENAI_API_KEY.") from error
     return OpenAIConnector(client.api_key, model_name, base_url=base_url or str(client.base_url))
-
-
-def _reply(response: Any) -> Reply:
-    """Return a response as a reply; one that is not a JSON object, such as a gateway's page, gets status 0."""
-    identity = response.request_id or ""
-    try:
-        body = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        body = None
-    if isinstance(body, dict):
-        return Reply(response.status_code, identity, body)
-    return Reply(0, identity, {"error": {"message": "The service's answer is not a JSON object.", "code": None}})
 
 
 def _error_reply(error: "APIStatusError") -> Reply:

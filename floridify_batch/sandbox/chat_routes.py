@@ -3,14 +3,14 @@
 from secrets import token_hex
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from floridify_batch.sandbox.body import check_body
 from floridify_batch.sandbox.fault import CONTENT_FAULTS
 from floridify_batch.sandbox.refusal import Refusal, by_status, quota_exceeded, unsupported_model
 from floridify_batch.sandbox.reply import completion, digest, prompt_tokens, reply
-from floridify_batch.sandbox.service import Service, json_object, service_of
+from floridify_batch.sandbox.service import Service, cut_connection, cut_reply, json_object, service_of
 
 
 async def chat(request: Request) -> Response:
@@ -28,12 +28,34 @@ async def chat(request: Request) -> Response:
     fault = service.faults.line(answered.hex(), call)
     name = fault.name if fault and fault.name in CONTENT_FAULTS else ""
     answer = reply(body, prompt_tokens(body), fault=name, fast=service.settings.fast)
-    if answer.is_good and not name:
+    lost = next((fault for fault in _LOST if service.faults.hits(fault, "", call)), "")
+    if answer.is_good and not (name or lost):
         service.note_chat(answered)
-    return JSONResponse(completion(body, answer, token_hex(12), int(service.clock())), headers=limit)
+    whole = JSONResponse(completion(body, answer, token_hex(12), int(service.clock())), headers=limit)
+    return await _disturbed(request, whole, lost, call)
 
 
 ROUTES = (Route("/v1/chat/completions", chat, methods=["POST"]),)
+
+
+_LOST = ("chat_drop", "chat_cut", "chat_page")
+"""Faults after which a request is billed, and its answer is lost."""
+
+_PAGE = "<html><body>The service is being updated.</body></html>"
+
+
+async def _disturbed(request: Request, whole: Response, lost: str, call: int) -> Response:
+    """Return a reply as a network or a gateway passes it on."""
+    match lost:
+        case "chat_drop":
+            await cut_connection(request)
+        case "chat_cut":
+            return cut_reply(request, whole)
+        case "chat_page":
+            return HTMLResponse(_PAGE)
+    if service_of(request).faults.hits("chat_wrapped", "", call):
+        return Response(b"\xef\xbb\xbf" + bytes(whole.body) + b"\n<!-- gateway -->", media_type="application/json")
+    return whole
 
 
 def _fault(service: Service, call: int) -> Refusal | None:

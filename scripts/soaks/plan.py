@@ -90,7 +90,12 @@ ODD_MENU: Sequence[Make] = (
 )
 """Deviations of other services and gateways, after which every word is processed, too."""
 
-CHAT_MENU: Sequence[Make] = (*(_share(name, 0.3) for name in ("chat_429", "chat_500")), _times("chat_limit", 20))
+CHAT_MENU: Sequence[Make] = (
+    *(_share(name, 0.3) for name in ("chat_429", "chat_500")),
+    *(_share(name, 0.6, 2) for name in ("chat_drop", "chat_cut", "chat_page")),
+    _share("chat_wrapped", 1),
+    _times("chat_limit", 20),
+)
 """Faults of single requests."""
 
 HARD_MENU: Sequence[Make] = (

@@ -365,6 +365,20 @@ async def test_quota_and_chat_faults(client: AsyncOpenAI, url: str) -> None:
     assert (await client.chat.completions.create(**BODY)).choices[0].message.refusal
 
 
+async def test_lost_replies(client: AsyncOpenAI, url: str) -> None:
+    """An immediate reply is dropped, cut, replaced by a page or wrapped, always with status 200."""
+    raw = client.chat.completions.with_raw_response
+    for fault in ("chat_drop=1", "chat_cut=1"):
+        await control(url, faults=[fault])
+        with pytest.raises(openai.APIConnectionError):
+            await client.chat.completions.create(**BODY)
+    await control(url, faults=["chat_page=1"])
+    assert (await raw.create(**BODY)).content.startswith(b"<html>")
+    await control(url, faults=["chat_wrapped=1"])
+    content = (await raw.create(**BODY)).content
+    assert (content[:3], content[-4:]) == (b"\xef\xbb\xbf", b" -->")
+
+
 async def test_faults_are_checked_at_run_time(client: AsyncOpenAI, url: str) -> None:
     """An unknown fault or command is refused, and nothing changes."""
     async with httpx2.AsyncClient() as http:

@@ -13,9 +13,11 @@ import orjson
 import pytest
 
 from floridify_batch.errors import ServiceRefused, UnknownBatch
+from floridify_batch.pipeline.settlement import indexed_answers
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import BatchJob, Reply, Submission
 from floridify_batch.providers.openai_connector import OpenAIConnector
+from floridify_batch.providers.reply import unusable_reply
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LABEL = "run1/0001/1"
@@ -28,6 +30,7 @@ class Answering(OpenAIConnector):
         self.concurrency = concurrency
         self.asked: Counter[str] = Counter()
         self.statuses: dict[str, int] = {}
+        self.unusable: set[str] = set()
         self.refuses = False
         self.refused: set[str] = set()
         self.holds_after: int | None = None
@@ -47,6 +50,8 @@ class Answering(OpenAIConnector):
             if self.holds_after is not None and sum(self.asked.values()) >= self.holds_after:
                 await self.opened.wait()
             self.asked[name] += 1
+            if name in self.unusable:
+                return unusable_reply("the service's reply (HTTP 200) was cut off after 12 bytes")
             return Reply(self.statuses.get(name, 200), "r", {"for": name})
         finally:
             self.flying -= 1
@@ -311,6 +316,25 @@ async def test_an_unawaited_refusal(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     gc.collect()
     assert said == []
+
+
+async def test_an_unusable_reply(tmp_path: Path) -> None:
+    """A reply without an answer ends its request, others are sent; it counts as answered without usage, also for the
+    next session, so that its cost is unknown and its attempt is spent.
+    """
+    chunk, first, second = folder(tmp_path), Answering(), Answering()
+    first.unusable, first.holds_after = {"id-0", "id-3"}, 6
+    async with opened(first, tmp_path) as batches:
+        job = await begun(batches, chunk)
+        await under_way(first, batches, job, done=6)
+    async with opened(second, tmp_path) as batches:
+        job = await ended(batches, job)
+    assert first.asked + second.asked == Counter({f"id-{number}": 1 for number in range(10)})
+    assert (job.done, job.failed) == (10, 0)
+    paid: dict[str, bool] = {}
+    with indexed_answers([chunk / "output.jsonl"], lambda identity, usage, _: paid.update({identity: bool(usage)})):
+        pass
+    assert (paid["id-0"], paid["id-3"]) == (False, False)
 
 
 async def test_nothing_to_discount() -> None:

@@ -9,9 +9,10 @@ import pytest
 from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
+from floridify_batch.costs.usage import usage_of
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.openai_connector import OpenAIConnector
-from tests.http_services import fixed_response
+from tests.http_services import fixed_response, raw_response
 
 ENVELOPE = Envelope("domain", DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
 REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
@@ -29,13 +30,15 @@ async def answered_with(body: bytes) -> AsyncIterator[OpenAIConnector]:
 
 @pytest.mark.parametrize("body", [b"<html>Sign in to this network</html>", b"", b'{"choices":[', b"[]", b"\xff"])
 async def test_no_json_object(body: bytes) -> None:
-    """A gateway's page instead of an answer is a transient failure of that request alone."""
+    """A gateway's page instead of an answer fails that request alone, which was probably billed: its status stays 200,
+    so that its cost is unknown.
+    """
     async with answered_with(body) as connector:
         reply = await connector.post(REQUEST.body)
-        with pytest.raises(AnswerError, match="not a JSON object") as caught:
+        with pytest.raises(AnswerError, match=r"reply \(HTTP 200\) is (not a JSON object|empty)") as caught:
             await connector.complete(REQUEST)
-    assert (reply.status, "not a JSON object" in reply.body["error"]["message"]) == (0, True)
-    assert caught.value.reason is FailureReason.HTTP
+    assert (reply.status, usage_of(reply.body)) == (200, None)
+    assert caught.value.reason is FailureReason.MALFORMED
 
 
 async def test_a_json_object() -> None:
@@ -67,3 +70,48 @@ async def test_a_key_with_a_line_break_behind_it() -> None:
         reply = await connector.post(REQUEST.body)
         await connector.close()
     assert reply.status == 200
+
+
+def head(length: int, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("response", "sent", "reason"),
+    [
+        (head(1000) + b'{"choices":[', 1, r"reply \(HTTP 200\) was cut off after 12 bytes"),
+        (head(1000), 1, "was cut off after 0 bytes"),
+        (head(0, "202 Accepted"), 1, r"\(HTTP 202\) is empty"),
+        (b"", 2, "closed the connection without a reply"),
+        (b"HTTP/1.1 200 OK\r\nconte", 2, "closed the connection without a reply"),
+        (head(1000, "500 Internal Server Error") + b"{", 2, "closed the connection without a reply"),
+    ],
+)
+async def test_a_reply_that_is_lost(response: bytes, sent: int, reason: str) -> None:
+    """A reply that breaks off was probably billed, so the request is not repeated; one that never begins may come over
+    a stale connection, and is repeated once. Both fail that request alone.
+    """
+    async with raw_response(response) as (url, count):
+        connector = OpenAIConnector("any", base_url=url)
+        with pytest.raises(AnswerError, match=reason) as caught:
+            await connector.complete(REQUEST)
+        await connector.close()
+    assert (count(), caught.value.reason) == (sent, FailureReason.MALFORMED)
+
+
+async def test_a_reply_whose_end_is_lost() -> None:
+    """A whole object is a reply, though the connection closed before its stated length."""
+    async with raw_response(head(1000) + b'{"choices": []}') as (url, count):
+        connector = OpenAIConnector("any", base_url=url)
+        reply = await connector.post(REQUEST.body)
+        await connector.close()
+    assert (count(), reply.status, reply.body) == (1, 200, {"choices": []})
+
+
+async def test_a_created_completion() -> None:
+    """A completion with status 201 is one with status 200."""
+    async with raw_response(head(15, "201 Created") + b'{"choices": []}') as (url, _):
+        connector = OpenAIConnector("any", base_url=url)
+        reply = await connector.post(REQUEST.body)
+        await connector.close()
+    assert (reply.status, reply.body) == (200, {"choices": []})
