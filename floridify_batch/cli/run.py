@@ -157,12 +157,21 @@ def _check_pairs(*, immediate: bool, no_wait: bool, renews: bool, replace_edited
         raise UsageError("--replace-edited changes what --force or --stale regenerates; pass one of them with it.")
 
 
+def _check_separate(path: Path) -> None:
+    """Raise `UsageError` for a component that is taken for a word list, behind a space after --components."""
+    from floridify_batch.components.registry import SynthesisComponent
+
+    if str(path).strip(",") in {*SynthesisComponent} and not path.exists():
+        raise UsageError(f"File not found: {path}. Separate components with commas: --components NAME,NAME")
+
+
 def _source(words: Sequence[Path], word: Sequence[str], column: str | None, *, lower_case: bool) -> "ListSource":
     """Return the source of the word list. Raises `UsageError` for a checkpoint, and without a source."""
     from floridify_batch.words.word_list import ListSource
 
     for path in words:
         check_name(path)
+        _check_separate(path)
         if path.name.endswith(".checkpoint.json"):
             raise UsageError(f"{path} is a checkpoint, not a word list. Resume it with: {to_type('resume', path)}")
     source = ListSource(tuple(words), tuple(word), column, lower_case)

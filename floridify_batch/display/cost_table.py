@@ -13,7 +13,7 @@ from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, list
 from floridify_batch.formatting import count, counted, dollars
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, DuplicateCost
 
-_ID_CELLS = 26
+_ID_CELLS = 16
 """Width of a truncated batch id."""
 
 _THOUSAND = 1000

@@ -114,14 +114,26 @@ def _delimiter(source: Source, lines: Sequence[str]) -> str | None:
     for delimiter in DELIMITERS:
         cells = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
         enough = 2 if delimiter == "\t" else wanted
-        if cells and sum(count >= enough for count in cells) * 10 >= len(cells) * 9 and not _counted(lines, delimiter):
+        if not cells or sum(count >= enough for count in cells) * 10 < len(cells) * 9:
+            continue
+        if source.column is not None or not _counted(lines, delimiter):
             return delimiter
     return None
 
 
 def _counted(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether tabs only set off counts, as in a frequency list."""
-    return delimiter == "\t" and all(TAB_COUNT.search(line) or LEADING_COUNT.match(line) for line in lines)
+    """Whether tabs only set off counts, as in a frequency list: a word and its count, in either order."""
+    return delimiter == "\t" and all(
+        (TAB_COUNT.search(line) or LEADING_COUNT.match(line)) and len(_cells(line)) <= _PAIR for line in lines
+    )
+
+
+def _cells(line: str) -> list[str]:
+    return [cell for cell in line.split("\t") if cell.strip()]
+
+
+_PAIR = 2
+_NUMBER = re.compile(r"\s*[\d.,]+\s*")
 
 
 def csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -161,7 +173,8 @@ def read_columns(source: Source, rows: Iterator[tuple[int, list[str]]]) -> Listi
     place = column_place(first[1], source)
     if place is None:
         sample = next(table, None)
-        raise unknown_column(source, first[1], sample[1] if sample else first[1])
+        texts = [name for name in first[1] if name.strip() and not _NUMBER.fullmatch(name)]
+        raise unknown_column(source, first[1], sample[1] if sample else first[1], texts)
     names = set(_names(first[1]))
     is_header = bool(names & {*COLUMN_NAMES, *_OTHER_NAMES}) or not (source.column or "").isdecimal()
     name = first[1][place].strip() if is_header else str(place + 1)

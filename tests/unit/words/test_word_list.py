@@ -394,3 +394,16 @@ def test_a_damaged_spreadsheet(tmp_path: Path) -> None:
     path.write_bytes(b"PK not a workbook")
     with pytest.raises(UsageError, match="cannot be read as a spreadsheet"):
         read_word_list(path)
+
+
+@pytest.mark.parametrize("name", ["words.tsv", "words.txt"])
+def test_cells_before_a_count(tmp_path: Path, name: str) -> None:
+    """A table whose last cells are counts is no frequency list: no other cell becomes part of a word."""
+    table = "bank\tn\t120\nbark\tv\t4\nbat\tn\t9\n"
+    with pytest.raises(UsageError, match="--column bank"):
+        read(tmp_path, table, name)
+    (tmp_path / name).write_text(table)
+    assert list(read_word_list(tmp_path / name, "1").words) == ["bank", "bark", "bat"]
+    with pytest.raises(UsageError, match="--column bank"):
+        read(tmp_path, "1\tbank\t120\n2\tbark\t4\n", name)
+    assert list(read(tmp_path, "bank\t120\nbark\t4\n", name).words) == ["bank", "bark"]
