@@ -60,7 +60,7 @@ async def preflight(run: Run, feeder: Feeder) -> None:
         feeder.return_chunk(split(run, record))
         return
     job = await _ended(run, record)
-    refused = dict(_refused(run.folder(record)))
+    refused, unanswered = dict(_refused(run.folder(record))), _no_answer(run.folder(record))
     record = run.ledger.chunk(record.number)
     if refused and len(refused) == record.requests:
         feeder.return_chunk(split(run, record))
@@ -68,7 +68,7 @@ async def preflight(run: Run, feeder: Feeder) -> None:
         _forget(run, record, refused)
         record = await fetch(run, run.ledger.chunk(record.number), replace(job, done=0, failed=0))  # all of it is here
         feeder.return_chunk(await store(run, record))
-    _conclude(run, refused)
+    _conclude(run, refused, unanswered)
 
 
 _OPEN = (ChunkState.PLANNED, ChunkState.SUBMITTING, ChunkState.SUBMITTED)
@@ -117,6 +117,15 @@ def _refused(folder: ChunkFolder) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield line["custom_id"], line["response"]
 
 
+def _no_answer(folder: ChunkFolder) -> str | None:
+    """The reason why the first request has no answer, if none has one: errors of a server, or unreadable replies."""
+    with folder.output.open("rb") as lines:
+        replies = [orjson.loads(line)["response"] for line in lines]
+    if any(reply["status_code"] == HTTP_OK and reply["body"].get("choices") for reply in replies):
+        return None
+    return next((_message(reply) for reply in replies), None)
+
+
 def _forget(run: Run, record: ChunkRecord, refused: Mapping[str, object]) -> None:
     """Remove refused requests from a chunk's files: they are not billed, and are planned again."""
     if not refused:
@@ -131,7 +140,7 @@ def _forget(run: Run, record: ChunkRecord, refused: Mapping[str, object]) -> Non
     run.record(record, requests=len(expected))
 
 
-def _conclude(run: Run, refused: Mapping[str, Mapping[str, Any]]) -> None:
+def _conclude(run: Run, refused: Mapping[str, Mapping[str, Any]], unanswered: str | None) -> None:
     """Note the end of the preflight. Raises `ServiceError` if the form of a request was refused."""
     model = run.ledger.run.settings.model
     absent = all(map(_is_absent, refused.values()))
@@ -149,6 +158,9 @@ def _conclude(run: Run, refused: Mapping[str, Mapping[str, Any]]) -> None:
         run.observer.notify(
             Notice(f"Preflight skipped: the service does not answer {model} at once ({stated}). Batches are sent.")
         )
+    elif unanswered:
+        stated = unanswered.rstrip(".")
+        run.observer.notify(Notice(f"Preflight: {model} gave no usable answer ({stated}). Batches are sent."))
     else:
         run.observer.notify(Notice(f"Preflight: {model} accepts the requests. Batches are sent."))
 

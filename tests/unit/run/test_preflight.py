@@ -17,6 +17,7 @@ from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import Reply
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.preflight import PreflightBatches
+from floridify_batch.providers.reply import unusable_reply
 from floridify_batch.run.budget import chunk_rate, cost_limit_of
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Notice
@@ -38,6 +39,7 @@ class Answering(OpenAIConnector):
         self.asked: Counter[str] = Counter()
         self.statuses: dict[str, int] = {}
         self.refuses = False
+        self.unusable = ""
 
     @override
     async def post(self, body: Mapping[str, Any]) -> Reply:
@@ -48,6 +50,8 @@ class Answering(OpenAIConnector):
             raise ServiceRefused("Incorrect API key.")
         if (status := self.statuses.get(component, 200)) != 200:
             return Reply(status, "r", {"error": {"message": f"{component} is not supported.", "code": None}})
+        if self.unusable:
+            return unusable_reply(self.unusable)
         prompt = body["messages"][-1]["content"]
         return Reply(200, "r", completion(orjson.dumps(content_of(component, prompt)).decode()))
 
@@ -131,6 +135,23 @@ async def test_no_immediate_endpoint(tmp_path: Path, status: int) -> None:
     assert await Driver(run).process() is Ending.FINISHED
     assert "Preflight skipped: the service does not answer gpt-6-luna at once" in notices(recorder)
     assert (scene.service.sizes, run.ledger.failures()) == ([6], {})
+
+
+@pytest.mark.parametrize("reason", ["the service's reply (HTTP 200) is not a JSON object", ""])
+async def test_no_usable_answer(tmp_path: Path, reason: str) -> None:
+    """Replies without an answer are not taken for acceptance: the notice gives the reason, each reply is an attempt of
+    unknown cost, and the requests are sent in batches.
+    """
+    scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
+    connector.unusable, connector.statuses = reason, {} if reason else {"synonyms": 500, "examples": 500}
+    run = opened(scene, connector, recorder)
+    assert await Driver(run).process() is Ending.FINISHED
+    assert "accepts the requests" not in notices(recorder)
+    assert f"gave no usable answer ({reason or 'synonyms is not supported'}). Batches" in notices(recorder)
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert connector.asked == {"synonyms": 1, "examples": 1}
+    first = run.ledger.chunks[0]
+    assert (first.unmetered, first.cost is None) == ((2, True) if reason else (0, False))
 
 
 async def test_a_refused_account(tmp_path: Path) -> None:
