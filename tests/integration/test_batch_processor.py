@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import override
+from typing import Any, override
 
 import pytest
 from openai import AsyncOpenAI
+from pymongo.database import Database
 
 from floridify_batch import (
     BatchSynthesisProcessor,
@@ -218,3 +219,27 @@ async def test_something_in_between(sandbox: Sandbox, ai: OpenAIConnector) -> No
     results = await behind.process_batch_results(newest(sandbox))
     assert (len(results.answers), results.failures) == (1, ())
     await behind.close()
+
+
+async def test_the_database_of_a_list(
+    sandbox: Sandbox,
+    ai: OpenAIConnector,
+    database: Database[dict[str, Any]],
+    mongo_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A whole list needs a database: that of the connector, or an error that names the ways to give one."""
+    for name in ("MONGODB_URL", "BATCH_SYNTH_MONGO_URL", "BATCH_SYNTH_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    before = len(sandbox.stats()["batches"])
+    processor = SynthesisBatchProcessor(ai)
+    checkpoint = tmp_path / "list.checkpoint.json"
+    with pytest.raises(UsageError, match=r"pass store=MongoStore\(url, name\) .* or set MONGODB_URL"):
+        await processor.run_full_batch_synthesis(["bank"], components=LEVEL, checkpoint=checkpoint)
+    assert (len(sandbox.stats()["batches"]), checkpoint.exists()) == (before, False)
+    named: Any = ai
+    named.mongo_url, named.database = mongo_url, database.name
+    totals = await processor.run_full_batch_synthesis(["bank"], 0.1, components=LEVEL, checkpoint=checkpoint)
+    await processor.close()
+    assert (totals.processed, database.words.count_documents({"text": "bank"})) == (1, 1)
