@@ -68,7 +68,7 @@ def new_entry(draft: EntryDraft, copies: Iterable[SourceCopy]) -> Insert:
         "languages": [database_language(draft.language)],
         "pronunciation_id": draft.cloned_pronunciation,
         "fact_ids": [],
-        "etymology": None,
+        "etymology": draft.etymology,
         "raw_data": None,
         "synonym_chooser": None,
         "phrases": [],

@@ -107,7 +107,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 _OF_COPIES = frozenset(
     (
         *("_id", "created_at", "updated_at", "version", SYNTHESIS, DIGESTS, "dictionary_entry_id", "providers"),
-        *("source_definitions", "example_ids"),
+        *("source_definitions", "example_ids", "imported_examples"),
     )
 )
 """The fields in which every copy differs from its source, and those that are compared otherwise."""

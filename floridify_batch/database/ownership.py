@@ -62,7 +62,8 @@ def ownership(
     """
     ours = synthesis_entry(entries)
     home, derived = doc_id(ours["_id"]) if ours else None, synthesis_entry_id(word.id, word.stamp_prefix)
-    shared = _Shared(word.id, word.language, home, derived, _to_clone(entries, pronunciations))
+    spoken, origin = _to_clone(entries, pronunciations), _to_copy(ours or {}, entries)
+    shared = _Shared(word.id, word.language, home, derived, spoken, origin)
     return _ownership(own, ours, entries, shared)
 
 
@@ -92,6 +93,43 @@ def _to_clone(entries: Sequence[Document], pronunciations: Collection[DocId]) ->
     return next((each for each in named if each in pronunciations), None)
 
 
+def _to_copy(ours: Document, entries: Sequence[Document]) -> Document | None:
+    """The source's etymology that a synthesis entry without one gets a copy of: the first.
+
+    From an entry that has joined before it was copied then, unless it came later or somebody has removed the copy.
+    """
+    if ours.get("etymology"):
+        return None
+    joined = {str(each.get("entry_id")) for each in ours.get("source_entries") or () if isinstance(each, Mapping)}
+    others = (each for each in entries if each.get("provider") != SYNTHESIS and str(each.get("_id")) not in joined)
+    return next(filter(None, (etymology_of(each) for each in others)), None)
+
+
+def etymology_of(entry: Document) -> dict[str, Any] | None:
+    """An entry's etymology in the form that Floridify reads; None if it has no text. Older ones are a text."""
+    stored = entry.get("etymology")
+    fields = stored if isinstance(stored, Mapping) else {"text": stored}
+    if not _text(fields.get("text")):
+        return None
+    roots = fields.get("root_words")
+    return {
+        "text": fields["text"],
+        "origin_language": _text(fields.get("origin_language")),
+        "root_words": [each for each in roots if _text(each)] if isinstance(roots, list) else [],
+        "first_known_use": _text(fields.get("first_known_use")),
+    }
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def is_copied_etymology(entry: Document, entries: Iterable[Document]) -> bool:
+    """Whether the etymology of a synthesis entry is as one of the sources has it."""
+    theirs = (etymology_of(each) for each in entries if each.get("provider") != SYNTHESIS)
+    return entry.get("etymology") in list(filter(None, theirs))
+
+
 def _ownership(
     own: Mapping[Any, Document], ours: Document | None, entries: Sequence[Document], shared: "_Shared"
 ) -> Ownership:
@@ -111,7 +149,7 @@ def _ownership(
 class _Shared:
     """The values that a word's definitions share: `home` is its stored synthesis entry, `derived` a new one's id.
 
-    `pronunciation`: the source's pronunciation to clone.
+    `pronunciation`: the source's pronunciation to clone; `etymology`: the source's to copy.
     """
 
     word: DocId
@@ -119,6 +157,7 @@ class _Shared:
     home: DocId | None
     derived: DocId
     pronunciation: DocId | None = None
+    etymology: Document | None = None
 
     @property
     def entry(self) -> DocId:
@@ -136,10 +175,11 @@ class _Shared:
     def draft(self, copies: Iterable[SourceCopy], listed: Iterable[DocId] = ()) -> EntryDraft | None:
         """The part of the synthesis entry that is not stored, if there is any."""
         copies = tuple(copies)
-        if not copies and self.pronunciation is None:
+        if not copies and self.pronunciation is None and self.etymology is None:
             return None
         new, listed = self.home is None, frozenset(listed)
-        return EntryDraft(self.entry, self.word, self.language, new, copies, listed, pronunciation=self.pronunciation)
+        taken = {"pronunciation": self.pronunciation, "etymology": self.etymology}
+        return EntryDraft(self.entry, self.word, self.language, new, copies, listed, **taken)
 
 
 def _divided(

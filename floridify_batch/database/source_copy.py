@@ -32,7 +32,7 @@ _NOT_COPIED = ("_id", "created_at", "updated_at", "version")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Copies that an existing synthesis entry is to list, and the clone of a pronunciation that it is to refer to.
+    """Copies that an existing synthesis entry is to list, and the pronunciation and the etymology that it is to get.
 
     The copies of `moved` sources take these sources' places.
     """
@@ -42,6 +42,7 @@ class Listing:
     added: Sequence[SourceCopy]
     moved: Sequence[SourceCopy]
     pronunciation: DocId | None = None
+    etymology: Document | None = None
 
 
 class Sources(NamedTuple):
@@ -81,10 +82,11 @@ class Copies:
                 named = list(dict.fromkeys(each.entry for each in there))
                 entry = entry._replace(fields={**entry.fields, "source_provider_data_ids": named})
             self.inserts.append((entry, made))
-        elif there or draft.pronunciation:
+        elif there or draft.pronunciation or draft.etymology:
             moved = [each for each in there if each.source in draft.listed]
             added = [each for each in there if each.source not in draft.listed]
-            self.listings.append(Listing(draft.id, made, added, moved, draft.cloned_pronunciation))
+            values = draft.cloned_pronunciation, draft.etymology
+            self.listings.append(Listing(draft.id, made, added, moved, *values))
 
 
 async def drafted_copies(drafts: Iterable[tuple[EntryDraft, datetime]], finder: Finder, layout: Layout) -> Copies:
@@ -105,10 +107,12 @@ def listed_in(listing: Listing, layout: Layout) -> "Iterator[UpdateOne]":
     """The updates by which an existing synthesis entry refers to copies; each matches until it is applied."""
     from pymongo import UpdateOne
 
-    if listing.pronunciation is not None:
-        fields = {"pronunciation_id": encoded(listing.pronunciation, layout), "updated_at": listing.made}
-        unspoken = named_by(listing.entry, layout) | {"pronunciation_id": None}
-        yield UpdateOne(unspoken, {"$set": fields, "$inc": {"version": 1}})
+    taken = {"pronunciation_id": listing.pronunciation, "etymology": listing.etymology}
+    for name, value in taken.items():
+        if value is not None:
+            fields = {name: encoded(value, layout), "updated_at": listing.made}
+            lacking = named_by(listing.entry, layout) | {name: None}
+            yield UpdateOne(lacking, {"$set": fields, "$inc": {"version": 1}})
     for copies, listed in ((listing.moved, _in_place), (listing.added, _appended)):
         if copies:
             named, values, options = listed(copies, layout)

@@ -87,13 +87,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """An existing entry of a source. `senses` has the ids of definitions that were not imported by us."""
+    """An existing entry of a source. `senses` has the ids of definitions that were not imported by us.
+
+    `illustrated` are the definitions that an earlier import gave examples, or that have some.
+    """
 
     id: DocId
     definitions: frozenset[DocId]
     has_etymology: bool
     senses: Mapping[Sense, DocId] = field(default_factory=dict)
     has_pronunciation: bool = False
+    illustrated: frozenset[DocId] = frozenset()
 
 
 @dataclass(slots=True)
@@ -132,10 +136,16 @@ def writes(draft: Draft, present: Present | None, now: datetime) -> Writes:
     for sense, identity in ids.items():
         if sense not in theirs:
             document = new_definition(draft.word.id, entry, sense, draft.provider)
-            definitions += _with_examples(identity, document, draft.examples.get(sense, ()), now, examples)
+            given = present is not None and identity in present.illustrated
+            new = () if given else draft.examples.get(sense, ())  # a person may have removed the earlier ones
+            definitions += _with_examples(identity, document, new, now, examples)
     named = list(ids.values())
     whole = _entry_write(draft, present, named, now)
     return Writes([ids[sense] for sense in draft.senses], definitions, whole, examples, _spoken(draft, present, now))
+
+
+ILLUSTRATED = "imported_examples"
+"""The field of a definition that says that an import has given it examples."""
 
 
 def _with_examples(
@@ -150,7 +160,7 @@ def _with_examples(
     named = {derived_id("example", identity, text): text for text in texts}
     of_sense = {"definition_id": encoded(identity), "type": "literature", "model_info": None}
     examples += (_insert(each, of_sense | {"text": text}, now) for each, text in named.items())
-    listed = {"example_ids": encoded(list(named))}
+    listed = {"example_ids": encoded(list(named)), ILLUSTRATED: True}
     yield _insert(identity, document | listed, now)
     yield UpdateOne({"_id": encoded(identity), "example_ids": []}, {"$set": listed | {"updated_at": now}})
 

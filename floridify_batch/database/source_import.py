@@ -15,6 +15,7 @@ from floridify_batch.components.change import Collection
 from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import TODAY
 from floridify_batch.database.source_entry import (
+    ILLUSTRATED,
     Draft,
     Present,
     Sense,
@@ -178,10 +179,12 @@ class _Importer:
             Collection.ENTRIES, query, ["word_id", "provider", "definition_ids", "etymology", "pronunciation_id"]
         )
         ours = {draft.entry_id for draft in drafts}
+        illustrated = await self._illustrated(entries)
         theirs = await self._senses([entry for entry in entries if doc_id(entry["_id"]) not in ours])
         present: dict[tuple[DocId, str], Present] = {}
         for entry in sorted(entries, key=lambda each: (doc_id(each["_id"]) not in ours, str(each["_id"]))):
-            present.setdefault((doc_id(entry["word_id"]), entry["provider"]), _present_entry(entry, theirs))
+            seen = _present_entry(entry, theirs, illustrated)
+            present.setdefault((doc_id(entry["word_id"]), entry["provider"]), seen)
         return present
 
     async def _senses(self, entries: Sequence[dict[str, Any]]) -> dict[DocId, Sense]:
@@ -191,6 +194,12 @@ class _Importer:
             return {}
         found = await self._store.find(Collection.DEFINITIONS, {"_id": {"$in": ids}}, ["part_of_speech", "text"])
         return {doc_id(each["_id"]): (each.get("part_of_speech", ""), each.get("text", "")) for each in found}
+
+    async def _illustrated(self, entries: Sequence[dict[str, Any]]) -> frozenset[DocId]:
+        """The definitions of entries that have examples, or that an import has given some."""
+        ids = [each for entry in entries for each in entry.get("definition_ids") or ()]
+        had = {"_id": {"$in": ids}, "$or": [{"example_ids.0": {"$exists": True}}, {ILLUSTRATED: True}]}
+        return frozenset(doc_id(each["_id"]) for each in await self._store.find(Collection.DEFINITIONS, had, ["_id"]))
 
     async def _write(
         self,
@@ -206,8 +215,9 @@ class _Importer:
         return new
 
 
-def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense]) -> Present:
+def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense], illustrated: frozenset[DocId]) -> Present:
     ids = [doc_id(each) for each in entry.get("definition_ids") or ()]
     senses = {theirs[each]: each for each in reversed(ids) if each in theirs}
     has_etymology, has_pronunciation = bool(entry.get("etymology")), bool(entry.get("pronunciation_id"))
-    return Present(doc_id(entry["_id"]), frozenset(ids), has_etymology, senses, has_pronunciation)
+    ours = illustrated.intersection(ids)
+    return Present(doc_id(entry["_id"]), frozenset(ids), has_etymology, senses, has_pronunciation, ours)

@@ -17,7 +17,7 @@ from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import custom_id
 from floridify_batch.database.document import EXTRA_DEFINITION_FIELDS, EXTRA_ENTRY_FIELDS
 from floridify_batch.database.merge import is_edited
-from floridify_batch.database.ownership import copied_example_id, named_sources
+from floridify_batch.database.ownership import copied_example_id, is_copied_etymology, named_sources
 from floridify_batch.database.removal import TEXTS, is_changed
 from floridify_batch.database.word_documents import (
     Stored,
@@ -313,11 +313,11 @@ class _Tracer:
     def _is_blank(self, entry: Stored) -> bool:
         """Whether an entry has no values and no stamps except those of definitions that the run wrote."""
         after = self._after(entry)
-        others = after[SYNTHESIS].keys() - {
-            key for key in own_stamps(entry.document, self.stamps) if key not in self.kept
-        }
-        names = [each for each in _ENTRY_VALUES if each != "pronunciation_id" or self._clone(entry) is None]
-        return not others and not any(after.get(name) for name in names)
+        ours = {key for key in own_stamps(entry.document, self.stamps) if key not in self.kept}
+        own = {"pronunciation_id": self._clone(entry) is None}
+        own["etymology"] = not is_copied_etymology(after, (each.document for each in self.found.entries))
+        valued = any(after.get(name) and own.get(name, True) for name in _ENTRY_VALUES)
+        return not valued and not after[SYNTHESIS].keys() - ours
 
     def _clone(self, entry: Stored) -> DocId | None:
         """The entry's pronunciation, if it is a clone of a source's that is as the original."""

@@ -169,7 +169,7 @@ class EntryDraft(CompactPickle):
 
     It is stored with the word's next answer. Of the copies, those of `listed` sources take these sources' places:
     earlier versions listed definitions of other entries instead of copies. `pronunciation`: the source's pronunciation
-    that is cloned.
+    that is cloned. `etymology`: the source's etymology that is copied.
     """
 
     id: DocId
@@ -181,6 +181,7 @@ class EntryDraft(CompactPickle):
     model_info: Mapping[str, Any] | None = None
     """Of a new entry, the model that gave the first answer."""
     pronunciation: DocId | None = None
+    etymology: Mapping[str, Any] | None = None
 
     @property
     def cloned_pronunciation(self) -> DocId | None:

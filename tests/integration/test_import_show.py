@@ -398,3 +398,9 @@ async def test_examples_and_pronunciations(place: Place, database: Found, tmp_pa
     damp = database.definitions.find_one({"text": "damp"}) or {}
     (example,) = database.examples.find()
     assert (example["text"], damp["example_ids"]) == ("A kwell day.", [example["_id"]])
+    database.definitions.update_one({"_id": damp["_id"]}, {"$set": {"example_ids": []}})
+    for _ in ("unlisted", "deleted"):
+        removed = everything(database)
+        await import_file(file_of(tmp_path, [spoken]), place)
+        assert everything(database) == removed, "what a person removed is not restored"
+        database.examples.delete_one({"_id": example["_id"]})

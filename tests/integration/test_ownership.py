@@ -167,6 +167,51 @@ async def test_a_pronunciation_is_cloned(workspace: Workspace, word: ObjectId) -
     assert (forced.code, forced.ledger.chunks, database.pronunciations.count_documents({})) == (0, [], 3)
 
 
+ORIGIN = {"text": "From Old Norse.", "origin_language": "Old Norse", "root_words": ["bakki"], "first_known_use": None}
+
+
+def give_origin(database: Found, word: ObjectId, value: Any, provider: str = "wordnet") -> None:
+    """Give the entry of a provider an etymology."""
+    query = {"word_id": word, "provider": provider}
+    database.dictionary_entries.update_one(query, {"$set": {"etymology": value}})
+
+
+@pytest.mark.parametrize(
+    ("stated", "copied"),
+    [
+        (ORIGIN, ORIGIN),
+        ("From Old Norse.", ORIGIN | {"origin_language": None, "root_words": []}),
+        (ORIGIN | {"origin_language": 7, "root_words": None}, ORIGIN | {"origin_language": None, "root_words": []}),
+    ],
+)
+async def test_an_etymology_is_copied(workspace: Workspace, word: ObjectId, stated: Any, copied: Document) -> None:
+    """A source's etymology is copied into our entry, and none is requested; one that was removed stays so."""
+    database = workspace.database
+    give_origin(database, word, {"text": " "}, "wiktionary")
+    give_origin(database, word, stated)
+    before = of_providers(database)
+    result = await workspace.run(["bank"], components="synonyms,etymology")
+    assert (result.code, {each.requests for each in result.ledger.chunks}) == (0, {2})
+    assert synthesis(database, word)["etymology"] == copied
+    assert of_providers(database) == before
+    forced = await workspace.run(["bank"], name="forced", components="etymology", force=True)
+    assert (forced.code, forced.ledger.chunks) == (0, [])
+    give_origin(database, word, None, "synthesis")
+    await workspace.run(["bank"], name="more", components="domain")
+    assert synthesis(database, word)["etymology"] is None
+
+
+async def test_an_etymology_comes_with_another_source(workspace: Workspace, word: ObjectId) -> None:
+    """An existing entry gets the etymology of a source that joins it, if it has none."""
+    database = workspace.database
+    await workspace.run(["bank"], components="synonyms")
+    add_entry(database, word, [add_definition(database, word, "a slope", providers=["oxford"])], "oxford")
+    give_origin(database, word, ORIGIN, "oxford")
+    result = await workspace.run(["bank"], name="more", components="synonyms,etymology")
+    assert (result.code, {each.requests for each in result.ledger.chunks}) == (0, {1})
+    assert synthesis(database, word)["etymology"] == ORIGIN
+
+
 @pytest.mark.parametrize(("components", "answered"), [("pronunciation", 0), ("synonyms,pronunciation", 2)])
 async def test_a_pronunciation_in_flight(workspace: Workspace, word: ObjectId, components: str, answered: int) -> None:
     """The answer for a pronunciation that a source has by now is counted but not stored, and the word is processed.

@@ -419,6 +419,32 @@ def test_a_table_has_a_definition_per_row(tmp_path: Path) -> None:
     assert stats.lines == stats.articles + stats.lines_skipped + stats.bad == 5
 
 
+DEEP = b"[" * 100_000
+ODD_LINES = [b"{", b'{"word": "caf\xe9"}', b"null", b"7", b'"bank"', b"[]", b"{}", b"\x00", DEEP, b'{"word": NaN}']
+
+
+def test_an_odd_line_of_any_kind_costs_itself(tmp_path: Path) -> None:
+    """Broken JSON, other types, and bytes that are not UTF-8 are named with their lines; the lines around are read."""
+    lines = [each for odd in ODD_LINES for each in (odd, plain())]
+    stats, articles = whole(file_of(tmp_path, *lines))
+    assert len(articles) == len(ODD_LINES)
+    assert stats.bad == len(ODD_LINES)
+    assert [each.number for each in stats.bad_lines] == [*range(1, 2 * len(ODD_LINES), 2)][: len(stats.bad_lines)]
+    rows = (
+        "word,definition,part_of_speech,source",
+        "bank",
+        "bank,a slope",
+        "bank,a slope,n,gcide,more",
+        ",,,",
+        "owl,,n",
+    )
+    path = tmp_path / "words.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    stats, articles = whole(path)
+    assert [(each.text, each.definitions) for each in articles] == [("bank", ("a slope",))]
+    assert [each.number for each in stats.bad_lines] == [2, 3, 6]
+
+
 @pytest.mark.parametrize("content", ["word,definition\nbank,a slope\n", "a,b\n1,2\n", "\n"])
 def test_a_table_without_its_columns_is_refused(tmp_path: Path, content: str) -> None:
     """A CSV file without a word, a definition or a part of speech is refused with the names to use."""
