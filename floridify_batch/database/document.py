@@ -168,7 +168,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
         synthesised=owned.synthesised,
         etymologies=tuple(_etymologies(theirs)),
         pronunciation_id=_pronunciation(ours, owned.draft),
-        etymology=ours.get("etymology") or (owned.draft and owned.draft.etymology),
+        etymology=ours.get("etymology") or (owned.draft.etymology if owned.draft is not None else None),
         fact_ids=tuple(doc_id(each) for each in ours.get("fact_ids") or ()),
         phrases=tuple(ours.get("phrases") or ()),
         synonym_chooser=ours.get("synonym_chooser"),

@@ -7,7 +7,7 @@ entry is presented as if it had it. Pure.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -178,8 +178,8 @@ class _Shared:
         if not copies and self.pronunciation is None and self.etymology is None:
             return None
         new, listed = self.home is None, frozenset(listed)
-        taken = {"pronunciation": self.pronunciation, "etymology": self.etymology}
-        return EntryDraft(self.entry, self.word, self.language, new, copies, listed, **taken)
+        draft = EntryDraft(self.entry, self.word, self.language, new, copies, listed)
+        return replace(draft, pronunciation=self.pronunciation, etymology=self.etymology)
 
 
 def _divided(

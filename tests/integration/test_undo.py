@@ -74,7 +74,8 @@ async def undo(store: MongoStore, run: str) -> Counter[tuple[str, UndoResult]]:
 async def test_everything_goes(workspace: Workspace, store: MongoStore, components: str) -> None:
     """Where no person has changed anything, the dictionary is afterwards as it was before the run."""
     words(workspace.database)
-    origin = {"text": "From Old Norse.", "origin_language": None, "root_words": [], "first_known_use": None}
+    origin: dict[str, Any] = {"text": "From Old Norse.", "root_words": []}
+    origin |= dict.fromkeys(("origin_language", "first_known_use"))
     workspace.database.dictionary_entries.update_one({"provider": "oxford"}, {"$set": {"etymology": origin}})
     before = dictionary(workspace.database)
     result = await workspace.run(["bank", "shore", "unheard"], components=components)
