@@ -205,23 +205,31 @@ def _entry_in_order(entry: Entry, run: str) -> Iterable[Update]:
         yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ids})
 
 
-type _Place = tuple[float, float, float]
+type _Place = tuple[float, float, float, float]
 
 
 def _places(entry: Entry, run: str) -> dict[DocId, _Place]:
     """Sort keys of the definitions that a run has written or clustered, in the order in which it listed them.
 
-    Copies are listed in the order of the sources, before the definitions that are written from them.
+    Copies are listed in the order of the sources, before the definitions that are written from them. Services state
+    times in seconds: batches of one second count in the order in which the entry lists them.
     """
     clustered = SynthesisComponent.CLUSTER_DEFINITIONS
     places: dict[DocId, _Place] = {
-        each.id: (0, number, 0) for number, each in enumerate(entry.sources) if _is_of(run, each.stamps.get(clustered))
+        each.id: (0, number, 0, 0)
+        for number, each in enumerate(entry.sources)
+        if _is_of(run, each.stamps.get(clustered))
     }
-    orders = {each.id: order_of(each) for each in entry.definitions}
-    for key, stamp in entry.stamps.items():
-        if key.startswith(SynthesisComponent.DEFINITION_TEXT) and stamp.run == run:
-            identity = derived_id(custom_id(entry.word.text, entry.id, key), stamp.id, 0)
-            places[identity] = (1, stamp.batch_created.timestamp(), orders.get(identity, 0))
+    written = {
+        derived_id(custom_id(entry.word.text, entry.id, key), stamp.id, 0): stamp
+        for key, stamp in entry.stamps.items()
+        if key.startswith(SynthesisComponent.DEFINITION_TEXT) and stamp.run == run
+    }
+    batches: dict[str, int] = {}
+    for definition in entry.definitions:
+        if stamp := written.get(definition.id):
+            batch = batches.setdefault(stamp.batch_id, len(batches))
+            places[definition.id] = (1, stamp.batch_created.timestamp(), batch, order_of(definition))
     return places
 
 

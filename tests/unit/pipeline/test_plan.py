@@ -357,10 +357,10 @@ def test_word_is_planned_or_finished(stored_fields: list[dict[str, Any]], data: 
 # ── the order of senses ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def written(number: int, run: str = "now", batch: int = 0) -> tuple[Definition, dict[str, Stamp]]:
+def written(number: int, run: str = "now", batch: int = 0, batch_id: str = "b1") -> tuple[Definition, dict[str, Stamp]]:
     """A definition that a run has written for a cluster, with the stamp of that on the word."""
     key = f"{C.DEFINITION_TEXT}-{number:02d}"
-    made = replace(stamp(run), batch_created=datetime(2026, 1, 1 + batch, tzinfo=UTC))
+    made = replace(stamp(run), batch_created=datetime(2026, 1, 1 + batch, tzinfo=UTC), batch_id=batch_id)
     identity = derived_id(custom_id("bank", BANK.id, C.DEFINITION_TEXT, number), made.id, 0)
     return sense(identity, f"sense {number}", meaning_cluster={"slug": f"s{number}", "order": number}), {key: made}
 
@@ -374,13 +374,14 @@ def clustered(number: int, order: int) -> Definition:
 
 
 FIRST, SECOND, THIRD = written(0), written(1), written(2)
-LATE = written(0, batch=1)
+LATE, SAME_SECOND = written(0, batch=1), written(0, batch_id="b2")
 OLD = [written(number, "then") for number in (0, 1, 2)]
 MINE = sense(derived_id("mine"), "what an editor wrote")
 COPIES = (clustered(0, 2), clustered(1, 0), clustered(2, 1))
 
 ORDERS: dict[str, tuple[Sequence[Any], Sequence[int] | None]] = {
     "an answer that came later takes its place": ((SECOND, THIRD, LATE), (2, 0, 1)),
+    "an answer of a batch created in the same second takes its place": ((SECOND, THIRD, SAME_SECOND), (2, 0, 1)),
     "an order that a person gave new definitions stays": ((SECOND, FIRST, THIRD), None),
     "an order that a person gave definitions of an earlier run stays": ((OLD[2], OLD[0], OLD[1]), None),
     "new definitions do not disturb that order": ((OLD[1], OLD[0], THIRD), None),
