@@ -35,8 +35,8 @@ def is_transient(status: int | None) -> bool:
 class Backoff:
     """An exponential backoff: pauses in seconds, doubled from `first` up to `longest`.
 
-    It ends after `attempts`, or after `patience` seconds. `jitter` draws each pause at random below its value. A
-    Retry-After of the service takes its place, up to `longest_asked`.
+    It ends after `attempts`, or after `patience` seconds, which no pause exceeds. `jitter` draws each pause at random
+    below its value. A Retry-After of the service takes its place, up to `longest_asked`.
     """
 
     first: float
@@ -147,6 +147,12 @@ def _error(state: "RetryCallState") -> BaseException | None:
 
 
 def _pause(backoff: Backoff, state: "RetryCallState") -> float:
+    """The pause before the next attempt, which is at the end of the patience at the latest."""
+    left = max(0.0, backoff.patience - (state.seconds_since_start or 0.0))
+    return min(_unlimited_pause(backoff, state), left)
+
+
+def _unlimited_pause(backoff: Backoff, state: "RetryCallState") -> float:
     from tenacity import wait_random_exponential
 
     asked: float | None = getattr(_error(state), "retry_after", None)

@@ -6,7 +6,9 @@ and fails on them later; here they raise `ServiceUncertain`, so that the caller 
 
 import re
 from collections.abc import Awaitable, Callable
-from math import isfinite
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.errors import QueueFull, ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
@@ -86,12 +88,27 @@ def from_status(error: Any) -> ServiceError:
 
 
 def retry_after(error: Any) -> float | None:
-    """Return the seconds of a refusal's Retry-After header; None without a readable one."""
+    """Return the seconds of a refusal's Retry-After header, a number or a date; None for a pause that it leaves open.
+
+    A date is compared with the service's own clock, in its Date header. A pause of 0 or less would retry in a loop.
+    """
+    headers = error.response.headers
+    stated = headers.get("retry-after", "")
     try:
-        seconds = float(error.response.headers.get("retry-after", ""))
+        seconds = float(stated)
+    except ValueError:
+        then, now = _date(stated), _date(headers.get("date", ""))
+        seconds = (then - now).total_seconds() if then and now else nan
+    return min(seconds, _LONGEST_RETRY_AFTER) if isfinite(seconds) and seconds > 0 else None
+
+
+def _date(text: str) -> datetime | None:
+    """An HTTP date; None for any other text."""
+    try:
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER) if isfinite(seconds) else None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def message_of(error: Any) -> str:

@@ -27,9 +27,26 @@ def test_times_out_of_range(time: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "seconds"), [("7", 7.0), ("-3", 0.0), ("inf", None), ("nan", None), ("soon", None), ("1e9", 3600.0)]
+    ("stated", "seconds"),
+    [
+        ("7", 7.0),
+        ("1e9", 3600.0),
+        ("Sat, 28 Nov 2026 12:00:20 GMT", 20.0),
+        ("Sat, 28 Nov 2026 12:00:20 -0000", 20.0),
+        ("Sat, 28 Nov 2099 12:00:20 GMT", 3600.0),
+        *((odd, None) for odd in ("-3", "0", "inf", "nan", "soon", "", "Sat, 28 Nov 2026 11:59:00 GMT", "9" * 6000)),
+    ],
 )
 def test_retry_after(stated: str, seconds: float | None) -> None:
-    """A Retry-After is respected up to an hour; an infinite one is ignored."""
-    error = SimpleNamespace(response=SimpleNamespace(headers={"retry-after": stated}))
+    """A Retry-After in seconds or as a date is respected up to an hour; one that has passed, or cannot be read, leaves
+    the pause to the backoff.
+    """
+    headers = {"retry-after": stated, "date": "Sat, 28 Nov 2026 12:00:00 GMT"}
+    error = SimpleNamespace(response=SimpleNamespace(headers=headers))
     assert retry_after(error) == seconds
+
+
+def test_a_date_without_a_clock() -> None:
+    """A date cannot be compared with this machine's clock, so one without the service's own time is ignored."""
+    headers = {"retry-after": "Sat, 28 Nov 2026 12:00:20 GMT"}
+    assert retry_after(SimpleNamespace(response=SimpleNamespace(headers=headers))) is None
