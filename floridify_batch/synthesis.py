@@ -91,8 +91,9 @@ class Call:
 
 
 def model_of(ai: object) -> str:
-    """Return the model of a connector, or the default model."""
-    return str(getattr(ai, "model_name", DEFAULT_MODEL))
+    """Return the model of a connector, or the default model; Floridify's connector names it `model`."""
+    named = (getattr(ai, name, None) for name in ("model_name", "model"))
+    return next((each for each in named if isinstance(each, str) and each), DEFAULT_MODEL)
 
 
 @cache

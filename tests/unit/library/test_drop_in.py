@@ -34,6 +34,8 @@ class FloridifyComponent(Enum):
 class Structured:
     """A connector with only `_make_structured_request`, like Floridify's."""
 
+    model = "gpt-5-mini"
+
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.error: Exception | None = None
@@ -43,7 +45,7 @@ class Structured:
         await asyncio.sleep(0)
         if self.error:
             raise self.error
-        envelope = Envelope("synonyms", response_model, "gpt-5.4-nano", "", 1000)
+        envelope = Envelope("synonyms", response_model, self.model, "", 1000)
         return parse_answer(response_model, answered(envelope.body(prompt)))
 
 
