@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
+import pytest
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +16,8 @@ from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import Envelope, parse_answer
 from floridify_batch.enhancement import enhance_definitions_parallel
+from floridify_batch.providers.interface import DEFAULT_MODEL
+from floridify_batch.synthesis import model_of
 from tests.unit.library.test_synthesis import Immediate, Instant, answered
 
 SOURCES = [
@@ -281,3 +284,17 @@ async def test_bands_are_on_the_scale_of_the_document() -> None:
     other = SimpleNamespace(text="not heavy", part_of_speech="adjective")
     await enhance_definitions_parallel([today, other], "light", SameBand(), {"frequency_band"})
     assert (today.frequency_band, other.frequency_band) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "model"),
+    [
+        ({"model_name": "gpt-a"}, "gpt-a"),
+        ({"model": "gpt-b"}, "gpt-b"),
+        ({"model": None}, DEFAULT_MODEL),
+        ({}, DEFAULT_MODEL),
+    ],
+)
+def test_the_model_of_a_connector(fields: dict[str, Any], model: str) -> None:
+    """Requests name the model of the connector, as our own connector or Floridify's names it."""
+    assert model_of(SimpleNamespace(**fields)) == model
