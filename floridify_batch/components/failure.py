@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from floridify_batch.retry import is_transient
 
@@ -81,3 +82,27 @@ class Unanswered:
 
     reason: FailureReason
     detail: str
+
+
+_REASONS = ("error", "message", "detail", "errors", "msg", "code")
+"""The fields of an error body in which services state their reasons, by precedence."""
+
+
+def stated_reason(error: Any) -> str | None:
+    """Return the reason in an error body of any form: a text, an object, a list, or one within another."""
+    return _stated(error, _MAX_DEPTH)
+
+
+_MAX_DEPTH = 5
+
+
+def _stated(error: Any, depth: int) -> str | None:
+    if not error or not depth:
+        return None
+    if isinstance(error, list):
+        stated = (_stated(each, depth - 1) for each in error[:_MAX_DEPTH])
+        return "; ".join(filter(None, stated)) or None
+    if isinstance(error, dict):
+        fields = (_stated(error.get(name), depth - 1) for name in _REASONS)
+        return next(filter(None, fields), None) or (str(error) if depth == _MAX_DEPTH else None)
+    return str(error)

@@ -17,6 +17,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from floridify_batch.components.answer import wire_schema
+from floridify_batch.components.completion import completion_of
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.json_repair import is_corrupt, repaired
 from floridify_batch.components.model_profile import (
@@ -213,19 +214,16 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
 
     `repairs` counts invalid list items that were "dropped" and answers that were "repaired".
     """
-    try:
-        choice = body["choices"][0]
-        message = choice["message"]
-        refusal, content, finish = message.get("refusal"), message.get("content"), choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise AnswerError(FailureReason.MALFORMED, _no_completion(body)) from None
-    if refusal:
-        raise AnswerError(FailureReason.REFUSED, str(refusal))
-    if finish == "content_filter":
+    found = completion_of(body)
+    if found is None:
+        raise AnswerError(FailureReason.MALFORMED, _no_completion(body))
+    if found.refusal:
+        raise AnswerError(FailureReason.REFUSED, found.refusal)
+    if found.finish == "content_filter":
         raise AnswerError(FailureReason.REFUSED, "the service's content filter withheld the answer")
-    if not isinstance(content, str):
-        raise _unusable("the answer has no content", cut=finish == "length")
-    return _validated(answer, content, Counter() if repairs is None else repairs, cut=finish == "length")
+    if found.content is None:
+        raise _unusable("the answer has no content", cut=found.cut)
+    return _validated(answer, found.content, Counter() if repairs is None else repairs, cut=found.cut)
 
 
 def _no_completion(body: Mapping[str, Any]) -> str:

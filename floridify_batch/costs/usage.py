@@ -18,6 +18,7 @@ type Dollars = Annotated[Decimal, Field(ge=0, lt=10**12, allow_inf_nan=False)]
 
 _MAX_TOKENS = 10**9
 """Upper bound of a credible number of tokens of a request; excludes infinity and NaN."""
+_MAX_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,16 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     """The usage in the body of an answer; None if it is unknown.
 
     An answer has input, so that a usage without any is unknown, too. Details are clamped to the tokens that they are
-    part of: whatever a service states, a cost is never negative.
+    part of: whatever a service states, a cost is never negative. The names are those of the endpoint for chat
+    completions, or else those of the newer endpoint.
     """
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return None
-    sent, received = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    sent, received = _tokens(_named(usage, _INPUT)), _tokens(_named(usage, _OUTPUT))
     if not sent or received is None:
         return None
-    read, written = _object(usage.get("prompt_tokens_details")), _object(usage.get("completion_tokens_details"))
+    read, written = _object(_named(usage, _INPUT_DETAILS)), _object(_named(usage, _OUTPUT_DETAILS))
     cached = min(_tokens(read.get("cached_tokens")) or 0, sent)
     return Usage(
         sent,
@@ -79,12 +81,25 @@ FLEX = "flex"
 """The service tier of immediate requests that costs what a batch does; it is slower, and may be unavailable."""
 
 
+_INPUT = ("prompt_tokens", "input_tokens")
+_OUTPUT = ("completion_tokens", "output_tokens")
+_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
+
+
+def _named(usage: Mapping[str, Any], names: tuple[str, str]) -> Any:
+    value = usage.get(names[0])
+    return usage.get(names[1]) if value is None else value
+
+
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _tokens(value: Any) -> int | None:
-    """A number of tokens; None for anything that can't be one."""
+    """A number of tokens, which may be a text; None for anything that can't be one."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else None
     is_number = type(value) is int or type(value) is float  # a boolean is an instance of int
     return int(value) if is_number and 0 <= value < _MAX_TOKENS else None
 

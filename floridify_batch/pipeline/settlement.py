@@ -4,7 +4,6 @@ Answer lines come in any order, in two files, and either file may hold errors. A
 id; a second pass goes through the expected requests, word by word, and reads their lines: none can be lost.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,25 +12,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
-import orjson
-
 from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_database, sandbox_database
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.requests import AnswerError, CustomIdParts, component_of, parse_custom_id
 from floridify_batch.costs.price import Bills
-from floridify_batch.costs.usage import Usage, is_flex, usage_of
+from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
+from floridify_batch.pipeline.answer_line import body_of, charge_of, failure_of, parsed_line
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Expected, damaged
 
-HTTP_OK = 200
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLOCK_BYTES = 1 << 20
 """The size of a block that is indexed at a time: some 700 lines."""
 
 _DETAIL_LENGTH = 300
-_CUT_SHORT = {"batch_expired": FailureReason.EXPIRED, "batch_cancelled": FailureReason.CANCELLED}
-
 
 type Place = tuple[int, int, int]
 """The place of a line: number of its file, offset, length."""
@@ -41,7 +35,7 @@ type Place = tuple[int, int, int]
 class AnswerIndex:
     """An index of the lines in open answer files, by custom id.
 
-    `unreadable` counts lines that are not JSON or have no id, `repeated` further lines of an id. `invented`: whether a
+    `unreadable` counts lines without an id, `repeated` further lines of an id. `invented`: whether a
     sandbox has answered any line.
     """
 
@@ -76,8 +70,9 @@ class AnswerIndex:
         number, offset, length = place
         file = self.files[number]
         file.seek(offset)
-        named, line = _read(file.read(length))
-        if named != identity:
+        content = file.read(length)
+        named, line = parsed_line(content)
+        if named != identity or len(content) < length:
             raise damaged(Path(file.name), "the file changed while it was in use")
         return line
 
@@ -94,7 +89,9 @@ class IndexedBlock(NamedTuple):
 
 
 type Paid = Callable[[str, Usage | None, bool], None]
-"""Called with the id of an answered request, its usage, and whether it was answered in the service tier flex."""
+"""Called with the id of a charged line, its usage (None: unknown), and whether it was answered in the service tier
+flex.
+"""
 
 SANDBOX_FINGERPRINT = "fp_sandbox"
 """The `system_fingerprint` of a sandbox's answers."""
@@ -111,7 +108,7 @@ def refuse_invented(index: AnswerIndex, database: str) -> None:
 
 
 def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
-    """Index a block of whole lines; `paid` is called for each answered line."""
+    """Index a block of whole lines; `paid` is called for each charged line."""
     lines = 0
     invented = False
     places: list[tuple[str, int, int, bool]] = []
@@ -121,12 +118,13 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
     for line in BytesIO(block):
         if line.strip():
             lines += 1
-            identity, said = _read(line)
+            identity, parsed = parsed_line(line)
             if identity is not None:
-                body = body_of(said)
+                body = body_of(parsed)
                 places.append((identity, offset, len(line), body is not None))
+                if charge := charge_of(parsed, body):
+                    paid(identity, *charge)
                 if body is not None:
-                    paid(identity, usage_of(body), is_flex(body))
                     invented = invented or body.get("system_fingerprint") == SANDBOX_FINGERPRINT
         offset += len(line)
     return IndexedBlock(lines, places, invented)
@@ -154,7 +152,7 @@ def opened_answers(paths: Iterable[Path]) -> Iterator[Sequence[IO[bytes]]]:
 
 @contextmanager
 def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
-    """Index the answer files that exist; `paid` is called for each answered line."""
+    """Index the answer files that exist; `paid` is called for each charged line."""
     there = [path for path in paths if path.exists()]
     with opened_answers(there) as files:
         index = AnswerIndex(files)
@@ -162,56 +160,6 @@ def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
             for offset, length in blocks_of(path):
                 index.add(number, index_block(path, offset, length, paid))
         yield index
-
-
-def _read(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
-    """A parsed line and its custom id; None for a line that is not JSON or has no id."""
-    try:
-        parsed = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
-    except orjson.JSONDecodeError:
-        parsed = _leniently_parsed(line)
-    identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
-    return (identity, parsed) if isinstance(identity, str) else (None, {})
-
-
-def _leniently_parsed(line: bytes) -> Any:
-    """A line with lone surrogates or raw control characters, which are judged with its content."""
-    try:
-        parsed = json.loads(line.removeprefix(_BYTE_ORDER_MARK), strict=False)
-        str(parsed["custom_id"]).encode()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return parsed
-
-
-def body_of(line: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The body of a successful response. A server that states no status has answered if there are choices."""
-    response = _decoded((line or {}).get("response"))
-    if not isinstance(response, dict):
-        return None
-    body = _decoded(response.get("body"))
-    if not isinstance(body, dict):
-        return None
-    status = _status(response)
-    return body if status == HTTP_OK or (status is None and body.get("choices")) else None
-
-
-def _status(response: Mapping[str, Any]) -> int | None:
-    """The status of a response, which may be a string; None if it states none."""
-    status = response.get("status_code")
-    if isinstance(status, str) and status.isdecimal():
-        return int(status)
-    return status if isinstance(status, int) else None
-
-
-def _decoded(body: Any) -> Any:
-    """Return a body; some servers write it as a JSON string."""
-    if not isinstance(body, str):
-        return body
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body
 
 
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,7 +214,7 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
         return _failure(request, unanswered.reason, unanswered.detail)
     body = body_of(line)
     if body is None:
-        return _unusable(request, line)
+        return _failure(request, *failure_of(line))
     parts = parse_custom_id(request.custom_id)
     if parts is None:
         return _failure(request, FailureReason.MALFORMED, "the request's custom ID has an unknown form")
@@ -281,24 +229,6 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
         )
     except AnswerError as error:
         return _failure(request, error.reason, str(error))
-
-
-def _unusable(request: Expected, line: Mapping[str, Any]) -> Failure:
-    """The failure of a line without an answer, with the service's message."""
-    response, error = _decoded(line.get("response")), line.get("error")
-    if isinstance(response, dict):
-        body = _decoded(response.get("body"))
-        error = body.get("error") if isinstance(body, dict) else body
-        return _failure(request, FailureReason.HTTP, _text(error), _status(response) or 0)
-    if isinstance(error, dict) and (reason := _CUT_SHORT.get(str(error.get("code")))):
-        return _failure(request, reason, _text(error))
-    return _failure(request, FailureReason.HTTP, _text(error), 0)
-
-
-def _text(error: Any) -> str:
-    if isinstance(error, dict):
-        return str(error.get("message") or error.get("code") or error)
-    return str(error) if error else "the service gave no reason"
 
 
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
@@ -317,7 +247,7 @@ class BlockToIndex(NamedTuple):
 
 
 def index_lines(_: Brief, block: BlockToIndex) -> tuple[int, IndexedBlock, Bills]:
-    """Index a block and bill its answered lines; returns the number of the file, the index and the bills."""
+    """Index a block and bill its charged lines; returns the number of the file, the index and the bills."""
     bills = block.bills
 
     def paid(identity: str, usage: Usage | None, flex: bool) -> None:

@@ -45,6 +45,9 @@ _MILLISECONDS = 10**11
 _YEARS = range(2000, 2200)
 """The years of credible times."""
 
+_MAX_DIGITS = 15
+"""The most digits of a credible number; Python refuses to convert thousands of them."""
+
 _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at")
 
 
@@ -152,7 +155,7 @@ def _text(value: Any) -> str | None:
 def _whole(value: Any) -> int | None:
     """Return a whole number that is not negative; it may be a string."""
     if isinstance(value, str) and value.isdecimal():
-        return int(value)
+        return int(value) if len(value) <= _MAX_DIGITS else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 

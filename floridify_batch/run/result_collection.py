@@ -15,17 +15,17 @@ from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.requests import component_of
 from floridify_batch.costs.answer_length import BatchLengths, Observed
 from floridify_batch.costs.price import Bills
-from floridify_batch.costs.usage import Spent, Usage, is_flex, usage_of
+from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
+from floridify_batch.pipeline.answer_line import body_of, charge_of
 from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, SettledPage, Tally, settle_words
 from floridify_batch.pipeline.chunk import expected_pages, read_expected
 from floridify_batch.pipeline.settlement import (
     AnswerIndex,
     BlockToIndex,
     blocks_of,
-    body_of,
     index_lines,
     opened_answers,
     refuse_invented,
@@ -305,8 +305,10 @@ def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[P
     with opened_answers(paths) as files:
         lines = AnswerIndex(files, index.places)
         for identity in index.places:
-            if identity not in foreign and (body := body_of(lines.line(identity))) is not None:
-                bills.add(component_of(identity), usage_of(body), flex=is_flex(body))
+            line = lines.line(identity)
+            if identity not in foreign and line is not None and (charge := charge_of(line, body_of(line))):
+                usage, flex = charge
+                bills.add(component_of(identity), usage, flex=flex)
     return bills
 
 

@@ -114,7 +114,7 @@ async def test_faults(sandbox: Sandbox, collector: BatchSynthesisCollector) -> N
         "truncate=faultd": FailureReason.TRUNCATED,
         "malformed=faulte": FailureReason.MALFORMED,
         "null_response=faultf": FailureReason.HTTP,
-        "not_json=faultg": FailureReason.MISSING,
+        "not_json=faultg": FailureReason.MALFORMED,
     }
     words = [f"fault{letter}" for letter in "abcdefghij"]
     with sandbox.faults(*faults, "duplicate=0.5", "split=0.5", "unknown=0.3"):

@@ -159,7 +159,7 @@ FAULTS = {
     "refuse": (FailureReason.REFUSED, 1),
     "truncate": (FailureReason.TRUNCATED, 3),
     "malformed": (FailureReason.MALFORMED, 3),
-    "not_json": (FailureReason.MISSING, 3),
+    "not_json": (FailureReason.MALFORMED, 3),
 }
 """The failure reason of each fault of a line, and the number of attempts."""
 

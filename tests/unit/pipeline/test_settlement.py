@@ -139,7 +139,6 @@ def test_http_errors_keep_the_services_words(tmp_path: Path, status: int) -> Non
         (None, "broken", "broken"),
         ({"status_code": 500, "body": None}, None, "the service gave no reason"),
         ({"status_code": 500, "body": "Bad gateway"}, None, "Bad gateway"),
-        ({"status_code": 200, "body": None}, None, "the service gave no reason"),
         ({"status_code": None, "body": {"error": {"code": "odd"}}}, None, "odd"),
         ({}, None, "the service gave no reason"),
     ],
@@ -156,12 +155,84 @@ def test_lines_that_say_little(tmp_path: Path, response: Any, error: Any, said: 
         (answered(IDS[0], "{}"), FailureReason.MALFORMED),
         (answered(IDS[0], GOOD[:-2], finish="length"), FailureReason.TRUNCATED),
         (answered(IDS[0], GOOD, finish="content_filter"), FailureReason.REFUSED),
-        (answered(IDS[0])[:-9], FailureReason.MISSING),
+        (answered(IDS[0])[:-9], FailureReason.MALFORMED),
+        (line(IDS[0], {"status_code": 200, "body": None}), FailureReason.MALFORMED),
     ],
 )
 def test_unusable_answers(tmp_path: Path, answer: bytes, reason: FailureReason) -> None:
     """An unusable or truncated answer is a failure with its reason."""
     assert alone(tmp_path, answer).reason is reason
+
+
+BODY_TEXT = orjson.dumps(body()).decode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(line(IDS[0], body()), id="the response is the completion"),
+        pytest.param(orjson.dumps({"custom_id": IDS[0], "status_code": 200, "body": body()}), id="no response"),
+        pytest.param(orjson.dumps({"custom_id": IDS[0], **body()}), id="the line is the completion"),
+        pytest.param(line(IDS[0], {"status_code": 0, "body": body()}), id="status 0"),
+        pytest.param(line(IDS[0], {"status_code": 201, "body": body()}), id="status 201"),
+        pytest.param(line(IDS[0], {"status_code": True, "body": body()}), id="status true"),
+        pytest.param(line(IDS[0], {"status_code": "200 OK", "body": body()}), id="status with its phrase"),
+        pytest.param(line(IDS[0], {"status_code": "9" * 5000, "body": body()}), id="status of 5,000 digits"),
+        pytest.param(line(IDS[0], {"status_code": 200, "body": orjson.dumps(BODY_TEXT).decode()}), id="body twice"),
+        pytest.param(line(IDS[0].upper(), {"status_code": 200, "body": body()}), id="id in capitals"),
+        pytest.param(line(f" {IDS[0]}\t", {"status_code": 200, "body": body()}), id="id with spaces"),
+        pytest.param(answered(IDS[0])[:-1] + b',"x":' + b"9" * 6000 + b"}", id="a number of 6,000 digits"),
+    ],
+)
+def test_forms_of_other_services(tmp_path: Path, answer: bytes) -> None:
+    """An answer in another service's form is used, and its usage is billed."""
+    settled = Settled(tmp_path, [answer])
+    assert settled.answered_ids == [IDS[0]]
+    assert (settled.usage, settled.unmetered) == (Usage(10, 0, 1), 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(answered(IDS[0])[:-9], id="a cut line"),
+        pytest.param(line(IDS[0], None), id="neither response nor error"),
+        pytest.param(line(IDS[0], {"status_code": 200, "body": None}), id="no body"),
+        pytest.param(line(IDS[0], {"status_code": 200, "body": BODY_TEXT[:-30]}), id="a cut body"),
+        pytest.param(line(IDS[0], {"status_code": 200, "body": {"output": []}}), id="a body without choices"),
+        pytest.param(line(IDS[0], {}), id="an empty response"),
+        pytest.param(line(IDS[0], [body()]), id="a list"),
+    ],
+)
+def test_unreadable_answers_are_unmetered(tmp_path: Path, answer: bytes) -> None:
+    """A line that is not an error is charged with an unknown cost if it cannot be read, never with nothing."""
+    settled = Settled(tmp_path, [answer])
+    assert list(settled.failures) == IDS
+    assert settled.unmetered == 1
+
+
+@pytest.mark.parametrize("answer", [refused(IDS[0], 500), refused(IDS[0], 0), refused(IDS[0], "429"), expired(IDS[0])])
+def test_errors_are_free(tmp_path: Path, answer: bytes) -> None:
+    """A request that ended with an error is not charged."""
+    settled = Settled(tmp_path, [answer])
+    assert (settled.usage, settled.unmetered) == (Usage(), 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": "overloaded"},
+        {"detail": "overloaded"},
+        {"detail": [{"msg": "overloaded"}]},
+        {"message": "overloaded"},
+        {"errors": [{"message": "overloaded"}]},
+        {"error": {"error": {"message": "overloaded"}}},
+        "overloaded",
+    ],
+)
+def test_reasons_in_other_forms(tmp_path: Path, error: Any) -> None:
+    """The service's reason is kept, in whatever form the body of a refused request states it."""
+    failure = alone(tmp_path, line(IDS[0], {"status_code": 400, "body": error}))
+    assert (failure.kind, failure.detail) == ("http 400", "overloaded")
 
 
 def test_bodies_as_strings(tmp_path: Path) -> None:
