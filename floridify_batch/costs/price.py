@@ -159,18 +159,18 @@ class Bill:
         self.above_tier = Usage()
         self.cost_above_tier = Decimal(0)
 
-    def add(self, usage: Usage | None, *, flex: bool = False) -> None:
-        """Add a request. Below the tier, costs are linear and need no pricing per request.
+    def add(self, usage: Usage | None, *, flex: bool = False, requests: int = 1) -> None:
+        """Add a line. Below the tier, costs are linear and need no pricing per request.
 
-        `flex`: the service tier that the answer names; a batch has none.
+        `requests`: the number that the line carries; `flex`: the service tier that the answer names; a batch has none.
         """
         if usage is None:
-            self.unmetered += 1
+            self.unmetered += requests
             return
-        self.requests += 1
+        self.requests += requests
         if flex and self._flex is not None:
             self.flex = self.flex or self._flex()
-            self.flex.add(usage)
+            self.flex.add(usage, requests=requests)
             return
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
@@ -212,12 +212,12 @@ class Bills:
         self._model, self._batch, self._price = model, batch, price
         self.by_component: dict[str, Bill] = {}
 
-    def add(self, component: str, usage: Usage | None, *, flex: bool = False) -> None:
-        """Add a request; see `Bill.add`."""
+    def add(self, component: str, usage: Usage | None, *, flex: bool = False, requests: int = 1) -> None:
+        """Add a line; see `Bill.add`."""
         bill = self.by_component.get(component)
         if bill is None:
             bill = self.by_component[component] = self._new()
-        bill.add(usage, flex=flex)
+        bill.add(usage, flex=flex, requests=requests)
 
     def _new(self) -> Bill:
         return Bill(self._model, batch=self._batch, price=self._price)

@@ -242,7 +242,7 @@ class Feeder:
         while self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
-            settled = _settled_ids(folder, answered=record.state is not ChunkState.SPLIT)
+            settled = _settled_ids(folder, record)
             try:
                 self._reading = _Returned(record.number, settled, failures_by_word(folder.failures))
             except FileDamaged as error:
@@ -263,7 +263,7 @@ class Feeder:
             WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
             for ordinal, text in zip(page.ordinals, texts, strict=True)
         ]
-        planned = run.pool.begin(plan_words, PageToPlan(words, str(self._pieces)))
+        planned = run.pool.begin(plan_words, PageToPlan(words, str(self._pieces), run.limits()))
         self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
         return page, found, planned
 
@@ -271,7 +271,8 @@ class Feeder:
         """Create the documents of new words that will be requested; return those that the database refuses."""
         run = self._run
         planned = [each for each in outcomes.words if isinstance(each, Planned)]
-        entries = [entry for each in planned for entry in found[run.words[each.ordinal]]]
+        ordinals = (ordinal for each in planned for ordinal in each.ordinals)
+        entries = [entry for ordinal in ordinals for entry in found[run.words[ordinal]]]
         return await run.store.ensure_words([entry.word for entry in entries if not entry.word.stored])
 
     async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage, refused: Mapping[DocId, str]) -> None:
@@ -279,18 +280,30 @@ class Feeder:
         if self._piece:
             self._piece.unlink(missing_ok=True)
         self._piece = Path(outcomes.piece)
-        for each in outcomes.words:
-            reasons = (refused.get(entry.id) for entry in found[run.words[each.ordinal]]) if refused else ()
-            reason = next(filter(None, reasons), None)
-            outcome = each if reason is None else Finished(each.ordinal, reason)
+        for outcome in outcomes.words:
             if isinstance(outcome, Finished):
                 self._finish(outcome)
+            elif refused and (reasons := self._refusals(outcome, found, refused)):
+                for ordinal, reason in reasons.items():
+                    self._finish(Finished(ordinal, reason))
+                self._plan_again(page, [each for each in outcome.ordinals if each not in reasons])
             else:
                 self._pending.append((outcome, page.origin))
-                self._outstanding[page.origin] += 1
+                self._outstanding[page.origin] += len(outcome.ordinals)
         await self._tidy()
         if page.origin == _THE_LIST:
             run.observer.notify(ListRead(page.end, len(run.words)))
+
+    def _refusals(self, planned: Planned, found: _Found, refused: Mapping[DocId, str]) -> dict[int, str]:
+        """The planned words that the database refuses, with its reasons."""
+        entries = ((ordinal, entry) for ordinal in planned.ordinals for entry in found[self._run.words[ordinal]])
+        return {ordinal: refused[entry.id] for ordinal, entry in entries if entry.id in refused}
+
+    def _plan_again(self, page: _Page, ordinals: Sequence[int]) -> None:
+        """Plan words of a page again, whose packs held a word that the database refuses."""
+        if ordinals:
+            self._single.append(page._replace(ordinals=ordinals))
+            self._outstanding[page.origin] += 1
 
     async def _tidy(self) -> None:
         """Tidy up finished words that need it; an update that the database refuses is reported, and left out."""
@@ -344,7 +357,7 @@ class Feeder:
             self._open[word.model] = _OpenChunk(ChunkWriter(self._run.checkpoint.folder, number), [])
         chunk = self._open[word.model]
         chunk.writer.add(word, lines)
-        chunk.origins.append(origin)
+        chunk.origins += [origin] * len(word.ordinals)
 
     def _lines(self, word: Planned) -> bytes:
         if self._piece is None:
@@ -369,6 +382,7 @@ class Feeder:
             input_tokens=size.input_tokens,
             output_tokens=size.output_tokens,
             retried=size.retried,
+            shared=size.shared,
             wave=self._wave(origins),
             form=self._run.ledger.form_of(model),
             preflight=preflight,
@@ -420,16 +434,24 @@ class Feeder:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
         for page, _, __ in self._planning:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
-        yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
+        waiting = (packed for packed, origin in self._pending if origin == _THE_LIST)
+        yield from (ordinal for packed in waiting for ordinal in packed.ordinals)
         for chunk in self._open.values():
             pairs = zip(chunk.writer.ordinals, chunk.origins, strict=True)
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
 
 
-def _settled_ids(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
-    """The words of a chunk with the ids that were settled in it; none for a chunk that was split."""
+def _settled_ids(folder: ChunkFolder, record: ChunkRecord) -> Iterator[tuple[int, frozenset[str]]]:
+    """The words of a chunk with the ids that were settled in it; none for a chunk that was split.
+
+    A preflight may hold words without requests, whose packs it has no use for.
+    """
+    answered = record.state is not ChunkState.SPLIT
+    rest = set(read_ordinals(folder, record.words)) if record.preflight else set()
     for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
+        rest.discard(ordinal)
         yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()
+    yield from ((ordinal, frozenset()) for ordinal in sorted(rest))
 
 
 def _places(run: Run) -> "array[int]":

@@ -98,7 +98,7 @@ class ChunkRecord(BaseModel):
     """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
     `form`: the form of its requests, if it is not the run's present one. `refused`: the service's message, if it
-    refused every request of the chunk for its form.
+    refused every request of the chunk for its form. `shared`: the requests in packs that have no line of their own.
     `queue_was_empty`: none of our batches was in flight when it was submitted, so that the chunk alone exceeds a full
     queue. `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
     `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
@@ -118,6 +118,7 @@ class ChunkRecord(BaseModel):
     input_tokens: int
     output_tokens: int
     retried: int = 0
+    shared: int = 0
     wave: int = 1
     form: RequestForm | None = None
     refused: str | None = None
@@ -141,6 +142,11 @@ class ChunkRecord(BaseModel):
     cost: Dollars | None = Decimal(0)
     former_batches: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """The lines of its batch file, which is what the service counts."""
+        return self.requests - self.shared
 
     @property
     def failed(self) -> int:

@@ -20,7 +20,7 @@ import orjson
 from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
-from floridify_batch.components.requests import component_of, parse_custom_id, prompt_digest
+from floridify_batch.components.requests import billed_to, parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch, WriteLockLost
@@ -149,7 +149,8 @@ async def recover(
     bills = Bills(sent.model, batch=True, price=options.price)
 
     def paid(identity: str, usage: Usage | None, *_: object) -> None:
-        bills.add(component_of(identity), usage)
+        component, requests = billed_to(identity)
+        bills.add(component, usage, requests=requests)
 
     with indexed_answers(folder.answers, paid) as index:
         refuse_invented(index, library.name)

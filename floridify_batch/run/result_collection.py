@@ -12,7 +12,7 @@ from pathlib import Path
 
 from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.components.requests import component_of
+from floridify_batch.components.requests import billed_to
 from floridify_batch.costs.answer_length import BatchLengths, Observed
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage, is_flex, usage_of
@@ -296,7 +296,7 @@ def _unrequested(folder: ChunkFolder, index: AnswerIndex) -> set[str]:
     """Return the ids in the answer files that the chunk did not request."""
     foreign = set(index.places)
     for expected in read_expected(folder):
-        foreign.discard(expected.custom_id)
+        foreign.discard(expected.line_id)
     return foreign
 
 
@@ -306,7 +306,8 @@ def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[P
         lines = AnswerIndex(files, index.places)
         for identity in index.places:
             if identity not in foreign and (body := body_of(lines.line(identity))) is not None:
-                bills.add(component_of(identity), usage_of(body), flex=is_flex(body))
+                component, requests = billed_to(identity)
+                bills.add(component, usage_of(body), flex=is_flex(body), requests=requests)
     return bills
 
 
@@ -346,7 +347,7 @@ async def _pages_to_settle(
         entries = await run.store.entries(texts, run.ledger.run.settings.language)
         yield PageToSettle(
             page.expected,
-            [index.places.get(each.custom_id) for each in page.expected],
+            [index.places.get(each.line_id) for each in page.expected],
             [str(path) for path in paths],
             [entries[text] for text in texts],
             absent,
