@@ -70,7 +70,12 @@ class Pack:
     @property
     def weights(self) -> tuple[int, ...]:
         """The input tokens of each member's item, by which the usage is shared out."""
-        return tuple(max(1, count_tokens(item)) for item in self.items)
+        return item_weights(self.items)
+
+
+def item_weights(items: Sequence[str]) -> tuple[int, ...]:
+    """The weights of the members with these items."""
+    return tuple(max(1, count_tokens(item)) for item in items)
 
 
 def packed(requests: Sequence[SynthesisRequest[Any]], word: str) -> Pack | None:

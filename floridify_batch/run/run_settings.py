@@ -51,7 +51,7 @@ class RunSettings(BaseModel):
     """The models of components that do not use the run's."""
     answers: AnswerShape = AnswerShape.FULL
     """The shape in which answers are requested; earlier versions requested everything."""
-    pack: int = Field(1, ge=1, le=20)
+    pack: int = Field(default=1, ge=1, le=20)
     """The most definitions that one request of a component is about: beyond some ten, models answer worse."""
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None

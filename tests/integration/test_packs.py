@@ -1,18 +1,23 @@
 """Packs: several definitions of one component in one request, from the list to the database."""
 
+from math import ceil
 from typing import Any
 
 import orjson
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
 
-from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.answer_length import AnswerShape
+from floridify_batch.database.store import MongoStore
 from floridify_batch.files import ChunkFolder
-from floridify_batch.pipeline.chunk import read_expected
+from floridify_batch.pipeline.change_derivation import Disposition
+from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.run.recovery import recover
+from floridify_batch.words.entry import derived_id
 from tests.documents import add_definition, add_word, contents, owned
 from tests.sandbox import Sandbox
-from tests.workspace import RunResult, Workspace
+from tests.workspace import Workspace
 
 type Client = MongoClient[dict[str, Any]]
 
@@ -30,14 +35,9 @@ def add_senses(workspace: Workspace) -> list[str]:
     for word, senses in SENSES.items():
         document = add_word(workspace.database, word)
         for part, text in senses:
-            add_definition(workspace.database, document, text, part_of_speech=part)
+            same_id = ObjectId(derived_id(word, text))
+            add_definition(workspace.database, document, text, part_of_speech=part, _id=same_id)
     return list(SENSES)
-
-
-def carried(result: RunResult, chunk: int = 1) -> list[str]:
-    """Return the ids of the lines of a chunk, each once, in the order of their requests."""
-    folder = ChunkFolder.of(result.checkpoint.folder, chunk)
-    return list(dict.fromkeys(each.line_id for each in read_expected(folder)))
 
 
 @pytest.mark.parametrize("shape", list(AnswerShape))
@@ -77,15 +77,42 @@ async def test_one_at_a_time(workspace: Workspace) -> None:
     assert lines[0] == lines[1]
 
 
-@pytest.mark.parametrize("fault", ["refuse=1@{}", "truncate=1@{}", "malformed=1@{}", "http_400=0.5@{}", "missing=0.5@{}"])
+@pytest.mark.parametrize("fault", ["refuse=1", "truncate=1", "malformed=1", "http_400=0.5", "missing=0.5", "expire=1"])
 async def test_faults(workspace: Workspace, sandbox: Sandbox, fault: str) -> None:
     """Whatever happens to a pack, its members are requested again, alone or in smaller packs, and stored."""
     words = add_senses(workspace)
-    with sandbox.faults(fault.format(sandbox.next_batch() + 1)):
+    with sandbox.faults(f"{fault}@{sandbox.next_batch() + 1}"):
         result = await workspace.run(words, components="synonyms,cefr_level", pack=6)
     assert (result.code, result.ledger.missing) == (0, {})
     assert all(each["synonyms"] and "cefr_level" in each["synthesis"] for each in owned(workspace.database))
-    batches = sandbox.batches_of(result.run)
-    assert result.ledger.totals().cost == await workspace.billed(batch["id"] for batch in batches)
-    packs = [parts.members for each in carried(result, 2) if (parts := parse_custom_id(each))]
-    assert max(packs) == (3 if fault.startswith("truncate") else 6 if fault.startswith("expire") else 1)
+    if not fault.startswith("missing"):  # the service bills its lines all the same, and says so in its sum only
+        batches = sandbox.batches_of(result.run)
+        assert result.ledger.totals().cost == await workspace.billed(batch["id"] for batch in batches)
+    first, second = result.ledger.chunks[:2]
+    assert first.failed == second.requests == second.retried > 0
+    in_packs = {"truncate": 3, "expire": 6}.get(fault.partition("=")[0], 1)
+    assert second.lines == 2 * ceil(second.requests // 2 / in_packs)
+
+
+async def test_recovery(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Without the checkpoint, the answers of packs are stored from the batch's input file, each for its definition."""
+    words, recovered = add_senses(workspace), workspace.beside("recovered")
+    add_senses(recovered)
+    settings: dict[str, Any] = {"components": "default", "pack": 3, "answers": AnswerShape.STORED}
+    sound = await workspace.run(words, name="sound", **settings)
+    lost = await recovered.send(words, name="lost", **settings)
+    assert (sound.code, contents(workspace.database)) != (0, contents(recovered.database))
+    service = OpenAIBatches("any", base_url=sandbox.url)
+    store = MongoStore(workspace.mongo_url, recovered.database.name)
+    try:
+        (batch,) = await service.kept(lost.run)
+        while not batch.terminal:
+            batch = await service.retrieve(batch.id)
+        folder = ChunkFolder(workspace.folder / "recovery")
+        folder.path.mkdir()
+        found = await recover(batch, service, store, folder)
+    finally:
+        await store.close()
+        await service.close()
+    assert found.dispositions == {Disposition.FRESH: found.requests}
+    assert contents(recovered.database) == contents(workspace.database)
