@@ -54,7 +54,7 @@ class Opening(NamedTuple):
 
 
 class WordOpenings(NamedTuple):
-    """What a word of the list is missing from one model, and its failures."""
+    """The requests to one model that a word of the list needs, and its failures."""
 
     ordinal: int
     openings: Sequence[Opening]

@@ -6,17 +6,16 @@ would make thousands of tiny batches.
 """
 
 import shutil
-from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import batched, chain, count, groupby, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.failure import Failure
 from floridify_batch.errors import DatabaseError, FileDamaged, UsageError, stops_run
-from floridify_batch.files import ChunkFolder, private_folder
+from floridify_batch.files import private_folder
 from floridify_batch.pipeline.chunk import (
     ChunkSize,
     ChunkWriter,
@@ -25,26 +24,21 @@ from floridify_batch.pipeline.chunk import (
     forget_lines,
     lines_of,
     preflight_part,
-    read_expected,
-    read_ordinals,
 )
 from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, finish, plan_words
 from floridify_batch.run.event import ChunkMoved, ListRead, Notice, WordFailed
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
+from floridify_batch.run.word_place import FINISHED, NOWHERE, places, settled_ids
 from floridify_batch.run.worker import abandon
 from floridify_batch.words.entry import DocId, Entry
 
 if TYPE_CHECKING:
     from asyncio import Future
 
-_NOWHERE = 0
-_FINISHED = -1
 _THE_LIST = 0
 """The origin of words that come from the list; others come from the chunk of this number."""
-
-_SOME_WORDS = 150_000
 
 _NO_FAILURES: Mapping[str, Failure] = {}
 
@@ -88,7 +82,7 @@ class Feeder:
         self._run = run
         self._isolation = Isolation(run) if isolation is None else isolation
         self._stopping = stopping
-        self._place = _places(run)
+        self._place = places(run)
         self._next = run.ledger.list_cursor
         self._returned: deque[ChunkRecord] = deque()
         self._reading: _Returned | None = None
@@ -234,7 +228,7 @@ class Feeder:
             return None
         fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
         self._next = fresh.stop
-        here = [ordinal for ordinal in fresh if self._place[ordinal] == _NOWHERE]
+        here = [ordinal for ordinal in fresh if self._place[ordinal] == NOWHERE]
         return _Page(_THE_LIST, here, {}, {}, fresh.stop) if fresh else None
 
     def _opened(self) -> _Returned | None:
@@ -242,7 +236,7 @@ class Feeder:
         while self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
-            settled = _settled_ids(folder, record)
+            settled = settled_ids(folder, record)
             try:
                 self._reading = _Returned(record.number, settled, failures_by_word(folder.failures))
             except FileDamaged as error:
@@ -334,7 +328,7 @@ class Feeder:
             words[word] = outcome.reason
             self._run.observer.notify(WordFailed(word, outcome.reason, outcome.incomplete))
         self._untidy += [word] if outcome.updates else ()
-        self._place[outcome.ordinal] = _FINISHED
+        self._place[outcome.ordinal] = FINISHED
         self._unsaved = True
 
     # ── chunks out ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,7 +403,7 @@ class Feeder:
             return
         ledger = self._run.ledger
         ledger.list_cursor = min(self._unplaced(), default=self._next)
-        ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == _NOWHERE]
+        ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == NOWHERE]
         done = [record.number for record in ledger.in_state(ChunkState.STORED, ChunkState.SPLIT)]
         done = [number for number in done if not self._outstanding[number]]
         for number in done:
@@ -439,34 +433,3 @@ class Feeder:
         for chunk in self._open.values():
             pairs = zip(chunk.writer.ordinals, chunk.origins, strict=True)
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
-
-
-def _settled_ids(folder: ChunkFolder, record: ChunkRecord) -> Iterator[tuple[int, frozenset[str]]]:
-    """The words of a chunk with the ids that were settled in it; none for a chunk that was split.
-
-    A preflight may hold words without requests, whose packs it has no use for.
-    """
-    answered = record.state is not ChunkState.SPLIT
-    rest = set(read_ordinals(folder, record.words)) if record.preflight else set()
-    for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
-        rest.discard(ordinal)
-        yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()
-    yield from ((ordinal, frozenset()) for ordinal in sorted(rest))
-
-
-def _places(run: Run) -> "array[int]":
-    """Return the state of each word: finished, the number of its last chunk, or not planned yet."""
-    place = array("i", bytes(4 * len(run.words)))
-    for record in run.ledger.chunks:
-        if record.state is not ChunkState.DONE:
-            for ordinal in read_ordinals(run.folder(record), record.words):
-                place[ordinal] = record.number
-    for ordinal in run.ledger.retrying:
-        place[ordinal] = _NOWHERE
-    # In portions: a set of all finished words would take more memory than the rest of the ledger.
-    pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
-    for finished in chain([run.ledger.missing], pages):
-        for ordinal, word in enumerate(run.words if finished else ()):
-            if word in finished:
-                place[ordinal] = _FINISHED
-    return place

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from floridify_batch.components.pack import divided_prompt
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.sandbox.content import plausible
+from floridify_batch.sandbox.pack import item_schema, prompts_in
 from floridify_batch.sandbox.prompt import own_language
 from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.schema import Fields, Items, compile_schema
@@ -139,7 +139,7 @@ def _content(body: Mapping[str, Any]) -> str:
     if wanted.get("type") != "json_schema":
         return " ".join(random.some(SENTENCES, 2))
     form = wanted["json_schema"]
-    if item := _item_schema(form.get("schema")):
+    if item := item_schema(form.get("schema")):
         return _packed(form | {"schema": item}, texts, seed)
     return _structured(form, texts, random)
 
@@ -154,25 +154,11 @@ def _without_other_senses(prompt: str) -> str:
     return "\n".join(line for line in prompt.splitlines() if not line.startswith("Not meant: "))
 
 
-def _item_schema(schema: Any) -> dict[str, Any] | None:
-    """The schema of one answer in the schema of a pack; None for another schema."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict) or list(properties) != ["items"]:
-        return None
-    item = properties["items"].get("items", {})
-    if "number" not in item.get("properties", {}):
-        return None
-    fields = {name: node for name, node in item["properties"].items() if name != "number"}
-    return {**item, "properties": fields, "$defs": schema.get("$defs", {})}
-
-
 def _packed(wanted: Mapping[str, Any], texts: Sequence[str], seed: Callable[[str], Random]) -> str:
     """The answer to a pack: for each item, the answer that a request of its own would get."""
     *instructions, prompt = texts
-    head, items, tail = divided_prompt(prompt)
     answers: list[str] = []
-    for number, item in enumerate(items, 1):
-        text = "\n".join(filter(None, (head, item, tail)))
+    for number, text in enumerate(prompts_in(prompt), 1):
         answer = _structured(wanted, [*instructions, text], seed(text))
         answers.append(f'{{"number":{number},{answer.removeprefix("{")}')
     return f'{{"items":[{",".join(answers)}]}}'

@@ -77,7 +77,9 @@ async def test_one_at_a_time(workspace: Workspace) -> None:
     assert lines[0] == lines[1]
 
 
-@pytest.mark.parametrize("fault", ["refuse=1", "truncate=1", "malformed=1", "http_400=synonyms", "missing=0.5", "expire=1"])
+@pytest.mark.parametrize(
+    "fault", ["refuse=1", "truncate=1", "malformed=1", "http_400=synonyms", "missing=.5", "expire=1"]
+)
 async def test_faults(workspace: Workspace, sandbox: Sandbox, fault: str) -> None:
     """Whatever happens to a pack, its members are requested again, alone or in smaller packs, and stored."""
     words = add_senses(workspace)
