@@ -19,6 +19,7 @@ from floridify_batch.components.answer import ITEMS, NUMBER
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.json_repair import is_corrupt, sole_object
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest, content_of, pack_id
+from floridify_batch.costs.answer_length import pack_tokens
 from floridify_batch.costs.tokenizer import count_tokens
 from floridify_batch.costs.usage import Usage
 
@@ -26,9 +27,6 @@ TASK: Final = f"Several numbered items follow. Answer each by itself, in their o
 
 _CAP_FACTOR = 3
 """The output cap of a pack, as a multiple of its expected output: a runaway answer costs its cap."""
-
-_ITEM_TOKENS, _LIST_TOKENS = 4.5, 4
-"""The output tokens of an item's number and braces, and of the list around all items."""
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _ITEM = re.compile(r"(\d+)\. ")
@@ -86,7 +84,7 @@ def packed(requests: Sequence[SynthesisRequest[Any]], word: str) -> Pack | None:
     """
     members = tuple(requests)
     identity = pack_id([each.custom_id for each in members], word)
-    carrier = _carrier(members[0].envelope, len(members))
+    carrier = carrier_of(members[0].envelope, len(members))
     if carrier.instructions:
         return Pack(identity, carrier, members, tuple(_compact(each.prompt) for each in members))
     lines = [each.prompt.splitlines() for each in members]
@@ -111,9 +109,8 @@ def _common(texts: Sequence[Sequence[str]]) -> list[str]:
 
 
 @lru_cache(maxsize=512)
-def _carrier(envelope: Envelope[Any], members: int) -> Envelope[Any]:
-    """The envelope of a pack of so many requests."""
-    expected = round(members * (envelope.output_tokens + _ITEM_TOKENS)) + _LIST_TOKENS
+def _cached_carrier(envelope: Envelope[Any], members: int) -> Envelope[Any]:
+    expected = members * envelope.output_tokens + pack_tokens(members, 1)
     return replace(
         envelope,
         instructions=f"{envelope.instructions}\n\n{TASK}" if envelope.instructions else "",
@@ -125,7 +122,7 @@ def _carrier(envelope: Envelope[Any], members: int) -> Envelope[Any]:
 
 def carrier_of[R: BaseModel](envelope: Envelope[R], members: int) -> Envelope[R]:
     """The envelope of a pack of `members` requests with this one."""
-    return _carrier(envelope, members)
+    return _cached_carrier(envelope, members)
 
 
 class Divided(NamedTuple):

@@ -155,6 +155,8 @@ class Bill:
         self.flex: Bill | None = None
         """The requests that were answered in the service tier flex, which costs what a batch does."""
         self.requests = self.unmetered = 0
+        self.packs = self.packed = 0
+        """Lines that carry several requests, and these requests, as far as they came with usage."""
         self.below_tier = Usage()
         self.above_tier = Usage()
         self.cost_above_tier = Decimal(0)
@@ -168,6 +170,8 @@ class Bill:
             self.unmetered += requests
             return
         self.requests += requests
+        self.packs += requests > 1
+        self.packed += requests if requests > 1 else 0
         if flex and self._flex is not None:
             self.flex = self.flex or self._flex()
             self.flex.add(usage, requests=requests)
@@ -183,6 +187,8 @@ class Bill:
         """Add another bill at the same rates."""
         self.requests += other.requests
         self.unmetered += other.unmetered
+        self.packs += other.packs
+        self.packed += other.packed
         self.below_tier += other.below_tier
         self.above_tier += other.above_tier
         self.cost_above_tier += other.cost_above_tier

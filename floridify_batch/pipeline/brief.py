@@ -94,6 +94,10 @@ class Question:
         """
         return asked.forced_run is not None or (asked.stale and self.recipe.stamp(target) is not None)
 
+    def is_packed(self, asked: "Brief") -> bool:
+        """Whether one request may be about several definitions."""
+        return asked.pack > 1 and self.recipe.scope is Scope.DEFINITION
+
     def is_stale(self, stamp: Stamp) -> bool:
         """Whether an answer was generated with another template or by another model."""
         return stamp.template != self.template.fingerprint or stamp.model != self.envelope.model

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from floridify_batch.components.failure import Failure
 from floridify_batch.components.pack import Pack, packed
-from floridify_batch.components.recipe import Scope, Target
+from floridify_batch.components.recipe import Target
 from floridify_batch.components.requests import CustomId, SynthesisRequest
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import ChunkSize, Group, Limits, Portion, joined
@@ -48,7 +48,7 @@ class Opening(NamedTuple):
 
     def pack_size(self, asked: Brief) -> int:
         """The most requests of its pack; 1 for a request that takes none beside it."""
-        if asked.pack == 1 or self.question.recipe.scope is not Scope.DEFINITION:
+        if not self.question.is_packed(asked):
             return 1
         return asked.pack if self.failure is None else self.failure.next_pack(asked.pack)
 

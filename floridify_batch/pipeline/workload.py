@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched, chain
+from math import ceil
 from operator import attrgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
+from floridify_batch.components.pack import carrier_of
 from floridify_batch.components.recipe import Scope
-from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, prior
+from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, packed_length, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
 from floridify_batch.costs.usage import Spent
@@ -104,19 +106,20 @@ def lengths_known(
 ) -> dict[str, Length]:
     """The expected answer length of each component: measured in this run, or in this database, or a prior."""
     return {
-        question.recipe.component: _length(question, observed, spent.get(question.recipe.component))
+        question.recipe.component: _length(question, observed, spent.get(question.recipe.component), asked)
         for question in asked.questions
     }
 
 
-def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: Spent | None) -> Length:
+def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: Spent | None, asked: Brief) -> Length:
     recipe = question.recipe
     if spent is not None and spent.billed:
         return measured(Observed(spent.billed, spent.usage.output), Origin.RUN, recipe.spread)
     seen = observed.get(AnswerKind(recipe.component, question.template.fingerprint, question.shape))
+    alone = prior(question.envelope.output_tokens, recipe.spread)
     if seen is not None:
-        return measured(seen, Origin.DATABASE, recipe.spread)
-    return prior(question.envelope.output_tokens, recipe.spread)
+        alone = measured(seen, Origin.DATABASE, recipe.spread)
+    return packed_length(alone, asked.pack) if question.is_packed(asked) else alone
 
 
 class _Shape(NamedTuple):
@@ -268,11 +271,18 @@ class _Sums:
             if now.requests:
                 estimate.now[component] = now
             if later := self._later[component]:
-                tokens = later * (question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+                tokens = later * PROMPT_TOKENS_EXPECTED + self._fixed_tokens(question, later)
                 estimate.later[component] = Expectation(later, tokens, self._output(component, later))
         if self._uncounted:
             estimate.sampled = Sampled(self._uncounted.total(), len(self._sample.kept), projection.margin)
         return estimate
+
+    def _fixed_tokens(self, question: Question, requests: int) -> int:
+        """The tokens of so many requests apart from their prompts, which packs share."""
+        asked = self._survey.asked
+        if not question.is_packed(asked):
+            return requests * question.envelope.fixed_tokens
+        return ceil(requests / asked.pack) * carrier_of(question.envelope, asked.pack).fixed_tokens
 
     def _projection(self) -> Projection:
         return projected([*self._sampled_words()], self._sample.offered)

@@ -13,7 +13,7 @@ from pathlib import Path
 from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.components.requests import billed_to
-from floridify_batch.costs.answer_length import BatchLengths, Observed
+from floridify_batch.costs.answer_length import BatchLengths, Observed, pack_tokens
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage, is_flex, usage_of
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
@@ -261,7 +261,9 @@ def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, BatchLength
     seen = ((run.questions[name], bill) for name, bill in bills.by_component.items() if name in run.questions)
     return {
         origin.stamp(question).id: BatchLengths(
-            question.recipe.component, question.shape, Observed(bill.requests, bill.usage.output)
+            question.recipe.component,
+            question.shape,
+            Observed(bill.requests, max(0, bill.usage.output - pack_tokens(bill.packed, bill.packs))),
         )
         for question, bill in seen
         if bill.requests
