@@ -132,7 +132,7 @@ def _content(body: Mapping[str, Any]) -> str:
         "name", ""
     )  # keeps antonyms distinct from the synonyms of the same prompt
     # By the prompt, not by the instructions: the same question has the same answer, in whatever shape.
-    seed = partial(_seeded, body["model"], name)
+    seed = partial(_seeded, body["model"], name, whole=len(texts) == 1)
     random = seed(texts[-1])
     if wanted.get("type") == "json_object":
         return orjson.dumps({"answer": random.pick(SENTENCES)}).decode()
@@ -144,21 +144,26 @@ def _content(body: Mapping[str, Any]) -> str:
     return _structured(form, texts, random)
 
 
-def _seeded(model: str, name: str, prompt: str) -> Random:
-    """A generator seeded by the question: by a prompt without the other senses, which a pack need not list."""
-    question = "".join(_without_other_senses(prompt).split())
+def _seeded(model: str, name: str, prompt: str, *, whole: bool) -> Random:
+    """A generator seeded by the question: by a prompt without the other senses, which a pack need not list.
+
+    `whole`: the prompt holds the instructions, too, whose blank lines a pack may leave out.
+    """
+    question = _without_other_senses(prompt)
+    question = "".join(question.split()) if whole else question
     return Random(blake2b("\0".join((model, name, question)).encode(), digest_size=16).digest())
 
 
 def _without_other_senses(prompt: str) -> str:
-    return "\n".join(line for line in prompt.splitlines() if not line.startswith("Not meant: "))
+    return "\n".join(line for line in prompt.split("\n") if not line.startswith("Not meant: "))
 
 
 def _packed(wanted: Mapping[str, Any], texts: Sequence[str], seed: Callable[[str], Random]) -> str:
     """The answer to a pack: for each item, the answer that a request of its own would get."""
     *instructions, prompt = texts
     answers: list[str] = []
-    for number, text in enumerate(prompts_in(prompt), 1):
+    for number, item in enumerate(prompts_in(prompt), 1):
+        text = item.replace("\n", "\n\n", 1) if instructions else item  # the blank line that an item leaves out
         answer = _structured(wanted, [*instructions, text], seed(text))
         answers.append(f'{{"number":{number},{answer.removeprefix("{")}')
     return f'{{"items":[{",".join(answers)}]}}'
