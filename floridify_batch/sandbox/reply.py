@@ -147,10 +147,10 @@ def _content(body: Mapping[str, Any]) -> str:
 def _seeded(model: str, name: str, prompt: str, *, whole: bool) -> Random:
     """A generator seeded by the question: by a prompt without the other senses, which a pack need not list.
 
-    `whole`: the prompt holds the instructions, too, whose blank lines a pack may leave out.
+    It leaves out blank lines, too; where the prompt is the `whole` request, only the text counts.
     """
     question = _without_other_senses(prompt)
-    question = "".join(question.split()) if whole else question
+    question = "".join(question.split()) if whole else "\n".join(line for line in question.split("\n") if line.strip())
     return Random(blake2b("\0".join((model, name, question)).encode(), digest_size=16).digest())
 
 
@@ -162,8 +162,7 @@ def _packed(wanted: Mapping[str, Any], texts: Sequence[str], seed: Callable[[str
     """The answer to a pack: for each item, the answer that a request of its own would get."""
     *instructions, prompt = texts
     answers: list[str] = []
-    for number, item in enumerate(prompts_in(prompt), 1):
-        text = item.replace("\n", "\n\n", 1) if instructions else item  # the blank line that an item leaves out
+    for number, text in enumerate(prompts_in(prompt), 1):
         answer = _structured(wanted, [*instructions, text], seed(text))
         answers.append(f'{{"number":{number},{answer.removeprefix("{")}')
     return f'{{"items":[{",".join(answers)}]}}'

@@ -1,6 +1,6 @@
 """Bundles: which words share packs, within the limits of a chunk, and what their prompts list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.pipeline.brief import Brief, brief
 from floridify_batch.pipeline.bundle import Bundler, WordOpenings
-from floridify_batch.pipeline.chunk import Expected, Group, Limits, group, preflight_part
-from floridify_batch.pipeline.plan import Planned, outlined, plan
+from floridify_batch.pipeline.chunk import Expected, Group, Limits, Planned, group, preflight_part
+from floridify_batch.pipeline.plan import outlined, plan
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
 ASKED = (C.CEFR_LEVEL, C.EXAMPLES, C.PRONUNCIATION)
@@ -34,7 +34,7 @@ def entry(number: int, senses: int) -> Entry:
 
 
 def bundled(
-    asked: Brief, senses: Sequence[int], limits: Limits | None = None, failures: dict[str, Failure] | None = None
+    asked: Brief, senses: Sequence[int], limits: Limits | None = None, failures: Mapping[str, Failure] | None = None
 ) -> list[Group]:
     bundler = Bundler(asked, limits or Limits())
     found: list[Group] = []
@@ -112,7 +112,7 @@ def test_retries() -> None:
     asked = briefed(6, components=(C.CEFR_LEVEL,))
     ids = [each.custom_id for each in plan(entry(0, 6), asked, {})]
     for reason, lines in ((FailureReason.MISSING, 6), (FailureReason.TRUNCATED, 2), (FailureReason.EXPIRED, 1)):
-        failures = {each: Failure(each, reason, "", packed=6) for each in ids}
+        failures: dict[str, Failure] = {each: Failure(each, reason, "", packed=6) for each in ids}
         (made,) = bundled(asked, [6], failures=failures)
         assert len(made.lines) == lines
         assert made.size.retried == 6
