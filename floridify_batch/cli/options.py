@@ -159,6 +159,17 @@ AnswersOption = Annotated[
         help="Fields to request: stored, full or bare.",
     ),
 ]
+PackOption = Annotated[
+    int,
+    _advanced(
+        "--pack",
+        envvar=_env("PACK"),
+        metavar="N",
+        min=1,
+        max=20,
+        help="Definitions per request, such as 6.",
+    ),
+]
 ForceOption = Annotated[bool, _content("--force", envvar=_env("FORCE"), help="Regenerate stored values.")]
 StaleOption = Annotated[
     bool, _content("--stale", envvar=_env("STALE"), help="Regenerate values of another prompt or model.")

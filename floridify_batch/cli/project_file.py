@@ -21,7 +21,7 @@ PROJECT = "batch_synth.project"
 
 _NUMBERS = (
     *("batch_size", "max_attempts", "max_batches", "max_queued_tokens", "max_cost", "poll_interval", "patience"),
-    *("lookup_seconds", "concurrency", "workers"),
+    *("lookup_seconds", "concurrency", "workers", "pack"),
 )
 _TEXTS = (
     *("model", "language", "gloss_language", "database", "mongo_url", "base_url", "frequency_scale", "cluster"),

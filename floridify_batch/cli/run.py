@@ -35,6 +35,7 @@ from floridify_batch.cli.options import (
     LowerCaseOption,
     ModelForOption,
     ModelOption,
+    PackOption,
     ReplaceEditedOption,
     SandboxOption,
     ScaleOption,
@@ -86,6 +87,7 @@ def run(
     column: ColumnOption = None,
     lower_case: LowerCaseOption = False,
     answers: AnswersOption = AnswerShape.STORED,
+    pack: PackOption = 1,
     model_for: ModelForOption = None,
     service_tier: ServiceTierOption = None,
 ) -> None:
@@ -118,6 +120,7 @@ def run(
         sandbox=sandbox,
         stale=stale,
         answers=answers,
+        pack=pack,
         service_tier=_tier_of(service_tier, immediate=immediate),
         replace_edited=replace_edited,
         **_by_component(count or (), model_for or ()),

@@ -266,6 +266,25 @@ def wire_schema(answer: type[BaseModel]) -> dict[str, Any]:
     return schema | {"properties": {name: properties[name] for name in order}, "required": order}
 
 
+def pack_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema for the answer to a pack: a list of answers to one component, each with the number of its item.
+
+    It is the same for packs of any size, since the service compiles each schema that is new to it.
+    """
+    item = {name: node for name, node in schema.items() if name != "$defs"}
+    item |= {
+        "properties": {NUMBER: {"type": "integer"}, **schema["properties"]},
+        "required": [NUMBER, *schema["required"]],
+    }
+    root = {"properties": {ITEMS: {"type": "array", "items": item}}, "required": [ITEMS]}
+    definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+    return {**definitions, "type": "object", "additionalProperties": False, **root}
+
+
+ITEMS, NUMBER = "items", "number"
+"""The fields of the answer to a pack."""
+
+
 def _with_a_root(schema: dict[str, Any]) -> dict[str, Any]:
     """Resolve the root where it is a reference, as pydantic has it for a model that contains itself."""
     if "$ref" not in schema:

@@ -45,6 +45,8 @@ _RETRYABLE = frozenset(
     }
 )
 
+_INTERRUPTED = frozenset({FailureReason.EXPIRED, FailureReason.CANCELLED})
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -57,18 +59,33 @@ class Failure:
     cap_doublings: int = 0
     """The number of times that the output cap had been doubled."""
     status: int | None = None
+    packed: int = 0
+    """The number of requests in the pack that carried it; 0 for a request with a line of its own."""
 
     @property
     def repeatable(self) -> bool:
-        """Whether a retry can help."""
+        """Whether a retry can help. A pack may have been refused for the sake of another request in it."""
         if self.reason is FailureReason.HTTP:
-            return is_transient(self.status)
-        return self.reason in _RETRYABLE
+            return bool(self.packed) or is_transient(self.status)
+        return self.reason in _RETRYABLE or (self.reason is FailureReason.REFUSED and bool(self.packed))
 
     @property
     def next_cap_doublings(self) -> int:
-        """The doublings of the output cap at the next attempt: one more after a truncated answer."""
-        return self.cap_doublings + (self.reason is FailureReason.TRUNCATED)
+        """The doublings of the output cap at the next attempt: one more after a truncated answer, but not of a pack,
+        whose next answer is shorter.
+        """
+        return self.cap_doublings + (self.reason is FailureReason.TRUNCATED and not self.packed)
+
+    def next_pack(self, most: int) -> int:
+        """The number of requests in the pack of the next attempt: a retry shares a request only with those that failed
+        like it for no fault of theirs.
+        """
+        if not self.packed:
+            return 1
+        if self.reason is FailureReason.TRUNCATED:
+            return max(1, min(most, self.packed // 2))
+        interrupted = self.reason in _INTERRUPTED or (self.reason is FailureReason.HTTP and is_transient(self.status))
+        return most if interrupted else 1
 
     @property
     def kind(self) -> str:

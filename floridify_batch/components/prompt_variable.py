@@ -1,6 +1,6 @@
 """The variables of prompts: the values with which a template is rendered, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from itertools import islice, zip_longest
 from typing import Any
 
@@ -18,12 +18,18 @@ def sense_of(entry: Entry) -> dict[str, str] | None:
     return {"part_of_speech": defined[0].part_of_speech, "definition": defined[0].text}
 
 
-def other_senses(entry: Entry, definition: Definition) -> list[str]:
-    """The beginnings of the word's other definitions as the same part of speech, which are not meant."""
+def other_senses(entry: Entry, definition: Definition, beside: Container[str] = ()) -> list[str]:
+    """The beginnings of the word's other definitions as the same part of speech, which are not meant.
+
+    `beside`: the ids of definitions that stand in the same prompt.
+    """
     same = (
         _beginning(each.text)
         for each in entry.definitions
-        if each.part_of_speech == definition.part_of_speech and each.text != definition.text and each.has_text
+        if each.part_of_speech == definition.part_of_speech
+        and each.text != definition.text
+        and each.has_text
+        and each.id not in beside
     )
     return list(islice(same, _OTHER_SENSES))
 

@@ -7,7 +7,7 @@ that it returns, so that requests and answers are the same in each mode.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -16,7 +16,7 @@ from typing import Any, Final, NewType
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from floridify_batch.components.answer import wire_schema
+from floridify_batch.components.answer import pack_schema, wire_schema
 from floridify_batch.components.completion import completion_of
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.json_repair import is_corrupt, repaired
@@ -33,29 +33,44 @@ from floridify_batch.words.entry import DocId
 ENDPOINT: Final = "/v1/chat/completions"
 
 CustomId = NewType("CustomId", str)
-"""`{slug}-{24 hex}-{component}[-NN]`, at most 63 characters of `[a-z0-9_-]`."""
+"""`{slug}-{24 hex}-{component}[-NN]`, at most 63 characters of `[a-z0-9_-]`; that of a pack ends in `-pN-{6 hex}`."""
 
 _CUSTOM_ID = re.compile(
-    r"(?P<slug>[a-z0-9]{0,18})-(?P<document>[0-9a-f]{24})-(?P<component>[a-z]+(?:_[a-z]+)*)(?:-(?P<number>\d{2,3}))?"
+    r"(?P<slug>[a-z0-9]{0,18})-(?P<document>[0-9a-f]{24})-(?P<component>[a-z]+(?:_[a-z]+)*)"
+    r"(?:-(?P<number>\d{2,3})|-p(?P<members>\d{1,2})-[0-9a-f]{6})?"
 )
 
-_SLUG_LENGTH = 18
+_SLUG_LENGTH, _PACK_SLUG_LENGTH = 18, 8
 
 
 @dataclass(frozen=True, slots=True)
 class CustomIdParts:
-    """The parts of a custom id: a document, a component, and a number for one of several."""
+    """The parts of a custom id: a document, a component, and a number for one of several.
+
+    `members`: the number of requests that a pack carries, whose id names the document of the first; else 1.
+    """
 
     document: DocId
     component: str
     number: int | None = None
     slug: str = field(default="", compare=False)
+    members: int = 1
 
 
 def custom_id(word: str, document: DocId, component: str, number: int | None = None) -> CustomId:
     """The custom id of a request. The slug is for readers; the document's id makes it unique."""
     suffix = "" if number is None else f"-{number:02d}"
     return CustomId(f"{_slug(word)}-{document}-{component}{suffix}")
+
+
+def pack_id(members: Sequence[CustomId], word: str) -> CustomId:
+    """The custom id of the pack that carries these requests, of which the first is about `word`."""
+    first = parse_custom_id(members[0])
+    if first is None:
+        raise ValueError(members[0])
+    digest = blake2b("\n".join(members).encode(), digest_size=3).hexdigest()
+    slug = _slug(word)[:_PACK_SLUG_LENGTH]
+    return CustomId(f"{slug}-{first.document}-{first.component}-p{len(members)}-{digest}")
 
 
 @lru_cache(maxsize=256)  # a word's requests are made together
@@ -71,7 +86,11 @@ def parse_custom_id(text: str) -> CustomIdParts | None:
         return None
     number = match["number"]
     return CustomIdParts(
-        DocId(match["document"]), match["component"], None if number is None else int(number), match["slug"]
+        DocId(match["document"]),
+        match["component"],
+        None if number is None else int(number),
+        match["slug"],
+        int(match["members"] or 1),
     )
 
 
@@ -92,7 +111,8 @@ class Envelope[R: BaseModel]:
 
     `output_cap`: the output tokens after which an answer is cut; `output_tokens`: the expected number; `instructions`
     may be empty; `positional`: answers name things by their numbers in the prompt; `temperature` applies to models that
-    take one; `options`: fields of the body that replace the usual ones, None to remove one.
+    take one; `options`: fields of the body that replace the usual ones, None to remove one; `packed`: the requests are
+    packs, whose answers list one answer for each numbered item.
     """
 
     component: str
@@ -104,6 +124,7 @@ class Envelope[R: BaseModel]:
     positional: bool = False
     temperature: float = DEFAULT_TEMPERATURE
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    packed: bool = False
 
     @cached_property
     def _profile(self) -> ModelProfile:
@@ -122,13 +143,18 @@ class Envelope[R: BaseModel]:
     @cached_property
     def response_format(self) -> dict[str, Any]:
         """The strict schema under the component's name."""
-        schema = {"name": self.component, "strict": True, "schema": wire_schema(self.answer)}
+        schema = {"name": self.component, "strict": True, "schema": self._schema}
         return {"type": "json_schema", "json_schema": schema}
+
+    @property
+    def _schema(self) -> dict[str, Any]:
+        schema = wire_schema(self.answer)
+        return pack_schema(schema) if self.packed else schema
 
     @cached_property
     def fixed_tokens(self) -> int:
         """The input tokens of a request with an empty prompt: schema, instructions and overhead."""
-        schema = schema_tokens(self.component, wire_schema(self.answer), system=bool(self.instructions))
+        schema = schema_tokens(self.component, self._schema, system=bool(self.instructions))
         instructions = TOKENS_PER_MESSAGE + count_tokens(self.instructions) if self.instructions else 0
         return schema + instructions + TOKENS_PER_MESSAGE + TOKENS_PER_REQUEST
 
@@ -196,6 +222,11 @@ class SynthesisRequest[R: BaseModel]:
         """Return the input tokens, before any caching."""
         return self.envelope.fixed_tokens + count_tokens(self.prompt)
 
+    @property
+    def output_tokens(self) -> int:
+        """The expected output tokens."""
+        return self.envelope.output_tokens
+
     def parse(self, body: Mapping[str, Any]) -> R:
         """Parse the body of a response. Raises `AnswerError`."""
         return parse_answer(self.envelope.answer, body)
@@ -214,6 +245,12 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
 
     `repairs` counts invalid list items that were "dropped" and answers that were "repaired".
     """
+    content, cut = content_of(body)
+    return _validated(answer, content, Counter() if repairs is None else repairs, cut=cut)
+
+
+def content_of(body: Mapping[str, Any]) -> tuple[str, bool]:
+    """The content in the body of a chat completion, and whether it was cut at the token limit. Raises `AnswerError`."""
     found = completion_of(body)
     if found is None:
         raise AnswerError(FailureReason.MALFORMED, _no_completion(body))
@@ -223,7 +260,7 @@ def parse_answer[R: BaseModel](answer: type[R], body: Mapping[str, Any], repairs
         raise AnswerError(FailureReason.REFUSED, "the service's content filter withheld the answer")
     if found.content is None:
         raise _unusable("the answer has no content", cut=found.cut)
-    return _validated(answer, found.content, Counter() if repairs is None else repairs, cut=found.cut)
+    return found.content, found.cut
 
 
 def _no_completion(body: Mapping[str, Any]) -> str:
@@ -278,5 +315,10 @@ def _why(error: ValidationError) -> str:
 
 def component_of(identity: str) -> str:
     """The component in a custom id."""
+    return billed_to(identity)[0]
+
+
+def billed_to(identity: str) -> tuple[str, int]:
+    """The component in a custom id, and the number of requests that a line with that id carries."""
     parts = parse_custom_id(identity)
-    return parts.component if parts else "unknown"
+    return (parts.component, parts.members) if parts else ("unknown", 1)

@@ -5,7 +5,7 @@ measured yet. Prose and lists without a number vary most; a label with a reason 
 or a transcription hardly vary.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil, sqrt
 from typing import NamedTuple
@@ -28,6 +28,14 @@ _DEVIATION = 0.7
 _CONFIDENCE = 1.96
 _LEAST_MARGIN = 0.03
 """The least relative margin, for any number of answers: the next answers are about other words."""
+
+ITEM_TOKENS, LIST_TOKENS = 4.5, 4
+"""The output tokens of the number and the comma of an answer in a pack, and of the list around all of them."""
+
+
+def pack_tokens(requests: int, packs: float) -> int:
+    """The output tokens that requests in packs need beside their answers."""
+    return round(requests * ITEM_TOKENS + packs * LIST_TOKENS)
 
 
 class AnswerShape(StrEnum):
@@ -89,6 +97,12 @@ class Length:
     def of(self, requests: int) -> tuple[int, int, int]:
         """The output tokens of several answers: low, expected, high."""
         return int(requests * self.low), round(requests * self.expected), ceil(requests * self.high)
+
+
+def packed_length(length: Length, pack: int) -> Length:
+    """The length of an answer in packs of so many."""
+    more = pack_tokens(pack, 1) / pack
+    return replace(length, low=length.low + more, expected=length.expected + more, high=length.high + more)
 
 
 def prior(tokens: int, spread: Spread) -> Length:

@@ -155,22 +155,26 @@ class Bill:
         self.flex: Bill | None = None
         """The requests that were answered in the service tier flex, which costs what a batch does."""
         self.requests = self.unmetered = 0
+        self.packs = self.packed = 0
+        """Lines that carry several requests, and these requests, as far as they came with usage."""
         self.below_tier = Usage()
         self.above_tier = Usage()
         self.cost_above_tier = Decimal(0)
 
-    def add(self, usage: Usage | None, *, flex: bool = False) -> None:
-        """Add a request. Below the tier, costs are linear and need no pricing per request.
+    def add(self, usage: Usage | None, *, flex: bool = False, requests: int = 1) -> None:
+        """Add a line. Below the tier, costs are linear and need no pricing per request.
 
-        `flex`: the service tier that the answer names; a batch has none.
+        `requests`: the number that the line carries; `flex`: the service tier that the answer names; a batch has none.
         """
         if usage is None:
-            self.unmetered += 1
+            self.unmetered += requests
             return
-        self.requests += 1
+        self.requests += requests
+        self.packs += requests > 1
+        self.packed += requests if requests > 1 else 0
         if flex and self._flex is not None:
             self.flex = self.flex or self._flex()
-            self.flex.add(usage)
+            self.flex.add(usage, requests=requests)
             return
         rate = self._rates
         if rate is None or rate.tier_start is None or usage.input < rate.tier_start:
@@ -183,6 +187,8 @@ class Bill:
         """Add another bill at the same rates."""
         self.requests += other.requests
         self.unmetered += other.unmetered
+        self.packs += other.packs
+        self.packed += other.packed
         self.below_tier += other.below_tier
         self.above_tier += other.above_tier
         self.cost_above_tier += other.cost_above_tier
@@ -212,12 +218,12 @@ class Bills:
         self._model, self._batch, self._price = model, batch, price
         self.by_component: dict[str, Bill] = {}
 
-    def add(self, component: str, usage: Usage | None, *, flex: bool = False) -> None:
-        """Add a request; see `Bill.add`."""
+    def add(self, component: str, usage: Usage | None, *, flex: bool = False, requests: int = 1) -> None:
+        """Add a line; see `Bill.add`."""
         bill = self.by_component.get(component)
         if bill is None:
             bill = self.by_component[component] = self._new()
-        bill.add(usage, flex=flex)
+        bill.add(usage, flex=flex, requests=requests)
 
     def _new(self) -> Bill:
         return Bill(self._model, batch=self._batch, price=self._price)

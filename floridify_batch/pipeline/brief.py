@@ -1,6 +1,6 @@
 """The brief of a run: the questions that it may ask, each with its template, its model and the shape of its answers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -9,13 +9,14 @@ from typing import Any
 
 from floridify_batch.components.answer_shape import field_names
 from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.prompt_variable import other_senses
 from floridify_batch.components.recipe import Recipe, Scope, Target, ValueState
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import CustomId, Envelope, SynthesisRequest, custom_id
 from floridify_batch.components.template import Template, load_template, names_field
 from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.pipeline.precondition import Precondition
-from floridify_batch.words.entry import Entry, Stamp
+from floridify_batch.words.entry import Definition, Entry, Stamp
 
 _OF_PEOPLE = frozenset({ValueState.EDITED, ValueState.UNRECORDED})
 
@@ -93,16 +94,31 @@ class Question:
         """
         return asked.forced_run is not None or (asked.stale and self.recipe.stamp(target) is not None)
 
+    def is_packed(self, asked: "Brief") -> bool:
+        """Whether one request may be about several definitions."""
+        return asked.pack > 1 and self.recipe.scope is Scope.DEFINITION
+
     def is_stale(self, stamp: Stamp) -> bool:
         """Whether an answer was generated with another template or by another model."""
         return stamp.template != self.template.fingerprint or stamp.model != self.envelope.model
 
     def request(
-        self, entry: Entry, target: Target, failure: Failure | None = None, *, replacing: bool = False
+        self,
+        entry: Entry,
+        target: Target,
+        failure: Failure | None = None,
+        *,
+        replacing: bool = False,
+        beside: Container[str] = (),
     ) -> SynthesisRequest[Any]:
-        """The request about a target; after a failure, its next attempt."""
+        """The request about a target; after a failure, its next attempt.
+
+        `beside`: the ids of definitions in the same pack, which are not listed as other senses again.
+        """
         identity = self.identity(entry, target)
         given = self.recipe.given(entry, target, replacing=replacing)
+        if beside and isinstance(target, Definition) and given.get("other_senses"):
+            given["other_senses"] = other_senses(entry, target, beside)
         if number := given.get("number"):
             given |= {"number": 0} if self.counted else {} if self.template.own else {"count": number}
         prompt = self.template.render(given)
@@ -129,6 +145,8 @@ class Brief:
     run: str | None = None
     reopened: frozenset[str] | None = None
     replace_edited: bool = False
+    pack: int = 1
+    """The most definitions that one request of a component is about."""
 
     def with_options(self, options: Mapping[str, Any]) -> "Brief":
         """The specification with other fields in the bodies of its requests."""

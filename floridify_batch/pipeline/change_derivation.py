@@ -344,7 +344,7 @@ class SettledPage(NamedTuple):
 def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     """Settle the requests of a page of words and derive the writes."""
     tally = Tally()
-    places = {each.custom_id: place for each, place in zip(page.expected, page.places, strict=True) if place}
+    places = {each.line_id: place for each, place in zip(page.expected, page.places, strict=True) if place}
     with opened_answers(map(Path, page.paths)) as files:
         index = AnswerIndex(files, places)
         outcomes = list(

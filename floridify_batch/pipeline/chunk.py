@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from floridify_batch.components.failure import Failure, FailureReason
+from floridify_batch.components.pack import Pack, shares
 from floridify_batch.components.requests import SynthesisRequest, component_of
 from floridify_batch.errors import CheckpointError, FileDamaged
 from floridify_batch.files import ChunkFolder, private_file, private_folder, sync, sync_folder
@@ -27,18 +28,33 @@ API_MAX_BYTES = 200_000_000
 
 
 class Expected(NamedTuple):
-    """A request of a chunk, as `expected.jsonl` has it: every one of them is settled."""
+    """A request of a chunk, as `expected.jsonl` has it: every one of them is settled.
+
+    `carrier` is the custom id of the pack that carries it, `number` its number there, and `weights` are those of all
+    its members.
+    """
 
     ordinal: int
     custom_id: str
     attempt: int
     cap_doublings: int
     precondition: str = ""
+    carrier: str = ""
+    number: int = 0
+    weights: Sequence[int] = ()
+
+    @property
+    def line_id(self) -> str:
+        """The custom id of the line that holds its answer."""
+        return self.carrier or self.custom_id
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkSize:
-    """The size of a chunk; tokens are estimates. `retried` counts requests that failed before."""
+    """The size of a chunk; tokens are estimates.
+
+    `retried` counts requests that failed before, `shared` those in packs that need no line of their own.
+    """
 
     words: int = 0
     requests: int = 0
@@ -46,6 +62,12 @@ class ChunkSize:
     input_tokens: int = 0
     output_tokens: int = 0
     retried: int = 0
+    shared: int = 0
+
+    @property
+    def lines(self) -> int:
+        """The lines of the batch file."""
+        return self.requests - self.shared
 
     def __add__(self, other: "ChunkSize") -> "ChunkSize":
         return ChunkSize(
@@ -55,6 +77,7 @@ class ChunkSize:
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.retried + other.retried,
+            self.shared + other.shared,
         )
 
 
@@ -84,7 +107,7 @@ class Limits:
     def hold(self, size: ChunkSize) -> bool:
         """Whether a chunk of this size is within every limit."""
         return (
-            size.requests <= self.requests
+            size.lines <= self.requests
             and size.bytes <= self.bytes
             and (self.words is None or size.words <= self.words)
             and (self.input_tokens is None or size.input_tokens <= self.input_tokens)
@@ -189,6 +212,8 @@ def failure_line(ordinal: int, failure: Failure) -> bytes:
         "attempt": failure.attempt,
         "cap_doublings": failure.cap_doublings,
     }
+    if failure.packed:
+        line["packed"] = failure.packed
     return orjson.dumps(line) + b"\n"
 
 
@@ -211,6 +236,7 @@ def read_failures(path: Path) -> Iterator[tuple[int, Failure]]:
                     data["attempt"],
                     data["cap_doublings"] if "cap_doublings" in data else data["boost"],  # its name in older files
                     data["status"],
+                    data.get("packed", 0),
                 ),
             )
 
@@ -226,12 +252,23 @@ def failures_by_word(path: Path) -> dict[int, dict[str, Failure]]:
 # ── packing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Group(NamedTuple):
-    """The requests of one word of the list, as lines of a chunk's files, with the input tokens of each."""
+class Portion(NamedTuple):
+    """The requests of one word of the list, and its failures."""
 
     ordinal: int
+    requests: Sequence[SynthesisRequest[Any]]
+    failures: Mapping[str, Failure]
+
+
+class Group(NamedTuple):
+    """The requests of words that share packs, or of one word, as lines of a chunk's files.
+
+    `by_word`: of each word's requests, the component and the input tokens, where need be a share of a pack's.
+    """
+
+    ordinals: Sequence[int]
     lines: Sequence[bytes]
-    tokens: Sequence[int]
+    by_word: Sequence[Sequence[tuple[str, int]]]
     expected: bytes
     carried: bytes
     size: ChunkSize
@@ -240,24 +277,62 @@ class Group(NamedTuple):
 
 def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Mapping[str, Failure]) -> Group:
     """Prepare a word's requests to one model for packing, with those of its failures that are not retried."""
-    lines = [request.line for request in requests]
-    tokens = [request.input_tokens for request in requests]
-    expected = [
-        orjson.dumps([ordinal, r.custom_id, r.attempt, r.cap_doublings, r.precondition]) + b"\n" for r in requests
-    ]
-    again = {request.custom_id for request in requests}
-    carried = [failure_line(ordinal, each) for identity, each in failures.items() if identity not in again]
-    output_tokens = sum(request.envelope.output_tokens for request in requests)
-    retried = sum(request.attempt > 1 for request in requests)
-    size = ChunkSize(1, len(lines), sum(map(len, lines)), sum(tokens), output_tokens, retried)
+    return joined([Portion(ordinal, requests, failures)])
+
+
+def joined(portions: Sequence[Portion], packs: Sequence[Pack] = ()) -> Group:
+    """Prepare the requests of words that share these packs; each request that is in no pack has a line of its own."""
+    places = {member.custom_id: (pack, number) for pack in packs for number, member in enumerate(pack.members, 1)}
+    tokens = {pack.custom_id: shares(pack.input_tokens, pack.weights) for pack in packs}
+    lines, expected = list[bytes](), list[bytes]()
+    by_word: list[list[tuple[str, int]]] = []
+    output_tokens = sum(pack.output_tokens for pack in packs)
+    for portion in portions:
+        counted: list[tuple[str, int]] = []
+        for request in portion.requests:
+            pack, number = places.get(request.custom_id, (None, 0))
+            if number <= 1:
+                lines.append(request.line if pack is None else pack.line)
+            share = request.input_tokens if pack is None else tokens[pack.custom_id][number - 1]
+            counted.append((request.envelope.component, share))
+            output_tokens += request.output_tokens if pack is None else 0
+            expected.append(_expected_line(portion.ordinal, request, pack, number))
+        by_word.append(counted)
+    requests = [request for portion in portions for request in portion.requests]
+    size = ChunkSize(
+        len(portions),
+        len(requests),
+        sum(map(len, lines)),
+        sum(share for counted in by_word for _, share in counted),
+        output_tokens,
+        sum(request.attempt > 1 for request in requests),
+        len(requests) - len(lines),
+    )
+    carried = b"".join(line for portion in portions for line in _carried(portion))
     model = requests[0].envelope.model if requests else ""
-    return Group(ordinal, lines, tokens, b"".join(expected), b"".join(carried), size, model)
+    ordinals = [portion.ordinal for portion in portions]
+    return Group(ordinals, lines, by_word, b"".join(expected), carried, size, model)
+
+
+def _carried(portion: Portion) -> Iterator[bytes]:
+    """The failures of a word that are not retried."""
+    again = {request.custom_id for request in portion.requests}
+    for identity, failure in portion.failures.items():
+        if identity not in again:
+            yield failure_line(portion.ordinal, failure)
+
+
+def _expected_line(ordinal: int, request: SynthesisRequest[Any], pack: Pack | None, number: int) -> bytes:
+    line = [ordinal, request.custom_id, request.attempt, request.cap_doublings, request.precondition]
+    if pack is not None:
+        line += [pack.custom_id, number, pack.weights]
+    return orjson.dumps(line) + b"\n"
 
 
 class Planned(NamedTuple):
-    """A planned word that waits to be packed: its lines are `size.bytes` bytes at `offset` of a page's file."""
+    """Planned words that wait to be packed: their lines are `size.bytes` bytes at `offset` of a page's file."""
 
-    ordinal: int
+    ordinals: Sequence[int]
     offset: int
     expected: bytes
     carried: bytes
@@ -266,10 +341,10 @@ class Planned(NamedTuple):
 
 
 def planned(made: Group, page: IO[bytes]) -> Planned:
-    """Append a word's lines to a page's file."""
+    """Append the lines of words to a page's file."""
     offset = page.tell()
     page.writelines(made.lines)
-    return Planned(made.ordinal, offset, made.expected, made.carried, made.size, made.model)
+    return Planned(made.ordinals, offset, made.expected, made.carried, made.size, made.model)
 
 
 def lines_of(word: Planned, page: Path) -> bytes:
@@ -307,12 +382,12 @@ class ChunkWriter:
         return self._stack.enter_context(private_file(path))
 
     def add(self, word: Planned, lines: bytes) -> None:
-        """Append a word's requests."""
+        """Append the requests of words."""
         self._requests.write(lines)
         self._expected.write(word.expected)
         self._carried.write(word.carried)
         self.size += word.size
-        self.ordinals.append(word.ordinal)
+        self.ordinals += word.ordinals
 
     def finish(self) -> ChunkSize:
         """Finish the chunk: sync its files, then rename its folder."""
@@ -337,25 +412,34 @@ class ChunkWriter:
 
 
 def preflight_part(word: Planned, lines: bytes, wanted: Set[str]) -> tuple[Planned, bytes, frozenset[str]]:
-    """Return a word's first request of each component `wanted`, with their lines and components.
+    """Return the first request of each component `wanted`, with their lines and components; of a pack, all its members.
 
-    The word's other requests are planned when these are answered. Tokens are a share by size.
+    The other requests are planned when these are answered. Tokens are a share by size.
     """
     found: set[str] = set()
-    kept: list[tuple[bytes, bytes]] = []
-    pairs = zip(lines.splitlines(keepends=True), word.expected.splitlines(keepends=True), strict=True)
-    for line, expected in pairs:
-        component = component_of(orjson.loads(expected)[1])
+    kept, expected = list[bytes](), list[bytes]()
+    by_id: dict[str, list[bytes]] = {}
+    for line in word.expected.splitlines(keepends=True):
+        by_id.setdefault(Expected(*orjson.loads(line)).line_id, []).append(line)
+    for line, (identity, members) in zip(lines.splitlines(keepends=True), by_id.items(), strict=True):
+        component = component_of(identity)
         if component in wanted and component not in found:
             found.add(component)
-            kept.append((line, expected))
-    requests, size = b"".join(line for line, _ in kept), word.size
+            kept.append(line)
+            expected += members
+    requests, size = b"".join(kept), word.size
     part = ChunkSize(
-        words=1,
-        requests=len(kept),
+        words=len(word.ordinals),
+        requests=len(expected),
         bytes=len(requests),
         input_tokens=size.input_tokens * len(requests) // max(1, size.bytes),
-        output_tokens=size.output_tokens * len(kept) // max(1, size.requests),
+        output_tokens=size.output_tokens * len(expected) // max(1, size.requests),
+        shared=len(expected) - len(kept),
     )
-    expected_lines = b"".join(expected for _, expected in kept)
-    return word._replace(expected=expected_lines, size=part), requests, frozenset(found)
+    # In the order of words, so that each word's requests are settled together.
+    in_words = sorted(
+        (word.ordinals.index(Expected(*orjson.loads(line)).ordinal), number, line)
+        for number, line in enumerate(expected)
+    )
+    together = b"".join(line for *_, line in in_words)
+    return word._replace(expected=together, size=part), requests, frozenset(found)

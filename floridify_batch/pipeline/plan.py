@@ -5,7 +5,7 @@ and the components that depend on them have become ready. A finished word is tid
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
@@ -16,7 +16,8 @@ from floridify_batch.components.recipe import Target, ValueState, is_defined
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import SynthesisRequest, custom_id
 from floridify_batch.pipeline.brief import Brief, Question
-from floridify_batch.pipeline.chunk import Group, Planned, group, planned
+from floridify_batch.pipeline.bundle import Bundler, Opening, WordOpenings
+from floridify_batch.pipeline.chunk import Group, Limits, Planned, planned
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, derived_id, order_of
 
 type Failures = Mapping[str, Failure]
@@ -35,10 +36,10 @@ class Outline:
     """The ready targets of each question that has any."""
     waiting: Sequence[Question]
 
-    def requests(self, asked: Brief) -> list[SynthesisRequest[Any]]:
-        """The requests, with rendered prompts."""
+    def openings(self) -> list[Opening]:
+        """The ready targets with their questions, before prompts are rendered."""
         return [
-            question.request(self.entry, target, failure, replacing=question.replaces(target, asked))
+            Opening(question, self.entry, target, failure)
             for opened in self.askable
             for question, target, failure in opened
         ]
@@ -46,7 +47,7 @@ class Outline:
 
 def plan(entry: Entry, asked: Brief, failures: Failures) -> list[SynthesisRequest[Any]]:
     """A request for each component that is missing, ready, and has attempts left."""
-    return outlined(entry, asked, failures).requests(asked)
+    return [each.request(asked) for each in outlined(entry, asked, failures).openings()]
 
 
 def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:
@@ -258,14 +259,15 @@ class Finished(NamedTuple):
 
 
 class PageToPlan(NamedTuple):
-    """Words that are planned together, and the folder for the file of their lines."""
+    """Words that are planned together, the folder for the file of their lines, and the limits of a chunk."""
 
     words: Sequence[WordToPlan]
     folder: str
+    limits: Limits = Limits()
 
 
 class PlannedPage(NamedTuple):
-    """The plan of each word, and the file of their lines."""
+    """The plan of each word, or of those that share packs, and the file of their lines."""
 
     words: Sequence[Planned | Finished]
     piece: str
@@ -275,29 +277,46 @@ def plan_words(brief: Brief, page: PageToPlan) -> PlannedPage:
     """Plan a page of words: into lines of a batch file, or as finished."""
     # A new name for each attempt: a worker that was given up may still be writing.
     with NamedTemporaryFile(dir=page.folder, suffix=".jsonl", delete=False) as piece:
-        outcomes = (_plan_word(brief, word) for word in page.words)
-        words = [planned(each, piece) if isinstance(each, Group) else each for each in outcomes]
+        words = [planned(each, piece) if isinstance(each, Group) else each for each in _outcomes(brief, page)]
     return PlannedPage(words, piece.name)
 
 
-def _plan_word(brief: Brief, word: WordToPlan) -> Group | Finished:
+def _outcomes(brief: Brief, page: PageToPlan) -> Iterator[Group | Finished]:
+    bundler = Bundler(brief, page.limits)
+    for word in page.words:
+        outcome = _plan_word(brief, word)
+        if isinstance(outcome, Finished):
+            yield outcome
+            continue
+        for bundle in bundler.add(outcome):
+            yield from bundler.groups(bundle)
+    for bundle in bundler.finish():
+        yield from bundler.groups(bundle)
+
+
+def _plan_word(brief: Brief, word: WordToPlan) -> WordOpenings | Finished:
     failures = word.failures
     if odd := next(filter(None, (entry.odd for entry in word.entries)), ""):
         return Finished(word.ordinal, odd)
-    requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
-    first = {each.custom_id for each in requests if each.attempt == 1 and each.custom_id not in failures}
-    vanished = first & (word.asked or frozenset())
+    openings = _openings(word.entries, brief, failures)
+    vanished = {each.identity for each in openings if each.failure is None} & word.asked if word.asked else frozenset()
     if vanished:
         failures = {**failures, **_vanished(vanished, word.entries, brief)}
-        requests = [request for entry in word.entries for request in plan(entry, brief, failures)]
-    if requests:  # a chunk holds one model: requests to another one wait until these are answered
-        model = requests[0].envelope.model
-        return group(word.ordinal, [each for each in requests if each.envelope.model == model], failures)
+        openings = _openings(word.entries, brief, failures)
+    if openings:  # a chunk holds one model: requests to another one wait until these are answered
+        model = openings[0].question.envelope.model
+        return WordOpenings(
+            word.ordinal, [each for each in openings if each.question.envelope.model == model], failures
+        )
     reason = left_over(word.entries, brief, failures)
     tidy = reason is None and word.asked is not None
     updates = [update for entry in word.entries for update in finish(entry, brief.run or "")] if tidy else ()
     known = any(is_defined(entry) for entry in word.entries)
     return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
+
+
+def _openings(entries: Iterable[Entry], brief: Brief, failures: Failures) -> list[Opening]:
+    return [each for entry in entries for each in outlined(entry, brief, failures).openings()]
 
 
 def _vanished(identities: Iterable[str], entries: Sequence[Entry], asked: Brief) -> dict[str, Failure]:

@@ -14,7 +14,8 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from floridify_batch.components.entry_store import SANDBOX_SUFFIX, is_sandbox_database, sandbox_database
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
-from floridify_batch.components.requests import AnswerError, CustomIdParts, component_of, parse_custom_id
+from floridify_batch.components.pack import PackReply, taken_apart
+from floridify_batch.components.requests import AnswerError, CustomIdParts, billed_to, parse_custom_id
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
@@ -199,8 +200,9 @@ class Lines(Protocol):
 
 def settle(expected: Iterable[Expected], index: Lines, parse: Parse, unanswered: Unanswered) -> Iterator[WordOutcome]:
     """Settle the requests of each word, in the order of packing."""
+    replies = _Replies(index)
     for ordinal, requests in groupby(expected, key=lambda request: request.ordinal):
-        settled = [_settle_one(request, index, parse, unanswered) for request in requests]
+        settled = [_settle_one(request, replies, parse, unanswered) for request in requests]
         yield WordOutcome(
             ordinal,
             tuple(outcome for outcome in settled if isinstance(outcome, Answered)),
@@ -208,8 +210,46 @@ def settle(expected: Iterable[Expected], index: Lines, parse: Parse, unanswered:
         )
 
 
-def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unanswered) -> Answered | Failure:
-    line = index.line(request.custom_id)
+_PACKS_KEPT = 256
+"""Packs whose answers are kept: their members may be about several words, whose other packs come between."""
+
+
+@dataclass(slots=True)
+class _Replies:
+    """The lines of answers; those of the latest packs are read and taken apart once."""
+
+    index: Lines
+    _lines: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    _packs: dict[str, PackReply | AnswerError] = field(default_factory=dict)
+
+    def line(self, request: Expected) -> Mapping[str, Any] | None:
+        """The line of a request, or of the pack that carries it; None if there is none."""
+        if not request.carrier:
+            return self.index.line(request.custom_id)
+        if request.carrier not in self._lines:
+            if len(self._lines) >= _PACKS_KEPT:
+                oldest = next(iter(self._lines))
+                del self._lines[oldest]
+                self._packs.pop(oldest, None)
+            self._lines[request.carrier] = self.index.line(request.carrier)
+        return self._lines[request.carrier]
+
+    def member(self, request: Expected, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Usage | None]:
+        """The body and the usage of one member of a pack. Raises `AnswerError`."""
+        found = self._packs.get(request.carrier)
+        if found is None:
+            try:
+                found = taken_apart(body, usage_of(body), request.weights)
+            except AnswerError as error:
+                found = error
+            self._packs[request.carrier] = found
+        if isinstance(found, AnswerError):
+            raise found
+        return found.body(request.number), found.usages.get(request.number)
+
+
+def _settle_one(request: Expected, replies: _Replies, parse: Parse, unanswered: Unanswered) -> Answered | Failure:
+    line = replies.line(request)
     if line is None:
         return _failure(request, unanswered.reason, unanswered.detail)
     body = body_of(line)
@@ -219,21 +259,17 @@ def _settle_one(request: Expected, index: Lines, parse: Parse, unanswered: Unans
     if parts is None:
         return _failure(request, FailureReason.MALFORMED, "the request's custom ID has an unknown form")
     try:
-        return Answered(
-            request.custom_id,
-            parts,
-            parse(parts.component, body),
-            usage_of(body),
-            request.precondition,
-            request.attempt,
-        )
+        own, usage = replies.member(request, body) if request.carrier else (body, usage_of(body))
+        answer = parse(parts.component, own)
     except AnswerError as error:
         return _failure(request, error.reason, str(error))
+    return Answered(request.custom_id, parts, answer, usage, request.precondition, request.attempt)
 
 
 def _failure(request: Expected, reason: FailureReason, detail: str, status: int | None = None) -> Failure:
     detail = detail[:_DETAIL_LENGTH].encode(errors="replace").decode()  # a file of failures takes no lone surrogates
-    return Failure(request.custom_id, reason, detail, request.attempt, request.cap_doublings, status)
+    packed = len(request.weights)
+    return Failure(request.custom_id, reason, detail, request.attempt, request.cap_doublings, status, packed)
 
 
 class BlockToIndex(NamedTuple):
@@ -251,6 +287,7 @@ def index_lines(_: Brief, block: BlockToIndex) -> tuple[int, IndexedBlock, Bills
     bills = block.bills
 
     def paid(identity: str, usage: Usage | None, flex: bool) -> None:
-        bills.add(component_of(identity), usage, flex=flex)
+        component, requests = billed_to(identity)
+        bills.add(component, usage, flex=flex, requests=requests)
 
     return block.file, index_block(Path(block.path), block.offset, block.length, paid), bills

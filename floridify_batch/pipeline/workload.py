@@ -7,23 +7,25 @@ rendered: their tokens are projected from a sample of words, which is planned in
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
+from math import ceil
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
+from floridify_batch.components.pack import carrier_of
 from floridify_batch.components.recipe import Scope
-from floridify_batch.components.requests import SynthesisRequest
-from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, prior
+from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, packed_length, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
 from floridify_batch.costs.usage import Spent
 from floridify_batch.pipeline.brief import Brief, Question
-from floridify_batch.pipeline.chunk import ChunkSize, Limits, group
+from floridify_batch.pipeline.bundle import Bundle, Bundler, Opening, WordOpenings
+from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
 from floridify_batch.pipeline.plan import PAGE_WORDS, Outline, outlined, renewed_values
 from floridify_batch.words.entry import Definition, Entry
@@ -63,6 +65,7 @@ class Workload:
         async for page, entries in _pages(words, store, self.language):
             for text in page:
                 sums.add(entries[text])
+            sums.end_page()
             progress(sums.estimate.words, len(words))
         return sums.finished()
 
@@ -103,19 +106,20 @@ def lengths_known(
 ) -> dict[str, Length]:
     """The expected answer length of each component: measured in this run, or in this database, or a prior."""
     return {
-        question.recipe.component: _length(question, observed, spent.get(question.recipe.component))
+        question.recipe.component: _length(question, observed, spent.get(question.recipe.component), asked)
         for question in asked.questions
     }
 
 
-def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: Spent | None) -> Length:
+def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: Spent | None, asked: Brief) -> Length:
     recipe = question.recipe
     if spent is not None and spent.billed:
         return measured(Observed(spent.billed, spent.usage.output), Origin.RUN, recipe.spread)
     seen = observed.get(AnswerKind(recipe.component, question.template.fingerprint, question.shape))
+    alone = prior(question.envelope.output_tokens, recipe.spread)
     if seen is not None:
-        return measured(seen, Origin.DATABASE, recipe.spread)
-    return prior(question.envelope.output_tokens, recipe.spread)
+        alone = measured(seen, Origin.DATABASE, recipe.spread)
+    return packed_length(alone, asked.pack) if question.is_packed(asked) else alone
 
 
 class _Shape(NamedTuple):
@@ -175,12 +179,13 @@ class _Sums:
         self.estimate.language = survey.language
         self._counted: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
-        self._all_bytes = self._all_tokens = 0
+        self._all = ChunkSize()
         self._uncounted: Counter[str] = Counter()
         self._later: Counter[str] = Counter()
         self._sample: Reservoir[_Word] = Reservoir(survey.sample_words, _SEED)
         self._requests = 0
         self._kinds = _Kinds(survey.asked)
+        self._bundler = Bundler(survey.asked, survey.limits)
         self._shapes: dict[_Kind, _Shape] = {}
         self._alike: Counter[_Kind] = Counter()
 
@@ -195,7 +200,8 @@ class _Sums:
             outlines = self._outlines(word)
             shape = _shape(outlines)
             self._later.update(shape.later)
-            self._count(self._requests_of(outlines))
+            for word_of_model in self._words_of(outlines):
+                self._count(self._bundler.add(word_of_model))
         else:
             shape = self._shape_by_kind(word)
             self._add_uncounted(word, shape)
@@ -216,30 +222,39 @@ class _Sums:
     def _outlines(self, word: _Word) -> list[Outline]:
         return [outlined(entry, self._survey.asked, _NO_FAILURES) for entry in word]
 
-    def _requests_of(self, outlines: Iterable[Outline]) -> list[SynthesisRequest[Any]]:
-        return [request for outline in outlines for request in outline.requests(self._survey.asked)]
+    def end_page(self) -> None:
+        """Count the words whose packs are not full at the end of a page, as a run sends them."""
+        self._count(self._bundler.finish())
 
-    def _count(self, requests: Sequence[SynthesisRequest[Any]]) -> None:
-        if not requests:
-            return
-        packed = group(0, requests, _NO_FAILURES)
-        self._requests += len(requests)
-        for request, tokens in zip(requests, packed.tokens, strict=True):
-            component = request.envelope.component
-            self._counted[component] += 1
-            self._tokens[component] += tokens
-        self._all_bytes += packed.size.bytes
-        self._all_tokens += packed.size.input_tokens
-        self.estimate.pack(packed.size, self._survey.limits)
+    def _words_of(self, outlines: Iterable[Outline]) -> Iterator[WordOpenings]:
+        """The requests of a word that are ready; for each of their models, as far as that decides on packs."""
+        by_model: dict[str, list[Opening]] = {}
+        for outline in outlines:
+            for opening in outline.openings():
+                model = opening.question.envelope.model if self._survey.asked.pack > 1 else ""
+                by_model.setdefault(model, []).append(opening)
+        for openings in by_model.values():
+            yield WordOpenings(0, openings, _NO_FAILURES)
+
+    def _count(self, bundles: Iterable[Bundle]) -> None:
+        for bundle in bundles:
+            for made in self._bundler.groups(bundle):
+                self._requests += made.size.requests
+                for component, tokens in chain(*made.by_word):
+                    self._counted[component] += 1
+                    self._tokens[component] += tokens
+                self._all += made.size
+                self.estimate.pack(made.size, self._survey.limits)
 
     def _add_uncounted(self, word: _Word, shape: _Shape) -> None:
         if not shape.requests:
             return
         self._sample.offer(word)
         # For the preview of chunks, each further request is assumed to have the mean size of the exact ones.
-        share = shape.requests / self._requests
-        size = ChunkSize(1, shape.requests, round(self._all_bytes * share), round(self._all_tokens * share))
-        self.estimate.pack(size, self._survey.limits)
+        share, known = shape.requests / self._requests, self._all
+        size, tokens, shared = (round(each * share) for each in (known.bytes, known.input_tokens, known.shared))
+        mean = ChunkSize(1, shape.requests, size, tokens, shared=shared)
+        self.estimate.pack(mean, self._survey.limits)
 
     # ── projection ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -256,16 +271,29 @@ class _Sums:
             if now.requests:
                 estimate.now[component] = now
             if later := self._later[component]:
-                tokens = later * (question.envelope.fixed_tokens + PROMPT_TOKENS_EXPECTED)
+                tokens = later * PROMPT_TOKENS_EXPECTED + self._fixed_tokens(question, later)
                 estimate.later[component] = Expectation(later, tokens, self._output(component, later))
         if self._uncounted:
             estimate.sampled = Sampled(self._uncounted.total(), len(self._sample.kept), projection.margin)
         return estimate
 
+    def _fixed_tokens(self, question: Question, requests: int) -> int:
+        """The tokens of so many requests apart from their prompts, which packs share."""
+        asked = self._survey.asked
+        if not question.is_packed(asked):
+            return requests * question.envelope.fixed_tokens
+        return ceil(requests / asked.pack) * carrier_of(question.envelope, asked.pack).fixed_tokens
+
     def _projection(self) -> Projection:
-        planned = (self._requests_of(self._outlines(word)) for word in self._sample.kept)
-        sample = [[(each.envelope.component, each.input_tokens) for each in requests] for requests in planned]
-        return projected(sample, self._sample.offered)
+        return projected([*self._sampled_words()], self._sample.offered)
+
+    def _sampled_words(self) -> Iterator[Sequence[tuple[str, int]]]:
+        """The input tokens of each request of the sampled words, which are packed as if they were neighbours."""
+        bundler = Bundler(self._survey.asked, self._survey.limits)
+        words = (made for word in self._sample.kept for made in self._words_of(self._outlines(word)))
+        for bundle in chain(*map(bundler.add, words), bundler.finish()):
+            for made in bundler.groups(bundle):
+                yield from made.by_word
 
     def _now(self, component: str, question: Question, projection: Projection) -> Expectation:
         uncounted = self._uncounted[component]

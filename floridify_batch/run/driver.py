@@ -394,7 +394,6 @@ class Driver:
 
 
 def polled(record: ChunkRecord, job: BatchJob) -> BatchPolled:
-    """Return the service's state of a batch as an event."""
-    return BatchPolled(
-        record.number, job.id, job.status, job.total, job.done, job.failed, job.created_at, job.expires_at
-    )
+    """Return the service's state of a batch as an event; of its lines, which may be packs, as many requests."""
+    total, done, failed = (each * record.requests // max(1, record.lines) for each in (job.total, job.done, job.failed))
+    return BatchPolled(record.number, job.id, job.status, total, done, failed, job.created_at, job.expires_at)

@@ -6,17 +6,16 @@ would make thousands of tiny batches.
 """
 
 import shutil
-from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import batched, chain, count, groupby, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from floridify_batch.components.failure import Failure
 from floridify_batch.errors import DatabaseError, FileDamaged, UsageError, stops_run
-from floridify_batch.files import ChunkFolder, private_folder
+from floridify_batch.files import private_folder
 from floridify_batch.pipeline.chunk import (
     ChunkSize,
     ChunkWriter,
@@ -25,26 +24,21 @@ from floridify_batch.pipeline.chunk import (
     forget_lines,
     lines_of,
     preflight_part,
-    read_expected,
-    read_ordinals,
 )
 from floridify_batch.pipeline.plan import PAGE_WORDS, Finished, PageToPlan, PlannedPage, WordToPlan, finish, plan_words
 from floridify_batch.run.event import ChunkMoved, ListRead, Notice, WordFailed
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
+from floridify_batch.run.word_place import FINISHED, NOWHERE, places, settled_ids
 from floridify_batch.run.worker import abandon
 from floridify_batch.words.entry import DocId, Entry
 
 if TYPE_CHECKING:
     from asyncio import Future
 
-_NOWHERE = 0
-_FINISHED = -1
 _THE_LIST = 0
 """The origin of words that come from the list; others come from the chunk of this number."""
-
-_SOME_WORDS = 150_000
 
 _NO_FAILURES: Mapping[str, Failure] = {}
 
@@ -88,7 +82,7 @@ class Feeder:
         self._run = run
         self._isolation = Isolation(run) if isolation is None else isolation
         self._stopping = stopping
-        self._place = _places(run)
+        self._place = places(run)
         self._next = run.ledger.list_cursor
         self._returned: deque[ChunkRecord] = deque()
         self._reading: _Returned | None = None
@@ -234,7 +228,7 @@ class Feeder:
             return None
         fresh = range(self._next, min(self._next + PAGE_WORDS, len(self._run.words)))
         self._next = fresh.stop
-        here = [ordinal for ordinal in fresh if self._place[ordinal] == _NOWHERE]
+        here = [ordinal for ordinal in fresh if self._place[ordinal] == NOWHERE]
         return _Page(_THE_LIST, here, {}, {}, fresh.stop) if fresh else None
 
     def _opened(self) -> _Returned | None:
@@ -242,7 +236,7 @@ class Feeder:
         while self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
-            settled = _settled_ids(folder, answered=record.state is not ChunkState.SPLIT)
+            settled = settled_ids(folder, record)
             try:
                 self._reading = _Returned(record.number, settled, failures_by_word(folder.failures))
             except FileDamaged as error:
@@ -263,7 +257,7 @@ class Feeder:
             WordToPlan(ordinal, found[text], page.failures.get(ordinal, _NO_FAILURES), page.asked.get(ordinal))
             for ordinal, text in zip(page.ordinals, texts, strict=True)
         ]
-        planned = run.pool.begin(plan_words, PageToPlan(words, str(self._pieces)))
+        planned = run.pool.begin(plan_words, PageToPlan(words, str(self._pieces), run.limits()))
         self._outstanding[page.origin] += 1  # the page, until its words are counted one by one
         return page, found, planned
 
@@ -271,7 +265,8 @@ class Feeder:
         """Create the documents of new words that will be requested; return those that the database refuses."""
         run = self._run
         planned = [each for each in outcomes.words if isinstance(each, Planned)]
-        entries = [entry for each in planned for entry in found[run.words[each.ordinal]]]
+        ordinals = (ordinal for each in planned for ordinal in each.ordinals)
+        entries = [entry for ordinal in ordinals for entry in found[run.words[ordinal]]]
         return await run.store.ensure_words([entry.word for entry in entries if not entry.word.stored])
 
     async def _take(self, page: _Page, found: _Found, outcomes: PlannedPage, refused: Mapping[DocId, str]) -> None:
@@ -279,18 +274,30 @@ class Feeder:
         if self._piece:
             self._piece.unlink(missing_ok=True)
         self._piece = Path(outcomes.piece)
-        for each in outcomes.words:
-            reasons = (refused.get(entry.id) for entry in found[run.words[each.ordinal]]) if refused else ()
-            reason = next(filter(None, reasons), None)
-            outcome = each if reason is None else Finished(each.ordinal, reason)
+        for outcome in outcomes.words:
             if isinstance(outcome, Finished):
                 self._finish(outcome)
+            elif refused and (reasons := self._refusals(outcome, found, refused)):
+                for ordinal, reason in reasons.items():
+                    self._finish(Finished(ordinal, reason))
+                self._plan_again(page, [each for each in outcome.ordinals if each not in reasons])
             else:
                 self._pending.append((outcome, page.origin))
-                self._outstanding[page.origin] += 1
+                self._outstanding[page.origin] += len(outcome.ordinals)
         await self._tidy()
         if page.origin == _THE_LIST:
             run.observer.notify(ListRead(page.end, len(run.words)))
+
+    def _refusals(self, planned: Planned, found: _Found, refused: Mapping[DocId, str]) -> dict[int, str]:
+        """The planned words that the database refuses, with its reasons."""
+        entries = ((ordinal, entry) for ordinal in planned.ordinals for entry in found[self._run.words[ordinal]])
+        return {ordinal: refused[entry.id] for ordinal, entry in entries if entry.id in refused}
+
+    def _plan_again(self, page: _Page, ordinals: Sequence[int]) -> None:
+        """Plan words of a page again, whose packs held a word that the database refuses."""
+        if ordinals:
+            self._single.append(page._replace(ordinals=ordinals))
+            self._outstanding[page.origin] += 1
 
     async def _tidy(self) -> None:
         """Tidy up finished words that need it; an update that the database refuses is reported, and left out."""
@@ -321,7 +328,7 @@ class Feeder:
             words[word] = outcome.reason
             self._run.observer.notify(WordFailed(word, outcome.reason, outcome.incomplete))
         self._untidy += [word] if outcome.updates else ()
-        self._place[outcome.ordinal] = _FINISHED
+        self._place[outcome.ordinal] = FINISHED
         self._unsaved = True
 
     # ── chunks out ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -344,7 +351,7 @@ class Feeder:
             self._open[word.model] = _OpenChunk(ChunkWriter(self._run.checkpoint.folder, number), [])
         chunk = self._open[word.model]
         chunk.writer.add(word, lines)
-        chunk.origins.append(origin)
+        chunk.origins += [origin] * len(word.ordinals)
 
     def _lines(self, word: Planned) -> bytes:
         if self._piece is None:
@@ -369,6 +376,7 @@ class Feeder:
             input_tokens=size.input_tokens,
             output_tokens=size.output_tokens,
             retried=size.retried,
+            shared=size.shared,
             wave=self._wave(origins),
             form=self._run.ledger.form_of(model),
             preflight=preflight,
@@ -395,7 +403,7 @@ class Feeder:
             return
         ledger = self._run.ledger
         ledger.list_cursor = min(self._unplaced(), default=self._next)
-        ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == _NOWHERE]
+        ledger.retrying = [ordinal for ordinal in ledger.retrying if self._place[ordinal] == NOWHERE]
         done = [record.number for record in ledger.in_state(ChunkState.STORED, ChunkState.SPLIT)]
         done = [number for number in done if not self._outstanding[number]]
         for number in done:
@@ -420,31 +428,8 @@ class Feeder:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
         for page, _, __ in self._planning:
             yield from (page.ordinals if page.origin == _THE_LIST else ())
-        yield from (packed.ordinal for packed, origin in self._pending if origin == _THE_LIST)
+        waiting = (packed for packed, origin in self._pending if origin == _THE_LIST)
+        yield from (ordinal for packed in waiting for ordinal in packed.ordinals)
         for chunk in self._open.values():
             pairs = zip(chunk.writer.ordinals, chunk.origins, strict=True)
             yield from (ordinal for ordinal, origin in pairs if origin == _THE_LIST)
-
-
-def _settled_ids(folder: ChunkFolder, *, answered: bool) -> Iterator[tuple[int, frozenset[str]]]:
-    """The words of a chunk with the ids that were settled in it; none for a chunk that was split."""
-    for ordinal, expected in groupby(read_expected(folder), key=lambda each: each.ordinal):
-        yield ordinal, frozenset(each.custom_id for each in expected) if answered else frozenset()
-
-
-def _places(run: Run) -> "array[int]":
-    """Return the state of each word: finished, the number of its last chunk, or not planned yet."""
-    place = array("i", bytes(4 * len(run.words)))
-    for record in run.ledger.chunks:
-        if record.state is not ChunkState.DONE:
-            for ordinal in read_ordinals(run.folder(record), record.words):
-                place[ordinal] = record.number
-    for ordinal in run.ledger.retrying:
-        place[ordinal] = _NOWHERE
-    # In portions: a set of all finished words would take more memory than the rest of the ledger.
-    pages = map(frozenset, batched(run.ledger.processed_words, _SOME_WORDS))
-    for finished in chain([run.ledger.missing], pages):
-        for ordinal, word in enumerate(run.words if finished else ()):
-            if word in finished:
-                place[ordinal] = _FINISHED
-    return place

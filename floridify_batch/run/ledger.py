@@ -1,7 +1,7 @@
 """The ledger: the state of every chunk of a run, and the words that are finished.
 
-A chunk's state is saved before the call that it names (write-ahead), so that the next session
-knows after a crash what may have happened:
+A chunk's state is saved before the call that it names (write-ahead), so that the next session knows what may have
+happened before a crash:
 
     PLANNED     the chunk's files are on disk; nothing was sent
     SUBMITTING  submission n may or may not exist at the service: look for its label before creating anything
@@ -52,7 +52,6 @@ class ChunkState(StrEnum):
 
 
 _S = ChunkState
-
 TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
     _S.PLANNED: frozenset({_S.SUBMITTING, _S.SPLIT}),
     _S.SUBMITTING: frozenset({_S.SUBMITTED, _S.PLANNED, _S.SPLIT}),
@@ -64,13 +63,11 @@ TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
     _S.DONE: frozenset(),
 }
 
-
 COMMITTED = (ChunkState.SUBMITTING, ChunkState.SUBMITTED, ChunkState.ANSWERED)
 """The states in which a chunk costs money that is not in the ledger yet."""
 
 SETTLED = (ChunkState.STORED, ChunkState.DONE)
 """The states in which a chunk's usage and cost are in the ledger."""
-
 
 _UNSENT = (ChunkState.PLANNED, ChunkState.SPLIT, ChunkState.DONE)
 
@@ -98,9 +95,9 @@ class ChunkRecord(BaseModel):
     """A chunk's record in the ledger. Times are epoch seconds, `cost` US dollars, None where it is unknown.
 
     `form`: the form of its requests, if it is not the run's present one. `refused`: the service's message, if it
-    refused every request of the chunk for its form.
-    `queue_was_empty`: none of our batches was in flight when it was submitted, so that the chunk alone exceeds a full
-    queue. `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
+    refused every request of the chunk for its form. `shared`: the requests in packs that have no line of their own.
+    `queue_was_empty`: none of our batches was in flight when it was submitted, so that it alone exceeds a full queue.
+    `creation_in_doubt`: it was created again after an ambiguous reply, so another batch of its label may appear.
     `usage` is the sum over its answers, of which `billed` came with usage, usable or not (None in older checkpoints,
     which did not count them) and `unmetered` without, so that its cost is unknown; `service_usage` is the service's own
     figure for the batch, if it states one. `unanswered_reason` and `unanswered_detail`: the failure of requests without
@@ -118,6 +115,7 @@ class ChunkRecord(BaseModel):
     input_tokens: int
     output_tokens: int
     retried: int = 0
+    shared: int = 0
     wave: int = 1
     form: RequestForm | None = None
     refused: str | None = None
@@ -141,6 +139,11 @@ class ChunkRecord(BaseModel):
     cost: Dollars | None = Decimal(0)
     former_batches: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """The lines of its batch file: the requests by the service's count."""
+        return self.requests - self.shared
 
     @property
     def failed(self) -> int:
@@ -386,10 +389,7 @@ class Ledger(BaseModel):
         return sum((each.cost for _, each in self.duplicates() if each.cost is not None), Decimal(0))
 
     def totals(self) -> Totals:
-        """Return the figures of the whole run. A split chunk's requests count in the chunks that replace it.
-
-        The cost includes that of an adopted checkpoint.
-        """
+        """The figures of the whole run, an adopted checkpoint's cost included; of a split chunk, those of its parts."""
         counted = self._counted()
         totals = Totals(
             words=self.run.words,

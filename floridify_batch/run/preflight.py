@@ -62,7 +62,7 @@ async def preflight(run: Run, feeder: Feeder) -> None:
     job = await _ended(run, record)
     refused, unanswered = dict(_refused(run.folder(record))), _no_answer(run.folder(record))
     record = run.ledger.chunk(record.number)
-    if refused and len(refused) == record.requests:
+    if refused and len(refused) == record.lines:
         feeder.return_chunk(split(run, record))
     else:
         _forget(run, record, refused)
@@ -89,7 +89,7 @@ async def _ended(run: Run, record: ChunkRecord) -> BatchJob:
     """Send the requests, or go on with those of a process that died, and wait for their answers."""
     if record.state is ChunkState.PLANNED:
         run.observer.notify(
-            Notice(f"Preflight: one request per component is sent at once before the first batch ({record.requests}).")
+            Notice(f"Preflight: one request per component is sent at once before the first batch ({record.lines}).")
         )
         file_id = run.folder(record).path.name
         record = run.move(record, ChunkState.SUBMITTING, submission=max(1, record.submission), file_id=file_id)
@@ -131,13 +131,13 @@ def _forget(run: Run, record: ChunkRecord, refused: Mapping[str, object]) -> Non
     if not refused:
         return
     folder = run.folder(record)
-    expected = [each for each in read_expected(folder) if each.custom_id not in refused]
+    expected = [each for each in read_expected(folder) if each.line_id not in refused]
     with replacing(folder.expected) as out:
         out.writelines(orjson.dumps([*each]) + b"\n" for each in expected)
     answers = folder.output.read_bytes().splitlines(keepends=True)
     with replacing(folder.output) as out:
         out.writelines(line for line in answers if orjson.loads(line)["custom_id"] not in refused)
-    run.record(record, requests=len(expected))
+    run.record(record, requests=len(expected), shared=len(expected) - len({each.line_id for each in expected}))
 
 
 def _conclude(run: Run, refused: Mapping[str, Mapping[str, Any]], unanswered: str | None) -> None:

@@ -20,7 +20,7 @@ import orjson
 from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
-from floridify_batch.components.requests import component_of, parse_custom_id, prompt_digest
+from floridify_batch.components.requests import billed_to, parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.errors import UnknownBatch, WriteLockLost
@@ -33,6 +33,7 @@ from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import unanswered
+from floridify_batch.run.pack_recovery import members_of
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry, FrequencyScale, copied_id
 from floridify_batch.words.language import language_name
@@ -66,6 +67,10 @@ class Library(Protocol):
     @property
     def schema(self) -> SchemaVersion:
         """The version of Floridify's models that reads the database."""
+        ...
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """The entries of each of these words."""
         ...
 
     async def entries_of(self, documents: Sequence[DocId], language: str) -> dict[DocId, Entry]:
@@ -149,7 +154,8 @@ async def recover(
     bills = Bills(sent.model, batch=True, price=options.price)
 
     def paid(identity: str, usage: Usage | None, *_: object) -> None:
-        bills.add(component_of(identity), usage)
+        component, requests = billed_to(identity)
+        bills.add(component, usage, requests=requests)
 
     with indexed_answers(folder.answers, paid) as index:
         refuse_invented(index, library.name)
@@ -179,6 +185,8 @@ class _Request(NamedTuple):
     component: str
     model: str
     prompt: str
+    carrier: tuple[str, int, Sequence[int]] | None = None
+    """For a member of a pack: the id of the pack, its number there, and the weights of all members."""
 
 
 @dataclass(slots=True)
@@ -197,7 +205,7 @@ class _Sent:
 
     def note(self, request: _Request, entry: Entry | None, *, renewed: bool) -> Expected:
         """Add a request and return its expectation; the number of its attempt is unknown."""
-        word = entry.id if entry else _UNKNOWN_WORD
+        word = _word(entry)
         if word == _UNKNOWN_WORD:
             ordinal = 0
         else:
@@ -207,7 +215,8 @@ class _Sent:
         self.model = request.model
         self.components.add(request.component)
         self.requests += 1
-        return Expected(ordinal, request.custom_id, 1, 0, _precondition(request, entry, renewed=renewed))
+        precondition = _precondition(request, entry, renewed=renewed)
+        return Expected(ordinal, request.custom_id, 1, 0, precondition, *(request.carrier or ()))
 
 
 def _precondition(request: _Request, entry: Entry | None, *, renewed: bool) -> str:
@@ -231,10 +240,42 @@ async def _note_expected(folder: ChunkFolder, library: Library, language: str, *
             requests = [_request(line) for line in page if line.strip()]
             documents = list(dict.fromkeys(each.document for each in requests if each.document != _UNKNOWN_WORD))
             entries = await library.entries_of(documents, language)
-            for request in requests:
-                noted = sent.note(request, entries.get(request.document), renewed=renewed)
+            members = [each for request in requests for each in await _members(request, entries, library, language)]
+            # Packs hold requests about several words: those of each word together, in the order of the file.
+            order = {each: number for number, each in enumerate(dict.fromkeys(_word(entry) for _, entry in members))}
+            for request, entry in sorted(members, key=lambda pair: order[_word(pair[1])]):
+                noted = sent.note(request, entry, renewed=renewed)
                 out.write(orjson.dumps([*noted]) + b"\n")
     return sent
+
+
+def _word(entry: Entry | None) -> DocId:
+    return entry.id if entry else _UNKNOWN_WORD
+
+
+async def _members(
+    request: _Request, entries: Mapping[DocId, Entry], library: Library, language: str
+) -> list[tuple[_Request, Entry | None]]:
+    """The requests of a line with their entries: itself, or the members of a pack."""
+    entry, parts = entries.get(request.document), parse_custom_id(request.custom_id)
+    if parts is None or parts.members == 1:
+        return [(request, entry)]
+
+    async def find(texts: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
+        return await library.entries(texts, language)
+
+    return [
+        (
+            request._replace(
+                custom_id=each.custom_id,
+                document=each.document,
+                prompt=each.item,
+                carrier=(request.custom_id, each.number, each.weights),
+            ),
+            each.entry,
+        )
+        for each in await members_of(request.custom_id, parts, request.prompt, entry, find)
+    ]
 
 
 def _request(line: bytes) -> _Request:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.components.requests import component_of
-from floridify_batch.costs.answer_length import BatchLengths, Observed
+from floridify_batch.components.requests import billed_to
+from floridify_batch.costs.answer_length import BatchLengths, Observed, pack_tokens
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
@@ -261,7 +261,9 @@ def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, BatchLength
     seen = ((run.questions[name], bill) for name, bill in bills.by_component.items() if name in run.questions)
     return {
         origin.stamp(question).id: BatchLengths(
-            question.recipe.component, question.shape, Observed(bill.requests, bill.usage.output)
+            question.recipe.component,
+            question.shape,
+            Observed(bill.requests, max(0, bill.usage.output - pack_tokens(bill.packed, bill.packs))),
         )
         for question, bill in seen
         if bill.requests
@@ -296,7 +298,7 @@ def _unrequested(folder: ChunkFolder, index: AnswerIndex) -> set[str]:
     """Return the ids in the answer files that the chunk did not request."""
     foreign = set(index.places)
     for expected in read_expected(folder):
-        foreign.discard(expected.custom_id)
+        foreign.discard(expected.line_id)
     return foreign
 
 
@@ -307,8 +309,8 @@ def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[P
         for identity in index.places:
             line = lines.line(identity)
             if identity not in foreign and line is not None and (charge := charge_of(line, body_of(line))):
-                usage, flex = charge
-                bills.add(component_of(identity), usage, flex=flex)
+                (usage, flex), (component, requests) = charge, billed_to(identity)
+                bills.add(component, usage, flex=flex, requests=requests)
     return bills
 
 
@@ -348,7 +350,7 @@ async def _pages_to_settle(
         entries = await run.store.entries(texts, run.ledger.run.settings.language)
         yield PageToSettle(
             page.expected,
-            [index.places.get(each.custom_id) for each in page.expected],
+            [index.places.get(each.line_id) for each in page.expected],
             [str(path) for path in paths],
             [entries[text] for text in texts],
             absent,

@@ -51,6 +51,8 @@ class RunSettings(BaseModel):
     """The models of components that do not use the run's."""
     answers: AnswerShape = AnswerShape.FULL
     """The shape in which answers are requested; earlier versions requested everything."""
+    pack: int = Field(default=1, ge=1, le=20)
+    """The most definitions that one request of a component is about: beyond some ten, models answer worse."""
     counts: dict[str, int] = Field(default_factory=dict)
     templates: str | None = None
     request_options: dict[str, Any] = Field(default_factory=dict)
@@ -176,6 +178,7 @@ def brief_of(settings: RunSettings, run_id: str) -> Brief:
         run=run_id,
         reopened=reopened,
         replace_edited=settings.replace_edited,
+        pack=settings.pack,
     )
 
 

@@ -1,8 +1,8 @@
 """One generated answer: content that fits the request's schema, and its usage."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
 from floridify_batch.sandbox.content import plausible
+from floridify_batch.sandbox.pack import item_schema, prompts_in
 from floridify_batch.sandbox.prompt import own_language
 from floridify_batch.sandbox.random_generator import Random
 from floridify_batch.sandbox.schema import Fields, Items, compile_schema
@@ -131,15 +132,44 @@ def _content(body: Mapping[str, Any]) -> str:
         "name", ""
     )  # keeps antonyms distinct from the synonyms of the same prompt
     # By the prompt, not by the instructions: the same question has the same answer, in whatever shape.
-    random = Random(blake2b("\0".join((body["model"], name, texts[-1])).encode(), digest_size=16).digest())
+    seed = partial(_seeded, body["model"], name, whole=len(texts) == 1)
+    random = seed(texts[-1])
     if wanted.get("type") == "json_object":
         return orjson.dumps({"answer": random.pick(SENTENCES)}).decode()
     if wanted.get("type") != "json_schema":
         return " ".join(random.some(SENTENCES, 2))
-    return _structured(wanted["json_schema"], texts, random)
+    form = wanted["json_schema"]
+    if item := item_schema(form.get("schema")):
+        return _packed(form | {"schema": item}, texts, seed)
+    return _structured(form, texts, random)
+
+
+def _seeded(model: str, name: str, prompt: str, *, whole: bool) -> Random:
+    """A generator seeded by the question: by a prompt without the other senses, which a pack need not list.
+
+    It leaves out blank lines, too; where the prompt is the `whole` request, only the text counts.
+    """
+    question = _without_other_senses(prompt)
+    question = "".join(question.split()) if whole else "\n".join(line for line in question.split("\n") if line.strip())
+    return Random(blake2b("\0".join((model, name, question)).encode(), digest_size=16).digest())
+
+
+def _without_other_senses(prompt: str) -> str:
+    return "\n".join(line for line in prompt.split("\n") if not line.startswith("Not meant: "))
+
+
+def _packed(wanted: Mapping[str, Any], texts: Sequence[str], seed: Callable[[str], Random]) -> str:
+    """The answer to a pack: for each item, the answer that a request of its own would get."""
+    *instructions, prompt = texts
+    answers: list[str] = []
+    for number, text in enumerate(prompts_in(prompt), 1):
+        answer = _structured(wanted, [*instructions, text], seed(text))
+        answers.append(f'{{"number":{number},{answer.removeprefix("{")}')
+    return f'{{"items":[{",".join(answers)}]}}'
 
 
 def _structured(wanted: Mapping[str, Any], texts: Sequence[str], random: Random) -> str:
+    texts = [*texts[:-1], _without_other_senses(texts[-1])]
     shape = compile_schema(orjson.dumps(wanted.get("schema") or {"type": "object"}))
     offered = plausible(wanted["name"], texts, random)
     if offered is None:

@@ -1,4 +1,4 @@
-"""Costs of answers by shape: real requests are planned and counted, answers have their expected lengths.
+"""Costs of answers by shape and size of packs: real requests are planned and counted, answers have expected lengths.
 
 Two lists are compared: common words with many senses, and a mix like that of a whole dictionary, most of whose words
 have one. Their definitions are those of the demonstration. Nothing is sent.
@@ -6,9 +6,9 @@ have one. Their definitions are those of the demonstration. Nothing is sent.
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import cycle, islice
+from itertools import batched, chain, cycle, islice, product
 from pathlib import Path
 
 import orjson
@@ -21,13 +21,16 @@ from floridify_batch.costs.price import rates
 from floridify_batch.costs.usage import Usage
 from floridify_batch.display.text import listing
 from floridify_batch.formatting import dollars
-from floridify_batch.pipeline.brief import BriefOptions, brief
-from floridify_batch.pipeline.plan import plan
+from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
+from floridify_batch.pipeline.bundle import Bundler, WordOpenings
+from floridify_batch.pipeline.chunk import ChunkSize, Group, Limits
+from floridify_batch.pipeline.plan import PAGE_WORDS, outlined
 from floridify_batch.providers.interface import DEFAULT_MODEL
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 
 _DEFINITIONS = Path(__file__).parents[1] / "demos" / "data" / "definitions.jsonl"
 _WORDS = 200
+_PACKS = (1, 3, 6, 10)
 _SHAPES = (AnswerShape.FULL, AnswerShape.STORED, AnswerShape.BARE)
 LISTS = {"many senses": (6, 7, 8, 9), "a whole dictionary": (1, 1, 1, 1, 1, 1, 1, 2, 2, 2)}
 """The numbers of senses of the words of each list, in turn."""
@@ -35,7 +38,10 @@ LISTS = {"many senses": (6, 7, 8, 9), "a whole dictionary": (1, 1, 1, 1, 1, 1, 1
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The requests of a list in one shape, per 1,000 words; costs in US dollars, None if a price is unknown."""
+    """The requests of a list, with answers in one shape and packs of one size, per 1,000 words.
+
+    Costs are in US dollars, None if a price is unknown.
+    """
 
     requests: int
     input: int
@@ -64,35 +70,42 @@ def entries(name: str, words: int = _WORDS) -> Iterator[Entry]:
         yield Entry(word, definitions, sources=definitions)
 
 
-def cost_of(name: str, shape: AnswerShape, model: str, components: tuple[SynthesisComponent, ...]) -> Cost:
-    """The cost of a list with answers in one shape."""
+def cost_of(name: str, shape: AnswerShape, pack: int, model: str, components: tuple[SynthesisComponent, ...]) -> Cost:
+    """The cost of a list with answers in one shape, in packs of one size."""
     asked = brief(components, model=model, language_name="English", options=BriefOptions(answers=shape))
-    requests = [request for entry in entries(name) for request in plan(entry, asked, {})]
+    size = sum((made.size for made in groups(name, replace(asked, pack=pack))), ChunkSize())
     per_thousand = 1000 // _WORDS
-    usage = Usage(
-        input=per_thousand * sum(each.input_tokens for each in requests),
-        output=per_thousand * sum(each.envelope.output_tokens for each in requests),
-    )
+    usage = Usage(input=per_thousand * size.input_tokens, output=per_thousand * size.output_tokens)
     costs = (rate.cost(usage) if rate else None for rate in (rates(model, batch=mode) for mode in (True, False)))
-    return Cost(per_thousand * len(requests), usage.input, usage.output, *costs)
+    return Cost(per_thousand * size.lines, usage.input, usage.output, *costs)
+
+
+def groups(name: str, asked: Brief) -> Iterator[Group]:
+    """The requests of a list, planned page by page as in a run."""
+    for page in batched(entries(name), PAGE_WORDS):
+        bundler = Bundler(asked, Limits())
+        words = (WordOpenings(0, outlined(entry, asked, {}).openings(), {}) for entry in page)
+        for bundle in chain.from_iterable(chain(map(bundler.add, words), [bundler.finish()])):
+            yield from bundler.groups(bundle)
 
 
 def table(model: str, components: tuple[SynthesisComponent, ...]) -> Table:
-    """The cost of each list in each shape, compared with full answers at once."""
-    heads = ("list", "answers", "requests", "input M", "output M", "batch", "", "immediate", "")
+    """The cost of each list in each shape and size of packs, compared with full answers at once, one by one."""
+    heads = ("list", "answers", "pack", "requests", "input M", "output M", "batch or flex", "", "immediate", "")
     shown = listing(*heads, right=heads[2:])
     for name in LISTS:
-        most = cost_of(name, AnswerShape.FULL, model, components).immediate
-        for shape in _SHAPES:
-            cost = cost_of(name, shape, model, components)
+        most = cost_of(name, AnswerShape.FULL, 1, model, components).immediate
+        for shape, pack in product(_SHAPES, _PACKS):
+            cost = cost_of(name, shape, pack, model, components)
             batch, immediate = (_share(each, most) for each in (cost.batch, cost.immediate))
             tokens = (f"{cost.requests:,}", f"{cost.input / 10**6:.2f}", f"{cost.output / 10**6:.2f}")
-            shown.add_row(name, shape, *tokens, dollars(cost.batch), batch, dollars(cost.immediate), immediate)
+            money = (dollars(cost.batch), batch, dollars(cost.immediate), immediate)
+            shown.add_row(name, shape, str(pack), *tokens, *money)
     return shown
 
 
 def _share(cost: Decimal | None, of: Decimal | None) -> str:
-    return f"{cost / of:.0%}" if cost is not None and of else ""
+    return f"{cost / of:.1%}" if cost is not None and of else ""
 
 
 def main() -> None:

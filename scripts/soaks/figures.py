@@ -3,8 +3,9 @@
 The figures are not taken from the command, but from the sandbox's folder, the database and the run's files.
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.components.change import Collection
-from floridify_batch.components.requests import parse_custom_id
+from floridify_batch.components.requests import custom_id, parse_custom_id
 from floridify_batch.database.access import RUNS
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.pipeline.chunk import read_failures
@@ -24,6 +25,7 @@ from floridify_batch.run.ledger import ChunkRecord, Ledger
 from floridify_batch.sandbox.reply import digest
 from floridify_batch.sandbox.service import CHAT
 from floridify_batch.sandbox.storage import BatchRecord
+from floridify_batch.words.entry import DocId
 from scripts.soaks.site import Document, Site
 
 type Picture = Mapping[str, str]
@@ -82,11 +84,12 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
     with site.opened() as database:
         found = picture(database)
         failed = _failed(site)
-        unaccounted = len(_unaccounted(site, database, batches, failed)) + _left_open(site, ledger)
-        lost = len(_lost(site, database, batches, failed))
+        service = _Service(site, _carried(site, database, batches))
+        unaccounted = len(_unaccounted(service, database, batches, failed)) + _left_open(site, ledger)
+        lost = len(_lost(service, database, batches, failed))
     compared = {*ledger.processed_words, ""} if processed_only else {*site.words, ""}
     different = sum(found.get(word) != expected.get(word) for word in compared)
-    again = _requested_again(site, batches) + _requested_in_both_ways(site, batches)
+    again = _requested_again(service, batches) + _requested_in_both_ways(service, batches)
     given_up = sum(map(_is_given_up, failed.values()))
     return Figures(len(batches), _paid_again(batches), again, lost, unaccounted, different, given_up=given_up)
 
@@ -121,9 +124,11 @@ def _is_given_up(detail: str) -> bool:
     return detail.endswith("was given up")
 
 
-def _lost(site: Site, database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]) -> set[str]:
+def _lost(
+    service: "_Service", database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]
+) -> set[str]:
     """Return the ids of requests that failed although the service answered them, except those that were given up."""
-    answered = {identity for batch in batches for identity in _answered(site, batch)}
+    answered = {identity for batch in batches for identity in service.answered(batch)}
     kept = {identity for identity, detail in failed.items() if not _is_given_up(detail)}
     return {identity for identity in answered & kept if not _is_stored(database, identity)}
 
@@ -141,30 +146,69 @@ def _paid_again(batches: list[BatchRecord]) -> int:
     return sum(count > 1 for count in paid.values())
 
 
-def _requested_again(site: Site, batches: list[BatchRecord]) -> int:
+def _requested_again(service: "_Service", batches: list[BatchRecord]) -> int:
     """Return the requests with usable answers in several batches."""
-    answered = Counter(identity for batch in batches for identity in set(_answered(site, batch)))
+    answered = Counter(identity for batch in batches for identity in set(service.answered(batch)))
     return sum(count > 1 for count in answered.values())
 
 
-def _requested_in_both_ways(site: Site, batches: list[BatchRecord]) -> int:
+def _requested_in_both_ways(service: "_Service", batches: list[BatchRecord]) -> int:
     """Return the requests with a usable answer of the immediate endpoint, and another one in a batch."""
-    at_once = set(_immediate_bodies(site.service))
+    at_once = set(_immediate_bodies(service.site.service))
     if not at_once:
         return 0
-    lines = ((batch, line) for batch in batches for line in _lines_of(site, batch))
+    lines = ((batch, line) for batch in batches for line in _lines_of(service.site, batch))
     again = [(batch, line["custom_id"]) for batch, line in lines if digest(line["body"]) in at_once]
-    answered = {batch.id: set(_answered(site, batch)) for batch, _ in again}
-    return sum(identity in answered[batch.id] for batch, identity in again)
+    answered = {batch.id: set(service.answered(batch)) for batch, _ in again}
+    return sum(bool(answered[batch.id].intersection(service.members(identity))) for batch, identity in again)
 
 
-def _answered(site: Site, batch: BatchRecord) -> Iterator[str]:
-    for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-        for line in (site.service / "files" / f"{file_id}.jsonl").read_bytes().splitlines():
-            with suppress(orjson.JSONDecodeError):
-                answer = orjson.loads(line)
-                if _is_usable(answer["response"]):
-                    yield answer["custom_id"]
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """The service's files of a case. `carried`: the requests in each pack."""
+
+    site: Site
+    carried: Mapping[str, Sequence[str]]
+
+    def members(self, identity: str) -> Sequence[str]:
+        """The requests that a line carries."""
+        return self.carried.get(identity, [identity])
+
+    def answered(self, batch: BatchRecord) -> Iterator[str]:
+        """The requests with usable answers."""
+        for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+            for line in (self.site.service / "files" / f"{file_id}.jsonl").read_bytes().splitlines():
+                with suppress(orjson.JSONDecodeError):
+                    answer = orjson.loads(line)
+                    if _is_usable(answer["response"]):
+                        yield from self.members(answer["custom_id"])
+
+    def asked(self, batch: BatchRecord) -> Iterator[str]:
+        """All requests of a batch."""
+        for line in _lines_of(self.site, batch):
+            yield from self.members(line["custom_id"])
+
+
+def _carried(site: Site, database: Database[Document], batches: list[BatchRecord]) -> dict[str, list[str]]:
+    """The requests in each pack, by the words and definitions that its prompt names."""
+    carried: dict[str, list[str]] = {}
+    for line in (line for batch in batches for line in _lines_of(site, batch)):
+        parts = parse_custom_id(line["custom_id"])
+        if parts is not None and parts.members > 1:
+            items = _ITEM.findall(line["body"]["messages"][-1]["content"])
+            carried[line["custom_id"]] = [_request(database, parts.component, *item) for item in items]
+            if len(items) != parts.members:
+                raise ValueError(f"{line['custom_id']} has {len(items)} items")
+    return carried
+
+
+_ITEM = re.compile(r"^\d+\. Word: (.+?) \(\w+\)\nDefinition: <<(.+)>>$", re.MULTILINE)
+
+
+def _request(database: Database[Document], component: str, word: str, text: str) -> str:
+    owner = database[Collection.WORDS].find_one({"text": word})
+    sense = owner and database[Collection.DEFINITIONS].find_one({"word_id": owner["_id"], "text": text})
+    return custom_id(word, DocId(str(sense["_id"])), component) if sense else f"{word}: {text}"
 
 
 def _is_usable(response: Mapping[str, Any] | None) -> bool:
@@ -181,15 +225,11 @@ def _is_usable(response: Mapping[str, Any] | None) -> bool:
 
 
 def _unaccounted(
-    site: Site, database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]
+    service: _Service, database: Database[Document], batches: list[BatchRecord], failed: Mapping[str, str]
 ) -> set[str]:
     """Return the ids of requests that are neither stored nor failed."""
-    asked = {identity for batch in batches for identity in _asked(site, batch)}
+    asked = {identity for batch in batches for identity in service.asked(batch)}
     return {identity for identity in asked - failed.keys() if not _is_stored(database, identity)}
-
-
-def _asked(site: Site, batch: BatchRecord) -> Iterator[str]:
-    yield from (line["custom_id"] for line in _lines_of(site, batch))
 
 
 def _lines_of(site: Site, batch: BatchRecord) -> Iterator[Mapping[str, Any]]:

@@ -39,6 +39,9 @@ OTHER_MODEL = "gpt-5-mini"
 CONCURRENCY = 4
 PREFLIGHT = "preflight"
 """The name of a run that is large enough for a preflight: its first pass of a point is in the preflight."""
+PACKS = "packs"
+"""The name of a run whose requests share lines, across words, too."""
+_PACK_ENDS = ("completed", "in both files", "patchy", "expired", "cancelled")
 MANY = tuple(map(word, range(26)))
 """The words of that run."""
 
@@ -137,9 +140,12 @@ RUNS: Mapping[str, Run] = {
     "all components": Run(EVERYTHING, "wiktionary"),
     "all, forced": Run((*EVERYTHING, "--force")),
     "all, replaced": Run((*EVERYTHING, "--force"), "wiktionary", EVERYTHING),
+    PACKS: Run((*OPTIONS, "--pack", "4")),
     PREFLIGHT: Run(("--components", "all", "--concurrency", f"{CONCURRENCY}")),
 }
-"""The usual run of the matrix, runs that write, or write and remove, all kinds of documents, and a large one."""
+"""The usual run of the matrix, runs that write, or write and remove, all kinds of documents, one with packs, and a
+large one.
+"""
 
 WRITES = ("all components", "all, forced", "all, replaced")
 """The runs that are killed before and after each of their bulk writes and removals."""
@@ -181,7 +187,13 @@ def whole_matrix() -> list[Case]:
     """Return every crash point with every end that passes it; faults alternate."""
     troubles = cycle(FAULTS)
     ends = [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
-    return [*ends, *map(preflight_case, PREFLIGHT_POINTS)]
+    packs = [
+        Case((point,), crash, next(troubles), PACKS)
+        for crash in _PACK_ENDS
+        for point in POINTS
+        if comes_by(crash, point)
+    ]
+    return [*ends, *packs, *map(preflight_case, PREFLIGHT_POINTS)]
 
 
 def preflight_case(*points: str) -> Case:

@@ -14,6 +14,7 @@ from scripts.soaks.case import SoakCase, Verdict, database_at
 from scripts.soaks.matrix import (
     BATCH_ENDS,
     FAULTS,
+    PACKS,
     PREFLIGHT,
     WRITES,
     Case,
@@ -54,6 +55,8 @@ CASES = (
     Case(("before-ANSWERED-SPLIT", "after-SPLIT-DONE"), "form refused"),
     Case(("before-PLANNED-SPLIT", "amid-apply"), "model replaced"),
     preflight_case("after-request@2", "before-request@2", "before-SUBMITTED-ANSWERED"),
+    Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply", PACKS),
+    Case(("amid-answers", "before-ANSWERED-STORED"), "expired", run=PACKS),
     *(Case((f"{side}-write@{number}",), run=run) for run, side, number in _WRITES),
 )
 """One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""
@@ -95,7 +98,7 @@ def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
     """A run killed at any point pays for one batch per chunk, retries no usable answer, accounts for every request,
     and stores the documents of a run without faults.
     """
-    matrix = Matrix(tmp_path, mongo_url, Forked.logged).learn(*WRITES, PREFLIGHT)
+    matrix = Matrix(tmp_path, mongo_url, Forked.logged).learn(*WRITES, PREFLIGHT, PACKS)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         outcomes = list(pool.map(matrix.play, CASES))
     assert [outcome for outcome in outcomes if not outcome.fine] == []

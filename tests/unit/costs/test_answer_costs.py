@@ -1,4 +1,4 @@
-"""The table of costs by shape: what lean answers save on lists of both kinds."""
+"""The table of costs: what lean answers and packs save on lists of both kinds."""
 
 from decimal import Decimal
 from itertools import pairwise
@@ -14,7 +14,7 @@ from scripts.benchmarks.answer_costs import LISTS, cost_of
 def test_lean_answers_save(name: str) -> None:
     """In batches, stored answers cost about a third of full ones at once, and bare ones about a quarter."""
     full, stored, bare = (
-        cost_of(name, shape, "gpt-6-luna", DEFAULT_COMPONENTS)
+        cost_of(name, shape, 1, "gpt-6-luna", DEFAULT_COMPONENTS)
         for shape in (AnswerShape.FULL, AnswerShape.STORED, AnswerShape.BARE)
     )
     assert full.requests == stored.requests == bare.requests
@@ -26,3 +26,20 @@ def test_lean_answers_save(name: str) -> None:
     assert bare.batch is not None
     assert stored.batch < full.immediate * Decimal("0.34")
     assert bare.batch < full.immediate * Decimal("0.28")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_packs_save(name: str) -> None:
+    """In batches and packs of six, stored answers cost at most a quarter of full ones at once, one by one, and bare
+    ones a fifth.
+    """
+    most = cost_of(name, AnswerShape.FULL, 1, "gpt-6-luna", DEFAULT_COMPONENTS).immediate
+    stored, bare = (
+        cost_of(name, shape, 6, "gpt-6-luna", DEFAULT_COMPONENTS).batch
+        for shape in (AnswerShape.STORED, AnswerShape.BARE)
+    )
+    assert most is not None
+    assert stored is not None
+    assert bare is not None
+    assert stored <= most * Decimal("0.25")
+    assert bare <= most * Decimal("0.20")

@@ -43,7 +43,7 @@ def word(ordinal: int, requests: int = 2, carried: tuple[Failure, ...] = ()) -> 
     expected = [orjson.dumps([ordinal, f"{ordinal}-{number}", 1, 0]) + b"\n" for number in range(requests)]
     failures = [failure_line(ordinal, each) for each in carried]
     size = ChunkSize(1, requests, sum(map(len, lines)), 10 * requests, 5 * requests)
-    return Group(ordinal, lines, [10] * requests, b"".join(expected), b"".join(failures), size)
+    return Group([ordinal], lines, [[("synonyms", 10)] * requests], b"".join(expected), b"".join(failures), size)
 
 
 def pack(writer: ChunkWriter, folder: Path, packed: Group) -> None:
