@@ -52,10 +52,10 @@ _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at
 
 
 class Page(NamedTuple):
-    """A page of the list of batches, whether more follow, and the service's time."""
+    """A page of the list of batches, whether more follow (None if that is not stated), and the service's time."""
 
     batches: Sequence[BatchJob]
-    has_more: bool
+    has_more: bool | None
     now: datetime | None = None
 
 
@@ -67,7 +67,7 @@ def parsed_object(content: bytes) -> Mapping[str, Any]:
     return parsed
 
 
-def parsed_page(content: bytes, limit: int, headers: Mapping[str, str]) -> Page:
+def parsed_page(content: bytes, headers: Mapping[str, str]) -> Page:
     """Parse a page of a list, or a bare array; entries that are no batches are left out. Raises `Unreadable`."""
     parsed = _parsed(content)
     listed = parsed.get("data") if isinstance(parsed, dict) else parsed
@@ -78,7 +78,7 @@ def parsed_page(content: bytes, limit: int, headers: Mapping[str, str]) -> Page:
     for each in listed:
         with suppress(Unreadable):
             jobs.append(job_of(each))
-    return Page(jobs, more if isinstance(more, bool) else len(listed) >= limit, _date(headers))
+    return Page(jobs, more if isinstance(more, bool) else None, _date(headers))
 
 
 def _parsed(content: bytes) -> Any:
