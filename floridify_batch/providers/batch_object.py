@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.providers.error import Unreadable, id_in
+from floridify_batch.providers.error import Unreadable, id_in, reason_in
 from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.timing import utc_now
 
@@ -122,13 +122,16 @@ def _status(value: Any) -> str:
 
 
 def _errors(value: Any) -> tuple[BatchError, ...]:
-    """Parse the reasons of a rejection: a list, an object with a list, or a single object."""
+    """Parse the reasons of a rejection: a list, an object with a list, a single object, or texts."""
     listed = value.get("data", [value]) if isinstance(value, dict) else value
-    errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    return tuple(
-        BatchError(str(each.get("code") or ""), str(each.get("message") or ""), _whole(each.get("line")))
-        for each in errors
-    )
+    return tuple(map(_error, filter(None, listed if isinstance(listed, list) else [listed])))
+
+
+def _error(value: Any) -> BatchError:
+    if not isinstance(value, dict):
+        return BatchError("", str(value))
+    stated = value.get("message") or reason_in(value) or ""
+    return BatchError(str(value.get("code") or ""), str(stated), _whole(value.get("line")))
 
 
 def _usage(value: Any) -> Usage | None:

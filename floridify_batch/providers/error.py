@@ -29,6 +29,10 @@ _FORBIDDEN = 403
 _UNAUTHORISED = frozenset({401, _FORBIDDEN})
 _NOT_FOUND = 404
 _REDIRECTS = range(300, 400)
+_REASONS = ("error", "message", "detail", "errors", "msg")
+"""The fields of an error body in which services state a reason."""
+_DEPTH, _MOST_REASONS, _LONGEST_REASON = 4, 5, 500
+_TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_RETRY_AFTER = 3600.0
 _SHORTEST_SECRET = 8
 """Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text. One that the
@@ -140,10 +144,18 @@ def _date(text: str) -> datetime | None:
 
 def message_of(error: Any) -> str:
     """Return the service's message, without the key."""
-    body = error.body
-    inner = body.get("error", body) if isinstance(body, dict) else None
-    stated = inner.get("message") if isinstance(inner, dict) else None
-    return _without_key(error, str(stated or error.message))
+    return _without_key(error, reason_in(error.body) or str(error.message))
+
+
+def reason_in(body: Any, depth: int = _DEPTH) -> str:
+    """Return the reason in an error body: a text, or the field of an object or a list; empty without one."""
+    if isinstance(body, str):
+        return " ".join(_TAG.sub(" ", body).split())[:_LONGEST_REASON]
+    if isinstance(body, list) and depth:
+        return "; ".join(filter(None, (reason_in(each, depth - 1) for each in body[:_MOST_REASONS])))
+    if isinstance(body, dict) and depth:
+        return next(filter(None, (reason_in(body.get(name), depth - 1) for name in _REASONS)), "")
+    return ""
 
 
 def _without_key(error: "APIError", text: str) -> str:

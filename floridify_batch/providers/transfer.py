@@ -155,7 +155,9 @@ def _reasons(job: BatchJob) -> str:
 
 
 def _stated(error: BatchError) -> str:
-    return f"{error.code}: {error.message}" + (f" (line {error.line})" if error.line is not None else "")
+    return ": ".join(filter(None, (error.code, error.message))) + (
+        f" (line {error.line})" if error.line is not None else ""
+    )
 
 
 # ── download ───────────────────────────────────────────────────────────────────────────────────────────────────────
