@@ -112,7 +112,7 @@ class BatchTransport:
         """Submit or adopt the batch of a file, and deliver one result per request. Raises `ServiceError`."""
         for number in count(1):
             label = file.digest if number == 1 else f"{file.digest}-{number}"
-            submission = Submission(label, "", _metadata(file), look_back=REMEMBERED)
+            submission = Submission(label, "", _metadata(file), look_back=REMEMBERED, label_recurs=True)
             job = (await self.batches.find(submission)).job
             # Unanswered requests of a batch that this call waits for have failed; those of a finished one are retried.
             adopted = job is not None and job.terminal
@@ -150,7 +150,8 @@ class BatchTransport:
     async def _collect(self, file: RequestFile, job: BatchJob, deliver: Deliver, *, adopted: bool) -> list[Request]:
         """Deliver the results; for a finished batch, return the requests to retry instead."""
         output, errors = ChunkFolder(file.folder).answers
-        await download(self.batches, job, (output, errors), self.sleep)
+        requested = [each.custom_id for each in file.requests]
+        await download(self.batches, job, (output, errors), self.sleep, requested=requested)
         expected = (
             Expected(at, each.custom_id, each.attempt, each.cap_doublings) for at, each in enumerate(file.requests)
         )

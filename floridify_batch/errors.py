@@ -10,6 +10,7 @@
     3          FileDamaged            a file of a chunk is missing or damaged
     4          ServiceError           the service: unreachable, or an unusable reply
     4          ServiceRefused         the service refuses the account: key, quota, billing
+    4          AccessDenied           the service denies access to one resource, or to all
     4          ServiceUncertain       the service may or may not have carried out a request
     4          IncompleteAnswers      answer files are missing, or shorter than the service counts
     4          QueueFull              the account's queue has no room for a batch
@@ -69,6 +70,10 @@ class ServiceError(BatchSynthError):
 
 class ServiceRefused(ServiceError):
     """The service refuses the account (key, quota, billing); every further request would fail too."""
+
+
+class AccessDenied(ServiceRefused):
+    """The service denies access: to everything, or only to one batch or file."""
 
 
 class FormRefused(ServiceError):
@@ -135,6 +140,11 @@ class WorkersLost(BatchSynthError):
     def __str__(self) -> str:
         """The message, or the docstring's first line."""
         return super().__str__() or str(self.__doc__)
+
+
+def concerns_one_batch(error: ServiceError) -> bool:
+    """Whether an error in a call about one batch concerns that batch, so that others go on."""
+    return isinstance(error, AccessDenied) or not isinstance(error, ServiceRefused)
 
 
 def stops_run(error: Exception) -> bool:

@@ -54,6 +54,10 @@ class Backoff:
         """Return this backoff with another patience."""
         return replace(self, patience=patience)
 
+    def up_to(self, attempts: float) -> "Backoff":
+        """Return this backoff with another limit on attempts."""
+        return replace(self, attempts=attempts)
+
     def endless(self) -> "Backoff":
         """Return this backoff without a limit on attempts."""
         return replace(self, attempts=inf)
@@ -67,6 +71,9 @@ FLEX_REQUEST = Backoff(1.0, jitter=True, patience=3600.0)
 
 QUERY = Backoff(1.0, jitter=True)
 """An idempotent call of the Batch API; its patience is that of the command."""
+
+POLL_ATTEMPTS = 5
+"""Attempts of a poll or download of one batch, after which a run goes on with the other batches."""
 
 SUBMISSION = Backoff(2.0, attempts=5)
 """An upload, or the creation of a batch. Runs with a checkpoint retry without end."""

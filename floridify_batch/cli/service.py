@@ -8,6 +8,7 @@ from pathlib import Path
 from floridify_batch.cli.context import checkpoint_or_only, checkpoints_here
 from floridify_batch.errors import CheckpointError, ServiceError, UsageError
 from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.retry import POLL_ATTEMPTS
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import Resources, Secrets, required_key
@@ -109,6 +110,7 @@ async def opened_batches_of(
         else:
             key, url = required_key(secrets), settings.base_url if settings else base_url
         batches = OpenAIBatches(key, base_url=url, patience=PATIENCE, waiting=notify)
+        batches.poll_attempts = POLL_ATTEMPTS
         try:
             yield batches
         finally:

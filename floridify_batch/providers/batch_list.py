@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from floridify_batch.errors import ServiceError, ServiceUncertain
+from floridify_batch.providers.batch_identity import is_listed_as, usable_label
 from floridify_batch.providers.batch_object import Page
 from floridify_batch.providers.interface import BatchJob, Submission
 
@@ -33,23 +35,29 @@ class Listed(NamedTuple):
         return cls(job.id, job.label, job.input_file_id, job.created_at)
 
     def is_of(self, submission: Submission) -> bool:
-        """Whether this is a batch of a submission: it has its label, or none and its input file."""
-        if self.label is not None:
-            return self.label == submission.label
-        return self.file_id != "" and self.file_id == submission.file_id and self.id not in submission.former
+        """Whether this is a batch of a submission."""
+        return is_listed_as(submission, self.id, self.label, self.file_id)
 
 
 async def read_pages(fetch: FetchPage, after: str | None = None) -> AsyncIterator[Page]:
     """Read the list page by page; it ends with the last page, or with one that brings nothing new."""
     seen: set[str] = set()
-    while True:
-        page = await fetch(after)
+    more: bool | None = True
+    while more is not False:
+        try:
+            page = await fetch(after)
+        except ServiceUncertain:
+            raise
+        except ServiceError:
+            if more:
+                raise
+            return  # the page before did not state that more follow
         new = [each for each in page.batches if each.id not in seen]
         seen.update(each.id for each in new)
         yield page._replace(batches=new)
-        if not page.has_more or not new:  # nothing new: a service that ignores `after`
+        if not new:  # the end, or a service that ignores `after`
             return
-        after = page.batches[-1].id
+        more, after = page.has_more, page.batches[-1].id
 
 
 async def read_back(fetch: FetchPage, look_back: timedelta) -> list[BatchJob]:
@@ -76,7 +84,7 @@ def _is_older(page: Page, since: datetime | None) -> bool:
     if since is None or not page.batches:
         return False
     first, last = page.batches[0].created_at, page.batches[-1].created_at
-    return last <= first and last < since
+    return last < first and last < since
 
 
 class Listing:
@@ -91,7 +99,7 @@ class Listing:
     @property
     def conclusive(self) -> bool:
         """Whether the list shows any batch with a label or an input file, so that one of ours would be recognised."""
-        return any(each.label is not None or each.file_id for each in self._known.values())
+        return any(usable_label(each.label) or each.file_id for each in self._known.values())
 
     async def matching(self, submission: Submission) -> list[Listed]:
         """Return the batches of a submission, newest first."""
@@ -101,7 +109,7 @@ class Listing:
             await self._read_new()
         since = self._since_of(submission.look_back)
         matching = [each for each in self._known.values() if each.is_of(submission)]
-        return [each for each in matching if since is None or each.created_at >= since]
+        return [each for each in matching if since is None or each.created_at >= since or _is_certain(each, submission)]
 
     def _since_of(self, look_back: timedelta) -> datetime | None:
         """Return the beginning of a period that is shorter than the cached one."""
@@ -130,6 +138,11 @@ class Listing:
             if _is_older(page, until):
                 break
         self._known = found | self._known
+
+
+def _is_certain(listed: Listed, submission: Submission) -> bool:
+    """Whether a label proves at any date that a batch is of a submission: a service's times may be wrong."""
+    return listed.label == submission.label and not submission.label_recurs
 
 
 def _listed(page: Page) -> Mapping[str, Listed]:

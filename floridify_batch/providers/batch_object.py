@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from floridify_batch.costs.usage import Usage
-from floridify_batch.providers.error import Unreadable, id_in
+from floridify_batch.providers.error import Unreadable, id_in, reason_in
 from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.timing import utc_now
 
@@ -52,10 +52,10 @@ _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at
 
 
 class Page(NamedTuple):
-    """A page of the list of batches, whether more follow, and the service's time."""
+    """A page of the list of batches, whether more follow (None if that is not stated), and the service's time."""
 
     batches: Sequence[BatchJob]
-    has_more: bool
+    has_more: bool | None
     now: datetime | None = None
 
 
@@ -67,7 +67,7 @@ def parsed_object(content: bytes) -> Mapping[str, Any]:
     return parsed
 
 
-def parsed_page(content: bytes, limit: int, headers: Mapping[str, str]) -> Page:
+def parsed_page(content: bytes, headers: Mapping[str, str]) -> Page:
     """Parse a page of a list, or a bare array; entries that are no batches are left out. Raises `Unreadable`."""
     parsed = _parsed(content)
     listed = parsed.get("data") if isinstance(parsed, dict) else parsed
@@ -78,7 +78,7 @@ def parsed_page(content: bytes, limit: int, headers: Mapping[str, str]) -> Page:
     for each in listed:
         with suppress(Unreadable):
             jobs.append(job_of(each))
-    return Page(jobs, more if isinstance(more, bool) else len(listed) >= limit, _date(headers))
+    return Page(jobs, more if isinstance(more, bool) else None, _date(headers))
 
 
 def _parsed(content: bytes) -> Any:
@@ -122,13 +122,16 @@ def _status(value: Any) -> str:
 
 
 def _errors(value: Any) -> tuple[BatchError, ...]:
-    """Parse the reasons of a rejection: a list, an object with a list, or a single object."""
+    """Parse the reasons of a rejection: a list, an object with a list, a single object, or texts."""
     listed = value.get("data", [value]) if isinstance(value, dict) else value
-    errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    return tuple(
-        BatchError(str(each.get("code") or ""), str(each.get("message") or ""), _whole(each.get("line")))
-        for each in errors
-    )
+    return tuple(map(_error, filter(None, listed if isinstance(listed, list) else [listed])))
+
+
+def _error(value: Any) -> BatchError:
+    if not isinstance(value, dict):
+        return BatchError("", str(value))
+    stated = value.get("message") or reason_in(value) or ""
+    return BatchError(str(value.get("code") or ""), str(stated), _whole(value.get("line")))
 
 
 def _usage(value: Any) -> Usage | None:

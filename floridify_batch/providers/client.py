@@ -6,7 +6,7 @@ The key is never part of a message.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from floridify_batch.errors import UsageError
 
@@ -45,12 +45,24 @@ def new_client(api_key: str, base_url: str | None, connections: int) -> "AsyncOp
 
 
 def _http_client(connections: int) -> "AsyncClient":
-    """Return the HTTP client, which reads certificates and proxies from the environment."""
+    """Return the HTTP client, which reads certificates and proxies from the environment.
+
+    It does not follow a redirect of a creation: a 307 or 308 would repeat one that may have succeeded.
+    """
     import httpx2
     from openai import DefaultAsyncHttpxClient
 
+    class Client(DefaultAsyncHttpxClient):
+        """An HTTP client that sends each creation of a batch once."""
+
+        async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+            """Send a request; a redirect of a creation is its reply."""
+            if request.method == "POST" and request.url.path.endswith("/batches"):
+                options["follow_redirects"] = False
+            return await super().send(request, **options)
+
     try:
-        return DefaultAsyncHttpxClient(limits=httpx2.Limits(max_connections=connections))
+        return Client(limits=httpx2.Limits(max_connections=connections))
     except ImportError:
         raise _no_socks(" or ".join(_PROXIES)) from None
     except OSError as error:

@@ -11,14 +11,28 @@ from email.utils import parsedate_to_datetime
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.errors import QueueFull, ServiceBusy, ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import (
+    AccessDenied,
+    QueueFull,
+    ServiceBusy,
+    ServiceError,
+    ServiceRefused,
+    ServiceUncertain,
+    UnknownBatch,
+)
 from floridify_batch.retry import ACCOUNT_CODES, QUEUE_FULL, TOO_MANY_REQUESTS, is_transient
 
 if TYPE_CHECKING:
     from openai import APIError
 
-_UNAUTHORISED = frozenset({401, 403})
+_FORBIDDEN = 403
+_UNAUTHORISED = frozenset({401, _FORBIDDEN})
 _NOT_FOUND = 404
+_REDIRECTS = range(300, 400)
+_REASONS = ("error", "message", "detail", "errors", "msg")
+"""The fields of an error body in which services state a reason."""
+_DEPTH, _MOST_REASONS, _LONGEST_REASON = 4, 5, 500
+_TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_RETRY_AFTER = 3600.0
 _SHORTEST_SECRET = 8
 """Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text. One that the
@@ -28,6 +42,10 @@ service refuses is masked however short it is, where it stands alone.
 
 class Unreadable(ServiceUncertain):
     """A reply that is no answer to the request."""
+
+
+class Nameless(Unreadable):
+    """A reply with an object that has no id."""
 
 
 async def translating[T](call: Callable[[], Awaitable[T]]) -> T:
@@ -74,17 +92,30 @@ def was_not_sent(error: Exception) -> bool:
 def from_status(error: Any) -> ServiceError:
     """Return the error of ours for a status other than 200."""
     status, message = error.status_code, message_of(error)
+    if status == _FORBIDDEN and error.code not in ACCOUNT_CODES:
+        return AccessDenied(f"The service denies access (HTTP {status}): {message}")
     if status in _UNAUTHORISED or error.code in ACCOUNT_CODES:
         return ServiceRefused(f"The service refuses this key or account (HTTP {status}): {message}")
     if status == _NOT_FOUND:
         return UnknownBatch(f"Not found at the service: {message}")
     if error.code == QUEUE_FULL:
         return QueueFull(message)
+    if is_transient(status) or status in _REDIRECTS:
+        return _transient(error, message)
+    return ServiceError(f"The service refused the request (HTTP {status}): {message}")
+
+
+def _transient(error: Any, message: str) -> ServiceError:
+    """Return the error of ours for a status after which the outcome is unknown, or a retry may succeed."""
+    status = error.status_code
     if is_transient(status):
         sentence = f"The service is temporarily unavailable (HTTP {status}): {message}"
         kind = ServiceBusy if status == TOO_MANY_REQUESTS else ServiceUncertain
         return kind(sentence, retry_after(error))
-    return ServiceError(f"The service refused the request (HTTP {status}): {message}")
+    target = error.response.headers.get("location") or "an address that it does not state"
+    return ServiceUncertain(
+        f"The service redirects the request (HTTP {status}) to {target}; if that stays so, pass it as --base-url."
+    )
 
 
 def retry_after(error: Any) -> float | None:
@@ -113,10 +144,18 @@ def _date(text: str) -> datetime | None:
 
 def message_of(error: Any) -> str:
     """Return the service's message, without the key."""
-    body = error.body
-    inner = body.get("error", body) if isinstance(body, dict) else None
-    stated = inner.get("message") if isinstance(inner, dict) else None
-    return _without_key(error, str(stated or error.message))
+    return _without_key(error, reason_in(error.body) or str(error.message))
+
+
+def reason_in(body: Any, depth: int = _DEPTH) -> str:
+    """Return the reason in an error body: a text, or the field of an object or a list; empty without one."""
+    if isinstance(body, str):
+        return " ".join(_TAG.sub(" ", body).split())[:_LONGEST_REASON]
+    if isinstance(body, list) and depth:
+        return "; ".join(filter(None, (reason_in(each, depth - 1) for each in body[:_MOST_REASONS])))
+    if isinstance(body, dict) and depth:
+        return next(filter(None, (reason_in(body.get(name), depth - 1) for name in _REASONS)), "")
+    return ""
 
 
 def _without_key(error: "APIError", text: str) -> str:
@@ -136,10 +175,13 @@ def raise_if_refused(error: "APIError") -> None:
 
 
 def identity_of(reply: Any) -> str:
-    """Return the id in a reply. Raises `Unreadable` if there is none."""
-    identity = id_in(getattr(reply, "id", None))
+    """Return the id in a reply, or in its `data`. Raises `Unreadable` if there is none."""
+    nested = getattr(reply, "data", None)
+    identity = id_in(getattr(reply, "id", None)) or id_in(nested.get("id") if isinstance(nested, dict) else None)
+    if identity is None and (reply is None or isinstance(reply, str)):
+        raise Unreadable("The service's reply is not a JSON object.")
     if identity is None:
-        raise Unreadable("The service's reply contains no id.")
+        raise Nameless("The service's reply contains no id.")
     return identity
 
 

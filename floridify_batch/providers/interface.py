@@ -119,15 +119,18 @@ class Submission:
     """Identity of a batch before its creation, by which it is found again.
 
     A batch of a submission has its label or, where the service keeps no labels, its input file, which may have been
-    used by `former` batches. It was created within `look_back` before the service's present. `preflight`: its requests
-    are answered at once.
+    used by `former` batches. Batches that are `taken` are of other submissions. One without the label was created
+    within `look_back` before the service's present, as was one with a label that recurs with the same requests
+    (`label_recurs`). `preflight`: its requests are answered at once.
     """
 
     label: str
     file_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     former: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()
     look_back: timedelta = LOOK_BACK
+    label_recurs: bool = False
     preflight: bool = False
 
 

@@ -6,15 +6,18 @@ batch that is billed. The caller searches for the label first, and adopts the ba
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial, wraps
+from math import inf
 from pathlib import Path
 from typing import Any, Concatenate
 
 from floridify_batch.components.requests import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT
-from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing
+from floridify_batch.providers.batch_identity import is_polled_as, without_alias
 from floridify_batch.providers.batch_list import Listed, Listing, read_back
 from floridify_batch.providers.batch_object import LABEL, Page, job_of, parsed_object, parsed_page
 from floridify_batch.providers.client import new_client
@@ -30,7 +33,7 @@ from floridify_batch.providers.interface import (
     ignore_transfer,
 )
 from floridify_batch.providers.transfer import LIBRARY
-from floridify_batch.retry import PROCESSING, QUERY, retrying
+from floridify_batch.retry import PROCESSING, QUERY, is_transient, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(discount=BATCH_DISCOUNT)
@@ -59,6 +62,18 @@ def _retried[**P, T](method: "Method[P, T]") -> "Method[P, T]":
     return call
 
 
+def _retried_in_turn[**P, T](method: "Method[P, T]") -> "Method[P, T]":
+    """Retry as `_retried` does, but only the attempts that a call about one of several batches has."""
+
+    @wraps(method)
+    async def call(self: "OpenAIBatches", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        bound = partial(translating, partial(method, self, *args, **kwargs))
+        backoff = QUERY.within(self.patience).up_to(self.poll_attempts)
+        return await retrying(bound, backoff, ServiceUncertain, self.report_retry)
+
+    return call
+
+
 def _once[**P, T](method: "Method[P, T]") -> "Method[P, T]":
     """Call once, and translate errors."""
 
@@ -70,7 +85,10 @@ def _once[**P, T](method: "Method[P, T]") -> "Method[P, T]":
 
 
 class OpenAIBatches:
-    """OpenAI's Batch API. `patience`: seconds for which transient failures are retried; `waiting` gets each of them."""
+    """OpenAI's Batch API. `patience`: seconds for which transient failures are retried; `waiting` gets each of them.
+
+    `poll_attempts`: attempts of a poll or download of one batch.
+    """
 
     capabilities = CAPABILITIES
 
@@ -84,6 +102,7 @@ class OpenAIBatches:
         moving: TransferProgress = ignore_transfer,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self.poll_attempts = inf
         self._client = new_client(api_key, base_url, _CONNECTIONS)
         self.patience = patience
         self._waiting = waiting
@@ -100,7 +119,7 @@ class OpenAIBatches:
         """Check the connection once. Raises `ServiceRefused` for a bad key, `ServiceError` without a usable reply."""
         try:
             reply = await translating(partial(self._client.batches.with_raw_response.list, limit=1))
-            parsed_page(reply.content, 1, reply.headers)
+            parsed_page(reply.content, reply.headers)
         except (UnknownBatch, Unreadable):  # a web page, or another kind of service
             raise ServiceError(
                 f"The server at {self._client.base_url} does not speak OpenAI's Batch API; check --base-url, "
@@ -111,27 +130,36 @@ class OpenAIBatches:
 
     async def find(self, submission: Submission, *, keep: str | None = None) -> Found:
         """Search for the batch of a submission, and cancel its duplicates."""
-        jobs = [await self._standing(each) for each in await self._listing.matching(submission)]
+        jobs = [await self._standing(each, submission) for each in await self._listing.matching(submission)]
         jobs.reverse()  # the list begins with the newest; of batches of the same second, the last one is the oldest
         jobs.sort(key=lambda job: (job.id != keep, job.status == "failed", job.created_at))
         kept = keep or (jobs[0].id if jobs else None)  # the one that is kept may not be in the list yet
+        if keep and jobs and jobs[0].id != keep:
+            jobs = without_alias(await self._kept(keep), jobs)
         duplicates = [await _cancelled(self, job) for job in jobs if job.id != kept]
         found = next((job for job in jobs if job.id == kept), None)
         return Found(found, tuple(duplicates), conclusive=self._listing.conclusive)
 
-    async def _standing(self, listed: Listed) -> BatchJob:
+    async def _kept(self, batch_id: str) -> BatchJob | None:
+        """Return the batch that is kept; None if the service does not return it."""
+        with suppress(ServiceError):
+            return await self.retrieve(batch_id)
+        return None
+
+    async def _standing(self, listed: Listed, submission: Submission) -> BatchJob:
         """Return the state of a listed batch. One that the service then denies was created all the same."""
-        try:
-            return await self.retrieve(listed.id)
-        except UnknownBatch:
-            return BatchJob(listed.id, "in_progress", listed.label, listed.created_at, input_file_id=listed.file_id)
+        with suppress(UnknownBatch, ServiceUncertain):
+            job = await self.retrieve(listed.id)
+            if is_polled_as(submission, listed.id, job):
+                return job
+        return BatchJob(listed.id, "in_progress", listed.label, listed.created_at, input_file_id=listed.file_id)
 
     @_retried
     async def _page(self, after: str | None) -> Page:
         from openai import omit
 
         reply = await self._client.batches.with_raw_response.list(limit=_PAGE, after=after or omit)
-        return parsed_page(reply.content, _PAGE, reply.headers)
+        return parsed_page(reply.content, reply.headers)
 
     async def others(self, run: str) -> bool:
         """Whether batches of other runs or clients are unfinished and occupy the account's queue."""
@@ -192,11 +220,10 @@ class OpenAIBatches:
         )
         return job_of(parsed_object(reply.content))
 
-    @_retried
+    @_retried_in_turn
     async def retrieve(self, batch_id: str) -> BatchJob:
         """Return the state of a batch. Raises `UnknownBatch`."""
-        reply = await self._client.batches.with_raw_response.retrieve(batch_id)
-        return job_of(parsed_object(reply.content))
+        return await self._polled(batch_id)
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
         """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
@@ -211,7 +238,7 @@ class OpenAIBatches:
         except UnknownBatch:
             raise UnknownBatch("the service no longer has the file of its requests") from None
 
-    @_retried
+    @_retried_in_turn
     async def _download(self, file_id: str, path: Path) -> None:
         moving = ThrottledProgress(partial(self._moving, path, Direction.DOWN))
         async with self._client.files.with_streaming_response.content(file_id) as response:
@@ -224,16 +251,26 @@ class OpenAIBatches:
     @_retried
     async def cancel(self, batch_id: str) -> BatchJob:
         """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`."""
-        from openai import BadRequestError, ConflictError
+        from openai import APIStatusError, AuthenticationError, NotFoundError
 
         try:
             reply = await self._client.batches.with_raw_response.cancel(batch_id)
-        except (BadRequestError, ConflictError):  # it may have ended in the meantime
-            job = job_of(parsed_object((await self._client.batches.with_raw_response.retrieve(batch_id)).content))
+        except (AuthenticationError, NotFoundError):
+            raise
+        except APIStatusError as error:  # it may have ended in the meantime
+            if is_transient(error.status_code):
+                raise
+            job = await self._polled(batch_id)
             if job.terminal or job.status in _ENDING:
                 return job
             raise
-        return job_of(parsed_object(reply.content))
+        with suppress(Unreadable):
+            return job_of(parsed_object(reply.content))
+        return await self._polled(batch_id)
+
+    async def _polled(self, batch_id: str) -> BatchJob:
+        """Return the state of a batch, without a retry."""
+        return job_of(parsed_object((await self._client.batches.with_raw_response.retrieve(batch_id)).content))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -241,12 +278,14 @@ class OpenAIBatches:
 
 
 async def _cancelled(batches: Batches, job: BatchJob) -> BatchJob:
-    """Cancel a duplicate unless it has ended or is being cancelled."""
+    """Cancel a duplicate unless it has ended or is being cancelled; one whose cancellation is refused stays."""
     if job.terminal or job.status == "cancelling":
         return job
     try:
         return await batches.cancel(job.id)
-    except UnknownBatch:
+    except (ServiceRefused, ServiceUncertain):
+        raise
+    except ServiceError:
         return job
 
 

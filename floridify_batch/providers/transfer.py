@@ -5,21 +5,30 @@ it created again, under the same label, so that a duplicate that appears later i
 cannot show the batch bounds the number of creations, each of which may be billed.
 
 *Download.* Answer files decide which requests are retried, and a download may be a gateway's page or truncated, without
-any error. A file is *foreign* if none of its lines can be an answer; the files are *short* if they have fewer lines
-than the service counts, or end within a line. Neither is accepted: they are downloaded
-again for ten minutes, and then the caller decides.
+any error. A file is *foreign* if none of its lines can be an answer, or none is of the batch's requests: a cache may
+return the file of another batch. The files are *short* if they have fewer lines than the service counts, or end within
+a line. Neither is accepted: they are downloaded again for ten minutes, and then the caller decides.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import suppress
 from enum import Enum, auto
-from functools import partial
 from itertools import count
 from pathlib import Path
 
 import orjson
 
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.errors import IncompleteAnswers, ServiceBusy, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import (
+    IncompleteAnswers,
+    ServiceBusy,
+    ServiceError,
+    ServiceRefused,
+    ServiceUncertain,
+    UnknownBatch,
+)
+from floridify_batch.providers.batch_identity import is_created_for
+from floridify_batch.providers.error import Nameless, Unreadable
 from floridify_batch.providers.interface import BatchError, Batches, BatchJob, Found, Submission
 from floridify_batch.retry import (
     ACCOUNT_CODES,
@@ -60,12 +69,24 @@ async def look_up(batches: Batches, submission: Submission, sleep: Sleep, second
 async def upload(
     batches: Batches, requests: Path, sleep: Sleep, notify: Notify = ignore, backoff: Backoff = SUBMISSION
 ) -> str:
-    """Upload a file and retry transient failures: only a batch is billed. Raises `ServiceUncertain`."""
+    """Upload a file and retry transient failures: only a batch is billed. Raises `ServiceUncertain`.
+
+    A reply that never names the file ends the retries after a number of attempts.
+    """
+    nameless = count(1)
 
     def report(error: str) -> None:
         notify(f"{error} Uploading again.")
 
-    return await retrying(partial(batches.upload, requests), backoff, ServiceUncertain, report, sleep)
+    async def call() -> str:
+        try:
+            return await batches.upload(requests)
+        except Nameless as error:
+            if next(nameless) >= SUBMISSION.attempts:
+                raise ServiceError(f"{error} The file was uploaded {SUBMISSION.attempts} times.") from error
+            raise
+
+    return await retrying(call, backoff, ServiceUncertain, report, sleep)
 
 
 async def create_once(
@@ -78,7 +99,7 @@ async def create_once(
     in_doubt = False
     for attempt in count(1):
         try:
-            return await batches.create(submission), in_doubt
+            return created_for(submission, await batches.create(submission)), in_doubt
         except ServiceBusy as error:
             if attempt >= backoff.attempts:
                 raise
@@ -94,6 +115,13 @@ async def create_once(
                 raise
             in_doubt = True
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def created_for(submission: Submission, job: BatchJob) -> BatchJob:
+    """Return the batch in the reply to a creation. Raises `Unreadable` for another submission's batch."""
+    if is_created_for(submission, job):
+        return job
+    raise Unreadable(f"The service's reply to the creation is about another batch ({job.id}, {job.label}).")
 
 
 # ── the end of a batch ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -127,7 +155,9 @@ def _reasons(job: BatchJob) -> str:
 
 
 def _stated(error: BatchError) -> str:
-    return f"{error.code}: {error.message}" + (f" (line {error.line})" if error.line is not None else "")
+    return ": ".join(filter(None, (error.code, error.message))) + (
+        f" (line {error.line})" if error.line is not None else ""
+    )
 
 
 # ── download ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,22 +176,22 @@ async def download(
     job: BatchJob,
     files: tuple[Path, Path],
     sleep: Sleep,
-    notify: Notify = ignore,
     *,
+    requested: Sequence[str] = (),
     patience: float = MISSING_BATCH.patience,
 ) -> None:
     """Download a batch's answer files (output, errors), and retry while they are not complete.
 
-    Raises `UnknownBatch` or `IncompleteAnswers` at the end of the patience, in seconds.
+    `requested`: the ids of its requests, if known. Raises `UnknownBatch` or `IncompleteAnswers` at the end of the
+    patience, in seconds.
     """
     waited = 0.0
     for attempt in count(1):
         try:
-            await fetch_answers(batches, job, files)
-        except (UnknownBatch, IncompleteAnswers) as error:
+            await fetch_answers(batches, job, files, requested)
+        except (UnknownBatch, IncompleteAnswers):
             if waited >= patience:
                 raise
-            notify(f"{error} Downloading again.")
         else:
             return
         await sleep(MISSING_BATCH.pause(attempt))
@@ -169,10 +199,12 @@ async def download(
         job = await batches.retrieve(job.id)
 
 
-async def fetch_answers(batches: Batches, job: BatchJob, files: tuple[Path, Path]) -> None:
-    """Download a batch's answer files (output, errors) once.
+async def fetch_answers(
+    batches: Batches, job: BatchJob, files: tuple[Path, Path], requested: Iterable[str] = ()
+) -> None:
+    """Download a batch's answer files (output, errors) once; `requested`: the ids of its requests, if known.
 
-    Raises `UnknownBatch`, or `IncompleteAnswers` if they are not all that the service counts.
+    Raises `UnknownBatch`, or `IncompleteAnswers` if they are not all that the service counts, or another batch's.
     """
     counted = job.done + job.failed
     if not job.has_answers and (job.status == "completed" or counted):
@@ -186,7 +218,42 @@ async def fetch_answers(batches: Batches, job: BatchJob, files: tuple[Path, Path
                 f"The answer files of batch {job.id} are incomplete: the service counts {counted:,} finished requests."
             )
         case Completeness.WHOLE:
-            return
+            _refuse_others(job, files, requested)
+
+
+def holds_others(files: Iterable[Path], requested: Iterable[str]) -> bool:
+    """Whether any of the answer files that exist names requests, and none of those of its batch."""
+    ids = frozenset(map(_comparable, requested))
+    return bool(ids) and any(_is_of_others(path, ids) for path in files if path.exists())
+
+
+def _refuse_others(job: BatchJob, files: Sequence[Path], requested: Iterable[str]) -> None:
+    """Delete the files and raise `IncompleteAnswers` if they are those of another batch."""
+    if holds_others(files, requested):
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise IncompleteAnswers(
+            f"The service returned the answers of other requests for batch {job.id}; none of its own is among them."
+        )
+
+
+def _is_of_others(path: Path, ids: Set[str]) -> bool:
+    """Whether a file names requests, and none of these."""
+    named = False
+    for line in _lines(path):
+        with suppress(orjson.JSONDecodeError):
+            parsed = orjson.loads(line)
+            identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
+            if isinstance(identity, str):
+                if _comparable(identity) in ids:
+                    return False
+                named = True
+    return named
+
+
+def _comparable(identity: str) -> str:
+    """Return an id without the differences that gateways make."""
+    return identity.strip().casefold()
 
 
 def completeness(paths: Sequence[Path], counted: int) -> Completeness:

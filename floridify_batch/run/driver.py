@@ -5,13 +5,12 @@ It is control flow only: `pipeline.plan` decides on the requests, `pipeline.sett
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from math import inf
 from typing import NoReturn
 
-from floridify_batch.errors import FileDamaged, IncompleteAnswers, UnknownBatch
+from floridify_batch.errors import FileDamaged, ServiceError, UnknownBatch, concerns_one_batch
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import refusal
 from floridify_batch.retry import FULL_QUEUE
@@ -21,7 +20,7 @@ from floridify_batch.run.event import BatchPolled, Notice, RunEnded, RunStarted
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.isolation import Isolation
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
-from floridify_batch.run.missing_batch import MissingBatches
+from floridify_batch.run.missing_batch import MissingBatches, adopt_renamed, is_denial, polled_batch, uncancelled
 from floridify_batch.run.preflight import preflight
 from floridify_batch.run.result_collection import fetch, give_up_batch, store
 from floridify_batch.run.state import Run
@@ -150,15 +149,16 @@ class Driver:
         await self._store_answered(feeder)
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
             await self._unless_stopped(self._submitter.adopt(record))
-        for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
-            await self._unless_stopped(self._cancel(record))
+        refused = [await self._cancel(record) for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED))]
         await self._poll(feeder)
-        while self._in_flight() and not self._stop.is_set():
+        while self._in_flight() and not self._stop.is_set() and not any(refused):
             await self._pause()
             await self._poll(feeder)
         await feeder.finish_returned()
         if self._stop.is_set():
             return Ending.STOPPED
+        if self._in_flight() and any(refused):
+            raise next(filter(None, refused))
         if self._denials.final or self._isolation:
             self._raise_deferred()
         return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
@@ -167,9 +167,17 @@ class Driver:
         """The number of batches in flight that this session still polls."""
         return self._run.in_flight() - self._denials.final - self._isolation.in_flight
 
-    async def _cancel(self, record: ChunkRecord) -> None:
-        with suppress(UnknownBatch):  # the next poll handles it
-            await self._run.batches.cancel(record.batch_id or "")
+    async def _cancel(self, record: ChunkRecord) -> ServiceError | None:
+        """Cancel the batch of a chunk; return the error if the service refuses that."""
+        try:
+            await self._unless_stopped(self._run.batches.cancel(record.batch_id or ""))
+        except UnknownBatch:  # the next poll handles it
+            return None
+        except ServiceError as error:
+            if not concerns_one_batch(error):
+                raise
+            return uncancelled(record, error)
+        return None
 
     def _is_unfinished(self) -> bool:
         """Whether any chunk still awaits its outcome."""
@@ -280,18 +288,18 @@ class Driver:
             if self._stop.is_set():
                 return
             if self._denials.is_due(record) and record.number not in self._isolation:
-                try:
-                    await self._poll_one(feeder, record)
-                except (UnknownBatch, IncompleteAnswers) as error:
-                    self._denials.note_denial(record, error)
-                    self._queue_is_full = self._queue_is_full and not self._denials.is_final(record)
+                await self._poll_one(feeder, record)
         await self._unless_stopped(follow_duplicates(self._run))
 
     async def _poll_one(self, feeder: Feeder, record: ChunkRecord) -> None:
-        job = await self._unless_stopped(self._run.batches.retrieve(record.batch_id or ""))
+        try:
+            job = await self._unless_stopped(polled_batch(self._run, record))
+        except ServiceError as error:
+            await self._note_denial(record, error, polled=True)
+            return
         if job is None:
             return
-        self._denials.note_found(job.id)
+        self._denials.note_found(record.batch_id or "")
         self._run.observer.notify(polled(record, job))
         self._notice_status(job)
         if record.creation_in_doubt:
@@ -301,6 +309,18 @@ class Driver:
         elif await self._collect_batch(feeder, self._run.ledger.chunk(record.number), job):
             # Checked here, too: many batches may end together, and each takes a while to store.
             await (feeder.finish_returned() if self._cancelling else self._submit_what_fits(feeder))
+
+    async def _note_denial(self, record: ChunkRecord, error: ServiceError, *, polled: bool = False) -> None:
+        """Note an error about one batch; raise one that affects the run."""
+        if not concerns_one_batch(error):
+            raise error
+        if polled and isinstance(error, UnknownBatch):
+            adopted = await self._unless_stopped(adopt_renamed(self._run, record))
+            if adopted is not None:
+                self._denials.note_found(adopted)
+                return
+        self._denials.note_denial(record, error)
+        self._queue_is_full = self._queue_is_full and not self._denials.is_final(record)
 
     def _notice_status(self, job: BatchJob) -> None:
         """Report a status that the Batch API does not document, once and then every hour."""
@@ -319,6 +339,9 @@ class Driver:
         except FileDamaged as error:
             self._isolation.defer_chunk(record, error)
             return True
+        except ServiceError as error:
+            await self._note_denial(record, error)
+            return False
         if after is None:
             return False
         self._denials.clear(record)
@@ -355,8 +378,10 @@ class Driver:
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTED)):
             if record.batch_id in batch_ids:
                 try:
-                    job = await self._run.batches.retrieve(record.batch_id or "")
-                except UnknownBatch:
+                    job: BatchJob | None = await polled_batch(self._run, record)
+                except ServiceError as error:
+                    if not is_denial(error):
+                        raise
                     job = None
                 await self._stored(feeder, record, give_up_batch(self._run, record, job))
 

@@ -1,17 +1,53 @@
-"""Missing batches: batches or answer files that the service reports as unknown (404), although they should exist.
+"""Missing batches: batches or answer files that the service reports as unknown (404), refuses, or answers with another
+reply than the one requested, although they should exist.
 
-A single 404 has no consequence: the batch is polled again with a backoff while the run continues. The run stops
-only when nothing else is left to do, with every state unchanged; only the user gives a batch up.
+A single denial has no consequence: the batch is polled again with a backoff while the run continues. The run stops
+only when nothing else is left to do, with every state unchanged; only the user gives a batch up. An outage of the
+whole service is no denial: the run waits for its end.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from floridify_batch.errors import ServiceError, UnknownBatch
+from floridify_batch.errors import ServiceError, ServiceUncertain, UnknownBatch, concerns_one_batch
+from floridify_batch.providers.batch_identity import is_polled_as
+from floridify_batch.providers.error import Unreadable
+from floridify_batch.providers.interface import BatchJob
 from floridify_batch.retry import MISSING_BATCH, UNSEEN_PATIENCE
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkRecord
 from floridify_batch.run.state import Run
+from floridify_batch.run.submission import submission_of
+
+
+async def polled_batch(run: Run, record: ChunkRecord) -> BatchJob:
+    """Retrieve the batch of a chunk. Raises `ServiceError` if the service returns another one instead."""
+    batch_id = record.batch_id or ""
+    job = await run.batches.retrieve(batch_id)
+    if is_polled_as(submission_of(run, record), batch_id, job):
+        return job
+    other = f"{job.id} ({job.label})" if job.label else job.id
+    raise ServiceError(f"The service returned batch {other} in place of batch {batch_id}.")
+
+
+async def adopt_renamed(run: Run, record: ChunkRecord) -> str | None:
+    """Adopt the id under which the list shows the batch of a chunk, if it is another one than that of its creation."""
+    found = (await run.batches.find(submission_of(run, record))).job
+    if found is None or found.id == record.batch_id:
+        return None
+    run.observer.notify(
+        Notice(
+            f"Batch {record.number}: the service lists the batch as {found.id}, not as {record.batch_id}, the id that "
+            "it stated at the creation. It is polled by that id."
+        )
+    )
+    run.record(record, batch_id=found.id)
+    return found.id
+
+
+def is_denial(error: ServiceError) -> bool:
+    """Whether an error is a reply about one batch, and not due to an outage."""
+    return concerns_one_batch(error) and (isinstance(error, Unreadable) or not isinstance(error, ServiceUncertain))
 
 
 @dataclass(slots=True)
@@ -34,11 +70,13 @@ class MissingBatches:
         self._run = run
         self._denied: dict[int, _MissingBatch] = {}
         self._seen: set[str] = set()
+        self._last_reply = 0.0
         self.waits = True
 
     def note_found(self, batch_id: str) -> None:
         """Record that the service has returned a batch to this session."""
         self._seen.add(batch_id)
+        self._last_reply = self._now()
 
     def clear(self, record: ChunkRecord) -> None:
         """Clear the denials of a chunk's batch."""
@@ -72,9 +110,16 @@ class MissingBatches:
         denial.reason = str(error)
         denial.attempts += 1
         patience = MISSING_BATCH.patience if record.batch_id in self._seen else UNSEEN_PATIENCE
-        denial.final = not self.waits or now - denial.since >= patience
+        is_over = not self.waits or now - denial.since >= patience
+        denial.final = is_over and not self._may_be_outage(denial, error)
         interval = self._run.ledger.run.settings.poll_interval
         denial.due = now + min(MISSING_BATCH.pause(denial.attempts), max(1.0, 5 * interval))
+
+    def _may_be_outage(self, denial: _MissingBatch, error: ServiceError) -> bool:
+        """Whether an error may be due to an outage of the service, rather than to the batch."""
+        if isinstance(error, Unreadable):  # a page of a gateway, for this batch or for all
+            return self.waits and self._last_reply <= denial.since
+        return isinstance(error, ServiceUncertain)
 
     def _now(self) -> float:
         return self._run.clock().timestamp()
@@ -94,6 +139,14 @@ class MissingBatches:
     def _stated(self) -> Iterator[str]:
         for number, denial in self._denied.items():
             yield f"batch {self._run.ledger.chunk(number).batch_id}: {denial.reason.rstrip('.')}"
+
+
+def uncancelled(record: ChunkRecord, error: ServiceError) -> ServiceError:
+    """Return the error of a batch whose cancellation the service refuses."""
+    return ServiceError(
+        f"Batch {record.number} ({record.batch_id}) cannot be cancelled, and continues: {error} Its answers are "
+        "billed; resume stores them, and cancel tries again."
+    )
 
 
 def _likely_cause(record: ChunkRecord, error: ServiceError) -> str:

@@ -32,7 +32,7 @@ from floridify_batch.pipeline.plan import finish, left_over
 from floridify_batch.pipeline.precondition import Precondition
 from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
-from floridify_batch.providers.transfer import unanswered
+from floridify_batch.providers.transfer import holds_others, unanswered
 from floridify_batch.run.pack_recovery import members_of
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
 from floridify_batch.words.entry import DocId, Entry, FrequencyScale, copied_id
@@ -147,6 +147,8 @@ async def recover(
     if not sent.has_documents:
         return Recovered(sent.requests, sent.requests)
     await files.answers(batch, *folder.answers)
+    if holds_others(folder.answers, (each.custom_id for each in read_expected(folder))):
+        raise UnknownBatch("the service returned the answers of other requests; recover again later")
     asked = _brief(batch, sent, options.templates)
     storage = _AnswerStorage(
         library, asked, _origin(batch, asked, sent.model, library.schema), sent.words, options.pending

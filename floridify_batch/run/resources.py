@@ -16,6 +16,7 @@ from floridify_batch.providers.interface import Batches, TransferProgress, ignor
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.preflight import PreflightBatches
+from floridify_batch.retry import POLL_ATTEMPTS
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.run_settings import RunSettings
 from floridify_batch.timing import Notify, ignore
@@ -153,6 +154,7 @@ class Resources:
         else:
             # Unlimited patience: outages are to be expected within a day.
             service = OpenAIBatches(key, base_url=base_url, patience=inf, waiting=self.on_wait, moving=moving)
+            service.poll_attempts = POLL_ATTEMPTS
             batches = PreflightBatches(service, partial(immediate, sync_every=1))
         try:
             if not settings.immediate:

@@ -18,10 +18,11 @@ from floridify_batch.errors import (
     ServiceRefused,
     ServiceUncertain,
     UnknownBatch,
+    concerns_one_batch,
 )
 from floridify_batch.pipeline.chunk import whole_requests
 from floridify_batch.providers.interface import BatchJob, Submission
-from floridify_batch.providers.transfer import METADATA_LENGTH, look_up, upload
+from floridify_batch.providers.transfer import METADATA_LENGTH, created_for, look_up, upload
 from floridify_batch.retry import DOUBTFUL_CREATIONS, SUBMISSION, lookup_pauses
 from floridify_batch.run.budget import chunk_rate
 from floridify_batch.run.chunk_split import full_queue, split
@@ -181,10 +182,13 @@ class Submitter:
     async def _created(self, record: ChunkRecord) -> BatchJob:
         if record.file_id is not None:
             try:
-                return await self._run.batches.create(self._submission(record))
+                return await self._created_with(self._submission(record))
             except UnknownBatch:  # the file is gone: it has expired, or was deleted
                 pass
-        return await self._run.batches.create(self._submission(await self._uploaded(record)))
+        return await self._created_with(self._submission(await self._uploaded(record)))
+
+    async def _created_with(self, submission: Submission) -> BatchJob:
+        return created_for(submission, await self._run.batches.create(submission))
 
     async def _uploaded(self, record: ChunkRecord) -> ChunkRecord:
         run = self._run
@@ -253,7 +257,19 @@ def submission_of(run: Run, record: ChunkRecord) -> Submission:
         record.file_id or "",
         _metadata(run, record),
         frozenset(former) - {record.batch_id},
+        _taken(run, record),
         preflight=record.preflight,
+    )
+
+
+def _taken(run: Run, record: ChunkRecord) -> frozenset[str]:
+    """Return the ids of the batches of all other chunks."""
+    others = (each for each in run.ledger.chunks if each.number != record.number)
+    return frozenset(
+        identity
+        for other in others
+        for identity in (other.batch_id, *other.former_batches, *(each.batch_id for each in other.duplicates))
+        if identity is not None
     )
 
 
@@ -277,10 +293,16 @@ async def follow_duplicates(run: Run) -> None:
 async def _follow(run: Run, record: ChunkRecord, duplicate: Duplicate) -> None:
     try:
         job = await run.batches.retrieve(duplicate.batch_id)
-    except UnknownBatch:  # its usage stays unknown
-        return
-    if job.terminal:
+    except ServiceError as error:
+        if not concerns_one_batch(error):
+            raise
+        return  # its usage stays unknown
+    if job.terminal and job.id == duplicate.batch_id:
         note_duplicates(run, run.ledger.chunk(record.number), (job,))
+
+
+_CANCELLED = {"cancelling": "was cancelled", "cancelled": "was cancelled", "finalizing": "is about to end"}
+_UNCANCELLED = "could not be cancelled"
 
 
 def note_duplicates(run: Run, record: ChunkRecord, jobs: tuple[BatchJob, ...]) -> None:
@@ -288,7 +310,7 @@ def note_duplicates(run: Run, record: ChunkRecord, jobs: tuple[BatchJob, ...]) -
     known = {each.batch_id: each for each in record.duplicates}
     for job in jobs:
         if job.id not in known:
-            outcome = f"has ended ({job.status})" if job.terminal else "was cancelled"
+            outcome = f"has ended ({job.status})" if job.terminal else _CANCELLED.get(job.status, _UNCANCELLED)
             run.observer.notify(
                 Notice(
                     f"Batch {record.number}: {job.id} is a duplicate of {record.batch_id} and {outcome}; "

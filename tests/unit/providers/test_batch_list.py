@@ -97,10 +97,11 @@ async def test_back_by_steps() -> None:
 
 
 async def test_not_before_its_time() -> None:
-    """A batch with the same label that is older than the period of the search is not adopted."""
+    """A batch that is older than the period of the search is not adopted for a label that recurs."""
     listing = Listing(Account(10).turn)
-    assert ids(await listing.matching(Submission("run/0003/1", look_back=timedelta(minutes=5)))) == []
-    assert ids(await listing.matching(Submission("run/0003/1", look_back=timedelta(minutes=6)))) == ["batch_3"]
+    for minutes, found in ((5, []), (6, ["batch_3"])):
+        sought = Submission("run/0003/1", look_back=timedelta(minutes=minutes), label_recurs=True)
+        assert ids(await listing.matching(sought)) == found
 
 
 async def test_without_labels() -> None:

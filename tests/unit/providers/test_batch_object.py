@@ -50,3 +50,11 @@ def test_a_date_without_a_clock() -> None:
     """A date cannot be compared with this machine's clock, so one without the service's own time is ignored."""
     headers = {"retry-after": "Sat, 28 Nov 2026 12:00:20 GMT"}
     assert retry_after(SimpleNamespace(response=SimpleNamespace(headers=headers))) is None
+
+
+@pytest.mark.parametrize(
+    "errors", ["No such model", ["No such model"], {"data": ["No such model"]}, {"detail": "No such model"}]
+)
+def test_reasons_of_any_form(errors: object) -> None:
+    """The reason of a rejected batch is kept if it is a text, or in another field than `message`."""
+    assert [each.message for each in job_of({"id": "b", "errors": errors}).errors] == ["No such model"]

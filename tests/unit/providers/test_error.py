@@ -11,6 +11,7 @@ import pytest
 
 from floridify_batch.cli.service import opened_batches_of
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.providers.error import reason_in
 from floridify_batch.providers.interface import Submission
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
@@ -143,3 +144,42 @@ async def test_a_denied_batch_is_requested_once() -> None:
             with pytest.raises(UnknownBatch):
                 await batches.retrieve("batch_1")
     assert paths == ["/v1/batches/batch_1"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "No model"},
+        {"detail": "No model"},
+        {"detail": [{"loc": ["body"], "msg": "No model"}]},
+        {"errors": [{"message": "No model"}]},
+        {"error": {"error": {"message": "No model"}}},
+    ],
+)
+def test_reasons_of_any_form(body: object) -> None:
+    """The reason of a refusal is shown whatever the form of the body."""
+    assert reason_in(body) == "No model"
+
+
+class Redirecting(Handler):
+    """A service that redirects each creation of a batch to itself."""
+
+    creations = 0
+
+    @override
+    def respond(self, body: bytes | None) -> None:
+        type(self).creations += 1
+        self.send_response(307)
+        self.send_header("Location", "/v1/batches")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+async def test_redirected_creations() -> None:
+    """A redirect never repeats a creation: its outcome is unknown, so that the caller looks it up."""
+    with served(Redirecting) as url:
+        batches = OpenAIBatches("any", base_url=f"{url}/v1", patience=0)
+        with pytest.raises(ServiceUncertain, match="redirects"):
+            await batches.create(Submission("run/0001/1", "file-1"))
+        await batches.close()
+    assert Redirecting.creations == 1

@@ -1,13 +1,16 @@
 """Denied batches: a single 404, or an answer file that is not there yet, never costs a paid answer."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import override
 
 import pytest
 
-from floridify_batch.errors import ServiceError, UnknownBatch
-from floridify_batch.providers.interface import BatchJob
+from floridify_batch.errors import AccessDenied, ServiceError, UnknownBatch
+from floridify_batch.providers.error import Unreadable
+from floridify_batch.providers.interface import BatchJob, Submission
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkState
@@ -127,3 +130,96 @@ class Shortened(Service):
         if job.id == "batch_1":
             lines = output.read_bytes().splitlines(keepends=True)  # noqa: ASYNC240  a few lines
             output.write_bytes(b"".join(lines[:-1]))  # noqa: ASYNC240
+
+
+class Confused(Service):
+    """A service behind a cache: `polls`, `downloads` and `creations_of_others` count replies about the other batch."""
+
+    def __init__(self, polls: float = 0, downloads: float = 0, creations_of_others: int = 0) -> None:
+        super().__init__()
+        self.polls_left, self.downloads_left, self.creations_left = polls, downloads, creations_of_others
+
+    @override
+    async def create(self, submission: Submission) -> BatchJob:
+        job = await super().create(submission)
+        if self.creations_left and job.id != "batch_1":
+            self.creations_left -= 1
+            return self.batches["batch_1"].job
+        return job
+
+    @override
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        job = await super().retrieve(batch_id)
+        if batch_id == "batch_2" and self.polls_left > 0:
+            self.polls_left -= 1
+            return await super().retrieve("batch_1")
+        return job
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        await super().answers(job, output, errors)
+        if job.id == "batch_2" and self.downloads_left > 0:
+            self.downloads_left -= 1
+            output.write_bytes(self.batches["batch_1"].output)  # noqa: ASYNC240  a few lines
+
+
+@pytest.mark.parametrize(
+    "confused", [lambda: Confused(polls=2), lambda: Confused(downloads=2), lambda: Confused(creations_of_others=1)]
+)
+async def test_another_batch_in_a_reply(tmp_path: Path, confused: Callable[[], Confused]) -> None:
+    """Another batch's object or answer file is never taken for a batch's own: nothing is lost or paid for twice."""
+    service = confused()
+    run = scenario(tmp_path, service).run()
+    assert await Driver(run).process() is Ending.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(service.answered.values()) == {1}
+    assert len({record.batch_id for record in run.ledger.chunks}) == len(service.batches)
+
+
+async def test_another_batch_in_every_reply(tmp_path: Path) -> None:
+    """A batch in whose place another one is always returned stops the run after ten minutes, with its state kept."""
+    run = scenario(tmp_path, Confused(polls=float("inf"))).run()
+    with pytest.raises(ServiceError, match="returned batch batch_1"):
+        await Driver(run).process()
+    assert (run.ledger.chunk(2).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["bank"])
+
+
+class Refusing(Service):
+    """A service that refuses every poll of its first batch with an error."""
+
+    def __init__(self, error: ServiceError) -> None:
+        super().__init__()
+        self.error = error
+
+    @override
+    async def retrieve(self, batch_id: str) -> BatchJob:
+        if batch_id == "batch_1":
+            raise self.error
+        return await super().retrieve(batch_id)
+
+
+@pytest.mark.parametrize("error", [ServiceError("Bad (400)."), AccessDenied("No (403)."), Unreadable("<html>")])
+async def test_one_odd_batch(tmp_path: Path, error: ServiceError) -> None:
+    """A batch whose polls the service refuses, or answers with a page, costs only itself."""
+    run = scenario(tmp_path, Refusing(error)).run()
+    with pytest.raises(ServiceError, match=re.escape(str(error).rstrip("."))):
+        await Driver(run).process()
+    assert (run.ledger.chunk(1).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["tree"])
+
+
+class Renaming(Service):
+    """A service whose creations state another id than its list, which polls deny."""
+
+    @override
+    async def create(self, submission: Submission) -> BatchJob:
+        job = await super().create(submission)
+        return replace(job, id=f"job-{job.id}")
+
+
+async def test_an_id_that_polls_deny(tmp_path: Path) -> None:
+    """A batch that the service lists under another id than its creation stated is polled by the listed one."""
+    service = Renaming()
+    run = scenario(tmp_path, service).run()
+    assert await Driver(run).process() is Ending.FINISHED
+    assert sorted(run.ledger.processed_words) == WORDS
+    assert set(service.answered.values()) == {1}
