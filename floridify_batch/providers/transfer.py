@@ -204,8 +204,10 @@ async def fetch_answers(
 ) -> None:
     """Download a batch's answer files (output, errors) once; `requested`: the ids of its requests, if known.
 
-    Raises `UnknownBatch`, or `IncompleteAnswers` if they are not all that the service counts, or another batch's.
+    Files with all these ids are complete, whatever the service counts; those of a completed batch without counts are
+    complete only then. Raises `UnknownBatch`, or `IncompleteAnswers`, also for the answers of another batch.
     """
+    ids = frozenset(map(_comparable, requested))
     counted = job.done + job.failed
     if not job.has_answers and (job.status == "completed" or counted):
         raise IncompleteAnswers(f"The service reports batch {job.id} as {job.status}, but no answer file.")
@@ -213,12 +215,16 @@ async def fetch_answers(
     match completeness([path for path in files if path.exists()], counted):
         case Completeness.FOREIGN:
             raise IncompleteAnswers(f"The service returned something other than answers for batch {job.id}.")
-        case Completeness.SHORT:
+        case Completeness.SHORT if not _hold_all(files, ids):
             raise IncompleteAnswers(
                 f"The answer files of batch {job.id} are incomplete: the service counts {counted:,} finished requests."
             )
-        case Completeness.WHOLE:
-            _refuse_others(job, files, requested)
+        case Completeness.WHOLE if ids and job.status == "completed" and not (job.total or counted):
+            _refuse_others(job, files, ids)
+            if not _hold_all(files, ids):
+                raise IncompleteAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
+        case _:
+            _refuse_others(job, files, ids)
 
 
 def holds_others(files: Iterable[Path], requested: Iterable[str]) -> bool:
@@ -240,15 +246,29 @@ def _refuse_others(job: BatchJob, files: Sequence[Path], requested: Iterable[str
 def _is_of_others(path: Path, ids: Set[str]) -> bool:
     """Whether a file names requests, and none of these."""
     named = False
+    for identity in _ids_in(path):
+        if identity in ids:
+            return False
+        named = True
+    return named
+
+
+def _hold_all(files: Iterable[Path], ids: Set[str]) -> bool:
+    """Whether the whole lines of answer files name all of the requests; False if these are unknown."""
+    missing = set(ids)
+    for path in files:
+        missing.difference_update(_ids_in(path) if path.exists() else ())
+    return bool(ids) and not missing
+
+
+def _ids_in(path: Path) -> Iterator[str]:
+    """The ids that the whole lines of an answer file name."""
     for line in _lines(path):
         with suppress(orjson.JSONDecodeError):
             parsed = orjson.loads(line)
             identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
             if isinstance(identity, str):
-                if _comparable(identity) in ids:
-                    return False
-                named = True
-    return named
+                yield _comparable(identity)
 
 
 def _comparable(identity: str) -> str:

@@ -147,7 +147,7 @@ async def recover(
     if not sent.has_documents:
         return Recovered(sent.requests, sent.requests)
     await files.answers(batch, *folder.answers)
-    if holds_others(folder.answers, (each.custom_id for each in read_expected(folder))):
+    if holds_others(folder.answers, (each.line_id for each in read_expected(folder))):
         raise UnknownBatch("the service returned the answers of other requests; recover again later")
     asked = _brief(batch, sent, options.templates)
     storage = _AnswerStorage(

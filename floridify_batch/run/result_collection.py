@@ -66,7 +66,7 @@ async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
         if moved is not None:
             return moved
     folder = run.folder(record)
-    await fetch_answers(run.batches, job, folder.answers, (each.custom_id for each in read_expected(folder)))
+    await fetch_answers(run.batches, job, folder.answers, (each.line_id for each in read_expected(folder)))
     sync_folder(folder.path)
     rest = unanswered(job)
     return run.move(

@@ -1,14 +1,16 @@
 """Answer files held against what the service counts, before anything is taken for unanswered."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import override
 
 import pytest
 
-from floridify_batch.errors import ServiceError
+from floridify_batch.errors import IncompleteAnswers, ServiceError
 from floridify_batch.providers.interface import BatchJob
-from floridify_batch.providers.transfer import Completeness, completeness
+from floridify_batch.providers.transfer import Completeness, completeness, fetch_answers
 from floridify_batch.run.driver import Driver, Ending
 from floridify_batch.run.ledger import ChunkState
 from tests.fakes import MemoryStore, Scenario, Service
@@ -107,3 +109,29 @@ def test_what_a_look_says(tmp_path: Path, content: bytes, look: Completeness) ->
     path = tmp_path / "output.jsonl"
     path.write_bytes(content)
     assert completeness([path], 2) is look
+
+
+class Answering(Service):
+    """A service with these answer lines."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self.content = content
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Write the answer lines."""
+        _spoil(output, lambda _: self.content)
+
+
+@pytest.mark.parametrize(
+    ("content", "total", "done", "whole"),
+    [(ONE + TWO, 2, 3, True), (ONE + TWO, 0, 0, True), (ONE, 2, 2, False), (ONE, 0, 0, False), (ONE, 2, 1, True)],
+)
+async def test_ids_against_counts(tmp_path: Path, content: bytes, total: int, done: int, whole: bool) -> None:
+    """Files with each requested id are complete whatever the counts; without counts, only those are."""
+    job = BatchJob("b", "completed", None, datetime.now(UTC), total=total, done=done, output_file_id="f")
+    files = (tmp_path / "output.jsonl", tmp_path / "errors.jsonl")
+    files[0].touch()
+    with nullcontext() if whole else pytest.raises(IncompleteAnswers):
+        await fetch_answers(Answering(content), job, files, ("a", "b"))
