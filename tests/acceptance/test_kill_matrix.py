@@ -48,7 +48,7 @@ CASES = (
     Case(("before-SUBMITTED-SPLIT", "before-SPLIT-DONE"), "too large"),
     Case(("before-SUBMITTING-SPLIT", "after-SPLIT-DONE"), "too large at creation"),
     Case(("before-NEW-PLANNED", "after-SUBMITTING-PLANNED"), "full at creation"),
-    Case(("amid-save", "before-update"), "rejected", "downloads fail"),
+    Case(("amid-save",), "rejected", "downloads fail"),
     Case(("after-find", "after-apply"), "failed late", "uploads fail"),
     Case(("before-retrieve", "before-SUBMITTED-LOST"), "forgotten", "held reply"),
     Case(("before-LOST-STORED", "after-ensure_words"), "files gone"),
@@ -57,6 +57,7 @@ CASES = (
     preflight_case("after-request@2", "before-request@2", "before-SUBMITTED-ANSWERED"),
     Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply", PACKS),
     Case(("amid-answers", "before-ANSWERED-STORED"), "expired", run=PACKS),
+    Case(("before-update",), run="all components"),
     *(Case((f"{side}-write@{number}",), run=run) for run, side, number in _WRITES),
 )
 """One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""

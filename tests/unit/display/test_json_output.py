@@ -69,6 +69,7 @@ def test_an_event_is_an_object_with_its_own_fields() -> None:
                 "attempt": 1,
                 "cap_doublings": 0,
                 "status": 500,
+                "packed": 0,
             }
         ],
         "usage": {"input": 5, "cached": 1, "output": 4, "reasoning": 2, "cache_write": 0},
