@@ -1,5 +1,6 @@
 """Failures of requests as values: reason, attempt, and whether a retry can help."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -101,25 +102,28 @@ class Unanswered:
     detail: str
 
 
-_REASONS = ("error", "message", "detail", "errors", "msg", "code")
+REASONS = ("error", "message", "detail", "errors", "msg")
 """The fields of an error body in which services state their reasons, by precedence."""
+
+
+_DEPTH, _MOST_REASONS = 4, 5
 
 
 def stated_reason(error: Any) -> str | None:
     """Return the reason in an error body of any form: a text, an object, a list, or one within another."""
-    return _stated(error, _MAX_DEPTH)
+    found = reason_in(error, (*REASONS, "code"), lambda leaf: str(leaf) if leaf else "")
+    return found or (str(error) if error and isinstance(error, dict) else None)
 
 
-_MAX_DEPTH = 5
+def reason_in(error: Any, fields: Sequence[str], text: Callable[[Any], str], depth: int = _DEPTH) -> str:
+    """The reason in an error body: the first of an object's `fields` with one, or those of a list; empty without one.
 
-
-def _stated(error: Any, depth: int) -> str | None:
-    if not error or not depth:
-        return None
+    `text` returns the text of a value that is neither.
+    """
     if isinstance(error, list):
-        stated = (_stated(each, depth - 1) for each in error[:_MAX_DEPTH])
-        return "; ".join(filter(None, stated)) or None
+        inner = (reason_in(each, fields, text, depth - 1) for each in error[:_MOST_REASONS] if depth)
+        return "; ".join(filter(None, inner))
     if isinstance(error, dict):
-        fields = (_stated(error.get(name), depth - 1) for name in _REASONS)
-        return next(filter(None, fields), None) or (str(error) if depth == _MAX_DEPTH else None)
-    return str(error)
+        inner = (reason_in(error.get(name), fields, text, depth - 1) for name in fields if depth)
+        return next(filter(None, inner), "")
+    return text(error)

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
+from floridify_batch.components import failure
 from floridify_batch.errors import (
     AccessDenied,
     QueueFull,
@@ -29,9 +30,7 @@ _FORBIDDEN = 403
 _UNAUTHORISED = frozenset({401, _FORBIDDEN})
 _NOT_FOUND = 404
 _REDIRECTS = range(300, 400)
-_REASONS = ("error", "message", "detail", "errors", "msg")
-"""The fields of an error body in which services state a reason."""
-_DEPTH, _MOST_REASONS, _LONGEST_REASON = 4, 5, 500
+_LONGEST_REASON = 500
 _TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_RETRY_AFTER = 3600.0
 _SHORTEST_SECRET = 8
@@ -147,15 +146,14 @@ def message_of(error: Any) -> str:
     return _without_key(error, reason_in(error.body) or str(error.message))
 
 
-def reason_in(body: Any, depth: int = _DEPTH) -> str:
+def reason_in(body: Any) -> str:
     """Return the reason in an error body: a text, or the field of an object or a list; empty without one."""
-    if isinstance(body, str):
-        return " ".join(_TAG.sub(" ", body).split())[:_LONGEST_REASON]
-    if isinstance(body, list) and depth:
-        return "; ".join(filter(None, (reason_in(each, depth - 1) for each in body[:_MOST_REASONS])))
-    if isinstance(body, dict) and depth:
-        return next(filter(None, (reason_in(body.get(name), depth - 1) for name in _REASONS)), "")
-    return ""
+    return failure.reason_in(body, failure.REASONS, _plain_text)
+
+
+def _plain_text(value: Any) -> str:
+    """A text in one line, without a page's tags; empty for another value."""
+    return " ".join(_TAG.sub(" ", value).split())[:_LONGEST_REASON] if isinstance(value, str) else ""
 
 
 def _without_key(error: "APIError", text: str) -> str:
