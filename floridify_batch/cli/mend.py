@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 
 from floridify_batch.cli.context import ExitCode, config_at, place_of
-from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption
+from floridify_batch.cli.options import ConfigOption, ConfirmedOption, DatabaseOption, MongoOption
 from floridify_batch.errors import DatabaseError
 from floridify_batch.formatting import counted
 from floridify_batch.timing import utc_now
@@ -23,7 +23,7 @@ def mend(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count the changes only.", rich_help_panel="Control")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
+    yes: ConfirmedOption = False,
     adopt: Annotated[
         bool,
         typer.Option("--adopt", help="Let runs replace earlier versions' values.", rich_help_panel="Control"),

@@ -15,6 +15,7 @@ from floridify_batch.cli.context import ExitCode, config_at, place_of, poll_inte
 from floridify_batch.cli.options import (
     BaseUrlOption,
     ConfigOption,
+    ConfirmedOption,
     DatabaseOption,
     MongoOption,
     PollOption,
@@ -45,7 +46,7 @@ def recover(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for batches in progress.", rich_help_panel="Control")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
+    yes: ConfirmedOption = False,
     price: PriceOption = None,
     poll_interval: PollOption = None,
     templates: TemplatesOption = None,

@@ -10,7 +10,7 @@ import typer
 
 from floridify_batch.cli import completion
 from floridify_batch.cli.context import ExitCode, checkpoint_or_only, config_at, ledger_of, place_of
-from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption
+from floridify_batch.cli.options import ConfigOption, ConfirmedOption, DatabaseOption, MongoOption
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.formatting import counted
 from floridify_batch.timing import utc_now
@@ -36,7 +36,7 @@ def undo(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the table only.", rich_help_panel="Control")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.", rich_help_panel="Control")] = False,
+    yes: ConfirmedOption = False,
     mongo_url: MongoOption = None,
     database: DatabaseOption = None,
     floridify_config: ConfigOption = None,
