@@ -129,17 +129,8 @@ def cost_limit_of(ledger: Ledger) -> CostLimit | None:
     spent, committed = _spent(ledger, rate), _committed(ledger, rate)
     own = {model: each for model in settings.all_models if (each := rates(model, batch=settings.discounted))}
     own |= {settings.model: rate, "": rate}
-    own |= {settings.model: rate, "": rate}
     highest = _highest_rate(settings, rate)
-    return CostLimit(
-        settings.max_cost,
-        spent,
-        committed,
-        highest,
-        length_ratio(ledger),
-        standard,
-        own,
-    )
+    return CostLimit(settings.max_cost, spent, committed, highest, length_ratio(ledger), standard, own)
 
 
 def _spent(ledger: Ledger, rate: Rates) -> Decimal:
