@@ -13,7 +13,7 @@ from floridify_batch.components.change import Provenance
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.components.requests import parse_answer
 from floridify_batch.costs.answer_length import AnswerShape
-from floridify_batch.pipeline.brief import BriefOptions, Question, brief
+from floridify_batch.pipeline.brief import Brief, BriefOptions, Question, brief
 from floridify_batch.sandbox.reply import reply
 from floridify_batch.sandbox.strict_schema import strict_problem
 from floridify_batch.words.entry import Stamp, clusters_of, derived_id
@@ -93,34 +93,33 @@ def test_no_answer_becomes_stale(component: SynthesisComponent) -> None:
     assert len(prints) == 1
 
 
-@pytest.mark.parametrize("text", ["Give `relevance` from 0 to 1.", "The explanation is short.", '{"language": "en"}'])
-def test_a_template_that_describes_a_field_gets_it(tmp_path: Path, text: str) -> None:
-    """A component whose own template describes a field of the whole answer is requested whole; it is named."""
-    (tmp_path / "definitions.md").write_text("{{ word }}", encoding="utf-8")
-    (tmp_path / "synonyms.md").write_text(f"{text} {{{{ word }}}} {{{{ language }}}}", encoding="utf-8")
-    asked = brief(
+def templated(folder: Path, definitions: str, synonyms: str) -> Brief:
+    """A run of synonyms with templates of its own."""
+    (folder / "definitions.md").write_text(definitions, encoding="utf-8")
+    (folder / "synonyms.md").write_text(synonyms, encoding="utf-8")
+    return brief(
         [SynthesisComponent.SYNONYMS],
         model="m",
         language_name="English",
-        templates=tmp_path,
+        templates=folder,
         options=BriefOptions(answers=AnswerShape.STORED),
     )
+
+
+@pytest.mark.parametrize("text", ["Give `relevance` from 0 to 1.", "The explanation is short.", '{"language": "en"}'])
+def test_a_template_that_describes_a_field_gets_it(tmp_path: Path, text: str) -> None:
+    """A component whose own template describes a field of the whole answer is requested whole; it is named."""
+    asked = templated(tmp_path, "{{ word }}", f"{text} {{{{ word }}}} {{{{ language }}}}")
     assert asked.asked_in_full(AnswerShape.STORED) == ["synonyms"]
     assert "relevance" in field_names(asked.by_component()["synonyms"].envelope.answer)
 
 
 def test_a_template_that_describes_none_is_lean(tmp_path: Path) -> None:
     """Variables and ordinary words of a template are no fields."""
-    (tmp_path / "definitions.md").write_text("Define the {{ language }} word {{ word }}.", encoding="utf-8")
-    (tmp_path / "synonyms.md").write_text(
-        "Words of this language: {{ word }}{# relevance #} {{ language }}", encoding="utf-8"
-    )
-    asked = brief(
-        [SynthesisComponent.SYNONYMS],
-        model="m",
-        language_name="English",
-        templates=tmp_path,
-        options=BriefOptions(answers=AnswerShape.STORED),
+    asked = templated(
+        tmp_path,
+        "Define the {{ language }} word {{ word }}.",
+        "Words of this language: {{ word }}{# relevance #} {{ language }}",
     )
     assert asked.asked_in_full(AnswerShape.STORED) == []
     assert field_names(asked.by_component()["synonyms"].envelope.answer) == {"synonyms", "cognates"}
