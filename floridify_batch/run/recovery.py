@@ -164,18 +164,7 @@ async def recover(
         parse = parser(asked.by_component(), storage.tally.repairs, _language(batch))
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
             await storage.take(page)
-    tally = storage.tally
-    return Recovered(
-        sent.requests,
-        0,
-        storage.dispositions,
-        tally.failures,
-        tuple(tally.samples),
-        bills.cost,
-        storage.missing,
-        frozenset(storage.answered),
-        tuple(storage.edited),
-    )
+    return storage.recovered(sent.requests, bills.cost)
 
 
 # ── what was sent ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -378,6 +367,19 @@ class _AnswerStorage:
             self.dispositions += made.dispositions
             self.missing |= {failure.custom_id: failure.kind for failure in outcome.failures}
             self.answered |= {each.custom_id for each in outcome.answers if each.custom_id in self._pending}
+
+    def recovered(self, requests: int, cost: Decimal | None) -> Recovered:
+        """The results of the batch, which had so many requests."""
+        return Recovered(
+            requests,
+            dispositions=self.dispositions,
+            failures=self.tally.failures,
+            samples=tuple(self.tally.samples),
+            cost=cost,
+            missing=self.missing,
+            answered=frozenset(self.answered),
+            edited=tuple(self.edited),
+        )
 
     async def _stored(self, page: Sequence[WordOutcome]) -> Sequence[Applied]:
         """Store the answers under the write lock; from the start again if it was lost meanwhile."""
