@@ -7,7 +7,7 @@ on receipt, and each gets its share of the usage. What a pack says once is said 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +32,7 @@ _BLANK_LINES = re.compile(r"\n\s*\n")
 _ITEM = re.compile(r"(\d+)\. ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pack:
     """A request that carries others, with the shared parts of their prompts (`head` and `tail`) said once."""
 
@@ -43,7 +43,7 @@ class Pack:
     head: str = ""
     tail: str = ""
 
-    @property
+    @cached_property
     def prompt(self) -> str:
         """The numbered items; after a user's template, whose instructions are part of the prompt, with the task."""
         numbered = (f"{number}. {item}" for number, item in enumerate(self.items, 1))
@@ -65,7 +65,7 @@ class Pack:
         """The expected output tokens."""
         return self.envelope.output_tokens
 
-    @property
+    @cached_property
     def weights(self) -> tuple[int, ...]:
         """The input tokens of each member's item, by which the usage is shared out."""
         return item_weights(self.items)

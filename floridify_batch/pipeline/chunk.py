@@ -417,10 +417,11 @@ def preflight_part(word: Planned, lines: bytes, wanted: Set[str]) -> tuple[Plann
     The other requests are planned when these are answered. Tokens are a share by size.
     """
     found: set[str] = set()
-    kept, expected = list[bytes](), list[bytes]()
-    by_id: dict[str, list[bytes]] = {}
+    kept, expected = list[bytes](), list[tuple[int, bytes]]()
+    by_id: dict[str, list[tuple[int, bytes]]] = {}
     for line in word.expected.splitlines(keepends=True):
-        by_id.setdefault(Expected(*orjson.loads(line)).line_id, []).append(line)
+        each = Expected(*orjson.loads(line))
+        by_id.setdefault(each.line_id, []).append((word.ordinals.index(each.ordinal), line))
     for line, (identity, members) in zip(lines.splitlines(keepends=True), by_id.items(), strict=True):
         component = component_of(identity)
         if component in wanted and component not in found:
@@ -437,9 +438,5 @@ def preflight_part(word: Planned, lines: bytes, wanted: Set[str]) -> tuple[Plann
         shared=len(expected) - len(kept),
     )
     # In the order of words, so that each word's requests are settled together.
-    in_words = sorted(
-        (word.ordinals.index(Expected(*orjson.loads(line)).ordinal), number, line)
-        for number, line in enumerate(expected)
-    )
-    together = b"".join(line for *_, line in in_words)
+    together = b"".join(line for _, line in sorted(expected, key=itemgetter(0)))
     return word._replace(expected=together, size=part), requests, frozenset(found)

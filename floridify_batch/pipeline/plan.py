@@ -247,14 +247,14 @@ class WordToPlan(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A word without further requests: processed, or failed for a reason; with the updates that tidy it up.
+    """A word without further requests: processed, or failed for a reason.
 
-    `incomplete`: some of its answers are stored.
+    `untidy`: it needs the updates of `finish`; `incomplete`: some of its answers are stored.
     """
 
     ordinal: int
     reason: str | None
-    updates: Sequence[Update] = ()
+    untidy: bool = False
     incomplete: bool = False
 
 
@@ -309,10 +309,10 @@ def _plan_word(brief: Brief, word: WordToPlan) -> WordOpenings | Finished:
             word.ordinal, [each for each in openings if each.question.envelope.model == model], failures
         )
     reason = left_over(word.entries, brief, failures)
-    tidy = reason is None and word.asked is not None
-    updates = [update for entry in word.entries for update in finish(entry, brief.run or "")] if tidy else ()
+    processed = reason is None and word.asked is not None
+    untidy = processed and any(finish(entry, brief.run or "") for entry in word.entries)
     known = any(is_defined(entry) for entry in word.entries)
-    return Finished(word.ordinal, reason, updates, bool(reason and known and answers_of(word.entries, brief)))
+    return Finished(word.ordinal, reason, untidy, bool(reason and known and answers_of(word.entries, brief)))
 
 
 def _openings(entries: Iterable[Entry], brief: Brief, failures: Failures) -> list[Opening]:

@@ -327,7 +327,7 @@ class Feeder:
             words = ledger.incomplete_words if outcome.incomplete else ledger.failed_words
             words[word] = outcome.reason
             self._run.observer.notify(WordFailed(word, outcome.reason, outcome.incomplete))
-        self._untidy += [word] if outcome.updates else ()
+        self._untidy += [word] if outcome.untidy else ()
         self._place[outcome.ordinal] = FINISHED
         self._unsaved = True
 
