@@ -94,6 +94,17 @@ type Paid = Callable[[str, Usage | None, bool], None]
 flex.
 """
 
+
+def billing(bills: Bills) -> Paid:
+    """Bill charged lines to their components."""
+
+    def paid(identity: str, usage: Usage | None, flex: bool) -> None:
+        component, requests = billed_to(identity)
+        bills.add(component, usage, flex=flex, requests=requests)
+
+    return paid
+
+
 SANDBOX_FINGERPRINT = "fp_sandbox"
 """The `system_fingerprint` of a sandbox's answers."""
 
@@ -284,10 +295,5 @@ class BlockToIndex(NamedTuple):
 
 def index_lines(_: Brief, block: BlockToIndex) -> tuple[int, IndexedBlock, Bills]:
     """Index a block and bill its charged lines; returns the number of the file, the index and the bills."""
-    bills = block.bills
-
-    def paid(identity: str, usage: Usage | None, flex: bool) -> None:
-        component, requests = billed_to(identity)
-        bills.add(component, usage, flex=flex, requests=requests)
-
-    return block.file, index_block(Path(block.path), block.offset, block.length, paid), bills
+    index = index_block(Path(block.path), block.offset, block.length, billing(block.bills))
+    return block.file, index, block.bills

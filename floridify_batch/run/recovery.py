@@ -7,9 +7,10 @@ that the numbers still refer to the same items.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -20,21 +21,22 @@ import orjson
 from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
-from floridify_batch.components.requests import billed_to, parse_custom_id, prompt_digest
+from floridify_batch.components.requests import parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
-from floridify_batch.costs.usage import Usage, together
-from floridify_batch.errors import UnknownBatch, WriteLockLost
+from floridify_batch.costs.usage import together
+from floridify_batch.errors import UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
 from floridify_batch.pipeline.change_derivation import Applied, Disposition, Origin, Tally, applied, parser
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.plan import finish, left_over
 from floridify_batch.pipeline.precondition import Precondition
-from floridify_batch.pipeline.settlement import WordOutcome, indexed_answers, refuse_invented, settle
+from floridify_batch.pipeline.settlement import WordOutcome, billing, indexed_answers, refuse_invented, settle
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import holds_others, unanswered
 from floridify_batch.run.pack_recovery import members_of
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
+from floridify_batch.run.state import exclusively
 from floridify_batch.words.entry import DocId, Entry, FrequencyScale, copied_id
 from floridify_batch.words.language import language_name
 
@@ -154,12 +156,7 @@ async def recover(
         library, asked, _origin(batch, asked, sent.model, library.schema), sent.words, options.pending
     )
     bills = Bills(sent.model, batch=True, price=options.price)
-
-    def paid(identity: str, usage: Usage | None, *_: object) -> None:
-        component, requests = billed_to(identity)
-        bills.add(component, usage, requests=requests)
-
-    with indexed_answers(folder.answers, paid) as index:
+    with indexed_answers(folder.answers, billing(bills)) as index:
         refuse_invented(index, library.name)
         parse = parser(asked.by_component(), storage.tally.repairs, _language(batch))
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
@@ -360,7 +357,7 @@ class _AnswerStorage:
 
     async def take(self, page: Sequence[WordOutcome]) -> None:
         """Store the answers about some words."""
-        made_of = await self._stored(page)
+        made_of = await exclusively(self._library, self._holder, partial(self._stored, page))
         for outcome, made in zip(page, made_of, strict=True):
             unstored = [each for each in made.failures if each.reason is not FailureReason.KEPT]
             self.tally.count(outcome.answers, (*outcome.failures, *unstored))
@@ -382,19 +379,16 @@ class _AnswerStorage:
         )
 
     async def _stored(self, page: Sequence[WordOutcome]) -> Sequence[Applied]:
-        """Store the answers under the write lock; from the start again if it was lost meanwhile."""
+        """Store the answers."""
         words = [self._words[outcome.ordinal] for outcome in page]
-        while True:
-            with suppress(WriteLockLost):
-                async with self._library.locked(self._holder):
-                    entries = await self._entries(words)
-                    stored = ([entries[word]] if word in entries else [] for word in words)
-                    made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
-                    remains = (each for made in made_of for each in made.remains)
-                    if writes := writes_of((change for made in made_of for change in made.changes), remains):
-                        self.edited += await self._library.apply(writes)
-                    await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
-                    return made_of
+        entries = await self._entries(words)
+        stored = ([entries[word]] if word in entries else [] for word in words)
+        made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
+        remains = (each for made in made_of for each in made.remains)
+        if writes := writes_of((change for made in made_of for change in made.changes), remains):
+            self.edited += await self._library.apply(writes)
+        await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
+        return made_of
 
     async def _finish(self, words: Sequence[DocId]) -> None:
         """Tidy up words that have become complete, as their run would have done."""

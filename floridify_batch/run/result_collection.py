@@ -12,7 +12,6 @@ from pathlib import Path
 
 from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import FailureReason, Unanswered
-from floridify_batch.components.requests import billed_to
 from floridify_batch.costs.answer_length import BatchLengths, Observed, pack_tokens
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
@@ -25,6 +24,7 @@ from floridify_batch.pipeline.chunk import expected_pages, read_expected
 from floridify_batch.pipeline.settlement import (
     AnswerIndex,
     BlockToIndex,
+    billing,
     blocks_of,
     index_lines,
     opened_answers,
@@ -304,13 +304,13 @@ def _unrequested(folder: ChunkFolder, index: AnswerIndex) -> set[str]:
 
 def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[Path], bills: Bills) -> Bills:
     """Bill one answer of each id, and none of those that were not requested."""
+    paid = billing(bills)
     with opened_answers(paths) as files:
         lines = AnswerIndex(files, index.places)
         for identity in index.places:
             line = lines.line(identity)
             if identity not in foreign and line is not None and (charge := charge_of(line, body_of(line))):
-                (usage, flex), (component, requests) = charge, billed_to(identity)
-                bills.add(component, usage, flex=flex, requests=requests)
+                paid(identity, *charge)
     return bills
 
 

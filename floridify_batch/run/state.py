@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.usage import Forecast
@@ -82,10 +82,7 @@ class Run:
 
     async def exclusively[T](self, storing: Callable[[], Awaitable[T]]) -> T:
         """Read and store under the database's write lock; from the start again if the lock was lost meanwhile."""
-        while True:
-            with suppress(WriteLockLost):
-                async with self.store.locked(self.ledger.run.id):
-                    return await storing()
+        return await exclusively(self.store, self.ledger.run.id, storing)
 
     async def note_database(self) -> None:
         """Record in the database, once, how much the run has stored there, and in the checkpoint that it is
@@ -118,6 +115,22 @@ class Run:
     def queued_tokens(self) -> int:
         """Return the estimated input tokens of the batches in flight."""
         return sum(record.input_tokens for record in self.ledger.in_state(ChunkState.SUBMITTED))
+
+
+class Lockable(Protocol):
+    """A database with a write lock."""
+
+    def locked(self, holder: str) -> AbstractAsyncContextManager[None]:
+        """Hold the write lock. Writes raise `WriteLockLost` where another run has taken it over."""
+        ...
+
+
+async def exclusively[T](store: Lockable, holder: str, storing: Callable[[], Awaitable[T]]) -> T:
+    """Read and store under a database's write lock; from the start again if the lock was lost meanwhile."""
+    while True:
+        with suppress(WriteLockLost):
+            async with store.locked(holder):
+                return await storing()
 
 
 async def resume_run(run: Run) -> None:
