@@ -286,8 +286,9 @@ class Recipe[T: Target, R: BaseModel](ABC):
             return None
         nothing_new = Update(self.collection, target.id, {})
         stamp, completed = provenance.stamp, provenance.completed
-        change = Change(self.stamped(target), nothing_new, stamp, completed, replaces=replaced, merge=merge)
-        return change._replace(stamp_prefix=entry.word.stamp_prefix)
+        prefix = entry.word.stamp_prefix
+        stamped = self.stamped(target)
+        return Change(stamped, nothing_new, stamp, completed, replaces=replaced, merge=merge, stamp_prefix=prefix)
 
 
 @dataclass(frozen=True, slots=True)

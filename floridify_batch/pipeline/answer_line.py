@@ -41,8 +41,7 @@ def parsed_line(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
     except orjson.JSONDecodeError:
         parsed = _leniently_parsed(line.removeprefix(_BYTE_ORDER_MARK))
         if parsed is None:
-            named = named_in(line)
-            return named, DAMAGED
+            return named_in(line), DAMAGED
     identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
     return (_restored(identity), parsed) if isinstance(identity, str) else (None, DAMAGED)
 
@@ -82,7 +81,7 @@ def _integer(digits: str) -> float:
 def body_of(line: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Return the body of a successful response; None if there is none that can be read."""
     response = (line or {}).get("response")
-    if isinstance(response, dict) and response.get("status_code") is not True:
+    if isinstance(response, dict):
         body = response.get("body")
         if response.get("status_code") == HTTP_OK and isinstance(body, dict) and body.get("choices"):
             return body

@@ -205,7 +205,7 @@ class Estimate:
         """The estimated cost of the run in its mode; None if a price is unknown."""
         batch = self.discounted
         expected = self.cost(self.wholes(), batch=batch)
-        if self.unpriced(batch=batch) or expected is None:
+        if expected is None:
             return None
         low, high = (expected + self._deviation(which, batch=batch) for which in (0, 2))
         margin = self._margin(batch=batch)

@@ -99,12 +99,12 @@ class _CrashProxy:
 
     def __init__(self, inner: Any, effects: Sequence[str], crash: _Crash) -> None:
         self._inner = inner
-        self._deeds = effects
+        self._effects = effects
         self._crash = crash
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name not in self._deeds:
+        if name not in self._effects:
             return found
 
         async def effect(*args: Any, **kwargs: Any) -> Any:
@@ -125,7 +125,7 @@ class _CrashBatches(_CrashProxy):
         service: Any = self._inner
         if isinstance(service, PreflightBatches):
             service = service.serving(preflight=submission.preflight)
-        found = await type(service).find(_CrashProxy(service, self._deeds, self._crash), submission, **kwargs)
+        found = await type(service).find(_CrashProxy(service, self._effects, self._crash), submission, **kwargs)
         self._crash.passes("after-find")
         return found
 
