@@ -107,7 +107,7 @@ class CostLimit:
 
     def cost(self, record: ChunkRecord) -> Decimal:
         """Return the expected cost of a chunk."""
-        own = self.rates.get(record.form.model, self.rate) if record.form else self.rates.get("", self.rate)
+        own = self.rates.get(record.form.model if record.form else "", self.rate)
         return _cost(record, self.standard if record.preflight else own, self.ratio)
 
     def would_cut(self, record: ChunkRecord) -> bool:
