@@ -223,6 +223,7 @@ async def test_a_refused_account(tmp_path: Path) -> None:
 async def test_a_refusal_is_reported_once(tmp_path: Path) -> None:
     """Many simultaneous refusals do not fill the terminal with tracebacks."""
     said: list[str] = []
+    gc.collect()  # what earlier tests left complains before
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
     chunk, connector = folder(tmp_path), Answering()
     connector.refuses = True
