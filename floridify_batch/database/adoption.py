@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
-from floridify_batch.components.change import Collection, Writes, value_digest
+from floridify_batch.components.change import Writes, value_digest
 from floridify_batch.components.recipe import Scope
 from floridify_batch.database.layout import STAMPS
 from floridify_batch.database.removal import RELATIONS, TEXTS, generated
@@ -21,6 +21,7 @@ from floridify_batch.database.word_documents import (
     digests_of,
     own_stamps,
     word_documents,
+    words_with,
 )
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, copied_id, doc_id
 
@@ -51,20 +52,12 @@ class Adoption:
     async def adopt(self) -> Counter[str]:
         """Count the values to adopt by component, or adopt them. Idempotent."""
         stamps = frozenset(doc_id(each["_id"]) for each in await self._store.find(STAMPS, {}, ("_id",)))
-        for page in batched(await self._words(), _PAGE):
+        for page in batched(await words_with(self._store, {SYNTHESIS: {"$type": "object"}}), _PAGE):
             if self._write:
                 await self._copy_sources(page)
             for found in await word_documents(self._store, page):
                 await self._adopt(list(_adopted(found, stamps)))
         return self.counts
-
-    async def _words(self) -> list[DocId]:
-        """The words with a stamped document."""
-        words, query = set[DocId](), {SYNTHESIS: {"$type": "object"}}
-        for name in (Collection.WORDS, Collection.DEFINITIONS, *self._store.layout.entry_collections):
-            owner = "_id" if name == Collection.WORDS else "word_id"
-            words |= {doc_id(each.get(owner)) for each in await self._store.find(name, query, (owner,))}
-        return sorted(words)
 
     async def _copy_sources(self, words: Sequence[DocId]) -> None:
         """Copy sources' definitions that have values of ours: a digest is never written into a provider's document."""

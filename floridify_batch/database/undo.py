@@ -16,7 +16,14 @@ from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, STAMPS
 from floridify_batch.database.removal import RELATIONS, any_spelling, looked_up
 from floridify_batch.database.trace import MARK, Trace, UndoResult, trace_of
-from floridify_batch.database.word_documents import Stored, WordDocuments, as_read, word_documents
+from floridify_batch.database.word_documents import (
+    Stored,
+    WordDocuments,
+    as_read,
+    read_citations,
+    word_documents,
+    words_with,
+)
 from floridify_batch.words.entry import DIGESTS, SYNTHESIS, DocId, EntryDraft, doc_id
 
 if TYPE_CHECKING:
@@ -58,7 +65,8 @@ class Undo:
         for page in batched(await self._words(), _PAGE):
             await self._clear(await self._traces(page))
             attempted = await self._remove(await self._traces(page))
-            await self._relist(await word_documents(self._store, page), attempted)
+            if any(attempted.values()):
+                await self._relist(await word_documents(self._store, page), attempted)
             await self._delete_entries(await self._traces(page))
             await self._unstamp(await self._traces(page))
 
@@ -68,14 +76,12 @@ class Undo:
         """The words with a document that has a stamp of the run."""
         found = await self._store.find(STAMPS, {"run": self._run}, ("_id",))
         self._stamps = frozenset(doc_id(each["_id"]) for each in found)
-        query, words = _stamped(self._stamps), set[DocId]()
-        for name in (Collection.WORDS, Collection.DEFINITIONS, *self._store.layout.entry_collections):
-            owner = "_id" if name == Collection.WORDS else "word_id"
-            words |= {doc_id(each.get(owner)) for each in await self._store.find(name, query, (owner,))}
-        return sorted(words)
+        return await words_with(self._store, _stamped(self._stamps))
 
     async def _traces(self, words: Sequence[DocId]) -> list[Trace]:
-        return [trace_of(each, self._stamps) for each in await word_documents(self._store, words)]
+        found = await word_documents(self._store, words)
+        await read_citations(self._store, found)
+        return [trace_of(each, self._stamps) for each in found]
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -30,7 +30,7 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class WordDocuments:
-    """The documents of one word. `cited`: ids to which documents of other words refer."""
+    """The documents of one word. `cited`: ids to which documents of other words refer, once they are read."""
 
     word: Document
     definitions: dict[DocId, Stored] = field(default_factory=dict)
@@ -59,8 +59,16 @@ async def word_documents(store: "MongoStore", words: Sequence[DocId]) -> list[Wo
             if owner := found.get(doc_id(document["word_id"])):
                 owner.entries.append(Stored(name, {**document, **ENTRY_COLLECTIONS[name]}))
     await _read_linked(store, found)
-    await _read_citations(store, found)
     return list(found.values())
+
+
+async def words_with(store: "MongoStore", query: Mapping[str, Any]) -> list[DocId]:
+    """The words of which a document, a definition or an entry matches a query."""
+    words = set[DocId]()
+    for name in (Collection.WORDS, Collection.DEFINITIONS, *store.layout.entry_collections):
+        owner = "_id" if name == Collection.WORDS else "word_id"
+        words |= {doc_id(each.get(owner)) for each in await store.find(name, query, (owner,))}
+    return sorted(words)
 
 
 async def _read_linked(store: "MongoStore", found: Mapping[DocId, WordDocuments]) -> None:
@@ -73,11 +81,11 @@ async def _read_linked(store: "MongoStore", found: Mapping[DocId, WordDocuments]
             owners[doc_id(document[relation.owner])].linked[stored.id] = stored
 
 
-async def _read_citations(store: "MongoStore", found: Mapping[DocId, WordDocuments]) -> None:
+async def read_citations(store: "MongoStore", found: Sequence[WordDocuments]) -> None:
     """Read the references to generated documents from other words, and from entries of sources."""
     owners = {
         stored.id: word
-        for word in found.values()
+        for word in found
         for stored in chain(word.definitions.values(), word.linked.values())
         if stored.collection == Collection.DEFINITIONS or generated(stored.document)
     }
