@@ -121,9 +121,7 @@ class Found:
 
     def stamp_ids(self) -> set[Any]:
         """The ids of all stamps on these documents."""
-        definitions = (each for group in self.definitions.values() for each in group.values())
-        entries = (each for group in self.entries.values() for each in group)
-        documents = [*self.words, *definitions, *entries]
+        documents = [*self.words, *(each for _, each in self.holders())]
         borne = (document.get(SYNTHESIS) for document in documents)
         found = (stamp for stamps in borne if isinstance(stamps, Mapping) for stamp in stamps.values())
         return {stamp for stamp in found if not isinstance(stamp, list | Mapping)}

@@ -7,7 +7,7 @@ entry is presented as if it had it. Pure.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ def ownership(
     """
     ours = synthesis_entry(entries)
     home, derived = doc_id(ours["_id"]) if ours else None, synthesis_entry_id(word.id, word.stamp_prefix)
-    spoken, origin = _to_clone(entries, pronunciations), _to_copy(ours or {}, entries)
+    spoken, origin = _to_clone(ours or {}, entries, pronunciations), _to_copy(ours or {}, entries)
     shared = _Shared(word.id, word.language, home, derived, spoken, origin)
     return _ownership(own, ours, entries, shared)
 
@@ -85,9 +85,9 @@ def pronounced(entries: Iterable[Document]) -> bool:
     return bool((synthesis_entry(entries) or {}).get("pronunciation_id"))
 
 
-def _to_clone(entries: Sequence[Document], pronunciations: Collection[DocId]) -> DocId | None:
+def _to_clone(ours: Document, entries: Sequence[Document], pronunciations: Collection[DocId]) -> DocId | None:
     """The source's pronunciation that a synthesis entry without one gets a clone of: the first."""
-    if not pronunciations or pronounced(entries):
+    if not pronunciations or ours.get("pronunciation_id"):
         return None
     named = (doc_id(each.get("pronunciation_id")) for each in entries)
     return next((each for each in named if each in pronunciations), None)
@@ -177,9 +177,16 @@ class _Shared:
         copies = tuple(copies)
         if not copies and self.pronunciation is None and self.etymology is None:
             return None
-        new, listed = self.home is None, frozenset(listed)
-        draft = EntryDraft(self.entry, self.word, self.language, new, copies, listed)
-        return replace(draft, pronunciation=self.pronunciation, etymology=self.etymology)
+        return EntryDraft(
+            self.entry,
+            self.word,
+            self.language,
+            self.home is None,
+            copies,
+            frozenset(listed),
+            pronunciation=self.pronunciation,
+            etymology=self.etymology,
+        )
 
 
 def _divided(

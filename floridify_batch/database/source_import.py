@@ -179,7 +179,7 @@ class _Importer:
             Collection.ENTRIES, query, ["word_id", "provider", "definition_ids", "etymology", "pronunciation_id"]
         )
         ours = {draft.entry_id for draft in drafts}
-        illustrated = await self._illustrated(entries)
+        illustrated = await self._illustrated(entries) if any(each.examples for each in drafts) else frozenset[DocId]()
         theirs = await self._senses([entry for entry in entries if doc_id(entry["_id"]) not in ours])
         present: dict[tuple[DocId, str], Present] = {}
         for entry in sorted(entries, key=lambda each: (doc_id(each["_id"]) not in ours, str(each["_id"]))):
