@@ -5,7 +5,7 @@ batch that is billed. The caller searches for the label first, and adopts the ba
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial, wraps
@@ -33,7 +33,7 @@ from floridify_batch.providers.interface import (
     ignore_transfer,
 )
 from floridify_batch.providers.transfer import LIBRARY
-from floridify_batch.retry import PROCESSING, QUERY, is_transient, retrying
+from floridify_batch.retry import PROCESSING, QUERY, Backoff, is_transient, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(discount=BATCH_DISCOUNT)
@@ -56,8 +56,7 @@ def _retried[**P, T](method: "Method[P, T]") -> "Method[P, T]":
 
     @wraps(method)
     async def call(self: "OpenAIBatches", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        bound = partial(translating, partial(method, self, *args, **kwargs))
-        return await retrying(bound, QUERY.within(self.patience), ServiceUncertain, self.report_retry)
+        return await self.call_retried(partial(method, self, *args, **kwargs), QUERY.within(self.patience))
 
     return call
 
@@ -67,9 +66,8 @@ def _retried_in_turn[**P, T](method: "Method[P, T]") -> "Method[P, T]":
 
     @wraps(method)
     async def call(self: "OpenAIBatches", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        bound = partial(translating, partial(method, self, *args, **kwargs))
         backoff = QUERY.within(self.patience).up_to(self.poll_attempts)
-        return await retrying(bound, backoff, ServiceUncertain, self.report_retry)
+        return await self.call_retried(partial(method, self, *args, **kwargs), backoff)
 
     return call
 
@@ -110,6 +108,10 @@ class OpenAIBatches:
         self._listing = Listing(self._page)
         self._sleep = sleep
         self._stays_uploaded = False
+
+    async def call_retried[T](self, method: Callable[[], Awaitable[T]], backoff: Backoff) -> T:
+        """Call the service, translate its errors, and retry transient ones."""
+        return await retrying(partial(translating, method), backoff, ServiceUncertain, self.report_retry)
 
     def report_retry(self, error: str) -> None:
         """Report a transient failure that is retried."""

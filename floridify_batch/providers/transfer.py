@@ -219,23 +219,25 @@ async def fetch_answers(
             raise IncompleteAnswers(
                 f"The answer files of batch {job.id} are incomplete: the service counts {counted:,} finished requests."
             )
-        case Completeness.WHOLE if ids and job.status == "completed" and not (job.total or counted):
-            _refuse_others(job, files, ids)
-            if not _hold_all(files, ids):
-                raise IncompleteAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
         case _:
             _refuse_others(job, files, ids)
+    uncounted = job.status == "completed" and not (job.total or counted)
+    if ids and uncounted and not _hold_all(files, ids):
+        raise IncompleteAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
 
 
 def holds_others(files: Iterable[Path], requested: Iterable[str]) -> bool:
     """Whether any of the answer files that exist names requests, and none of those of its batch."""
-    ids = frozenset(map(_comparable, requested))
+    return _hold_others(files, frozenset(map(_comparable, requested)))
+
+
+def _hold_others(files: Iterable[Path], ids: Set[str]) -> bool:
     return bool(ids) and any(_is_of_others(path, ids) for path in files if path.exists())
 
 
-def _refuse_others(job: BatchJob, files: Sequence[Path], requested: Iterable[str]) -> None:
+def _refuse_others(job: BatchJob, files: Sequence[Path], ids: Set[str]) -> None:
     """Delete the files and raise `IncompleteAnswers` if they are those of another batch."""
-    if holds_others(files, requested):
+    if _hold_others(files, ids):
         for path in files:
             path.unlink(missing_ok=True)
         raise IncompleteAnswers(

@@ -178,7 +178,7 @@ def read_columns(source: Source, rows: Iterator[tuple[int, list[str]]]) -> Listi
     names = set(_names(first[1]))
     is_header = bool(names & {*COLUMN_NAMES, *_OTHER_NAMES}) or not (source.column or "").isdecimal()
     name = first[1][place].strip() if is_header else str(place + 1)
-    body = table if is_header else _with(first, table)
+    body = table if is_header else chain([first], table)
     return Listing((cell_row(number, row, place) for number, row in body), name)
 
 
@@ -192,11 +192,6 @@ def _past_titles(rows: Iterator[tuple[int, list[str]]], source: Source) -> Itera
     at = next((at for at, (_, row) in enumerate(head) if sum(map(bool, map(str.strip, row))) > 1), 0)
     known = {*COLUMN_NAMES, *_names([source.column or ""])} & set(_names(head[at][1])) if head else set()
     return chain(head[at if known else 0 :], rows)
-
-
-def _with(first: tuple[int, list[str]], rest: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    yield first
-    yield from rest
 
 
 def cell_row(number: int, row: Sequence[str], place: int) -> Row:
