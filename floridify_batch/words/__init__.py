@@ -2,7 +2,3 @@
 
 `words` reads files and normalises text; it knows no components, prices or databases.
 """
-
-from floridify_batch.words.word_list import WordList, read_word_list
-
-__all__ = ["WordList", "read_word_list"]
