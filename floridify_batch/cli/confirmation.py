@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.model_profile import model_notes
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import FLEX, Spent
+from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import count
 from floridify_batch.pipeline.brief import Brief
@@ -30,6 +32,20 @@ from floridify_batch.words.word_list import WordList
 
 if TYPE_CHECKING:
     from floridify_batch.database.store import MongoStore
+
+
+def print_estimate(
+    console: Console,
+    estimate: Estimate,
+    settings: RunSettings,
+    notes: Sequence[str],
+    *,
+    details: bool,
+    spent: Decimal | None = None,
+) -> None:
+    """Print the panel of an estimate; `spent` is the run's cost so far."""
+    limit, width = settings.max_cost, console.width
+    console.print(estimate_panel(estimate, width=width, max_cost=limit, spent=spent, notes=notes, details=details))
 
 
 async def estimate_cost(

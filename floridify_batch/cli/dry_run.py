@@ -10,12 +10,11 @@ from typing import TextIO
 from rich.console import Console
 
 from floridify_batch.cli.checkpoint_policy import is_replaced, remaining_words, report_finished
-from floridify_batch.cli.confirmation import capitals_note, estimate_cost, notes_on, sandbox_notes
+from floridify_batch.cli.confirmation import capitals_note, estimate_cost, notes_on, print_estimate, sandbox_notes
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.costs.usage import Spent
 from floridify_batch.display.console import say
-from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import write_event
 from floridify_batch.formatting import count, dollars
 from floridify_batch.pipeline.brief import Brief
@@ -117,8 +116,5 @@ def _show(
     if output.stream is not None:
         write_event(output.stream, estimated(estimate, settings.max_cost, spent, notes), utc_now())
         return ExitCode.SUCCESS
-    console = Console()
-    limit, details = settings.max_cost, output.details
-    panel = estimate_panel(estimate, width=console.width, max_cost=limit, spent=spent, notes=notes, details=details)
-    console.print(panel)
+    print_estimate(Console(), estimate, settings, notes, details=output.details, spent=spent)
     return ExitCode.SUCCESS

@@ -27,6 +27,7 @@ from floridify_batch.cli.confirmation import (
     in_terminal,
     notes_on,
     notes_on_models,
+    print_estimate,
     sandbox_notes,
 )
 from floridify_batch.cli.context import ExitCode, check_log_file
@@ -36,7 +37,6 @@ from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.database.connection import Place
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.console import say
-from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.output import LiveDisplay, Output, display_for, logged, redirect_messages
 from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
 from floridify_batch.files import ChunkFolder
@@ -199,8 +199,7 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
         capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
         noted = filter(None, [scale.note, capitals])
         notes = [*noted, f"Database: {place}.", *notes_on(listed, spec), *adopted.notes]
-        limit, details = settings.max_cost, session.details
-        console.print(estimate_panel(estimate, width=console.width, max_cost=limit, notes=notes, details=details))
+        print_estimate(console, estimate, settings, notes, details=session.details)
         if before is not None and not estimate.total_now.requests:
             say(f"Nothing to do: nothing is missing or due to be regenerated. {checkpoint.path} is unchanged.")
             return ExitCode.SUCCESS
@@ -303,16 +302,7 @@ async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, sessi
     estimate = await estimate_cost(settings, brief, rest, store, console)
     models = notes_on_models(settings)
     notes = [*sandbox_notes(settings), *models, *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
-    console.print(
-        estimate_panel(
-            estimate,
-            width=console.width,
-            max_cost=settings.max_cost,
-            spent=ledger.totals().cost,
-            notes=notes,
-            details=session.details,
-        )
-    )
+    print_estimate(console, estimate, settings, notes, details=session.details, spent=ledger.totals().cost)
     if not confirmed(estimate, yes=session.yes):
         say("Nothing was sent, and the run keeps its model.")
         return False
