@@ -29,7 +29,8 @@ def config(
     command = group.command.get_command(group, "run")
     with command.make_context("run", list(arguments or ()), parent=group) as run:
         table = listing("setting", "value", "from")
-        for row in (*_rows(command, run), _key(run)):
+        floridify = _floridify(run)
+        for row in (*_rows(command, run, floridify), _key(run, floridify)):
             table.add_row(*map(cell, row))
     table_console().print(table)
 
@@ -37,16 +38,14 @@ def config(
 type Row = tuple[str, str, str]
 
 
-def _rows(command: Any, run: Any) -> "Iterator[Row]":
+def _rows(command: Any, run: Any, floridify: "FloridifyConfig") -> "Iterator[Row]":
     """The settings with their values and origins."""
-    floridify = _floridify(run)
-    for param in sorted(
-        (each for each in command.params if each.name in SETTINGS), key=lambda each: SETTINGS.index(each.name)
-    ):
-        name, value = param.name.replace("_", "-"), run.params.get(param.name)
+    by_name = {each.name: each for each in command.params}
+    for param in (by_name[name] for name in SETTINGS if name in by_name):
+        name, value, source = param.name.replace("_", "-"), run.params.get(param.name), _source(run, param)
         theirs = getattr(floridify, param.name, None)
-        if value is not None and value != () and _source(run, param) != "default":
-            yield name, _shown(param.name, value), _source(run, param)
+        if value is not None and value != () and source != "default":
+            yield name, _shown(param.name, value), source
         elif theirs is not None:
             yield name, _shown(param.name, theirs), str(run.params["floridify_config"])
         else:
@@ -86,10 +85,10 @@ def _shown(name: str, value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _key(run: Any) -> Row:
+def _key(run: Any, floridify: "FloridifyConfig") -> Row:
     """Whether there is an API key; never the key itself."""
     if variable_set(["OPENAI_API_KEY"]):
         return "API key", "set", "environment: OPENAI_API_KEY"
-    if _floridify(run).api_key:
+    if floridify.api_key:
         return "API key", "set", str(run.params["floridify_config"])
     return "API key", "not set", "-"
