@@ -516,7 +516,6 @@ async def serve(url: str, service: str) -> None:
     os.dup2(2, 1)
     sys.meta_path.insert(0, _Absent())
     today = importlib.util.find_spec("floridify.models.dictionary") is not None
-    applications: dict[str, Application] = {}
     current = ""
     while line := await asyncio.to_thread(sys.stdin.readline):
         command = json.loads(line)
@@ -525,7 +524,6 @@ async def serve(url: str, service: str) -> None:
         if current != name:
             await application.connect()
             current = name
-        applications[name] = application
         try:
             answer = await getattr(application, command["name"])(**command["arguments"])
         except Exception as error:

@@ -186,14 +186,11 @@ class Outcome:
 def whole_matrix() -> list[Case]:
     """Return every crash point with every end that passes it; faults alternate."""
     troubles = cycle(FAULTS)
-    ends = [Case((point,), crash, next(troubles)) for crash in BATCH_ENDS for point in POINTS if comes_by(crash, point)]
-    packs = [
-        Case((point,), crash, next(troubles), PACKS)
-        for crash in _PACK_ENDS
-        for point in POINTS
-        if comes_by(crash, point)
+    runs = [*((each, USUAL) for each in BATCH_ENDS), *((each, PACKS) for each in _PACK_ENDS)]
+    cases = [
+        Case((point,), crash, next(troubles), run) for crash, run in runs for point in POINTS if comes_by(crash, point)
     ]
-    return [*ends, *packs, *map(preflight_case, PREFLIGHT_POINTS)]
+    return [*cases, *map(preflight_case, PREFLIGHT_POINTS)]
 
 
 def preflight_case(*points: str) -> Case:
