@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from floridify_batch.cli.completion import CHECKPOINTS
-from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
 from floridify_batch.formatting import counted, to_type
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ _USUAL_WIDTH, _FILE_WIDTH = 80, 200
 """Columns that Rich assumes for a file, and those that tables get there."""
 
 
-SANDBOX_CHECKPOINT = ".sandbox.checkpoint.json"
+CHECKPOINT = ".checkpoint.json"
+"""The end of a checkpoint's name, beside its word list."""
+
+SANDBOX_CHECKPOINT = f".sandbox{CHECKPOINT}"
 """The end of a sandbox checkpoint's name; such a checkpoint is the only one here where there is no other."""
 
 
@@ -143,7 +146,7 @@ def _existing_checkpoint(path: Path) -> "Checkpoint":
     """The checkpoint of a path, which may be that of its word list. Raises `CheckpointError` for any other file."""
     if path.suffix == ".json":
         return checkpoint_at(path)
-    beside = path.with_name(f"{path.stem}.checkpoint.json")
+    beside = path.with_name(f"{path.stem}{CHECKPOINT}")
     sandbox = path.with_name(f"{path.stem}{SANDBOX_CHECKPOINT}")
     for each in (beside, Path(beside.name), sandbox, Path(sandbox.name)):
         if each.exists():
@@ -210,6 +213,12 @@ def place_of(
 
     name = database_named(database, mongo_url, config)
     return Place(config.mongo_url_or(mongo_url), sandbox_database(name) if sandbox else name)
+
+
+def check_exists(place: "Place") -> None:
+    """Raise `DatabaseError` for a local database of which there is no folder."""
+    if not place.exists:
+        raise DatabaseError(f"No database here: {place.data_folder} does not exist. Pass --mongo-url (MONGODB_URL).")
 
 
 def database_named(database: str | None, mongo_url: str | None, config: "FloridifyConfig") -> str:

@@ -70,23 +70,20 @@ async def _senses(
     from floridify_batch.display.console import say_on_stderr
     from floridify_batch.errors import DatabaseError
     from floridify_batch.run.resources import Resources, Secrets
+    from floridify_batch.timing import ignore
 
     words = list(dict.fromkeys(row.word for row in rows if row.document))
     place = Resources(ledger.run.settings, Secrets(None, mongo_url), checkpoint).place
     if not words or not place.exists:
         return None
     try:
-        async with opened_database(place, _ignore, _ignore, _PATIENCE) as store:
+        async with opened_database(place, ignore, ignore, _PATIENCE) as store:
             entries = await store.entries(words, ledger.run.settings.language)
     except DatabaseError as error:
         say_on_stderr(f"Senses are shown by their IDs: {error}")
         return None
     definitions = (each for found in entries.values() for entry in found for each in entry.definitions)
     return {str(each.id): each.text for each in definitions}
-
-
-def _ignore(_: str) -> None:
-    """Discard messages about the connection."""
 
 
 _PATIENCE = 5.0

@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import typer
 
-from floridify_batch.cli.context import ExitCode, config_at, place_of
+from floridify_batch.cli.context import ExitCode, check_exists, config_at, place_of
 from floridify_batch.cli.options import ConfigOption, ConfirmedOption, DatabaseOption, MongoOption
-from floridify_batch.errors import DatabaseError
 from floridify_batch.formatting import counted
 from floridify_batch.timing import utc_now
 
@@ -45,8 +44,7 @@ async def mend_database(place: "Place", *, dry_run: bool = False, yes: bool = Fa
     from floridify_batch.database.migration import Migration
     from floridify_batch.display.console import say
 
-    if not place.exists:
-        raise DatabaseError(f"No database here: {place.data_folder} does not exist. Pass --mongo-url (MONGODB_URL).")
+    check_exists(place)
     async with opened(place, say) as store:
         due = await Migration(store, utc_now(), write=False).migrate()
         adopted = await Adoption(store, utc_now(), write=False).adopt() if adopt else Counter[str]()

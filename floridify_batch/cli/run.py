@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.cli.context import (
+    CHECKPOINT,
+    SANDBOX_CHECKPOINT,
     check_name,
     checkpoint_at,
     config_at,
@@ -129,7 +131,7 @@ def run(
         **options.execution_settings(),
         **options.cost_settings(),
     )
-    place = checkpoint_at(checkpoint or Path(f"{source.stem}.{'sandbox.' * sandbox}checkpoint.json"))
+    place = checkpoint_at(checkpoint or Path(f"{source.stem}{SANDBOX_CHECKPOINT if sandbox else CHECKPOINT}"))
     process = partial(session.run, settings, _session(place, secrets, options, yes=yes), source, dry_run=dry_run)
     exit_with(lambda: asyncio.run(process()), place, None if dry_run else options.notify)
 
@@ -175,7 +177,7 @@ def _source(words: Sequence[Path], word: Sequence[str], column: str | None, *, l
     for path in words:
         check_name(path)
         _check_separate(path)
-        if path.name.endswith(".checkpoint.json"):
+        if path.name.endswith(CHECKPOINT):
             raise UsageError(f"{path} is a checkpoint, not a word list. Resume it with: {to_type('resume', path)}")
     source = ListSource(tuple(words), tuple(word), column, lower_case)
     if not source.name:

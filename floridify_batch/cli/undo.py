@@ -9,9 +9,9 @@ from uuid import uuid4
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import ExitCode, checkpoint_or_only, config_at, ledger_of, place_of
+from floridify_batch.cli.context import ExitCode, check_exists, checkpoint_or_only, config_at, ledger_of, place_of
 from floridify_batch.cli.options import ConfigOption, ConfirmedOption, DatabaseOption, MongoOption
-from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
+from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.formatting import counted
 from floridify_batch.timing import utc_now
 
@@ -76,8 +76,7 @@ async def undo_run(run: str, place: "Place", *, dry_run: bool = False, yes: bool
     from floridify_batch.display.console import say
     from floridify_batch.display.table import undo_table
 
-    if not place.exists:
-        raise DatabaseError(f"No database here: {place.data_folder} does not exist. Pass --mongo-url (MONGODB_URL).")
+    check_exists(place)
     async with opened(place, say) as store:
         undoing = Undo(store, await _the_run(store, run, place), utc_now())
         counts = await undoing.count()

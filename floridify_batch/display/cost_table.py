@@ -98,33 +98,35 @@ def _signed(share: Decimal) -> str:
 # ── the tables ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_TOKENS = ("input tokens", "output tokens")
+def _token_heads(width: int) -> tuple[str, ...]:
+    """The columns of tokens, which a narrow terminal has no room for."""
+    return ("input tokens", "output tokens") if width >= NARROW else ()
+
+
+def _tokens(usage: Usage, width: int) -> tuple[str, ...]:
+    return (count(usage.input), count(usage.output)) if width >= NARROW else ()
 
 
 def _components(rows: Sequence[ComponentCost], width: int) -> Table:
-    left_out = () if width >= NARROW else _TOKENS
-    heads = [each for each in ("component", "answered", "failed", *_TOKENS, "cost") if each not in left_out]
+    heads = ("component", "answered", "failed", *_token_heads(width), "cost")
     table = listing(*heads, *(("per 1,000",) if width >= WIDE else ()), right=[*heads[1:], "per 1,000"])
     for row in rows:
         each = dollars(row.cost * _THOUSAND / row.billed) if row.cost is not None and row.billed else "-"
-        tokens = (count(row.usage.input), count(row.usage.output)) if width >= NARROW else ()
-        figures = (count(row.answered), or_dash(row.failed), *tokens, dollars(row.cost))
+        figures = (count(row.answered), or_dash(row.failed), *_tokens(row.usage, width), dollars(row.cost))
         table.add_row(cell(row.component), *figures, *((each,) if width >= WIDE else ()))
     return table
 
 
 def _batches(rows: Sequence[BatchCost], width: int, most: int | None) -> Iterator[RenderableType]:
-    left_out = () if width >= NARROW else _TOKENS
-    heads = [each for each in ("batch", "id", "requests", *_TOKENS, "cost") if each not in left_out]
+    heads = ("batch", "id", "requests", *_token_heads(width), "cost")
     table = listing(*heads, right={*heads} - {"id"})
     for row in rows[:most]:
         identity = plain(row.batch_id or "-")
-        tokens = (count(row.usage.input), count(row.usage.output)) if width >= NARROW else ()
         table.add_row(
             count(row.chunk),
             cell(identity if width >= WIDE else shorten(identity, _ID_CELLS)),
             count(row.requests),
-            *tokens,
+            *_tokens(row.usage, width),
             dollars(row.cost),
         )
     yield table
