@@ -36,11 +36,14 @@ def _has_file(file_id: str, submission: Submission) -> bool:
 
 def is_listed_as(submission: Submission, identity: str, label: str | None, file_id: str) -> bool:
     """Whether a batch in the list is one of a submission: it has its label, or no usable one and its input file."""
-    if identity in submission.taken or _names_another(label, submission):
+    if identity in submission.taken:
         return False
     if label == submission.label:
         return True
-    return _has_file(file_id, submission) and identity not in submission.former
+    # The file is compared first: a long account has thousands of labels to parse in each search.
+    return (
+        _has_file(file_id, submission) and identity not in submission.former and not _names_another(label, submission)
+    )
 
 
 def is_created_for(submission: Submission, job: BatchJob) -> bool:
