@@ -25,7 +25,7 @@ from floridify_batch.components.recipe import Recipe, Scope
 from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES, SynthesisComponent, components_named
 from floridify_batch.components.requests import AnswerError
 from floridify_batch.costs.usage import Usage
-from floridify_batch.definition_conversion import DefinitionLike, WordLike, entry_of, views_of
+from floridify_batch.definition_conversion import DefinitionLike, WordLike, entry_of, read, views_of
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import Batches
 from floridify_batch.providers.openai_batches import OpenAIBatches
@@ -97,7 +97,8 @@ async def enhance_definitions_parallel(
     also requests and replaces existing values. `batch_mode` sends all requests as one batch, to `batches` or to the
     connector's service, polled every `poll_interval` seconds; the same call after a crash adopts that batch.
     `state_tracker.update(stage=…, progress=…, message=…)` is called at the end. `language` is that of the word
-    (default: its own, else English).
+    (default: its own, else English). Of definitions in meaning clusters, the most relevant one keeps a new synonym or
+    antonym that several have.
 
     A failed request is reported and does not affect the others. Raises `ServiceError` if every request would fail
     (values set until then remain), `UsageError` for an unknown component.
@@ -114,6 +115,7 @@ async def enhance_definitions_parallel(
         tuple(result for result in results if isinstance(result, Filled)),
         tuple(result for result in results if isinstance(result, Unfilled)),
     )
+    _keep_distinct(definitions, enhancement)
     await _save(definitions[position] for position in sorted({each.position for each in enhancement.filled}))
     message = f"Enhanced definitions: {len(enhancement.filled)} components, {len(enhancement.failed)} failed"
     await notify(state_tracker, progress=_PROGRESS, message=message)
@@ -280,6 +282,29 @@ async def _delete_examples(example_class: Any, definition: Any, identities: Iter
         example = await example_class.get(identity)
         if example is not None and str(example.definition_id) == str(definition.id):
             await example.delete()
+
+
+def _keep_distinct(definitions: Sequence[DefinitionLike], done: Enhancement) -> None:
+    """Remove new synonyms and antonyms that a more relevant definition has, as Floridify's own function does.
+
+    Lists that this call did not write are not changed, nor are those of definitions without a meaning cluster.
+    """
+    relevant = [(relevance, at) for at, each in enumerate(definitions) if (relevance := _relevance(each)) is not None]
+    in_order = [at for _, at in sorted(relevant, key=lambda each: -each[0])]
+    for component in (SynthesisComponent.SYNONYMS, SynthesisComponent.ANTONYMS):
+        claimed: set[str] = set()
+        for position in in_order:
+            listed: list[str] = list(getattr(definitions[position], component, None) or ())
+            if component in done.components_of(position):
+                kept = [each for each in listed if each.casefold() not in claimed]
+                if kept != listed:
+                    _put(definitions[position], component, kept)
+            claimed.update(map(str.casefold, listed))
+
+
+def _relevance(definition: DefinitionLike) -> float | None:
+    relevance = read(read(definition, "meaning_cluster"), "relevance")
+    return float(relevance) if isinstance(relevance, int | float) else None
 
 
 def _unchanged(identity: Any) -> Any:

@@ -286,6 +286,32 @@ async def test_bands_are_on_the_scale_of_the_document() -> None:
     assert (today.frequency_band, other.frequency_band) == (5, 1)
 
 
+class SameSynonyms(Structured):
+    """A connector that gives every definition the same synonyms."""
+
+    async def _make_structured_request[T: BaseModel](self, prompt: str, response_model: type[T], **_: Any) -> T:
+        self.prompts.append(prompt)
+        words = [
+            {"word": each, "language": "en", "relevance": 1, "efflorescence": 1, "explanation": ""}
+            for each in ("Shore", "side")
+        ]
+        return response_model.model_validate({"synonyms": words, "confidence": 1})
+
+
+async def test_a_shared_synonym_stays_with_the_most_relevant_definition() -> None:
+    """As in Floridify, definitions of clusters share no new synonym; a list that the call did not write stays whole."""
+
+    def meaning(relevance: float | None, *synonyms: str) -> SimpleNamespace:
+        cluster = {"slug": "a", "relevance": relevance} if relevance is not None else None
+        return sense(synonyms=list(synonyms), meaning_cluster=cluster)
+
+    minor, main, equal, mine, alone = meaning(0.2), meaning(0.9), meaning(0.9), meaning(0.1, "shore"), meaning(None)
+    await enhance_definitions_parallel([minor, main, equal, mine, alone], "bank", SameSynonyms(), {"synonyms"})
+    assert (main.synonyms, equal.synonyms, minor.synonyms) == (["Shore", "side"], [], [])
+    assert mine.synonyms == ["shore"], "it was there before"
+    assert alone.synonyms == ["Shore", "side"], "no cluster, no order"
+
+
 @pytest.mark.parametrize(
     ("fields", "model"),
     [
