@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from floridify_batch.components.entry_store import EntryReader
-from floridify_batch.components.model_profile import model_notes
+from floridify_batch.components.model_profile import misspelling_note, model_notes
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import FLEX, Spent
 from floridify_batch.display.estimate_panel import estimate_panel
@@ -121,6 +121,18 @@ def notes_on_models(settings: RunSettings) -> list[str]:
         *(f"{model}: {', '.join(components)}." for model, components in by_model.items()),
         *chain.from_iterable(model_notes(model, today, known) for model in settings.all_models),
     ]
+
+
+def check_model_names(settings: RunSettings) -> None:
+    """Refuse a model whose name seems misspelt, for a run that starts without a question. Raises `UsageError`.
+
+    A price shows that the name is meant: a new model has none yet. The names of other services are their own.
+    """
+    if settings.price or settings.base_url or settings.sandbox:
+        return
+    known = listed_models()
+    for note in filter(None, (misspelling_note(model, known) for model in settings.all_models)):
+        raise UsageError(f"{note} If the name is right, pass the model's price: --price in=USD,out=USD")
 
 
 def full_answers_note(settings: RunSettings, brief: Brief) -> str:

@@ -55,7 +55,14 @@ class HelpfulCommand(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help; the types of Typer's parameters have no public names."""
         rows = _options(self.get_params(ctx))
-        formatter.write(_screen(self, ctx, rows if ctx.meta.get(ALL_OPTIONS) else _without_advanced(rows, ctx)))
+        if ctx.meta.get(ALL_OPTIONS):
+            formatter.write(_screen(self, ctx, rows, list(self.reference())))
+        else:
+            formatter.write(_screen(self, ctx, _without_advanced(rows, ctx)))
+
+    def reference(self) -> Iterable[Row]:
+        """Rows below all options, such as the values of one of them."""
+        return ()
 
 
 class HelpfulGroup(TyperGroup):

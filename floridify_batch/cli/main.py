@@ -26,7 +26,7 @@ from floridify_batch.cli.recover import recover
 from floridify_batch.cli.report import report
 from floridify_batch.cli.resume import resume
 from floridify_batch.cli.run import run
-from floridify_batch.cli.sandbox import sandbox
+from floridify_batch.cli.sandbox import SandboxCommand, sandbox
 from floridify_batch.cli.show import show
 from floridify_batch.cli.status import status
 from floridify_batch.cli.undo import undo
@@ -76,7 +76,8 @@ def _add(group: str, command: Callable[..., None], *examples: str, name: str | N
     """Register a command; its help ends with the examples."""
     lines = "\n".join(f"batch-synth {example}" for example in examples)
     settings = {"ignore_unknown_options": True} if command is config else {}
-    app.command(name, cls=ProjectCommand, rich_help_panel=group, epilog=lines, context_settings=settings)(command)
+    cls = SandboxCommand if command is sandbox else ProjectCommand
+    app.command(name, cls=cls, rich_help_panel=group, epilog=lines, context_settings=settings)(command)
 
 
 @app.command("help", hidden=True, cls=HelpfulCommand)

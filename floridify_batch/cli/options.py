@@ -237,6 +237,15 @@ BaseUrlOption = Annotated[
 SandboxOption = Annotated[
     bool, _location("--sandbox", envvar=_env("SANDBOX"), help="Use a local API with invented answers.")
 ]
+FaultOption = Annotated[
+    list[str] | None,
+    _advanced(
+        "--fault",
+        metavar="NAME=VALUE",
+        help="With --sandbox: inject a fault; repeatable.",
+        autocompletion=completion.faults,
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     _location(

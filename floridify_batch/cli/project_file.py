@@ -60,7 +60,7 @@ PER_COMMAND = (
         "dry_run",
         "yes",
     ),
-    *("no_wait", "details", "accept_database", "output", "log_file", "quiet"),
+    *("no_wait", "details", "accept_database", "output", "log_file", "quiet", "fault"),
 )
 """Options of a single command, which a file does not set."""
 

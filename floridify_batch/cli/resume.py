@@ -70,5 +70,6 @@ def resume(
         in_flight=ExitCode.IN_FLIGHT,
         output=output,
         log_file=options.log_file,
+        faults=options.faults(),
     )
     exit_with(lambda: asyncio.run(session.resume(present)), place, options.notify)

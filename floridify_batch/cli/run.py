@@ -200,6 +200,7 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
         details=options.details,
         output=output_named(options.output, quiet=options.quiet),
         log_file=options.log_file,
+        faults=options.faults(),
     )
 
 

@@ -13,6 +13,7 @@ from floridify_batch.cli.options import (
     ConcurrencyOption,
     ConfigOption,
     DetailsOption,
+    FaultOption,
     LogFileOption,
     LookupOption,
     MaxBatchesOption,
@@ -52,6 +53,7 @@ class RunOptions:
     no_preflight: NoPreflightOption = False
     accept_database: AcceptDatabaseOption = False
     request_option: RequestOption = None
+    fault: FaultOption = None
     mongo_url: MongoOption = None
     floridify_config: ConfigOption = None
     log_file: LogFileOption = None
@@ -76,6 +78,15 @@ class RunOptions:
 
         limit = {} if self.max_cost is None else {"max_cost": dollars_named("--max-cost", self.max_cost)}
         return limit if self.price is None else limit | {"price": price_named(self.price)}
+
+    def faults(self) -> tuple[str, ...]:
+        """The faults that a sandbox injects in this session. Raises `UsageError`."""
+        if self.fault is None:
+            return ()
+        from floridify_batch.sandbox.fault import Faults
+
+        Faults.parse(self.fault)
+        return tuple(self.fault)
 
 
 _PLACEHOLDER = "options"

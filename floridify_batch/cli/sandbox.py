@@ -1,11 +1,25 @@
 """The `sandbox` command: run a local server that simulates OpenAI's API."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from floridify_batch.cli.completion import faults
+from floridify_batch.cli.help import Row
+from floridify_batch.cli.project_file import ProjectCommand
+
+
+class SandboxCommand(ProjectCommand):
+    """The command whose full help lists the faults of the sandbox."""
+
+    def reference(self) -> Iterator[Row]:
+        """The faults, each with its effect."""
+        from floridify_batch.sandbox.fault import KINDS
+
+        yield from (Row("Faults", kind.example, kind.effect) for kind in KINDS)
+        yield Row("Faults", "NAME=VALUE@N", "only in the first N batches or requests")
 
 
 def sandbox(
@@ -13,7 +27,10 @@ def sandbox(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Data folder.")] = Path("batch-synth-sandbox"),
     seconds: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Duration of a batch in seconds.")] = 10.0,
     fault: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Inject a fault; repeatable.", autocompletion=faults)
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Inject a fault (help sandbox --all); repeatable.", autocompletion=faults
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of answers and faults.")] = 0,
 ) -> None:

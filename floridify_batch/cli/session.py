@@ -22,6 +22,7 @@ from floridify_batch.cli.checkpoint_policy import (
 from floridify_batch.cli.confirmation import (
     agreed,
     capitals_note,
+    check_model_names,
     confirmed,
     estimate_cost,
     in_terminal,
@@ -64,7 +65,8 @@ class Session:
     """The place of a session, and the questions that it may skip.
 
     `details`: estimate by component. `changes` are settings that replace those of the run: limits, concurrency, price,
-    cost limit. `in_flight`: the exit code of a session that does not wait, where batches are in flight.
+    cost limit. `in_flight`: the exit code of a session that does not wait, where batches are in flight. `faults`: those
+    that a sandbox injects.
     """
 
     checkpoint: Checkpoint
@@ -80,6 +82,7 @@ class Session:
     crash_point: str | None = None
     details: bool = False
     in_flight: ExitCode = ExitCode.SUCCESS
+    faults: tuple[str, ...] = ()
     output: str = Output.AUTO
     log_file: Path | None = None
     stream: TextIO = field(default_factory=lambda: sys.stdout)
@@ -108,12 +111,23 @@ async def opened_resources(
     settings: RunSettings, session: Session, notify: Notifier
 ) -> AsyncIterator[tuple[MongoStore, Batches]]:
     """The open database and the open service of a run."""
-    resources = Resources(settings, session.secrets, session.checkpoint, session.sandbox_seconds, say, notify)
+    started: list[str] = []
+    resources = Resources(
+        settings,
+        session.secrets,
+        session.checkpoint,
+        session.sandbox_seconds,
+        started.append,
+        notify,
+        session.faults,
+    )
     with resources.service() as (key, base_url):
         async with (
             resources.opened_batches(key, base_url, notify.transferred) as batches,
             resources.opened_store() as store,
         ):
+            if started:
+                say("; ".join(started))  # one line: more would push the list's summary off a screen of 24 rows
             await store.check_writable()
             if store.layout.describe():
                 say(store.layout.describe())
@@ -187,6 +201,8 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
     console, notify = Console(), Notifier()
     adopted = checkpoint.adopted()
     words = listed.without(adopted.words)
+    if session.yes:
+        check_model_names(settings)
     if settings.max_cost is not None:
         required_rate(settings)
     checkpoint.create_folder()
@@ -220,6 +236,8 @@ async def _resume(ledger: Ledger, session: Session) -> int:
     if session.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
     new_model = _apply_changes(ledger, session.changes)
+    if new_model and session.yes:
+        check_model_names(ledger.run.settings)
     _apply_price(ledger)
     if ledger.finished and not session.accept_database:
         if session.changes:

@@ -105,14 +105,19 @@ def model_notes(model: str, today: date, known: Sequence[str]) -> list[str]:
         return [f"OpenAI has retired {model}; its requests may be refused."]
     if retirement is not None and retirement - today <= _RETIREMENT_NOTICE:
         return [f"OpenAI retires {model} on {retirement}; results must be requested before that date."]
-    near = None if name in known or not _FAMILY.match(name) else _nearest(name, known)
-    return [f"Unknown model {model}. Did you mean {near}?"] if near else []
+    note = misspelling_note(model, known)
+    return [note] if note else []
 
 
-def _nearest(name: str, known: Sequence[str]) -> str | None:
+def misspelling_note(model: str, known: Sequence[str]) -> str:
+    """The note on an unknown model of OpenAI's whose name is close to a `known` one; empty for any other."""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, known, 1, 0.85)), None)
+    name = _DATED.sub("", plain_name(model))
+    if name in known or not _FAMILY.match(name):
+        return ""
+    near = get_close_matches(name, known, 1, 0.85)
+    return f"Unknown model {model}. Did you mean {near[0]}?" if near else ""
 
 
 RESERVED_FIELDS = ("model", "messages")

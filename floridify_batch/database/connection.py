@@ -79,8 +79,7 @@ def _address(place: Place, notify: Notify) -> Iterator[str]:
     from floridify_batch.database.server import local_mongod
 
     with local_mongod(place.data_folder) as mongo:
-        verb = "started" if mongo.started else "in use"
-        notify(f"Local MongoDB {verb} at {mongo.url} with its data in {mongo.data_folder}")
+        notify(f"MongoDB at {mongo.url}")
         yield mongo.url
 
 

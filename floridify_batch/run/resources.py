@@ -1,6 +1,6 @@
 """The resources of a run: service, database and sandbox, opened from its settings, and closed."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -95,8 +95,8 @@ def _mongo_url(settings: RunSettings, secrets: Secrets) -> str | None:
 class Resources:
     """The service, the sandbox and the database of a run, opened from its settings.
 
-    `sandbox_seconds`: how long a sandbox's batches take. `notify` receives notices of started servers, `on_wait` the
-    reason for each wait.
+    `sandbox_seconds`: how long a sandbox's batches take; `faults`: those that it injects. `notify` receives the
+    addresses of started servers, `on_wait` the reason for each wait.
     """
 
     settings: RunSettings
@@ -105,6 +105,7 @@ class Resources:
     sandbox_seconds: float = 0.0
     notify: Notify = ignore
     on_wait: Notify = ignore
+    faults: Sequence[str] = ()
 
     @property
     def place(self) -> Place:
@@ -125,9 +126,12 @@ class Resources:
         `join`: use a sandbox that another command has started; it ends with that command.
         """
         if not self.settings.sandbox:
+            if self.faults:
+                raise UsageError("--fault applies to runs with --sandbox only.")
             yield required_key(self.secrets), self.settings.base_url
             return
-        with sandbox_service(self.sandbox_folder.parent, self.notify, self.sandbox_seconds, join=join) as served:
+        parent, seconds = self.sandbox_folder.parent, self.sandbox_seconds
+        with sandbox_service(parent, self.notify, seconds, faults=self.faults, join=join) as served:
             yield served
 
     @property
@@ -165,7 +169,9 @@ class Resources:
 
 
 @contextmanager
-def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool = False) -> Iterator[tuple[str, str]]:
+def sandbox_service(
+    parent: Path, notify: Notify, seconds: float, *, faults: Sequence[str] = (), join: bool = False
+) -> Iterator[tuple[str, str]]:
     """Yield the API key and the base URL of a sandbox whose state is in this folder; see `Resources.service`."""
     from floridify_batch.sandbox.process import running_sandbox, served_at
 
@@ -174,8 +180,8 @@ def sandbox_service(parent: Path, notify: Notify, seconds: float, *, join: bool 
     if running:
         yield _SANDBOX_KEY, running
         return
-    with running_sandbox(folder, seconds=seconds) as url:
-        notify(f"Sandbox started at {url}: nothing is sent to OpenAI, the answers are invented")
+    with running_sandbox(folder, seconds=seconds, faults=faults) as url:
+        notify(f"Sandbox at {url}")
         yield _SANDBOX_KEY, url
 
 

@@ -33,6 +33,11 @@ class Kind:
     value: Value
     effect: str
 
+    @property
+    def example(self) -> str:
+        """The fault as it is written, with a placeholder for its value."""
+        return f"{self.name}={self.value}".rstrip("=")
+
 
 HTTP = "http_"
 """Prefix of the faults that answer a line with an HTTP status: `http_500`, `http_0`, …"""
@@ -188,7 +193,7 @@ class Faults:
 
 def table() -> str:
     """Return the table of faults for `--help`."""
-    rows = [f"  {f'{kind.name}={kind.value}'.rstrip('='):<28}{kind.effect}" for kind in KINDS]
+    rows = [f"  {kind.example:<28}{kind.effect}" for kind in KINDS]
     return "\n".join(["faults (NAME=VALUE; NAME=VALUE@N affects only the first N batches or requests):", *rows])
 
 

@@ -15,6 +15,7 @@ from floridify_batch.cli.import_ import import_file
 from floridify_batch.cli.show import show_word
 from floridify_batch.database.connection import Place
 from floridify_batch.database.server import local_mongod
+from floridify_batch.display.console import say
 from floridify_batch.errors import BatchSynthError
 
 WORDS = "scripts/demos/data/words.txt"
@@ -31,15 +32,15 @@ ROOT = Path(__file__).parents[2]
 MONGO_FOLDER = Place(None, DATABASE, ROOT / "demo-data").data_folder
 
 NEXT = f"""
-The answers are invented by the sandbox; everything else is as in a real run. All files are in demo-data.
-Next commands, in {ROOT}:
+The answers are invented by the sandbox; everything else is as in a real run.
+All files are in demo-data. Next commands:
 
-  (cd demo-data && ../.venv/bin/batch-synth show façade -c words.checkpoint.json) # show another entry
+  .venv/bin/batch-synth show façade -c {CHECKPOINT}
   .venv/bin/batch-synth status -c {CHECKPOINT}
-  scripts/demo                                           # run it again: nothing is sent
-  scripts/demo --fresh                                   # start over; Ctrl-C stops, scripts/demo continues
+  scripts/demo            # run it again: nothing is sent
+  scripts/demo --fresh    # start over; Ctrl-C stops, scripts/demo continues
 
-With your own word list and an OpenAI API key: the estimate, the run, and how to resume it:
+With your own word list and an OpenAI API key: estimate, run, resume:
 
   export OPENAI_API_KEY=…
   .venv/bin/batch-synth run WORDS.txt --dry-run
@@ -53,14 +54,11 @@ def main() -> int:
         _forget()
     with local_mongod(MONGO_FOLDER) as mongo:  # held all along, so that the run finds it and need not start its own
         place = Place(mongo.url, DATABASE)
-        print(f"Importing definitions for half of the words in {WORDS} into a local MongoDB in demo-data.")
+        say(f"Importing definitions for half of the words in {WORDS} into a local MongoDB in demo-data.")
         asyncio.run(import_file(Path(DEFINITIONS), place, provider=PROVIDER))
         code = _run("run", WORDS, "--checkpoint", CHECKPOINT, "--sandbox", "--yes", "--batch-size", "10")
         if code != FINISHED:
-            print(
-                "The demonstration is not finished. Continue with scripts/demo, or start over with scripts/demo "
-                "--fresh."
-            )
+            say("The demonstration is not finished. Continue with scripts/demo, or start over: scripts/demo --fresh")
             return code
         asyncio.run(show_word(SHOWN, place))
     print(NEXT)
@@ -95,4 +93,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except BatchSynthError as problem:
-        sys.exit(f"scripts/demo: {problem}")
+        say(f"scripts/demo: {problem}", err=True)
+        sys.exit(1)

@@ -83,6 +83,14 @@ CASES = {
         "run table.csv --yes --quiet", 2, "--column Form", prepare=content("Form,Class\nbank,noun\n", "table.csv")
     ),
     # options
+    "misspelt model": Case(
+        f"{RUN} --model gpt-4o-mni",
+        2,
+        "Unknown model gpt-4o-mni. Did you mean gpt-4o-mini? If the name is right, pass the model's price: --price in=",
+        env={"OPENAI_BASE_URL": ""},
+    ),
+    "fault without sandbox": Case(f"{RUN} --fault expire=0.5", 2, "--fault applies to runs with --sandbox only."),
+    "fault of a run": Case(f"{RUN} --sandbox --fault expyre=1", 2, 'Unknown fault "expyre". Did you mean expire?'),
     "unknown option": Case(f"{RUN} --bogus", 2, "No such option: --bogus. See: batch-synth run --help"),
     "near option": Case(f"{RUN} --componets x", 2, "No such option: --componets. Did you mean --components? See: "),
     "near command": Case("statsu", 2, "No such command 'statsu'. Did you mean 'status'? See: batch-synth --help"),

@@ -233,7 +233,7 @@ def test_local_mongod(shell: Shell) -> None:
     quick = {"BATCH_SYNTH_SANDBOX_SECONDS": "0.1", "BATCH_SYNTH_POLL_INTERVAL": "0.1"}
     done = bare.run(*RUN, "--sandbox", **quick)
     assert (done.code, done.err) == (0, "")
-    assert "Local MongoDB started at mongodb://127.0.0.1:" in done.out
+    assert re.search(r"(?m)^Sandbox at http://127\.0\.0\.1:\d+/v1; MongoDB at mongodb://127\.0\.0\.1:\d+/$", done.out)
     assert processes_in(shell.folder) == []
     again = bare.run("run", "words.txt", "--dry-run", "--sandbox", "--checkpoint", "another.json", *FEW)
     assert (again.code, "1 already complete" in again.out) == (0, True)

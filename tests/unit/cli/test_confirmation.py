@@ -1,8 +1,13 @@
 """Notes of the estimate."""
 
+from typing import Any
+
 import pytest
 
-from floridify_batch.cli.confirmation import letters_note
+from floridify_batch.cli.confirmation import check_model_names, letters_note
+from floridify_batch.costs.price import price_named
+from floridify_batch.errors import UsageError
+from tests.ledgers import run_settings
 
 GERMAN = ["Bär", "Brücke", "Öl", "Haus", "Straße"]
 
@@ -26,3 +31,25 @@ def test_words_of_another_language_in_an_english_list(language: str, words: list
     """A list that counts as English, and of which many words have rare letters, has a note that names --language."""
     note = letters_note(language, words)
     assert ("--language" in note, bool(note)) == (noted, noted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        pytest.param({"model": "gpt-4o-mni"}, "Did you mean gpt-4o-mini", id="misspelt"),
+        pytest.param({"models": {"synonyms": "gpt5.4-nano"}}, "Did you mean gpt-5.4-nano", id="of a component"),
+        pytest.param({"model": "gpt-4o-mni", "price": price_named("in=1,out=2")}, None, id="with a price"),
+        pytest.param({"model": "gpt-4o-mni", "base_url": "http://gateway/v1"}, None, id="another service"),
+        pytest.param({"model": "gpt-4o-mni", "sandbox": True}, None, id="invented answers"),
+        pytest.param({"model": "gpt-9-nova"}, None, id="new"),
+        pytest.param({"model": "ft:gpt-4o-mini-2024-07-18:mine::x1"}, None, id="fine-tuned"),
+    ],
+)
+def test_a_misspelt_model_without_a_question(changes: dict[str, Any], refused: str | None) -> None:
+    """A run that asks no question refuses a model that is close to a known one, unless its price is given."""
+    settings = run_settings(**{"base_url": None} | changes)
+    if refused is None:
+        check_model_names(settings)
+        return
+    with pytest.raises(UsageError, match=refused):
+        check_model_names(settings)
