@@ -25,7 +25,7 @@ _MARGIN = 0.02
 """Extra length of the time axis, so that the last step is visible."""
 
 
-class Look(StrEnum):
+class BatchStatus(StrEnum):
     """The status of a batch in the charts."""
 
     STORED = "stored"
@@ -41,24 +41,24 @@ class Look(StrEnum):
         return _MARKS[self]
 
 
-_MARKS: Mapping[Look, str] = {
-    Look.STORED: "✓",
-    Look.LOST: "✕",
-    Look.ANSWERED: "↓",
-    Look.IN_FLIGHT: "→",
-    Look.READY: "○",
-    Look.SPLIT: "÷",
+_MARKS: Mapping[BatchStatus, str] = {
+    BatchStatus.STORED: "✓",
+    BatchStatus.LOST: "✕",
+    BatchStatus.ANSWERED: "↓",
+    BatchStatus.IN_FLIGHT: "→",
+    BatchStatus.READY: "○",
+    BatchStatus.SPLIT: "÷",
 }
 
-_LOOKS: Mapping[ChunkState, Look] = {
-    ChunkState.PLANNED: Look.READY,
-    ChunkState.SUBMITTING: Look.READY,
-    ChunkState.SUBMITTED: Look.IN_FLIGHT,
-    ChunkState.ANSWERED: Look.ANSWERED,
-    ChunkState.STORED: Look.STORED,
-    ChunkState.DONE: Look.STORED,
-    ChunkState.SPLIT: Look.SPLIT,
-    ChunkState.LOST: Look.LOST,
+_STATUSES: Mapping[ChunkState, BatchStatus] = {
+    ChunkState.PLANNED: BatchStatus.READY,
+    ChunkState.SUBMITTING: BatchStatus.READY,
+    ChunkState.SUBMITTED: BatchStatus.IN_FLIGHT,
+    ChunkState.ANSWERED: BatchStatus.ANSWERED,
+    ChunkState.STORED: BatchStatus.STORED,
+    ChunkState.DONE: BatchStatus.STORED,
+    ChunkState.SPLIT: BatchStatus.SPLIT,
+    ChunkState.LOST: BatchStatus.LOST,
 }
 
 
@@ -98,7 +98,7 @@ class Bar:
     """A batch on the timeline: `left` and `width` in percent; `left` is None if it has not been submitted."""
 
     record: ChunkRecord
-    look: Look
+    status: BatchStatus
     created: datetime | None
     completed: datetime | None
     left: float | None
@@ -160,10 +160,10 @@ class Report:
         return together(line.cost for line in self.components)
 
     @property
-    def looks(self) -> list[tuple[Look, int]]:
+    def statuses(self) -> list[tuple[BatchStatus, int]]:
         """The number of batches in each status."""
-        counted = Counter(bar.look for bar in self.bars)
-        return [(look, counted[look]) for look in Look if counted[look]]
+        counted = Counter(bar.status for bar in self.bars)
+        return [(status, counted[status]) for status in BatchStatus if counted[status]]
 
 
 def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) -> Report:
@@ -225,7 +225,9 @@ def _settled_at(record: ChunkRecord) -> float | None:
 
 def _steps(ledger: Ledger) -> Iterable[Step]:
     """The requests over time, each counted once: a retry is not sent again, and a retried failure is no failure."""
-    records = [each for each in ledger.chunks if each.created_at is not None and _look(each) is not Look.SPLIT]
+    records = [
+        each for each in ledger.chunks if each.created_at is not None and _status_of(each) is not BatchStatus.SPLIT
+    ]
     retried = _taken([each.failed for each in records], ledger.totals().retried)
     first = [each.requests - each.retried for each in records]
     reopened = _taken(first[::-1], ledger.reopened_failures)[::-1]  # requested again as new requests, by the last ones
@@ -246,21 +248,21 @@ def _taken(sizes: Iterable[int], amount: int) -> list[int]:
     return shares
 
 
-def _look(record: ChunkRecord) -> Look:
+def _status_of(record: ChunkRecord) -> BatchStatus:
     if record.state is ChunkState.DONE and not record.answered:
-        return Look.LOST if record.failed else Look.SPLIT
-    return _LOOKS[record.state]
+        return BatchStatus.LOST if record.failed else BatchStatus.SPLIT
+    return _STATUSES[record.state]
 
 
 def _bar(record: ChunkRecord, axis: TimeAxis, now: datetime) -> Bar:
     times = (record.created_at, record.completed_at)
     created, completed = (None if time is None else _timestamp(time) for time in times)
     if created is None:
-        return Bar(record, _look(record), None, completed, None, 0.0, 0.0)
+        return Bar(record, _status_of(record), None, completed, None, 0.0, 0.0)
     left = axis.at(created)
     width = max(0.0, axis.at(completed or now) - left)
     failed = width * record.failed / record.requests if record.requests else 0.0
-    return Bar(record, _look(record), created, completed, left, width, min(width, failed))
+    return Bar(record, _status_of(record), created, completed, left, width, min(width, failed))
 
 
 # ── money ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from floridify_batch.display.chart import every
-from floridify_batch.display.report import Amount, Bar, Look, Report
+from floridify_batch.display.report import Amount, Bar, BatchStatus, Report
 from floridify_batch.display.text import plain
 from floridify_batch.formatting import count, counted, dollars, percent, span
 
@@ -28,13 +28,13 @@ _TABLE_ROWS = 500
 _AS_EXPECTED = 0.0005
 """A relative difference that rounds to 0.0 %."""
 
-_STYLES: Mapping[Look, str] = {
-    Look.STORED: "good",
-    Look.LOST: "bad",
-    Look.ANSWERED: "reading",
-    Look.IN_FLIGHT: "flying",
-    Look.READY: "ready",
-    Look.SPLIT: "cut",
+_STYLES: Mapping[BatchStatus, str] = {
+    BatchStatus.STORED: "good",
+    BatchStatus.LOST: "bad",
+    BatchStatus.ANSWERED: "dotted",
+    BatchStatus.IN_FLIGHT: "hatched",
+    BatchStatus.READY: "ready",
+    BatchStatus.SPLIT: "cut",
 }
 """CSS classes: each has its own pattern or edge, readable without colour."""
 
@@ -58,7 +58,7 @@ def page(report: Report) -> str:
             label_step=every(len(report.bars), int(_TALLEST / _LABEL)) if report.bars else 1,
             listed_bars=report.bars[:_TABLE_ROWS],
             styles=_STYLES,
-            Look=Look,
+            BatchStatus=BatchStatus,
         )
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from floridify_batch.costs.usage import Forecast, Spent, Usage
-from floridify_batch.display.report import WORDS_LISTED, Example, Look, Report, report_of
+from floridify_batch.display.report import WORDS_LISTED, BatchStatus, Example, Report, report_of
 from floridify_batch.display.report_page import FIRST_LINE, page
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
 from tests.ledgers import run_info
@@ -212,39 +212,39 @@ def test_what_an_adopted_checkpoint_had_cost() -> None:
 # ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-LOOKS = [
-    (chunk(state=S.PLANNED), Look.READY),
-    (chunk(state=S.SUBMITTING), Look.READY),
-    (chunk(state=S.SUBMITTED), Look.IN_FLIGHT),
-    (chunk(state=S.ANSWERED), Look.ANSWERED),
-    (chunk(state=S.STORED), Look.STORED),
-    (chunk(state=S.DONE), Look.STORED),
-    (chunk(state=S.DONE, answered=0, failures={"rejected": 10}), Look.LOST),
-    (chunk(state=S.LOST), Look.LOST),
-    (chunk(state=S.SPLIT), Look.SPLIT),
-    (chunk(state=S.DONE, answered=0, failures={}), Look.SPLIT),
+STATUSES = [
+    (chunk(state=S.PLANNED), BatchStatus.READY),
+    (chunk(state=S.SUBMITTING), BatchStatus.READY),
+    (chunk(state=S.SUBMITTED), BatchStatus.IN_FLIGHT),
+    (chunk(state=S.ANSWERED), BatchStatus.ANSWERED),
+    (chunk(state=S.STORED), BatchStatus.STORED),
+    (chunk(state=S.DONE), BatchStatus.STORED),
+    (chunk(state=S.DONE, answered=0, failures={"rejected": 10}), BatchStatus.LOST),
+    (chunk(state=S.LOST), BatchStatus.LOST),
+    (chunk(state=S.SPLIT), BatchStatus.SPLIT),
+    (chunk(state=S.DONE, answered=0, failures={}), BatchStatus.SPLIT),
 ]
 
 
-@pytest.mark.parametrize(("record", "look"), LOOKS)
-def test_how_a_chunk_looks(record: ChunkRecord, look: Look) -> None:
+@pytest.mark.parametrize(("record", "status"), STATUSES)
+def test_the_status_of_a_chunk(record: ChunkRecord, status: BatchStatus) -> None:
     """Every state has a word and a symbol on the page, so that it does not depend on colours."""
     report = view(ledger(record))
-    assert report.looks == [(look, 1)]
-    assert f"{look.mark} 1 {look}" in read(page(report)).text
+    assert report.statuses == [(status, 1)]
+    assert f"{status.mark} 1 {status}" in read(page(report)).text
 
 
-def test_every_look_has_a_sign_of_its_own() -> None:
+def test_every_status_has_its_own_symbol() -> None:
     """No two statuses share a symbol."""
-    assert len({look.mark for look in Look}) == len(Look)
+    assert len({status.mark for status in BatchStatus}) == len(BatchStatus)
 
 
 def test_the_time_line() -> None:
     """A bar extends from creation to completion, or, in flight, to the last save of the run."""
-    past, flying, waiting = view(ledger(chunk(), chunk(2, S.SUBMITTED), chunk(3, S.PLANNED))).bars
-    assert past.left == flying.left == 0.0
-    assert flying.width == pytest.approx(2 * past.width)
-    assert 95 < flying.width < 100
+    past, in_flight, waiting = view(ledger(chunk(), chunk(2, S.SUBMITTED), chunk(3, S.PLANNED))).bars
+    assert past.left == in_flight.left == 0.0
+    assert in_flight.width == pytest.approx(2 * past.width)
+    assert 95 < in_flight.width < 100
     assert past.failed_width == pytest.approx(past.width * 2 / 10)
     assert waiting.left is None
 
@@ -388,7 +388,7 @@ def test_the_page_begins_as_a_report() -> None:
     assert page(view(ledger())).startswith(FIRST_LINE)
 
 
-def test_charts_can_be_heard() -> None:
+def test_charts_have_text_for_screen_readers() -> None:
     """Every chart has a title and a description; every other drawing is hidden from screen readers."""
     html = page(view(ledger(chunk(), chunk(2, S.SUBMITTED), spent={"synonyms": spent(8, 2, "0.25")})))
     reader = read(html)
