@@ -16,7 +16,7 @@ from floridify_batch.cli.service import batches_in_flight, opened_batches_of
 from floridify_batch.components.failure import Failure
 from floridify_batch.display.output import LiveDisplay
 from floridify_batch.display.summary import summary_panel
-from floridify_batch.display.view import FINISHED_SHOWN, WORDS_SHOWN, Flight, RunView, Work, verdict
+from floridify_batch.display.view import FINISHED_SHOWN, WORDS_SHOWN, BatchProgress, RunView, Work, verdict
 from floridify_batch.errors import BatchSynthError, UsageError
 from floridify_batch.formatting import counted, to_type
 from floridify_batch.providers.interface import BatchJob
@@ -55,11 +55,11 @@ def view_of(
         ledger.run.id, settings.model, mode, False, totals, failures, samples, since, settings.in_sandbox
     )
     missing = list(ledger.missing.items())[-WORDS_SHOWN:]
-    known = before.flights if before else {}
+    known = before.batches if before else {}
     view = replace(
         RunView().apply(began, since),
         watched=True,
-        flights={each.number: _flight(each, known, jobs, now) for each in ledger.in_state(*_OPEN)},
+        batches={each.number: _progress_of(each, known, jobs, now) for each in ledger.in_state(*_OPEN)},
         finished=tuple(map(_finished, [each for each in ledger.chunks if each.state not in _OPEN][-FINISHED_SHOWN:])),
         failed_words=tuple(WordFailed(word, why, word in ledger.incomplete_words) for word, why in missing),
     )
@@ -70,27 +70,29 @@ def view_of(
     return view.with_activity(idle) if idle else _busy(view, ledger)
 
 
-def _flight(record: ChunkRecord, known: Mapping[int, Flight], jobs: Mapping[str, BatchJob], now: datetime) -> Flight:
-    flight = known.get(record.number) or Flight(record.number, record.state)
-    if flight.batch_id != record.batch_id:
-        flight = Flight(record.number, record.state)
-    flight = replace(flight, state=record.state, words=record.words, requests=record.requests, batch_id=record.batch_id)
+def _progress_of(
+    record: ChunkRecord, known: Mapping[int, BatchProgress], jobs: Mapping[str, BatchJob], now: datetime
+) -> BatchProgress:
+    batch = known.get(record.number) or BatchProgress(record.number, record.state)
+    if batch.batch_id != record.batch_id:
+        batch = BatchProgress(record.number, record.state)
+    batch = replace(batch, state=record.state, words=record.words, requests=record.requests, batch_id=record.batch_id)
     job = jobs.get(record.batch_id or "")
-    return flight.poll(polled(record, job), now) if job else flight
+    return batch.poll(polled(record, job), now) if job else batch
 
 
-def _finished(record: ChunkRecord) -> Flight:
+def _finished(record: ChunkRecord) -> BatchProgress:
     outcome = (record.answered, record.failed)
-    return Flight(record.number, record.state, record.words, record.requests, record.batch_id, outcome=outcome)
+    return BatchProgress(record.number, record.state, record.words, record.requests, record.batch_id, outcome=outcome)
 
 
 def _busy(view: RunView, ledger: Ledger) -> RunView:
     """The view with the activity of the run's process, as far as its checkpoint shows it."""
-    for flight in view.flights.values():
-        if flight.state == ChunkState.ANSWERED:
-            return view.with_activity(f"Storing results of batch {flight.chunk}")
-        if flight.state == ChunkState.SUBMITTING:
-            return view.with_activity(f"Submitting batch {flight.chunk}")
+    for batch in view.batches.values():
+        if batch.state == ChunkState.ANSWERED:
+            return view.with_activity(f"Storing results of batch {batch.chunk}")
+        if batch.state == ChunkState.SUBMITTING:
+            return view.with_activity(f"Submitting batch {batch.chunk}")
     if view.in_flight:
         return view.with_activity(f"Waiting for {counted(len(view.in_flight), 'batch', 'batches')}")
     return view.with_activity("Planning words", Work(ledger.list_cursor, ledger.run.words, "words"))

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from floridify_batch.display.table import BatchRow, example_of, failure_kinds, live_batches
 from floridify_batch.display.text import NARROW, Bar, cell, lines_of, plain, shorten
-from floridify_batch.display.view import Flight, RunView, stopping_sentence
+from floridify_batch.display.view import BatchProgress, RunView, stopping_sentence
 from floridify_batch.formatting import count, counted, dollars, percent, progress, share, span
 
 WIDEST = 160
@@ -193,10 +193,10 @@ def _means(view: RunView) -> Figures:
 
 def _batches(view: RunView, width: int, now: datetime, rows: int, low: bool) -> _Part:
     """The batches, finished ones first; those that are only ready to be submitted are counted, not listed."""
-    flights = [flight for flight in view.flights.values() if flight.state != "PLANNED"]
-    ready = len(view.flights) - len(flights)
-    shown = [*view.finished, *nsmallest(rows, flights, key=lambda each: each.chunk)][:rows]
-    hidden = len(view.finished) + len(flights) - len(shown)
+    batches = [batch for batch in view.batches.values() if batch.state != "PLANNED"]
+    ready = len(view.batches) - len(batches)
+    shown = [*view.finished, *nsmallest(rows, batches, key=lambda each: each.chunk)][:rows]
+    hidden = len(view.finished) + len(batches) - len(shown)
     notes = [f"and {count(hidden)} more"] * (hidden > 0)
     notes += [f"{counted(ready, 'batch', 'batches')} ready to submit"] * (ready > 0)
     contents: list[RenderableType] = []
@@ -206,17 +206,17 @@ def _batches(view: RunView, width: int, now: datetime, rows: int, low: bool) -> 
     return _Part(contents, len(shown) + 2 + len(notes))
 
 
-def _row(flight: Flight) -> BatchRow:
-    polled = flight.polled
+def _row(batch: BatchProgress) -> BatchRow:
+    polled = batch.polled
     return BatchRow(
-        chunk=flight.chunk,
-        state=flight.state,
-        batch_id=flight.batch_id,
+        chunk=batch.chunk,
+        state=batch.state,
+        batch_id=batch.batch_id,
         status=polled.status if polled else "",
-        done=flight.done,
-        total=flight.total,
-        failed=flight.failed,
-        words=flight.words,
+        done=batch.done,
+        total=batch.total,
+        failed=batch.failed,
+        words=batch.words,
         created_at=polled.created_at if polled else None,
         expires_at=polled.expires_at if polled else None,
     )

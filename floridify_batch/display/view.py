@@ -51,7 +51,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class BatchProgress:
     """A batch with its last poll, and its outcome once its results are processed.
 
     `base`: the last poll before the batch made progress, so that time in the service's queue does not lower its rate.
@@ -95,14 +95,14 @@ class Flight:
         seconds = (self.polled_at - self.base[1]).total_seconds()
         return (self.done - self.base[0]) / seconds if seconds > 0 else None
 
-    def move(self, event: ChunkMoved) -> "Flight":
+    def move(self, event: ChunkMoved) -> "BatchProgress":
         """The batch in another state; polls of an earlier submission are discarded."""
         batch_id = event.batch_id or (self.batch_id if event.state not in ("PLANNED", "SUBMITTING") else None)
         moved = replace(self, state=event.state, words=event.words, requests=event.requests, batch_id=batch_id)
         same = batch_id == self.batch_id
         return moved if same else replace(moved, polled=None, polled_at=None, base=None, outcome=None)
 
-    def poll(self, event: BatchPolled, now: datetime) -> "Flight":
+    def poll(self, event: BatchPolled, now: datetime) -> "BatchProgress":
         """The batch after a poll. One that has ended keeps the time of its first complete poll: its rate stays."""
         done = event.done + event.failed
         base = self.base
@@ -142,8 +142,8 @@ class RunView:
     activity: str = "Starting"
     work: Work | None = None
     waiting: bool = False
-    flights: Mapping[int, Flight] = field(default_factory=dict)
-    finished: tuple[Flight, ...] = ()
+    batches: Mapping[int, BatchProgress] = field(default_factory=dict)
+    finished: tuple[BatchProgress, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, Failure] = field(default_factory=dict)
     dropped: int = 0
@@ -210,24 +210,24 @@ class RunView:
         return ended.with_activity(verdict(ended))
 
     def _move(self, event: ChunkMoved) -> "RunView":
-        known = self.flights.get(event.chunk)
-        moved = (known or Flight(event.chunk, event.state)).move(event)
+        known = self.batches.get(event.chunk)
+        moved = (known or BatchProgress(event.chunk, event.state)).move(event)
         if event.state == "DONE" and known is None:
             seen = tuple(each.move(event) if each.chunk == event.chunk else each for each in self.finished)
             return replace(self, finished=seen)
-        flights = {number: flight for number, flight in self.flights.items() if number != event.chunk}
+        batches = {number: batch for number, batch in self.batches.items() if number != event.chunk}
         finished = tuple(each for each in self.finished if each.chunk != event.chunk)
         if event.state in _FINISHED:
             finished = (*finished, moved)[-FINISHED_SHOWN:]
         else:
-            flights[event.chunk] = moved
-        return replace(self.with_activity(_activity_of(event)), flights=flights, finished=finished)
+            batches[event.chunk] = moved
+        return replace(self.with_activity(_activity_of(event)), batches=batches, finished=finished)
 
     def _poll(self, event: BatchPolled, now: datetime) -> "RunView":
         if any(event.chunk == each.chunk for each in self.finished):
             return self
-        known = self.flights.get(event.chunk) or Flight(event.chunk, _IN_FLIGHT, batch_id=event.batch_id)
-        polled = replace(self, flights={**self.flights, event.chunk: known.poll(event, now)})
+        known = self.batches.get(event.chunk) or BatchProgress(event.chunk, _IN_FLIGHT, batch_id=event.batch_id)
+        polled = replace(self, batches={**self.batches, event.chunk: known.poll(event, now)})
         if self.waiting:
             return polled
         return polled.with_activity(f"Waiting for {counted(len(polled.in_flight), 'batch', 'batches')}")
@@ -252,7 +252,7 @@ class RunView:
     @property
     def answers_in_flight(self) -> int:
         """Requests that the service has completed and whose results are not stored yet."""
-        return sum(each.done - each.failed for each in self.flights.values() if each.state in _COUNTED)
+        return sum(each.done - each.failed for each in self.batches.values() if each.state in _COUNTED)
 
     @property
     def ended_requests(self) -> int:
@@ -260,9 +260,9 @@ class RunView:
         return self.totals.answered + self.totals.failed_requests + sum(each.done for each in self.in_flight)
 
     @property
-    def in_flight(self) -> tuple[Flight, ...]:
+    def in_flight(self) -> tuple[BatchProgress, ...]:
         """The batches in flight."""
-        return tuple(flight for flight in self.flights.values() if flight.state == _IN_FLIGHT)
+        return tuple(batch for batch in self.batches.values() if batch.state == _IN_FLIGHT)
 
     @property
     def success_rate(self) -> float | None:
@@ -291,14 +291,14 @@ class RunView:
     @property
     def eta(self) -> timedelta | None:
         """The time that the pending requests take at the rate of the batches in flight; None if the rate is unknown."""
-        rate = sum(flight.rate or 0 for flight in self.in_flight)
+        rate = sum(batch.rate or 0 for batch in self.in_flight)
         left = self.totals.requests - self.ended_requests
         return timedelta(seconds=left / rate) if rate > 0 and left > 0 and self.ended_at is None else None
 
     @property
     def deadline(self) -> datetime | None:
         """The expiry of the first batch in flight that expires."""
-        times = (flight.polled.expires_at for flight in self.in_flight if flight.polled is not None)
+        times = (batch.polled.expires_at for batch in self.in_flight if batch.polled is not None)
         return min((time for time in times if time is not None), default=None)
 
     def eta_or_deadline(self, now: datetime) -> str:

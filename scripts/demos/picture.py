@@ -55,7 +55,7 @@ class Photographer:
         now = utc_now()
         self.view = self.view.apply(event, now)
         totals = self.view.totals
-        under_way = sum(1 for flight in self.view.in_flight if 0 < flight.done < flight.total)
+        under_way = sum(1 for batch in self.view.in_flight if 0 < batch.done < batch.total)
         score = under_way * min(totals.processed, 4) * min(totals.failed_requests, 4)
         if score > self._score:
             self._score = score

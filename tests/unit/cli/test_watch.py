@@ -41,7 +41,7 @@ def test_batches_are_shown_as_the_run_shows_them() -> None:
     stored = [chunk(n, S.DONE, answered=390, failures={"refused": 10}) for n in (1, 2, 3)]
     ledger = ledger_of(*stored, chunk(4, S.SUBMITTED), chunk(5, S.PLANNED, batch_id=None))
     view = view_of(ledger, {"batch_4": job(4, 100)}, later(minutes=3))
-    assert [(each.chunk, each.state, each.done) for each in view.flights.values()] == [
+    assert [(each.chunk, each.state, each.done) for each in view.batches.values()] == [
         (4, "SUBMITTED", 100),
         (5, "PLANNED", 0),
     ]

@@ -139,7 +139,7 @@ def test_what_is_remembered_is_bounded(events: list[Event]) -> None:
     view = view_after(*((NOON, event) for event in events))
     assert len(view.finished) <= FINISHED_SHOWN
     assert len(view.failed_words) <= WORDS_SHOWN
-    assert not {each.chunk for each in view.finished} & set(view.flights)
+    assert not {each.chunk for each in view.finished} & set(view.batches)
 
 
 def test_success_rate_is_not_made_up() -> None:
@@ -198,7 +198,7 @@ def test_another_batch_of_a_chunk() -> None:
         (later(minutes=1), BatchPolled(1, "batch_0", "in_progress", 400, 90, 0, NOON, None)),
         (later(minutes=2), moved(1, "PLANNED")),
     )
-    assert view.flights[1].batch_id is None
+    assert view.batches[1].batch_id is None
     view = view.apply(moved(1, "SUBMITTED", "batch_1"), later(minutes=3)).apply(polled(1, 300), later(minutes=4))
     assert view.eta is None
 
@@ -220,7 +220,7 @@ def test_finished_chunks_leave_the_flight() -> None:
 def test_what_came_of_a_chunk_replaces_the_services_count() -> None:
     """Until its answers are settled, a chunk has the service's counts; then those of usable answers and failures."""
     view = view_after((NOON, moved(1, "SUBMITTED", "batch_1")), (NOON, polled(1, 398, failed=2)))
-    assert [(each.done, each.failed) for each in view.flights.values()] == [(400, 2)]
+    assert [(each.done, each.failed) for each in view.batches.values()] == [(400, 2)]
     view = view.apply(moved(1, "STORED"), NOON)
     view = view.apply(ChunkSettled(1, 391, {"http 500": 2, "malformed": 7}, (), Usage(), None), NOON)
     assert [(each.done, each.failed) for each in view.finished] == [(400, 9)]
