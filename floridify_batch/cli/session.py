@@ -362,14 +362,14 @@ async def _drive(run_: Run, session: Session, console: Console, notify: Notifier
         run_.observer = observer
         notify.observer = observer
         with _graceful_interrupt(driver, notify):
-            ending = await (
+            reason = await (
                 driver.cancel_batches()
                 if session.cancels
                 else driver.process(wait=session.wait, give_up=session.give_up)
             )
     if isinstance(display, LiveDisplay):
         print_summary(display.view, run_, session.checkpoint, console)
-    return conclude(ending, run_.ledger, session.checkpoint, session.in_flight)
+    return conclude(reason, run_.ledger, session.checkpoint, session.in_flight)
 
 
 @contextmanager

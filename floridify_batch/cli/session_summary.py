@@ -11,7 +11,7 @@ from floridify_batch.display.view import RunView
 from floridify_batch.formatting import counted, to_type
 from floridify_batch.run.budget import higher_limit, limit_reached
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.driver import Ending
+from floridify_batch.run.driver import StopReason
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
 from floridify_batch.timing import utc_now
@@ -44,24 +44,24 @@ def _show_command(run_: Run, checkpoint: Checkpoint) -> str | None:
     return command_for(f"show {quote(word)}{'' if language == 'en' else f' --language {language}'}", checkpoint.path)
 
 
-def conclude(ending: Ending, ledger: Ledger, checkpoint: Checkpoint, in_flight: ExitCode) -> ExitCode:
+def conclude(reason: StopReason, ledger: Ledger, checkpoint: Checkpoint, in_flight: ExitCode) -> ExitCode:
     """Say how a session ended and what to type next; the exit code. `in_flight`: the code where batches are."""
     resume_command = to_type("resume", checkpoint.path)
-    if ending is Ending.STOPPED:
+    if reason is StopReason.STOPPED:
         for note in filter(None, (_in_flight_note(ledger), _answered_note(ledger))):
             say(note)
         return ExitCode.STOPPED
-    if ending is Ending.LEFT:
+    if reason is StopReason.IN_FLIGHT:
         say(f"Batches are in flight. Collect their results with: {resume_command}")
         return in_flight
-    if ending is Ending.COST_LIMIT:
+    if reason is StopReason.COST_LIMIT:
         remaining = counted(ledger.totals().open_words, "word")
         say(
             f"{limit_reached(ledger)} {remaining} remaining. "
             f"Resume with: {resume_command} --max-cost {higher_limit(ledger)}"
         )
         return ExitCode.COST_LIMIT
-    if ending is Ending.CANCELLED:
+    if reason is StopReason.CANCELLED:
         say(f"No batch is in flight, and all finished results are stored. Request the rest with: {resume_command}")
         return ExitCode.SUCCESS
     return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS

@@ -39,12 +39,12 @@ _REMINDER = 3600.0
 """Seconds between two notices of an undocumented status."""
 
 
-class Ending(Enum):
+class StopReason(Enum):
     """The reason why a driver returned."""
 
     FINISHED = auto()
     """Every word of the list is processed or failed."""
-    LEFT = auto()
+    IN_FLIGHT = auto()
     """Batches are in flight, and the driver was not to wait."""
     STOPPED = auto()
     """Stopped on request; everything is on disk."""
@@ -78,7 +78,7 @@ class Driver:
         """Request a graceful stop: the driver finishes its present step and returns."""
         self._stop.set()
 
-    async def process(self, *, wait: bool = True, give_up: Collection[str] = ()) -> Ending:
+    async def process(self, *, wait: bool = True, give_up: Collection[str] = ()) -> StopReason:
         """Run until all words are finished; without `wait`, make one pass. `give_up`: ids of batches to give up.
 
         Raises `ServiceError`, `DatabaseError`, `CheckpointError` or `PartialFailure`, each with a ledger that can be
@@ -87,14 +87,14 @@ class Driver:
         self._denials.waits = wait
         return await self._run_session(partial(self._work, wait=wait, give_up=give_up))
 
-    async def cancel_batches(self) -> Ending:
+    async def cancel_batches(self) -> StopReason:
         """Cancel the batches in flight, wait until they have ended, and store their finished answers; submit nothing.
 
         Raises what `process` raises.
         """
         return await self._run_session(self._cancel_all)
 
-    async def _run_session(self, work: Callable[[Feeder], Awaitable[Ending]]) -> Ending:
+    async def _run_session(self, work: Callable[[Feeder], Awaitable[StopReason]]) -> StopReason:
         """Run, from the first event to the last."""
         run = self._run
         run.observer.notify(
@@ -112,15 +112,15 @@ class Driver:
         )
         feeder = Feeder(run, self._stop.is_set, self._isolation)
         try:
-            ending = await work(feeder)
+            reason = await work(feeder)
         finally:
             feeder.close()
         run.save()
         run.checkpoint.tidy(run.ledger)
-        run.observer.notify(RunEnded(ending is Ending.FINISHED, ending is Ending.STOPPED, run.ledger.totals()))
-        return ending
+        run.observer.notify(RunEnded(reason is StopReason.FINISHED, reason is StopReason.STOPPED, run.ledger.totals()))
+        return reason
 
-    async def _work(self, feeder: Feeder, *, wait: bool, give_up: Collection[str]) -> Ending:
+    async def _work(self, feeder: Feeder, *, wait: bool, give_up: Collection[str]) -> StopReason:
         await self._store_answered(feeder)
         await self._give_up(feeder, give_up)
         await self._unless_stopped(preflight(self._run, feeder))
@@ -130,21 +130,21 @@ class Driver:
             if self._stop.is_set():
                 break
             if not (self._is_unfinished() or self._isolation):
-                return Ending.FINISHED
+                return StopReason.FINISHED
             if self._is_stuck():
                 await feeder.finish_returned()
                 self._raise_deferred()
             if self._over_limit and not self._in_flight() and not self._submitter.waiting:
                 await feeder.finish_returned()
-                return Ending.COST_LIMIT
+                return StopReason.COST_LIMIT
             if not wait:
-                return Ending.LEFT
+                return StopReason.IN_FLIGHT
             await self._pause()
             self._try_again()
             await self._poll(feeder)
-        return Ending.STOPPED
+        return StopReason.STOPPED
 
-    async def _cancel_all(self, feeder: Feeder) -> Ending:
+    async def _cancel_all(self, feeder: Feeder) -> StopReason:
         self._cancelling = True
         await self._store_answered(feeder)
         for record in list(self._run.ledger.in_state(ChunkState.SUBMITTING)):
@@ -156,12 +156,12 @@ class Driver:
             await self._poll(feeder)
         await feeder.finish_returned()
         if self._stop.is_set():
-            return Ending.STOPPED
+            return StopReason.STOPPED
         if self._in_flight() and any(refused):
             raise next(filter(None, refused))
         if self._denials.final or self._isolation:
             self._raise_deferred()
-        return Ending.FINISHED if self._run.ledger.finished else Ending.CANCELLED
+        return StopReason.FINISHED if self._run.ledger.finished else StopReason.CANCELLED
 
     def _in_flight(self) -> int:
         """The number of batches in flight that this session still polls."""

@@ -16,7 +16,7 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import ServiceError, ServiceRefused
 from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.run_settings import RunSpec
 from floridify_batch.run.state import begin_run
@@ -371,7 +371,7 @@ async def drive(workspace: Workspace, words: list[str]) -> Ledger:
     store = MongoStore(workspace.mongo_url, workspace.database.name)
     run = await begin_run(spec, checkpoint, batches, store)
     run.sleep = hurried
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     await store.close()
     await batches.close()
     return run.ledger

@@ -11,7 +11,7 @@ import pytest
 from floridify_batch.errors import IncompleteAnswers, ServiceError
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import Completeness, completeness, fetch_answers
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.ledger import ChunkState
 from tests.fakes import MemoryStore, Scenario, Service
 
@@ -62,7 +62,7 @@ async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes])
     service = Spoiling(spoil, 1)
     scenario = scene(tmp_path, service)
     run = scenario.run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == ["bank", "tree"]
     assert set(service.answered.values()) == {1}
 
@@ -75,7 +75,7 @@ async def test_pages_for_ever(tmp_path: Path) -> None:
         await Driver(scenario.run()).process()
     assert scenario.run().ledger.chunk(1).state is ChunkState.SUBMITTED
     service.times = 0
-    assert await Driver(scenario.run()).process() is Ending.FINISHED
+    assert await Driver(scenario.run()).process() is StopReason.FINISHED
     assert set(service.answered.values()) == {1}
 
 
@@ -85,7 +85,7 @@ async def test_missing_at_the_service(tmp_path: Path) -> None:
     service.faults = lambda _, before: None if before else "missing"
     scenario = scene(tmp_path, service)
     run = scenario.run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert (sorted(run.ledger.processed_words), service.downloads) == (["bank", "tree"], 2)
 
 

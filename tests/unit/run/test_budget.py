@@ -14,7 +14,7 @@ from floridify_batch.errors import UsageError
 from floridify_batch.providers.interface import Capabilities
 from floridify_batch.run.bill import costs_of
 from floridify_batch.run.budget import cost_limit_of, higher_limit, limit_reached, price_note, rate_of
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import Notice
 from floridify_batch.run.state import Run
 from tests.fakes import End, MemoryStore, Recorder, Scenario, Service
@@ -45,13 +45,13 @@ async def test_without_cost_limit(tmp_path: Path) -> None:
     """A run without a cost limit does not stop."""
     run = run_of(scenario(tmp_path), None)
     assert cost_limit_of(run.ledger) is None
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
 
 
 async def test_sufficient_cost_limit(tmp_path: Path) -> None:
     """A sufficient cost limit has no effect: one batch, and the run is finished."""
     place = scenario(tmp_path)
-    assert await Driver(run_of(place, "1000")).process() is Ending.FINISHED
+    assert await Driver(run_of(place, "1000")).process() is StopReason.FINISHED
     assert len(place.service.batches) == 1
 
 
@@ -60,7 +60,7 @@ async def test_cost_limit_holds(tmp_path: Path, service: type[Service]) -> None:
     """Submitted batches are expected to cost no more than the remaining budget, and are stored before the run stops."""
     place = scenario(tmp_path, service())
     run = run_of(place, "2")
-    assert await Driver(run).process() is Ending.COST_LIMIT
+    assert await Driver(run).process() is StopReason.COST_LIMIT
     ledger = run.ledger
     assert 0 < len(ledger.processed_words) < len(WORDS)
     assert not run.in_flight()
@@ -74,7 +74,7 @@ async def test_cost_limit_holds(tmp_path: Path, service: type[Service]) -> None:
 async def test_cost_limit_as_plain_number(tmp_path: Path) -> None:
     """A cost limit is printed as a plain number, in whichever form it was given."""
     run = run_of(scenario(tmp_path), "2")
-    assert await Driver(run).process() is Ending.COST_LIMIT
+    assert await Driver(run).process() is StopReason.COST_LIMIT
     run.ledger.change_execution_settings({"max_cost": Decimal("1E-7")})
     assert "--max-cost 0.0000001 is reached" in str(limit_reached(run.ledger))
 
@@ -85,7 +85,7 @@ async def test_higher_cost_limit_continues(tmp_path: Path) -> None:
     await Driver(run_of(place, "2")).process()
     run = run_of(place, "1000")
     assert limit_reached(run.ledger) is None
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert set(place.service.answered.values()) == {1}
     assert len(run.ledger.processed_words) == len(WORDS)
 
@@ -93,7 +93,7 @@ async def test_higher_cost_limit_continues(tmp_path: Path) -> None:
 async def test_nothing_fits(tmp_path: Path) -> None:
     """If the first word would exceed the cost limit, nothing is sent."""
     place = scenario(tmp_path)
-    assert await Driver(run_of(place, "0.01")).process() is Ending.COST_LIMIT
+    assert await Driver(run_of(place, "0.01")).process() is StopReason.COST_LIMIT
     assert not place.service.batches
     assert not place.service.files
 
@@ -110,7 +110,7 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
     just_above = str(limit.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
     place = scenario(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
     run = run_of(place, just_above)
-    assert await Driver(run).process(wait=False) is Ending.LEFT
+    assert await Driver(run).process(wait=False) is StopReason.IN_FLIGHT
     assert run.in_flight() == 1
     limit = cost_limit_of(run.ledger)
     assert limit is not None
@@ -191,7 +191,7 @@ async def test_answers_without_usage_count_as_expected(tmp_path: Path) -> None:
     """Without usage from the service, the cost is unknown everywhere, and the limit counts the expected cost."""
     place, recorder = scenario(tmp_path, Service(faults=lambda _, __: "unmetered")), Recorder()
     run = run_of(place, "2", recorder=recorder)
-    assert await Driver(run).process() is Ending.COST_LIMIT
+    assert await Driver(run).process() is StopReason.COST_LIMIT
     ledger = run.ledger
     assert 0 < len(ledger.processed_words) < len(WORDS)
     assert ledger.totals().cost is None

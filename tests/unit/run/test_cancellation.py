@@ -13,7 +13,7 @@ from floridify_batch.costs.price import Price
 from floridify_batch.errors import ServiceError
 from floridify_batch.pipeline.plan import PAGE_WORDS
 from floridify_batch.providers.interface import BatchJob
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import Event, ListRead
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.run.state import Run
@@ -60,7 +60,7 @@ def scene(folder: Path, words: str) -> Scenario:
 
 async def sent(scenario: Scenario) -> None:
     """Submit the batches, and exit."""
-    assert await Driver(scenario.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(scenario.run()).process(wait=False) is StopReason.IN_FLIGHT
 
 
 async def test_cancelled_to_the_end(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ async def test_cancelled_to_the_end(tmp_path: Path) -> None:
     scenario = scene(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
-    assert await Driver(run).cancel_batches() is Ending.CANCELLED
+    assert await Driver(run).cancel_batches() is StopReason.CANCELLED
     assert scenario.service.cancelled == ["batch_1", "batch_2"]
     assert (run.ledger.totals().answered, run.in_flight(), len(scenario.service.batches)) == (4, 0, 2)
     again = scenario.run()
-    assert await Driver(again).process() is Ending.FINISHED
+    assert await Driver(again).process() is StopReason.FINISHED
     assert sorted(again.ledger.processed_words) == ["bank", "tree"]
     assert set(scenario.service.answered.values()) == {1}
     assert len(scenario.service.answered) == 8
@@ -85,10 +85,10 @@ async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
     run = scenario.run()
     driver = Driver(run)
     _stop_at_first_nap(run, driver)
-    assert await driver.cancel_batches() is Ending.STOPPED
+    assert await driver.cancel_batches() is StopReason.STOPPED
     assert {record.state for record in run.ledger.chunks} == {ChunkState.SUBMITTED}
     run = scenario.run()
-    assert await Driver(run).cancel_batches() is Ending.CANCELLED
+    assert await Driver(run).cancel_batches() is StopReason.CANCELLED
     assert (run.ledger.totals().answered, len(scenario.service.batches)) == (4, 2)
 
 
@@ -99,7 +99,7 @@ async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
     for held in scenario.service.batches.values():
         scenario.service._finish(held, "completed", None)
     run = scenario.run()
-    assert await Driver(run).cancel_batches() is Ending.FINISHED
+    assert await Driver(run).cancel_batches() is StopReason.FINISHED
     assert run.ledger.processed_words == ["bank"]
 
 
@@ -141,17 +141,17 @@ async def test_stopped_while_the_list_is_read(tmp_path: Path) -> None:
     """A stop in a long list of complete words takes effect after the current page, from which the run resumes."""
     words = [f"w{number}" for number in range(3 * PAGE_WORDS)]
     first = Scenario(tmp_path, words, Service(), components=())
-    assert await Driver(first.run()).process() is Ending.FINISHED
+    assert await Driver(first.run()).process() is StopReason.FINISHED
     (tmp_path / "second").mkdir()
     scenario = Scenario(tmp_path / "second", words, Service(), first.store, components=())
     recorder = Impatient()
     run = scenario.run(recorder=recorder)
     recorder.drivers.append(Driver(run))
-    assert await recorder.drivers[0].process() is Ending.STOPPED
+    assert await recorder.drivers[0].process() is StopReason.STOPPED
     ledger = scenario.run().ledger
     assert (ledger.list_cursor, len(ledger.processed_words)) == (PAGE_WORDS, PAGE_WORDS)
     run = scenario.run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert list(run.ledger.processed_words) == words
     assert not scenario.service.batches
 
@@ -176,17 +176,17 @@ def many(folder: Path, *ends: End) -> Scenario:
 async def test_cancelled_before_cost_limit(tmp_path: Path) -> None:
     """Cancelling plans no chunk and reads no further word, so that the next chunk fits the cost limit."""
     scenario = many(tmp_path, End(polls=100))
-    assert await Driver(limited(scenario, "8")).process(wait=False) is Ending.LEFT
+    assert await Driver(limited(scenario, "8")).process(wait=False) is StopReason.IN_FLIGHT
     before = scenario.run().ledger.chunks
     run = limited(scenario, "8")
-    assert await Driver(run).cancel_batches() is Ending.CANCELLED
+    assert await Driver(run).cancel_batches() is StopReason.CANCELLED
     assert [record.words for record in run.ledger.chunks] == [record.words for record in before]
     assert run.ledger.list_cursor == sum(record.words for record in before) < len(MANY)
     assert not run.ledger.totals().cost
     run = limited(scenario, "8")
-    assert await Driver(run).process() is Ending.COST_LIMIT
+    assert await Driver(run).process() is StopReason.COST_LIMIT
     assert 6 < (run.ledger.totals().cost or 0) <= 8
-    assert await Driver(limited(scenario, "1000")).process() is Ending.FINISHED
+    assert await Driver(limited(scenario, "1000")).process() is StopReason.FINISHED
     assert set(scenario.service.answered.values()) == {1}
 
 
@@ -205,14 +205,14 @@ async def test_later_cost_limit(tmp_path: Path, dies_at: int) -> None:
     scenario = many(tmp_path)
     await packed_without_cost_limit(scenario)
     try:
-        ending = await Driver(limited(scenario, "8", Crash(dies_at))).process()
+        reason = await Driver(limited(scenario, "8", Crash(dies_at))).process()
     except Crashed:
-        ending = await Driver(limited(scenario, "8")).process()
-    assert ending is Ending.COST_LIMIT
+        reason = await Driver(limited(scenario, "8")).process()
+    assert reason is StopReason.COST_LIMIT
     ledger = scenario.run().ledger
     assert ledger.chunks[0].state is ChunkState.SPLIT
     assert 0 < len(ledger.processed_words) < len(MANY)
-    assert await Driver(limited(scenario, "1000")).process() is Ending.FINISHED
+    assert await Driver(limited(scenario, "1000")).process() is StopReason.FINISHED
     assert set(scenario.service.answered.values()) == {1}
     assert len(scenario.service.answered) == 2 * len(MANY)
 
@@ -223,8 +223,8 @@ async def test_cost_limit_and_older_checkpoint(tmp_path: Path) -> None:
     await packed_without_cost_limit(scenario)
     path = tmp_path / "run.checkpoint.json"
     older = path.read_bytes()
-    assert await Driver(limited(scenario, "1000")).process(wait=False) is Ending.LEFT
+    assert await Driver(limited(scenario, "1000")).process(wait=False) is StopReason.IN_FLIGHT
     path.write_bytes(older)
     run = limited(scenario, "8")
-    assert await Driver(run).process() is Ending.COST_LIMIT
+    assert await Driver(run).process() is StopReason.COST_LIMIT
     assert scenario.service.sizes == [2 * len(MANY)]

@@ -6,7 +6,7 @@ import pytest
 
 from floridify_batch.errors import UsageError
 from floridify_batch.run.crash_point import POINTS, inject_crash
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.ledger import TRANSITIONS
 from tests.fakes import Scenario, Service
 
@@ -36,7 +36,7 @@ async def test_a_crash_point_changes_nothing_before_it_is_reached(tmp_path: Path
         scenario.store.know("bank", "money", "bench")
     run = doomed.run()
     inject_crash(run, "after-create@99")
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     await Driver(free.run()).process()
     assert doomed.store.picture() == free.store.picture()
     assert doomed.service.sizes == free.service.sizes

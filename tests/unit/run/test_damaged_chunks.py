@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from floridify_batch.errors import CheckpointError
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
 type Harm = Callable[[Path], None]
@@ -48,9 +48,9 @@ async def harmed(place: Scenario, name: str, harm: Harm) -> Path:
 async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
     """A chunk without its requests is not stored until they are restored, and nothing is paid for twice."""
     place = scenario(tmp_path, End(polls=2))
-    assert await Driver(place.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(place.run()).process(wait=False) is StopReason.IN_FLIGHT
     await harmed(place, "expected.jsonl", harm)
-    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert await Driver(place.run()).process() is StopReason.FINISHED
     assert set(place.service.answered.values()) == {1}
 
 
@@ -58,7 +58,7 @@ async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
 async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
     """A damaged list of a chunk's words is rebuilt from its requests; without these, the run stops with an error."""
     place = scenario(tmp_path, End(polls=2))
-    assert await Driver(place.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(place.run()).process(wait=False) is StopReason.IN_FLIGHT
     path = place.folder / "run.checkpoint.files" / "0001" / "ordinals.json"
     harm(path)
     expected = path.with_name("expected.jsonl").read_bytes()
@@ -66,7 +66,7 @@ async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
     with pytest.raises(CheckpointError, match=r"ordinals\.json .*restore the folder"):
         await Driver(place.run()).process()
     path.with_name("expected.jsonl").write_bytes(expected)
-    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert await Driver(place.run()).process() is StopReason.FINISHED
     assert set(place.service.answered.values()) == {1}
 
 
@@ -79,7 +79,7 @@ async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
     path = place.folder / "run.checkpoint.files" / "0001" / "requests.jsonl"
     before = path.read_bytes()
     harm(path)
-    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert await Driver(place.run()).process() is StopReason.FINISHED
     assert list(place.service.files.values()) == [before]
     assert len(place.service.batches) == 1
 
@@ -95,5 +95,5 @@ async def test_while_it_is_cut(tmp_path: Path) -> None:
     assert not list(folder.glob("*.partial"))
     assert not place.service.files
     (folder / "0001").unlink()
-    assert await Driver(place.run()).process() is Ending.FINISHED
+    assert await Driver(place.run()).process() is StopReason.FINISHED
     assert len(place.service.batches) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from floridify_batch.errors import OtherDatabase
 from floridify_batch.run.database_check import adopt_database, check_database
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import ChunkSettled, Event
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
@@ -42,7 +42,7 @@ async def stored(folder: Path) -> Scenario:
     """Return a run over unknown words that was stopped when its definitions were stored."""
     scene, recorder = Scenario(folder, WORDS, Service()), Stopping()
     recorder.driver = Driver(scene.run(recorder=recorder))
-    assert await recorder.driver.process() is Ending.STOPPED
+    assert await recorder.driver.process() is StopReason.STOPPED
     return scene
 
 
@@ -96,7 +96,7 @@ async def test_nothing_planned(tmp_path: Path) -> None:
     await check(noted(scene.run()), elsewhere=True)
 
 
-async def finish(scene: Scenario) -> tuple[Ending, Ledger]:
+async def finish(scene: Scenario) -> tuple[StopReason, Ledger]:
     run = scene.run()
     return await Driver(run).process(), run.ledger
 
@@ -113,8 +113,8 @@ async def test_accepted(tmp_path: Path) -> None:
     await adopt_database(scene.run())
     assert len(scene.store.picture()["entries"]) == 2
     await check(noted(scene.run()))
-    ending, ledger = await finish(scene)
-    assert (ending, sorted(ledger.processed_words), ledger.missing) == (Ending.FINISHED, WORDS, {})
+    reason, ledger = await finish(scene)
+    assert (reason, sorted(ledger.processed_words), ledger.missing) == (StopReason.FINISHED, WORDS, {})
     assert all(synonyms for senses in scene.store.picture()["entries"].values() for _, synonyms, *_ in senses)
     again = {identity: count for identity, count in scene.service.answered.items() if identity in before}
     assert again == before, "what was on disk was not requested again"
@@ -130,8 +130,8 @@ async def test_accepted_without_answers_on_disk(tmp_path: Path) -> None:
         run.folder(record).expected.unlink(missing_ok=True)
     await adopt_database(run)
     assert run.ledger.processed_words == []
-    ending, ledger = await finish(scene)
-    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, WORDS)
+    reason, ledger = await finish(scene)
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, WORDS)
     assert all(synonyms for senses in scene.store.picture()["entries"].values() for _, synonyms, *_ in senses)
 
 

@@ -21,7 +21,7 @@ from floridify_batch.pipeline.chunk import failures_by_word, read_failures, read
 from floridify_batch.pipeline.plan import PageToPlan, left_over, plan_words
 from floridify_batch.providers.interface import BatchError, BatchJob, Submission
 from floridify_batch.retry import SUBMISSION
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import ChunkSettled, Notice, Progressed, RunEnded, RunStarted, Waiting, WordFailed
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -33,12 +33,14 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have
 FULL = BatchError("token_limit_exceeded", "Enqueued token limit reached.")
 
 
-async def drive(scenario: Scenario, *, wait: bool = True, max_batches: int = 20, **parts: Any) -> tuple[Ending, Ledger]:
+async def drive(
+    scenario: Scenario, *, wait: bool = True, max_batches: int = 20, **parts: Any
+) -> tuple[StopReason, Ledger]:
     """Run one process from start to end."""
     run = scenario.run(**parts)
     run.ledger.change_execution_settings({"max_batches": max_batches})
-    ending = await Driver(run).process(wait=wait)
-    return ending, run.ledger
+    reason = await Driver(run).process(wait=wait)
+    return reason, run.ledger
 
 
 def known(*words: str, senses: int = 2) -> MemoryStore:
@@ -65,8 +67,8 @@ def chunk_failures(scene: Scenario, number: int) -> set[FailureReason]:
 async def test_waves(tmp_path: Path) -> None:
     """Unknown words get definitions first and the other components after them, in one run."""
     scene = scenario(tmp_path, "bank tree", Service(), store=MemoryStore())
-    ending, ledger = await drive(scene)
-    assert ending is Ending.FINISHED
+    reason, ledger = await drive(scene)
+    assert reason is StopReason.FINISHED
     assert sorted(ledger.processed_words) == ["bank", "tree"]
     assert scene.service.sizes == [2, 8]
     picture = scene.store.picture()["entries"]
@@ -81,8 +83,8 @@ async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
     store = MemoryStore()
     store.know("bank", "land", synonyms=["shore"], example_ids=["0" * 24])
     scene = scenario(tmp_path, "bank", Service(), store=store)
-    ending, ledger = await drive(scene)
-    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [])
+    reason, ledger = await drive(scene)
+    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [])
     assert ledger.finished
 
 
@@ -93,8 +95,8 @@ async def test_running_again_costs_nothing(tmp_path: Path) -> None:
     await drive(scene)
     again = Scenario(tmp_path / "2", scene.words, Service(), scene.store, scene.components)
     again.folder.mkdir()
-    ending, ledger = await drive(again)
-    assert (ending, len(ledger.processed_words), again.service.sizes) == (Ending.FINISHED, 2, [])
+    reason, ledger = await drive(again)
+    assert (reason, len(ledger.processed_words), again.service.sizes) == (StopReason.FINISHED, 2, [])
 
 
 async def test_an_unknown_word(tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
     assert ledger.totals().failed_requests == 4
 
 
-async def given_up(scene: Scenario, **options: Any) -> tuple[Ending, Ledger]:
+async def given_up(scene: Scenario, **options: Any) -> tuple[StopReason, Ledger]:
     """Drive a run to its end, and give up the batches that the service reports as unknown."""
     try:
         return await drive(scene, **options)
@@ -293,8 +295,8 @@ async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
     scene = scenario(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
     await drive(scene, wait=False)
     await given_up(scene)
-    ending, ledger = await drive(scene, wait=False)
-    assert (ending, scene.service.sizes) == (Ending.FINISHED, [4, 4])
+    reason, ledger = await drive(scene, wait=False)
+    assert (reason, scene.service.sizes) == (StopReason.FINISHED, [4, 4])
     assert (list(ledger.missing), ledger.processed_words) == (["bank"], ["tree"])
 
 
@@ -368,8 +370,8 @@ async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
 async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
     """A single word above the account's limit fails with the service's message."""
     scene = scenario(tmp_path, "bank", Service(queue=3))
-    ending, ledger = await drive(scene)
-    assert ending is Ending.FINISHED
+    reason, ledger = await drive(scene)
+    assert reason is StopReason.FINISHED
     assert "token_limit_exceeded: Enqueued token limit reached." in ledger.missing["bank"]
 
 
@@ -404,8 +406,8 @@ async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
         await drive(scene)
     ledger = scene.run().ledger
     assert (ledger.chunk(1).state, ledger.chunk(1).batch_id, ledger.missing) == (ChunkState.PLANNED, None, {})
-    ending, ledger = await drive(scene)
-    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, scene.words)
+    reason, ledger = await drive(scene)
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, scene.words)
     assert scene.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0001/2"]
     assert (len(scene.service.files), set(scene.service.answered.values())) == (2, {1})
 
@@ -426,8 +428,8 @@ async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
         await drive(scene)
     ledger = scene.run().ledger
     assert (ledger.chunk(1).state, ledger.chunk(1).answered) == (ChunkState.STORED, 4)
-    ending, ledger = await drive(scene)
-    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, scene.words)
+    reason, ledger = await drive(scene)
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, scene.words)
     assert set(scene.service.answered.values()) == {1}
 
 
@@ -463,8 +465,8 @@ async def test_an_outage(tmp_path: Path, what: str) -> None:
         scene.service.lost_uploads = 70
     else:
         scene.service.creations.extend(["lost"] * 70)
-    ending, ledger = await drive(scene, recorder=recorder)
-    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
+    reason, ledger = await drive(scene, recorder=recorder)
+    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
     assert len(scene.service.files) == 1
     assert sum(scene.sleeps) > 3_500
     assert max(scene.sleeps) <= SUBMISSION.longest
@@ -483,10 +485,10 @@ async def test_stopped_in_an_outage(tmp_path: Path) -> None:
         await asyncio.Event().wait()
 
     run.sleep = nap
-    assert await driver.process() is Ending.STOPPED
+    assert await driver.process() is StopReason.STOPPED
     assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTING
-    ending, ledger = await drive(scene)
-    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
+    reason, ledger = await drive(scene)
+    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
 
 
 @pytest.mark.parametrize("where", ["upload", "create", "retrieve"])
@@ -535,11 +537,11 @@ async def test_stop(tmp_path: Path) -> None:
         processor.stop()
 
     run.sleep = nap
-    assert await processor.process() is Ending.STOPPED
+    assert await processor.process() is StopReason.STOPPED
     (ended,) = recorder.of(RunEnded)
     assert (ended.complete, ended.stopped) == (False, True)
-    ending, ledger = await drive(scene)
-    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, ["a1", "b2", "c3"])
+    reason, ledger = await drive(scene)
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, ["a1", "b2", "c3"])
     assert (scene.service.sizes, set(scene.service.answered.values())) == ([4, 4, 4], {1})
 
 
@@ -551,7 +553,7 @@ async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
     processor = Driver(run)
     asyncio.get_running_loop().call_later(0.05, processor.stop)
     async with asyncio.timeout(20):
-        assert await processor.process() is Ending.STOPPED
+        assert await processor.process() is StopReason.STOPPED
 
 
 async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
@@ -570,10 +572,10 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
     processor = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.05, processor.stop)
     async with asyncio.timeout(20):
-        assert await processor.process() is Ending.STOPPED
+        assert await processor.process() is StopReason.STOPPED
     service.hangs = False
-    ending, _ = await drive(scene)
-    assert (ending, service.sizes) == (Ending.FINISHED, [4])
+    reason, _ = await drive(scene)
+    assert (reason, service.sizes) == (StopReason.FINISHED, [4])
 
 
 async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
@@ -582,8 +584,8 @@ async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
     await drive(scene, wait=False)
     definitions = scene.store.documents[Collection.DEFINITIONS]
     definitions.pop(next(iter(definitions)))
-    ending, ledger = await drive(scene)
-    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4])
+    reason, ledger = await drive(scene)
+    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
     assert chunk_failures(scene, 1) == {FailureReason.ORPHANED}
     assert ledger.totals().failed_requests == 2
 
@@ -597,8 +599,8 @@ async def test_passes_without_waiting(tmp_path: Path) -> None:
     await drive(patient)
     passing = scenario(tmp_path / "2", words, Service(*[End(polls=2)] * 9), store=MemoryStore(), batch_size=3)
     endings = [(await drive(passing, wait=False))[0] for _ in range(12)]
-    assert endings[0] is Ending.LEFT
-    assert endings[-1] is Ending.FINISHED
+    assert endings[0] is StopReason.IN_FLIGHT
+    assert endings[-1] is StopReason.FINISHED
     assert passing.sleeps == []
     assert passing.store.picture() == patient.store.picture()
     assert set(passing.service.answered.values()) == {1}
@@ -608,8 +610,8 @@ async def test_a_finished_run_is_finished(tmp_path: Path) -> None:
     """Resuming a finished run does nothing and changes nothing."""
     scene = scenario(tmp_path, "bank", Service())
     _, before = await drive(scene)
-    ending, after = await drive(scene)
-    assert ending is Ending.FINISHED
+    reason, after = await drive(scene)
+    assert reason is StopReason.FINISHED
     assert after.finished
     assert scene.service.sizes == [4]
     assert after.processed_words == before.processed_words
@@ -654,8 +656,8 @@ async def test_dying_anywhere(memory: Path) -> None:
         scene = eventful(memory / str(dies_at))
         with pytest.raises(Crashed):
             await drive(scene, crash=Crash(dies_at))
-        ending, ledger = await drive(scene)
-        assert ending is Ending.FINISHED, dies_at
+        reason, ledger = await drive(scene)
+        assert reason is StopReason.FINISHED, dies_at
         assert sorted(ledger.processed_words) == ["one", "two"], dies_at
         assert list(ledger.missing) == ["known"], dies_at
         assert set(scene.service.answered.values()) == {1}, dies_at
@@ -931,8 +933,8 @@ async def test_answers_that_vanish(tmp_path: Path) -> None:
     store = Forgetful()
     store.know("bank", "land by a river")
     scene = scenario(tmp_path, "bank", Service(), store=store)
-    ending, ledger = await drive(scene)
-    assert ending is Ending.FINISHED
+    reason, ledger = await drive(scene)
+    assert reason is StopReason.FINISHED
     assert set(scene.service.asked.values()) == {1}
     assert "is not in the database" in ledger.missing["bank"]
 
@@ -954,8 +956,8 @@ async def test_force(tmp_path: Path) -> None:
     before = set(examples)
     forced = Scenario(tmp_path / "again", scene.words, scene.service, scene.store, force=True, run_id="run2")
     forced.folder.mkdir()
-    ending, ledger = await drive(forced)
-    assert (ending, ledger.processed_words, scene.service.sizes) == (Ending.FINISHED, ["bank"], [4, 4])
+    reason, ledger = await drive(forced)
+    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4, 4])
     assert len(examples) == len(before)
     assert not before & set(examples)
     definitions = scene.store.documents[Collection.DEFINITIONS].values()

@@ -6,7 +6,7 @@ import pytest
 
 from floridify_batch.errors import FormRefused, ServiceError
 from floridify_batch.providers.interface import BatchError
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.fakes import End, Fault, MemoryStore, Scenario, Service
 
@@ -26,7 +26,7 @@ def scenario(folder: Path, service: Service, *words: str, batch_size: int | None
 async def drive(scene: Scenario, max_batches: int = 1) -> Ledger:
     run = scene.run()
     run.ledger.change_execution_settings({"max_batches": max_batches})
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     return run.ledger
 
 

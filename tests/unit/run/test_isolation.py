@@ -20,7 +20,7 @@ from floridify_batch.errors import (
     WorkersLost,
     stops_run,
 )
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import ChunkSettled, Event
 from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.fakes import Crash, Crashed, End, MemoryStore, Recorder, Scenario, Service
@@ -46,7 +46,7 @@ async def left(scene: Scenario, kind: type[BatchSynthError] = PartialFailure) ->
 
 async def finished(scene: Scenario) -> Ledger:
     run = scene.run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == scene.words
     assert set(scene.service.answered.values()) == {1}
     return run.ledger
@@ -96,7 +96,7 @@ async def test_refused_answers_are_given_up(tmp_path: Path) -> None:
     scene.store.refused = {"wordb"}
     await left(scene)
     run = scene.run()
-    assert await Driver(run).process(give_up=("batch_1",)) is Ending.FINISHED
+    assert await Driver(run).process(give_up=("batch_1",)) is StopReason.FINISHED
     assert list(run.ledger.missing) == ["wordb"]
     assert len(run.ledger.processed_words) == 5
     assert set(scene.service.answered.values()) == {1}
@@ -146,7 +146,7 @@ def emptied(path: Path) -> None:
 async def test_a_damaged_chunk_among_others(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     """A chunk in flight with a damaged file is deferred; the others continue, and it is stored once repaired."""
     scene = scenario(tmp_path, *[End(polls=2)] * 3)
-    assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(scene.run()).process(wait=False) is StopReason.IN_FLIGHT
     path = tmp_path / "run.checkpoint.files" / "0002" / "expected.jsonl"
     before = path.read_bytes()
     harm(path)
@@ -199,7 +199,7 @@ async def test_a_word_that_cannot_be_read_later(tmp_path: Path) -> None:
     """A word with stored first answers that cannot be read stays in its chunk, and continues from there."""
     scene = scenario(tmp_path, End(polls=2), End(polls=2), End(polls=2))
     scene.service.faults = lambda _, asked: "missing" if not asked else None
-    assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(scene.run()).process(wait=False) is StopReason.IN_FLIGHT
     scene.store.broken = {"wordc"}
     run = scene.run()
     with pytest.raises(BatchSynthError, match="wordc"):

@@ -11,7 +11,7 @@ import pytest
 from floridify_batch.errors import AccessDenied, ServiceError, UnknownBatch
 from floridify_batch.providers.error import Unreadable
 from floridify_batch.providers.interface import BatchJob, Submission
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkState
 from tests.fakes import MemoryStore, Recorder, Scenario, Service
@@ -54,7 +54,7 @@ async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Servic
     """A batch or a file that is unknown for a while is collected afterwards; nothing is requested twice."""
     denying, recorder = service(), Recorder()
     run = scenario(tmp_path, denying).run(recorder=recorder)
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(denying.answered.values()) == {1}
     notices = [each.text for each in recorder.of(Notice)]
@@ -77,7 +77,7 @@ async def test_a_batch_that_this_session_never_saw(tmp_path: Path) -> None:
     """A batch that another session created, and this key cannot see, is polled again for 15 seconds."""
     denying = Denying(polls=float("inf"))
     stage = scenario(tmp_path, denying)
-    assert await Driver(stage.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(stage.run()).process(wait=False) is StopReason.IN_FLIGHT
     before = len(stage.sleeps)
     with pytest.raises(ServiceError, match="batch_1"):
         await Driver(stage.run()).process()
@@ -102,7 +102,7 @@ async def test_given_up(tmp_path: Path) -> None:
     with pytest.raises(ServiceError):
         await Driver(stage.run()).process()
     run = stage.run()
-    assert await Driver(run).process(give_up=["batch_1"]) is Ending.FINISHED
+    assert await Driver(run).process(give_up=["batch_1"]) is StopReason.FINISHED
     assert (run.ledger.processed_words, list(run.ledger.failed_words)) == (["tree"], ["bank"])
     assert "batch batch_1 was given up" in run.ledger.failed_words["bank"]
     assert len(denying.batches) == 2
@@ -115,7 +115,7 @@ async def test_given_up_with_answers(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="incomplete"):
         await Driver(stage.run()).process()
     run = stage.run()
-    assert await Driver(run).process(give_up=["batch_1"]) is Ending.FINISHED
+    assert await Driver(run).process(give_up=["batch_1"]) is StopReason.FINISHED
     assert run.ledger.chunk(1).answered == 1
     assert (list(run.ledger.incomplete_words), run.ledger.failed_words) == (["bank"], {})
     assert "batch batch_1 was given up" in run.ledger.incomplete_words["bank"]
@@ -170,7 +170,7 @@ async def test_another_batch_in_a_reply(tmp_path: Path, confused: Callable[[], C
     """Another batch's object or answer file is never taken for a batch's own: nothing is lost or paid for twice."""
     service = confused()
     run = scenario(tmp_path, service).run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(service.answered.values()) == {1}
     assert len({record.batch_id for record in run.ledger.chunks}) == len(service.batches)
@@ -220,6 +220,6 @@ async def test_an_id_that_polls_deny(tmp_path: Path) -> None:
     """A batch that the service lists under another id than its creation stated is polled by the listed one."""
     service = Renaming()
     run = scenario(tmp_path, service).run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(service.answered.values()) == {1}

@@ -19,7 +19,7 @@ from floridify_batch.providers.openai_connector import OpenAIConnector
 from floridify_batch.providers.preflight import PreflightBatches
 from floridify_batch.providers.reply import unusable_reply
 from floridify_batch.run.budget import chunk_rate, cost_limit_of
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.event import Notice
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -83,7 +83,7 @@ async def test_one_request_per_component(tmp_path: Path) -> None:
     """One request of each component is answered immediately; the answer is stored, billed, and not requested again."""
     scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
     run = opened(scene, connector, recorder)
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 1, "examples": 1}
     assert scene.service.sizes == [4]
     first, *rest = run.ledger.chunks
@@ -107,7 +107,7 @@ async def test_a_refused_form(tmp_path: Path, status: int) -> None:
     assert (scene.service.sizes, run.ledger.failures(), run.ledger.missing) == ([], {}, {})
     connector.statuses = {}
     again = opened(scene, connector)
-    assert await Driver(again).process() is Ending.FINISHED
+    assert await Driver(again).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 2, "examples": 2}
     assert sorted(again.ledger.processed_words) == WORDS
 
@@ -121,7 +121,7 @@ async def test_one_refused_component(tmp_path: Path) -> None:
     assert scene.service.sizes == []
     connector.statuses = {}
     again = opened(scene, connector)
-    assert await Driver(again).process() is Ending.FINISHED
+    assert await Driver(again).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 1, "examples": 2}
     assert (scene.service.sizes, again.ledger.failures()) == ([4], {})
 
@@ -132,7 +132,7 @@ async def test_no_immediate_endpoint(tmp_path: Path, status: int) -> None:
     scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
     connector.statuses = {"synonyms": status, "examples": status}
     run = opened(scene, connector, recorder)
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert "Preflight skipped: the service does not answer gpt-6-luna at once" in notices(recorder)
     assert (scene.service.sizes, run.ledger.failures()) == ([6], {})
 
@@ -145,7 +145,7 @@ async def test_no_usable_answer(tmp_path: Path, reason: str) -> None:
     scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
     connector.unusable, connector.statuses = reason, {} if reason else {"synonyms": 500, "examples": 500}
     run = opened(scene, connector, recorder)
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert "accepts the requests" not in notices(recorder)
     reasons = (reason,) if reason else ("synonyms is not supported", "examples is not supported")  # either came first
     assert any(f"gave no usable answer ({each}). Batches" in notices(recorder) for each in reasons)
@@ -163,7 +163,7 @@ async def test_a_refused_account(tmp_path: Path) -> None:
         await Driver(opened(scene, connector)).process()
     connector.refuses = False
     run = opened(scene, connector)
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert (run.ledger.chunks[0].answered, scene.service.sizes) == (2, [4])
 
 
@@ -184,7 +184,7 @@ async def test_a_crash(tmp_path: Path) -> None:
     await driver.process()
     assert connector.asked == {"synonyms": 1, "examples": 1}
     again = opened(scene, connector)
-    assert await Driver(again).process() is Ending.FINISHED
+    assert await Driver(again).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 1, "examples": 1}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
 
 WORDS = ["bank", "tree", "lake", "road"]
@@ -19,7 +19,7 @@ async def test_resumed_from_previous_copy(tmp_path: Path, dies_at: int) -> None:
         await Driver(scenario.run(Crash(dies_at))).process()
     path = tmp_path / "run.checkpoint.json"
     shutil.copy(path.with_name(path.name + ".previous"), path)
-    assert await Driver(scenario.run()).process() is Ending.FINISHED
+    assert await Driver(scenario.run()).process() is StopReason.FINISHED
     assert set(scenario.service.answered.values()) == {1}
     assert lines_of(tmp_path) == {"failures.jsonl"}
 

@@ -14,7 +14,7 @@ from floridify_batch.costs.price import Price
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.change_derivation import Disposition as Became
 from floridify_batch.providers.interface import BatchJob, Submission
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.recovery import Recovered, RecoveryOptions, recover
 from floridify_batch.words.entry import DocId, Entry, copied_id
 from tests.fakes import Crash, Crashed, End, MemoryStore, Scenario, Service
@@ -83,7 +83,7 @@ def copied(store: MemoryStore) -> Indexed:
 
 async def through(scenario: Scenario) -> None:
     """Run to the end."""
-    assert await Driver(scenario.run()).process() is Ending.FINISHED
+    assert await Driver(scenario.run()).process() is StopReason.FINISHED
 
 
 async def recovered(service: Attic, store: Indexed, price: Price | None = None) -> Recovered:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.run.state import Run
 from tests.fakes import Crash, Crashed, End, Fault, MemoryStore, Scenario, Service, faultless
@@ -17,7 +17,7 @@ async def failed_in_a_stored_chunk(folder: Path) -> Scenario:
     scenario = Scenario(folder, WORDS, Service(End(), End(polls=50)), MemoryStore.of(WORDS), batch_size=2)
     scenario.service.faults = refusing_bank
     for _ in range(2):
-        assert await Driver(scenario.run()).process(wait=False) is Ending.LEFT
+        assert await Driver(scenario.run()).process(wait=False) is StopReason.IN_FLIGHT
     ledger = scenario.run().ledger
     assert [record.state for record in ledger.chunks] == [ChunkState.STORED, ChunkState.SUBMITTED]
     assert list(ledger.missing) == ["bank"]
@@ -41,7 +41,7 @@ async def test_in_a_stored_chunk(tmp_path: Path) -> None:
     """A word that failed in an unfinished chunk is retried with all attempts."""
     scenario = await failed_in_a_stored_chunk(tmp_path)
     run = retried(scenario)
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert not run.ledger.missing
     assert sorted(run.ledger.processed_words) == sorted(WORDS)
     assert run.ledger.retrying == []

@@ -8,7 +8,7 @@ import pytest
 
 from floridify_batch.errors import QueueFull
 from floridify_batch.providers.interface import BatchError, BatchJob
-from floridify_batch.run.driver import Driver, Ending
+from floridify_batch.run.driver import Driver, StopReason
 from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from tests.fakes import End, MemoryStore, Scenario, Service
@@ -22,7 +22,7 @@ def scenario(folder: Path, service: Service, batch_size: int | None = 2) -> Scen
 
 async def finished(scene: Scenario) -> Ledger:
     run = scene.run()
-    assert await Driver(run).process() is Ending.FINISHED
+    assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(scene.service.answered.values()) == {1}
     return run.ledger
@@ -123,14 +123,14 @@ class Endless(Service):
 async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: bool) -> None:
     """A run stopped during an endless download exits without waiting for it, and the answers are stored later."""
     scene = scenario(tmp_path, service := Endless(), batch_size=None)
-    assert await Driver(scene.run()).process(wait=False) is Ending.LEFT
+    assert await Driver(scene.run()).process(wait=False) is StopReason.IN_FLIGHT
     if winding_up:
         service.batches["batch_1"].end = End(polls=0)
         await service.retrieve("batch_1")
     driver = Driver(scene.run())
     asyncio.get_running_loop().call_later(0.2, driver.stop)
     async with asyncio.timeout(10):
-        assert await (driver.cancel_batches() if winding_up else driver.process()) is Ending.STOPPED
+        assert await (driver.cancel_batches() if winding_up else driver.process()) is StopReason.STOPPED
     assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTED
     service.released = True
     await finished(scene)
