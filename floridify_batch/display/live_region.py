@@ -46,8 +46,8 @@ class Frame:
             drawing = threading.Thread(target=self._keep_drawing, args=(ended, is_new, asked, stop), daemon=True)
             self._write(_HIDE)
             stack.callback(self._write, _SHOW)
-            stack.enter_context(redirect_stdout(_Above(self, sys.stdout)))
-            stack.enter_context(redirect_stderr(_Above(self, sys.stderr)))
+            stack.enter_context(redirect_stdout(_RedirectedStream(self, sys.stdout)))
+            stack.enter_context(redirect_stderr(_RedirectedStream(self, sys.stderr)))
             self.draw()
             drawing.start()
             try:
@@ -126,7 +126,7 @@ def _change(old: Sequence[str], new: Sequence[str]) -> str:
     return "".join(parts) + ("\r\n" + _ERASE_BELOW + "\x1b[1A" if len(new) < len(old) else "")
 
 
-class _Above(io.TextIOBase):
+class _RedirectedStream(io.TextIOBase):
     """A standard stream while a frame is displayed: complete lines go above it."""
 
     def __init__(self, frame: Frame, stream: TextIO) -> None:

@@ -230,7 +230,7 @@ class Observer(Protocol):
         """Handle an event; must neither raise nor block."""
 
 
-class Silent:
+class NullObserver:
     """An observer that ignores events."""
 
     def notify(self, event: Event) -> None:

@@ -15,7 +15,7 @@ from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Budget, Limits
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.event import ChunkMoved, Observer, Progressed, Silent
+from floridify_batch.run.event import ChunkMoved, NullObserver, Observer, Progressed
 from floridify_batch.run.frequency_scale import resolved_scale
 from floridify_batch.run.ledger import Adopted, ChunkRecord, ChunkState, Ledger
 from floridify_batch.run.run_settings import RunSpec
@@ -39,7 +39,7 @@ class Run:
     brief: Brief
     batches: Batches
     store: EntryStore
-    observer: Observer = field(default_factory=Silent)
+    observer: Observer = field(default_factory=NullObserver)
     clock: Clock = utc_now
     sleep: Sleep = asyncio.sleep
     budget: Budget | None = None
