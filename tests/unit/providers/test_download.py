@@ -41,7 +41,7 @@ def _spoil(output: Path, how: Callable[[bytes], bytes]) -> None:
     output.write_bytes(how(output.read_bytes()))
 
 
-def scene(folder: Path, service: Service) -> Scenario:
+def new_scenario(folder: Path, service: Service) -> Scenario:
     """A run of two words that are known to the database."""
     words = ["bank", "tree"]
     return Scenario(folder, words, service, MemoryStore.of(words))
@@ -60,7 +60,7 @@ def scene(folder: Path, service: Service) -> Scenario:
 async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     """A download that is a page, or truncated, is repeated, and no batch is created twice."""
     service = Spoiling(spoil, 1)
-    scenario = scene(tmp_path, service)
+    scenario = new_scenario(tmp_path, service)
     run = scenario.run()
     assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == ["bank", "tree"]
@@ -70,7 +70,7 @@ async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes])
 async def test_pages_for_ever(tmp_path: Path) -> None:
     """If the service returns a page instead of a file each time, the run stops and the answers remain available."""
     service = Spoiling(lambda _: PAGE, 1_000)
-    scenario = scene(tmp_path, service)
+    scenario = new_scenario(tmp_path, service)
     with pytest.raises(ServiceError, match="nothing is requested again"):
         await Driver(scenario.run()).process()
     assert scenario.run().ledger.chunk(1).state is ChunkState.SUBMITTED
@@ -83,7 +83,7 @@ async def test_missing_at_the_service(tmp_path: Path) -> None:
     """A line that the service does not count is requested again, without another download."""
     service = Spoiling(lambda whole: whole, 0)
     service.faults = lambda _, before: None if before else "missing"
-    scenario = scene(tmp_path, service)
+    scenario = new_scenario(tmp_path, service)
     run = scenario.run()
     assert await Driver(run).process() is StopReason.FINISHED
     assert (sorted(run.ledger.processed_words), service.downloads) == (["bank", "tree"], 2)

@@ -31,7 +31,7 @@ class Immediate(Service):
     capabilities = Capabilities(Decimal(0))
 
 
-def scenario(folder: Path, service: Service | None = None, **more: Any) -> Scenario:
+def new_scenario(folder: Path, service: Service | None = None, **more: Any) -> Scenario:
     return Scenario(folder, WORDS, service or Service(), MemoryStore.of(WORDS), **more)
 
 
@@ -43,14 +43,14 @@ def run_of(place: Scenario, max_cost: str | None, price: Price | None = PRICE, r
 
 async def test_without_cost_limit(tmp_path: Path) -> None:
     """A run without a cost limit does not stop."""
-    run = run_of(scenario(tmp_path), None)
+    run = run_of(new_scenario(tmp_path), None)
     assert cost_limit_of(run.ledger) is None
     assert await Driver(run).process() is StopReason.FINISHED
 
 
 async def test_sufficient_cost_limit(tmp_path: Path) -> None:
     """A sufficient cost limit has no effect: one batch, and the run is finished."""
-    place = scenario(tmp_path)
+    place = new_scenario(tmp_path)
     assert await Driver(run_of(place, "1000")).process() is StopReason.FINISHED
     assert len(place.service.batches) == 1
 
@@ -58,7 +58,7 @@ async def test_sufficient_cost_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("service", [Service, Immediate])
 async def test_cost_limit_holds(tmp_path: Path, service: type[Service]) -> None:
     """Submitted batches are expected to cost no more than the remaining budget, and are stored before the run stops."""
-    place = scenario(tmp_path, service())
+    place = new_scenario(tmp_path, service())
     run = run_of(place, "2")
     assert await Driver(run).process() is StopReason.COST_LIMIT
     ledger = run.ledger
@@ -73,7 +73,7 @@ async def test_cost_limit_holds(tmp_path: Path, service: type[Service]) -> None:
 
 async def test_cost_limit_as_plain_number(tmp_path: Path) -> None:
     """A cost limit is printed as a plain number, in whichever form it was given."""
-    run = run_of(scenario(tmp_path), "2")
+    run = run_of(new_scenario(tmp_path), "2")
     assert await Driver(run).process() is StopReason.COST_LIMIT
     run.ledger.change_execution_settings({"max_cost": Decimal("1E-7")})
     assert "--max-cost 0.0000001 is reached" in str(limit_reached(run.ledger))
@@ -81,7 +81,7 @@ async def test_cost_limit_as_plain_number(tmp_path: Path) -> None:
 
 async def test_higher_cost_limit_continues(tmp_path: Path) -> None:
     """A run that stopped at its cost limit continues with a higher one, and no request is sent twice."""
-    place = scenario(tmp_path)
+    place = new_scenario(tmp_path)
     await Driver(run_of(place, "2")).process()
     run = run_of(place, "1000")
     assert limit_reached(run.ledger) is None
@@ -92,7 +92,7 @@ async def test_higher_cost_limit_continues(tmp_path: Path) -> None:
 
 async def test_nothing_fits(tmp_path: Path) -> None:
     """If the first word would exceed the cost limit, nothing is sent."""
-    place = scenario(tmp_path)
+    place = new_scenario(tmp_path)
     assert await Driver(run_of(place, "0.01")).process() is StopReason.COST_LIMIT
     assert not place.service.batches
     assert not place.service.files
@@ -103,12 +103,12 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
     stored.
     """
     (tmp_path / "measured").mkdir()
-    measured = run_of(scenario(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
+    measured = run_of(new_scenario(tmp_path / "measured", Service(End(polls=9)), batch_size=4), "1000")
     await Driver(measured).process(wait=False)
     limit = cost_limit_of(measured.ledger)
     assert limit is not None
     just_above = str(limit.cost(measured.ledger.chunk(1)) + Decimal("0.01"))
-    place = scenario(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
+    place = new_scenario(tmp_path, Service(End(polls=2), End(polls=2), End(polls=2)), batch_size=4)
     run = run_of(place, just_above)
     assert await Driver(run).process(wait=False) is StopReason.IN_FLIGHT
     assert run.in_flight() == 1
@@ -125,7 +125,7 @@ async def test_what_is_in_flight_counts(tmp_path: Path) -> None:
 async def test_cost_limit_is_reported_once(tmp_path: Path) -> None:
     """Reaching the cost limit is reported once, with the cost so far and the cost that would exceed it."""
     recorder = Recorder()
-    place = scenario(tmp_path, Service(End(polls=3)), batch_size=4)
+    place = new_scenario(tmp_path, Service(End(polls=3)), batch_size=4)
     await Driver(run_of(place, "4.5", recorder=recorder)).process()
     result = [event.text for event in recorder.events if isinstance(event, Notice) and "--max-cost" in event.text]
     assert len(result) == 1
@@ -135,7 +135,7 @@ async def test_cost_limit_is_reported_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("expected", "ratio"), [(1000, 1), (10, 2)])
 async def test_longer_than_expected(tmp_path: Path, expected: int, ratio: int) -> None:
     """Longer answers than expected raise the expected cost of later chunks; shorter ones do not lower it."""
-    run = run_of(scenario(tmp_path, batch_size=2), "1000")
+    run = run_of(new_scenario(tmp_path, batch_size=2), "1000")
     await Driver(run).process()
     ledger = run.ledger
     for record in ledger.chunks:
@@ -148,7 +148,7 @@ async def test_longer_than_expected(tmp_path: Path, expected: int, ratio: int) -
 
 async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
     """Unusable answers are billed like others, and do not affect the expected length of answers."""
-    place = scenario(tmp_path)
+    place = new_scenario(tmp_path)
     place.service.faults = lambda identity, before: "malformed" if not before and "synonyms" in identity else None
     run = run_of(place, "1000")
     await Driver(run).process()
@@ -164,7 +164,7 @@ async def test_failed_answers_are_not_long_answers(tmp_path: Path) -> None:
 
 async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) -> None:
     """Usage recorded at an unknown price is priced as soon as the price is known, by chunk and by component."""
-    run = run_of(scenario(tmp_path), None)
+    run = run_of(new_scenario(tmp_path), None)
     await Driver(run).process()
     known = run.ledger.totals().cost
     for record in run.ledger.chunks:
@@ -181,7 +181,7 @@ async def test_unknown_costs_are_reckoned_when_a_price_is_known(tmp_path: Path) 
 
 def test_an_unknown_price(tmp_path: Path) -> None:
     """A cost limit without a price is refused with the option that sets one."""
-    run = run_of(scenario(tmp_path), "5", None)
+    run = run_of(new_scenario(tmp_path), "5", None)
     run.ledger.change_execution_settings({"model": "gpt-of-nobody"})
     with pytest.raises(UsageError, match=re.escape("--price in=0.05,out=0.25")):
         cost_limit_of(run.ledger)
@@ -189,7 +189,7 @@ def test_an_unknown_price(tmp_path: Path) -> None:
 
 async def test_answers_without_usage_count_as_expected(tmp_path: Path) -> None:
     """Without usage from the service, the cost is unknown everywhere, and the limit counts the expected cost."""
-    place, recorder = scenario(tmp_path, Service(faults=lambda _, __: "unmetered")), Recorder()
+    place, recorder = new_scenario(tmp_path, Service(faults=lambda _, __: "unmetered")), Recorder()
     run = run_of(place, "2", recorder=recorder)
     assert await Driver(run).process() is StopReason.COST_LIMIT
     ledger = run.ledger

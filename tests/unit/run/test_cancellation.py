@@ -50,7 +50,7 @@ class Slow(Service):
         return await super().retrieve(batch_id)
 
 
-def scene(folder: Path, words: str) -> Scenario:
+def new_scenario(folder: Path, words: str) -> Scenario:
     """Return a run over known words, one word per batch, with the slow service."""
     store = MemoryStore()
     for word in words.split():
@@ -65,7 +65,7 @@ async def sent(scenario: Scenario) -> None:
 
 async def test_cancelled_to_the_end(tmp_path: Path) -> None:
     """Every batch is cancelled once, awaited, and its finished half is stored; resuming requests only the rest."""
-    scenario = scene(tmp_path, "bank tree")
+    scenario = new_scenario(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
     assert await Driver(run).cancel_batches() is StopReason.CANCELLED
@@ -80,7 +80,7 @@ async def test_cancelled_to_the_end(tmp_path: Path) -> None:
 
 async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
     """An interrupted cancellation returns at once; the same command, or `resume`, continues it."""
-    scenario = scene(tmp_path, "bank tree")
+    scenario = new_scenario(tmp_path, "bank tree")
     await sent(scenario)
     run = scenario.run()
     driver = Driver(run)
@@ -94,7 +94,7 @@ async def test_interrupted_while_cancelling(tmp_path: Path) -> None:
 
 async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
     """A run whose batches have all ended is stored, and finished if nothing remains to be requested."""
-    scenario = scene(tmp_path, "bank")
+    scenario = new_scenario(tmp_path, "bank")
     await sent(scenario)
     for held in scenario.service.batches.values():
         scenario.service._finish(held, "completed", None)
@@ -105,7 +105,7 @@ async def test_nothing_is_left_to_cancel(tmp_path: Path) -> None:
 
 async def test_a_batch_that_is_gone(tmp_path: Path) -> None:
     """A batch that the service reports as unknown stops the command at the end; the others are cancelled first."""
-    scenario = scene(tmp_path, "bank tree")
+    scenario = new_scenario(tmp_path, "bank tree")
     await sent(scenario)
     del scenario.service.batches["batch_1"]
     run = scenario.run()

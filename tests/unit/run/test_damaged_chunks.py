@@ -24,7 +24,7 @@ def emptied(path: Path) -> None:
     path.write_bytes(b"\0" * 40)
 
 
-def scenario(folder: Path, *ends: End) -> Scenario:
+def new_scenario(folder: Path, *ends: End) -> Scenario:
     store = MemoryStore()
     store.know("bank", "a shore", "a house of money")
     return Scenario(folder, ["bank"], Service(*ends), store)
@@ -47,7 +47,7 @@ async def harmed(place: Scenario, name: str, harm: Harm) -> Path:
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
     """A chunk without its requests is not stored until they are restored, and nothing is paid for twice."""
-    place = scenario(tmp_path, End(polls=2))
+    place = new_scenario(tmp_path, End(polls=2))
     assert await Driver(place.run()).process(wait=False) is StopReason.IN_FLIGHT
     await harmed(place, "expected.jsonl", harm)
     assert await Driver(place.run()).process() is StopReason.FINISHED
@@ -57,7 +57,7 @@ async def test_while_it_is_in_flight(tmp_path: Path, harm: Harm) -> None:
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
     """A damaged list of a chunk's words is rebuilt from its requests; without these, the run stops with an error."""
-    place = scenario(tmp_path, End(polls=2))
+    place = new_scenario(tmp_path, End(polls=2))
     assert await Driver(place.run()).process(wait=False) is StopReason.IN_FLIGHT
     path = place.folder / "run.checkpoint.files" / "0001" / "ordinals.json"
     harm(path)
@@ -73,7 +73,7 @@ async def test_its_list_of_words(tmp_path: Path, harm: Harm) -> None:
 @pytest.mark.parametrize("harm", [gone, cut, emptied])
 async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
     """Changed request files are not sent, in whole or in part, but written again."""
-    place = scenario(tmp_path)
+    place = new_scenario(tmp_path)
     with pytest.raises(Crashed):
         await Driver(place.run(Crash(dies_at=3))).process()
     path = place.folder / "run.checkpoint.files" / "0001" / "requests.jsonl"
@@ -86,7 +86,7 @@ async def test_before_it_is_sent(tmp_path: Path, harm: Harm) -> None:
 
 async def test_while_it_is_cut(tmp_path: Path) -> None:
     """A chunk that the disk refuses at the last step leaves no partial files, and is finished once there is space."""
-    place = scenario(tmp_path)
+    place = new_scenario(tmp_path)
     folder = place.folder / "run.checkpoint.files"
     folder.mkdir()
     (folder / "0001").touch()  # stands where the chunk's folder belongs

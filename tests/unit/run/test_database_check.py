@@ -18,12 +18,12 @@ WORDS = ["bank", "tree"]
 
 async def left(folder: Path) -> Scenario:
     """A run over unknown words whose definitions are stored, and whose second batch is in flight."""
-    scene = Scenario(folder, WORDS, Service(End(), End(polls=3)))
-    run = scene.run()
+    scenario = Scenario(folder, WORDS, Service(End(), End(polls=3)))
+    run = scenario.run()
     while not any(record.state is ChunkState.SUBMITTED and record.number == 2 for record in run.ledger.chunks):
         await Driver(run).process(wait=False)
     assert run.ledger.stored_answers == 2
-    return scene
+    return scenario
 
 
 class Stopping(Recorder):
@@ -40,10 +40,10 @@ class Stopping(Recorder):
 
 async def stored(folder: Path) -> Scenario:
     """Return a run over unknown words that was stopped when its definitions were stored."""
-    scene, recorder = Scenario(folder, WORDS, Service()), Stopping()
-    recorder.driver = Driver(scene.run(recorder=recorder))
+    scenario, recorder = Scenario(folder, WORDS, Service()), Stopping()
+    recorder.driver = Driver(scenario.run(recorder=recorder))
     assert await recorder.driver.process() is StopReason.STOPPED
-    return scene
+    return scenario
 
 
 async def check(run: Run, *, elsewhere: bool = False) -> None:
@@ -57,47 +57,47 @@ def noted(run: Run) -> Run:
 
 async def test_its_own(tmp_path: Path) -> None:
     """A database with the run's record is accepted under any address."""
-    scene = await left(tmp_path)
-    await check(noted(scene.run()), elsewhere=True)
+    scenario = await left(tmp_path)
+    await check(noted(scenario.run()), elsewhere=True)
 
 
 @pytest.mark.parametrize("held", [None, 1])
 async def test_another(tmp_path: Path, held: int | None) -> None:
     """A database without the run's record, or with fewer answers than in the checkpoint, is refused."""
-    scene = await left(tmp_path)
-    scene.store.runs = {} if held is None else {"run1": held}
+    scenario = await left(tmp_path)
+    scenario.store.runs = {} if held is None else {"run1": held}
     with pytest.raises(OtherDatabase, match="--accept-database"):
-        await check(noted(scene.run()))
+        await check(noted(scenario.run()))
 
 
 async def test_older_run(tmp_path: Path) -> None:
     """A run of an older version, without a record, is recognised only by an answer on its words."""
-    scene = await left(tmp_path)
-    scene.store.runs.clear()
-    await check(scene.run(), elsewhere=True)
-    scene.store = MemoryStore.of(WORDS)
+    scenario = await left(tmp_path)
+    scenario.store.runs.clear()
+    await check(scenario.run(), elsewhere=True)
+    scenario.store = MemoryStore.of(WORDS)
     with pytest.raises(OtherDatabase, match="no record of the 2 answers"):
-        await check(scene.run())
+        await check(scenario.run())
 
 
 async def test_nothing_stored_yet(tmp_path: Path) -> None:
     """A run of an older version without stored answers is accepted at its address, and not at another one."""
-    scene = Scenario(tmp_path, WORDS, Service(End(polls=9)))
-    await Driver(scene.run()).process(wait=False)
-    scene.store.runs.clear()
-    await check(scene.run())
+    scenario = Scenario(tmp_path, WORDS, Service(End(polls=9)))
+    await Driver(scenario.run()).process(wait=False)
+    scenario.store.runs.clear()
+    await check(scenario.run())
     with pytest.raises(OtherDatabase):
-        await check(scene.run(), elsewhere=True)
+        await check(scenario.run(), elsewhere=True)
 
 
 async def test_nothing_planned(tmp_path: Path) -> None:
     """A run without any batch passes the check with every database."""
-    scene = Scenario(tmp_path, WORDS, Service())
-    await check(noted(scene.run()), elsewhere=True)
+    scenario = Scenario(tmp_path, WORDS, Service())
+    await check(noted(scenario.run()), elsewhere=True)
 
 
-async def finish(scene: Scenario) -> tuple[StopReason, Ledger]:
-    run = scene.run()
+async def finish(scenario: Scenario) -> tuple[StopReason, Ledger]:
+    run = scenario.run()
     return await Driver(run).process(), run.ledger
 
 
@@ -107,39 +107,39 @@ def without_versions(picture: dict[str, Any]) -> dict[str, Any]:
 
 async def test_accepted(tmp_path: Path) -> None:
     """In an accepted, empty database, the files on disk are stored and the rest is requested: nothing is missing."""
-    scene = await stored(tmp_path)
-    before = dict(scene.service.answered)
-    scene.store = MemoryStore()
-    await adopt_database(scene.run())
-    assert len(scene.store.picture()["entries"]) == 2
-    await check(noted(scene.run()))
-    reason, ledger = await finish(scene)
+    scenario = await stored(tmp_path)
+    before = dict(scenario.service.answered)
+    scenario.store = MemoryStore()
+    await adopt_database(scenario.run())
+    assert len(scenario.store.picture()["entries"]) == 2
+    await check(noted(scenario.run()))
+    reason, ledger = await finish(scenario)
     assert (reason, sorted(ledger.processed_words), ledger.missing) == (StopReason.FINISHED, WORDS, {})
-    assert all(synonyms for senses in scene.store.picture()["entries"].values() for _, synonyms, *_ in senses)
-    again = {identity: count for identity, count in scene.service.answered.items() if identity in before}
+    assert all(synonyms for senses in scenario.store.picture()["entries"].values() for _, synonyms, *_ in senses)
+    again = {identity: count for identity, count in scenario.service.answered.items() if identity in before}
     assert again == before, "what was on disk was not requested again"
 
 
 async def test_accepted_without_answers_on_disk(tmp_path: Path) -> None:
     """Words whose answers are no longer on disk are requested again, finished ones included."""
-    scene = Scenario(tmp_path, WORDS, Service())
-    await finish(scene)
-    scene.store = MemoryStore()
-    run = scene.run()
+    scenario = Scenario(tmp_path, WORDS, Service())
+    await finish(scenario)
+    scenario.store = MemoryStore()
+    run = scenario.run()
     for record in run.ledger.chunks:
         run.folder(record).expected.unlink(missing_ok=True)
     await adopt_database(run)
     assert run.ledger.processed_words == []
-    reason, ledger = await finish(scene)
+    reason, ledger = await finish(scenario)
     assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, WORDS)
-    assert all(synonyms for senses in scene.store.picture()["entries"].values() for _, synonyms, *_ in senses)
+    assert all(synonyms for senses in scenario.store.picture()["entries"].values() for _, synonyms, *_ in senses)
 
 
 async def test_accepted_twice(tmp_path: Path) -> None:
     """After a crash during the adoption of a database, the adoption is repeated without duplicates."""
-    scene = await stored(tmp_path)
-    scene.store = MemoryStore()
-    await adopt_database(scene.run())
-    once = scene.store.picture()
-    await adopt_database(scene.run())
-    assert without_versions(scene.store.picture()) == without_versions(once)
+    scenario = await stored(tmp_path)
+    scenario.store = MemoryStore()
+    await adopt_database(scenario.run())
+    once = scenario.store.picture()
+    await adopt_database(scenario.run())
+    assert without_versions(scenario.store.picture()) == without_versions(once)

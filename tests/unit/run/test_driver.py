@@ -51,13 +51,13 @@ def known(*words: str, senses: int = 2) -> MemoryStore:
     return store
 
 
-def scenario(folder: Path, words: str, service: Service, **more: Any) -> Scenario:
+def new_scenario(folder: Path, words: str, service: Service, **more: Any) -> Scenario:
     listed = words.split()
     return Scenario(folder, listed, service, **{"store": known(*listed)} | more)
 
 
-def chunk_failures(scene: Scenario, number: int) -> set[FailureReason]:
-    folder = ChunkFolder.of(scene.folder / "run.checkpoint.files", number).path
+def chunk_failures(scenario: Scenario, number: int) -> set[FailureReason]:
+    folder = ChunkFolder.of(scenario.folder / "run.checkpoint.files", number).path
     return {failure.reason for _, failure in read_failures(folder / "failures.jsonl")}
 
 
@@ -66,12 +66,12 @@ def chunk_failures(scene: Scenario, number: int) -> set[FailureReason]:
 
 async def test_waves(tmp_path: Path) -> None:
     """Unknown words get definitions first and the other components after them, in one run."""
-    scene = scenario(tmp_path, "bank tree", Service(), store=MemoryStore())
-    reason, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "bank tree", Service(), store=MemoryStore())
+    reason, ledger = await drive(scenario)
     assert reason is StopReason.FINISHED
     assert sorted(ledger.processed_words) == ["bank", "tree"]
-    assert scene.service.sizes == [2, 8]
-    picture = scene.store.picture()["entries"]
+    assert scenario.service.sizes == [2, 8]
+    picture = scenario.store.picture()["entries"]
     assert {len(senses) for senses in picture.values()} == {2}
     for senses in picture.values():
         for _, synonyms, _, _, stamps, examples in senses:
@@ -82,18 +82,20 @@ async def test_a_complete_list_costs_nothing(tmp_path: Path) -> None:
     """A list of complete words creates no batch."""
     store = MemoryStore()
     store.know("bank", "land", synonyms=["shore"], example_ids=["0" * 24])
-    scene = scenario(tmp_path, "bank", Service(), store=store)
-    reason, ledger = await drive(scene)
-    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [])
+    scenario = new_scenario(tmp_path, "bank", Service(), store=store)
+    reason, ledger = await drive(scenario)
+    assert (reason, ledger.processed_words, scenario.service.sizes) == (StopReason.FINISHED, ["bank"], [])
     assert ledger.finished
 
 
 async def test_running_again_costs_nothing(tmp_path: Path) -> None:
     """A second run over the same words sends no request: even empty answers count as answered."""
-    scene = scenario(tmp_path / "1", "bank tree", Service(), components=(C.ANTONYMS, C.DOMAIN, C.REGIONAL_VARIANTS))
-    scene.folder.mkdir()
-    await drive(scene)
-    again = Scenario(tmp_path / "2", scene.words, Service(), scene.store, scene.components)
+    scenario = new_scenario(
+        tmp_path / "1", "bank tree", Service(), components=(C.ANTONYMS, C.DOMAIN, C.REGIONAL_VARIANTS)
+    )
+    scenario.folder.mkdir()
+    await drive(scenario)
+    again = Scenario(tmp_path / "2", scenario.words, Service(), scenario.store, scenario.components)
     again.folder.mkdir()
     reason, ledger = await drive(again)
     assert (reason, len(ledger.processed_words), again.service.sizes) == (StopReason.FINISHED, 2, [])
@@ -106,8 +108,8 @@ async def test_an_unknown_word(tmp_path: Path) -> None:
         return "undefined" if custom_id.startswith("qwrt") else None
 
     recorder = Recorder()
-    scene = scenario(tmp_path, "qwrt bank", Service(faults=faults), store=MemoryStore())
-    _, ledger = await drive(scene, recorder=recorder)
+    scenario = new_scenario(tmp_path, "qwrt bank", Service(faults=faults), store=MemoryStore())
+    _, ledger = await drive(scenario, recorder=recorder)
     assert ledger.missing == {"qwrt": "no definitions: the model does not know the word"}
     assert ledger.processed_words == ["bank"]
     assert recorder.of(WordFailed) == [WordFailed("qwrt", "no definitions: the model does not know the word")]
@@ -118,16 +120,16 @@ async def test_homographs(tmp_path: Path) -> None:
     store = MemoryStore()
     store.know("bank", "land by a river")
     store.know("bank", "house of money")
-    _, ledger = await drive(scenario(tmp_path, "bank", Service(), store=store))
+    _, ledger = await drive(new_scenario(tmp_path, "bank", Service(), store=store))
     assert ledger.processed_words == ["bank"]
     assert all(each[1] for senses in store.picture()["entries"].values() for each in senses)
 
 
 async def test_limits_of_a_chunk(tmp_path: Path) -> None:
     """A batch holds as many words as allowed, and only whole words."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2)
-    await drive(scene)
-    assert scene.service.sizes == [8, 8, 4]
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2)
+    await drive(scenario)
+    assert scenario.service.sizes == [8, 8, 4]
 
 
 async def test_many_batches_at_once(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ async def test_many_batches_at_once(tmp_path: Path) -> None:
             most = max(most, sum(not held.job.terminal for held in service.batches.values()))
             super().notify(event)
 
-    await drive(scenario(tmp_path, "a1 b2 c3 d4 e5 f6", service, batch_size=1), max_batches=4, recorder=Counted())
+    await drive(new_scenario(tmp_path, "a1 b2 c3 d4 e5 f6", service, batch_size=1), max_batches=4, recorder=Counted())
     assert most == 4
 
 
@@ -150,17 +152,17 @@ async def test_words_count_as_their_chunks_end(tmp_path: Path) -> None:
     recorder, store = Recorder(), MemoryStore()
     for word in ("a1", "b2", "c3"):
         store.know(word, "a meaning")
-    scene = scenario(tmp_path, "a1 b2 c3", Service(), store=store, batch_size=1)
-    await drive(scene, recorder=recorder)
+    scenario = new_scenario(tmp_path, "a1 b2 c3", Service(), store=store, batch_size=1)
+    await drive(scenario, recorder=recorder)
     seen = [event.totals.processed for event in recorder.of(Progressed)]
     assert sorted({*seen}) == [0, 1, 2, 3]
 
 
 async def test_the_bill(tmp_path: Path) -> None:
     """The cost of a run is the price of all its answers, failed ones included."""
-    scene = scenario(tmp_path, "bank tree", Service(faults=once("malformed", "synonyms")))
-    _, ledger = await drive(scene)
-    answers = sum(scene.service.answered.values())
+    scenario = new_scenario(tmp_path, "bank tree", Service(faults=once("malformed", "synonyms")))
+    _, ledger = await drive(scenario)
+    answers = sum(scenario.service.answered.values())
     assert answers == 12
     assert ledger.totals().cost == answers * REQUEST_COST
     assert ledger.total_tokens == answers * 120
@@ -169,7 +171,7 @@ async def test_the_bill(tmp_path: Path) -> None:
 async def test_events_of_a_run(tmp_path: Path) -> None:
     """A run emits events for its start, each settled chunk and its end, with the totals."""
     recorder = Recorder()
-    await drive(scenario(tmp_path, "bank", Service()), recorder=recorder)
+    await drive(new_scenario(tmp_path, "bank", Service()), recorder=recorder)
     assert [event.resumed for event in recorder.of(RunStarted)] == [False]
     assert [(event.answered, dict(event.failures)) for event in recorder.of(ChunkSettled)] == [(4, {})]
     (ended,) = recorder.of(RunEnded)
@@ -188,9 +190,9 @@ def once(fault: Fault, component: str = "synonyms", times: int = 1) -> Callable[
 @pytest.mark.parametrize("fault", ["missing", "malformed", "cut", 429, 500])
 async def test_transient_failures_are_retried(tmp_path: Path, fault: Fault) -> None:
     """Only requests with transient failures are retried, and their word is processed."""
-    scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
-    _, ledger = await drive(scene)
-    assert scene.service.sizes == [4, 2]
+    scenario = new_scenario(tmp_path, "bank", Service(faults=once(fault)))
+    _, ledger = await drive(scenario)
+    assert scenario.service.sizes == [4, 2]
     assert (ledger.processed_words, ledger.missing) == (["bank"], {})
 
 
@@ -199,28 +201,28 @@ async def test_transient_failures_are_retried(tmp_path: Path, fault: Fault) -> N
 )
 async def test_what_is_hopeless_is_not(tmp_path: Path, fault: Fault, reason: str) -> None:
     """A refused request is not retried; its word fails with the reason, and keeps its other values."""
-    scene = scenario(tmp_path, "bank", Service(faults=once(fault)))
-    _, ledger = await drive(scene)
-    assert scene.service.sizes == [4]
+    scenario = new_scenario(tmp_path, "bank", Service(faults=once(fault)))
+    _, ledger = await drive(scenario)
+    assert scenario.service.sizes == [4]
     assert ledger.missing == {"bank": f"synonyms: {reason} (missing 2 of 4)"}
-    assert [each[5] != () for each in scene.store.picture()["entries"]["bank 1"]] == [True, True]
+    assert [each[5] != () for each in scenario.store.picture()["entries"]["bank 1"]] == [True, True]
 
 
 async def test_attempts_run_out(tmp_path: Path) -> None:
     """A request that always fails is sent `--max-attempts` times, and then its word fails."""
-    scene = scenario(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
-    _, ledger = await drive(scene)
-    assert scene.service.sizes == [4, 2]
+    scenario = new_scenario(tmp_path, "bank", Service(faults=once(503, times=99)), max_attempts=2)
+    _, ledger = await drive(scenario)
+    assert scenario.service.sizes == [4, 2]
     assert ledger.missing == {"bank": "synonyms: http 503: status 503 (missing 2 of 4)"}
 
 
 async def test_a_cut_answer_gets_more_room(tmp_path: Path) -> None:
     """A truncated answer is retried with a doubled output cap, other failures with the same cap."""
-    scene = scenario(tmp_path, "bank", Service(faults=once("cut", times=2)))
-    await drive(scene)
+    scenario = new_scenario(tmp_path, "bank", Service(faults=once("cut", times=2)))
+    await drive(scenario)
     caps = [
         content.count(b'"max_completion_tokens":%d,' % cap)
-        for content, cap in zip(scene.service.files.values(), (2000, 4000, 8000), strict=True)
+        for content, cap in zip(scenario.service.files.values(), (2000, 4000, 8000), strict=True)
     ]
     assert caps == [2, 2, 2]
 
@@ -233,13 +235,13 @@ async def test_failures_are_carried_along(tmp_path: Path) -> None:
             return "refused"
         return "missing" if before == 0 else None
 
-    scene = scenario(tmp_path, "bank", Service(faults=faults))
-    _, ledger = await drive(scene)
-    assert scene.service.sizes == [4, 2]
+    scenario = new_scenario(tmp_path, "bank", Service(faults=faults))
+    _, ledger = await drive(scenario)
+    assert scenario.service.sizes == [4, 2]
     assert list(ledger.missing) == ["bank"]
-    assert max(scene.service.asked.values()) == 2
-    assert {name for name, count in scene.service.asked.items() if count == 2} == {
-        name for name in scene.service.asked if name.endswith("examples")
+    assert max(scenario.service.asked.values()) == 2
+    assert {name for name, count in scenario.service.asked.items() if count == 2} == {
+        name for name in scenario.service.asked if name.endswith("examples")
     }
 
 
@@ -249,10 +251,10 @@ async def test_failures_are_carried_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
 async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
     """The answers of an expired or cancelled batch are stored, and only the other requests are retried."""
-    scene = scenario(tmp_path, "bank tree", Service(End(status, answered=5)))
-    _, ledger = await drive(scene)
-    assert scene.service.sizes == [8, 3]
-    assert set(scene.service.answered.values()) == {1}
+    scenario = new_scenario(tmp_path, "bank tree", Service(End(status, answered=5)))
+    _, ledger = await drive(scenario)
+    assert scenario.service.sizes == [8, 3]
+    assert set(scenario.service.answered.values()) == {1}
     assert sorted(ledger.processed_words) == ["bank", "tree"]
     assert ledger.chunk(1).failures == {status: 3}
 
@@ -260,22 +262,22 @@ async def test_finished_work_is_used(tmp_path: Path, status: str) -> None:
 async def test_a_rejected_batch(tmp_path: Path) -> None:
     """A rejected batch costs nothing and is not repeated; its words fail with the service's message."""
     error = BatchError("model_not_found", "The model does not exist.", 1)
-    scene = scenario(tmp_path, "bank", Service(End("failed", error=error)))
-    _, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "bank", Service(End("failed", error=error)))
+    _, ledger = await drive(scenario)
     said = "synonyms: rejected: model_not_found: The model does not exist. (line 1) (and 3 more)"
     assert ledger.missing == {"bank": said}
-    assert (ledger.total_cost, ledger.total_tokens, scene.service.sizes) == (0, 0, [4])
+    assert (ledger.total_cost, ledger.total_tokens, scenario.service.sizes) == (0, 0, [4])
     assert ledger.totals().failed_requests == 4
 
 
-async def given_up(scene: Scenario, **options: Any) -> tuple[StopReason, Ledger]:
+async def given_up(scenario: Scenario, **options: Any) -> tuple[StopReason, Ledger]:
     """Drive a run to its end, and give up the batches that the service reports as unknown."""
     try:
-        return await drive(scene, **options)
+        return await drive(scenario, **options)
     except FormRefused:
         raise
     except ServiceError:
-        run = scene.run()
+        run = scenario.run()
         denied = [each.batch_id or "" for each in run.ledger.in_state(ChunkState.SUBMITTED)]
         return await Driver(run).process(give_up=denied), run.ledger
 
@@ -283,20 +285,20 @@ async def given_up(scene: Scenario, **options: Any) -> tuple[StopReason, Ledger]
 @pytest.mark.parametrize("end", [End(unknown=True), End(gone=True)], ids=["batch", "answers"])
 async def test_a_batch_that_is_given_up(tmp_path: Path, end: End) -> None:
     """An unknown batch that the user gives up is not paid for again: its words fail with that reason."""
-    scene = scenario(tmp_path, "bank", Service(end))
-    _, ledger = await given_up(scene)
-    assert scene.service.sizes == [4]
+    scenario = new_scenario(tmp_path, "bank", Service(end))
+    _, ledger = await given_up(scenario)
+    assert scenario.service.sizes == [4]
     assert "batch batch_1 was given up" in ledger.missing["bank"]
-    assert chunk_failures(scene, 1) == {FailureReason.REJECTED}
+    assert chunk_failures(scenario, 1) == {FailureReason.REJECTED}
 
 
 async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
     """A resumed run does not pay again for a lost batch."""
-    scene = scenario(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
-    await drive(scene, wait=False)
-    await given_up(scene)
-    reason, ledger = await drive(scene, wait=False)
-    assert (reason, scene.service.sizes) == (StopReason.FINISHED, [4, 4])
+    scenario = new_scenario(tmp_path, "bank tree", Service(End(unknown=True), End(polls=3)), batch_size=1)
+    await drive(scenario, wait=False)
+    await given_up(scenario)
+    reason, ledger = await drive(scenario, wait=False)
+    assert (reason, scenario.service.sizes) == (StopReason.FINISHED, [4, 4])
     assert (list(ledger.missing), ledger.processed_words) == (["bank"], ["tree"])
 
 
@@ -305,18 +307,18 @@ async def test_a_lost_batch_stays_lost(tmp_path: Path) -> None:
 
 async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
     """A chunk refused by a full queue waits until one of ours has ended, and is submitted under another label."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(polls=4), queue=10), batch_size=2)
-    _, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service(End(polls=4), queue=10), batch_size=2)
+    _, ledger = await drive(scenario)
     assert len(ledger.processed_words) == 4
-    assert set(scene.service.answered.values()) == {1}
-    assert scene.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0002/2"]
-    assert len(scene.service.files) == 2
+    assert set(scenario.service.answered.values()) == {1}
+    assert scenario.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0002/2"]
+    assert len(scenario.service.files) == 2
 
 
 async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
     """A chunk of one word waits for a full queue like any other, without being split."""
-    scene = scenario(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
-    _, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "a1 b2", Service(End(polls=4), queue=6), batch_size=1)
+    _, ledger = await drive(scenario)
     assert ledger.missing == {}
     assert len(ledger.processed_words) == 2
 
@@ -324,12 +326,12 @@ async def test_a_full_queue_and_one_word(tmp_path: Path) -> None:
 async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
     """Without other batches of ours in the queue, the chunk is split, and the limit is kept."""
     recorder = Recorder()
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(queue=8))
-    _, ledger = await drive(scene, recorder=recorder)
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service(queue=8))
+    _, ledger = await drive(scenario, recorder=recorder)
     assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
-    assert scene.service.sizes[0] == 16
-    assert max(scene.service.sizes[1:]) == 8
-    assert set(scene.service.answered.values()) == {1}
+    assert scenario.service.sizes[0] == 16
+    assert max(scenario.service.sizes[1:]) == 8
+    assert set(scenario.service.answered.values()) == {1}
     assert ledger.token_limit == ledger.chunk(1).input_tokens // 2
     assert ledger.totals().requests == 16
     assert any("split" in event.text for event in recorder.of(Notice))
@@ -337,40 +339,40 @@ async def test_a_chunk_that_is_too_large_by_itself(tmp_path: Path) -> None:
 
 async def test_cut_smaller_again_and_again(tmp_path: Path) -> None:
     """A token limit far below the chunk's size is found by halving, and no request is answered twice."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6 g7 h8", Service(queue=8))
-    _, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4 e5 f6 g7 h8", Service(queue=8))
+    _, ledger = await drive(scenario)
     assert len(ledger.processed_words) == 8
-    assert set(scene.service.answered.values()) == {1}
+    assert set(scenario.service.answered.values()) == {1}
 
 
 async def test_a_queue_that_others_fill(tmp_path: Path) -> None:
     """While batches of others fill the queue no chunk is split: it is submitted again with an increasing backoff."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
-    scene.service.crowd = 6
-    _, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service())
+    scenario.service.crowd = 6
+    _, ledger = await drive(scenario)
     assert (sorted(ledger.processed_words), ledger.missing) == (["a1", "b2", "c3", "d4"], {})
-    assert scene.service.labels == [f"run1/0001/{number}" for number in range(1, 8)]
-    assert (set(scene.service.answered.values()), len(scene.service.files)) == ({1}, 1)
-    assert len(scene.sleeps) >= 1 + 2 + 4 + 8 + 16 + 16
+    assert scenario.service.labels == [f"run1/0001/{number}" for number in range(1, 8)]
+    assert (set(scenario.service.answered.values()), len(scenario.service.files)) == ({1}, 1)
+    assert len(scenario.sleeps) >= 1 + 2 + 4 + 8 + 16 + 16
 
 
 async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
     """A chunk above a limit learned later is split before submission, and the lowest limit is kept."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service())
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service())
+    run = scenario.run()
     assert await Feeder(run).next_chunk(alone=True)
     run.ledger.token_limit = run.ledger.chunk(1).input_tokens // 2
     run.save()
-    _, ledger = await drive(scene)
+    _, ledger = await drive(scenario)
     assert ledger.chunk(1).batch_id is None
-    assert max(scene.service.sizes) == 8
+    assert max(scenario.service.sizes) == 8
     assert len(ledger.processed_words) == 4
 
 
 async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
     """A single word above the account's limit fails with the service's message."""
-    scene = scenario(tmp_path, "bank", Service(queue=3))
-    reason, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "bank", Service(queue=3))
+    reason, ledger = await drive(scenario)
     assert reason is StopReason.FINISHED
     assert "token_limit_exceeded: Enqueued token limit reached." in ledger.missing["bank"]
 
@@ -378,8 +380,8 @@ async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
 async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
     """A chunk that waits for a full queue is submitted when the batches before it are gone, also lost ones."""
     ends = (End(), End("failed", error=FULL), End(unknown=True))
-    scene = scenario(tmp_path, "a1 b2 c3 d4 e5 f6", Service(*ends), batch_size=2)
-    _, ledger = await given_up(scene)
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4 e5 f6", Service(*ends), batch_size=2)
+    _, ledger = await given_up(scenario)
     assert ledger.finished
     assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"]
     assert sorted(ledger.missing) == ["e5", "f6"]
@@ -388,10 +390,10 @@ async def test_a_full_queue_and_a_lost_batch(tmp_path: Path) -> None:
 async def test_attempts_survive_a_split(tmp_path: Path) -> None:
     """Splitting a chunk gives no request more attempts than allowed."""
     ends = (End(), End("failed", error=FULL))
-    scene = scenario(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
-    _, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "a1 b2", Service(*ends, faults=once(500, times=9)), max_attempts=2)
+    _, ledger = await drive(scenario)
     assert sorted(ledger.missing) == ["a1", "b2"]
-    assert max(scene.service.asked.values()) == 2
+    assert max(scenario.service.asked.values()) == 2
 
 
 # ── an account that cannot pay ─────────────────────────────────────────────────────────────────────────────────────
@@ -401,15 +403,15 @@ UNPAID = BatchError("billing_hard_limit_reached", "Billing hard limit has been r
 
 async def test_an_account_that_cannot_pay(tmp_path: Path) -> None:
     """A batch that fails because of the account stops the run without failing a word; the run can be resumed."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End("failed", error=UNPAID)), batch_size=2)
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service(End("failed", error=UNPAID)), batch_size=2)
     with pytest.raises(ServiceRefused, match=UNPAID.message):
-        await drive(scene)
-    ledger = scene.run().ledger
+        await drive(scenario)
+    ledger = scenario.run().ledger
     assert (ledger.chunk(1).state, ledger.chunk(1).batch_id, ledger.missing) == (ChunkState.PLANNED, None, {})
-    reason, ledger = await drive(scene)
-    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, scene.words)
-    assert scene.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0001/2"]
-    assert (len(scene.service.files), set(scene.service.answered.values())) == (2, {1})
+    reason, ledger = await drive(scenario)
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, scenario.words)
+    assert scenario.service.labels == ["run1/0001/1", "run1/0002/1", "run1/0001/2"]
+    assert (len(scenario.service.files), set(scenario.service.answered.values())) == (2, {1})
 
 
 async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
@@ -423,14 +425,14 @@ async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
             super()._finish(held, "completed", answered)
             held.job = replace(held.job, status=status)
 
-    scene = scenario(tmp_path, "a1 b2", Late(End("failed", answered=4, error=UNPAID)))
+    scenario = new_scenario(tmp_path, "a1 b2", Late(End("failed", answered=4, error=UNPAID)))
     with pytest.raises(ServiceRefused, match=UNPAID.message):
-        await drive(scene)
-    ledger = scene.run().ledger
+        await drive(scenario)
+    ledger = scenario.run().ledger
     assert (ledger.chunk(1).state, ledger.chunk(1).answered) == (ChunkState.STORED, 4)
-    reason, ledger = await drive(scene)
-    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, scene.words)
-    assert set(scene.service.answered.values()) == {1}
+    reason, ledger = await drive(scenario)
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, scenario.words)
+    assert set(scenario.service.answered.values()) == {1}
 
 
 # ── a service that does not answer ─────────────────────────────────────────────────────────────────────────────────
@@ -439,45 +441,45 @@ async def test_an_account_that_can_pay_no_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["lost", "silent", "late"])
 async def test_an_uncertain_creation(tmp_path: Path, how: str) -> None:
     """After a creation without a reply there is exactly one batch, paid for once."""
-    scene = scenario(tmp_path, "bank", Service())
-    scene.service.creations.append(how)
-    _, ledger = await drive(scene)
-    live = [held for held in scene.service.batches.values() if held.job.status != "cancelled"]
+    scenario = new_scenario(tmp_path, "bank", Service())
+    scenario.service.creations.append(how)
+    _, ledger = await drive(scenario)
+    live = [held for held in scenario.service.batches.values() if held.job.status != "cancelled"]
     assert len(live) == 1
-    assert set(scene.service.answered.values()) == {1}
+    assert set(scenario.service.answered.values()) == {1}
     assert ledger.processed_words == ["bank"]
 
 
 async def test_an_uncertain_upload(tmp_path: Path) -> None:
     """A failed upload is repeated, since only batches are billed."""
-    scene = scenario(tmp_path, "bank", Service())
-    scene.service.lost_uploads = int(SUBMISSION.attempts) - 1
-    _, ledger = await drive(scene)
-    assert (ledger.processed_words, scene.service.sizes) == (["bank"], [4])
+    scenario = new_scenario(tmp_path, "bank", Service())
+    scenario.service.lost_uploads = int(SUBMISSION.attempts) - 1
+    _, ledger = await drive(scenario)
+    assert (ledger.processed_words, scenario.service.sizes) == (["bank"], [4])
 
 
 @pytest.mark.parametrize("what", ["upload", "create"])
 async def test_an_outage(tmp_path: Path, what: str) -> None:
     """An hour's outage during a submission does not stop the run: it retries every minute and reports it."""
     recorder = Recorder()
-    scene = scenario(tmp_path, "bank", Service())
+    scenario = new_scenario(tmp_path, "bank", Service())
     if what == "upload":
-        scene.service.lost_uploads = 70
+        scenario.service.lost_uploads = 70
     else:
-        scene.service.creations.extend(["lost"] * 70)
-    reason, ledger = await drive(scene, recorder=recorder)
-    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
-    assert len(scene.service.files) == 1
-    assert sum(scene.sleeps) > 3_500
-    assert max(scene.sleeps) <= SUBMISSION.longest
+        scenario.service.creations.extend(["lost"] * 70)
+    reason, ledger = await drive(scenario, recorder=recorder)
+    assert (reason, ledger.processed_words, scenario.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
+    assert len(scenario.service.files) == 1
+    assert sum(scenario.sleeps) > 3_500
+    assert max(scenario.sleeps) <= SUBMISSION.longest
     assert len(recorder.of(Waiting)) >= 70
 
 
 async def test_stopped_in_an_outage(tmp_path: Path) -> None:
     """A driver stopped during an outage leaves the chunk in a state that can be resumed."""
-    scene = scenario(tmp_path, "bank", Service())
-    scene.service.creations.append("lost")
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "bank", Service())
+    scenario.service.creations.append("lost")
+    run = scenario.run()
     driver = Driver(run, grace=0)
 
     async def nap(_: float) -> None:
@@ -486,9 +488,9 @@ async def test_stopped_in_an_outage(tmp_path: Path) -> None:
 
     run.sleep = nap
     assert await driver.process() is StopReason.STOPPED
-    assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTING
-    reason, ledger = await drive(scene)
-    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
+    assert scenario.run().ledger.chunk(1).state is ChunkState.SUBMITTING
+    reason, ledger = await drive(scenario)
+    assert (reason, ledger.processed_words, scenario.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
 
 
 @pytest.mark.parametrize("where", ["upload", "create", "retrieve"])
@@ -515,11 +517,11 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
                 raise ServiceRefused("You exceeded your current quota.")
 
     service = Closed()
-    scene = scenario(tmp_path, "bank", service)
+    scenario = new_scenario(tmp_path, "bank", service)
     with pytest.raises(ServiceRefused):
-        await drive(scene)
+        await drive(scenario)
     service.open = True
-    _, ledger = await drive(scene)
+    _, ledger = await drive(scenario)
     assert (ledger.processed_words, service.sizes) == (["bank"], [4])
 
 
@@ -528,9 +530,9 @@ async def test_a_refused_account(tmp_path: Path, where: str) -> None:
 
 async def test_stop(tmp_path: Path) -> None:
     """A stopped run exits after its present step, reports that it is incomplete, and can be resumed."""
-    scene = scenario(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
+    scenario = new_scenario(tmp_path, "a1 b2 c3", Service(*[End(polls=3)] * 3), batch_size=1)
     recorder = Recorder()
-    run = scene.run(recorder=recorder)
+    run = scenario.run(recorder=recorder)
     processor = Driver(run)
 
     async def nap(_: float) -> None:
@@ -540,15 +542,15 @@ async def test_stop(tmp_path: Path) -> None:
     assert await processor.process() is StopReason.STOPPED
     (ended,) = recorder.of(RunEnded)
     assert (ended.complete, ended.stopped) == (False, True)
-    reason, ledger = await drive(scene)
+    reason, ledger = await drive(scenario)
     assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, ["a1", "b2", "c3"])
-    assert (scene.service.sizes, set(scene.service.answered.values())) == ([4, 4, 4], {1})
+    assert (scenario.service.sizes, set(scenario.service.answered.values())) == ([4, 4, 4], {1})
 
 
 async def test_a_stop_does_not_wait_for_the_next_poll(tmp_path: Path) -> None:
     """A stop does not wait for the end of the poll interval."""
-    scene = scenario(tmp_path, "bank", Service(End(polls=9)))
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "bank", Service(End(polls=9)))
+    run = scenario.run()
     run.sleep = asyncio.sleep
     processor = Driver(run)
     asyncio.get_running_loop().call_later(0.05, processor.stop)
@@ -568,25 +570,25 @@ async def test_a_stop_does_not_wait_for_the_service(tmp_path: Path) -> None:
             return await super().retrieve(batch_id)
 
     service = Hanging()
-    scene = scenario(tmp_path, "bank", service)
-    processor = Driver(scene.run())
+    scenario = new_scenario(tmp_path, "bank", service)
+    processor = Driver(scenario.run())
     asyncio.get_running_loop().call_later(0.05, processor.stop)
     async with asyncio.timeout(20):
         assert await processor.process() is StopReason.STOPPED
     service.hangs = False
-    reason, _ = await drive(scene)
+    reason, _ = await drive(scenario)
     assert (reason, service.sizes) == (StopReason.FINISHED, [4])
 
 
 async def test_what_was_deleted_meanwhile(tmp_path: Path) -> None:
     """The deletion of a definition whose batch is in flight affects its own answers only."""
-    scene = scenario(tmp_path, "bank", Service(End(polls=2)))
-    await drive(scene, wait=False)
-    definitions = scene.store.documents[Collection.DEFINITIONS]
+    scenario = new_scenario(tmp_path, "bank", Service(End(polls=2)))
+    await drive(scenario, wait=False)
+    definitions = scenario.store.documents[Collection.DEFINITIONS]
     definitions.pop(next(iter(definitions)))
-    reason, ledger = await drive(scene)
-    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
-    assert chunk_failures(scene, 1) == {FailureReason.ORPHANED}
+    reason, ledger = await drive(scenario)
+    assert (reason, ledger.processed_words, scenario.service.sizes) == (StopReason.FINISHED, ["bank"], [4])
+    assert chunk_failures(scenario, 1) == {FailureReason.ORPHANED}
     assert ledger.totals().failed_requests == 2
 
 
@@ -595,9 +597,9 @@ async def test_passes_without_waiting(tmp_path: Path) -> None:
     words = "a1 b2 c3 d4"
     (tmp_path / "1").mkdir()
     (tmp_path / "2").mkdir()
-    patient = scenario(tmp_path / "1", words, Service(), store=MemoryStore(), batch_size=3)
+    patient = new_scenario(tmp_path / "1", words, Service(), store=MemoryStore(), batch_size=3)
     await drive(patient)
-    passing = scenario(tmp_path / "2", words, Service(*[End(polls=2)] * 9), store=MemoryStore(), batch_size=3)
+    passing = new_scenario(tmp_path / "2", words, Service(*[End(polls=2)] * 9), store=MemoryStore(), batch_size=3)
     endings = [(await drive(passing, wait=False))[0] for _ in range(12)]
     assert endings[0] is StopReason.IN_FLIGHT
     assert endings[-1] is StopReason.FINISHED
@@ -608,12 +610,12 @@ async def test_passes_without_waiting(tmp_path: Path) -> None:
 
 async def test_a_finished_run_is_finished(tmp_path: Path) -> None:
     """Resuming a finished run does nothing and changes nothing."""
-    scene = scenario(tmp_path, "bank", Service())
-    _, before = await drive(scene)
-    reason, after = await drive(scene)
+    scenario = new_scenario(tmp_path, "bank", Service())
+    _, before = await drive(scenario)
+    reason, after = await drive(scenario)
     assert reason is StopReason.FINISHED
     assert after.finished
-    assert scene.service.sizes == [4]
+    assert scenario.service.sizes == [4]
     assert after.processed_words == before.processed_words
 
 
@@ -634,9 +636,9 @@ def eventful(folder: Path) -> Scenario:
 
 async def uneventful_end(folder: Path) -> tuple[Any, int]:
     """Return the documents of such a run without a crash, and the number of its effects."""
-    scene, crash = eventful(folder), Crash()
-    await drive(scene, crash=crash)
-    return scene.store.picture(), crash.steps
+    scenario, crash = eventful(folder), Crash()
+    await drive(scenario, crash=crash)
+    return scenario.store.picture(), crash.steps
 
 
 @pytest.fixture
@@ -653,17 +655,17 @@ async def test_dying_anywhere(memory: Path) -> None:
     picture, steps = await uneventful_end(memory / "whole")
     assert steps > 50
     for dies_at in range(1, steps + 1):
-        scene = eventful(memory / str(dies_at))
+        scenario = eventful(memory / str(dies_at))
         with pytest.raises(Crashed):
-            await drive(scene, crash=Crash(dies_at))
-        reason, ledger = await drive(scene)
+            await drive(scenario, crash=Crash(dies_at))
+        reason, ledger = await drive(scenario)
         assert reason is StopReason.FINISHED, dies_at
         assert sorted(ledger.processed_words) == ["one", "two"], dies_at
         assert list(ledger.missing) == ["known"], dies_at
-        assert set(scene.service.answered.values()) == {1}, dies_at
-        labels = scene.service.labels
+        assert set(scenario.service.answered.values()) == {1}, dies_at
+        labels = scenario.service.labels
         assert len(set(labels)) == len(labels), dies_at
-        assert scene.store.picture() == picture, dies_at
+        assert scenario.store.picture() == picture, dies_at
 
 
 async def test_dying_with_a_full_queue(memory: Path) -> None:
@@ -671,37 +673,37 @@ async def test_dying_with_a_full_queue(memory: Path) -> None:
 
     def crowded(name: str) -> Scenario:
         (memory / name).mkdir()
-        return scenario(memory / name, "a1 b2 c3 d4", Service(queue=8))
+        return new_scenario(memory / name, "a1 b2 c3 d4", Service(queue=8))
 
-    scene, crash = crowded("whole"), Crash()
-    await drive(scene, crash=crash)
-    picture = scene.store.picture()
+    scenario, crash = crowded("whole"), Crash()
+    await drive(scenario, crash=crash)
+    picture = scenario.store.picture()
     for dies_at in range(1, crash.steps + 1):
-        scene = crowded(str(dies_at))
+        scenario = crowded(str(dies_at))
         with pytest.raises(Crashed):
-            await drive(scene, crash=Crash(dies_at))
-        _, ledger = await drive(scene)
+            await drive(scenario, crash=Crash(dies_at))
+        _, ledger = await drive(scenario)
         assert sorted(ledger.processed_words) == ["a1", "b2", "c3", "d4"], dies_at
-        assert set(scene.service.answered.values()) == {1}, dies_at
-        assert scene.store.picture() == picture, dies_at
+        assert set(scenario.service.answered.values()) == {1}, dies_at
+        assert scenario.store.picture() == picture, dies_at
 
 
 async def test_dying_again_and_again(memory: Path) -> None:
     """Repeated crashes after a few effects each still let the run finish."""
     picture, _ = await uneventful_end(memory / "whole")
-    scene = eventful(memory / "dying")
+    scenario = eventful(memory / "dying")
     lives = 0
     while True:
         lives += 1
         assert lives < 60
         try:
-            _, ledger = await drive(scene, crash=Crash(dies_at=11 + lives % 3))
+            _, ledger = await drive(scenario, crash=Crash(dies_at=11 + lives % 3))
         except Crashed:
             continue
         break
     assert lives > 4
-    assert scene.store.picture() == picture
-    assert set(scene.service.answered.values()) == {1}
+    assert scenario.store.picture() == picture
+    assert set(scenario.service.answered.values()) == {1}
     assert ledger.finished
 
 
@@ -738,13 +740,13 @@ def test_whatever_happens(
     def fault(custom_id: str, before: int) -> Fault | None:
         return None if removed else faults[(sum(custom_id.encode()) + before) % len(faults)]
 
-    async def live(scene: Scenario) -> Ledger:
+    async def live(scenario: Scenario) -> Ledger:
         for dies_at in deaths:
             with suppress(Crashed, ServiceError):
-                await drive(scene, crash=Crash(dies_at), wait=False)
+                await drive(scenario, crash=Crash(dies_at), wait=False)
         while True:
             try:
-                _, ledger = await given_up(scene)
+                _, ledger = await given_up(scenario)
             except FormRefused:
                 removed.append(True)
             else:
@@ -755,18 +757,18 @@ def test_whatever_happens(
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as folder:
         service = Service(*script, queue=queue, faults=fault)
         service.creations.extend(creations)
-        scene = Scenario(Path(folder), words, service, known(*words[:3]), batch_size=batch_size)
-        ledger = asyncio.run(live(scene))
+        scenario = Scenario(Path(folder), words, service, known(*words[:3]), batch_size=batch_size)
+        ledger = asyncio.run(live(scenario))
     assert ledger.finished
     assert sorted([*ledger.processed_words, *ledger.missing]) == words
-    assert max(service.asked.values(), default=0) <= scene.max_attempts + len(removed)
+    assert max(service.asked.values(), default=0) <= scenario.max_attempts + len(removed)
     assert len(removed) <= len(script) + 1
     totals = ledger.totals()
     assert totals.open_requests == 0
     assert totals.answered <= sum(service.answered.values())
-    entries = asyncio.run(scene.store.entries(words, "en"))
+    entries = asyncio.run(scenario.store.entries(words, "en"))
     for word in words:
-        complete = left_over(entries[word], scene.brief, {}) is None
+        complete = left_over(entries[word], scenario.brief, {}) is None
         assert complete == (word in ledger.processed_words), word
 
 
@@ -813,7 +815,7 @@ class Late:
 
 async def test_late_hands(tmp_path: Path) -> None:
     """Workers that write lines at the moment of the exit leave no files."""
-    run = scenario(tmp_path, "bank", Service()).run()
+    run = new_scenario(tmp_path, "bank", Service()).run()
     run.pool = late = Late()
     feeder = Feeder(run)
     with suppress(TimeoutError):
@@ -825,9 +827,9 @@ async def test_late_hands(tmp_path: Path) -> None:
 
 async def test_feeding_a_list(tmp_path: Path) -> None:
     """Every incomplete word is in one chunk, in the order of the list; complete words are processed."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2, store=known("a1", "b2", "d4", "e5"))
-    scene.store.know("c3", "full", synonyms=["x"], example_ids=["0" * 24])
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4 e5", Service(), batch_size=2, store=known("a1", "b2", "d4", "e5"))
+    scenario.store.know("c3", "full", synonyms=["x"], example_ids=["0" * 24])
+    run = scenario.run()
     assert await fed(run) == [["a1", "b2"], ["d4", "e5"]]
     assert run.ledger.processed_words == ["c3"]
     assert run.ledger.list_cursor == 5
@@ -837,10 +839,10 @@ async def test_feeding_a_list(tmp_path: Path) -> None:
 async def test_feeding_a_long_list_in_many_lives(tmp_path: Path, batch_size: int) -> None:
     """Every word of a long list is in exactly one chunk, for repeated exits after a chunk."""
     words = [f"w{number}" for number in range(450)]
-    scene = Scenario(tmp_path, words, Service(), batch_size=batch_size, components=(C.DOMAIN,))
+    scenario = Scenario(tmp_path, words, Service(), batch_size=batch_size, components=(C.DOMAIN,))
     chunks: list[list[int]] = []
     while True:
-        run = scene.run()
+        run = scenario.run()
         feeder = Feeder(run)
         record = await feeder.next_chunk(alone=True)
         feeder.close()
@@ -853,31 +855,31 @@ async def test_feeding_a_long_list_in_many_lives(tmp_path: Path, batch_size: int
 
 async def test_the_cursor_waits_for_what_is_not_on_disk(tmp_path: Path) -> None:
     """Words that were planned and are in no chunk yet are planned again by the next process, and no others."""
-    scene = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
+    run = scenario.run()
     feeder = Feeder(run)
     record = await feeder.next_chunk(alone=True)
     assert record is not None
     feeder.close()
-    saved = scene.run()
+    saved = scenario.run()
     assert saved.ledger.list_cursor == 2
     assert await fed(saved) == [["c3"]]
 
 
 async def test_a_word_in_a_chunk_is_not_fed_again(tmp_path: Path) -> None:
     """A word in an unfinished chunk is not planned again, independent of the cursor."""
-    scene = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2)
+    run = scenario.run()
     await fed(run)
     run.ledger.list_cursor = 0
     run.save()
-    assert await fed(scene.run()) == []
+    assert await fed(scenario.run()) == []
 
 
 async def test_adopted_words_are_skipped(tmp_path: Path) -> None:
     """Words that an older checkpoint lists as processed are not looked up."""
-    scene = scenario(tmp_path, "a1 b2", Service())
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "a1 b2", Service())
+    run = scenario.run()
     run.ledger.processed_words = ["a1"]
     assert await fed(run) == [["b2"]]
 
@@ -888,22 +890,22 @@ async def test_returning_words_wait_for_company(tmp_path: Path) -> None:
     def faults(custom_id: str, before: int) -> Fault | None:
         return once("missing")(custom_id, before) if custom_id.startswith(("a1", "d4")) else None
 
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=3), faults=faults), batch_size=3)
-    _, ledger = await drive(scene)
-    assert scene.service.sizes == [12, 4, 4]
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=3), faults=faults), batch_size=3)
+    _, ledger = await drive(scenario)
+    assert scenario.service.sizes == [12, 4, 4]
     assert len(ledger.processed_words) == 4
 
 
 async def test_the_end_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
     """The last words of the list are submitted at once, however few there are."""
-    run = scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
+    run = new_scenario(tmp_path, "a1 b2 c3", Service(), batch_size=2).run()
     assert await fed(run, alone=False) == [["a1", "b2"], ["c3"]]
 
 
 async def test_no_tiny_batches(tmp_path: Path) -> None:
     """A chunk of returned words is not finished while batches in flight may still fill it."""
-    scene = scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=5), faults=once("missing")))
-    run = scene.run()
+    scenario = new_scenario(tmp_path, "a1 b2 c3 d4", Service(End(), End(polls=5), faults=once("missing")))
+    run = scenario.run()
     first = Feeder(run)
     record = await first.next_chunk(alone=True)
     assert record is not None
@@ -932,17 +934,17 @@ async def test_answers_that_vanish(tmp_path: Path) -> None:
     """A stored answer that disappears from the database is not requested indefinitely: its word fails."""
     store = Forgetful()
     store.know("bank", "land by a river")
-    scene = scenario(tmp_path, "bank", Service(), store=store)
-    reason, ledger = await drive(scene)
+    scenario = new_scenario(tmp_path, "bank", Service(), store=store)
+    reason, ledger = await drive(scenario)
     assert reason is StopReason.FINISHED
-    assert set(scene.service.asked.values()) == {1}
+    assert set(scenario.service.asked.values()) == {1}
     assert "is not in the database" in ledger.missing["bank"]
 
 
 async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> None:
     """The failures of a done chunk are kept, so that they can be listed; its requests are removed."""
-    scene = scenario(tmp_path, "bank", Service(faults=once("refused")))
-    await drive(scene)
+    scenario = new_scenario(tmp_path, "bank", Service(faults=once("refused")))
+    await drive(scenario)
     folder = ChunkFolder.of(tmp_path / "run.checkpoint.files", 1).path
     assert [path.name for path in folder.iterdir()] == ["failures.jsonl"]
     assert set(failures_by_word(folder / "failures.jsonl")) == {0}
@@ -950,15 +952,15 @@ async def test_chunks_of_the_past_keep_their_failures_alone(tmp_path: Path) -> N
 
 async def test_force(tmp_path: Path) -> None:
     """`--force` regenerates every value once, replaces the old ones and leaves no orphans."""
-    scene = scenario(tmp_path, "bank", Service())
-    await drive(scene)
-    examples = scene.store.documents[Collection.EXAMPLES]
+    scenario = new_scenario(tmp_path, "bank", Service())
+    await drive(scenario)
+    examples = scenario.store.documents[Collection.EXAMPLES]
     before = set(examples)
-    forced = Scenario(tmp_path / "again", scene.words, scene.service, scene.store, force=True, run_id="run2")
+    forced = Scenario(tmp_path / "again", scenario.words, scenario.service, scenario.store, force=True, run_id="run2")
     forced.folder.mkdir()
     reason, ledger = await drive(forced)
-    assert (reason, ledger.processed_words, scene.service.sizes) == (StopReason.FINISHED, ["bank"], [4, 4])
+    assert (reason, ledger.processed_words, scenario.service.sizes) == (StopReason.FINISHED, ["bank"], [4, 4])
     assert len(examples) == len(before)
     assert not before & set(examples)
-    definitions = scene.store.documents[Collection.DEFINITIONS].values()
+    definitions = scenario.store.documents[Collection.DEFINITIONS].values()
     assert {example for each in definitions for example in each.get("example_ids", ())} == set(examples)

@@ -18,21 +18,21 @@ def refusing(_: str, __: int) -> Fault:
     return 400
 
 
-def scenario(folder: Path, service: Service, *words: str, batch_size: int | None = 2) -> Scenario:
+def new_scenario(folder: Path, service: Service, *words: str, batch_size: int | None = 2) -> Scenario:
     listed = [*words] or WORDS[:8]
     return Scenario(folder, listed, service, MemoryStore.of(listed), batch_size=batch_size)
 
 
-async def drive(scene: Scenario, max_batches: int = 1) -> Ledger:
-    run = scene.run()
+async def drive(scenario: Scenario, max_batches: int = 1) -> Ledger:
+    run = scenario.run()
     run.ledger.change_execution_settings({"max_batches": max_batches})
     assert await Driver(run).process() is StopReason.FINISHED
     return run.ledger
 
 
-async def stopped(scene: Scenario, max_batches: int = 1) -> Ledger:
+async def stopped(scenario: Scenario, max_batches: int = 1) -> Ledger:
     """Drive a run until it stops for a refused form, and return its saved ledger."""
-    run = scene.run()
+    run = scenario.run()
     run.ledger.change_execution_settings({"max_batches": max_batches})
     with pytest.raises(FormRefused) as refused:
         await Driver(run).process()
@@ -51,81 +51,83 @@ def refuse_only_what_was_sent(service: Service) -> None:
 
 async def test_one_batch_shows_it(tmp_path: Path) -> None:
     """The first batch whose requests are all refused equally stops the run with the service's message."""
-    scene = scenario(tmp_path, Service(faults=refusing))
+    scenario = new_scenario(tmp_path, Service(faults=refusing))
     with pytest.raises(FormRefused, match=r"all 4 requests of batch 1 \(batch_1\): HTTP 400: status 400\. .*--model"):
-        await Driver(scene.run()).process()
-    assert scene.run().ledger.chunk(1).state is ChunkState.ANSWERED
+        await Driver(scenario.run()).process()
+    assert scenario.run().ledger.chunk(1).state is ChunkState.ANSWERED
 
 
 async def test_no_further_batch_is_sent(tmp_path: Path) -> None:
     """No further batch is submitted and no request retried; states stay, and no word fails."""
-    scene = scenario(tmp_path, Service(faults=refusing))
-    ledger = await stopped(scene)
-    assert scene.service.sizes == [4]
+    scenario = new_scenario(tmp_path, Service(faults=refusing))
+    ledger = await stopped(scenario)
+    assert scenario.service.sizes == [4]
     assert [each.state for each in ledger.chunks] == [ChunkState.ANSWERED]
 
 
 async def test_another_model(tmp_path: Path) -> None:
     """With another model, the refused words are requested again, with those of refused batches that were in flight."""
-    scene = scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
-    await stopped(scene, max_batches=3)
-    assert len(scene.service.batches) == 3
-    refuse_only_what_was_sent(scene.service)
-    scene.model = "gpt-5.4-nano"
-    ledger = await drive(scene)
-    assert sorted(ledger.processed_words) == scene.words
-    models = [content.split(b'"model":"')[1].split(b'"')[0] for content in scene.service.files.values()]
+    scenario = new_scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
+    await stopped(scenario, max_batches=3)
+    assert len(scenario.service.batches) == 3
+    refuse_only_what_was_sent(scenario.service)
+    scenario.model = "gpt-5.4-nano"
+    ledger = await drive(scenario)
+    assert sorted(ledger.processed_words) == scenario.words
+    models = [content.split(b'"model":"')[1].split(b'"')[0] for content in scenario.service.files.values()]
     assert models == [b"gpt-6-luna"] * 3 + [b"gpt-5.4-nano"] * (len(models) - 3)
-    assert {stamp.model for stamp in scene.store.stamps.values()} <= {"gpt-6-luna", "gpt-5.4-nano"}
+    assert {stamp.model for stamp in scenario.store.stamps.values()} <= {"gpt-6-luna", "gpt-5.4-nano"}
 
 
 async def test_the_cause_is_removed(tmp_path: Path) -> None:
     """A plain resume requests the refused words again, with those of refused batches that were in flight."""
-    scene = scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
-    await stopped(scene, max_batches=3)
-    sent = len(scene.service.batches)
-    refuse_only_what_was_sent(scene.service)
-    ledger = await drive(scene, max_batches=3)
-    assert sorted(ledger.processed_words) == scene.words
-    assert len(scene.service.batches) > sent
-    assert set(scene.service.answered.values()) == {1}
+    scenario = new_scenario(tmp_path, Service(*[End(polls=polls) for polls in (1, 3, 3)], faults=refusing))
+    await stopped(scenario, max_batches=3)
+    sent = len(scenario.service.batches)
+    refuse_only_what_was_sent(scenario.service)
+    ledger = await drive(scenario, max_batches=3)
+    assert sorted(ledger.processed_words) == scenario.words
+    assert len(scenario.service.batches) > sent
+    assert set(scenario.service.answered.values()) == {1}
 
 
 async def test_a_refusal_that_stays(tmp_path: Path) -> None:
     """Each resume submits one batch at most while the service refuses the form."""
-    scene = scenario(tmp_path, Service(faults=refusing))
+    scenario = new_scenario(tmp_path, Service(faults=refusing))
     for batches in (1, 2, 3):
-        await stopped(scene)
-        assert len(scene.service.batches) == batches
+        await stopped(scenario)
+        assert len(scenario.service.batches) == batches
 
 
 async def test_a_batch_that_is_rejected_for_its_model(tmp_path: Path) -> None:
     """A batch that fails as a whole because of its model counts as a refusal of the form, too."""
-    scene = scenario(tmp_path, Service(End("failed", error=WITHDRAWN)))
-    ledger = await stopped(scene)
+    scenario = new_scenario(tmp_path, Service(End("failed", error=WITHDRAWN)))
+    ledger = await stopped(scenario)
     assert ledger.chunk(1).refused == "model_not_found: The model gpt-6-luna does not exist."
-    assert len(scene.service.batches) == 1
+    assert len(scenario.service.batches) == 1
 
 
 async def test_a_model_that_is_withdrawn_in_the_middle(tmp_path: Path) -> None:
     """A run with answers stops at the first larger batch that is refused completely; answers stay."""
-    scene = scenario(tmp_path, Service(faults=lambda name, _: None if name < "wordm" else 404), *WORDS, batch_size=12)
-    ledger = await stopped(scene)
-    assert len(scene.service.batches) == 2
+    scenario = new_scenario(
+        tmp_path, Service(faults=lambda name, _: None if name < "wordm" else 404), *WORDS, batch_size=12
+    )
+    ledger = await stopped(scenario)
+    assert len(scenario.service.batches) == 2
     assert ledger.totals().answered == 24
-    scene.service.faults, scene.model = lambda _, __: None, "gpt-5.4-nano"
-    ledger = await drive(scene)
-    assert sorted(ledger.processed_words) == scene.words
-    assert set(scene.service.answered.values()) == {1}
+    scenario.service.faults, scenario.model = lambda _, __: None, "gpt-5.4-nano"
+    ledger = await drive(scenario)
+    assert sorted(ledger.processed_words) == scenario.words
+    assert set(scenario.service.answered.values()) == {1}
 
 
 @pytest.mark.parametrize("words", [("worda",), ("worda", "wordb")])
 async def test_words_that_are_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
     """A single refused word, or a few among answered ones, fail by themselves."""
-    scene = scenario(
+    scenario = new_scenario(
         tmp_path, Service(faults=lambda name, _: 400 if name.startswith(words) else None), "wordx", "wordy", *words
     )
-    ledger = await drive(scene)
+    ledger = await drive(scenario)
     assert sorted(ledger.missing) == [*words]
     assert sorted(ledger.processed_words) == ["wordx", "wordy"]
 
@@ -133,31 +135,31 @@ async def test_words_that_are_refused(tmp_path: Path, words: tuple[str, ...]) ->
 @pytest.mark.parametrize("fault", [429, 500, 503, "malformed", "refused", "missing"])
 async def test_other_failures_of_all_requests(tmp_path: Path, fault: Fault) -> None:
     """A transient error and an answer of the model are not treated as a refusal of the request's form."""
-    scene = scenario(tmp_path, Service(faults=lambda _, __: fault))
-    ledger = await drive(scene)
-    assert sorted(ledger.missing) == scene.words
+    scenario = new_scenario(tmp_path, Service(faults=lambda _, __: fault))
+    ledger = await drive(scenario)
+    assert sorted(ledger.missing) == scenario.words
 
 
 async def test_a_creation_that_is_refused(tmp_path: Path) -> None:
     """A refused creation leaves its chunk planned; the error says that nothing was sent, and names the options."""
-    scene = scenario(tmp_path, Service())
-    scene.service.creations.append("refused")
+    scenario = new_scenario(tmp_path, Service())
+    scenario.service.creations.append("refused")
     with pytest.raises(ServiceError, match=r"no such model Nothing of this run has been sent: .*--model NAME"):
-        await Driver(scene.run()).process()
-    ledger = scene.run().ledger
+        await Driver(scenario.run()).process()
+    ledger = scenario.run().ledger
     assert ledger.nothing_sent
     assert [each.state for each in ledger.chunks] == [ChunkState.PLANNED]
-    scene.model = "gpt-5.4-nano"
-    ledger = await drive(scene)
-    assert sorted(ledger.processed_words) == scene.words
-    assert {stamp.model for stamp in scene.store.stamps.values()} == {"gpt-5.4-nano"}
+    scenario.model = "gpt-5.4-nano"
+    ledger = await drive(scenario)
+    assert sorted(ledger.processed_words) == scenario.words
+    assert {stamp.model for stamp in scenario.store.stamps.values()} == {"gpt-5.4-nano"}
 
 
 async def test_a_creation_that_is_refused_later(tmp_path: Path) -> None:
     """After a first submission, the error of a refused creation does not say that nothing was sent."""
-    scene = scenario(tmp_path, Service())
-    scene.service.creations.extend(["made", "refused"])
+    scenario = new_scenario(tmp_path, Service())
+    scenario.service.creations.extend(["made", "refused"])
     with pytest.raises(ServiceError) as refused:
-        await Driver(scene.run()).process()
+        await Driver(scenario.run()).process()
     assert "Nothing of this run" not in str(refused.value)
-    assert not scene.run().ledger.nothing_sent
+    assert not scenario.run().ledger.nothing_sent

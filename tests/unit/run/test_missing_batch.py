@@ -44,7 +44,7 @@ class Denying(Service):
         await super().answers(job, output, errors)
 
 
-def scenario(folder: Path, service: Service) -> Scenario:
+def new_scenario(folder: Path, service: Service) -> Scenario:
     """A run of two words, one per batch."""
     return Scenario(folder, WORDS, service, MemoryStore.of(WORDS), batch_size=1)
 
@@ -53,7 +53,7 @@ def scenario(folder: Path, service: Service) -> Scenario:
 async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Service]) -> None:
     """A batch or a file that is unknown for a while is collected afterwards; nothing is requested twice."""
     denying, recorder = service(), Recorder()
-    run = scenario(tmp_path, denying).run(recorder=recorder)
+    run = new_scenario(tmp_path, denying).run(recorder=recorder)
     assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(denying.answered.values()) == {1}
@@ -64,7 +64,7 @@ async def test_a_denial_that_passes(tmp_path: Path, service: Callable[[], Servic
 async def test_a_denial_that_stays(tmp_path: Path) -> None:
     """A batch that is unknown for ten minutes stops the run after everything else, with its state unchanged."""
     denying = Denying(polls=float("inf"))
-    stage = scenario(tmp_path, denying)
+    stage = new_scenario(tmp_path, denying)
     run = stage.run()
     with pytest.raises(ServiceError, match=r"batch batch_1.*recover --run run1.*--give-up BATCH"):
         await Driver(run).process()
@@ -76,7 +76,7 @@ async def test_a_denial_that_stays(tmp_path: Path) -> None:
 async def test_a_batch_that_this_session_never_saw(tmp_path: Path) -> None:
     """A batch that another session created, and this key cannot see, is polled again for 15 seconds."""
     denying = Denying(polls=float("inf"))
-    stage = scenario(tmp_path, denying)
+    stage = new_scenario(tmp_path, denying)
     assert await Driver(stage.run()).process(wait=False) is StopReason.IN_FLIGHT
     before = len(stage.sleeps)
     with pytest.raises(ServiceError, match="batch_1"):
@@ -87,7 +87,7 @@ async def test_a_batch_that_this_session_never_saw(tmp_path: Path) -> None:
 async def test_without_waiting(tmp_path: Path) -> None:
     """With --no-wait an unknown batch is polled once per session."""
     denying = Denying(polls=float("inf"))
-    stage = scenario(tmp_path, denying)
+    stage = new_scenario(tmp_path, denying)
     await Driver(stage.run()).process(wait=False)
     with pytest.raises(ServiceError, match="batch_1"):
         await Driver(stage.run()).process(wait=False)
@@ -98,7 +98,7 @@ async def test_without_waiting(tmp_path: Path) -> None:
 async def test_given_up(tmp_path: Path) -> None:
     """The words of a batch that the user gives up fail, and its requests are not retried automatically."""
     denying = Denying(polls=float("inf"))
-    stage = scenario(tmp_path, denying)
+    stage = new_scenario(tmp_path, denying)
     with pytest.raises(ServiceError):
         await Driver(stage.run()).process()
     run = stage.run()
@@ -111,7 +111,7 @@ async def test_given_up(tmp_path: Path) -> None:
 async def test_given_up_with_answers(tmp_path: Path) -> None:
     """The answers that the service returns of a given-up batch are stored."""
     shortened = Shortened()
-    stage = scenario(tmp_path, shortened)
+    stage = new_scenario(tmp_path, shortened)
     with pytest.raises(ServiceError, match="incomplete"):
         await Driver(stage.run()).process()
     run = stage.run()
@@ -169,7 +169,7 @@ class Confused(Service):
 async def test_another_batch_in_a_reply(tmp_path: Path, confused: Callable[[], Confused]) -> None:
     """Another batch's object or answer file is never taken for a batch's own: nothing is lost or paid for twice."""
     service = confused()
-    run = scenario(tmp_path, service).run()
+    run = new_scenario(tmp_path, service).run()
     assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(service.answered.values()) == {1}
@@ -178,7 +178,7 @@ async def test_another_batch_in_a_reply(tmp_path: Path, confused: Callable[[], C
 
 async def test_another_batch_in_every_reply(tmp_path: Path) -> None:
     """A batch in whose place another one is always returned stops the run after ten minutes, with its state kept."""
-    run = scenario(tmp_path, Confused(polls=float("inf"))).run()
+    run = new_scenario(tmp_path, Confused(polls=float("inf"))).run()
     with pytest.raises(ServiceError, match="returned batch batch_1"):
         await Driver(run).process()
     assert (run.ledger.chunk(2).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["bank"])
@@ -201,7 +201,7 @@ class Refusing(Service):
 @pytest.mark.parametrize("error", [ServiceError("Bad (400)."), AccessDenied("No (403)."), Unreadable("<html>")])
 async def test_one_odd_batch(tmp_path: Path, error: ServiceError) -> None:
     """A batch whose polls the service refuses, or answers with a page, costs only itself."""
-    run = scenario(tmp_path, Refusing(error)).run()
+    run = new_scenario(tmp_path, Refusing(error)).run()
     with pytest.raises(ServiceError, match=re.escape(str(error).rstrip("."))):
         await Driver(run).process()
     assert (run.ledger.chunk(1).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["tree"])
@@ -219,7 +219,7 @@ class Renaming(Service):
 async def test_an_id_that_polls_deny(tmp_path: Path) -> None:
     """A batch that the service lists under another id than its creation stated is polled by the listed one."""
     service = Renaming()
-    run = scenario(tmp_path, service).run()
+    run = new_scenario(tmp_path, service).run()
     assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
     assert set(service.answered.values()) == {1}

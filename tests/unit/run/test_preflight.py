@@ -60,18 +60,18 @@ class Answering(OpenAIConnector):
         """Close nothing."""
 
 
-def opened(scene: Scenario, connector: Answering, recorder: Recorder | None = None, **changes: Any) -> Run:
+def opened(scenario: Scenario, connector: Answering, recorder: Recorder | None = None, **changes: Any) -> Run:
     """Return a run of many requests as a new process opens it."""
-    run = scene.run(recorder=recorder)
+    run = scenario.run(recorder=recorder)
     run.ledger.estimate = MANY
     run.ledger.change_execution_settings(changes)
     folder = run.checkpoint.folder
     run.sleep = lambda _: asyncio.sleep(0)  # lets the connector answer
-    run.batches = PreflightBatches(scene.service, lambda: ImmediateBatches(connector, folder, sync_every=1))
+    run.batches = PreflightBatches(scenario.service, lambda: ImmediateBatches(connector, folder, sync_every=1))
     return run
 
 
-def scenario(folder: Path) -> Scenario:
+def new_scenario(folder: Path) -> Scenario:
     return Scenario(folder, WORDS, Service(), MemoryStore.of(WORDS))
 
 
@@ -81,11 +81,11 @@ def notices(recorder: Recorder) -> str:
 
 async def test_one_request_per_component(tmp_path: Path) -> None:
     """One request of each component is answered immediately; the answer is stored, billed, and not requested again."""
-    scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
-    run = opened(scene, connector, recorder)
+    scenario, connector, recorder = new_scenario(tmp_path), Answering(), Recorder()
+    run = opened(scenario, connector, recorder)
     assert await Driver(run).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 1, "examples": 1}
-    assert scene.service.sizes == [4]
+    assert scenario.service.sizes == [4]
     first, *rest = run.ledger.chunks
     regular, usage = rates("gpt-6-luna", batch=False), Usage(input=100, output=20)
     assert regular is not None
@@ -93,20 +93,20 @@ async def test_one_request_per_component(tmp_path: Path) -> None:
     assert not any(each.preflight for each in rest)
     assert sorted(run.ledger.processed_words) == WORDS
     assert "Preflight: gpt-6-luna accepts the requests" in notices(recorder)
-    assert {stamp.mode for stamp in scene.store.stamps.values()} == {"immediate", "batch"}
+    assert {stamp.mode for stamp in scenario.store.stamps.values()} == {"immediate", "batch"}
 
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_a_refused_form(tmp_path: Path, status: int) -> None:
     """A refused form stops the run with the service's message before any batch; a resumed run retries it."""
-    scene, connector = scenario(tmp_path), Answering()
+    scenario, connector = new_scenario(tmp_path), Answering()
     connector.statuses = {"synonyms": status, "examples": status}
-    run = opened(scene, connector)
+    run = opened(scenario, connector)
     with pytest.raises(ServiceError, match=r"is not supported\..*No batch was sent"):
         await Driver(run).process()
-    assert (scene.service.sizes, run.ledger.failures(), run.ledger.missing) == ([], {}, {})
+    assert (scenario.service.sizes, run.ledger.failures(), run.ledger.missing) == ([], {}, {})
     connector.statuses = {}
-    again = opened(scene, connector)
+    again = opened(scenario, connector)
     assert await Driver(again).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 2, "examples": 2}
     assert sorted(again.ledger.processed_words) == WORDS
@@ -114,27 +114,27 @@ async def test_a_refused_form(tmp_path: Path, status: int) -> None:
 
 async def test_one_refused_component(tmp_path: Path) -> None:
     """The answers of the other components are kept, and only the refused one is retried."""
-    scene, connector = scenario(tmp_path), Answering()
+    scenario, connector = new_scenario(tmp_path), Answering()
     connector.statuses = {"examples": 400}
     with pytest.raises(ServiceError, match="refused 1 of the requests"):
-        await Driver(opened(scene, connector)).process()
-    assert scene.service.sizes == []
+        await Driver(opened(scenario, connector)).process()
+    assert scenario.service.sizes == []
     connector.statuses = {}
-    again = opened(scene, connector)
+    again = opened(scenario, connector)
     assert await Driver(again).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 1, "examples": 2}
-    assert (scene.service.sizes, again.ledger.failures()) == ([4], {})
+    assert (scenario.service.sizes, again.ledger.failures()) == ([4], {})
 
 
 @pytest.mark.parametrize("status", [404, 405])
 async def test_no_immediate_endpoint(tmp_path: Path, status: int) -> None:
     """If the service offers the model in batches only, a notice says so, and the batches are submitted."""
-    scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
+    scenario, connector, recorder = new_scenario(tmp_path), Answering(), Recorder()
     connector.statuses = {"synonyms": status, "examples": status}
-    run = opened(scene, connector, recorder)
+    run = opened(scenario, connector, recorder)
     assert await Driver(run).process() is StopReason.FINISHED
     assert "Preflight skipped: the service does not answer gpt-6-luna at once" in notices(recorder)
-    assert (scene.service.sizes, run.ledger.failures()) == ([6], {})
+    assert (scenario.service.sizes, run.ledger.failures()) == ([6], {})
 
 
 @pytest.mark.parametrize("reason", ["the service's reply (HTTP 200) is not a JSON object", ""])
@@ -142,9 +142,9 @@ async def test_no_usable_answer(tmp_path: Path, reason: str) -> None:
     """Replies without an answer are not taken for acceptance: the notice gives the reason, each reply is an attempt of
     unknown cost, and the requests are sent in batches.
     """
-    scene, connector, recorder = scenario(tmp_path), Answering(), Recorder()
+    scenario, connector, recorder = new_scenario(tmp_path), Answering(), Recorder()
     connector.unusable, connector.statuses = reason, {} if reason else {"synonyms": 500, "examples": 500}
-    run = opened(scene, connector, recorder)
+    run = opened(scenario, connector, recorder)
     assert await Driver(run).process() is StopReason.FINISHED
     assert "accepts the requests" not in notices(recorder)
     reasons = (reason,) if reason else ("synonyms is not supported", "examples is not supported")  # either came first
@@ -157,20 +157,20 @@ async def test_no_usable_answer(tmp_path: Path, reason: str) -> None:
 
 async def test_a_refused_account(tmp_path: Path) -> None:
     """A refused key stops the run before any batch; the next session continues with the same requests."""
-    scene, connector = scenario(tmp_path), Answering()
+    scenario, connector = new_scenario(tmp_path), Answering()
     connector.refuses = True
     with pytest.raises(ServiceRefused, match="Incorrect API key"):
-        await Driver(opened(scene, connector)).process()
+        await Driver(opened(scenario, connector)).process()
     connector.refuses = False
-    run = opened(scene, connector)
+    run = opened(scenario, connector)
     assert await Driver(run).process() is StopReason.FINISHED
-    assert (run.ledger.chunks[0].answered, scene.service.sizes) == (2, [4])
+    assert (run.ledger.chunks[0].answered, scenario.service.sizes) == (2, [4])
 
 
 async def test_a_crash(tmp_path: Path) -> None:
     """Answers that were written before a crash, at any point, are not requested again."""
-    scene, connector = scenario(tmp_path), Answering()
-    run = opened(scene, connector)
+    scenario, connector = new_scenario(tmp_path), Answering()
+    run = opened(scenario, connector)
     driver = Driver(run)
 
     class Stopping(Recorder):
@@ -183,15 +183,15 @@ async def test_a_crash(tmp_path: Path) -> None:
     run.observer = Stopping()
     await driver.process()
     assert connector.asked == {"synonyms": 1, "examples": 1}
-    again = opened(scene, connector)
+    again = opened(scenario, connector)
     assert await Driver(again).process() is StopReason.FINISHED
     assert connector.asked == {"synonyms": 1, "examples": 1}
 
 
 async def test_not_wanted(tmp_path: Path) -> None:
     """With --no-preflight, or for few requests, nothing is sent immediately."""
-    scene, connector = scenario(tmp_path), Answering()
-    await Driver(opened(scene, connector, preflight=False)).process()
+    scenario, connector = new_scenario(tmp_path), Answering()
+    await Driver(opened(scenario, connector, preflight=False)).process()
     assert not connector.asked
 
 
@@ -199,7 +199,7 @@ def test_when_it_is_due(tmp_path: Path) -> None:
     """The preflight is due above 1,000 planned requests, once per model, and never in immediate mode."""
 
     def due(changes: Mapping[str, Any] | None = None, **facts: Any) -> bool:
-        ledger: Ledger = scenario(tmp_path).run().ledger
+        ledger: Ledger = new_scenario(tmp_path).run().ledger
         ledger.estimate = MANY
         ledger.change_execution_settings(changes or {})
         return is_due(ledger.model_copy(update=facts))
@@ -218,8 +218,8 @@ async def test_its_price(tmp_path: Path, price: Price | None) -> None:
     """`--max-cost` counts a preflight at the standard price, twice that of a batch, as the bill does; the user's price
     is that of batches.
     """
-    scene, connector = scenario(tmp_path), Answering()
-    run = opened(scene, connector, max_cost=Decimal(100), price=price)
+    scenario, connector = new_scenario(tmp_path), Answering()
+    run = opened(scenario, connector, max_cost=Decimal(100), price=price)
     await Driver(run).process()
     record, batch = run.ledger.chunks[0], run.ledger.chunks[1]
     batch_rate, standard = chunk_rate(run.ledger, batch), chunk_rate(run.ledger, record)
@@ -234,13 +234,13 @@ async def test_its_price(tmp_path: Path, price: Price | None) -> None:
 
 async def test_above_the_cost_limit(tmp_path: Path) -> None:
     """A preflight that would exceed `--max-cost` at its real price is not sent."""
-    scene, connector = scenario(tmp_path), Answering()
-    planned = opened(scene, connector, max_cost=Decimal(100))
+    scenario, connector = new_scenario(tmp_path), Answering()
+    planned = opened(scenario, connector, max_cost=Decimal(100))
     record = await Feeder(planned).next_preflight(set(planned.questions))
     limit = cost_limit_of(planned.ledger)
     assert record is not None
     assert limit is not None
     at_batch_price = limit.cost(record) / 2
-    run = opened(scenario(tmp_path / "again"), connector, max_cost=at_batch_price * Decimal("1.5"))
+    run = opened(new_scenario(tmp_path / "again"), connector, max_cost=at_batch_price * Decimal("1.5"))
     await Driver(run).process()
     assert not connector.asked

@@ -63,7 +63,7 @@ class Indexed(MemoryStore):
         return found
 
 
-def scene(folder: Path, *ends: End) -> Scenario:
+def new_scenario(folder: Path, *ends: End) -> Scenario:
     """A run over two words, of which one is known and one is not."""
     folder.mkdir()
     store = Indexed()
@@ -109,7 +109,7 @@ _MOMENTS = {"updated_at", "created_at"}
 
 async def test_all_waves(tmp_path: Path) -> None:
     """Recovery of all batches, in order of creation, gives exactly the documents of the run."""
-    scenario = scene(tmp_path / "run")
+    scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     assert isinstance(scenario.service, Attic)
     store = copied(scenario.store)
@@ -121,7 +121,7 @@ async def test_all_waves(tmp_path: Path) -> None:
 
 async def test_retries_are_not_missing(tmp_path: Path) -> None:
     """Requests that a later batch has answered are not missing; without that batch, they are."""
-    scenario = scene(tmp_path / "run", End("expired", answered=1))
+    scenario = new_scenario(tmp_path / "run", End("expired", answered=1))
     await through(scenario)
     assert isinstance(scenario.service, Attic)
     store = copied(scenario.store)
@@ -135,7 +135,7 @@ async def test_retries_are_not_missing(tmp_path: Path) -> None:
 
 async def test_dead_at_every_step(tmp_path: Path) -> None:
     """Recovery is idempotent: after a crash at any step, the next one stores the same documents."""
-    scenario = scene(tmp_path / "run", End("expired", answered=2))
+    scenario = new_scenario(tmp_path / "run", End("expired", answered=2))
     await through(scenario)
     service = scenario.service
     assert isinstance(service, Attic)
@@ -160,7 +160,7 @@ async def test_dead_at_every_step(tmp_path: Path) -> None:
 
 async def test_recovery_uses_the_users_price(tmp_path: Path) -> None:
     """The cost of recovered answers uses the user's price."""
-    scenario = scene(tmp_path / "run")
+    scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     assert isinstance(scenario.service, Attic)
     total = await recovered(scenario.service, copied(scenario.store), Price(Decimal(1), Decimal(2)))
@@ -169,7 +169,7 @@ async def test_recovery_uses_the_users_price(tmp_path: Path) -> None:
 
 async def test_nothing_of_ours(tmp_path: Path) -> None:
     """A batch whose words are in another database is counted separately and changes nothing."""
-    scenario = scene(tmp_path / "run")
+    scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     assert isinstance(scenario.service, Attic)
     empty = Indexed()
@@ -180,7 +180,7 @@ async def test_nothing_of_ours(tmp_path: Path) -> None:
 
 async def test_shorter_metadata(tmp_path: Path) -> None:
     """Batches with the shorter metadata of an older version are stored, too, with their templates."""
-    scenario = scene(tmp_path / "run")
+    scenario = new_scenario(tmp_path / "run")
     await through(scenario)
     service = scenario.service
     assert isinstance(service, Attic)

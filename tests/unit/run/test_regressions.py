@@ -91,9 +91,9 @@ class DyingAtOnce(ImmediateBatches):
         raise Crashed
 
 
-async def at_once(scene: Scenario, connector: Answering, kind: type[ImmediateBatches] = ImmediateBatches) -> Ledger:
+async def at_once(scenario: Scenario, connector: Answering, kind: type[ImmediateBatches] = ImmediateBatches) -> Ledger:
     """Run one process with --immediate to its end."""
-    run = scene.run()
+    run = scenario.run()
     batches = kind(connector, run.checkpoint.folder)
     run.batches, run.sleep = batches, lambda _: asyncio.sleep(0)
     try:
@@ -163,10 +163,10 @@ async def test_force_at_once(tmp_path: Path) -> None:
 
 async def test_a_note_that_the_power_cut_emptied(tmp_path: Path) -> None:
     """An immediate run whose record of its files was left empty by a power failure can be resumed."""
-    scene, connector = bank(tmp_path, C.EXAMPLES), Answering()
+    scenario, connector = bank(tmp_path, C.EXAMPLES), Answering()
     with pytest.raises(Crashed):
-        await at_once(scene, connector, DyingAtOnce)
-    ledger = await at_once(scene, connector)
+        await at_once(scenario, connector, DyingAtOnce)
+    ledger = await at_once(scenario, connector)
     assert ledger.processed_words == ["bank"]
     assert len(connector.asked) == 2
 
@@ -220,8 +220,8 @@ async def test_a_meaning_that_comes_between(tmp_path: Path) -> None:
 
 async def test_places_that_moved(tmp_path: Path) -> None:
     """An answer that numbers senses is not stored once these have changed: it is requested again for all of them."""
-    scene, connector = bank(tmp_path, C.CLUSTER_DEFINITIONS, max_attempts=1), Answering()
-    store = scene.store
+    scenario, connector = bank(tmp_path, C.CLUSTER_DEFINITIONS, max_attempts=1), Answering()
+    store = scenario.store
     list_sources(store)
 
     def meanwhile() -> None:
@@ -229,8 +229,8 @@ async def test_places_that_moved(tmp_path: Path) -> None:
         list_sources(store)
 
     connector.meanwhile = meanwhile
-    ledger = await at_once(scene, connector)
-    failures = ChunkFolder.of(scene.folder / "run.checkpoint.files", 1).failures
+    ledger = await at_once(scenario, connector)
+    failures = ChunkFolder.of(scenario.folder / "run.checkpoint.files", 1).failures
     assert [failure.reason for _, failure in read_failures(failures)] == [FailureReason.OUTDATED]
     assert connector.asked[:2] == [C.CLUSTER_DEFINITIONS] * 2  # once more, about the senses as they are now
     assert ledger.processed_words == ["bank"]
@@ -266,11 +266,11 @@ async def test_a_batch_that_shows_itself_late(tmp_path: Path) -> None:
     """A crash during a creation does not pay twice: the resumed run cancels the batch that appears late."""
     service = Dying(End(polls=5), End(polls=5))
     service.hidden = 6
-    scene = Scenario(tmp_path, ["happy"], service)
-    scene.store.know("happy", "glad")
+    scenario = Scenario(tmp_path, ["happy"], service)
+    scenario.store.know("happy", "glad")
     with pytest.raises(Crashed):
-        await Driver(scene.run()).process()
-    await Driver(scene.run()).process()
+        await Driver(scenario.run()).process()
+    await Driver(scenario.run()).process()
     assert service.labels == ["run1/0001/1"] * 2
     assert service.cancelled == ["batch_1"]
     assert set(service.answered.values()) == {1}
@@ -280,14 +280,14 @@ async def test_a_checkpoint_that_was_put_back(tmp_path: Path) -> None:
     """A run from the restored previous copy pays for no batch twice: it adopts the existing one."""
     service = Dying(End(polls=3), End(polls=5), End(polls=5), queue=3)  # the second batch is sent twice
     service.dies_at = 3
-    scene = Scenario(tmp_path, ["happy", "sad"], service, batch_size=1)
-    scene.store.know("happy", "glad")
-    scene.store.know("sad", "low")
+    scenario = Scenario(tmp_path, ["happy", "sad"], service, batch_size=1)
+    scenario.store.know("happy", "glad")
+    scenario.store.know("sad", "low")
     with pytest.raises(Crashed):
-        await Driver(scene.run()).process()
+        await Driver(scenario.run()).process()
     checkpoint = tmp_path / "run.checkpoint.json"
     checkpoint.with_name("run.checkpoint.json.previous").replace(checkpoint)
-    run = scene.run()
+    run = scenario.run()
     assert [record.state for record in run.ledger.chunks if record.number == 2] == [ChunkState.PLANNED]
     await Driver(run).process()
     assert len(service.labels) == len(set(service.labels)) == 3

@@ -16,15 +16,15 @@ from tests.fakes import End, MemoryStore, Scenario, Service
 WORDS = [f"word{letter}" for letter in "abcdefgh"]
 
 
-def scenario(folder: Path, service: Service, batch_size: int | None = 2) -> Scenario:
+def new_scenario(folder: Path, service: Service, batch_size: int | None = 2) -> Scenario:
     return Scenario(folder, WORDS, service, MemoryStore.of(WORDS), batch_size=batch_size)
 
 
-async def finished(scene: Scenario) -> Ledger:
-    run = scene.run()
+async def finished(scenario: Scenario) -> Ledger:
+    run = scenario.run()
     assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == WORDS
-    assert set(scene.service.answered.values()) == {1}
+    assert set(scenario.service.answered.values()) == {1}
     return run.ledger
 
 
@@ -33,55 +33,55 @@ async def finished(scene: Scenario) -> Ledger:
 
 async def test_full_at_creation(tmp_path: Path) -> None:
     """A batch refused by the full queue waits until one of ours ends, and is created from the uploaded file."""
-    scene = scenario(tmp_path, Service(*[End(polls=2)] * 4))
-    scene.service.creations.extend(["made", "full", "made"])
-    ledger = await finished(scene)
-    assert len(scene.service.files) == len(scene.service.batches) == len(ledger.chunks) == 4
+    scenario = new_scenario(tmp_path, Service(*[End(polls=2)] * 4))
+    scenario.service.creations.extend(["made", "full", "made"])
+    ledger = await finished(scenario)
+    assert len(scenario.service.files) == len(scenario.service.batches) == len(ledger.chunks) == 4
     assert ledger.token_limit is None
 
 
 async def test_full_of_others_at_creation(tmp_path: Path) -> None:
     """A queue filled by other clients is waited for, without splitting the batch."""
-    scene = scenario(tmp_path, Service(), batch_size=None)
-    scene.service.creations.extend(["full", "full"])
-    scene.service.crowded = True
-    ledger = await finished(scene)
-    assert (len(ledger.chunks), len(scene.service.files)) == (1, 1)
+    scenario = new_scenario(tmp_path, Service(), batch_size=None)
+    scenario.service.creations.extend(["full", "full"])
+    scenario.service.crowded = True
+    ledger = await finished(scenario)
+    assert (len(ledger.chunks), len(scenario.service.files)) == (1, 1)
 
 
 async def test_the_named_limit(tmp_path: Path) -> None:
     """A batch that is too large for the empty queue is split at once to the limit that the message names."""
-    scene = scenario(tmp_path, Service(), batch_size=None)
-    planned = await Feeder(scene.run()).next_chunk(alone=True)
+    scenario = new_scenario(tmp_path, Service(), batch_size=None)
+    planned = await Feeder(scenario.run()).next_chunk(alone=True)
     assert planned is not None
     whole = planned.input_tokens
-    scene.service.creations.append("full")
-    scene.service.full = f"Enqueued token limit reached for gpt-6-luna. Limit: {whole * 3 // 4:,} enqueued tokens."
-    ledger = await finished(scene)
+    scenario.service.creations.append("full")
+    scenario.service.full = f"Enqueued token limit reached for gpt-6-luna. Limit: {whole * 3 // 4:,} enqueued tokens."
+    ledger = await finished(scenario)
     assert ledger.token_limit == int(whole * 3 // 4 * 0.95)
-    assert len(scene.service.batches) == 2
+    assert len(scenario.service.batches) == 2
 
 
 async def test_the_named_limit_of_a_batch_that_failed(tmp_path: Path) -> None:
     """A batch that fails only at its validation is split to the limit that its error names, not to a half."""
-    planned = await Feeder(scenario(tmp_path / "planned", Service(), batch_size=None).run()).next_chunk(alone=True)
+    planned = await Feeder(new_scenario(tmp_path / "planned", Service(), batch_size=None).run()).next_chunk(alone=True)
     assert planned is not None
     limit = planned.input_tokens * 4 // 5
     message = f"Enqueued token limit reached for gpt-6-luna in organization o. Limit: {limit} enqueued tokens."
     service = Service(End("failed", error=BatchError("token_limit_exceeded", message)))
-    ledger = await finished(scenario(tmp_path, service, batch_size=None))
+    ledger = await finished(new_scenario(tmp_path, service, batch_size=None))
     assert ledger.token_limit == int(limit * 0.95)
     assert len(service.batches) == 3
 
 
 async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
     """A batch of one word that the empty queue refuses stops the run; its state stays planned, and can resume."""
-    scene = scenario(tmp_path, Service(), batch_size=1)
-    scene.service.creations.append("full")
+    scenario = new_scenario(tmp_path, Service(), batch_size=1)
+    scenario.service.creations.append("full")
     with pytest.raises(QueueFull, match="Enqueued token limit"):
-        await Driver(scene.run()).process()
-    assert scene.run().ledger.chunk(1).state is ChunkState.PLANNED
-    await finished(scene)
+        await Driver(scenario.run()).process()
+    assert scenario.run().ledger.chunk(1).state is ChunkState.PLANNED
+    await finished(scenario)
 
 
 # ── Retry-After ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -89,19 +89,19 @@ async def test_one_word_that_is_too_large(tmp_path: Path) -> None:
 
 async def test_retry_after_at_creation(tmp_path: Path) -> None:
     """A creation refused with Retry-After is retried after that time, without a look-up."""
-    scene = scenario(tmp_path, Service(), batch_size=None)
-    scene.service.creations.append("busy")
-    await finished(scene)
-    assert 4.0 <= scene.sleeps[0] <= 7.0  # the clock advances a little by itself
-    assert len(scene.service.files) == 1
+    scenario = new_scenario(tmp_path, Service(), batch_size=None)
+    scenario.service.creations.append("busy")
+    await finished(scenario)
+    assert 4.0 <= scenario.sleeps[0] <= 7.0  # the clock advances a little by itself
+    assert len(scenario.service.files) == 1
 
 
 async def test_retry_after_at_upload(tmp_path: Path) -> None:
     """An upload refused with Retry-After is retried after that time."""
-    scene = scenario(tmp_path, Service(), batch_size=None)
-    scene.service.busy_uploads = 2
-    await finished(scene)
-    assert scene.sleeps[:2] == [7.0, 7.0]
+    scenario = new_scenario(tmp_path, Service(), batch_size=None)
+    scenario.service.busy_uploads = 2
+    await finished(scenario)
+    assert scenario.sleeps[:2] == [7.0, 7.0]
 
 
 # ── answers that cannot be had ─────────────────────────────────────────────────────────────────────────────────────
@@ -122,15 +122,15 @@ class Endless(Service):
 @pytest.mark.parametrize("winding_up", [False, True])
 async def test_stopped_while_answers_are_downloaded(tmp_path: Path, winding_up: bool) -> None:
     """A run stopped during an endless download exits without waiting for it, and the answers are stored later."""
-    scene = scenario(tmp_path, service := Endless(), batch_size=None)
-    assert await Driver(scene.run()).process(wait=False) is StopReason.IN_FLIGHT
+    scenario = new_scenario(tmp_path, service := Endless(), batch_size=None)
+    assert await Driver(scenario.run()).process(wait=False) is StopReason.IN_FLIGHT
     if winding_up:
         service.batches["batch_1"].end = End(polls=0)
         await service.retrieve("batch_1")
-    driver = Driver(scene.run())
+    driver = Driver(scenario.run())
     asyncio.get_running_loop().call_later(0.2, driver.stop)
     async with asyncio.timeout(10):
         assert await (driver.cancel_batches() if winding_up else driver.process()) is StopReason.STOPPED
-    assert scene.run().ledger.chunk(1).state is ChunkState.SUBMITTED
+    assert scenario.run().ledger.chunk(1).state is ChunkState.SUBMITTED
     service.released = True
-    await finished(scene)
+    await finished(scenario)
