@@ -1,7 +1,7 @@
 """Packs: several requests to one component in one line of a batch file.
 
 A pack is only a carrier. Its members keep their custom ids, preconditions and attempts, their answers are taken apart
-on receipt, and each gets its share of the usage. What a pack says once is said for all: instructions and schema.
+on receipt, and each gets its share of the usage. Instructions and schema appear once for all of them.
 """
 
 import re
@@ -34,7 +34,7 @@ _ITEM = re.compile(r"(\d+)\. ")
 
 @dataclass(frozen=True)
 class Pack:
-    """A request that carries others, with the shared parts of their prompts (`head` and `tail`) said once."""
+    """A request that carries others, with the shared parts of their prompts (`head` and `tail`) stated once."""
 
     custom_id: CustomId
     envelope: Envelope[Any]
@@ -80,7 +80,7 @@ def packed(requests: Sequence[SynthesisRequest[Any]], word: str) -> Pack | None:
     """Pack requests to one component, the first of them about `word`; None where their prompts have little in common.
 
     The prompts of our own templates are items as they are. A user's template is rendered whole, instructions included:
-    the lines that all prompts begin and end with are said once.
+    the lines that all prompts begin and end with appear once.
     """
     members = tuple(requests)
     identity = pack_id([each.custom_id for each in members], word)

@@ -78,12 +78,12 @@ class Checkpoint:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise self._damaged("processed_words is missing or not a list")
         cost, tokens = _amount(data.get("total_cost")), data.get("total_tokens")
-        said = f"had cost {dollars(cost)}, which is included in the total" if cost else "recorded no cost"
+        past = f"had cost {dollars(cost)}, which is included in the total" if cost else "recorded no cost"
         return Adopted(
             frozenset(words),
             cost or Decimal(0),
             tokens if isinstance(tokens, int) and tokens > 0 else 0,
-            (f"Adopted {self.path}: {count(len(words))} words are already processed; the old run {said}.",),
+            (f"Adopted {self.path}: {count(len(words))} words are already processed; the old run {past}.",),
         )
 
     def _read(self) -> dict[str, Any] | None:

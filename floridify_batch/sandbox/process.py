@@ -95,8 +95,8 @@ class SandboxProcess:
         if line:
             return cls(orjson.loads(line)["url"], settings.data, process)
         _end(process)
-        said = log.read_text(errors="replace").strip().splitlines()
-        raise ServiceError(f"The sandbox did not start: {said[-1] if said else 'no output, see ' + str(log)}")
+        lines = log.read_text(errors="replace").strip().splitlines()
+        raise ServiceError(f"The sandbox did not start: {lines[-1] if lines else 'no output, see ' + str(log)}")
 
     @property
     def pid(self) -> int:

@@ -16,10 +16,10 @@ text { font: 11px system-ui, sans-serif; fill: #333; }
 .line { fill: none; stroke: #2563eb; stroke-width: 2; }
 .dot { fill: #2563eb; }
 .goal { stroke: #b45309; stroke-dasharray: 5 4; }
-.said { fill: #b45309; }
+.goal-label { fill: #b45309; }
 @media (prefers-color-scheme: dark) {
   text { fill: #ddd; } .grid { stroke: #444; } .line { stroke: #7aa2f7; } .dot { fill: #7aa2f7; }
-  .goal { stroke: #e0af68; } .said { fill: #e0af68; }
+  .goal { stroke: #e0af68; } .goal-label { fill: #e0af68; }
 }
 """
 
@@ -76,7 +76,7 @@ def _panel(panel: _Panel, runs: Sequence[Measured]) -> Iterator[str]:
         yield f'<text x="{_LEFT - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{value:,.0f}</text>'
     goal = up(panel.goal)
     yield f'<line class="goal" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{goal:.1f}" y2="{goal:.1f}"/>'
-    yield f'<text class="said" x="{_LEFT + 4}" y="{goal - 4:.1f}">goal</text>'
+    yield f'<text class="goal-label" x="{_LEFT + 4}" y="{goal - 4:.1f}">goal</text>'
     points = [(across(run.requests), up(value)) for run, value in zip(runs, values, strict=True)]
     yield f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
     for run, value, (x, y) in zip(runs, values, points, strict=True):

@@ -171,7 +171,7 @@ class SoakCase:
         return [*raised, *(part for batch in given_up for part in ("--give-up", batch))]
 
     def _denied(self, site: Site) -> list[str]:
-        """Return the batches in flight that the service denies for good, as the log has said."""
+        """Return the batches in flight that the service denies for good, according to the log."""
         ledger, log = site.ledger, site.folder / LOG
         if not self.plan.denies or ledger is None or not log.exists():
             return []

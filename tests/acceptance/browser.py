@@ -114,11 +114,11 @@ class Tab:
 @contextmanager
 def browsing(browser: str, profile: Path) -> Iterator[Tab]:
     """Open a page in a new browser, which is stopped afterwards."""
-    heard, orders = os.pipe()
-    results, told = os.pipe()
-    high = [fcntl.fcntl(each, fcntl.F_DUPFD, _ABOVE_STANDARD) for each in (heard, told)]
-    os.close(heard)
-    os.close(told)
+    incoming, orders = os.pipe()
+    results, outgoing = os.pipe()
+    high = [fcntl.fcntl(each, fcntl.F_DUPFD, _ABOVE_STANDARD) for each in (incoming, outgoing)]
+    os.close(incoming)
+    os.close(outgoing)
     # The protocol speaks on the descriptors 3 and 4.
     script = f'exec "$0" "$@" 3<&{high[0]} 4>&{high[1]}'
     command = ["bash", "-c", script, browser, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]

@@ -167,7 +167,7 @@ def _installed(command: list[str], shell: Shell, env: dict[str, str]) -> "subpro
     )
 
 
-def said(process: Process) -> CommandResult:
+def result_of(process: Process) -> CommandResult:
     """Wait for a command and return its result."""
     out, err = process.communicate(timeout=PATIENCE)
     return CommandResult(process.wait(), out, err)

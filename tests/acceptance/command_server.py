@@ -87,8 +87,8 @@ class Forked:
         order = orjson.dumps({"command": command, "folder": str(folder), "env": env, "file_size": file_size})
         socket.send_fds(self._line, [b"%9d" % len(order)], list(streams))
         self._line.sendall(order)
-        self._told = self._line.makefile("rb", buffering=0)  # `poll` must see what has not been read
-        self.pid = int(self._told.readline())
+        self._replies = self._line.makefile("rb", buffering=0)  # `poll` must see what has not been read
+        self.pid = int(self._replies.readline())
 
     @classmethod
     def piped(cls, command: Sequence[str], folder: Path, env: Mapping[str, str], file_size: int | None = None) -> Self:
@@ -110,8 +110,8 @@ class Forked:
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
         if self.returncode is None and select.select([self._line], [], [], 0)[0]:
-            self.returncode = int(self._told.readline())
-            self._told.close()
+            self.returncode = int(self._replies.readline())
+            self._replies.close()
             self._line.close()
         return self.returncode
 

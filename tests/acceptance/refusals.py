@@ -223,7 +223,7 @@ class WebPage(Handler):
 class Refused:
     """The output of a refused command, and the files before and after it."""
 
-    said: CommandResult
+    result: CommandResult
     before: Mapping[str, bytes]
     after: Mapping[str, bytes]
 

@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI
 
 from floridify_batch.words.entry import DocId, copied_id
-from tests.acceptance.command import KEY, PATIENCE, Process, Shell, said, together, until
+from tests.acceptance.command import KEY, PATIENCE, Process, Shell, result_of, together, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import add_known
 from tests.sandbox import Sandbox
@@ -323,7 +323,7 @@ def test_second_interrupt(paused: Shell) -> None:
         assert process.poll() is None
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
-        stopped = said(process)
+        stopped = result_of(process)
     assert (stopped.code, time.monotonic() - asked < 10) == (130, True)
     assert stopped.err == "Stopped. Resume with: batch-synth resume --checkpoint words.checkpoint.json\n"
     assert paused.states() == ["SUBMITTING"]
@@ -348,7 +348,7 @@ def test_two_at_once(paused: Shell) -> None:
         assert (second.code, f"process {process.pid} " in second.err) == (3, True)
         assert KEY not in "".join(path.read_text() for path in paused.folder.glob(".*"))
         process.terminate()
-        stopped = said(process)
+        stopped = result_of(process)
     assert (stopped.code, "resume --checkpoint" in stopped.err) == (130, True)
     assert len(paused.batches()) == 1
 
@@ -363,4 +363,4 @@ def test_sandbox_command(shell: Shell, free_port: int) -> None:
         assert f"http://127.0.0.1:{free_port}/v1" in line_with(process, "Sandbox at")
         assert Sandbox(f"http://127.0.0.1:{free_port}/v1").stats()["batches_created"] == 0
         process.send_signal(signal.SIGINT)
-        assert (process.wait(PATIENCE), "Traceback" in said(process).err) == (0, False)
+        assert (process.wait(PATIENCE), "Traceback" in result_of(process).err) == (0, False)

@@ -34,7 +34,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUTF8": "1"}
 
 
-def said(*arguments: str, folder: Path | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
+def executed(*arguments: str, folder: Path | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
     command = [COMMAND, *arguments]
     return subprocess.CompletedProcess(command, *done(command, folder or ROOT, ENV | env, PATIENCE))
@@ -73,7 +73,7 @@ def test_help_fits_a_screen(tmp_path: Path, command: str, rows: int) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_grouped_and_ends_in_two_examples(command: str) -> None:
     """Options are grouped in one order, and the last lines are two examples."""
-    text = said(command, "--help", COLUMNS="80").stdout
+    text = executed(command, "--help", COLUMNS="80").stdout
     groups = re.findall(r"^([A-Z]\w+)  ", text, re.MULTILINE)
     assert groups == [*(each for each in GROUPS if each in groups), "Options", "Examples"]
     examples = [line.removeprefix("Examples").strip() for line in text.splitlines()[-2:]]
@@ -83,7 +83,7 @@ def test_help_is_grouped_and_ends_in_two_examples(command: str) -> None:
 
 def test_the_groups_of_a_run() -> None:
     """Content, location, cost, control, advanced and output each have their options."""
-    text = said("run", "--help", COLUMNS="80").stdout
+    text = executed("run", "--help", COLUMNS="80").stdout
     blocks = dict(re.findall(r"^([A-Z]\w+)  (.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL))
     members = {
         "Content": "--components",
@@ -103,7 +103,7 @@ def test_help_in_a_narrow_terminal(tmp_path: Path, command: str) -> None:
         text = shown.text.split("Examples")[0]
     assert max(map(len, text.splitlines())) <= 40
     everything = " ".join(text.split())
-    wide = " ".join(said(*command.split(), "--help", COLUMNS="80").stdout.split("Examples")[0].split())
+    wide = " ".join(executed(*command.split(), "--help", COLUMNS="80").stdout.split("Examples")[0].split())
     assert set(wide.split()) == set(everything.split())
 
 
@@ -112,20 +112,20 @@ def test_help_in_colour(tmp_path: Path, env: dict[str, str], coloured: bool) -> 
     """Help is coloured in a terminal with colours."""
     with terminal(tmp_path, "--help", env=env) as shown:
         assert ("\x1b[" in shown.raw) == coloured
-    assert "\x1b[" not in said("--help").stdout
+    assert "\x1b[" not in executed("--help").stdout
 
 
 def test_version() -> None:
     """The version is the installed package's."""
     for option in ("--version", "-V"):
-        done = said(option)
+        done = executed(option)
         assert (done.returncode, done.stdout) == (0, f"batch-synth {version('batch-synth')}\n")
 
 
 def test_advanced_options() -> None:
     """`help COMMAND --all` lists advanced options, too, each with its explanation."""
-    short = said("run", "--help", COLUMNS="80").stdout
-    full = said("help", "run", "--all", COLUMNS="80").stdout
+    short = executed("run", "--help", COLUMNS="80").stdout
+    full = executed("help", "run", "--all", COLUMNS="80").stdout
     pointer = re.search(r"^Advanced  See: batch-synth help run --all$", short, re.MULTILINE)
     assert pointer is not None
     block = re.search(r"^Advanced  (.*?)\n\n", full, re.MULTILINE | re.DOTALL)
@@ -139,15 +139,15 @@ def test_advanced_options() -> None:
 
 def test_help_as_a_command() -> None:
     """`help` prints the help, `help COMMAND` that of a command, and a typo gets a suggestion."""
-    assert said("help").stdout == said("--help").stdout
-    assert said("help", "status").stdout == said("status", "--help").stdout
-    done = said("help", "rnu")
+    assert executed("help").stdout == executed("--help").stdout
+    assert executed("help", "status").stdout == executed("status", "--help").stdout
+    done = executed("help", "rnu")
     assert (done.returncode, done.stderr) == (2, "batch-synth: No such command 'rnu'. Did you mean run?\n")
 
 
 def test_components_say_what_they_are() -> None:
     """Every component is listed with its content."""
-    lines = said("components", COLUMNS="150").stdout.splitlines()
+    lines = executed("components", COLUMNS="150").stdout.splitlines()
     content = {
         parts[0]: parts[1] for parts in (re.split(r"  +", line) for line in lines) if parts[0] in SynthesisComponent
     }
@@ -158,9 +158,9 @@ def test_components_say_what_they_are() -> None:
 
 def test_no_command() -> None:
     """Without a command, the help is printed on standard error, with exit code 2."""
-    done = said()
+    done = executed()
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == said("--help").stdout
+    assert done.stderr == executed("--help").stdout
 
 
 # ── slips ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,7 +189,7 @@ def test_usage_error_is_wrapped(tmp_path: Path, columns: int) -> None:
 )
 def test_outputs_that_there_are_not(tmp_path: Path, arguments: str, says: str) -> None:
     """An invalid --output is refused with the closest valid one; contradictory options are refused."""
-    done = said(*arguments.split(), folder=tmp_path)
+    done = executed(*arguments.split(), folder=tmp_path)
     assert (done.returncode, says in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
@@ -198,9 +198,9 @@ def test_a_slip_in_the_environment(tmp_path: Path) -> None:
     bad = {"BATCH_SYNTH_POLL_INTERVAL": "soon"}
     assert (
         "(set by BATCH_SYNTH_POLL_INTERVAL). See: batch-synth run --help"
-        in said("run", "words.txt", folder=tmp_path, **bad).stderr
+        in executed("run", "words.txt", folder=tmp_path, **bad).stderr
     )
-    typed = said("run", "words.txt", "--poll-interval", "never", folder=tmp_path, **bad)
+    typed = executed("run", "words.txt", "--poll-interval", "never", folder=tmp_path, **bad)
     assert (typed.returncode, "set by" in typed.stderr) == (2, False)
 
 
@@ -262,7 +262,7 @@ def completed(line: str, folder: Path, **env: str) -> list[str]:
     """Return the completions that bash gets for a line, with the cursor at its end."""
     words = line.split(" ")
     asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_BATCH_SYNTH_COMPLETE": "complete_bash"}
-    done = said(folder=folder, **asked, **env)
+    done = executed(folder=folder, **asked, **env)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
@@ -332,7 +332,7 @@ def test_completion_is_silent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell(tmp_path: Path, shell: str) -> None:
     """Each shell gets a completion script that calls the command."""
-    done = said(folder=tmp_path, _BATCH_SYNTH_COMPLETE=f"source_{shell}")
+    done = executed(folder=tmp_path, _BATCH_SYNTH_COMPLETE=f"source_{shell}")
     assert (done.returncode, "_BATCH_SYNTH_COMPLETE=complete_" + shell in done.stdout) == (0, True)
 
 

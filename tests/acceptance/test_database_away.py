@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.acceptance.command import Shell, said, until
+from tests.acceptance.command import Shell, result_of, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import everything
 from tests.mongod import listens, mongod
@@ -88,7 +88,7 @@ def test_waited_for(away: Shell, server: Server) -> None:
         assert away.states() == ["ANSWERED"]
         server.come()
         away.through(process)
-        result = said(process)
+        result = result_of(process)
     assert "Traceback" not in result.err
     finished(away, result.code)
 
@@ -111,7 +111,7 @@ def test_patience_ends(away: Shell, server: Server, tmp_path: Path) -> None:
         away.under_way(process)
         server.go()
         away.sandbox.control(finish=True)
-        result = said(process)
+        result = result_of(process)
     assert (result.code, result.err.count("\n")) == (5, 1)
     assert "The database cannot be reached" in result.err
     assert "batch-synth resume --checkpoint words.checkpoint.json" in result.err
@@ -122,7 +122,7 @@ def test_patience_ends(away: Shell, server: Server, tmp_path: Path) -> None:
     server.come()
     with away.start(*RESUME) as process:
         away.through(process)
-        finished(away, said(process).code)
+        finished(away, result_of(process).code)
     stored = everything(away.database)
     shutil.rmtree(away.folder)
     shutil.copytree(tmp_path / "kept", away.folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command import COMMAND, CommandResult, Shell, said
+from tests.acceptance.command import COMMAND, CommandResult, Shell, result_of
 from tests.acceptance.command_server import Forked
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import owned
@@ -22,7 +22,7 @@ RESUME = ("resume", "-c", "words.checkpoint.json")
 def limited(shell: Shell, most: int, *arguments: str) -> CommandResult:
     """Run a command with a limit on file sizes, which acts like a full disk."""
     with Forked.piped([COMMAND, *arguments], shell.folder, shell.env, file_size=most) as process:
-        return said(process)
+        return result_of(process)
 
 
 def assert_stopped_well(shell: Shell, result: CommandResult) -> None:

@@ -18,11 +18,11 @@ async def test_from_a_file_to_an_entry(tmp_path: Path, capsys: pytest.CaptureFix
     """Without an address, a local MongoDB in the working folder stores the definitions and returns them."""
     place = Place(None, "floridify", tmp_path)
     await import_file(DEFINITIONS, place, provider="wiktionary")
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     await import_file(DEFINITIONS, place, provider="wiktionary")
     again = capsys.readouterr().out
-    assert said.splitlines()[0] == again.splitlines()[0]
-    assert "0 already present" in said
+    assert output.splitlines()[0] == again.splitlines()[0]
+    assert "0 already present" in output
     assert "0 new" in again
     assert await show_word("tear", place) == 0
     shown = capsys.readouterr().out

@@ -5,7 +5,7 @@ import signal
 import socket
 from contextlib import ExitStack
 
-from tests.acceptance.command import Shell, said, until
+from tests.acceptance.command import Shell, result_of, until
 
 RUN = ("run", "words.txt", "--yes", "--components", "domain")
 RESUME = ("resume", "-c", "words.checkpoint.json")
@@ -19,10 +19,10 @@ def test_started_at_the_same_moment(paused: Shell) -> None:
         processes = [stack.enter_context(paused.start(*RUN)) for _ in range(CROWD)]
         until(lambda: sum(process.poll() is not None for process in processes) == CROWD - 1)
         (working,) = [process for process in processes if process.poll() is None]
-        others = [said(process) for process in processes if process is not working]
+        others = [result_of(process) for process in processes if process is not working]
         paused.under_way(working)
         paused.through(working)
-        assert said(working).code == 0
+        assert result_of(working).code == 0
     for result in others:
         assert (result.code, result.err.count("\n")) == (3, 1)
         assert "words.checkpoint.json is in use by " in result.err

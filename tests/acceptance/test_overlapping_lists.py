@@ -9,7 +9,7 @@ from pathlib import Path
 
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
-from tests.acceptance.command import Process, Shell, said, until
+from tests.acceptance.command import Process, Shell, result_of, until
 from tests.documents import add_definition, add_entry, add_word
 from tests.twins import twins
 
@@ -67,7 +67,7 @@ def _end(shell: Shell, *processes: Process) -> None:
         return all(each.poll() is not None for each in processes)
 
     until(ended, 90)
-    assert [said(each).code for each in processes] == [0] * len(processes)
+    assert [result_of(each).code for each in processes] == [0] * len(processes)
 
 
 def _is_suspended(process: Process) -> bool:

@@ -9,7 +9,7 @@ from openai import OpenAI
 
 from floridify_batch.formatting import dollars
 from floridify_batch.run.checkpoint import Checkpoint
-from tests.acceptance.command import CommandResult, Shell, said, until
+from tests.acceptance.command import CommandResult, Shell, result_of, until
 from tests.acceptance.conftest import ShellFactory
 from tests.documents import add_definition, add_known, add_word, contents, everything
 from tests.sandbox import Sandbox
@@ -160,7 +160,7 @@ def test_what_is_still_going(paused: Shell) -> None:
     assert (left.code, "1 batch in progress" in left.out, batch["id"] in left.out) == (0, True, True)
     with paused.start("recover", "--yes", "--run", run, "--wait", "--poll-interval", "0.2") as following:
         paused.sandbox.control(finish=True)
-        done = said(following)
+        done = result_of(following)
     assert (done.code, "3 stored now" in done.out) == (0, True)
     assert paused.database.examples.count_documents({}) > 0
 

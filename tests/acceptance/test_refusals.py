@@ -20,12 +20,12 @@ def lock_of(path: str, before: Mapping[str, bytes]) -> bool:
 def test_refused(refused: Mapping[str, Future[Refused]], name: str) -> None:
     """Each invalid input gives one error message with its exit code, and leaves the folder unchanged."""
     case, output = CASES[name], refused[name].result()
-    assert output.said.code == case.code, output.said
-    assert case.says in output.said.err
-    assert "Traceback" not in output.said.err
-    assert KEY not in output.said.err + output.said.out
-    assert output.said.err.startswith("batch-synth: ")
-    assert output.said.err.count("\n") == 1
+    assert output.result.code == case.code, output.result
+    assert case.says in output.result.err
+    assert "Traceback" not in output.result.err
+    assert KEY not in output.result.err + output.result.out
+    assert output.result.err.startswith("batch-synth: ")
+    assert output.result.err.count("\n") == 1
     assert {path: held for path, held in output.after.items() if not lock_of(path, output.before)} == output.before
 
 

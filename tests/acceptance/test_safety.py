@@ -30,8 +30,8 @@ def hostile_shell(make_shell: ShellFactory, quick: Sandbox) -> Iterator[Shell]:
         yield shell
 
 
-def assert_harmless(*said: CommandResult) -> None:
-    for each in said:
+def assert_harmless(*results: CommandResult) -> None:
+    for each in results:
         assert harm(each.out + each.err) == []
         assert "Traceback" not in each.err
 
@@ -113,9 +113,11 @@ def test_complaints(hostile_shell: Shell) -> None:
     asked = [*COMPLAINTS.values(), *debugged]
     result = hostile_shell.each(*(arguments for _, arguments in asked))
     wrong = [
-        (arguments, said)
-        for (code, arguments), said in zip(asked, result, strict=True)
-        if said.code != code or harm(said.out + said.err) or ("Traceback" in said.err) != (arguments[0] == "--debug")
+        (arguments, outcome)
+        for (code, arguments), outcome in zip(asked, result, strict=True)
+        if outcome.code != code
+        or harm(outcome.out + outcome.err)
+        or ("Traceback" in outcome.err) != (arguments[0] == "--debug")
     ]
     assert wrong == []
 
@@ -134,5 +136,5 @@ def test_names_of_files(shell: Shell) -> None:
             assert terminal.ended() == 0
             assert harm(terminal.raw) == []
     (shell.folder / checkpoint).write_bytes(b"{")
-    said = shell.run("resume", "-c", checkpoint)
-    assert (said.code, harm(said.err)) == (3, [])
+    outcome = shell.run("resume", "-c", checkpoint)
+    assert (outcome.code, harm(outcome.err)) == (3, [])

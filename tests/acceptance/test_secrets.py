@@ -39,7 +39,7 @@ class Left:
     """A run with all settings from the environment, stopped with its batch in flight."""
 
     shell: Shell
-    said: CommandResult
+    result: CommandResult
     mongo_url: str
 
 
@@ -62,7 +62,7 @@ def left(tmp_path_factory: pytest.TempPathFactory, plain_env: dict[str, str], qu
 
 def test_environment(left: Left) -> None:
     """Every option has an environment variable; key, service and database have their usual names too."""
-    assert (left.said.code, left.said.err) == (0, "")
+    assert (left.result.code, left.result.err) == (0, "")
     asked = orjson.loads((left.shell.folder / "elsewhere" / "twin.json").read_bytes())["run"]["settings"]
     expected = {"model": "gpt-5.4-mini", "components": ["register", "domain"], "language": "de", "batch_size": 2}
     expected |= {
@@ -81,7 +81,7 @@ def test_secrets(left: Left) -> None:
     files = {path: path.read_bytes() for path in left.shell.folder.rglob("*") if path.is_file()}
     assert {path.name for path in files} >= {"twin.json", "requests.jsonl", "words.txt"}
     for secret in (KEY, PASSWORD):
-        assert secret not in left.said.out + left.said.err
+        assert secret not in left.result.out + left.result.err
         assert [str(path) for path, content in files.items() if secret.encode() in content] == []
 
 
@@ -175,9 +175,9 @@ def test_a_key_that_cannot_be_sent(left: Left, words: str) -> None:
     """A key with a line break is refused before anything is sent; no screen, JSON or traceback shows it."""
     debug, options = (words, "") if words == "--debug" else ("", words)
     line = f"{debug} run words.txt --yes {options} --checkpoint broken.json".split()
-    said = left.shell.run(*line, OPENAI_API_KEY=BROKEN)
-    assert (said.code, "contains a space or a line break" in said.out + said.err) == (2, True)
-    assert KEY not in said.out + said.err
+    result = left.shell.run(*line, OPENAI_API_KEY=BROKEN)
+    assert (result.code, "contains a space or a line break" in result.out + result.err) == (2, True)
+    assert KEY not in result.out + result.err
 
 
 QUOTED = "bad-key"

@@ -18,7 +18,7 @@ WORDS = ("ember", "fathom")
 OPTIONS = ("--components", "synonyms,examples")
 
 
-def test_a_seed_tells_everything() -> None:
+def test_a_seed_determines_everything() -> None:
     """A case depends on its seed only, and another seed gives another case."""
     assert plan_of(7) == plan_of(7)
     assert len({plan_of(seed) for seed in range(100)}) == 100

@@ -101,21 +101,21 @@ def test_watching_needs_a_terminal(paused: Shell) -> None:
 def test_a_program_reads_lines_of_json(shell: Shell) -> None:
     """Standard output has events only; messages for people go to standard error."""
     shell.write("happy", "sad")
-    said = shell.run(*RUN, "--output", "json")
-    assert said.code == 0
-    events: list[dict[str, Any]] = [json.loads(line) for line in said.out.splitlines()]
+    result = shell.run(*RUN, "--output", "json")
+    assert result.code == 0
+    events: list[dict[str, Any]] = [json.loads(line) for line in result.out.splitlines()]
     assert (events[0]["event"], events[-1]["event"]) == ("run_started", "run_ended")
     assert {"chunk_moved", "transferred", "batch_polled", "part_stored", "chunk_settled"} <= {
         each["event"] for each in events
     }
     assert events[-1]["totals"]["cost"] == str(shell.ledger.totals().cost)
-    assert "Estimate" in said.err
+    assert "Estimate" in result.err
 
 
 def test_a_quiet_run_has_one_line(shell: Shell) -> None:
     """A successful run with --quiet prints only the summary."""
     shell.write("happy", "sad")
-    said = shell.run(*RUN, "--quiet")
-    assert (said.code, said.err) == (0, "")
-    (line,) = said.out.splitlines()
+    result = shell.run(*RUN, "--quiet")
+    assert (result.code, result.err) == (0, "")
+    (line,) = result.out.splitlines()
     assert "Complete: 2 of 2 words processed" in line

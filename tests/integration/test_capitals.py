@@ -24,8 +24,8 @@ async def test_a_list_in_capitals(workspace: Workspace, capsys: pytest.CaptureFi
     """The estimate counts the words that are there in lower case only, and names the option."""
     add_known(workspace.database, "bank", "shore", "Polish", "polish")
     await planned(workspace, ["BANK", "SHORE", "Polish", "new"])
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert NOTE in said
+    output = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert NOTE in output
     await planned(workspace, ["bank", "Polish", "new"])
     assert "lower case" not in capsys.readouterr().out
 

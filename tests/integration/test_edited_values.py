@@ -56,9 +56,9 @@ async def test_edited_values_stay(
     entry, sense = edit(database, "bank")
     second = await workspace.run(["bank", "shore"], name="again", components=ASKED, **renewed)
     assert (first.code, second.code) == (0, 0)
-    said = capsys.readouterr()
-    assert "9 stored values will be replaced" in said.out + said.err
-    assert "3 values edited by people or from elsewhere: kept, not requested" in said.out + said.err
+    output = capsys.readouterr()
+    assert "9 stored values will be replaced" in output.out + output.err
+    assert "3 values edited by people or from elsewhere: kept, not requested" in output.out + output.err
     entry_now, sense_now = own(database, "bank")
     assert (sense_now["cefr_level"], sense_now["synonyms"]) == ("C2", sense["synonyms"])
     assert entry_now["etymology"] == entry["etymology"]
@@ -95,8 +95,8 @@ async def test_values_of_earlier_versions_stay(workspace: Workspace, capsys: pyt
     again = await workspace.run(["bank"], name="again", components=ASKED, force=True)
     assert (again.code, again.ledger.totals().requests) == (0, 0)
     assert own(database, "bank") == before
-    said = capsys.readouterr()
-    assert "6 values of earlier versions" in said.out + said.err
+    output = capsys.readouterr()
+    assert "6 values of earlier versions" in output.out + output.err
 
 
 LINKED = "examples,facts,pronunciation"
@@ -132,9 +132,9 @@ async def test_edited_documents_stay(
     first = await workspace.run(["bank", "shore"], components=LINKED)
     before = edit_linked(database, "bank")
     second = await workspace.run(["bank", "shore"], name="again", components=LINKED, **renewed)
-    said = capsys.readouterr()
-    assert "3 values edited by people or from elsewhere: kept, not requested" in said.out + said.err
-    assert "3 stored values will be replaced" in said.out + said.err
+    output = capsys.readouterr()
+    assert "3 values edited by people or from elsewhere: kept, not requested" in output.out + output.err
+    assert "3 stored values will be replaced" in output.out + output.err
     assert linked(database, "bank") == before
     assert second.ledger.totals().requests == first.ledger.totals().requests - 3
     assert set(stamped_by(database, own(database, "shore")[1]).values()) == {second.run}

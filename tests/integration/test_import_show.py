@@ -195,10 +195,10 @@ async def test_a_word_whose_lines_are_far_apart(tmp_path: Path, place: Place, da
 async def test_bad_lines_are_named(tmp_path: Path, place: Place, database: Found, capsys: Captured) -> None:
     """The first bad lines are reported by number, the others as a count; everything else is imported."""
     await import_file(file_of(tmp_path, [*KAIKKI, *(["{"] * 7)]), place)
-    said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ["Skipped line 6: not valid JSON.", "Skipped line 7: not valid JSON."]
-    assert said[5] == "Skipped 2 more invalid lines."
-    assert said[6] == "Imported 4 of 12 lines of words.jsonl (1 in other languages, 7 invalid)."
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["Skipped line 6: not valid JSON.", "Skipped line 7: not valid JSON."]
+    assert lines[5] == "Skipped 2 more invalid lines."
+    assert lines[6] == "Imported 4 of 12 lines of words.jsonl (1 in other languages, 7 invalid)."
     assert database.definitions.count_documents({}) == 5
 
 

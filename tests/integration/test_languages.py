@@ -81,8 +81,8 @@ async def test_a_language_that_floridify_does_not_know(
 ) -> None:
     """Entries of any language are stored; the estimate says if Floridify cannot load them."""
     result = await workspace.run(["ponte"], components="synonyms", language=language)
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert ("Floridify cannot load Portuguese entries: its models know de, en, es, fr, it only." in said) == reported
+    output = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert ("Floridify cannot load Portuguese entries: its models know de, en, es, fr, it only." in output) == reported
     assert (result.code, own(workspace.database, language)["languages"]) == (0, [language])
 
 

@@ -161,8 +161,8 @@ def test_killed(tmp_path: Path) -> None:
                 assert program.poll() is None
                 program.send_signal(signal.SIGKILL)
         sandbox.control(finish=True)
-        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-        filled, failed, level = said.stdout.split()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+        filled, failed, level = done.stdout.split()
         assert (filled, failed) == ("16", "0")
         assert re.fullmatch(r"[ABC][12]", level)
         assert sandbox.stats()["batches_created"] == 1

@@ -54,14 +54,14 @@ def another_user(folder: Path) -> "Iterator[subprocess.Popen[str]]":
     command = [sys.executable, "-c", USER, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
         try:
-            assert said(user) == ["coming"]
+            assert output_line(user) == ["coming"]
             yield user
         finally:
             if user.poll() is None:
                 user.kill()
 
 
-def said(user: "subprocess.Popen[str]") -> list[str]:
+def output_line(user: "subprocess.Popen[str]") -> list[str]:
     assert user.stdout is not None
     return user.stdout.readline().split()
 
@@ -128,7 +128,7 @@ def test_last_one_out_stops(folder: Path) -> None:
     """A second process joins the server, which runs until the last process has left."""
     with another_user(folder) as other:
         assert other.stdin is not None
-        started, url = said(other)
+        started, url = output_line(other)
         with local_mongod(folder) as server:
             assert (started, server.started, server.url) == ("True", False, url)
             other.stdin.close()
@@ -162,7 +162,7 @@ def test_crowd(folder: Path) -> None:
 def test_killed_user(folder: Path) -> None:
     """A killed user leaves the server running for the next one, which finds it, uses it and stops it."""
     with another_user(folder) as other:
-        _, url = said(other)
+        _, url = output_line(other)
         other.kill()
         other.wait()
     assert is_up(url)

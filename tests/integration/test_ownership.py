@@ -287,8 +287,8 @@ async def test_edited_copies_are_reported(
         database.definitions.update_one({"_id": copy["_id"]}, {"$set": {"domain": "geography"}})
     capsys.readouterr()
     await workspace.run(["bank"], components="synonyms,cluster_definitions", name="clusters")
-    said = capsys.readouterr()
-    assert "definitions of bank that somebody has edited stay" in " ".join((said.out + said.err).split())
+    output = capsys.readouterr()
+    assert "definitions of bank that somebody has edited stay" in " ".join((output.out + output.err).split())
     assert {each["domain"] for each in shown(database, word)} >= {"geography"}
 
 
@@ -310,8 +310,8 @@ async def test_recovery_reports_edited_copies(
     batches = OpenAIBatches("any", base_url=workspace.sandbox.url)
     await Recovery(batches, store, Search(result.run, yes=True)).run()
     await batches.close()
-    said = " ".join(capsys.readouterr().out.split())
-    assert "definitions of bank that somebody has edited stay" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "definitions of bank that somebody has edited stay" in output
     assert {each["domain"] for each in shown(database, word)} >= {"geography"}
 
 
@@ -450,16 +450,16 @@ async def test_killed_between_two_writes(mongo_url: str, database: Found) -> Non
             database[name].delete_many({})
             if seeded.get(name):
                 database[name].insert_many(seeded[name])
-        mortal = MongoStore(mongo_url, database.name)
-        mortal.on_write = Dying(dies_at)
+        interrupted = MongoStore(mongo_url, database.name)
+        interrupted.on_write = Dying(dies_at)
         try:
-            await store_answers(mortal)
+            await store_answers(interrupted)
         except KeyboardInterrupt:
             deaths += 1
             fresh = MongoStore(mongo_url, database.name)
             await store_answers(fresh)
             await fresh.close()
-        await mortal.close()
+        await interrupted.close()
         whole = whole or picture(database, word)
         assert picture(database, word) == whole, dies_at
     assert deaths > 6

@@ -29,7 +29,7 @@ ANSWERS: dict[SynthesisComponent, Any] = {
 COLLECTIONS = ("examples", "facts", "pronunciations")
 
 
-class Mortal(MongoStore):
+class InterruptedStore(MongoStore):
     """A store whose process dies between the new references and the removal."""
 
     async def _change(self, updates: Any) -> None:
@@ -61,10 +61,10 @@ def seeded(database: Found) -> ObjectId:
         put(database, "facts", word_id=word, content="An editor's.", category="usage", model_info=None),
     ]
     spoken = put(database, "pronunciations", word_id=word, ipa="old", synthesis={"pronunciation": ObjectId()})
-    heard = put(database, "pronunciations", word_id=word, ipa="recorded", audio_file_ids=[])
+    recorded = put(database, "pronunciations", word_id=word, ipa="recorded", audio_file_ids=[])
     database.dictionary_entries.update_one({"_id": entry}, {"$set": {"fact_ids": facts, "pronunciation_id": spoken}})
     theirs = add_entry(database, word, [], "wiktionary")
-    database.dictionary_entries.update_one({"_id": theirs}, {"$set": {"pronunciation_id": heard}})
+    database.dictionary_entries.update_one({"_id": theirs}, {"$set": {"pronunciation_id": recorded}})
     return word
 
 
@@ -116,10 +116,10 @@ async def test_replaced(store: MongoStore, database: Found) -> None:
 @pytest.mark.usefixtures("seeded")
 async def test_dead_in_between(store: MongoStore, database: Found, mongo_url: str) -> None:
     """Documents that a killed process left are removed when the answers are stored again; a third time is a no-op."""
-    mortal = Mortal(mongo_url, database.name)
+    interrupted = InterruptedStore(mongo_url, database.name)
     with pytest.raises(KeyboardInterrupt):
-        await mortal.apply(writes_of(await changes(mortal)))
-    await mortal.close()
+        await interrupted.apply(writes_of(await changes(interrupted)))
+    await interrupted.close()
     left = kept(database)
     assert all("Old." in left[name] for name in ("examples", "facts"))
     assert "old" in left["pronunciations"]

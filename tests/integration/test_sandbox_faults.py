@@ -263,8 +263,8 @@ async def test_replies_that_are_cut_in_the_middle(client: AsyncOpenAI, url: str)
     file_id = await upload(client)
     assert len((await client.files.list(purpose="batch")).data) == before + 2
     with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):
-        await create(client, file_id, "half-told")
-    assert (await client.batches.list(limit=1)).data[0].metadata == {"label": "half-told"}
+        await create(client, file_id, "cut-short")
+    assert (await client.batches.list(limit=1)).data[0].metadata == {"label": "cut-short"}
 
 
 async def test_creations_that_fail_after_they_took_effect(client: AsyncOpenAI, url: str) -> None:

@@ -264,10 +264,10 @@ async def test_the_command(
     after = dictionary(database)
     capsys.readouterr()
     assert await undo_run(result.run[:6], place, dry_run=True) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert dictionary(database) == after
-    assert "synonyms" in said
-    assert "2 values edited since: kept" in said
+    assert "synonyms" in output
+    assert "2 values edited since: kept" in output
     assert await undo_run(result.run[:6], place, yes=True) == 0
     assert dictionary(database) != before
     assert (database.definitions.find_one({"_id": copy["_id"]}) or {})["cefr_level"] == level

@@ -132,9 +132,9 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     for name, source in PROGRAMS.items():
         (folder / f"{name}.py").write_text(source)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context"]
-    said = subprocess.run([*command, *sorted(folder.iterdir())], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert said.stderr == ""
-    lines = said.stdout.splitlines()
+    done = subprocess.run([*command, *sorted(folder.iterdir())], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
     return {name: [line for line in lines if f"{name}.py:" in line] for name in PROGRAMS}
 
 

@@ -43,9 +43,9 @@ async def test_a_lost_batch_does_not_end_the_wait(capsys: pytest.CaptureFixture[
     recovery = Recovery(cast("OpenAIBatches", forgetful), cast("MongoStore", None), Search(wait=0.01))
     assert await recovery.follow([kept("batch_1"), kept("batch_2")]) == []
     assert (recovery.unreadable, forgetful.polls["batch_1"]) == (1, 1)
-    said = capsys.readouterr().out
-    assert "batch_1: not stored: No such batch." in said
-    assert "batch_2: expired, without results" in said
+    output = capsys.readouterr().out
+    assert "batch_1: not stored: No such batch." in output
+    assert "batch_2: expired, without results" in output
 
 
 async def test_a_retry_is_reported() -> None:

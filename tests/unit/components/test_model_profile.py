@@ -148,7 +148,7 @@ def test_request_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("top_p", "expected KEY=JSON"),
         ("=1", "expected KEY=JSON"),
@@ -158,14 +158,14 @@ def test_request_options() -> None:
         ("messages=[]", "messages cannot be set"),
     ],
 )
-def test_bad_request_options(text: str, said: str) -> None:
+def test_bad_request_options(text: str, message: str) -> None:
     """A bad option is refused with its form."""
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         request_options_named([text])
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         ("gpt-5-mini", "retires gpt-5-mini on 2026-12-11"),
         ("openai/gpt-5-2025-08-07", "retires openai/gpt-5-2025-08-07 on 2026-12-11"),
@@ -175,10 +175,10 @@ def test_bad_request_options(text: str, said: str) -> None:
         ("gpt5.4-nano", "Did you mean gpt-5.4-nano?"),
     ],
 )
-def test_notes(model: str, said: str) -> None:
+def test_notes(model: str, message: str) -> None:
     """The estimate names the date of a model's near retirement, and the probable name of a misspelt one."""
     (note,) = model_notes(model, TODAY, listed_models())
-    assert said in note
+    assert message in note
 
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "gpt-5.4-nano", "gpt-5.4-nano-2026-03-01", "llama3.2:3b", "gpt-7"])
@@ -188,7 +188,7 @@ def test_no_notes(model: str) -> None:
 
 
 def test_after_its_retirement() -> None:
-    """A model whose retirement has passed is said to be retired."""
+    """A model whose retirement has passed is reported as retired."""
     assert "has retired" in model_notes("gpt-5", date(2026, 12, 11), ())[0]
     assert model_notes("gpt-4.1", date(2026, 11, 10), ()) == []
 

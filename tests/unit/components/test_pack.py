@@ -45,7 +45,7 @@ def test_items() -> None:
 
 
 def test_own_templates() -> None:
-    """The lines that the prompts of a user's template begin and end with are said once; others stay in the items."""
+    """The lines that the prompts of a user's template begin and end with appear once; others stay in the items."""
     prompt = "Rules:\n1. Be brief.\n\nSense: {}\n\nAnswer in English."
     pack = pack_of(prompt.format("a"), prompt.format("b"), instructions="")
     assert (pack.head, pack.items, pack.tail) == (

@@ -83,7 +83,7 @@ def test_default_and_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("synonims", "Did you mean synonyms?"),
         ("cefr", r"Did you mean cefr_level\?"),
@@ -94,7 +94,7 @@ def test_default_and_more() -> None:
         (" , ", "No components. Pass"),
     ],
 )
-def test_components_misnamed(text: str, said: str) -> None:
+def test_components_misnamed(text: str, message: str) -> None:
     """A misspelt component is refused with the closest name, or with all names."""
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         components_named(text)

@@ -200,7 +200,7 @@ def test_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "reason", "said"),
+    ("body", "reason", "message"),
     [
         (completion(refusal="I can't help with that."), FailureReason.REFUSED, "I can't help with that."),
         (completion(None, refusal="No."), FailureReason.REFUSED, "No."),
@@ -222,11 +222,11 @@ def test_an_empty_list() -> None:
         ({"error": {"message": "no"}}, FailureReason.MALFORMED, "not a chat completion"),
     ],
 )
-def test_unfit_answers(body: dict[str, Any], reason: FailureReason, said: str) -> None:
+def test_unfit_answers(body: dict[str, Any], reason: FailureReason, message: str) -> None:
     """An unusable answer fails with its reason, which decides whether it is retried."""
     failed = failure_of(body)
     assert failed.reason is reason
-    assert said in str(failed)
+    assert message in str(failed)
 
 
 def test_the_place_of_a_fault() -> None:

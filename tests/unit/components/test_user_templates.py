@@ -84,18 +84,18 @@ def test_our_names_win(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("fine\n{{ nope }}", "line 2: unknown variable 'nope'"),
         ("{% if word %}", "line 1: "),
         ("a\n\n{{ word", "line 3: "),
     ],
 )
-def test_wrong_templates(folder: Path, text: str, said: str) -> None:
+def test_wrong_templates(folder: Path, text: str, message: str) -> None:
     """An invalid template is reported with file and line before anything is planned."""
     path = folder / recipe_of("domain").floridify_template
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         prompt(folder, SynthesisComponent.DOMAIN)
     assert str(path) in str(caught.value)
 
@@ -133,7 +133,7 @@ def test_missing_templates(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("x\n{{ definition | shout }}", "line 2: No filter named 'shout'"),
         ("x\n{{ 1 / 0 }}", "line 2: the template cannot be rendered: division by zero"),
@@ -151,11 +151,11 @@ def test_missing_templates(folder: Path) -> None:
         ("{{ definition() }}", "line 1: the template cannot be rendered"),
     ],
 )
-def test_templates_are_rendered_with_a_sample(folder: Path, text: str, said: str) -> None:
+def test_templates_are_rendered_with_a_sample(folder: Path, text: str, message: str) -> None:
     """A template that fails on a definition is reported with file and line before anything is planned."""
     path = folder / recipe_of("domain").floridify_template
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=said) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         brief([SynthesisComponent.DOMAIN], model="gpt-6-luna", language_name="English", templates=folder)
     assert str(path) in str(caught.value)
 

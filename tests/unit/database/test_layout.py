@@ -210,13 +210,13 @@ def test_upserts_among_both() -> None:
     assert written(made)["$setOnInsert"]["_id"] == ONE
 
 
-# ── what is said of it ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── description ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 OLDER = "This database has an older layout of Floridify, which is kept: "
 
 
 @pytest.mark.parametrize(
-    ("layout", "said"),
+    ("layout", "message"),
     [
         (STRINGS, "IDs are strings."),
         (Layout(string_references=True), "references are strings."),
@@ -237,9 +237,9 @@ OLDER = "This database has an older layout of Floridify, which is kept: "
         ),
     ],
 )
-def test_described(layout: Layout, said: str) -> None:
+def test_described(layout: Layout, message: str) -> None:
     """A layout that is not today's is described in one sentence."""
-    assert layout.describe() == OLDER + said
+    assert layout.describe() == OLDER + message
 
 
 def test_nothing_to_say() -> None:

@@ -287,7 +287,7 @@ def test_unknown_costs_are_shown_as_unknown() -> None:
     assert "$" not in panel
 
 
-def test_an_estimate_tells_prices_and_sizes() -> None:
+def test_an_estimate_has_prices_and_sizes() -> None:
     """The batch price is half the standard one, later requests are marked, and further chunks are summed up."""
     estimate = Estimate(
         "gpt-5-mini",
@@ -407,12 +407,12 @@ def test_an_estimate_that_is_drawn_from_one_answer() -> None:
 def test_estimate_above_cost_limit() -> None:
     """A cost limit below the estimate plus the cost so far is reported before anything is sent."""
     estimate = Estimate("gpt-6-luna", 10, now={"synonyms": Expectation(10, 10**7, 0)})
-    for spent, said in (
+    for spent, message in (
         ("0", "nothing beyond it is sent"),
         ("0.6", "the run will stop before finishing"),
     ):
         panel = seen(estimate_panel(estimate, max_cost=Decimal(1), spent=Decimal(spent)), 120)
-        assert said in panel
+        assert message in panel
 
 
 def test_an_immediate_run_is_priced_as_one() -> None:

@@ -182,7 +182,7 @@ def test_the_price_of_immediate_mode() -> None:
     assert f"${saved:.4f} below the standard rate" in page(report)
 
 
-def test_a_price_of_the_users_own_tells_nothing_of_the_other_mode() -> None:
+def test_a_price_option_says_nothing_of_the_other_mode() -> None:
     """With a user's price for this mode, the page states nothing about the other."""
     report = view(ledger(chunk(), price={"input": "0.05", "output": "0.25"}))
     assert report.other_mode.dollars is None
@@ -294,8 +294,8 @@ def test_times_are_round_and_few(seconds: float) -> None:
 def test_a_run_that_has_just_begun() -> None:
     """Before the first request, the page says so, and shows neither a chart nor a table."""
     html = page(view(ledger(after=1)))
-    for said in ("Just started", "No requests sent yet.", "No cost yet.", "No batches yet."):
-        assert said in html
+    for message in ("Just started", "No requests sent yet.", "No cost yet.", "No batches yet."):
+        assert message in html
     assert "<table" not in html
 
 

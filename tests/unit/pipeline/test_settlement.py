@@ -132,7 +132,7 @@ def test_http_errors_keep_the_services_words(tmp_path: Path, status: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("response", "error", "said"),
+    ("response", "error", "message"),
     [
         (None, None, "the service gave no reason"),
         (None, {"code": "request_timeout"}, "request_timeout"),
@@ -143,10 +143,10 @@ def test_http_errors_keep_the_services_words(tmp_path: Path, status: int) -> Non
         ({}, None, "the service gave no reason"),
     ],
 )
-def test_lines_that_say_little(tmp_path: Path, response: Any, error: Any, said: str) -> None:
+def test_lines_that_say_little(tmp_path: Path, response: Any, error: Any, message: str) -> None:
     """A line with little detail is still the failure of its request, with that detail."""
     failure = alone(tmp_path, line(IDS[0], response, error))
-    assert (failure.reason, failure.detail) == (FailureReason.HTTP, said)
+    assert (failure.reason, failure.detail) == (FailureReason.HTTP, message)
 
 
 @pytest.mark.parametrize(

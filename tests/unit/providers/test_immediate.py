@@ -222,9 +222,9 @@ async def test_a_refused_account(tmp_path: Path) -> None:
 
 async def test_a_refusal_is_reported_once(tmp_path: Path) -> None:
     """Many simultaneous refusals do not fill the terminal with tracebacks."""
-    said: list[str] = []
+    messages: list[str] = []
     gc.collect()  # what earlier tests left complains before
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: messages.append(context["message"]))
     chunk, connector = folder(tmp_path), Answering()
     connector.refuses = True
     async with opened(connector, tmp_path) as batches:
@@ -234,7 +234,7 @@ async def test_a_refusal_is_reported_once(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     del batches, job
     gc.collect()  # asyncio complains of an exception that nobody looked at when its task is gone
-    assert said == []
+    assert messages == []
 
 
 async def under_way(connector: Answering, batches: ImmediateBatches, job: BatchJob, done: int) -> None:
@@ -307,8 +307,8 @@ async def test_answers_beside_a_refusal(tmp_path: Path) -> None:
 
 async def test_an_unawaited_refusal(tmp_path: Path) -> None:
     """A refusal between the last poll and the end is not shown as an error of the program."""
-    said: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["message"]))
+    messages: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: messages.append(context["message"]))
     chunk, connector = folder(tmp_path), Answering()
     connector.refuses = True
     async with opened(connector, tmp_path, patience=60) as batches:
@@ -316,7 +316,7 @@ async def test_an_unawaited_refusal(tmp_path: Path) -> None:
     del batches
     await asyncio.sleep(0)
     gc.collect()
-    assert said == []
+    assert messages == []
 
 
 async def test_an_unusable_reply(tmp_path: Path) -> None:

@@ -136,10 +136,10 @@ def test_a_disk_that_refuses(tmp_path: Path) -> None:
 def test_damage(checkpoint: Checkpoint, content: bytes) -> None:
     """The error about a damaged checkpoint names a remedy, and the file is unchanged."""
     checkpoint.path.write_bytes(content)
-    said = refusal(checkpoint)
-    assert f"{checkpoint.path} is damaged" in said
-    assert "was left unchanged" in said
-    assert "Restore it from a backup, or pass another --checkpoint." in said
+    message = refusal(checkpoint)
+    assert f"{checkpoint.path} is damaged" in message
+    assert "was left unchanged" in message
+    assert "Restore it from a backup, or pass another --checkpoint." in message
     assert checkpoint.path.read_bytes() == content
 
 
@@ -167,9 +167,9 @@ def test_one_wrong_value(checkpoint: Checkpoint) -> None:
 def test_another_version(checkpoint: Checkpoint, version: Any) -> None:
     """A checkpoint of another version is refused with both versions named, and not rewritten."""
     checkpoint.path.write_bytes(orjson.dumps({"version": version, "run": {}}))
-    said = refusal(checkpoint)
-    assert f"has version {version!r}" in said
-    assert "reads versions up to 2" in said
+    message = refusal(checkpoint)
+    assert f"has version {version!r}" in message
+    assert "reads versions up to 2" in message
 
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:

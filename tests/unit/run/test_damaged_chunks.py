@@ -36,10 +36,10 @@ async def harmed(place: Scenario, name: str, harm: Harm) -> Path:
     harm(path)
     with pytest.raises(CheckpointError) as refused:
         await Driver(place.run()).process()
-    said = str(refused.value)
-    assert str(path) in said
-    assert f"restore the folder {path.parent} from a backup" in said
-    assert "batch-synth recover" in said
+    message = str(refused.value)
+    assert str(path) in message
+    assert f"restore the folder {path.parent} from a backup" in message
+    assert "batch-synth recover" in message
     path.write_bytes(before)
     return path
 

@@ -264,8 +264,8 @@ async def test_a_rejected_batch(tmp_path: Path) -> None:
     error = BatchError("model_not_found", "The model does not exist.", 1)
     scenario = new_scenario(tmp_path, "bank", Service(End("failed", error=error)))
     _, ledger = await drive(scenario)
-    said = "synonyms: rejected: model_not_found: The model does not exist. (line 1) (and 3 more)"
-    assert ledger.missing == {"bank": said}
+    message = "synonyms: rejected: model_not_found: The model does not exist. (line 1) (and 3 more)"
+    assert ledger.missing == {"bank": message}
     assert (ledger.total_cost, ledger.total_tokens, scenario.service.sizes) == (0, 0, [4])
     assert ledger.totals().failed_requests == 4
 

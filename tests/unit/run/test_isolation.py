@@ -80,10 +80,10 @@ async def test_a_refused_write(tmp_path: Path) -> None:
     """A batch with a write that the database refuses is deferred; the others are stored, and the message says so."""
     scenario = new_scenario(tmp_path)
     scenario.store.refused = {"wordb"}
-    said, ledger = await left(scenario)
-    assert "Batch 1 is not processed: The database refused a write about wordb." in said
-    assert "Everything else is done." in said
-    assert "resume --give-up batch_1" in said
+    message, ledger = await left(scenario)
+    assert "Batch 1 is not processed: The database refused a write about wordb." in message
+    assert "Everything else is done." in message
+    assert "resume --give-up batch_1" in message
     assert sorted(ledger.processed_words) == ["wordc", "wordd", "worde", "wordf"]
     assert [each.state for each in ledger.chunks] == [ChunkState.ANSWERED, ChunkState.DONE, ChunkState.DONE]
     scenario.store.refused = set()
@@ -150,8 +150,8 @@ async def test_a_damaged_chunk_among_others(tmp_path: Path, harm: Callable[[Path
     path = tmp_path / "run.checkpoint.files" / "0002" / "expected.jsonl"
     before = path.read_bytes()
     harm(path)
-    said, ledger = await left(scenario)
-    assert f"{path}" in said
+    message, ledger = await left(scenario)
+    assert f"{path}" in message
     assert sorted(ledger.processed_words) == ["worda", "wordb", "worde", "wordf"]
     path.write_bytes(before)
     await finished(scenario)
@@ -187,8 +187,8 @@ async def test_a_word_that_cannot_be_read(tmp_path: Path) -> None:
     """A word whose documents cannot be read is deferred and named; the others of its page continue."""
     scenario = new_scenario(tmp_path)
     scenario.store.broken = {"wordc"}
-    said, ledger = await left(scenario)
-    assert "wordc is not planned: unexpected KeyError: 'wordc'." in said
+    message, ledger = await left(scenario)
+    assert "wordc is not planned: unexpected KeyError: 'wordc'." in message
     assert len(ledger.processed_words) == 5
     assert not ledger.finished
     scenario.store.broken = set()

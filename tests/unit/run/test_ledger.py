@@ -145,7 +145,7 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"list_digest": "m"}, ["a different word list"]),
         ({"template_digest": "u"}, []),
@@ -160,9 +160,9 @@ def test_finished(processed: list[str], failed: dict[str, str], chunk: ChunkStat
         ({"words_file": "moved.txt", "mongo_url": "mongodb://x", "database": "d"}, []),
     ],
 )
-def test_differences(change: dict[str, Any], said: list[str]) -> None:
+def test_differences(change: dict[str, Any], message: list[str]) -> None:
     """The settings that make two runs differ are named; concurrency, database, cost limit and mode are not."""
-    assert run_info().differences(run_info(**change)) == said
+    assert run_info().differences(run_info(**change)) == message
 
 
 def test_retries_ask_again_about_unknown_words() -> None:

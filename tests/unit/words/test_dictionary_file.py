@@ -32,13 +32,13 @@ def plain(**changes: Any) -> dict[str, Any]:
     return {"word": "kwell", "part_of_speech": "verb", "definitions": ["to dampen"], "provider": "wordnet"} | changes
 
 
-def read(said: Any, asked: ImportFilter | None = None) -> tuple[Article | None, dict[SkipReason, int]]:
+def read(line: Any, asked: ImportFilter | None = None) -> tuple[Article | None, dict[SkipReason, int]]:
     left: Counter[SkipReason] = Counter()
-    return read_article(json.dumps(said).encode(), asked or ImportFilter(), left), dict(left)
+    return read_article(json.dumps(line).encode(), asked or ImportFilter(), left), dict(left)
 
 
-def article(said: Any, asked: ImportFilter | None = None) -> Article:
-    found, _ = read(said, asked)
+def article(line: Any, asked: ImportFilter | None = None) -> Article:
+    found, _ = read(line, asked)
     assert found is not None
     return found
 
@@ -48,17 +48,17 @@ def article(said: Any, asked: ImportFilter | None = None) -> Article:
 
 def test_a_line_of_kaikki() -> None:
     """A Wiktionary line has word, part of speech in full, definitions, and etymology with its number."""
-    said = kaikki(etymology_text=" From\nquell. ", etymology_number=2)
-    assert article(said) == Article("kwell", "wiktionary", "adjective", ("pleasantly damp",), 2, "From quell.")
+    line = kaikki(etymology_text=" From\nquell. ", etymology_number=2)
+    assert article(line) == Article("kwell", "wiktionary", "adjective", ("pleasantly damp",), 2, "From quell.")
 
 
 def test_a_plain_line() -> None:
     """A plain line has one or several definitions, and optionally a source and a homograph number."""
     assert article(plain(definitions="to dampen")) == Article("kwell", "wordnet", "verb", ("to dampen",))
-    said = plain(
+    line = plain(
         part_of_speech="adv", definitions=["a", "b"], provider="Free Dictionary", homograph_number=1, language="en"
     )
-    assert article(said) == Article("kwell", "free_dictionary", "adverb", ("a", "b"), 1)
+    assert article(line) == Article("kwell", "free_dictionary", "adverb", ("a", "b"), 1)
 
 
 def test_the_name_of_a_source() -> None:
@@ -84,9 +84,9 @@ def test_a_sense_below_another() -> None:
 
 def test_texts_are_one_line_in_one_spelling() -> None:
     """Definitions that differ only in line breaks, control characters or composed letters are equal."""
-    said = kaikki(word="cafe\u0301", senses=[{"glosses": ["a\u0000 place\tfor  cafe\u0301\u001b[31m"]}])
-    assert article(said).definitions == ("a place for caf\u00e9 [31m",)
-    assert article(said).text == "caf\u00e9"
+    line = kaikki(word="cafe\u0301", senses=[{"glosses": ["a\u0000 place\tfor  cafe\u0301\u001b[31m"]}])
+    assert article(line).definitions == ("a place for caf\u00e9 [31m",)
+    assert article(line).text == "caf\u00e9"
 
 
 def test_what_is_left_out_of_a_line() -> None:
@@ -107,7 +107,7 @@ def test_what_is_left_out_of_a_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("line", "why"),
     [
         (kaikki(lang_code="de"), SkipReason.LANGUAGE),
         (plain(language="de"), SkipReason.LANGUAGE),
@@ -117,9 +117,9 @@ def test_what_is_left_out_of_a_line() -> None:
         ({"title": "colour", "redirect": "color"}, SkipReason.REDIRECT),
     ],
 )
-def test_lines_that_are_left_out(said: Any, why: SkipReason) -> None:
+def test_lines_that_are_left_out(line: Any, why: SkipReason) -> None:
     """A valid line that is not imported is counted by its reason."""
-    assert read(said) == (None, {why: 1})
+    assert read(line) == (None, {why: 1})
 
 
 BAD = [
@@ -145,11 +145,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("said", "reason"), BAD)
-def test_bad_lines(said: Any, reason: str) -> None:
+@pytest.mark.parametrize(("line", "reason"), BAD)
+def test_bad_lines(line: Any, reason: str) -> None:
     """A line without a required field, or with another type in it, is refused with the reason."""
     with pytest.raises(InvalidArticle, match=reason):
-        read(said)
+        read(line)
 
 
 # ── a file ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -213,7 +213,7 @@ def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("contents", "said"),
+    ("contents", "line"),
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
@@ -222,23 +222,23 @@ def test_only_the_first_bad_lines_are_named(tmp_path: Path) -> None:
         (json.dumps(kaikki(lang_code="de")).encode(), r"for --language en: 1 lines, 1 in other languages"),
     ],
 )
-def test_a_file_without_an_article(tmp_path: Path, contents: bytes, said: str) -> None:
+def test_a_file_without_an_article(tmp_path: Path, contents: bytes, line: str) -> None:
     """A file without an article is refused with an error that names its content."""
     path = tmp_path / "words.jsonl"
     path.write_bytes(contents)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=line):
         whole(path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """A missing file, a folder and an invalid provider are refused."""
-    for path, asked, said in (
+    for path, asked, line in (
         (tmp_path / "none", ImportFilter(), "File not found"),
         (tmp_path, ImportFilter(), "cannot be read"),
         (file_of(tmp_path, plain()), ImportFilter(provider="synthesis"), "--provider 'synthesis'"),
         (file_of(tmp_path, plain()), ImportFilter(provider="own"), "it knows wiktionary, oxford"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=line):
             whole(path, asked)
 
 
@@ -257,7 +257,7 @@ def placed(articles: list[Article], *there: int | None) -> list[int | None]:
 
 
 @pytest.mark.parametrize(
-    ("said", "there", "found"),
+    ("line", "there", "found"),
     [
         ((None,), (), [None]),
         ((1, 2), (), [1, 2]),
@@ -270,9 +270,9 @@ def placed(articles: list[Article], *there: int | None) -> list[int | None]:
         ((None, 1, 2), (), [None, None, None]),
     ],
 )
-def test_homographs(said: tuple[int | None, ...], there: tuple[int | None, ...], found: list[int | None]) -> None:
+def test_homographs(line: tuple[int | None, ...], there: tuple[int | None, ...], found: list[int | None]) -> None:
     """Numbered etymologies are homographs, unless the spelling is one word without a number already."""
-    articles = numbered(*said)
+    articles = numbered(*line)
     assert placed(articles, *there) == found
     assert placed(articles, *{*there, *found}) == found, "the same articles find the same words again"
 

@@ -166,9 +166,9 @@ def test_an_endless_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf", b"---\n...\n", b"word,count\n"])
 def test_no_word(tmp_path: Path, content: bytes) -> None:
     """A list without words is refused with its path."""
-    said = refusal(tmp_path, content)
-    assert "No word in" in said
-    assert str(tmp_path / "words.txt") in said
+    message = refusal(tmp_path, content)
+    assert "No word in" in message
+    assert str(tmp_path / "words.txt") in message
 
 
 @pytest.mark.parametrize("content", [b"\x7fELF\0\0", b"PK\x03\x04\0", b"one\ntwo\0\n"])
@@ -259,7 +259,7 @@ def test_comments_behind_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "said"),
+    ("content", "name", "message"),
     [
         pytest.param("one\ntwo\n", "words.txt", None, id="a plain list"),
         pytest.param("catch 22\nhappy\nsad\n", "words.txt", None, id="a number here and there"),
@@ -278,11 +278,11 @@ def test_comments_behind_words(tmp_path: Path) -> None:
         pytest.param("one;1\ntwo\nthree\nfour\n", "words.csv", "Lines contain semicolons", id="called CSV"),
     ],
 )
-def test_how_a_list_was_read(tmp_path: Path, content: str, name: str, said: str | None) -> None:
+def test_how_a_list_was_read(tmp_path: Path, content: str, name: str, message: str | None) -> None:
     """Assumptions about a list that is not one word per line are reported; a plain list has no notes."""
     encoded = content.encode("latin-1" if name == "latin.txt" else "utf-8")
     readings = read(tmp_path, encoded, name).readings
-    assert (not readings) if said is None else any(said in each for each in readings)
+    assert (not readings) if message is None else any(message in each for each in readings)
 
 
 TABLE = "bank,noun,120\nbark,verb,3\nbat,noun,7\n"
