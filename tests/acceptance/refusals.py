@@ -87,7 +87,7 @@ CASES = {
         f"{RUN} --model gpt-4o-mni",
         2,
         "Unknown model gpt-4o-mni. Did you mean gpt-4o-mini? If the name is right, pass the model's price: --price in=",
-        env={"OPENAI_BASE_URL": ""},
+        env={"BATCH_SYNTH_BASE_URL": ""},
     ),
     "fault without sandbox": Case(f"{RUN} --fault expire=0.5", 2, "--fault applies to runs with --sandbox only."),
     "fault of a run": Case(f"{RUN} --sandbox --fault expyre=1", 2, 'Unknown fault "expyre". Did you mean expire?'),
