@@ -331,8 +331,6 @@ class _Tracer:
 
     def _entry_result(self, entry: Stored, copies: Set[DocId]) -> UndoResult:
         """The result for a blank entry: it is removed if it lists exactly all copies in order."""
-        if entry.id in self.found.cited:
-            return UndoResult.IN_USE
         own = {each.id for each in self.found.definitions.values() if _is_owned(each.document, entry.id)}
         if own - copies - self.gone:
             return UndoResult.EDITED
@@ -394,7 +392,7 @@ class _Tracer:
         bare = word.keys() <= _WORD_FIELDS and word.get("text") == word.get("lemma") and len(languages) == 1
         stamps = self._after(Stored(Collection.WORDS, word))[SYNTHESIS].keys()
         own = {key for key in own_stamps(word, self.stamps) if component_of(key) not in self._kept_components()}
-        if self.found.id != derived or not bare or stamps - own or self.found.id in self.found.cited:
+        if self.found.id != derived or not bare or stamps - own:
             return
         if all(each.id in self.gone for each in every):
             self.trace.counts[WORDS, UndoResult.REMOVED] += 1

@@ -30,7 +30,10 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class WordDocuments:
-    """The documents of one word. `cited`: ids to which documents of other words refer, once they are read."""
+    """The documents of one word.
+
+    `cited`: ids of definitions and linked documents to which documents of other words refer, once they are read.
+    """
 
     word: Document
     definitions: dict[DocId, Stored] = field(default_factory=dict)
