@@ -275,11 +275,6 @@ class Group(NamedTuple):
     model: str = ""
 
 
-def group(ordinal: int, requests: Sequence[SynthesisRequest[Any]], failures: Mapping[str, Failure]) -> Group:
-    """Prepare a word's requests to one model for packing, with those of its failures that are not retried."""
-    return joined([Portion(ordinal, requests, failures)])
-
-
 def joined(portions: Sequence[Portion], packs: Sequence[Pack] = ()) -> Group:
     """Prepare the requests of words that share these packs; each request that is in no pack has a line of its own."""
     places = {member.custom_id: (pack, number) for pack in packs for number, member in enumerate(pack.members, 1)}

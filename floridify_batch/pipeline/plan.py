@@ -14,7 +14,7 @@ from floridify_batch.components.change import Collection, Update, value_digest
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.recipe import Target, ValueState, is_defined
 from floridify_batch.components.registry import SynthesisComponent
-from floridify_batch.components.requests import SynthesisRequest, custom_id
+from floridify_batch.components.requests import custom_id
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.bundle import Bundler, Opening, WordOpenings
 from floridify_batch.pipeline.chunk import Group, Limits, Planned, planned
@@ -43,11 +43,6 @@ class Outline:
             for opened in self.askable
             for question, target, failure in opened
         ]
-
-
-def plan(entry: Entry, asked: Brief, failures: Failures) -> list[SynthesisRequest[Any]]:
-    """A request for each component that is missing, ready, and has attempts left."""
-    return [each.request(asked) for each in outlined(entry, asked, failures).openings()]
 
 
 def outlined(entry: Entry, asked: Brief, failures: Failures) -> Outline:

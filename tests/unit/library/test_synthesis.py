@@ -48,10 +48,10 @@ from floridify_batch.components.word_forms import WordFormResponse
 from floridify_batch.enhancement import Enhancement, enhance_definitions_parallel
 from floridify_batch.errors import ServiceRefused, UsageError
 from floridify_batch.pipeline.brief import brief
-from floridify_batch.pipeline.plan import plan
 from floridify_batch.providers.interface import BatchJob, Capabilities, Connector, Found, Submission
 from floridify_batch.sandbox.reply import completion, reply
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
+from tests.plans import plan
 
 C = SynthesisComponent
 OF_DEFINITIONS = tuple(component for component, recipe in RECIPES.items() if recipe.scope is Scope.DEFINITION)

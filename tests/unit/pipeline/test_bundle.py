@@ -11,9 +11,10 @@ from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.pipeline.brief import Brief, brief
 from floridify_batch.pipeline.bundle import Bundler, WordOpenings
-from floridify_batch.pipeline.chunk import Expected, Group, Limits, Planned, group, preflight_part
-from floridify_batch.pipeline.plan import outlined, plan
+from floridify_batch.pipeline.chunk import Expected, Group, Limits, Planned, preflight_part
+from floridify_batch.pipeline.plan import outlined
 from floridify_batch.words.entry import Definition, Entry, Word, derived_id
+from tests.plans import group, plan
 
 ASKED = (C.CEFR_LEVEL, C.EXAMPLES, C.PRONUNCIATION)
 

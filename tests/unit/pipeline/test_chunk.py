@@ -23,7 +23,6 @@ from floridify_batch.pipeline.chunk import (
     failure_line,
     failures_by_word,
     forget_lines,
-    group,
     lines_of,
     planned,
     read_expected,
@@ -31,8 +30,8 @@ from floridify_batch.pipeline.chunk import (
     read_ordinals,
     write_failures,
 )
-from floridify_batch.pipeline.plan import plan
 from floridify_batch.words.entry import unknown_entry
+from tests.plans import group, plan
 
 patient = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FAILED = Failure("bank-1", FailureReason.HTTP, "busy ünd “so on”\n", attempt=2, cap_doublings=1, status=429)

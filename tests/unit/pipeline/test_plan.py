@@ -21,11 +21,11 @@ from floridify_batch.pipeline.plan import (
     WordToPlan,
     finish,
     left_over,
-    plan,
     plan_words,
 )
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, derived_id, unknown_entry
 from tests.fakes import brief_of
+from tests.plans import plan
 
 ASKED = (C.SYNONYMS, C.CEFR_LEVEL)
 BANK = Word(derived_id("bank"), "bank", "en")

@@ -22,7 +22,7 @@ from floridify_batch.errors import ServiceUncertain
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import read_failures
-from floridify_batch.pipeline.plan import Failures, left_over, plan
+from floridify_batch.pipeline.plan import Failures, left_over
 from floridify_batch.providers.error import translated
 from floridify_batch.providers.immediate import ImmediateBatches
 from floridify_batch.providers.interface import BatchJob, Reply, Submission
@@ -32,6 +32,7 @@ from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.resources import redacted_url
 from floridify_batch.words.entry import Definition, DocId, Entry, Stamp, Word, cluster_fields, derived_id
 from tests.fakes import Crashed, End, MemoryStore, Scenario, Service, brief_of, completion
+from tests.plans import plan
 
 BANK = Word(derived_id("bank"), "bank", "en")
 EARLIER = Stamp(derived_id("s"), "earlier", "b1", datetime(2026, 1, 1, tzinfo=UTC), "gpt-6-luna", "t", "batch")
