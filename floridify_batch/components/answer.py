@@ -20,13 +20,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 def clip(length: int) -> BeforeValidator:
@@ -202,6 +204,15 @@ def unpaired(value: Any, pairs: type[BaseModel], names: Mapping[str, str], conte
         raise PydanticCustomError("pairs", "{reason}", {"reason": f"{place}: {fault['msg']}"}) from None
     items = answer.pop(first)
     return answer | {name: [item[field] for item in items] for field, name in names.items()}
+
+
+def requested_as(model: type[BaseModel]) -> Any:
+    """The JSON schema of another model, which is sent in place of an answer's own."""
+
+    def schema(_: type[BaseModel], __: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(model.__pydantic_core_schema__)
+
+    return classmethod(schema)
 
 
 def paired[A: BaseModel](answer: A, left: int, right: int) -> A:

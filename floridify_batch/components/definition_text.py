@@ -2,11 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import model_validator
 
-from floridify_batch.components.answer import Answer, Item, Share, Statement, at_least_one, clip, kept
+from floridify_batch.components.answer import Answer, Item, Share, Statement, at_least_one, clip, kept, requested_as
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer
 from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Provenance, value_digest
 from floridify_batch.components.label import PartOfSpeech
@@ -57,9 +55,7 @@ class LeanSynthesisResponse(SynthesisResponse):
         confidence = {"confidence": value["confidence"]} if "confidence" in value else {}
         return {"definitions": [first | {"relevancy": CERTAIN, "source_providers": []}], **confidence}
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(_LeanSynthesis.__pydantic_core_schema__)
+    __get_pydantic_json_schema__ = requested_as(_LeanSynthesis)
 
 
 def outcome(entry: Entry, cluster: Cluster, answer: SynthesisResponse, provenance: Provenance) -> Outcome:

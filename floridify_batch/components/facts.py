@@ -2,11 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import GetJsonSchemaHandler, ValidationInfo, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import ValidationInfo, model_validator
 
-from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, unpaired
+from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, requested_as, unpaired
 from floridify_batch.components.change import Collection, Insert, Outcome, Provenance, Replaced
 from floridify_batch.components.recipe import DEFINED, WordRecipe, is_defined
 from floridify_batch.components.synthesis_entry import in_entry
@@ -47,9 +45,7 @@ class FactGenerationResponse(Answer):
     def _pair(self) -> Self:
         return paired(self, len(self.facts), len(self.categories))
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(FactPairs.__pydantic_core_schema__)
+    __get_pydantic_json_schema__ = requested_as(FactPairs)
 
 
 def outcome(entry: Entry, _: Entry, answer: FactGenerationResponse, provenance: Provenance) -> Outcome:

@@ -2,11 +2,9 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import GetJsonSchemaHandler, ValidationInfo, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import ValidationInfo, model_validator
 
-from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, unpaired
+from floridify_batch.components.answer import Answer, Item, Text, clip, kept, paired, requested_as, unpaired
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, completed, without
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.item_count import CountScale
@@ -50,9 +48,7 @@ class GrammarPatternResponse(Answer):
     def _pair(self) -> Self:
         return paired(self, len(self.patterns), len(self.descriptions))
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(GrammarPatternPairs.__pydantic_core_schema__)
+    __get_pydantic_json_schema__ = requested_as(GrammarPatternPairs)
 
 
 class LeanGrammarPatternResponse(GrammarPatternResponse):
@@ -63,9 +59,7 @@ class LeanGrammarPatternResponse(GrammarPatternResponse):
     def _complete(cls, value: Any) -> Any:
         return completed(value, confidence=CERTAIN)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(_LEAN_PAIRS.__pydantic_core_schema__)
+    __get_pydantic_json_schema__ = requested_as(_LEAN_PAIRS)
 
 
 def outcome(_: Entry, __: Definition, answer: GrammarPatternResponse, ___: Provenance) -> Outcome:

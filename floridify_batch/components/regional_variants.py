@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import model_validator
 
-from floridify_batch.components.answer import Answer, Item, OptionalText, Statement, clip, divided, kept
+from floridify_batch.components.answer import Answer, Item, OptionalText, Statement, clip, divided, kept, requested_as
 from floridify_batch.components.answer_shape import CERTAIN, LeanAnswer, completed
 from floridify_batch.components.change import Outcome, Provenance
 from floridify_batch.components.label import EnglishRegion, OptionalEnglishRegion
@@ -52,17 +50,13 @@ class LeanRegionalVariantResponse(RegionalVariantResponse):
             value["regions"] = [] if region is None else [region]
         return completed(value, confidence=CERTAIN)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(_Region.__pydantic_core_schema__)
+    __get_pydantic_json_schema__ = requested_as(_Region)
 
 
 class LeanEnglishRegionalVariantResponse(LeanRegionalVariantResponse):
     """The chief region that uses a sense of English, if any."""
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(_EnglishRegion.__pydantic_core_schema__)
+    __get_pydantic_json_schema__ = requested_as(_EnglishRegion)
 
 
 CODES: Mapping[str, str] = {
