@@ -38,7 +38,7 @@ def failures(
     """List failed and incomplete words with the reasons."""
     from floridify_batch.display.console import say, say_json
     from floridify_batch.display.json_output import object_of
-    from floridify_batch.display.table import failures_table
+    from floridify_batch.display.table import failures_shown, failures_table
 
     place = checkpoint_or_only(checkpoint)
     ledger = ledger_of(place)
@@ -47,7 +47,10 @@ def failures(
             say(word)
         return
     rows = list(failure_rows(ledger, place))
-    senses = asyncio.run(_senses(rows, ledger, place, config_at(floridify_config).mongo_url_or(mongo_url)))
+    console = table_console()
+    height = console.height if console.is_terminal else None
+    shown = rows if json else failures_shown(rows, height)
+    senses = asyncio.run(_senses(shown, ledger, place, config_at(floridify_config).mongo_url_or(mongo_url)))
     if senses is not None:
         rows = [replace(row, sense=senses.get(row.document or "", "")) for row in rows]
     if json:
@@ -55,8 +58,7 @@ def failures(
         reasons = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
         say_json({**reasons, "failures": listed})
         raise typer.Exit(ExitCode.SUCCESS)
-    console = table_console()
-    console.print(failures_table(rows, console.width, console.height if console.is_terminal else None))
+    console.print(failures_table(rows, console.width, height))
     say_if_sandbox(ledger)
     if rows:
         say(f"Retry them with: {to_type('resume', place.path)} --retry-failed")

@@ -268,24 +268,31 @@ def _sense_of(row: FailureRow) -> str:
     return (row.document if row.sense is None else row.sense) or "-"
 
 
+def failures_shown(rows: Sequence[FailureRow], height: int | None) -> Sequence[FailureRow]:
+    """The failures that are listed one by one: as many as fit into `height` lines, below their kinds."""
+    return rows if height is None else rows[: max(4, height - len({row.kind for row in rows}) - _AROUND - 3)]
+
+
 def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = None) -> RenderableType:
     """Failures by kind with an example of each; then one by one, as many as fit into `height` lines."""
     if not rows:
         return Text("No failures.")
     examples = {row.kind: f"{row.word} {row.component}: {row.detail}" for row in reversed(rows)}
     kinds = failure_kinds(Counter(row.kind for row in rows), examples)
-    most = None if height is None else max(4, height - len(examples) - _AROUND - 3)
-    senses = [_sense_of(row) for row in rows[:most]]
-    about = any(row.sense for row in rows) or (width >= WIDE and any(each != "-" for each in senses))
+    shown = failures_shown(rows, height)
+    senses = [_sense_of(row) for row in shown]
+    about = any(row.sense for row in shown) or (width >= WIDE and any(each != "-" for each in senses))
     table = listing("word", "component", *(["sense"] if about else []), "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // (6 if about else 4))
     if about:
         table.columns[2].max_width = max(12, width // 4)
-    for row, sense in zip(rows, senses, strict=False):
+    for row, sense in zip(shown, senses, strict=True):
         table.add_row(*map(cell, (row.word, row.component, *([sense] if about else []), row.kind, row.detail)))
     parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
-    if most is not None and len(rows) > most:
-        parts.append(Text(f"and {count(len(rows) - most)} more; redirect the output to a file to list all", "dim"))
+    if len(rows) > len(shown):
+        parts.append(
+            Text(f"and {count(len(rows) - len(shown))} more; redirect the output to a file to list all", "dim")
+        )
     return Group(*parts)
 
 
