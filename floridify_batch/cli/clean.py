@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import ExitCode, checkpoint_or_only, table_console
+from floridify_batch.cli.context import ExitCode, checkpoint_or_only, in_terminal, table_console
 from floridify_batch.cli.options import YesOption
 from floridify_batch.errors import CheckpointError
 from floridify_batch.formatting import count, counted, megabytes
@@ -44,7 +44,7 @@ def clean(
     yes: YesOption = False,
 ) -> None:
     """Remove the files of finished runs."""
-    from floridify_batch.cli.confirmation import agreed, in_terminal
+    from floridify_batch.cli.confirmation import agreed
     from floridify_batch.display.console import say
 
     found = [remains_of(checkpoint) for checkpoint in _checkpoints(runs or ())]

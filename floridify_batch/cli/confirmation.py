@@ -1,7 +1,6 @@
 """The confirmation before a run: estimate its cost, show it, ask."""
 
 import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from floridify_batch.cli.context import in_terminal
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.model_profile import misspelling_note, model_notes
 from floridify_batch.costs.price import listed_models
@@ -194,11 +194,6 @@ def agreed(question: str, *, yes: bool, alternative: str = "") -> bool:
     except typer.Abort:  # Ctrl-C at the question means no
         typer.echo()
         return False
-
-
-def in_terminal() -> bool:
-    """Whether standard input and output are a terminal, so that a prompt is possible."""
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 @contextmanager

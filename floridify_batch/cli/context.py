@@ -92,7 +92,7 @@ def checkpoint_or_only(path: Path | None, *, asks: bool = True) -> "Checkpoint":
         raise UsageError("No checkpoint in this folder; pass --checkpoint FILE.")
     if len(found) == 1:
         return checkpoint_at(found[0])
-    if asks and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+    if asks and in_terminal() and sys.stderr.isatty():
         return checkpoint_at(_picked(found))
     names = ", ".join(quote(str(each)) for each in found)
     raise UsageError(f"Several checkpoints in this folder; pass --checkpoint FILE ({names}).")
@@ -265,6 +265,11 @@ def given(**settings: Any) -> dict[str, Any]:
 
 
 # ── output ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_terminal() -> bool:
+    """Whether standard input is a terminal, so that a prompt is possible."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def has_colour() -> bool:

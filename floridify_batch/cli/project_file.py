@@ -33,16 +33,18 @@ _TABLES = ("count", "price", "model_for", "request_option")
 SETTINGS = ("components", *_TEXTS, *_PATHS, *_TABLES, *_NUMBERS, "no_preflight", "notify")
 """The options that a project file may set, by parameter."""
 
-_LOCATION = frozenset({"language", "database", "mongo_url", "floridify_config"})
-_COMMANDS: Mapping[str, frozenset[str]] = {
+_DATABASE = frozenset({"database", "mongo_url", "floridify_config"})
+COMMAND_SETTINGS: Mapping[str, frozenset[str]] = {
     "run": frozenset(SETTINGS),
     "resume": frozenset({"mongo_url", "floridify_config", "notify"}),  # a run keeps the settings it was started with
     "cancel": frozenset({"mongo_url", "floridify_config"}),
     "status": frozenset({"floridify_config"}),
-    "recover": frozenset({"mongo_url", "floridify_config", "base_url"}),
-    "mend": _LOCATION,
-    "import": _LOCATION,
-    "show": _LOCATION,
+    "failures": frozenset({"mongo_url", "floridify_config"}),
+    "recover": _DATABASE | {"base_url", "templates", "price"},
+    "undo": _DATABASE,
+    "mend": _DATABASE,
+    "import": _DATABASE | {"language"},
+    "show": _DATABASE | {"language"},
 }
 """The settings that each command takes from the file."""
 
@@ -92,7 +94,7 @@ class ProjectCommand(HelpfulCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the project file, then parse the arguments; `--help` works beside a file with errors."""
-        names = _COMMANDS.get(self.name or "", frozenset())
+        names = COMMAND_SETTINGS.get(self.name or "", frozenset())
         if names and not ctx.resilient_parsing and not {"-h", "--help"} & set(args):
             typed = self.make_parser(ctx).parse_args(args=list(args))[0]
             project = project_file(_folders(typed))
@@ -125,8 +127,9 @@ def _folders(typed: Mapping[str, Any]) -> Iterable[Path]:
 
 
 def _applicable(names: frozenset[str], command: str, typed: Mapping[str, Any]) -> frozenset[str]:
-    """The settings that apply: `show` takes the database of a run, if there is one, before the project's."""
+    """The settings that apply: `show` and `undo` take the database of a run, if there is one, before the project's."""
     of_run = command == "show" and (typed.get("checkpoint") or any(Path().glob(CHECKPOINTS)))
+    of_run = of_run or (command == "undo" and Path(typed.get("run") or "").is_file())
     return names - {"database"} if of_run else names
 
 

@@ -25,13 +25,12 @@ from floridify_batch.cli.confirmation import (
     check_model_names,
     confirmed,
     estimate_cost,
-    in_terminal,
     notes_on,
     notes_on_models,
     print_estimate,
     sandbox_notes,
 )
-from floridify_batch.cli.context import ExitCode, check_log_file
+from floridify_batch.cli.context import ExitCode, check_log_file, in_terminal
 from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
 from floridify_batch.cli.session_summary import conclude, print_summary
 from floridify_batch.components.model_profile import check_chat_model

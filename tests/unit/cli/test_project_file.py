@@ -7,7 +7,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from floridify_batch.cli.main import app, report_error
-from floridify_batch.cli.project_file import PER_COMMAND, SETTINGS, project_file
+from floridify_batch.cli.project_file import COMMAND_SETTINGS, PER_COMMAND, SETTINGS, project_file
 from floridify_batch.errors import UsageError
 
 
@@ -79,6 +79,16 @@ def test_every_option_of_run_has_its_place() -> None:
     assert not set(SETTINGS) & set(PER_COMMAND)
     documented = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
     assert [name for name in SETTINGS if f"`{name.replace('_', '-')}`" not in documented] == []
+
+
+def test_every_command_finds_the_projects_database() -> None:
+    """A command with an option for the database takes it from the file: results never go to another one by default."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        options = {each.name for each in command.params}
+        assert COMMAND_SETTINGS.get(name, frozenset()) <= options
+        wanted = options & {"database", "mongo_url", "floridify_config"} if name not in ("help", "config") else set()
+        assert wanted <= COMMAND_SETTINGS.get(name, frozenset()), name
 
 
 REFUSED = [
