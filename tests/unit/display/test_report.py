@@ -315,7 +315,7 @@ def test_ten_thousands_of_failed_words() -> None:
     failed = {f"word{number}": "synonyms: refused: no" for number in range(30_000)}
     html = page(view(ledger(chunk(), words=40_000, failed_words=failed)))
     assert len(html) < 100_000
-    assert len(re.findall(r'<th scope="row">word\d+', html)) == WORDS_LISTED
+    assert len(re.findall(r'<th scope="row" class="name">word\d+', html)) == WORDS_LISTED
     text = read(html).text
     assert f"And {30_000 - WORDS_LISTED:,} more words: batch-synth failures --checkpoint words.checkpoint.json" in text
 
