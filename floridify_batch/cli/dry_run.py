@@ -54,7 +54,7 @@ async def dry_run_of(
         adopted = checkpoint.adopted()
         words = listed.without(adopted.words)
         notes = [*notes_on(listed, spec), *adopted.notes]
-        resources = Resources(spec.info.settings, secrets, checkpoint, notify=say, on_wait=say)
+        resources = Resources(spec.info.settings, secrets, checkpoint, on_wait=say)
         estimate = await _estimate(resources, spec.brief, words, notes)
         return _show(estimate, spec.info.settings, Decimal(0), notes, output)
     settings, spent = before.run.settings, before.totals().cost
@@ -65,7 +65,7 @@ async def dry_run_of(
         return report_finished(before, checkpoint)
     rest = list(remaining_words(before, checkpoint))
     notes = [*sandbox_notes(settings), *notes_on_run(before, checkpoint)]
-    resources = Resources(settings, secrets, checkpoint, notify=say, on_wait=say)
+    resources = Resources(settings, secrets, checkpoint, on_wait=say)
     estimate = await _estimate(resources, brief_of(settings, before.run.id), rest, notes, before.spent)
     return _show(estimate, settings, spent, notes, output)
 

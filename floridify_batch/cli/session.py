@@ -125,7 +125,7 @@ async def opened_resources(
             resources.opened_batches(key, base_url, notify.transferred) as batches,
             resources.opened_store() as store,
         ):
-            if started:
+            if started and not session.cancels:
                 say("; ".join(started))  # one line: more would push the list's summary off a screen of 24 rows
             await store.check_writable()
             if store.layout.describe():

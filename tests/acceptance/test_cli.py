@@ -238,6 +238,8 @@ def test_local_mongod(shell: Shell) -> None:
     again = bare.run("run", "words.txt", "--dry-run", "--sandbox", "--checkpoint", "another.json", *FEW)
     assert (again.code, "1 already complete" in again.out) == (0, True)
     assert processes_in(shell.folder) == []
+    refused = bare.run(*RUN, "--sandbox", "--force", "--fault", "refuse=1", "--checkpoint", "faulty.json", **quick)
+    assert (refused.code, "refused" in refused.out) == (1, True)
 
 
 def test_sandbox_apart(shell: Shell) -> None:

@@ -21,6 +21,7 @@ from floridify_batch.display.output import Output
 from floridify_batch.display.table import BatchFacts, BatchRow, FailureRow
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import Ledger
+from floridify_batch.sandbox.fault import KINDS
 from tests.acceptance.command import COMMAND, PATIENCE, Terminal
 from tests.acceptance.command_server import done
 from tests.ledgers import run_info
@@ -135,6 +136,13 @@ def test_advanced_options() -> None:
     assert not [option for option in advanced if option in short]
     squeezed = {" ".join(line.split()) for line in full.splitlines()}
     assert {" ".join(line.split()) for line in short.splitlines()} - squeezed == {" ".join(pointer[0].split())}
+
+
+def test_faults_in_the_full_help() -> None:
+    """`help sandbox --all` lists every fault with its effect, which `--help` refers to."""
+    full = " ".join(executed("help", "sandbox", "--all", COLUMNS="100").stdout.split())
+    assert [kind.name for kind in KINDS if f"{kind.example} {kind.effect}" not in full] == []
+    assert "help sandbox --all" in executed("sandbox", "--help", COLUMNS="80").stdout
 
 
 def test_help_as_a_command() -> None:
