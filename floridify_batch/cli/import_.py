@@ -75,7 +75,9 @@ def summary(name: str, reading: "ReadStats", tally: "Tally") -> Iterator[str]:
     yield f"Words: {words:,}: {tally.new_words:,} new, {words - tally.new_words:,} already present."
     skipped = sum(reading.skipped[reason] for reason in DEFINITION_REASONS)
     repeated = tally.definitions.occurrences() - different
-    parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions:,} already present"]
+    removed = tally.removed.count()
+    parts = [f"{tally.new_definitions:,} new", f"{different - tally.new_definitions - removed:,} already present"]
+    parts += [f"{removed:,} removed since an earlier import and not restored"] * bool(removed)
     parts += [f"{repeated:,} duplicate"] * bool(repeated)
     parts += [skipped_text(reading.skipped, DEFINITION_REASONS)] * bool(skipped)
     yield f"Definitions: {tally.definitions.occurrences() + skipped:,}: {', '.join(parts)}."

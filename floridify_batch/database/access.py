@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from floridify_batch.database.error import plain, stated, unreachable
 from floridify_batch.database.write_lock import WriteLock
@@ -24,6 +24,13 @@ BULK = 1000
 """The most operations of one bulk write."""
 
 _NO_ANSWER = "The database does not respond; received answers are safe on disk. Retrying."
+
+
+class Written(NamedTuple):
+    """The numbers of documents that a bulk write has inserted, and that its updates have matched."""
+
+    new: int = 0
+    matched: int = 0
 
 
 class DatabaseAccess:
@@ -77,33 +84,36 @@ class DatabaseAccess:
 
         return await self._retried(found)
 
-    async def bulk(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", advice: str) -> int:
-        """Write idempotent operations in any order; returns how many are new. `advice` ends an error message."""
-        new = 0
+    async def bulk(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", advice: str) -> Written:
+        """Write idempotent operations in any order. `advice` ends an error message."""
+        new = matched = 0
         for part in batched(operations, BULK):
             written, errors = await self.bulk_part(collection, part)
-            new += written
+            new, matched = new + written.new, matched + written.matched
             if errors and await self._repaired(collection, [part[each["index"]] for each in errors]):
-                _, errors = await self.bulk_part(collection, part)
+                repaired, errors = await self.bulk_part(collection, part)
+                matched += repaired.matched
             if errors:
                 raise DatabaseError(f"The database refused a write to {collection}: {stated(errors[0])}. {advice}")
-        return new
+        return Written(new, matched)
 
     async def bulk_part(
         self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]"
-    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
-        """One bulk write: the number of new documents, and the errors of operations that were refused."""
+    ) -> tuple[Written, Sequence[Mapping[str, Any]]]:
+        """One bulk write, and the errors of operations that were refused."""
         from bson.errors import InvalidDocument
         from pymongo.errors import BulkWriteError
 
         if not operations:
-            return 0, ()
+            return Written(), ()
         self.on_write("before")
         try:
             write = partial(self._database[collection].bulk_write, list(operations), ordered=False)
-            result: tuple[int, Sequence[Mapping[str, Any]]] = ((await self._covered(write)).upserted_count, ())
+            done = await self._covered(write)
+            result: tuple[Written, Sequence[Mapping[str, Any]]] = (Written(done.upserted_count, done.matched_count), ())
         except BulkWriteError as error:
-            result = error.details.get("nUpserted", 0), error.details.get("writeErrors") or [{}]
+            written = Written(error.details.get("nUpserted", 0), error.details.get("nMatched", 0))
+            result = written, error.details.get("writeErrors") or [{}]
         except (InvalidDocument, OverflowError) as error:  # the driver refuses it: too large, or not representable
             result = await self._one_by_one(collection, operations, error)
         self.on_write("after")
@@ -111,16 +121,16 @@ class DatabaseAccess:
 
     async def _one_by_one(
         self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", error: Exception
-    ) -> tuple[int, Sequence[Mapping[str, Any]]]:
+    ) -> tuple[Written, Sequence[Mapping[str, Any]]]:
         """Repeat a bulk write that the driver refuses operation by operation, so that only the odd ones are refused."""
         if len(operations) == 1:
-            return 0, [{"index": 0, "errmsg": f"{error} (document {_ids_of(operations[0])[0]})"}]
-        new, errors = 0, list[Mapping[str, Any]]()
+            return Written(), [{"index": 0, "errmsg": f"{error} (document {_ids_of(operations[0])[0]})"}]
+        new, matched, errors = 0, 0, list[Mapping[str, Any]]()
         for index, operation in enumerate(operations):
             written, refused = await self.bulk_part(collection, [operation])
-            new += written
+            new, matched = new + written.new, matched + written.matched
             errors += [{**each, "index": index} for each in refused]
-        return new, errors
+        return Written(new, matched), errors
 
     async def _repaired(self, collection: str, refused: "Sequence[UpdateOne | DeleteOne]") -> int:
         """Replace nulls, into which nothing can be written, by empty values; returns how many documents had any."""

@@ -89,7 +89,8 @@ class Draft:
 class Present:
     """An existing entry of a source. `senses` has the ids of definitions that were not imported by us.
 
-    `illustrated` are the definitions that an earlier import gave examples, or that have some.
+    `illustrated` are the definitions that an earlier import gave examples, or that have some; `imported` are the
+    definitions and the fields that earlier imports gave the entry, which people may have removed since.
     """
 
     id: DocId
@@ -98,13 +99,19 @@ class Present:
     senses: Mapping[Sense, DocId] = field(default_factory=dict)
     has_pronunciation: bool = False
     illustrated: frozenset[DocId] = frozenset()
+    imported: frozenset[str] = frozenset()
+
+    def had(self, name: str, *, now: bool) -> bool:
+        """Whether the entry has a value `now`, or was given one by an earlier import."""
+        return now or name in self.imported
 
 
 @dataclass(slots=True)
 class Writes:
     """The writes of a draft. `named` has the ids of all its senses, with repetitions.
 
-    `examples` and `pronunciations` are documents that definitions and entries refer to.
+    `examples` and `pronunciations` are documents that definitions and entries refer to. `removed` are the definitions
+    that people have removed since an earlier import.
     """
 
     named: list[DocId]
@@ -112,6 +119,7 @@ class Writes:
     entry: "UpdateOne | None"
     examples: "list[UpdateOne]"
     pronunciations: "list[UpdateOne]"
+    removed: frozenset[DocId] = frozenset()
 
 
 def drafted(articles: Iterable[tuple[Word, Article]]) -> list[Draft]:
@@ -128,24 +136,29 @@ def drafted(articles: Iterable[tuple[Word, Article]]) -> list[Draft]:
 
 
 def writes(draft: Draft, present: Present | None, now: datetime) -> Writes:
-    """The writes that add a draft to an existing entry; existing definitions are not changed."""
+    """The writes that add a draft to an existing entry; existing definitions stay as they are, removed ones away."""
     entry = present.id if present else draft.entry_id
     theirs = present.senses if present else {}
     ids = {sense: theirs.get(sense) or _definition_id(draft, sense) for sense in draft.senses}
+    gone = present.imported.intersection(ids.values()) - present.definitions if present else ()
+    removed = frozenset(each for each in ids.values() if each in gone)
     definitions, examples = list["UpdateOne"](), list["UpdateOne"]()
     for sense, identity in ids.items():
-        if sense not in theirs:
+        if sense not in theirs and identity not in removed:
             document = new_definition(draft.word.id, entry, sense, draft.provider)
             given = present is not None and identity in present.illustrated
             new = () if given else draft.examples.get(sense, ())  # a person may have removed the earlier ones
             definitions += _with_examples(identity, document, new, now, examples)
-    named = list(ids.values())
-    whole = _entry_write(draft, present, named, now)
-    return Writes([ids[sense] for sense in draft.senses], definitions, whole, examples, _spoken(draft, present, now))
+    named = [each for each in ids.values() if each not in removed]
+    whole, spoken = _entry_write(draft, present, named, now), _spoken(draft, present, now)
+    return Writes([ids[sense] for sense in draft.senses], definitions, whole, examples, spoken, removed)
 
 
 ILLUSTRATED = "imported_examples"
 """The field of a definition that says that an import has given it examples."""
+
+IMPORTED, IMPORTED_FIELDS = "imported_definitions", "imported_fields"
+"""The fields of an entry with the definitions, and the names of the values, that imports have given it."""
 
 
 def _with_examples(
@@ -166,8 +179,9 @@ def _with_examples(
 
 
 def _pronunciation_id(draft: Draft, present: Present | None) -> DocId | None:
-    """The id of the pronunciation that an entry without one gets."""
-    if draft.pronunciation is None or (present is not None and present.has_pronunciation):
+    """The id of the pronunciation that an entry gets which never had one."""
+    had = present is not None and present.had("pronunciation_id", now=present.has_pronunciation)
+    if draft.pronunciation is None or had:
         return None
     return derived_id("pronunciation", draft.provider, draft.word.id)
 
@@ -190,7 +204,7 @@ def _entry_write(draft: Draft, present: Present | None, named: Sequence[DocId], 
         return _entry_with(draft, named, now)
     missing = [each for each in named if each not in present.definitions]
     values: Document = {}
-    if draft.etymology and not present.has_etymology:
+    if draft.etymology and not present.had("etymology", now=present.has_etymology):
         values["etymology"] = etymology_document(draft.etymology)
     if (spoken := _pronunciation_id(draft, present)) is not None:
         values["pronunciation_id"] = encoded(spoken)
@@ -245,7 +259,9 @@ def _entry_with(draft: Draft, definitions: Sequence[DocId], now: datetime) -> "U
 
     whole = new_entry(draft.word, draft.provider, draft.etymology) | _made(now)
     whole["pronunciation_id"] = encoded(_pronunciation_id(draft, None))
-    added = {"definition_ids": {"$each": encoded(definitions)}}
+    whole[IMPORTED_FIELDS] = [name for name in ("etymology", "pronunciation_id") if whole[name]]
+    listed = {"$each": encoded(definitions)}
+    added = {"definition_ids": listed, IMPORTED: listed}
     return UpdateOne({"_id": encoded(draft.entry_id)}, {"$setOnInsert": whole, "$addToSet": added}, upsert=True)
 
 
@@ -254,6 +270,9 @@ def _entry_grown(identity: DocId, definitions: Sequence[DocId], values: Document
     from pymongo import UpdateOne
 
     changes: Document = {"$set": {**values, "updated_at": now}, "$inc": {"version": 1}}
+    added: Document = {IMPORTED_FIELDS: {"$each": list(values)}} if values else {}
     if definitions:
-        changes["$addToSet"] = {"definition_ids": {"$each": encoded(definitions)}}
+        listed = {"$each": encoded(definitions)}
+        added |= {"definition_ids": listed, IMPORTED: listed}
+    changes["$addToSet"] = added
     return UpdateOne({"_id": encoded(identity)}, changes)

@@ -16,6 +16,8 @@ from floridify_batch.database.document import encoded
 from floridify_batch.database.layout import TODAY
 from floridify_batch.database.source_entry import (
     ILLUSTRATED,
+    IMPORTED,
+    IMPORTED_FIELDS,
     Draft,
     Present,
     Sense,
@@ -69,10 +71,14 @@ class Distinct:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of an import. Words and definitions that are neither new nor repeated existed before."""
+    """Counts of an import. Words and definitions that are neither new, removed nor repeated existed before.
+
+    `removed`: definitions that people have removed since an earlier import, and that are not restored.
+    """
 
     words: Distinct = field(default_factory=Distinct)
     definitions: Distinct = field(default_factory=Distinct)
+    removed: Distinct = field(default_factory=Distinct)
     new_words: int = 0
     new_definitions: int = 0
 
@@ -140,6 +146,8 @@ class _Importer:
                 entries.append(written.entry)
             for identity in written.named:
                 self.tally.definitions.add(identity)
+            for identity in written.removed:
+                self.tally.removed.add(identity)
         await self.drain(IN_FLIGHT - 1)
         self._writing.add(asyncio.create_task(self._write(named, definitions, entries)))
 
@@ -166,7 +174,7 @@ class _Importer:
         for identity in words:
             self.tally.words.add(identity)
         new = [word_insert(word, now) for word in words.values() if not word.stored]
-        self.tally.new_words += await self._store.bulk(Collection.WORDS, new, _ADVICE)
+        self.tally.new_words += (await self._store.bulk(Collection.WORDS, new, _ADVICE)).new
         return placed
 
     async def _present(self, drafts: Sequence[Draft]) -> dict[tuple[DocId, str], Present]:
@@ -175,9 +183,8 @@ class _Importer:
         if not words:
             return {}
         query = {"word_id": {"$in": encoded(words)}, "provider": {"$in": list({draft.provider for draft in drafts})}}
-        entries = await self._store.find(
-            Collection.ENTRIES, query, ["word_id", "provider", "definition_ids", "etymology", "pronunciation_id"]
-        )
+        shown = ("word_id", "provider", "definition_ids", "etymology", "pronunciation_id", IMPORTED, IMPORTED_FIELDS)
+        entries = await self._store.find(Collection.ENTRIES, query, shown)
         ours = {draft.entry_id for draft in drafts}
         illustrated = await self._illustrated(entries) if any(each.examples for each in drafts) else frozenset[DocId]()
         theirs = await self._senses([entry for entry in entries if doc_id(entry["_id"]) not in ours])
@@ -212,7 +219,7 @@ class _Importer:
             await self._store.bulk(collection, operations, _ADVICE)
         new = await self._store.bulk(Collection.DEFINITIONS, definitions, _ADVICE)
         await self._store.bulk(Collection.ENTRIES, entries, _ADVICE)
-        return new
+        return new.new
 
 
 def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense], illustrated: frozenset[DocId]) -> Present:
@@ -220,4 +227,5 @@ def _present_entry(entry: dict[str, Any], theirs: Mapping[DocId, Sense], illustr
     senses = {theirs[each]: each for each in reversed(ids) if each in theirs}
     has_etymology, has_pronunciation = bool(entry.get("etymology")), bool(entry.get("pronunciation_id"))
     ours = illustrated.intersection(ids)
-    return Present(doc_id(entry["_id"]), frozenset(ids), has_etymology, senses, has_pronunciation, ours)
+    given = frozenset(str(each) for name in (IMPORTED, IMPORTED_FIELDS) for each in entry.get(name) or ())
+    return Present(doc_id(entry["_id"]), frozenset(ids), has_etymology, senses, has_pronunciation, ours, given)

@@ -133,6 +133,34 @@ async def test_a_changed_file_adds_what_is_new(tmp_path: Path, place: Place, dat
     assert {each["_id"]: each for each in database.definitions.find() if each["_id"] in before} == before
 
 
+async def test_what_a_person_removed_is_not_restored(
+    tmp_path: Path, place: Place, database: Found, capsys: Captured
+) -> None:
+    """A definition, an etymology and a pronunciation that an editor removed are not restored by another import, which
+    reports the definition; a new one of the file is added.
+    """
+    line = {**KAIKKI[1], "etymology_text": "From of old.", "sounds": [{"ipa": "/tɛə/"}]}
+    path = file_of(tmp_path, [line])
+    await import_file(path, place)
+    (entry,) = database.dictionary_entries.find()
+    gone, stays = entry["definition_ids"]
+    removed = {"$set": {"etymology": None, "pronunciation_id": None}, "$pull": {"definition_ids": gone}}
+    database.dictionary_entries.update_one({"_id": entry["_id"]}, removed)
+    database.definitions.delete_one({"_id": gone})
+    database.pronunciations.delete_many({})
+    before = everything(database)
+    capsys.readouterr()
+    await import_file(path, place)
+    assert everything(database) == before
+    counts = "Definitions: 2: 0 new, 1 already present, 1 removed since an earlier import and not restored."
+    assert counts in capsys.readouterr().out
+    await import_file(file_of(tmp_path, [{**line, "senses": senses("to rip", "to rush", "to run")}]), place)
+    (entry,) = database.dictionary_entries.find()
+    assert texts(database, entry) == ["to rush", "to run"]
+    assert entry["definition_ids"][0] == stays
+    assert (entry["etymology"], entry["pronunciation_id"]) == (None, None)
+
+
 async def test_what_was_synthesised_stays(tmp_path: Path, place: Place, database: Found) -> None:
     """A definition that was enhanced since its import is not reset by another import."""
     path = file_of(tmp_path, KAIKKI)
