@@ -138,6 +138,17 @@ def test_a_value_that_its_option_refuses(
     assert CliRunner().invoke(app, ["run", str(words), "--help"]).exit_code == 0
 
 
+def test_undo_takes_the_database_of_a_checkpoint(words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`undo` of a run's ID looks in the project's database, of a checkpoint in that of the run."""
+    write(words, 'database = "dictionary"\n')
+    checkpoint = words.with_name("words.checkpoint.json")
+    checkpoint.touch()
+    monkeypatch.chdir(words.parent)
+    undo = get_command(app).commands["undo"]  # type: ignore[attr-defined]
+    found = [undo.make_context("undo", [each]).params["database"] for each in ("5f0c6a1b2e9d", str(checkpoint))]
+    assert found == ["dictionary", None]
+
+
 def test_a_resumed_run_keeps_its_settings(words: Path) -> None:
     """The file does not change the model or the limits of a run that exists: `resume` reads only addresses from it."""
     write(words, 'model = "gpt-5-mini"\nmax-cost = 1\n')

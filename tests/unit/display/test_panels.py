@@ -33,6 +33,7 @@ from floridify_batch.display.table import (
     FailureRow,
     batch_panel,
     batches_table,
+    failures_shown,
     failures_table,
 )
 from floridify_batch.display.text import lines_of, plain, sentence_lines, shorten
@@ -554,6 +555,7 @@ def test_ten_thousand_failures_are_a_short_table() -> None:
     assert re.search(r"4,000 +refused +word0 domain: busy", screen)
     assert "and 11,986 more" in screen
     assert len(screen.splitlines()) == 23
+    assert (len(failures_shown(rows, 24)), len(failures_shown(rows, None))) == (14, 12_000)
 
 
 def test_empty_tables_say_so() -> None:
