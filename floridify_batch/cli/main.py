@@ -5,11 +5,13 @@ import signal
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cache
 from io import TextIOWrapper
 from traceback import format_exception
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
+from typer.main import get_command
 
 from floridify_batch.cli.cancel import cancel
 from floridify_batch.cli.clean import clean
@@ -121,12 +123,18 @@ _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json"
 _add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
 
 
+@cache
+def command_line() -> Any:
+    """Build the tree of commands from their functions, once per process."""
+    return get_command(app)
+
+
 def main() -> None:
     """Run the command line; an error is printed as a sentence and becomes an exit code."""
     _prepare_streams()
     os.umask(PRIVATE_UMASK)
     try:
-        code = app(standalone_mode=False)
+        code = command_line()(standalone_mode=False)
     except KeyboardInterrupt:
         code = ExitCode.STOPPED
     except Exception as error:

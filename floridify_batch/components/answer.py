@@ -12,6 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from math import isnan
 from typing import Annotated, Any
 
@@ -263,8 +264,9 @@ def field_named_register() -> Iterator[None]:
         yield
 
 
+@cache  # it takes pydantic milliseconds, and a run needs it for each component several times
 def wire_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of an answer, in the service's strict form.
+    """The JSON schema of an answer, in the service's strict form; callers share it, and must not change it.
 
     Titles, docstrings and limits that are applied on receipt are left out: a schema is billed with every request. A
     field's own description is for the language model, and stays. A type that strict mode does not have (a mapping of

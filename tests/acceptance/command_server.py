@@ -28,14 +28,24 @@ from typing import IO, Any, NoReturn, Self, TextIO
 
 import orjson
 
+from floridify_batch.cli.main import command_line, main
+from floridify_batch.components.change import SchemaVersion
+from floridify_batch.components.document_schema import schemas_of
 from floridify_batch.components.registry import SynthesisComponent
+from floridify_batch.costs.answer_length import AnswerShape
+from floridify_batch.costs.price import rates
 from floridify_batch.costs.tokenizer import count_tokens
-from floridify_batch.pipeline.brief import brief
+from floridify_batch.pipeline.brief import BriefOptions, brief
+from floridify_batch.providers.interface import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[2]
 LOADED = (
-    "floridify_batch.cli.session",
+    "floridify_batch.cli.floridify_config",
     "floridify_batch.cli.service",
+    "floridify_batch.cli.session",
+    "floridify_batch.database.lookup",
+    "floridify_batch.display.entry_page",
+    "langcodes",
     "openai.resources.chat",
     "openai.resources.batches",
     "openai.resources.files",
@@ -218,7 +228,17 @@ def _warm_up() -> None:
     for name in LOADED:
         import_module(name)
     count_tokens("the vocabulary")
-    brief(SynthesisComponent, model="", language_name="English")  # compiles the templates
+    for shape in AnswerShape:  # compiles the templates, and makes the schemas of all answers
+        options = BriefOptions(answers=shape)
+        for question in brief(SynthesisComponent, model="", language_name="English", options=options).questions:
+            question.envelope.body("")
+    for version in SchemaVersion:
+        schemas_of(version)
+    for batch in (True, False):
+        rates(DEFAULT_MODEL, batch=batch, price=None)
+    for command in (command_line(), *command_line().commands.values()):
+        for parameter in command.params:
+            parameter.get_runtime_param()
     platform()  # for a header of the SDK
 
 
@@ -247,8 +267,6 @@ def _look_after(line: socket.socket) -> NoReturn:
 
 def _become(order: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     """Become the command."""
-    from floridify_batch.cli.main import main
-
     if os.isatty(streams[0]):
         os.setsid()
         fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)

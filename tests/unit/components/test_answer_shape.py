@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 
-from floridify_batch.components.answer import wire_schema
 from floridify_batch.components.answer_shape import field_names
 from floridify_batch.components.change import Provenance
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
@@ -59,7 +58,7 @@ def test_a_lean_request_is_smaller(component: SynthesisComponent, language: str)
     """A lean schema is valid in strict mode, and asks for no field that is never stored; the answer is shorter."""
     whole = question_of(component, AnswerShape.FULL, language)
     lean = question_of(component, AnswerShape.STORED, language)
-    assert strict_problem(orjson.dumps(wire_schema(lean.envelope.answer))) is None
+    assert strict_problem(orjson.dumps(lean.envelope.response_format["json_schema"]["schema"])) is None
     assert lean.envelope.fixed_tokens < whole.envelope.fixed_tokens
     assert lean.envelope.output_tokens < whole.envelope.output_tokens
     kept = NEVER_STORED - ({"relevancy"} if component == "cluster_definitions" else set())
