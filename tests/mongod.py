@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from floridify_batch.database.server import find_mongod
+from floridify_batch.database.server import find_mongod, server_arguments
 
 
 @contextmanager
@@ -15,9 +15,7 @@ def mongod(folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen
     """Run a server over a folder until the block ends; it is killed."""
     binary = find_mongod()
     assert binary is not None
-    own = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
-    command = [str(binary), "--dbpath", str(folder), "--port", str(port), *own, *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen([*server_arguments(folder, binary, port), *options], stdout=subprocess.DEVNULL) as server:
         while not listens(port):
             assert server.poll() is None
             time.sleep(0.02)

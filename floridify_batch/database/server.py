@@ -140,7 +140,7 @@ def _spawn(folder: Path, binary: Path, port: int) -> _Server:
     no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     pid = os.posix_spawn(
         binary,
-        _arguments(folder, binary, port),
+        server_arguments(folder, binary, port),
         os.environ,  # passed on unread: the loader may need it to find libraries
         file_actions=[no_input, to_log, (os.POSIX_SPAWN_DUP2, 1, 2)],
         setsid=True,  # so that Ctrl-C in the terminal does not reach it
@@ -151,7 +151,7 @@ def _spawn(folder: Path, binary: Path, port: int) -> _Server:
     return server
 
 
-def _arguments(folder: Path, binary: Path, port: int) -> list[str]:
+def server_arguments(folder: Path, binary: Path, port: int) -> list[str]:
     """The command line; `_server_at` recognises a server of ours by the first five arguments, in any version."""
     return [
         *(str(binary), "--dbpath", str(folder), "--port", str(port)),

@@ -11,13 +11,26 @@ from pathlib import Path
 
 import httpx2
 
-from floridify_batch.database.server import find_mongod, free_port, listens
+from floridify_batch.database.server import find_mongod, free_port, listens, server_arguments
 from floridify_batch.run.ledger import ChunkState
 from floridify_batch.sandbox.process import SandboxProcess, sandbox_in_thread
 from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, Picture, figures, picture, repeated_requests, with_repeated
 from scripts.soaks.plan import CONCURRENCY, Disruption, Plan
-from scripts.soaks.site import ENDS, KILLED, LOG, REFUSED, UNDECIDED, Process, Site, Stuck, ended, pause
+from scripts.soaks.site import (
+    ENDS,
+    KILLED,
+    LOG,
+    REFUSED,
+    UNDECIDED,
+    Process,
+    Site,
+    Start,
+    Stuck,
+    ended,
+    pause,
+    start_installed,
+)
 
 STOPPED, UNAVAILABLE = (130, -signal.SIGINT, -signal.SIGTERM), (4, 5)
 """Exit codes of an interrupted run, and of one without a reachable server."""
@@ -72,9 +85,8 @@ class Database:
         binary = find_mongod()
         if binary is None:
             raise RuntimeError("there is no mongod")
-        place = ["--dbpath", str(self._folder), "--port", str(self._port), "--bind_ip", "127.0.0.1"]
-        options = [*place, "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"]
-        self._server = subprocess.Popen([str(binary), *options], stdout=subprocess.DEVNULL)
+        command = server_arguments(self._folder, binary, self._port)
+        self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while not listens(self._port):
             if self._server.poll() is not None:
                 raise RuntimeError(f"mongod ended with {self._server.returncode}")
@@ -106,6 +118,7 @@ class SoakCase:
     plan: Plan
     folder: Path
     database: Database
+    start: Start = start_installed
     codes: list[int] = field(default_factory=list)
     _sandbox: SandboxProcess | None = None
     _has_paid: bool = False
@@ -238,7 +251,7 @@ class SoakCase:
 
     def _site(self, name: str, url: str, service: Path, limits: Sequence[str] = ()) -> Site:
         place = (self.folder / name, service, url, self.database.url, f"soak_{name}_sandbox")
-        return Site(*place, self.plan.words, (*self.plan.options, *limits))
+        return Site(*place, self.plan.words, (*self.plan.options, *limits), start=self.start)
 
     def _without_faults(self) -> Picture:
         """Return the database contents after the same run without faults."""

@@ -6,7 +6,6 @@ at further points, and the last one finishes the run; then the figures are compu
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import count, cycle
@@ -46,7 +45,6 @@ MANY = tuple(map(word, range(26)))
 """The words of that run."""
 
 _HOUR, _LOOK = 3_600.0, 0.2
-_LEARNERS = 4
 _LISTED = 13.0
 """Seconds after which even the slowest list shows a batch."""
 
@@ -225,23 +223,24 @@ class Matrix:
         self._numbers = count(1)
         self._lock = Lock()
         self._pictures: dict[Case, Picture] = {}
+        self._learning: dict[Case, Lock] = {}
         self._tokens = 0
 
-    def learn(self, *runs: str) -> "Matrix":
-        """Execute each end of a batch without kills: the contents of the database, and the tokens of a batch.
-
-        `runs`: further runs than the usual one.
-        """
-        ends = [name for name, crash in BATCH_ENDS.items() if not crash.whole]
-        cases = [Case(()), *(Case((), name, words=words) for name in ends for words in (WORDS, ROTATED))]
-        cases += [Case((), name) for name, crash in BATCH_ENDS.items() if crash.model]  # documents name their model
-        cases += [preflight_case() if run == PREFLIGHT else Case((), run=run) for run in runs]
-        with ThreadPoolExecutor(_LEARNERS) as pool:
-            tokens = list(pool.map(self._learn, cases))
-        self._tokens = tokens[0]
+    def learn(self) -> "Matrix":
+        """Execute the usual run without kills, for the tokens of a batch."""
+        self._picture(Case(()))
         return self
 
-    def _learn(self, case: Case) -> int:
+    def _picture(self, case: Case) -> Picture:
+        """The contents of the database after a case without kills, which is executed where they are first needed."""
+        with self._lock:
+            learning = self._learning.setdefault(case, Lock())
+        with learning:
+            if case not in self._pictures:
+                self._learn(case)
+            return self._pictures[case]
+
+    def _learn(self, case: Case) -> None:
         with self._site(case) as site:
             _begun(site, BATCH_ENDS[case.crash])
             code = site.live()
@@ -249,7 +248,8 @@ class Matrix:
                 raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
                 self._pictures[case] = picture(database)
-            return batches_of(site)[0].input_tokens
+            if case == Case(()):
+                self._tokens = batches_of(site)[0].input_tokens
 
     def play(self, case: Case) -> Outcome:
         """Execute a case; problems are in the outcome."""
@@ -274,12 +274,12 @@ class Matrix:
         A batch in doubt is created after the others, so that a crash decides which is the first one, which fails.
         """
         crash = case.crash if BATCH_ENDS[case.crash].model else "completed"
-        whole = self._pictures[replace(case, points=(), crash=crash, trouble="none", words=_unrotated(case))]
+        whole = self._picture(replace(case, points=(), crash=crash, trouble="none", words=_unrotated(case)))
         if BATCH_ENDS[case.crash].whole:
             return whole
-        failed = [(words, self._pictures[Case((), case.crash, words=words)]) for words in (WORDS, ROTATED)]
-        parts = {word: found for words, found in failed for word in words[:_BATCH_WORDS]}
-        return {**whole, **{word: parts[word].get(word, "") for word in missing}}
+        first = {word: words for words in (WORDS, ROTATED) for word in words[:_BATCH_WORDS]}
+        parts = {word: self._picture(Case((), case.crash, words=first[word])) for word in missing}
+        return {**whole, **{word: found.get(word, "") for word, found in parts.items()}}
 
     @contextmanager
     def _site(self, case: Case) -> Iterator[Site]:

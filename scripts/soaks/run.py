@@ -26,7 +26,7 @@ from typing import Any
 from floridify_batch.database.server import local_mongod
 from scripts.soaks.case import Database, SoakCase, Verdict, database_at
 from scripts.soaks.figures import Figures
-from scripts.soaks.matrix import BATCH_ENDS, SIDES, USUAL, WRITES, Case, Matrix, Outcome, whole_matrix, write_case
+from scripts.soaks.matrix import BATCH_ENDS, SIDES, WRITES, Case, Matrix, Outcome, whole_matrix, write_case
 from scripts.soaks.plan import Plan, plan_of
 from scripts.soaks.site import Interrupted, interruption, pause
 
@@ -60,7 +60,6 @@ def _matrix(folder: Path, options: Any) -> bool:
     began, outcomes, lock = time.monotonic(), list[Outcome](), Lock()
     cases = [case for case in whole_matrix() if options.fate in (None, case.crash)]
     runs = () if options.fate else WRITES
-    learned = dict.fromkeys((*runs, *(case.run for case in cases if case.run != USUAL)))
     print(f"{len(cases)} cases and every write of {len(runs)} runs, {options.workers} at a time.", flush=True)
 
     def play(case: Case) -> Outcome:
@@ -76,7 +75,7 @@ def _matrix(folder: Path, options: Any) -> bool:
         print(f"{run}: {number - 1} writes", flush=True)
 
     with suppress(Interrupted), local_mongod(folder / "mongodb") as mongo, ThreadPoolExecutor(options.workers) as pool:
-        matrix = Matrix(folder / "cases", mongo.url).learn(*learned)
+        matrix = Matrix(folder / "cases", mongo.url).learn()
         print(f"{'case':>4}  {_HEADER}  point, fate, trouble", flush=True)
         playing: list[Future[Any]] = [pool.submit(play_writes, run, side) for run in runs for side in SIDES]
         playing += [pool.submit(play, case) for case in cases]

@@ -16,7 +16,6 @@ from scripts.soaks.matrix import (
     FAULTS,
     PACKS,
     PREFLIGHT,
-    WRITES,
     Case,
     Matrix,
     comes_by,
@@ -29,16 +28,9 @@ from tests.acceptance.command_server import Forked
 AT_ONCE = 8
 """Cases that are played together: each spends much of its time waiting for a batch or for a list."""
 
-_WRITES = (
-    ("all components", "after", 5),
-    ("all components", "before", 15),
-    ("all, forced", "after", 7),
-    ("all, replaced", "after", 14),
-)
-"""Some of the writes of runs that write every kind of document."""
-
 CASES = (
     Case(("after-cancel", "before-SUBMITTED-ANSWERED"), "shown late"),
+    preflight_case("after-request@2", "before-request@2", "before-SUBMITTED-ANSWERED"),
     Case(("after-find", "before-SUBMITTING-SUBMITTED"), "completed", "made, then 500"),
     Case(("after-create", "amid-answers"), "in both files", "lagging list"),
     Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply"),
@@ -54,11 +46,11 @@ CASES = (
     Case(("before-LOST-STORED", "after-ensure_words"), "files gone"),
     Case(("before-ANSWERED-SPLIT", "after-SPLIT-DONE"), "form refused"),
     Case(("before-PLANNED-SPLIT", "amid-apply"), "model replaced"),
-    preflight_case("after-request@2", "before-request@2", "before-SUBMITTED-ANSWERED"),
     Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply", PACKS),
     Case(("amid-answers", "before-ANSWERED-STORED"), "expired", run=PACKS),
-    Case(("before-update",), run="all components"),
-    *(Case((f"{side}-write@{number}",), run=run) for run, side, number in _WRITES),
+    Case(("before-write@15", "after-write@5", "before-update"), run="all components"),
+    Case(("after-write@7",), run="all, forced"),
+    Case(("after-write@14",), run="all, replaced"),
 )
 """One process dies at the first point, the next one at the second, the third comes to the end; the slowest first."""
 
@@ -91,7 +83,7 @@ def at_random(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Verdi
     """Run a random case concurrently with the selection: it mostly waits."""
     folder = tmp_path_factory.mktemp("random")
     with database_at(folder / "mongodb") as database, ThreadPoolExecutor(1) as pool:
-        yield pool.submit(SoakCase(plan_of(HARD_SEED), folder / "case", database).undergo)
+        yield pool.submit(SoakCase(plan_of(HARD_SEED), folder / "case", database, Forked.logged).undergo)
 
 
 @pytest.mark.usefixtures("at_random")
@@ -99,7 +91,7 @@ def test_killed_at_named_points(tmp_path: Path, mongo_url: str) -> None:
     """A run killed at any point pays for one batch per chunk, retries no usable answer, accounts for every request,
     and stores the documents of a run without faults.
     """
-    matrix = Matrix(tmp_path, mongo_url, Forked.logged).learn(*WRITES, PREFLIGHT, PACKS)
+    matrix = Matrix(tmp_path, mongo_url, Forked.logged).learn()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         outcomes = list(pool.map(matrix.play, CASES))
     assert [outcome for outcome in outcomes if not outcome.fine] == []

@@ -13,6 +13,7 @@ from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from scripts.soaks.figures import Figures, batches_of, figures, picture
 from scripts.soaks.plan import plan_of
 from scripts.soaks.site import Site
+from tests.acceptance.command_server import Forked
 
 WORDS = ("ember", "fathom")
 OPTIONS = ("--components", "synonyms,examples")
@@ -28,7 +29,9 @@ def test_each_figure_can_be_off(tmp_path: Path, mongo_url: str, database_name: s
     """A second paid batch, an answer that was bought again, one that is lost, and a changed document are all seen."""
     settings = SandboxSettings(tmp_path / "service", port=0, validating_seconds=0, running_seconds=0, fast=True)
     with sandbox_in_thread(settings) as url:
-        site = Site(tmp_path / "shell", settings.data, url, mongo_url, database_name, WORDS, OPTIONS)
+        site = Site(
+            tmp_path / "shell", settings.data, url, mongo_url, database_name, WORDS, OPTIONS, start=Forked.logged
+        )
         site.prepare(WORDS[:1])
         assert site.live() == 0
         with site.opened() as database:
