@@ -1,6 +1,7 @@
 """Fixtures of all tests: a real MongoDB server, started on first use."""
 
 import gc
+import os
 import signal
 import ssl
 from typing import TYPE_CHECKING, Any, override
@@ -15,11 +16,15 @@ from tests.document_schemas import unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+STARTING_SECONDS = 120.0
+
 
 @pytest.fixture(scope="session")
 def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[str]":
-    """The address of a server for this session."""
-    with local_mongod(tmp_path_factory.mktemp("mongo")) as server:
+    """The address of a server for this session; workers of one session share it, each with databases of its own."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with local_mongod(shared / "mongo", patience=STARTING_SECONDS) as server:
         yield server.url
 
 

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from pymongo import MongoClient
 
-from floridify_batch.sandbox.process import running_sandbox
+from floridify_batch.sandbox.process import sandbox_in_thread
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from tests.acceptance.command import KEY, Shell
 from tests.acceptance.refusals import Refused, refusals
 from tests.sandbox import Sandbox
@@ -19,18 +21,25 @@ type Client = MongoClient[dict[str, Any]]
 HOUR = 3600.0
 
 
+@contextmanager
+def _sandbox(folder: Path, seconds: float) -> Iterator[Sandbox]:
+    """A sandbox in a thread, which is cheaper than a process; `seconds`: the duration of a batch."""
+    with sandbox_in_thread(SandboxSettings(folder, port=0, running_seconds=seconds, validating_seconds=0)) as url:
+        yield Sandbox(url)
+
+
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with short batches."""
-    with running_sandbox(tmp_path_factory.mktemp("quick"), seconds=0.2, validating_seconds=0) as url:
-        yield Sandbox(url)
+    with _sandbox(tmp_path_factory.mktemp("quick"), 0.2) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session")
 def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox whose time advances only on request."""
-    with running_sandbox(tmp_path_factory.mktemp("frozen"), seconds=HOUR, validating_seconds=0) as url:
-        yield Sandbox(url)
+    with _sandbox(tmp_path_factory.mktemp("frozen"), HOUR) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session")
@@ -86,8 +95,8 @@ def paused(make_shell: ShellFactory, frozen: Sandbox) -> Iterator[Shell]:
 @pytest.fixture(scope="session")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox for commands that are refused."""
-    with running_sandbox(tmp_path_factory.mktemp("refusing"), seconds=0) as url:
-        yield Sandbox(url)
+    with _sandbox(tmp_path_factory.mktemp("refusing"), 0) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session")

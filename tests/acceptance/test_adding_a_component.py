@@ -24,7 +24,7 @@ STEP = re.compile(
 def extended_package(folder: Path) -> Path:
     """A copy of the package with the component of CONTRIBUTING.md."""
     package = folder / "floridify_batch"
-    shutil.copytree(Path(floridify_batch.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(floridify_batch.__file__).parent, package)  # with the bytecode, which need not be made again
     (module, prompt, registry) = [(folder / step["file"], dedent(step["text"])) for step in STEP.finditer(SECTION)]
     for path, text in (module, prompt):
         assert not path.exists()

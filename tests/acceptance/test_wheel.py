@@ -44,7 +44,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert f"dist/{wheel.name}" in README
     run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], folder)
     (pip,) = Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")  # runs as it is; unpacking it takes seconds
-    run([folder / "venv/bin/python", pip / "pip", "install", "--no-deps", "--no-index", wheel], folder)
+    run([folder / "venv/bin/python", pip / "pip", "install", "--no-compile", "--no-deps", "--no-index", wheel], folder)
     (site,) = (folder / "venv/lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
     return folder / "venv"

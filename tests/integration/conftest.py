@@ -9,7 +9,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from floridify_batch.database.store import MongoStore
-from floridify_batch.sandbox.process import running_sandbox
+from floridify_batch.sandbox.process import sandbox_in_thread
+from floridify_batch.sandbox.sandbox_settings import SandboxSettings
 from tests.sandbox import Sandbox
 from tests.workspace import Workspace
 
@@ -33,9 +34,10 @@ async def store(mongo_url: str, database_name: str) -> AsyncIterator[MongoStore]
 
 @pytest.fixture(scope="module")
 def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox for the tests of one module."""
+    """A sandbox for the tests of one module, in a thread: a process would load the package for each module again."""
     seconds = getattr(request.module, "SECONDS", SECONDS)
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), seconds=seconds, validating_seconds=0) as url:
+    folder = tmp_path_factory.mktemp("sandbox")
+    with sandbox_in_thread(SandboxSettings(folder, port=0, running_seconds=seconds, validating_seconds=0)) as url:
         yield Sandbox(url)
 
 
