@@ -122,7 +122,8 @@ def _folders(typed: Mapping[str, Any]) -> Iterable[Path]:
     """The folders that may have a project file: that of the word list or checkpoint, then the current one."""
     words = typed.get("words") or ()
     named = [*(words if isinstance(words, list | tuple) else [words]), typed.get("run"), typed.get("checkpoint")]
-    yield from (Path(each).parent for each in named if each and str(each) != "-")
+    # `failures --words` is a flag, whose value is no path.
+    yield from (Path(each).parent for each in named if isinstance(each, str) and each not in {"", "-"})
     yield Path()
 
 
