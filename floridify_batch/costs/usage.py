@@ -16,6 +16,9 @@ type Dollars = Annotated[Decimal, Field(ge=0, lt=10**12, allow_inf_nan=False)]
 """An amount of US dollars, checked: an impossible one in a damaged checkpoint must not be written back."""
 
 
+CACHED_FROM = 1024
+"""Prompt tokens from which the service writes its prompt cache."""
+
 _MAX_TOKENS = 10**9
 """Upper bound of a credible number of tokens of a request; excludes infinity and NaN."""
 _MAX_DIGITS = 9

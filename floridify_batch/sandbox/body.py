@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from floridify_batch.costs.usage import CACHED_FROM
 from floridify_batch.sandbox.refusal import Refusal, invalid, missing
 from floridify_batch.sandbox.strict_schema import strict_problem
 
@@ -23,13 +24,21 @@ _ROLES = frozenset({"system", "developer", "user", "assistant"})
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MODEL = re.compile(r"gpt-|o1|o3|o4")
-_GENERATION = re.compile(r"gpt-(\d+)")
+_GENERATION = re.compile(r"gpt-(\d+)(?:\.(\d+))?")
 _FIRST_REASONING = 5
+_CACHE_WRITES, _CACHE = (5, 6), "prompt_cache_options"
 
 
 def knows_model(model: object) -> bool:
     """Whether the sandbox accepts a model name."""
     return isinstance(model, str) and _MODEL.match(model) is not None
+
+
+def writes_cache(body: Mapping[str, Any], tokens: int) -> bool:
+    """Whether a request writes the prompt cache: a long one to gpt-5.6 or later, unless it prevents that."""
+    generation = _GENERATION.match(body["model"])
+    charged = generation and (int(generation[1]), int(generation[2] or 0)) >= _CACHE_WRITES
+    return bool(charged) and tokens >= CACHED_FROM and (body.get(_CACHE) or {}).get("mode") != "explicit"
 
 
 def is_reasoning(model: str) -> bool:

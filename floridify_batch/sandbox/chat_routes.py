@@ -31,8 +31,9 @@ async def chat(request: Request) -> Response:
     lost = next((fault for fault in _LOST if service.faults.hits(fault, "", call)), "")
     if answer.is_good and not (name or lost):
         service.note_chat(answered)
-    whole = JSONResponse(completion(body, answer, token_hex(12), int(service.clock())), headers=limit)
-    return await _disturbed(request, whole, lost, call)
+    chat = completion(body, answer, token_hex(12), int(service.clock()))
+    service.note_charge(chat, lost=bool(lost))
+    return await _disturbed(request, JSONResponse(chat, headers=limit), lost, call)
 
 
 ROUTES = (Route("/v1/chat/completions", chat, methods=["POST"]),)

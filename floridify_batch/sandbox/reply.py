@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from floridify_batch.costs.tokenizer import TOKENS_PER_MESSAGE, TOKENS_PER_REQUEST, count_tokens, schema_tokens
+from floridify_batch.sandbox.body import writes_cache
 from floridify_batch.sandbox.content import plausible
 from floridify_batch.sandbox.pack import item_schema, prompts_in
 from floridify_batch.sandbox.prompt import own_language
@@ -17,6 +18,7 @@ from floridify_batch.sandbox.schema import Fields, Items, compile_schema
 from floridify_batch.sandbox.vocabulary import SENTENCES
 
 _CHARACTERS_PER_TOKEN = 4
+_CACHE_BLOCK = 128
 _REFUSAL = "I'm sorry, but I can't assist with that request."
 
 _SYSTEM = ("system", "developer")
@@ -99,7 +101,7 @@ def completion(body: Mapping[str, Any], answer: Reply, identity: str, created: i
         "created": created,
         "model": body["model"],
         "choices": [choice],
-        "usage": _usage(answer),
+        "usage": _usage(answer, written=writes_cache(body, answer.prompt_tokens)),
         "service_tier": "flex" if body.get("service_tier") == "flex" else "default",
         "system_fingerprint": "fp_sandbox",
     }
@@ -110,12 +112,13 @@ def digest(body: Mapping[str, Any]) -> bytes:
     return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
 
 
-def _usage(answer: Reply) -> dict[str, Any]:
+def _usage(answer: Reply, *, written: bool) -> dict[str, Any]:
+    blocks = answer.prompt_tokens - answer.prompt_tokens % _CACHE_BLOCK
     return {
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
         "total_tokens": answer.prompt_tokens + answer.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": blocks * written, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,

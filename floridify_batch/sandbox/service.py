@@ -3,7 +3,7 @@
 import time
 from array import array
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, cast
 
@@ -85,6 +85,12 @@ class Service:
         """Record the body of an immediate request with a good answer."""
         with self.folder.bodies(CHAT).open("ab") as file:
             file.write(digest)
+
+    def note_charge(self, chat: Mapping[str, Any], *, lost: bool) -> None:
+        """Record the charge for an immediate request; `lost`: its answer does not arrive."""
+        charge = {name: chat[name] for name in ("id", "model", "service_tier", "usage")} | {"lost": lost}
+        with self.folder.charges().open("ab") as file:
+            file.write(orjson.dumps(charge, option=orjson.OPT_APPEND_NEWLINE))
 
     def stats(self) -> dict[str, Any]:
         """Return the counts; those of immediate requests start with the process, all others with the data folder."""

@@ -19,6 +19,9 @@ from floridify_batch.sandbox.refusal import not_found
 BLOCK = 1 << 20
 """Bytes of a file in memory at a time."""
 
+CHARGES = "charges.jsonl"
+"""The file of the charges for immediate requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
@@ -116,6 +119,10 @@ class Folder:
     def bodies(self, batch_id: str) -> Path:
         """Return the path of the digests of a batch's answered bodies, 8 bytes each."""
         return self._batches / f"{batch_id}.bodies"
+
+    def charges(self) -> Path:
+        """Return the path of the charges for immediate requests, a line each."""
+        return self._batches / CHARGES
 
     def all_bodies(self) -> Iterator[Path]:
         """Yield the digests of all batches and immediate requests."""

@@ -131,7 +131,10 @@ class SoakCase:
         site.prepare(self.plan.known)
         try:
             wrong = self._live_through(site)
-            found = self._with_repeated(figures(site, expected, processed_only=True))
+            interruptions = sum(code not in ENDS for code in self.codes)
+            outages = sum(each.outage == "service" for each in self.plan.disruptions)
+            cut_off = (interruptions + outages) * CONCURRENCY
+            found = self._with_repeated(figures(site, expected, processed_only=True, cut_off=cut_off))
         except Stuck as problem:
             found, wrong = Figures(unaccounted=len(self.plan.words)), str(problem)
         finally:

@@ -26,6 +26,7 @@ from floridify_batch.sandbox.reply import digest
 from floridify_batch.sandbox.service import CHAT
 from floridify_batch.sandbox.storage import BatchRecord
 from floridify_batch.words.entry import DocId
+from scripts.soaks.bill import wrong_bills
 from scripts.soaks.site import Document, Site
 
 type Picture = Mapping[str, str]
@@ -38,9 +39,9 @@ _PASSING = {"last_generated", "synthesis_digests"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a case. Five should be 0: `paid_again` counts chunks for which more than one batch has any answer,
+    """The figures of a case. Six should be 0: `paid_again` counts chunks for which more than one batch has any answer,
     `asked_again` usable answers that were requested again, `lost` usable answers that are not stored, `unaccounted`
-    requests and words, `different` words.
+    requests and words, `different` words, `misbilled` parts of the bill that differ from the sandbox's own records.
 
     Counted apart: `in_flight` are immediate requests that were sent again because a process died before their answers
     arrived, `given_up` requests of batches that the user gave up.
@@ -54,11 +55,13 @@ class Figures:
     different: int = 0
     in_flight: int = 0
     given_up: int = 0
+    misbilled: int = 0
 
     @property
     def fine(self) -> bool:
-        """Whether the five figures are 0."""
-        return not (self.paid_again or self.asked_again or self.lost or self.unaccounted or self.different)
+        """Whether the six figures are 0."""
+        wrong = (self.paid_again, self.asked_again, self.lost, self.unaccounted, self.different, self.misbilled)
+        return not any(wrong)
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(
@@ -70,13 +73,15 @@ class Figures:
             self.different + other.different,
             self.in_flight + other.in_flight,
             self.given_up + other.given_up,
+            self.misbilled + other.misbilled,
         )
 
 
-def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> Figures:
+def figures(site: Site, expected: Picture, *, processed_only: bool = False, cut_off: int = 0) -> Figures:
     """Compute the figures of a finished case.
 
-    `processed_only`: compare processed words only, since failed ones are incomplete.
+    `processed_only`: compare processed words only, since failed ones are incomplete. `cut_off`: the most immediate
+    requests that can have been in flight at the end of a process or of the service.
     """
     ledger, batches = site.ledger, batches_of(site)
     if ledger is None:
@@ -91,7 +96,9 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False) -> F
     different = sum(found.get(word) != expected.get(word) for word in compared)
     again = _requested_again(service, batches) + _requested_in_both_ways(service, batches)
     given_up = sum(map(_is_given_up, failed.values()))
-    return Figures(len(batches), _paid_again(batches), again, lost, unaccounted, different, given_up=given_up)
+    misbilled = wrong_bills(site, batches, cut_off)
+    paid = _paid_again(batches)
+    return Figures(len(batches), paid, again, lost, unaccounted, different, given_up=given_up, misbilled=misbilled)
 
 
 def with_repeated(found: Figures, repeated: int, most: int) -> Figures:

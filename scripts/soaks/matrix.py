@@ -38,9 +38,12 @@ OTHER_MODEL = "gpt-5-mini"
 CONCURRENCY = 4
 PREFLIGHT = "preflight"
 """The name of a run that is large enough for a preflight: its first pass of a point is in the preflight."""
+PACKED_PREFLIGHT = "preflight with packs"
+"""The name of such a run with packs, a pack of each component in its preflight."""
 PACKS = "packs"
 """The name of a run whose requests share lines, across words, too."""
-_PACK_ENDS = ("completed", "in both files", "patchy", "expired", "cancelled")
+_OF_PACKS = ("cut packs", "refused packs")
+_PACK_ENDS = (*_OF_PACKS, "completed", "in both files", "patchy", "expired", "cancelled", "too large", "form refused")
 MANY = tuple(map(word, range(26)))
 """The words of that run."""
 
@@ -73,6 +76,8 @@ BATCH_ENDS: Mapping[str, Crash] = {
     "completed": Crash(),
     "in both files": Crash(("split=0.5",)),
     "patchy": Crash(("http_500=0.2@1", "missing=0.1@1", "malformed=0.1@1", "not_json=0.1@1", "truncate=0.1@1")),
+    "cut packs": Crash(("truncate=0.7@1",)),
+    "refused packs": Crash(("refuse=-p4-@1", "http_400=-p2-@1")),
     "expired": Crash(("expire=0.5@1",)),
     "cancelled": Crash(("cancel=1@1", "partial_output=0.5@1")),
     "queue full": Crash(limit=1.3, seconds=2.0),
@@ -140,10 +145,14 @@ RUNS: Mapping[str, Run] = {
     "all, replaced": Run((*EVERYTHING, "--force"), "wiktionary", EVERYTHING),
     PACKS: Run((*OPTIONS, "--pack", "4")),
     PREFLIGHT: Run(("--components", "all", "--concurrency", f"{CONCURRENCY}")),
+    PACKED_PREFLIGHT: Run(("--components", "all", "--concurrency", f"{CONCURRENCY}", "--pack", "6")),
 }
-"""The usual run of the matrix, runs that write, or write and remove, all kinds of documents, one with packs, and a
-large one.
+"""The usual run of the matrix, runs that write, or write and remove, all kinds of documents, one with packs, and large
+ones.
 """
+
+PREFLIGHTS = (PREFLIGHT, PACKED_PREFLIGHT)
+"""The runs that are large enough for a preflight."""
 
 WRITES = ("all components", "all, forced", "all, replaced")
 """The runs that are killed before and after each of their bulk writes and removals."""
@@ -184,16 +193,18 @@ class Outcome:
 def whole_matrix() -> list[Case]:
     """Return every crash point with every end that passes it; faults alternate."""
     troubles = cycle(FAULTS)
-    runs = [*((each, USUAL) for each in BATCH_ENDS), *((each, PACKS) for each in _PACK_ENDS)]
+    runs = [(each, USUAL) for each in BATCH_ENDS if each not in _OF_PACKS]
+    runs += [(each, PACKS) for each in _PACK_ENDS]
     cases = [
         Case((point,), crash, next(troubles), run) for crash, run in runs for point in POINTS if comes_by(crash, point)
     ]
-    return [*cases, *map(preflight_case, PREFLIGHT_POINTS)]
+    preflights = [preflight_case(point, run=run) for run in PREFLIGHTS for point in PREFLIGHT_POINTS]
+    return [*cases, *preflights]
 
 
-def preflight_case(*points: str) -> Case:
+def preflight_case(*points: str, run: str = PREFLIGHT) -> Case:
     """Return the case of a large run that dies in its preflight."""
-    return Case(points, run=PREFLIGHT, words=MANY)
+    return Case(points, run=run, words=MANY)
 
 
 def write_case(run: str, side: str, number: int) -> Case:
@@ -224,7 +235,7 @@ class Matrix:
         self._lock = Lock()
         self._pictures: dict[Case, Picture] = {}
         self._learning: dict[Case, Lock] = {}
-        self._tokens = 0
+        self._tokens: dict[str, int] = {}
 
     def learn(self) -> "Matrix":
         """Execute the usual run without kills, for the tokens of a batch."""
@@ -248,8 +259,13 @@ class Matrix:
                 raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
                 self._pictures[case] = picture(database)
-            if case == Case(()):
-                self._tokens = batches_of(site)[0].input_tokens
+            if case == Case((), run=case.run):
+                self._tokens[case.run] = batches_of(site)[0].input_tokens
+
+    def _batch_tokens(self, run: str) -> int:
+        """The input tokens of the first batch of a run without kills."""
+        self._picture(Case((), run=run))
+        return self._tokens[run]
 
     def play(self, case: Case) -> Outcome:
         """Execute a case; problems are in the outcome."""
@@ -260,8 +276,9 @@ class Matrix:
             except Stuck as problem:
                 wrong = str(problem)
             missing = site.ledger.missing if site.ledger else {}
-            found = figures(site, self._expected(case, missing))
-            found = with_repeated(found, repeated_requests(site.service), len(died) * CONCURRENCY)
+            cut_off = len(died) * CONCURRENCY
+            found = figures(site, self._expected(case, missing), cut_off=cut_off)
+            found = with_repeated(found, repeated_requests(site.service), cut_off)
             if not wrong and set(missing) not in _failing(case):
                 wrong = f"words failed: {missing}"
         if wrong or not found.fine:
@@ -312,7 +329,7 @@ class Matrix:
 
     def _settings(self, service: Path, case: Case) -> SandboxSettings:
         crash = BATCH_ENDS[case.crash]
-        limit = [f"token_limit={int(crash.limit * self._tokens)}"] if crash.limit else []
+        limit = [f"token_limit={int(crash.limit * self._batch_tokens(case.run))}"] if crash.limit else []
         limit += ["limit_at_creation"] if crash.at_creation else []
         return SandboxSettings(
             data=service,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from floridify_batch.costs.answer_length import AnswerShape
 from floridify_batch.run.crash_point import POINTS
 from scripts.benchmarks.data import word
 from scripts.soaks.matrix import comes_by
@@ -39,6 +40,9 @@ _IMMEDIATE = ("--immediate", "--concurrency", str(CONCURRENCY))
 """Other fourth cases send single requests."""
 
 _CARRIERS: Sequence[tuple[str, ...]] = (_WORKERS, _IMMEDIATE, (), ())
+
+_PACKS = (2, 3, 4, 6, 12, 20)
+_OTHER_MODELS = ("gpt-5-nano", "gpt-5.4-nano", "gpt-4o-mini")
 
 type Chance = Random
 type Make = Callable[[Chance], tuple[str, ...]]
@@ -186,7 +190,7 @@ def plan_of(seed: int) -> Plan:
         seed=seed,
         words=words,
         known=tuple(chance.sample(words, chance.randint(0, len(words)))),
-        options=(*_options(chance), *_CARRIERS[seed % 4]),
+        options=(*_options(chance), *_CARRIERS[seed % 4], *_forms(seed)),
         faults=all_faults,
         gentle=gentle and not cancels and not any(fault in _DENIED for fault in all_faults),
         seconds=chance.choice((0.0, chance.uniform(0, _SLOWEST), chance.uniform(0, _SLOWEST))),
@@ -245,6 +249,24 @@ def _options(chance: Chance) -> tuple[str, ...]:
         options += ["--max-batches", str(chance.randint(1, 3))]
     if _happens(chance, 0.2):
         options += ["--max-queued-tokens", str(chance.randint(1_000, 20_000))]
+    return tuple(options)
+
+
+def _forms(seed: int) -> tuple[str, ...]:
+    """Draw the form of the requests: packs, shapes of answers, several models, the tier flex, a prompt cache."""
+    chance = Random(f"form {seed}")  # noqa: S311  not for secrets
+    options: list[str] = []
+    if _happens(chance, 0.6):
+        options += ["--pack", str(chance.choice(_PACKS))]
+    if _happens(chance, 0.5):
+        options += ["--answers", str(chance.choice(list(AnswerShape)))]
+    if _happens(chance, 0.3):
+        named = ",".join(chance.sample(COMPONENTS, chance.randint(1, 4)))
+        options += ["--model-for", f"{named}={chance.choice(_OTHER_MODELS)}"]
+    if _CARRIERS[seed % 4] is _IMMEDIATE and _happens(chance, 0.5):
+        options += ["--service-tier", "flex"]
+    if _happens(chance, 0.2):
+        options += ["--request-option", "prompt_cache_options=null"]
     return tuple(options)
 
 

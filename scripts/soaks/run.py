@@ -1,11 +1,11 @@
 """`scripts/soak`: kills, faults and outages against the installed command, and their cost, which should be 0.
 
 Each case is a list of words with a database and a service of its own. Processes are killed, stopped and cut off; in the
-end `resume` finishes the run, and five figures are computed: chunks that were paid for more than once, usable answers
-that were requested again or lost, requests and words that are unaccounted for, and words that are stored differently
-from a run without faults. Immediate requests that were in flight at a death and sent twice, and requests of batches
-that the user gave up, are counted apart. Every random case follows from its seed, which is printed:
-`scripts/soak --seed SEED --cases 1` repeats it.
+end `resume` finishes the run, and six figures are computed: chunks that were paid for more than once, usable answers
+that were requested again or lost, requests and words that are unaccounted for, words that are stored differently from a
+run without faults, and parts of bills that differ from the service's own records. Immediate requests that were in
+flight at a death and sent twice, and requests of batches that the user gave up, are counted apart. Every random case
+follows from its seed, which is printed: `scripts/soak --seed SEED --cases 1` repeats it.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from scripts.soaks.matrix import BATCH_ENDS, SIDES, WRITES, Case, Matrix, Outcom
 from scripts.soaks.plan import Plan, plan_of
 from scripts.soaks.site import Interrupted, interruption, pause
 
-_HEADER = "batches  paid again  asked again  lost  unaccounted  different"
+_HEADER = "batches  paid again  asked again  lost  unaccounted  different  misbilled"
 _SEEDS = 1_000_000
 _STOPPED = 130
 
@@ -159,7 +159,7 @@ def _described(verdict: Verdict) -> str:
 def _row(found: Figures) -> str:
     return (
         f"{found.batches:>7}  {found.paid_again:>10}  {found.asked_again:>11}  {found.lost:>4}  "
-        f"{found.unaccounted:>11}  {found.different:>9}"
+        f"{found.unaccounted:>11}  {found.different:>9}  {found.misbilled:>9}"
     )
 
 
@@ -171,6 +171,7 @@ def _print_totals(found: Sequence[Figures]) -> None:
     print(f"Usable answers lost:                      {total.lost:>7,}")
     print(f"Requests and words unaccounted for:       {total.unaccounted:>7,}")
     print(f"Words stored otherwise than without fault:{total.different:>7,}")
+    print(f"Parts of bills unlike the service's:      {total.misbilled:>7,}")
     print(f"Requests in flight at a death, sent twice:{total.in_flight:>7,}")
     print(f"Requests that the user gave up:           {total.given_up:>7,}")
 

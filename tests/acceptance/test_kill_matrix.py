@@ -48,6 +48,8 @@ CASES = (
     Case(("before-PLANNED-SPLIT", "amid-apply"), "model replaced"),
     Case(("after-PLANNED-SUBMITTING", "amid-apply"), "patchy", "half a reply", PACKS),
     Case(("amid-answers", "before-ANSWERED-STORED"), "expired", run=PACKS),
+    Case(("before-SUBMITTED-ANSWERED", "amid-apply"), "cut packs", run=PACKS),
+    Case(("after-answers", "after-ANSWERED-STORED"), "refused packs", run=PACKS),
     Case(("before-write@15", "after-write@5", "before-update"), run="all components"),
     Case(("after-write@7",), run="all, forced"),
     Case(("after-write@14",), run="all, replaced"),
