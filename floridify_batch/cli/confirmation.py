@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from floridify_batch.cli.context import in_terminal
 from floridify_batch.components.entry_store import EntryReader
-from floridify_batch.components.model_profile import misspelling_note, model_notes
+from floridify_batch.components.model_profile import misspelling_note, model_notes, profile_of
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import FLEX, Spent
 from floridify_batch.display.estimate_panel import estimate_panel
@@ -64,7 +64,7 @@ async def estimate_cost(
         brief,
         settings.language,
         settings.model,
-        Limits(words=settings.batch_size),
+        Limits(words=settings.batch_size, input_tokens=settings.max_queued_tokens),
         immediate=settings.immediate,
         price=settings.price,
         spent=spent,
@@ -72,6 +72,7 @@ async def estimate_cost(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Planning", total=len(words))
         estimate = await survey.of(words, store, lambda done, total: progress.update(task, completed=done, total=total))
+    estimate.queue_limit = settings.max_queued_tokens
     estimate.flex = settings.service_tier == FLEX
     estimate.preflight = settings.preflight and not spent
     return estimate
@@ -119,6 +120,7 @@ def notes_on_models(settings: RunSettings) -> list[str]:
         by_model.setdefault(model, []).append(component)
     return [
         *(f"{model}: {', '.join(components)}." for model, components in by_model.items()),
+        *(_REASONS.format(model) for model in settings.all_models if profile_of(model).reasons),
         *chain.from_iterable(model_notes(model, today, known) for model in settings.all_models),
     ]
 
@@ -133,6 +135,9 @@ def check_model_names(settings: RunSettings) -> None:
     known = listed_models()
     for note in filter(None, (misspelling_note(model, known) for model in settings.all_models)):
         raise UsageError(f"{note} If the name is right, pass the model's price: --price in=USD,out=USD")
+
+
+_REASONS = "{} always reasons, and its reasoning is billed as output; the upper end of the cost allows for it."
 
 
 def full_answers_note(settings: RunSettings, brief: Brief) -> str:

@@ -57,7 +57,7 @@ async def dry_run_of(
         resources = Resources(spec.info.settings, secrets, checkpoint, on_wait=say)
         estimate = await _estimate(resources, spec.brief, words, notes)
         return _show(estimate, spec.info.settings, Decimal(0), notes, output)
-    settings, spent = before.run.settings, before.totals().cost
+    settings, spent = before.run.settings.within(before.token_limit), before.totals().cost
     if before.finished:
         if output.stream is not None:
             nothing = Estimate(settings.model, immediate=settings.immediate, price=settings.price)

@@ -138,4 +138,5 @@ def _row(word: str, failure: "Failure") -> "FailureRow":
         failure.custom_id,
         failure.status,
         failure.attempt,
+        packed=failure.packed,
     )

@@ -22,8 +22,10 @@ class ModelProfile:
     """The fields that a family of models takes.
 
     Reasoning models reason by default and bill it as output: `effort` is the least that they take, None to leave the
-    field out. `role` is that of the instructions: `system`, which newer models read as `developer`, or `user` for
-    models that take neither. `chat`: whether OpenAI serves the family on the Chat Completions endpoint.
+    field out; `reasons`: whether they reason even then. `role` is that of the instructions: `system`, which newer
+    models read as `developer`, or `user` for models that take neither. `chat`: whether OpenAI serves the family on the
+    Chat Completions endpoint. `cache_writes`: whether it charges for writes to its prompt cache, which are made for
+    every long prompt unless a field prevents it.
     """
 
     effort: str | None = None
@@ -31,25 +33,35 @@ class ModelProfile:
     cap: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
     role: Literal["system", "user"] = "system"
     chat: bool = True
+    cache_writes: bool = False
+    reasons: bool = False
 
     def settings(self, temperature: float) -> dict[str, Any]:
-        """The fields of a request's body that control sampling and reasoning."""
+        """The fields of a request's body that control sampling, reasoning and the prompt cache.
+
+        No two prompts share a beginning that is long enough for the cache, so that no write would ever be read.
+        """
+        cache = {CACHE_OPTIONS: {"mode": "explicit"}} if self.cache_writes else {}
         if self.effort is not None:
-            return {"reasoning_effort": self.effort}
+            return {"reasoning_effort": self.effort, **cache}
         return {"temperature": temperature} if self.temperature else {}
 
+
+CACHE_OPTIONS = "prompt_cache_options"
+"""The field of a body whose mode `explicit`, without a breakpoint, prevents cache writes."""
 
 _NO_CHAT = ModelProfile(chat=False)
 _FAMILIES: Sequence[tuple[str, ModelProfile]] = (
     (r"o\d+-pro|gpt-\d+(\.\d+)?-pro|.*-deep-research|.*codex|computer-use|gpt-[\w.-]*-(transcribe|tts)", _NO_CHAT),
     (r"text-embedding|whisper|tts-|dall-e|gpt-image|sora|omni-moderation|text-moderation|davinci|babbage", _NO_CHAT),
     (r"gpt-[\w.-]*(realtime|instruct)|gpt-[\w.-]+-image", _NO_CHAT),
-    (r"o1-(mini|preview)", ModelProfile(role="user")),
-    (r"o\d", ModelProfile(effort="low")),
+    (r"o1-(mini|preview)", ModelProfile(role="user", reasons=True)),
+    (r"o\d", ModelProfile(effort="low", reasons=True)),
     (r"chatgpt-|gpt-(\d+(\.\d+)?-)?chat|gpt-[\w.-]*-search", ModelProfile()),
     (r"gpt-[34](?!\d)", ModelProfile(temperature=True, cap="max_tokens")),
     (r"gpt-5(?![.\d])", ModelProfile(effort="minimal")),
-    (r"gpt-(5\.|[6-9]|\d\d)", ModelProfile(effort="none")),
+    (r"gpt-5\.[1-5](?!\d)", ModelProfile(effort="none")),
+    (r"gpt-(5\.|[6-9]|\d\d)", ModelProfile(effort="none", cache_writes=True)),
 )
 """The profile of each family, by the start of a model's plain name; the first match counts."""
 
@@ -86,6 +98,15 @@ def profile_of(model: str) -> ModelProfile:
     """The profile of a model by its name."""
     name = plain_name(model)
     return next((profile for family, profile in _FAMILIES if re.match(family, name)), _UNKNOWN)
+
+
+_FLEX = re.compile(r"o3(?!-mini)|o4-mini|gpt-([5-9]|\d\d)")
+
+
+def has_flex(model: str) -> bool:
+    """Whether OpenAI offers a model in the service tier flex."""
+    name = plain_name(model)
+    return _FLEX.match(name) is not None and profile_of(name).effort is not None
 
 
 def check_chat_model(model: str) -> None:

@@ -21,6 +21,7 @@ from floridify_batch.components.completion import completion_of
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.json_repair import is_corrupt, repaired
 from floridify_batch.components.model_profile import (
+    CACHE_OPTIONS,
     DEFAULT_TEMPERATURE,
     MAX_TEMPERATURE,
     SERVICE_TEMPERATURE,
@@ -133,6 +134,12 @@ class Envelope[R: BaseModel]:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         return {"model": self.model, **self._profile.settings(self.temperature)}
+
+    @property
+    def writes_cache(self) -> bool:
+        """Whether prompts that are long enough are written to the prompt cache, at a charge."""
+        options = {**self._settings, **self.options}.get(CACHE_OPTIONS)
+        return self._profile.cache_writes and not (isinstance(options, dict) and options.get("mode") == "explicit")
 
     @property
     def sampled_at(self) -> float:

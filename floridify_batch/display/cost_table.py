@@ -50,9 +50,11 @@ def _sums(costs: Costs) -> Iterator[_Row]:
     so_far = "" if costs.finished else " so far"
     yield "spent", f"{dollars(costs.cost)}{so_far}"
     if costs.carried:
-        yield "before this run", f"{dollars(costs.carried)}, from the adopted checkpoint"
+        source = "pilot" if costs.piloted else "adopted checkpoint"
+        yield "before this run", f"{dollars(costs.carried)}, from the {source}"
     yield "tokens", _token_counts(costs.usage)
     yield from _against_other_mode(costs)
+    yield from _against_one_by_one(costs)
     yield from _against_estimate(costs)
     if costs.flying:
         yield "in flight", f"{counted(costs.flying, 'batch', 'batches')}, estimated at {dollars(costs.in_flight)}"
@@ -70,11 +72,19 @@ def _against_other_mode(costs: Costs) -> Iterator[_Row]:
     own, other = costs.own, costs.other_mode
     if own is None or other is None:
         return
-    if costs.immediate:
+    if not costs.discounted:
         yield "batch price", dollars(other)
         return
     saved = f" ({(other - own) / other:.0%} saved)" if other else ""
     yield "immediate price", f"{dollars(other)}{saved}"
+
+
+def _against_one_by_one(costs: Costs) -> Iterator[_Row]:
+    """The cost of immediate calls about one definition each, with full answers, where that is more."""
+    own, other = costs.own, costs.one_by_one
+    if own is not None and other is not None and other > own:
+        saved = f" ({(other - own) / other:.0%} saved)"
+        yield "one by one", f"about {dollars(other)}{saved}, immediate calls with full answers"
 
 
 def _against_estimate(costs: Costs) -> Iterator[_Row]:

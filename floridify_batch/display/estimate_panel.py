@@ -10,6 +10,7 @@ from rich.text import Text
 
 from floridify_batch.costs.answer_length import Origin
 from floridify_batch.costs.price import unknown_price
+from floridify_batch.costs.usage import CACHED_FROM
 from floridify_batch.display.text import NARROW, WIDE, cell, facts, framed, lines_of, listing, or_dash, plain
 from floridify_batch.formatting import count, counted, dollars, megabytes
 from floridify_batch.pipeline.chunk import ChunkSize
@@ -19,10 +20,9 @@ from floridify_batch.words.language import language_name
 BATCHES_SHOWN = 4
 """Batches of an estimate that are listed one by one."""
 
-CACHED_FROM = 1024
-"""Prompt tokens from which the service writes its prompt cache; custom templates may be this long."""
-
 _MANY = 10_000_000
+_SMALLEST_QUEUE = 2_000_000
+"""Queued tokens that accounts of OpenAI's lowest usage tier may not have at once."""
 _THOUSAND = 1000
 
 
@@ -148,11 +148,21 @@ def _batches(estimate: Estimate) -> Iterator[Text]:
     about = "about " if estimate.sampled else ""
     first = sum(estimate.chunks, ChunkSize())
     batches = f"{about}{counted(len(estimate.chunks), 'batch', 'batches')} ({megabytes(first.bytes)})"
-    waves = len(estimate.waves())
-    if waves == 1:
-        yield Text(f"{batches}; up to 24 hours")
+    waves, limit = len(estimate.waves()), estimate.queue_limit
+    first_of = f" in the first of {waves} waves" if waves > 1 else ""
+    if limit and estimate.rounds > waves:
+        yield Text(
+            f"{batches}{first_of}; with {count(limit)} queued tokens at once, {count(estimate.rounds)} rounds: up to "
+            f"{count(estimate.rounds)} days"
+        )
     else:
-        yield Text(f"{batches} in the first of {waves} waves; up to 24 hours per wave")
+        yield Text(f"{batches}{first_of}; up to 24 hours{' per wave' if waves > 1 else ''}")
+    if limit is None and estimate.queued_tokens >= _SMALLEST_QUEUE:
+        yield Text(
+            f"{about}{count(estimate.queued_tokens)} queued input tokens; state your account's limit with "
+            "--max-queued-tokens to see the days that it implies",
+            "dim",
+        )
     if number := estimate.preflight_requests:
         yield Text(f"Preflight: {counted(number, 'request')} sent at once before the first batch", "dim")
 
@@ -223,18 +233,12 @@ def _remarks(estimate: Estimate) -> Iterator[Text]:
 
 
 def _cache_writes(estimate: Estimate) -> Iterator[Text]:
-    """The components whose cost may be higher, since some models charge for cache writes."""
-    if long := _long_prompts(estimate):
+    """The components whose cost includes writes to the prompt cache, which the user's request options allow."""
+    if long := [name for name in components_of(estimate) if estimate.writes_cache(name, estimate.whole(name))]:
         yield Text(
-            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the charge of models from "
-            "gpt-5.6 on for cache writes is not included."
+            f"Prompts of {', '.join(long)} have {count(CACHED_FROM)} or more tokens; the cost includes cache writes. "
+            "They are off without --request-option prompt_cache_options."
         )
-
-
-def _long_prompts(estimate: Estimate) -> list[str]:
-    """The components whose prompts are, on average, long enough for the service's prompt cache."""
-    wholes = ((name, estimate.whole(name)) for name in components_of(estimate))
-    return [name for name, whole in wholes if whole.input_tokens >= CACHED_FROM * max(1, whole.requests)]
 
 
 def _basis_of(estimate: Estimate) -> Iterator[str]:

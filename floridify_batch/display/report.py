@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 from floridify_batch.costs.usage import Usage, together
 from floridify_batch.display.chart import ProgressPlot, Step, Tick, TimeAxis, progress_plot
+from floridify_batch.run.bill import one_by_one_cost
 from floridify_batch.run.budget import cost_in_other_mode
 from floridify_batch.run.event import Totals
 from floridify_batch.run.ledger import ChunkRecord, ChunkState, Ledger
@@ -136,6 +137,7 @@ class Report:
     before: Decimal
     estimate: Amount | None
     other_mode: Amount
+    one_by_one: Amount
     components: tuple[ComponentLine, ...]
     by_tokens: bool
     reasons: tuple[Reason, ...]
@@ -186,6 +188,7 @@ def report_of(ledger: Ledger, examples: Mapping[str, Example], checkpoint: str) 
         before=ledger.carried_cost,
         estimate=_estimate(ledger),
         other_mode=_other_mode(ledger),
+        one_by_one=Amount("one by one at the standard rate, full answers (expected)", one_by_one_cost(ledger)),
         components=components,
         by_tokens=any(line.cost is None for line in components),
         reasons=_reasons(ledger, examples),
@@ -277,8 +280,8 @@ def _estimate(ledger: Ledger) -> Amount | None:
 
 def _other_mode(ledger: Ledger) -> Amount:
     """The cost of the same requests in the other mode."""
-    immediate = ledger.run.settings.immediate
-    name = "same requests at the batch rate" if immediate else "same requests at the standard rate"
+    discounted = ledger.run.settings.discounted
+    name = "same requests at the standard rate" if discounted else "same requests at the batch rate"
     return Amount(name, cost_in_other_mode(ledger))
 
 

@@ -105,7 +105,7 @@ def _verdict(report: Report) -> str:
         return "the cost is unknown"
     if not report.totals.usage.total:
         return "no answers yet"
-    parts = [_against_estimate(report), "at the standard rate" if report.settings.immediate else _saved(report)]
+    parts = [_against_estimate(report), _saved(report) if report.settings.discounted else "at the standard rate"]
     return ", ".join(filter(None, parts))
 
 
@@ -127,7 +127,7 @@ def _saved(report: Report) -> str:
 def _amounts(report: Report) -> list[Amount]:
     """The known amounts to compare."""
     paid = Amount("paid" if report.finished else "paid so far", report.paid)
-    rows = (report.estimate, paid, report.other_mode)
+    rows = (report.estimate, paid, report.other_mode, report.one_by_one)
     return [row for row in rows if row is not None and row.dollars is not None]
 
 

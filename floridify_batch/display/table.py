@@ -82,8 +82,8 @@ class FailureRow:
     """A failed request as `failures` lists it; a word without a failed request has only its reason, in `detail`.
 
     `document`: the id of the definition or word that the request is about; `sense`: the text of that definition, "" for
-    a word, None if unknown;
-    `status`: the HTTP status.
+    a word, None if unknown; `status`: the HTTP status; `packed`: the requests in the pack that carried it, 0 for one
+    with a line of its own.
     """
 
     word: str
@@ -95,6 +95,7 @@ class FailureRow:
     status: int | None = None
     attempt: int | None = None
     sense: str | None = None
+    packed: int = 0
 
 
 # ── batches ────────────────────────────────────────────────────────────────────────────────────────────────────────

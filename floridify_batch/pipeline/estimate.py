@@ -7,24 +7,19 @@ separate.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import ceil
 
-from floridify_batch.components.recipe import Scope, ValueState
+from floridify_batch.components.recipe import ValueState
 from floridify_batch.components.registry import RECIPES, SynthesisComponent, recipe_of
 from floridify_batch.costs.answer_length import Length, Origin, prior
 from floridify_batch.costs.price import Price, Rates, rates
-from floridify_batch.costs.usage import Forecast, Usage, together
-from floridify_batch.pipeline.brief import Question
+from floridify_batch.costs.usage import CACHED_FROM, Forecast, Usage, together
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
-from floridify_batch.words.entry import Entry
 
 SENSES_EXPECTED = 3
 """Expected number of definitions for an unknown word."""
-
-SOURCES_PER_SENSE = 2
-"""Expected number of source definitions with the same meaning."""
 
 PREFLIGHT_REQUESTS = 1_000
 """Planned requests above which a run begins with a preflight: below, a refused form costs little time and money."""
@@ -98,6 +93,10 @@ class Estimate:
     replaced: int = 0
     """The stored values that will be replaced."""
     language: str = ""
+    queue_limit: int | None = None
+    """The most input tokens that the account's queue of batches holds, where it is known."""
+    cache_writers: Mapping[str, int] = field(default_factory=dict)
+    """The components whose long prompts are written to the prompt cache, at a charge; with the requests of a prompt."""
 
     def pack(self, size: ChunkSize, limits: Limits) -> None:
         """Add a word's requests to the last chunk, or to a new one if that is full."""
@@ -112,6 +111,16 @@ class Estimate:
         self.replaced += states.get(ValueState.UNCHANGED, 0) + (edited + unrecorded) * replace_edited
         self.edited += edited * (not replace_edited)
         self.unrecorded += unrecorded * (not replace_edited)
+
+    def with_lengths(self, lengths: Mapping[str, Length]) -> "Estimate":
+        """The estimate of the same requests with answers of other lengths."""
+
+        def of_lengths(parts: Mapping[str, Expectation]) -> dict[str, Expectation]:
+            return {
+                name: replace(each, output_tokens=lengths[name].of(each.requests)[1]) for name, each in parts.items()
+            }
+
+        return replace(self, now=of_lengths(self.now), later=of_lengths(self.later), lengths=lengths)
 
     @property
     def discounted(self) -> bool:
@@ -186,10 +195,16 @@ class Estimate:
         return together(self._cost(*each, batch=batch) for each in parts.items())
 
     def _cost(self, component: str, expectation: Expectation, *, batch: bool) -> Decimal | None:
-        rate = self.rate(component, batch=batch)
+        rate, sent = self.rate(component, batch=batch), expectation.input_tokens
         if rate is None:
             return None
-        return rate.cost(Usage(input=expectation.input_tokens, output=expectation.output_tokens))
+        written = sent if self.writes_cache(component, expectation) else 0
+        return rate.cost(Usage(input=sent, output=expectation.output_tokens, cache_write=written))
+
+    def writes_cache(self, component: str, expectation: Expectation) -> bool:
+        """Whether prompts are, on average, long enough for the prompt cache, and written to it at a charge."""
+        tokens = expectation.input_tokens * self.cache_writers.get(component, 0)
+        return tokens >= CACHED_FROM * max(1, expectation.requests)
 
     def wholes(self, components: Iterable[str] | None = None) -> dict[str, Expectation]:
         """All requests, now and later, of these components or of all."""
@@ -260,6 +275,20 @@ class Estimate:
         """The number of waves of the requests that are ready now: one for each of their models."""
         return len(self._by_model([name for name in self.now if self.now[name].requests]))
 
+    @property
+    def queued_tokens(self) -> int:
+        """The input tokens of the first wave, whose batches are in the queue together if they fit."""
+        return 0 if self.immediate else self.total_now.input_tokens
+
+    @property
+    def rounds(self) -> int:
+        """The number of times that batches are waited for: once a wave, or as often as its tokens fill the queue."""
+        tokens = (
+            sum((self.now if number <= self.first_waves else self.later)[name].input_tokens for name in components)
+            for number, components in enumerate(self.wave_components(), 1)
+        )
+        return sum(max(1, ceil(each / self.queue_limit)) if self.queue_limit else 1 for each in tokens)
+
     def _by_model(self, wave: Sequence[str]) -> list[list[str]]:
         """The components of a wave by their models: a batch holds one, and a word waits for one at a time."""
         parts: dict[str, list[str]] = {}
@@ -277,17 +306,6 @@ def _wave_name(components: Sequence[str]) -> str:
 
 _NAMED = 2
 """Components up to which a wave is named after all of them."""
-
-
-def times(question: Question, entry: Entry) -> int:
-    """The expected number of requests by a deferred question about an entry."""
-    if question.recipe.scope is Scope.WORD:
-        return 0 if question.recipe.structural else 1
-    if question.recipe.scope is Scope.CLUSTER and not entry.sources:
-        return 0
-    if not entry.definitions:
-        return SENSES_EXPECTED
-    return len(entry.definitions) if entry.synthesised else ceil(len(entry.sources) / SOURCES_PER_SENSE)
 
 
 def components_of(estimate: Estimate) -> Iterable[str]:
@@ -337,7 +355,7 @@ class Estimated:
     `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are expected costs in either mode; `spent` is
     what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
     `preflight_requests`: requests that are sent at once, before the first batch. `edited` and `unrecorded` values stay,
-    `replaced` ones are regenerated.
+    `replaced` ones are regenerated. `queued_tokens`: those of the first wave; `days`: the most that the run may take.
     """
 
     model: str
@@ -361,6 +379,9 @@ class Estimated:
     edited: int = 0
     unrecorded: int = 0
     replaced: int = 0
+    queued_tokens: int = 0
+    queue_limit: int | None = None
+    days: int | None = None
 
 
 def estimated(
@@ -394,6 +415,9 @@ def estimated(
         edited=estimate.edited,
         unrecorded=estimate.unrecorded,
         replaced=estimate.replaced,
+        queued_tokens=estimate.queued_tokens,
+        queue_limit=estimate.queue_limit,
+        days=None if estimate.immediate else estimate.rounds,
     )
 
 

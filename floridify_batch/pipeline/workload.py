@@ -8,7 +8,7 @@ rendered: their tokens are projected from a sample of words, which is planned in
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched, chain
 from math import ceil
 from operator import attrgetter
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.failure import Failure
+from floridify_batch.components.model_profile import profile_of
 from floridify_batch.components.pack import carrier_of
 from floridify_batch.components.recipe import Scope
 from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, packed_length, prior
@@ -26,7 +27,13 @@ from floridify_batch.costs.usage import Spent
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.bundle import Bundle, Bundler, Opening, WordOpenings
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
-from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED, Estimate, Expectation, Sampled, times
+from floridify_batch.pipeline.estimate import (
+    PROMPT_TOKENS_EXPECTED,
+    SENSES_EXPECTED,
+    Estimate,
+    Expectation,
+    Sampled,
+)
 from floridify_batch.pipeline.plan import PAGE_WORDS, Outline, outlined, renewed_values
 from floridify_batch.words.entry import Definition, Entry
 
@@ -35,6 +42,15 @@ EXACT_REQUESTS = 50_000
 
 SAMPLE_WORDS = 2_000
 """The sample size beyond that: some 60,000 requests, with a sampling error well under 1 %."""
+
+_SOURCES_PER_MEANING = 2
+"""Expected number of definitions, of several sources, with the same meaning."""
+
+_REASONING = 3
+"""The most that the output of a model that always reasons is longer than its answers, until it is measured."""
+
+_MOST_MEANINGS = 10
+"""The most meanings in an answer that groups definitions."""
 
 _SEED = 20
 _NO_FAILURES: Mapping[str, Failure] = MappingProxyType({})
@@ -117,6 +133,8 @@ def _length(question: Question, observed: Mapping[AnswerKind, Observed], spent: 
         return measured(Observed(spent.billed, spent.usage.output), Origin.RUN, recipe.spread)
     seen = observed.get(AnswerKind(recipe.component, question.template.fingerprint, question.shape))
     alone = prior(question.envelope.output_tokens, recipe.spread)
+    if profile_of(question.envelope.model).reasons:
+        alone = replace(alone, high=alone.high * _REASONING)
     if seen is not None:
         alone = measured(seen, Origin.DATABASE, recipe.spread)
     return packed_length(alone, asked.pack) if question.is_packed(asked) else alone
@@ -140,8 +158,29 @@ def _shape(outlines: Iterable[Outline]) -> _Shape:
     return _Shape(now, later, now.total())
 
 
-type _Kind = tuple[int, int, int]
-"""The number of a word's definitions, of those with a text, and of its sources."""
+def times(question: Question, entry: Entry) -> int:
+    """The expected number of requests by a deferred question about an entry."""
+    if question.recipe.scope is Scope.WORD:
+        return 0 if question.recipe.structural else 1
+    if question.recipe.scope is Scope.CLUSTER and not entry.sources:
+        return 0
+    if not entry.definitions:
+        return SENSES_EXPECTED
+    return len(entry.definitions) if entry.synthesised else _meanings(entry)
+
+
+def _meanings(entry: Entry) -> int:
+    """The expected number of meanings of an entry's sources: no source states the same one twice."""
+    sources = len(entry.sources)
+    if sources < 2:  # noqa: PLR2004  most words have one
+        return sources
+    stated = Counter(provider for definition in entry.sources for provider in definition.providers[:1])
+    most = min(_MOST_MEANINGS, max(stated.values(), default=0))
+    return max(most, ceil(sources / _SOURCES_PER_MEANING))
+
+
+type _Kind = tuple[int, int, int, int]
+"""The number of a word's definitions, of those with a text, of its sources, and of their expected meanings."""
 
 
 class _Kinds:
@@ -166,7 +205,8 @@ class _Kinds:
             return None
         if any(any(self._made_of_definition(each)) for each in definitions):
             return None
-        return len(definitions), sum(1 for each in definitions if each.has_text), len(entry.sources)
+        texts = sum(1 for each in definitions if each.has_text)
+        return len(definitions), texts, len(entry.sources), _meanings(entry)
 
 
 class _Sums:
@@ -177,6 +217,11 @@ class _Sums:
         self.estimate = Estimate(survey.model, lengths=lengths, immediate=survey.immediate, price=survey.price)
         self.estimate.models = survey.asked.other_models(survey.model)
         self.estimate.language = survey.language
+        self.estimate.cache_writers = {
+            question.recipe.component: survey.asked.pack if question.is_packed(survey.asked) else 1
+            for question in survey.asked.questions
+            if question.envelope.writes_cache
+        }
         self._counted: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._all = ChunkSize()

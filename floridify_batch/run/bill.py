@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from floridify_batch.costs.usage import Forecast, Usage
+from floridify_batch.costs.answer_length import AnswerShape, packed_length, prior
+from floridify_batch.costs.price import rates
+from floridify_batch.costs.usage import FLEX, Forecast, Spent, Usage, together
+from floridify_batch.errors import UsageError
+from floridify_batch.pipeline.brief import Brief, Question
+from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
 from floridify_batch.run.budget import cost_in_other_mode, expected_in_flight
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, Ledger
+from floridify_batch.run.run_settings import brief_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,10 @@ class DuplicateCost:
 class Costs:
     """The bill of a run in US dollars; None for an unknown amount.
 
-    `carried` is the cost of an adopted checkpoint, included in `cost`; `other_mode` the cost of the same answers in the
-    other mode (immediate or batch); `in_flight` the expected cost of batches that are not collected yet.
+    `carried` is the cost of an adopted checkpoint, or of the pilot if the run was `piloted`; `cost` includes it.
+    `other_mode` is the cost of the same answers at the standard rate, or at the batch rate where they cost the standard
+    one, `one_by_one` the expected cost of full answers at the standard rate, with one definition a request, `in_flight`
+    the expected cost of batches that are not collected yet.
     """
 
     model: str
@@ -76,6 +84,14 @@ class Costs:
     max_cost: Decimal | None
     unmetered: int = 0
     duplicates: tuple[DuplicateCost, ...] = ()
+    flex: bool = False
+    piloted: bool = False
+    one_by_one: Decimal | None = None
+
+    @property
+    def discounted(self) -> bool:
+        """Whether requests cost what they do in a batch."""
+        return self.flex or not self.immediate
 
     @property
     def own(self) -> Decimal | None:
@@ -108,7 +124,46 @@ def costs_of(ledger: Ledger) -> Costs:
             DuplicateCost(record.number, each.batch_id, each.status, each.usage, each.cost)
             for record, each in ledger.duplicates()
         ),
+        flex=settings.service_tier == FLEX,
+        piloted=settings.pilot > 0,
+        one_by_one=one_by_one_cost(ledger),
     )
+
+
+def one_by_one_cost(ledger: Ledger) -> Decimal | None:
+    """The expected cost of a run's answers as one-by-one calls would ask for them; None if it is unknown.
+
+    Each request is immediate, at the standard rate, about one definition, with a full answer, as long as the measured
+    length implies.
+    """
+    settings, run_id = ledger.run.settings, ledger.run.id
+    covered = sum((each.usage.total for each in ledger.spent.values()), 0)
+    if settings.price is not None or not 0 < covered == ledger.totals().usage.total:  # older checkpoints, or no answers
+        return None
+    try:
+        asked = brief_of(settings, run_id)
+        full = brief_of(settings.model_copy(update={"answers": AnswerShape.FULL, "pack": 1}), run_id).by_component()
+    except UsageError:  # the user's templates are not in their place any more
+        return None
+    return together(
+        _cost_one_by_one(question, full[name], ledger.spent[name], asked)
+        for name, question in asked.by_component().items()
+        if name in ledger.spent
+    )
+
+
+def _cost_one_by_one(question: Question, full: Question, spent: Spent, asked: Brief) -> Decimal | None:
+    rate, usage = rates(full.envelope.model, batch=False), spent.usage
+    if rate is None or spent.unmetered:
+        return None
+    prompts = max(0, usage.input - spent.billed * question.envelope.fixed_tokens)
+    alone = prior(question.envelope.output_tokens, question.recipe.spread)
+    if question.is_packed(asked):
+        prompts = spent.billed * PROMPT_TOKENS_EXPECTED
+        alone = packed_length(alone, asked.pack)
+    longer = full.envelope.output_tokens / alone.expected if alone.expected else 1
+    sent = prompts + spent.billed * full.envelope.fixed_tokens
+    return rate.cost(Usage(input=sent, output=round(usage.output * longer)))
 
 
 def _batch(record: ChunkRecord) -> BatchCost:

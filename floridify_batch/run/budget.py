@@ -53,7 +53,10 @@ def chunk_rate(ledger: Ledger, record: ChunkRecord) -> Rates | None:
 
 
 def cost_in_other_mode(ledger: Ledger) -> Decimal | None:
-    """Return the cost of a run's answers in the other mode, or None if a price is unknown."""
+    """Return the cost of a run's answers at the standard rate, or at the batch rate if the run pays the standard one.
+
+    None if a price is unknown.
+    """
     if not ledger.chunks:
         return _other_mode(Usage(), ledger.run.settings.model, ledger.run.settings.price, ledger)
     return together(
@@ -63,7 +66,7 @@ def cost_in_other_mode(ledger: Ledger) -> Decimal | None:
 
 def _other_mode(usage: Usage, model: str, price: Price | None, ledger: Ledger) -> Decimal | None:
     """The cost of a usage in the other mode; unknown with a user's price, which applies to one mode only."""
-    rate = None if price else rates(model, batch=ledger.run.settings.immediate)
+    rate = None if price else rates(model, batch=not ledger.run.settings.discounted)
     return rate.cost(usage) if rate else None
 
 

@@ -63,6 +63,8 @@ class RunSettings(BaseModel):
     patience: float = DATABASE_PATIENCE
     lookup_seconds: float = LOOKUP_SECONDS
     preflight: bool = True
+    pilot: int = 0
+    """The words of the pilot before the run, which the run has taken over; 0 without one."""
     concurrency: int = CONCURRENCY
     service_tier: str | None = None
     """The service tier of immediate requests; None for the standard one."""
@@ -87,6 +89,14 @@ class RunSettings(BaseModel):
     def in_sandbox(self) -> bool:
         """Whether the run's answers are invented, and go to a database for such answers."""
         return self.sandbox or is_sandbox_database(self.database)
+
+    def queue_limit(self, stated: int | None) -> int | None:
+        """The least limit on queued tokens: the user's, or one that the service has stated."""
+        return min((limit for limit in (stated, self.max_queued_tokens) if limit is not None), default=None)
+
+    def within(self, stated: int | None) -> "RunSettings":
+        """The settings with that limit."""
+        return self.model_copy(update={"max_queued_tokens": self.queue_limit(stated)})
 
     def unset_options(self, asked: "RunSettings") -> list[str]:
         """Return the options of `asked` that the run was not started with, as text."""

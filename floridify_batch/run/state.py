@@ -57,8 +57,8 @@ class Run:
     def limits(self) -> Limits:
         """Return the limits of the next chunk: its size, its tokens and its cost."""
         settings = self.ledger.run.settings
-        known = [limit for limit in (self.ledger.token_limit, settings.max_queued_tokens) if limit is not None]
-        return Limits(words=settings.batch_size, input_tokens=min(known, default=None), budget=self.budget)
+        queue = settings.queue_limit(self.ledger.token_limit)
+        return Limits(words=settings.batch_size, input_tokens=queue, budget=self.budget)
 
     def save(self) -> None:
         """Save the checkpoint and notify the observer of the totals."""

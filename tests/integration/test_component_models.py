@@ -9,11 +9,16 @@ from floridify_batch.cli.confirmation import notes_on_models
 from floridify_batch.costs.price import rates
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import UsageError
+from floridify_batch.files import ChunkFolder
+from floridify_batch.pipeline.change_derivation import Disposition
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.workload import Workload
+from floridify_batch.providers.openai_batches import OpenAIBatches
 from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.recovery import recover
 from floridify_batch.run.run_settings import brief_of
-from tests.documents import add_known
+from tests.documents import add_known, contents
+from tests.sandbox import Sandbox
 from tests.workspace import RunResult, Workspace
 
 WORDS = [f"tier{letter}word" for letter in "abcdef"]
@@ -108,3 +113,29 @@ async def test_a_cost_limit_with_several_models(workspace: Workspace) -> None:
     """A run with a cost limit is completed with each model where the limit suffices."""
     done = await run(workspace, max_cost=Decimal(1))
     assert (done.code, done.ledger.failures()) == (0, {})
+
+
+async def test_recovery_of_each_model(workspace: Workspace, sandbox: Sandbox) -> None:
+    """Without the checkpoint, each batch's answers are stored with its own model, and billed by its rates."""
+    add_known(workspace.database, *WORDS)
+    recovered = workspace.beside("recovered")
+    for name in workspace.database.list_collection_names():
+        recovered.database[name].insert_many(workspace.database[name].find())
+    done = await workspace.run(WORDS, components=COMPONENTS, models=MODELS)
+    service = OpenAIBatches("any", base_url=sandbox.url)
+    store = MongoStore(workspace.mongo_url, recovered.database.name)
+    cost = Decimal(0)
+    try:
+        for number, batch in enumerate(await service.kept(done.run)):
+            folder = ChunkFolder(workspace.folder / f"recovery{number}")
+            folder.path.mkdir()
+            found = await recover(batch, service, store, folder)
+            assert found.dispositions == {Disposition.FRESH: found.requests}
+            cost += found.cost or Decimal(0)
+    finally:
+        await store.close()
+        await service.close()
+    assert contents(recovered.database) == contents(workspace.database)
+    stamped = {each["component"]: each["model"] for each in recovered.database["synthesis_stamps"].find()}
+    assert stamped == {"synonyms": OURS, "examples": OURS} | MODELS
+    assert cost == done.ledger.totals().cost

@@ -11,6 +11,8 @@ from openai import AsyncOpenAI
 from pymongo.database import Database
 
 from floridify_batch.costs.answer_length import Origin
+from floridify_batch.costs.price import rates
+from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.database.store import MongoStore
 from floridify_batch.display.json_output import costs_object
 from floridify_batch.pipeline.chunk import Limits
@@ -145,3 +147,27 @@ async def test_a_sample_of_the_database(workspace: Workspace) -> None:
         name: each.requests for name, each in exact.now.items()
     }
     assert sampled.total.input_tokens == pytest.approx(exact.total.input_tokens, rel=0.02)
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_cache_writes(workspace: Workspace, sandbox: Sandbox, removed: bool) -> None:
+    """Long prompts write no cache; where the user's options allow it, the writes are in the estimate and the bill."""
+    templates = workspace.folder / "long-templates"
+    (templates / "assess").mkdir(parents=True)
+    (templates / "assess" / "cefr.md").write_text(f"{'Judge it well. ' * 400}{{{{ word }}}}: {{{{ definition }}}}")
+    more = {"request_options": {"prompt_cache_options": None}} if removed else {}
+    settings: dict[str, Any] = {"components": "cefr_level", "templates": str(templates), "model": "gpt-6-luna", **more}
+    estimate = await estimated(workspace, workspace.settings(WORDS, **settings), WORDS)
+    result = await workspace.run(WORDS, **settings)
+    rate, spent = rates("gpt-6-luna", batch=True), result.ledger.spent["cefr_level"]
+    assert rate is not None
+    lines = await lines_of(sandbox, [record.batch_id or "" for record in result.ledger.chunks])
+    usages = [usage_of(line["response"]["body"]) or Usage() for line in lines]
+    assert spent.cost == sum((rate.cost(usage) for usage in usages), Decimal(0))
+    assert (spent.usage.cache_write > 0) is removed
+    expected = estimate.cost(estimate.wholes(), batch=True)
+    assert expected is not None
+    inputs = expected - rate.output * estimate.total.output_tokens
+    assert inputs / (rate.input * spent.usage.input) == pytest.approx(
+        Decimal("1.25" if removed else 1), rel=Decimal("0.02")
+    )

@@ -13,6 +13,7 @@ from floridify_batch.database.store import MongoStore
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.change_derivation import Disposition
 from floridify_batch.providers.openai_batches import OpenAIBatches
+from floridify_batch.run.bill import costs_of
 from floridify_batch.run.recovery import recover
 from floridify_batch.words.entry import derived_id
 from tests.documents import add_definition, add_word, contents, owned
@@ -63,6 +64,21 @@ async def test_lines(workspace: Workspace, sandbox: Sandbox) -> None:
     assert batch["counts"]["total"] == record.lines
     assert result.ledger.totals().cost == await workspace.billed([batch["id"]]) > 0
     assert record.answered == record.requests == record.billed
+
+
+async def test_the_saving_is_stated(workspace: Workspace) -> None:
+    """The bill states, roughly, what immediate requests about one definition each would cost with full answers."""
+    packed, single = workspace.beside("saving"), workspace.beside("paying")
+    words = add_senses(packed)
+    add_senses(single)
+    chosen = {"components": "synonyms,cefr_level,register", "model": "gpt-6-luna"}
+    cheap = await packed.run(words, name="saving", pack=6, answers=AnswerShape.STORED, **chosen)
+    dear = await single.run(words, name="paying", immediate=True, **chosen)
+    stated, paid = costs_of(cheap.ledger).one_by_one, dear.ledger.totals().cost
+    assert stated is not None
+    assert paid is not None
+    assert float(stated) == pytest.approx(float(paid), rel=0.25)
+    assert costs_of(dear.ledger).one_by_one == paid
 
 
 async def test_one_at_a_time(workspace: Workspace) -> None:

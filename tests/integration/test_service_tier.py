@@ -9,6 +9,7 @@ from floridify_batch.costs.usage import Usage
 from floridify_batch.database.store import MongoStore
 from floridify_batch.pipeline.chunk import Limits
 from floridify_batch.pipeline.workload import Workload
+from floridify_batch.run.bill import costs_of
 from floridify_batch.run.budget import cost_limit_of
 from floridify_batch.run.run_settings import brief_of
 from tests.documents import add_known
@@ -28,6 +29,9 @@ async def test_flex_costs_what_a_batch_does(workspace: Workspace) -> None:
     assert batch is not None
     totals = done.ledger.totals()
     assert totals.cost == batch.cost(totals.usage) > 0
+    standard = rates(MODEL, batch=False)
+    assert standard is not None
+    assert costs_of(done.ledger).other_mode == standard.cost(totals.usage)
     limit = cost_limit_of(done.ledger)
     assert limit is not None
     assert limit.rate.output == batch.output

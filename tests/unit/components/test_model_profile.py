@@ -131,6 +131,25 @@ def test_labels_are_reproducible() -> None:
         assert "temperature" not in question.envelope.body("x")
 
 
+@pytest.mark.parametrize("model", ["gpt-6-luna", "openai/gpt-6-luna", "gpt-5.6-luna", "gpt-5.10", "gpt-10-terra"])
+def test_cache_writes_are_prevented(model: str) -> None:
+    """Each body for a model that charges for cache writes prevents them, unless the user's options say otherwise."""
+    for question in brief(C, model=model, language_name="English").questions:
+        envelope = question.envelope
+        assert envelope.body("x")["prompt_cache_options"] == {"mode": "explicit"}
+        assert not envelope.writes_cache
+    removed = question.with_options({"prompt_cache_options": None}).envelope
+    assert "prompt_cache_options" not in removed.body("x")
+    assert removed.writes_cache
+
+
+@pytest.mark.parametrize("model", ["gpt-5.4-nano", "gpt-5.1", "gpt-5-mini", "gpt-4o-mini", "o4-mini", "llama3.2:3b"])
+def test_cache_options_are_for_models_that_take_them(model: str) -> None:
+    """A model that does not charge for cache writes gets no option for its cache, and may use it for nothing."""
+    body = body_for(model)
+    assert "prompt_cache_options" not in body
+
+
 def test_request_options() -> None:
     """An option sets, replaces or removes a field of every request, in the body and in the line alike."""
     options = request_options_named(["top_p=0.9", "reasoning_effort=null", 'service_tier="flex"'])

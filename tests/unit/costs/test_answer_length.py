@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from floridify_batch.components.registry import RECIPES, SynthesisComponent
 from floridify_batch.costs.answer_length import Observed, Origin, measured, prior
-from floridify_batch.display.estimate_panel import CACHED_FROM
+from floridify_batch.costs.usage import CACHED_FROM
 from floridify_batch.pipeline.brief import brief
 
 

@@ -19,6 +19,7 @@ from rich.text import Text
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import LIST_SPREAD, Observed, Origin, measured
+from floridify_batch.costs.price import rates
 from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.estimate_panel import estimate_panel
 from floridify_batch.display.json_output import JsonDisplay
@@ -41,7 +42,7 @@ from floridify_batch.display.view import RunView
 from floridify_batch.errors import DatabaseError
 from floridify_batch.formatting import expiry
 from floridify_batch.pipeline.chunk import ChunkSize
-from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled
+from floridify_batch.pipeline.estimate import Estimate, Expectation, Sampled, estimated
 from floridify_batch.run.event import (
     BatchPolled,
     ChunkMoved,
@@ -331,11 +332,44 @@ def test_nothing_is_cut_at_60_columns() -> None:
 
 
 def test_long_prompts_are_named() -> None:
-    """Prompts long enough for the service's cache are named, since cache writes are not in the estimate."""
+    """Prompts long enough for the service's cache are named, with their cache writes in the cost, if they make any."""
     now = {"synonyms": Expectation(10, 10 * 1024, 50), "domain": Expectation(10, 10 * 1023, 50)}
+    writing = Estimate("gpt-6-luna", 10, now=now, cache_writers={"synonyms": 1, "domain": 1})
+    explicit = Estimate("gpt-6-luna", 10, now=now)
     for details in (False, True):
-        panel = " ".join(seen(estimate_panel(Estimate("gpt-6-luna", 10, now=now), details=details), 200).split())
-        assert "Prompts of synonyms have 1,024 or more tokens" in panel
+        panel = " ".join(seen(estimate_panel(writing, details=details), 200).split())
+        assert "Prompts of synonyms have 1,024 or more tokens; the cost includes cache writes" in panel
+        assert "cache" not in seen(estimate_panel(explicit, details=details), 200)
+    rate = rates("gpt-6-luna", batch=True)
+    assert rate is not None
+    costs = [each.cost(each.wholes(), batch=True) for each in (writing, explicit)]
+    assert costs[0] is not None
+    assert costs[1] is not None
+    assert costs[0] - costs[1] == 10 * 1024 * (rate.cache_write - rate.input) > 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "days", "sentence"),
+    [
+        (None, 2, "8,000,000 queued input tokens; state your account's limit with --max-queued-tokens"),
+        (5_000_000, 3, "with 5,000,000 queued tokens at once, 3 rounds: up to 3 days"),
+        (40_000_000, 2, "up to 24 hours per wave"),
+    ],
+)
+def test_the_days_that_a_run_may_take(limit: int | None, days: int, sentence: str) -> None:
+    """A wave whose tokens exceed the account's queue takes several rounds of batches; the limit may be unknown."""
+    estimate = Estimate(
+        "gpt-6-luna",
+        30_000,
+        now={"definitions": Expectation(30_000, 8_000_000, 900_000)},
+        later={"synonyms": Expectation(15_000, 4_000_000, 900_000)},
+        chunks=[ChunkSize(30_000, 30_000, 60_000_000, 8_000_000)],
+        queue_limit=limit,
+    )
+    assert sentence in " ".join(seen(estimate_panel(estimate), 200).split())
+    event = estimated(estimate, None, None)
+    assert (event.queued_tokens, event.queue_limit, event.days) == (8_000_000, limit, days)
+    assert estimated(replace(estimate, immediate=True), None, None).days is None
 
 
 def test_the_estimate_and_its_question_fit_80_by_24() -> None:

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
@@ -15,8 +16,9 @@ from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.pipeline.brief import brief
 from floridify_batch.pipeline.chunk import ChunkSize, Limits
 from floridify_batch.pipeline.estimate import SENSES_EXPECTED, Estimate, Expectation, components_of
-from floridify_batch.pipeline.workload import Workload
+from floridify_batch.pipeline.workload import Workload, lengths_known, times
 from floridify_batch.run.driver import Driver
+from floridify_batch.words.entry import Definition, Entry, Word, derived_id
 from tests.fakes import MemoryStore, Scenario, Service
 
 ASKED = brief((C.SYNONYMS, C.DOMAIN), model="gpt-6-luna", language_name="English")
@@ -254,6 +256,54 @@ def test_cost() -> None:
     assert estimate.cost({"synonyms": asks}, batch=True) == Decimal("0.075")
     assert estimate.cost({"synonyms": asks}, batch=False) == Decimal("0.15")
     assert Estimate("gpt-of-nobody").cost({"synonyms": asks}, batch=True) is None
+
+
+@pytest.mark.parametrize(
+    ("providers", "meanings"),
+    [
+        (["wiktionary"], 1),
+        (["wiktionary"] * 4, 4),
+        (["wiktionary"] * 12, 10),
+        (["wiktionary", "oxford"] * 2, 2),
+        (["wiktionary", "wiktionary", "wiktionary", "oxford"], 3),
+        ([""] * 4, 2),
+    ],
+)
+def test_meanings_of_sources(providers: list[str], meanings: int) -> None:
+    """Several sources may state a meaning, one source states it once; an answer groups ten at most."""
+    sources = tuple(
+        Definition(derived_id("sense", number), "noun", f"sense {number}", providers=[each] if each else [])
+        for number, each in enumerate(providers)
+    )
+    entry = Entry(Word(derived_id("word"), "bank", "en"), sources, sources=sources)
+    asked = brief([C.DEFINITION_TEXT], model="gpt-6-luna", language_name="English").by_component()
+    assert times(asked[C.DEFINITION_TEXT], entry) == meanings
+
+
+def test_a_model_that_always_reasons() -> None:
+    """The upper end of the output allows for reasoning where no effort prevents it, until answers were measured."""
+    highs = {}
+    for model in ("o3", "gpt-6-luna"):
+        asked = brief([C.DOMAIN], model=model, language_name="English")
+        length = lengths_known(asked, {}, {})[C.DOMAIN]
+        highs[model] = length.high / length.expected
+        seen = lengths_known(asked, {}, {C.DOMAIN: Spent(billed=10_000, usage=Usage(100, 0, 450_000))})[C.DOMAIN]
+        assert seen.high / seen.expected < 1.1
+    assert highs["o3"] == 3 * highs["gpt-6-luna"]
+
+
+def test_lengths_of_a_pilot() -> None:
+    """An estimate with other lengths has the same requests and input, and the output and the range of these lengths."""
+    asked = brief([C.DOMAIN], model="gpt-6-luna", language_name="English")
+    lengths = lengths_known(asked, {}, {C.DOMAIN: Spent(billed=60, usage=Usage(100, 0, 60 * 30))})
+    now = {"domain": Expectation(1000, 100_000, 45_000)}
+    before = Estimate("gpt-6-luna", now=now, lengths=lengths_known(asked, {}, {}))
+    after = before.with_lengths(lengths)
+    assert after.total == Expectation(1000, 100_000, 30_000)
+    wide, narrow = before.span(), after.span()
+    assert wide is not None
+    assert narrow is not None
+    assert (narrow.high - narrow.low) / narrow.expected < (wide.high - wide.low) / wide.expected
 
 
 def test_order_of_components() -> None:

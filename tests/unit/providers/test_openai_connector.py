@@ -12,7 +12,7 @@ from floridify_batch.components.requests import AnswerError, CustomId, Envelope,
 from floridify_batch.costs.usage import usage_of
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.openai_connector import OpenAIConnector
-from tests.http_services import fixed_response, raw_response
+from tests.http_services import Handler, fixed_response, raw_response, served
 
 ENVELOPE = Envelope("domain", DomainIdentificationResponse, "gpt-5.4-nano", "Name the field.", 600)
 REQUEST = SynthesisRequest(CustomId("bank"), ENVELOPE, "Definition: bank")
@@ -70,6 +70,38 @@ async def test_a_key_with_a_line_break_behind_it() -> None:
         reply = await connector.post(REQUEST.body)
         await connector.close()
     assert reply.status == 200
+
+
+def busy(times: int) -> type[Handler]:
+    """A service without free resources for so many requests."""
+
+    class Door(Handler):
+        requests = 0
+
+        def respond(self, body: bytes | None) -> None:  # noqa: ARG002
+            type(self).requests += 1
+            if self.requests > times:
+                self.answer(200, "application/json", b'{"choices": []}')
+                return
+            content = b'{"error": {"message": "Resource unavailable", "code": "resource_unavailable"}}'
+            self.send_response(429)
+            self.send_header("Retry-After", "0.01")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Door
+
+
+@pytest.mark.parametrize(("flex", "status", "requests"), [(True, 200, 10), (False, 429, 7)])
+async def test_a_tier_without_free_resources(flex: bool, status: int, requests: int) -> None:
+    """Status 429 of the tier flex is waited out, which the service does not charge; other requests end with it."""
+    door = busy(9)
+    with served(door) as address:
+        connector = OpenAIConnector("any", base_url=f"{address}/v1", flex=flex)
+        reply = await connector.post(REQUEST.body)
+        await connector.close()
+    assert (reply.status, vars(door)["requests"]) == (status, requests)
 
 
 def head(length: int, status: str = "200 OK") -> bytes:

@@ -13,6 +13,7 @@ from floridify_batch.costs.price import Price
 from floridify_batch.costs.usage import Forecast, Usage
 from floridify_batch.display.cost_table import costs_panel
 from floridify_batch.display.json_output import costs_object
+from floridify_batch.formatting import dollars
 from floridify_batch.run.bill import BatchCost, ComponentCost, Costs, costs_of
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Notice
@@ -59,6 +60,19 @@ async def test_everything_adds_up(tmp_path: Path) -> None:
     assert costs.usage == sum((each.usage for each in costs.batches), Usage())
     assert [each.billed for each in costs.components] == [3, 3]
     assert costs.other_mode == 2 * costs.cost
+
+
+async def test_against_one_by_one(tmp_path: Path) -> None:
+    """The panel compares the cost with that of one-by-one calls, where that is known and more; JSON states it, too."""
+    ledger = await traveled(tmp_path)
+    costs = costs_of(ledger)
+    assert costs.one_by_one is not None
+    assert f"about {dollars(costs.one_by_one)} (" in seen(costs_panel(costs, 100), 100)
+    assert costs_object(costs)["one_by_one_cost"] == str(costs.one_by_one)
+    ledger.spent.popitem()
+    unknown = costs_of(ledger)
+    assert unknown.one_by_one is None
+    assert "one by one" not in seen(costs_panel(unknown, 100), 100)
 
 
 async def test_the_services_count_differs(tmp_path: Path) -> None:
