@@ -1,16 +1,16 @@
 """Policy for an existing checkpoint: resume it, rotate it, refuse it, or report it as finished."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.display.console import say
 from floridify_batch.display.view import word_counts
-from floridify_batch.errors import CheckpointError
+from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import counted, to_type
 from floridify_batch.pipeline.chunk import read_ordinals
 from floridify_batch.run.checkpoint import Checkpoint
-from floridify_batch.run.ledger import COMMITTED, Ledger
+from floridify_batch.run.ledger import COMMITTED, ChunkState, Ledger
 from floridify_batch.run.run_settings import RunInfo
 from floridify_batch.words.word_list import Words, digest_of, read_normalised
 
@@ -89,3 +89,12 @@ def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
     say("- Request what has become missing since: pass another --checkpoint to run.")
     say("- Regenerate everything: add --force to run.")
     return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS
+
+
+def check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:
+    """Check that batches to be given up are in flight. Raises `UsageError`."""
+    in_flight = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED, ChunkState.ANSWERED)]
+    unknown = [each for each in batch_ids if each not in in_flight]
+    if unknown:
+        known = f"in flight are {', '.join(filter(None, in_flight))}" if in_flight else "no batch is in flight"
+        raise UsageError(f"--give-up {unknown[0]}: the run has no such batch in flight; {known}.")

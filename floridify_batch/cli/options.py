@@ -150,6 +150,11 @@ ModelForOption = Annotated[
         help="Model of some components; repeatable.",
     ),
 ]
+PilotOption = Annotated[
+    int | None,
+    _advanced("--pilot", envvar=_env("PILOT"), metavar="N", min=1, help="Process N words at once before the rest."),
+]
+PilotOnlyOption = Annotated[bool, _advanced("--pilot-only", help="End after the pilot.")]
 AnswersOption = Annotated[
     AnswerShape,
     _advanced(

@@ -61,6 +61,8 @@ PER_COMMAND = (
         "immediate",
         "dry_run",
         "yes",
+        "pilot",
+        "pilot_only",
     ),
     *("no_wait", "details", "accept_database", "output", "log_file", "quiet", "fault"),
 )

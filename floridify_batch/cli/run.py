@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ from floridify_batch.cli.options import (
     ModelForOption,
     ModelOption,
     PackOption,
+    PilotOnlyOption,
+    PilotOption,
     ReplaceEditedOption,
     SandboxOption,
     ScaleOption,
@@ -92,6 +95,8 @@ def run(
     pack: PackOption = 1,
     model_for: ModelForOption = None,
     service_tier: ServiceTierOption = None,
+    pilot: PilotOption = None,
+    pilot_only: PilotOnlyOption = False,
 ) -> None:
     """Generate missing dictionary content for a word list."""
     from floridify_batch.cli import session
@@ -128,11 +133,11 @@ def run(
         **_by_component(count or (), model_for or ()),
         templates=str(templates.absolute()) if templates else None,
         frequency_scale=frequency_scale,
-        **options.execution_settings(),
-        **options.cost_settings(),
+        **options.execution_settings() | options.cost_settings(),
     )
     place = checkpoint_at(checkpoint or Path(f"{source.stem}{SANDBOX_CHECKPOINT if sandbox else CHECKPOINT}"))
-    process = partial(session.run, settings, _session(place, secrets, options, yes=yes), source, dry_run=dry_run)
+    opened = _with_pilot(_session(place, secrets, options, yes=yes), pilot or 0, only=pilot_only)
+    process = partial(session.run, settings, opened, source, dry_run=dry_run)
     exit_with(lambda: asyncio.run(process()), place, None if dry_run else options.notify)
 
 
@@ -202,6 +207,13 @@ def _session(place: "Checkpoint", secrets: "Secrets", options: RunOptions, *, ye
         log_file=options.log_file,
         faults=options.faults(),
     )
+
+
+def _with_pilot(session: "Session", words: int, *, only: bool) -> "Session":
+    """The session with a pilot of so many words. Raises `UsageError`."""
+    if only and not words:
+        raise UsageError("--pilot-only ends after the pilot; pass --pilot N with it.")
+    return replace(session, pilot=words, pilot_only=only)
 
 
 def _components(names: str, templates: Path | None) -> tuple[str, ...]:

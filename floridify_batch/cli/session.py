@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from floridify_batch.cli.checkpoint_policy import (
+    check_given_up,
     is_replaced,
     kept_words,
     refuse_to_pay_twice,
@@ -32,6 +33,16 @@ from floridify_batch.cli.confirmation import (
 )
 from floridify_batch.cli.context import ExitCode, check_log_file, in_terminal
 from floridify_batch.cli.dry_run import DryRunOutput, dry_run_of, notes_on_run
+from floridify_batch.cli.pilot import (
+    adopted_from,
+    after_pilot,
+    is_pilot_of,
+    pilot_checkpoint,
+    pilot_spec,
+    print_pilot,
+    range_before,
+    say_stopped,
+)
 from floridify_batch.cli.session_summary import conclude, print_summary
 from floridify_batch.components.model_profile import check_chat_model
 from floridify_batch.database.connection import Place
@@ -42,6 +53,7 @@ from floridify_batch.errors import CheckpointError, OtherDatabase, UsageError
 from floridify_batch.files import ChunkFolder
 from floridify_batch.formatting import dollars, to_type
 from floridify_batch.pipeline.brief import Brief
+from floridify_batch.pipeline.estimate import Estimate
 from floridify_batch.providers.interface import Batches
 from floridify_batch.run.budget import rate_of, required_rate
 from floridify_batch.run.checkpoint import Checkpoint
@@ -50,7 +62,7 @@ from floridify_batch.run.database_check import adopt_database, check_database, o
 from floridify_batch.run.driver import Driver
 from floridify_batch.run.event import Observer, Stopping, Transferred, Waiting
 from floridify_batch.run.frequency_scale import resolved_scale
-from floridify_batch.run.ledger import ChunkState, Ledger
+from floridify_batch.run.ledger import Adopted, Ledger
 from floridify_batch.run.resources import Resources, Secrets, address_elsewhere, required_key
 from floridify_batch.run.run_settings import RunSettings, RunSpec, brief_of
 from floridify_batch.run.state import Run, begin_run, resume_run
@@ -65,7 +77,7 @@ class Session:
 
     `details`: estimate by component. `changes` are settings that replace those of the run: limits, concurrency, price,
     cost limit. `in_flight`: the exit code of a session that does not wait, where batches are in flight. `faults`: those
-    that a sandbox injects.
+    that a sandbox injects. `pilot`: the words of a pilot before a new run; `pilot_only`: end after it.
     """
 
     checkpoint: Checkpoint
@@ -82,6 +94,8 @@ class Session:
     details: bool = False
     in_flight: ExitCode = ExitCode.SUCCESS
     faults: tuple[str, ...] = ()
+    pilot: int = 0
+    pilot_only: bool = False
     output: str = Output.AUTO
     log_file: Path | None = None
     stream: TextIO = field(default_factory=lambda: sys.stdout)
@@ -175,7 +189,37 @@ async def _start_or_resume(spec: RunSpec, session: Session, listed: WordList) ->
         return await _resume(before, session)
     if not spec.info.settings.sandbox:
         required_key(session.secrets)
-    return await _start(spec, session, listed, before)
+    ending, pilot = await _pilot(spec, session, listed, before)
+    if ending is not None:
+        return ending
+    return await _start(spec, session, listed, before, pilot)
+
+
+async def _pilot(
+    spec: RunSpec, session: Session, listed: WordList, before: Ledger | None
+) -> tuple[int | None, Ledger | None]:
+    """Run the pilot that the user wants, or finish one that was begun; with the exit code if the session ends here."""
+    place = pilot_checkpoint(session.checkpoint)
+    ledger = place.load()
+    if ledger is not None and (before is None or ledger.start_time > before.start_time) and is_pilot_of(ledger, spec):
+        size = ledger.run.words
+    elif session.pilot:
+        size, ledger = session.pilot, None
+    else:
+        return None, None
+    code: int = ExitCode.SUCCESS
+    if ledger is None or not ledger.finished:
+        sample = pilot_spec(spec, size, run_id=ledger.run.id if ledger else spec.info.id)
+        limit = {name: value for name, value in session.changes.items() if name == "max_cost"}
+        own = replace(session, checkpoint=place, wait=True, changes=limit, pilot=0)
+        with place.locked():
+            code = await _start_or_resume(sample, own, replace(listed, words=Words(sample.words)))
+        ledger = place.load()
+    if ledger is not None and ledger.finished:
+        return None, ledger
+    if ledger is not None and code == ExitCode.STOPPED:
+        say("Stopped in the pilot. To continue with it, repeat the command.", err=True)
+    return code, None
 
 
 async def resume(session: Session) -> int:
@@ -194,28 +238,27 @@ async def resume(session: Session) -> int:
             return await _resume(ledger, session)
 
 
-async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledger | None) -> int:
-    """Estimate, ask, write the checkpoint of a new run, and drive it."""
+async def _start(
+    spec: RunSpec, session: Session, listed: WordList, before: Ledger | None, pilot: Ledger | None = None
+) -> int:
+    """Estimate, ask, write the checkpoint of a new run, and drive it; after its pilot, if it has one."""
+    spec = spec if pilot is None else after_pilot(spec, pilot)
     settings, checkpoint = spec.info.settings, session.checkpoint
     console, notify = Console(), Notifier()
-    adopted = checkpoint.adopted()
-    words = listed.without(adopted.words)
+    adopted = checkpoint.adopted() if pilot is None else adopted_from(pilot, checkpoint.adopted())
     if session.yes:
         check_model_names(settings)
     if settings.max_cost is not None:
         required_rate(settings)
     checkpoint.create_folder()
     async with opened_resources(settings, session, notify) as (store, batches):
-        estimate = await estimate_cost(settings, spec.brief, words, store, console)
-        place = Resources(settings, session.secrets, checkpoint).place
-        scale = await resolved_scale(settings, store)
-        if scale.contradicts and session.yes:
-            raise UsageError(scale.note)
-        capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
-        noted = filter(None, [scale.note, capitals])
-        notes = [*noted, f"Database: {place}.", *notes_on(listed, spec), *adopted.notes]
-        print_estimate(console, estimate, settings, notes, details=session.details)
-        if before is not None and not estimate.total_now.requests:
+        if pilot is not None:
+            await print_pilot(pilot, spec.brief, store, console)
+        estimate = await _estimated(spec, session, listed, adopted, store, console)
+        if pilot is not None and session.pilot_only:
+            say_stopped()
+            return ExitCode.SOME_FAILED if pilot.missing else ExitCode.SUCCESS
+        if before is not None and pilot is None and not estimate.total_now.requests:
             say(f"Nothing to do: nothing is missing or due to be regenerated. {checkpoint.path} is unchanged.")
             return ExitCode.SUCCESS
         if not confirmed(estimate, yes=session.yes):
@@ -224,14 +267,34 @@ async def _start(spec: RunSpec, session: Session, listed: WordList, before: Ledg
         if before is not None:
             say(f"Previous run kept as {checkpoint.rotate(before)}.")
         run_ = await begin_run(spec, checkpoint, batches, store, adopted=adopted, estimate=estimate.forecast())
+        if pilot is not None:
+            pilot_checkpoint(checkpoint).remove()  # all of it is in the run, or is planned again
         return await _drive(run_, session, console, notify)
+
+
+async def _estimated(
+    spec: RunSpec, session: Session, listed: WordList, adopted: Adopted, store: MongoStore, console: Console
+) -> Estimate:
+    """Estimate a new run, and print it. Raises `UsageError` where the database contradicts its settings."""
+    settings, words = spec.info.settings, listed.without(adopted.words)
+    estimate = await estimate_cost(settings, spec.brief, words, store, console)
+    place = Resources(settings, session.secrets, session.checkpoint).place
+    scale = await resolved_scale(settings, store)
+    if scale.contradicts and session.yes:
+        raise UsageError(scale.note)
+    capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
+    before = range_before(estimate, spec.brief) if settings.pilot else []
+    noted = filter(None, [*before, scale.note, capitals])
+    notes = [*noted, f"Database: {place}.", *notes_on(listed, spec), *adopted.notes]
+    print_estimate(console, estimate, settings, notes, details=session.details)
+    return estimate
 
 
 async def _resume(ledger: Ledger, session: Session) -> int:
     """Apply changed settings to a run, and drive it where it is unfinished."""
     checkpoint = session.checkpoint
     words = kept_words(ledger, checkpoint)
-    _check_given_up(ledger, session.give_up)
+    check_given_up(ledger, session.give_up)
     if session.retry_failed:
         ledger.retry({word: ordinal for ordinal, word in enumerate(words)})
     new_model = _apply_changes(ledger, session.changes)
@@ -316,7 +379,7 @@ async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, sessi
     """Show the estimate of the rest of a run with another model, ask, and save the change."""
     settings, checkpoint = ledger.run.settings, session.checkpoint
     rest = [*remaining_words(ledger, checkpoint)]
-    estimate = await estimate_cost(settings, brief, rest, store, console)
+    estimate = await estimate_cost(settings.within(ledger.token_limit), brief, rest, store, console)
     models = notes_on_models(settings)
     notes = [*sandbox_notes(settings), *models, *notes_on_run(ledger, checkpoint, f"requested from {settings.model}")]
     print_estimate(console, estimate, settings, notes, details=session.details, spent=ledger.totals().cost)
@@ -325,15 +388,6 @@ async def _agreed_to_rest(ledger: Ledger, brief: Brief, store: MongoStore, sessi
         return False
     checkpoint.save(ledger)
     return True
-
-
-def _check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:
-    """Check that batches to be given up are in flight. Raises `UsageError`."""
-    in_flight = [record.batch_id for record in ledger.in_state(ChunkState.SUBMITTED, ChunkState.ANSWERED)]
-    unknown = [each for each in batch_ids if each not in in_flight]
-    if unknown:
-        known = f"in flight are {', '.join(filter(None, in_flight))}" if in_flight else "no batch is in flight"
-        raise UsageError(f"--give-up {unknown[0]}: the run has no such batch in flight; {known}.")
 
 
 def _apply_price(ledger: Ledger) -> None:

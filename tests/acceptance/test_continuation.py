@@ -194,3 +194,17 @@ def test_a_unique_index(shell: Shell) -> None:
     shell.database.synthesis_stamps.drop_index("run_1")
     finished(shell, shell.run(*RESUME), words)
     assert len(shell.batches()) == 2
+
+
+def test_killed_in_the_pilot(shell: Shell) -> None:
+    """The same command continues a pilot that was killed, and then the run; no answer is requested twice."""
+    words = shell.known("sampled", 6)
+    before = shell.sandbox.stats()["bodies_answered_more_than_once"]
+    run = ("run", "words.txt", "--yes", "--pilot", "3", "--concurrency", "1", "--components", "synonyms,cefr_level")
+    assert shell.run(*run, BATCH_SYNTH_DIE_AT="after-request@3").code == -9
+    assert not shell.checkpoint.path.exists()
+    ended = shell.run(*run)
+    assert ended.code == 0, ended
+    assert sorted(shell.ledger.processed_words) == sorted(words)
+    assert shell.ledger.carried_words == 3
+    assert shell.sandbox.stats()["bodies_answered_more_than_once"] - before <= 1  # the one in flight at the death
