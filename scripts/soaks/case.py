@@ -266,7 +266,7 @@ class SoakCase:
             if code:
                 raise RuntimeError(f"seed {self.plan.seed}: a run without faults ended with {code}, see {site.folder}")
         with site.opened() as database:
-            found = picture(database)
+            found = picture(database, packed=site.is_packed)
         site.forget()
         return found
 

@@ -35,6 +35,7 @@ type Picture = Mapping[str, str]
 _OK, _DIGEST = 200, 8
 _UNSEEN = {"_id", "created_at", "updated_at"}
 _PASSING = {"last_generated", "synthesis_digests"}
+_TOKENS = {"prompt_tokens", "completion_tokens", "total_tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def figures(site: Site, expected: Picture, *, processed_only: bool = False, cut_
     if ledger is None:
         return Figures(unaccounted=len(site.words))
     with site.opened() as database:
-        found = picture(database)
+        found = picture(database, packed=site.is_packed)
         failed = _failed(site)
         service = _Service(site, _carried(site, database, batches))
         unaccounted = len(_unaccounted(service, database, batches, failed)) + _left_open(site, ledger)
@@ -268,8 +269,11 @@ def _missing(record: ChunkRecord) -> int:
 # ── every document ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def picture(database: Database[Document]) -> Picture:
-    """Return the documents of each word with their references, without ids, times and stamps."""
+def picture(database: Database[Document], *, packed: bool = False) -> Picture:
+    """Return the documents of each word with their references, without ids, times and stamps.
+
+    `packed`: also without tokens, since a request's share of them depends on the others in its pack.
+    """
     documents = {
         name: list(database[name].find()) for name in database.list_collection_names() if name not in (RUNS, STAMPS)
     }
@@ -280,6 +284,8 @@ def picture(database: Database[Document]) -> Picture:
     for collection, each in ((name, each) for name, all_of_it in documents.items() for each in all_of_it):
         word = each.get("word_id") or senses.get(each.get("definition_id")) or each["_id"]
         plain = _plain({name: value for name, value in each.items() if name not in _UNSEEN}, names)
+        if packed and isinstance(plain.get("model_info"), dict):
+            plain["model_info"] = {name: value for name, value in plain["model_info"].items() if name not in _TOKENS}
         text = orjson.dumps([collection, plain], option=orjson.OPT_SORT_KEYS).decode()
         found.setdefault(owners.get(word, ""), []).append(text)
     return {word: "\n".join(sorted(texts)) for word, texts in found.items()}

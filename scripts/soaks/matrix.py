@@ -258,7 +258,7 @@ class Matrix:
             if not site.is_through(code):
                 raise RuntimeError(f"{case}: a run without kills ended with {code}, see {site.folder}")
             with site.opened() as database:
-                self._pictures[case] = picture(database)
+                self._pictures[case] = picture(database, packed=site.is_packed)
             if case == Case((), run=case.run):
                 self._tokens[case.run] = batches_of(site)[0].input_tokens
 

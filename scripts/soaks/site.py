@@ -109,6 +109,11 @@ class Site:
     """Another model, with which the user resumes."""
     start: Start = start_installed
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the run's requests share lines."""
+        return "--pack" in self.options
+
     def prepare(self, known: Sequence[str]) -> None:
         """Write the list and insert its known words."""
         self.folder.mkdir(parents=True, exist_ok=True)
