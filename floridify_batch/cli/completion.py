@@ -67,6 +67,14 @@ def outputs(_: typer.Context, _incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def formats(_: typer.Context, _incomplete: str) -> Iterable[str]:
+    """The formats of an export."""
+    from floridify_batch.export.format import Format
+
+    return map(str, Format)
+
+
+@_silent
 def faults(_: typer.Context, _incomplete: str) -> Iterator[str]:
     """The faults of the sandbox, up to the equals sign."""
     from floridify_batch.sandbox.fault import HTTP, KINDS

@@ -215,6 +215,35 @@ def place_of(
     return Place(config.mongo_url_or(mongo_url), sandbox_database(name) if sandbox else name)
 
 
+def run_at(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "tuple[Place, str] | None":
+    """Database and language of a run: of the given checkpoint, or of the only one here if no database is named."""
+    from floridify_batch.run.resources import redacted_url
+
+    if checkpoint is None and (database or len(checkpoints_here()) == 0):
+        return None
+    try:
+        place = checkpoint_or_only(checkpoint, asks=False)
+        ledger = ledger_of(place)
+    except (UsageError, CheckpointError):
+        if checkpoint is not None:
+            raise
+        return None  # several checkpoints, or a damaged one: the database is the usual one
+    settings = ledger.run.settings
+    if checkpoint is None and mongo_url and redacted_url(mongo_url) != settings.mongo_url:
+        return None
+    return place_of_run(ledger, place, mongo_url, database), settings.language
+
+
+def place_of_run(ledger: "Ledger", checkpoint: "Checkpoint", mongo_url: str | None, database: str | None) -> "Place":
+    """The database of a run, or another one at the same address."""
+    from dataclasses import replace
+
+    from floridify_batch.run.resources import Resources, Secrets
+
+    found = Resources(ledger.run.settings, Secrets(None, mongo_url), checkpoint).place
+    return replace(found, database=database or found.database)
+
+
 def check_exists(place: "Place") -> None:
     """Raise `DatabaseError` for a local database of which there is no folder."""
     if not place.exists:

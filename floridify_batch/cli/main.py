@@ -19,6 +19,7 @@ from floridify_batch.cli.components import components
 from floridify_batch.cli.config import config
 from floridify_batch.cli.context import ExitCode, state
 from floridify_batch.cli.costs import costs
+from floridify_batch.cli.export import export
 from floridify_batch.cli.failures import failures
 from floridify_batch.cli.help import ALL_OPTIONS, HelpfulCommand, HelpfulGroup
 from floridify_batch.cli.import_ import import_
@@ -120,6 +121,7 @@ _add("Repair", mend, "mend --dry-run", "mend --yes")
 _add("Repair", undo, "undo words.checkpoint.json --dry-run", "undo 5f0c6a1b2e9d --yes")
 _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provider oxford", name="import")
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
+_add("Dictionary", export, "export words.txt --out words.jsonl", "export --all --format jsonl --out dictionary.jsonl")
 _add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
 
 

@@ -1,14 +1,12 @@
 """The `show` command: print a dictionary entry."""
 
 import asyncio
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import checkpoint_or_only, checkpoints_here, config_at, ledger_of, place_of
+from floridify_batch.cli.context import config_at, place_of, run_at
 from floridify_batch.cli.options import (
     ConfigOption,
     DatabaseOption,
@@ -17,7 +15,6 @@ from floridify_batch.cli.options import (
     OnlyCheckpointOption,
     RunLanguageOption,
 )
-from floridify_batch.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from floridify_batch.database.connection import Place
@@ -45,31 +42,11 @@ def show(
     from floridify_batch.display.console import say_on_stderr
 
     config = config_at(floridify_config)
-    found = _run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
+    found = run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
     place, its = found or (place_of(mongo_url, database, config), "en")
     if is_sandbox_database(place.database):
         say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
     raise typer.Exit(asyncio.run(show_word(" ".join(word), place, language=language or its, as_json=as_json)))
-
-
-def _run_at(checkpoint: Path | None, mongo_url: str | None, database: str | None) -> "tuple[Place, str] | None":
-    """Database and language of a run: of the given checkpoint, or of the only one here if no database is named."""
-    from floridify_batch.run.resources import Resources, Secrets, redacted_url
-
-    if checkpoint is None and (database or len(checkpoints_here()) == 0):
-        return None
-    try:
-        place = checkpoint_or_only(checkpoint, asks=False)
-        ledger = ledger_of(place)
-    except (UsageError, CheckpointError):
-        if checkpoint is not None:
-            raise
-        return None  # several checkpoints, or a damaged one: the database is the usual one
-    settings = ledger.run.settings
-    if checkpoint is None and mongo_url and redacted_url(mongo_url) != settings.mongo_url:
-        return None
-    found = Resources(settings, Secrets(None, mongo_url), place).place
-    return replace(found, database=database or found.database), settings.language
 
 
 async def show_word(word: str, place: "Place", *, language: str = "en", as_json: bool = False) -> int:

@@ -75,14 +75,34 @@ class DatabaseAccess:
             await lock.release()
 
     async def find(
-        self, collection: str, query: Mapping[str, Any], shown: Sequence[str] | None = None, limit: int = 0
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        shown: "Sequence[str] | Mapping[str, bool] | None" = None,
+        limit: int = 0,
+        sort: str = "",
     ) -> list[dict[str, Any]]:
-        """The documents that match a query, with the fields `shown`; at most `limit`, unless that is 0."""
+        """The documents that match a query, with the fields `shown`; at most `limit`, unless that is 0.
+
+        `shown` may name fields to leave out, too; `sort` is the field by which the documents are sorted.
+        """
 
         async def found() -> list[dict[str, Any]]:
-            return [each async for each in self._database[collection].find(query, shown, limit=limit)]
+            cursor = self._database[collection].find(query, shown, limit=limit)
+            return [each async for each in (cursor.sort(sort) if sort else cursor)]
 
         return await self._retried(found)
+
+    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
+        """The number of documents that match a query; of a whole collection, by its metadata."""
+        kept = self._database[collection]
+        if query:
+            return int(await self._retried(partial(kept.count_documents, query)))
+        return int(await self._retried(kept.estimated_document_count))
+
+    async def distinct(self, collection: str, name: str) -> list[Any]:
+        """The different values of a field, and of the items of lists in it."""
+        return list(await self._retried(partial(self._database[collection].distinct, name)))
 
     async def bulk(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]", advice: str) -> Written:
         """Write idempotent operations in any order. `advice` ends an error message."""

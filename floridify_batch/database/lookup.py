@@ -18,7 +18,7 @@ from floridify_batch.database.document import in_one_language, languages_of
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, in_language
 from floridify_batch.database.ownership import synthesis_entry
 from floridify_batch.database.store import MongoStore
-from floridify_batch.words.entry import SYNTHESIS
+from floridify_batch.words.entry import SYNTHESIS, DocId, doc_id
 from floridify_batch.words.language import primary_language
 
 type Document = dict[str, Any]
@@ -89,37 +89,55 @@ def _meaning(definition: Document) -> int:
 async def headwords(store: MongoStore, text: str, language: str) -> list[Headword]:
     """Every homograph of a spelling in one language, in their order."""
     words = await store.find(Collection.WORDS, {"text": text} | in_language(language))
-    words.sort(key=_by_number)
-    return [await _headword(store, word) for word in words]
+    return await headwords_of(store, sorted(words, key=by_number))
 
 
-def _by_number(word: Document) -> tuple[int, str]:
+def by_number(word: Document) -> tuple[int, str]:
+    """The sort key of homographs."""
     number = word.get("homograph_number")
     return number if isinstance(number, int) else 0, str(word["_id"])
 
 
-async def _headword(store: MongoStore, word: Document) -> Headword:
+async def headwords_of(
+    store: MongoStore, words: Sequence[Document], shown: Mapping[str, bool] | None = None
+) -> list[Headword]:
+    """The headwords of word documents, by one query per collection. `shown` names fields of entries to leave out."""
     layout = store.layout
-    of_word = {"word_id": layout.referring_to([word["_id"]])}
-    entries: list[Document] = []
+    of_words = {"word_id": layout.referring_to([word["_id"] for word in words])}
+    found: list[Document] = []
     for collection, implied in ENTRY_COLLECTIONS.items():
-        entries += [{**implied, **entry} for entry in await store.find(collection, of_word)]
-    entries = layout.unified(entries)
-    definitions = layout.unified(await store.find(Collection.DEFINITIONS, of_word))
+        found += [{**implied, **entry} for entry in await store.find(collection, of_words, shown)]
+    entries = _by_word(sorted(layout.unified(found), key=_by_source))
+    listed = layout.unified(await store.find(Collection.DEFINITIONS, of_words))
+    definitions = _by_word(sorted(listed, key=lambda definition: str(definition["_id"])))
+    examples = await _named(store, Collection.EXAMPLES, definitions, "example_ids")
+    pronunciations = await _named(store, Collection.PRONUNCIATIONS, entries, "pronunciation_id")
+    facts = await _named(store, Collection.FACTS, entries, "fact_ids")
+    parts = (entries, definitions, examples, pronunciations, facts)
+    return [Headword(word, *(each.get(doc_id(word["_id"]), ()) for each in parts)) for word in words]
 
-    async def named(collection: str, documents: Iterable[Document], field: str) -> list[Document]:
-        ids = [each for document in documents for each in ids_in(document, field)]
-        found = await store.find(collection, {"_id": layout.with_ids(ids)}) if ids else []
-        return sorted(layout.unified(found), key=lambda document: ids.index(document["_id"]))
 
-    return Headword(
-        word,
-        sorted(entries, key=_by_source),
-        sorted(definitions, key=lambda definition: str(definition["_id"])),
-        await named(Collection.EXAMPLES, definitions, "example_ids"),
-        await named(Collection.PRONUNCIATIONS, entries, "pronunciation_id"),
-        await named(Collection.FACTS, entries, "fact_ids"),
-    )
+type _ByWord = dict[DocId, list[Document]]
+
+
+def _by_word(documents: Iterable[Document]) -> _ByWord:
+    """Documents by their words, in the same order."""
+    found: _ByWord = {}
+    for document in documents:
+        found.setdefault(doc_id(document["word_id"]), []).append(document)
+    return found
+
+
+async def _named(store: MongoStore, collection: str, holders: _ByWord, field: str) -> _ByWord:
+    """The documents that a field of other documents names, by word, in the order in which they are named."""
+    ids = {
+        word: dict.fromkeys(each for document in documents for each in ids_in(document, field))
+        for word, documents in holders.items()
+    }
+    wanted = [each for named in ids.values() for each in named]
+    found = await store.find(collection, {"_id": store.layout.with_ids(wanted)}) if wanted else []
+    by_id = {document["_id"]: document for document in store.layout.unified(found)}
+    return {word: [by_id[each] for each in named if each in by_id] for word, named in ids.items()}
 
 
 def _by_source(entry: Document) -> tuple[bool, str, str]:

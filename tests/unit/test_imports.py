@@ -31,7 +31,7 @@ ORDER = (
     ("costs",),
     ("components",),
     ("pipeline", "providers", "database", "sandbox"),
-    ("run",),
+    ("run", "export"),
     LIBRARY,
     ("display",),
     ("cli",),

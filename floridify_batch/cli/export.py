@@ -1,0 +1,190 @@
+"""The `export` command: write a dictionary to a file."""
+
+import asyncio
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from floridify_batch.cli import completion
+from floridify_batch.cli.context import (
+    check_exists,
+    check_name,
+    checkpoint_or_only,
+    config_at,
+    ledger_of,
+    place_of,
+    place_of_run,
+    run_at,
+)
+from floridify_batch.cli.options import ConfigOption, DatabaseOption, MongoOption, RunLanguageOption
+from floridify_batch.errors import CheckpointError, UsageError
+from floridify_batch.formatting import counted
+from floridify_batch.timing import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from floridify_batch.database.connection import Place
+    from floridify_batch.export.entry_source import Selection
+    from floridify_batch.export.file import ExportResult, ExportTarget, Progressed
+
+
+def export(
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write.", rich_help_panel="Output")
+    ],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[LIST]",
+            help="Word list or checkpoint (default: the only one here).",
+            rich_help_panel="Content",
+            autocompletion=completion.checkpoints,
+            show_default=False,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Export all words of the database.", rich_help_panel="Content")
+    ] = False,
+    language: RunLanguageOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format (default: by the suffix of FILE).",
+            rich_help_panel="Output",
+            autocompletion=completion.formats,
+        ),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Title (default: the name of FILE).", rich_help_panel="Output"),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Replace FILE even if it is not an export.", rich_help_panel="Output")
+    ] = False,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """Write a dictionary to a file."""
+    from floridify_batch.display.console import say, say_on_stderr
+    from floridify_batch.export.file import ExportTarget
+    from floridify_batch.export.format import format_of
+
+    if source is not None and everything:
+        raise UsageError("LIST and --all exclude each other; pass one of them.")
+    target = ExportTarget(out, format_of(name, out), title or out.stem, f"{utc_now():%Y-%m-%d}")
+    check_target(out, yes=yes)
+    config = config_at(floridify_config)
+    usual = place_of(mongo_url, database, config)
+    wanted = (config.mongo_url_or(mongo_url), database or config.database)
+    if everything or (source is None and language):
+        found = run_at(None, *wanted)
+        place, selection = found[0] if found else usual, _whole(language)
+    else:
+        place, selection = _of_run(source, language, *wanted) or (usual, _of_list(source, language))
+    result = asyncio.run(export_entries(place, selection, target))
+    say(f"{counted(result.entries, 'entry', 'entries')} with {counted(result.senses, 'sense')} written to {out}.")
+    for note in result.notes:
+        say_on_stderr(note)
+
+
+async def export_entries(place: "Place", selection: "Selection", target: "ExportTarget") -> "ExportResult":
+    """Export the selected entries of a database, with a progress bar in a terminal."""
+    from floridify_batch.components.entry_store import is_sandbox_database
+    from floridify_batch.database.connection import opened
+    from floridify_batch.display.console import say_on_stderr
+    from floridify_batch.export.entry_source import EntrySource
+    from floridify_batch.export.file import export_file
+
+    check_exists(place)
+    if is_sandbox_database(place.database):
+        say_on_stderr(f"Sandbox: entries of the database {place.database} are invented.")
+    async with opened(place, say_on_stderr) as store:
+        with _progress_bar() as progress:
+            return await export_file(EntrySource(store, selection), target, progress)
+
+
+# ── the words ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _whole(language: str | None) -> "Selection":
+    """All words of the database, or those of a language."""
+    from floridify_batch.export.entry_source import Selection
+
+    return Selection(None, language)
+
+
+def _of_run(
+    path: Path | None, language: str | None, mongo_url: str | None, database: str | None
+) -> "tuple[Place, Selection] | None":
+    """The database and the words of a run; None for a word list without a run."""
+    from floridify_batch.export.entry_source import Selection
+    from floridify_batch.words.word_list import read_normalised
+
+    try:
+        checkpoint = checkpoint_or_only(path)
+    except CheckpointError:
+        if path is None or path.suffix == ".json" or not path.is_file():
+            raise
+        return None
+    ledger = ledger_of(checkpoint)
+    try:
+        words = read_normalised(checkpoint.words_path)
+    except (OSError, UnicodeDecodeError):
+        raise CheckpointError(
+            f"The word list of {checkpoint.path} is missing in {checkpoint.folder}; pass a word list, or --all."
+        ) from None
+    place = place_of_run(ledger, checkpoint, mongo_url, database)
+    return place, Selection(words, language or ledger.run.settings.language)
+
+
+def _of_list(path: Path | None, language: str | None) -> "Selection":
+    """The words of a list without a run."""
+    from floridify_batch.export.entry_source import Selection
+    from floridify_batch.words.word_list import ListSource
+
+    return Selection(ListSource((path,) if path else ()).read().words, language or "en")
+
+
+# ── the file ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_target(path: Path, *, yes: bool = False) -> None:
+    """Check that a file can be written, and that it is an earlier export if it exists. Raises `UsageError`."""
+    from floridify_batch.export.format import is_export
+
+    check_name(path)
+    if path.is_dir() or not path.name:
+        raise UsageError(f"{path} is a folder; name a file in --out.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}; create it, or choose another --out.")
+    try:
+        if not yes and path.exists() and path.stat().st_size and not is_export(path):
+            raise UsageError(f"{path} exists and is not an export; pass --yes to replace it, or another --out.")
+    except OSError as error:
+        raise UsageError(f"The file {path} cannot be read: {error.strerror}.") from None
+
+
+@contextmanager
+def _progress_bar() -> "Iterator[Progressed]":
+    """A progress bar over the words, in a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (TextColumn("Exporting"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)

@@ -1,0 +1,138 @@
+"""The content of an entry for export: clean texts and numbers, without the database's shapes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Origin(NamedTuple):
+    """The origin of a value: the model and the day of its answer, and whether the value was edited since."""
+
+    model: str
+    date: str
+    edited: bool = False
+
+
+class Example(NamedTuple):
+    """An example sentence; `origin` is that of a generated one."""
+
+    id: str
+    text: str
+    origin: Origin | None = None
+
+
+class Pronunciation(NamedTuple):
+    """A pronunciation: an IPA transcription, a respelling, or both."""
+
+    id: str
+    ipa: str
+    respelling: str
+
+
+class Item(NamedTuple):
+    """An item with a note about it, such as a collocation and its type, or a word form and its name."""
+
+    text: str
+    note: str = ""
+
+
+class Etymology(NamedTuple):
+    """The origin of a word."""
+
+    text: str
+    origin_language: str = ""
+    root_words: tuple[str, ...] = ()
+    first_known_use: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The text, with the other fields in brackets."""
+        more = (
+            ("origin", self.origin_language),
+            ("roots", ", ".join(self.root_words)),
+            ("first known use", self.first_known_use),
+        )
+        known = "; ".join(f"{name}: {value}" for name, value in more if value)
+        return f"{self.text} ({known})" if known else self.text
+
+
+class Phrase(NamedTuple):
+    """A phrase with the word."""
+
+    text: str
+    meaning: str = ""
+    example: str = ""
+    register: str = ""
+
+
+class SynonymChoice(NamedTuple):
+    """An essay about the choice between synonyms, and what distinguishes each."""
+
+    essay: str
+    compared: tuple[Item, ...] = ()
+
+
+class Fact(NamedTuple):
+    """A fact about the word."""
+
+    id: str
+    text: str
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """A sense of a word. Absent values are empty; `extra` has those of components without a field here."""
+
+    id: str
+    part_of_speech: str
+    text: str
+    cefr_level: str = ""
+    frequency_band: str = ""
+    language_register: str = ""
+    domain: str = ""
+    region: str = ""
+    synonyms: tuple[str, ...] = ()
+    antonyms: tuple[str, ...] = ()
+    cognates: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    collocations: tuple[Item, ...] = ()
+    grammar_patterns: tuple[Item, ...] = ()
+    word_forms: tuple[Item, ...] = ()
+    usage_notes: tuple[Item, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    provenance: Mapping[str, Origin] = field(default_factory=dict)
+    """Origins of generated values, by component."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedEntry:
+    """An entry of one word in one language. Its id is the word's, with the language if that is not the word's first."""
+
+    id: str
+    headword: str
+    homograph: int | None
+    language: str
+    senses: tuple[Sense, ...]
+    pronunciations: tuple[Pronunciation, ...] = ()
+    etymology: Etymology | None = None
+    phrases: tuple[Phrase, ...] = ()
+    synonym_chooser: SynonymChoice | None = None
+    facts: tuple[Fact, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    provenance: Mapping[str, Origin] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> tuple[Item, ...]:
+        """The inflected forms of all senses that differ from the headword."""
+        forms = dict.fromkeys(each for sense in self.senses for each in sense.word_forms)
+        return tuple(each for each in forms if each.text != self.headword)
+
+    @property
+    def by_part_of_speech(self) -> Mapping[str, tuple[Sense, ...]]:
+        """The senses by part of speech, in their order."""
+        groups: dict[str, tuple[Sense, ...]] = {}
+        for sense in self.senses:
+            groups[sense.part_of_speech] = (*groups.get(sense.part_of_speech, ()), sense)
+        return groups

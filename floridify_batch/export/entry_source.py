@@ -1,0 +1,132 @@
+"""The entries of a word list, of a language or of a whole database, read in pages, so that memory stays constant."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any
+
+from floridify_batch.components.change import Collection
+from floridify_batch.database.document import first_language
+from floridify_batch.database.layout import STAMPS, in_language
+from floridify_batch.database.lookup import Headword, by_number, headwords_of
+from floridify_batch.database.store import MongoStore
+from floridify_batch.export.document_reader import DocumentReader, stamp_ids, stamp_origin
+from floridify_batch.export.entry import ExportedEntry, Origin
+from floridify_batch.words.entry import spellings_of
+
+type Document = dict[str, Any]
+
+PAGE = 200
+"""Words per page: some megabytes of documents."""
+
+_LEFT_OUT: Mapping[str, bool] = {"raw_data": False}
+"""The field with a source's page as it was fetched, which may have megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The words to export: those of a list, or all; in one language, or in each of theirs."""
+
+    words: Sequence[str] | None = None
+    language: str | None = None
+
+
+@dataclass(slots=True)
+class EntrySource:
+    """Reads the selected entries. After the last one, the counts say what was left out."""
+
+    store: MongoStore
+    selection: Selection
+    reader: DocumentReader = field(default_factory=DocumentReader)
+    absent: int = 0
+    """Words of the list that the database does not have."""
+    undefined: int = 0
+    """Words without a definition."""
+    _stamps: dict[Any, Origin] = field(default_factory=dict)
+
+    async def languages(self) -> list[str]:
+        """The languages of all words."""
+        if self.selection.language:
+            return [self.selection.language]
+        found = [await self.store.distinct(Collection.WORDS, name) for name in ("languages", "language")]
+        return sorted({each for values in found for each in values if isinstance(each, str)}) or ["en"]
+
+    async def total(self) -> int:
+        """The number of words that are selected."""
+        if self.selection.words is not None:
+            return len(self.selection.words)
+        return await self.store.count(Collection.WORDS, self._of_language())
+
+    async def pages(self) -> AsyncIterator[tuple[int, list[ExportedEntry]]]:
+        """The entries of each page, with the number of words that were looked up for it."""
+        async for looked_up, words in self._word_pages():
+            headwords = await headwords_of(self.store, words, _LEFT_OUT)
+            await self._learn_stamps(headwords)
+            yield looked_up, [entry for each in headwords for entry in self._entries(each)]
+
+    def _entries(self, headword: Headword) -> Iterator[ExportedEntry]:
+        """The entries of a headword that have a sense, in the selected language or in each of its own."""
+        first = first_language(headword.word)
+        chosen = self.selection.language
+        languages = headword.languages(first)
+        several = len(languages) > 1
+        for language in [chosen or first] if chosen or not several else languages:
+            of_language = headword.in_language(language) if several else headword
+            entry = self.reader.entry(of_language, language if several else first, self._stamps)
+            if entry.senses and entry.headword:
+                yield entry
+            else:
+                self.undefined += 1
+
+    # ── words ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _word_pages(self) -> AsyncIterator[tuple[int, list[Document]]]:
+        words = self.selection.words
+        return self._all_words() if words is None else self._listed_words(words)
+
+    def _of_language(self) -> dict[str, Any]:
+        language = self.selection.language
+        return in_language(language) if language else {}
+
+    async def _listed_words(self, words: Sequence[str]) -> AsyncIterator[tuple[int, list[Document]]]:
+        """The words of a list, in its order: homographs by their numbers."""
+        for page in batched(words, PAGE):
+            spellings = {text: spellings_of(text) for text in page}
+            query: Document = {"text": {"$in": sorted({each for known in spellings.values() for each in known})}}
+            stored: dict[str, list[Document]] = {}
+            for word in await self.store.find(Collection.WORDS, query | self._of_language()):
+                stored.setdefault(word["text"], []).append(word)
+            found = [_first_of(stored, spellings[text]) for text in page]
+            self.absent += sum(not each for each in found)
+            yield len(page), [word for each in found for word in sorted(each, key=by_number)]
+
+    async def _all_words(self) -> AsyncIterator[tuple[int, list[Document]]]:
+        """All words by their texts, each page by a query of its own, which can be retried.
+
+        The words of one text are homographs and stay together, so a page begins after the last text of the one before.
+        """
+        after: Mapping[str, Any] = {"$gte": ""}
+        while words := await self._words_from(after):
+            yield len(words), sorted(words, key=lambda word: (word["text"], by_number(word)))
+            after = {"$gt": max(word["text"] for word in words)}
+
+    async def _words_from(self, after: Mapping[str, Any]) -> list[Document]:
+        query: Document = {"text": after} | self._of_language()
+        words = await self.store.find(Collection.WORDS, query, limit=PAGE, sort="text")
+        if len(words) < PAGE:
+            return words
+        last = words[-1]["text"]
+        whole = [word for word in words if word["text"] != last]
+        return whole or await self.store.find(Collection.WORDS, {"text": last} | self._of_language())
+
+    async def _learn_stamps(self, headwords: Iterable[Headword]) -> None:
+        """Read stamps that are not cached yet; there are few, one per batch and component."""
+        borne = (stamp for each in headwords for stamp in stamp_ids(each) if not isinstance(stamp, list | Mapping))
+        if new := set(borne) - self._stamps.keys():
+            for document in await self.store.find(STAMPS, {"_id": self.store.layout.with_ids(new)}):
+                self._stamps[self.store.layout.unified(document["_id"])] = stamp_origin(document)
+
+
+def _first_of(stored: Mapping[str, list[Document]], spellings: Iterable[str]) -> list[Document]:
+    """The words of the first spelling that the database has."""
+    return next((stored[each] for each in spellings if each in stored), [])

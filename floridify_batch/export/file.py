@@ -1,0 +1,113 @@
+"""An export as a whole: entries from the database into a file that has its name only when it is complete."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from floridify_batch.errors import UsageError
+from floridify_batch.export.entry import ExportedEntry
+from floridify_batch.export.entry_source import EntrySource
+from floridify_batch.export.format import FORMATS, Format, Header, Writer
+from floridify_batch.files import replacing
+from floridify_batch.formatting import counted
+
+type Progressed = Callable[[int, int], object]
+"""Receives the number of words so far, and of all."""
+
+
+def _ignore(_: int, __: int) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTarget:
+    """The file to write: its format, and the title and the day that are in it."""
+
+    path: Path
+    format: Format
+    title: str
+    date: str
+
+
+@dataclass(slots=True)
+class ExportResult:
+    """The counts of an export, and its sentences about what the file does not hold."""
+
+    entries: int = 0
+    senses: int = 0
+    lacking: Counter[str] = field(default_factory=Counter)
+    """Values that the format has no place for, by field."""
+    notes: list[str] = field(default_factory=list)
+
+
+async def export_file(source: EntrySource, target: ExportTarget, progress: Progressed = _ignore) -> ExportResult:
+    """Write the selected entries to a file. A file of that name is replaced at the end; if this fails, it stays."""
+    record, path, total = FORMATS[target.format], target.path, await source.total()
+    languages = await source.languages()
+    if record.monolingual and len(languages) > 1:
+        choices = ", ".join(languages)
+        raise UsageError(f"A file of the format {target.format} has one language; pass --language ({choices}).")
+    result, done = ExportResult(), 0
+    with _complete_only(path) as out:
+        writer = record.make_writer(out, Header(target.title, languages[0], target.date))
+        async for looked_up, entries in source.pages():
+            _write(writer, entries, result, record.lacks)
+            done += looked_up
+            progress(done, max(done, total))
+        result.notes += writer.finish()
+        _check_entries(source, result)
+    result.notes += _notes(source, result, target.format)
+    return result
+
+
+@contextmanager
+def _complete_only(path: Path) -> Iterator[IO[bytes]]:
+    """Replace a file at the end; an exception removes the part that was written."""
+    try:
+        with replacing(path) as out:
+            yield out
+    except BaseException:
+        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+        raise
+
+
+def _check_entries(source: EntrySource, result: ExportResult) -> None:
+    """Raise `UsageError` where there was nothing to export."""
+    if not result.entries:
+        counts = f"{counted(source.absent, 'word')} not found, {source.undefined:,} without a definition"
+        raise UsageError(
+            f"There is nothing to export from the database {source.store.name}: {counts}. No file was written."
+        )
+
+
+def _write(writer: Writer, entries: Iterable[ExportedEntry], result: ExportResult, lacks: Iterable[str]) -> None:
+    for entry in entries:
+        writer.write(entry)
+        result.entries += 1
+        result.senses += len(entry.senses)
+        for name in lacks:
+            holders = (entry, *entry.senses)
+            result.lacking[name] += sum(bool(getattr(each, name, None)) for each in holders)
+
+
+def _notes(source: EntrySource, result: ExportResult, target: Format) -> Iterator[str]:
+    """The sentences about what was left out, each with its number."""
+    if source.absent:
+        yield f"Not in the database: {counted(source.absent, 'word')} of the list."
+    if source.undefined:
+        yield f"Left out: {counted(source.undefined, 'word')} without a definition."
+    lacking = {name.replace("_", " "): number for name, number in result.lacking.items() if number}
+    if lacking:
+        yield f"The format {target} has no place for: {_listed(lacking)} (with the number of senses or words)."
+    if odd := source.reader.odd:
+        first = next(iter(source.reader.first_odd.items()))
+        yield f"Left out: values of a wrong type: {_listed(odd)}; the first is {first[0]} in document {first[1]}."
+    if dangling := source.reader.dangling:
+        yield f"References to documents that do not exist: {_listed(dangling)}."
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({number:,})" for name, number in counts.items())

@@ -1,0 +1,126 @@
+"""Exports from a real database, of entries that a run has made."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from floridify_batch.cli.export import check_target, export_entries
+from floridify_batch.database.connection import Place
+from floridify_batch.errors import UsageError
+from floridify_batch.export.entry_source import Selection
+from floridify_batch.export.file import ExportResult, ExportTarget
+from floridify_batch.export.format import Format
+from tests.documents import add_definition, add_entry, add_known, add_word
+from tests.workspace import Workspace
+
+DAY = "2026-03-01"
+
+
+async def exported(
+    workspace: Workspace, target: Format, words: list[str] | None = None, language: str | None = None
+) -> tuple[ExportResult, Path]:
+    """Export from the database of a workspace."""
+    path = workspace.folder / f"dictionary.{target}"
+    place = Place(workspace.mongo_url, workspace.database.name)
+    goal = ExportTarget(path, target, "Trial", DAY)
+    return await export_entries(place, Selection(words, language), goal), path
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of JSON Lines."""
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+async def test_entries_of_a_run(workspace: Workspace) -> None:
+    """What a run has stored is exported: senses with their values, ids of the documents, model and day."""
+    await workspace.run(["exportfin", "exportgill"], components="all")
+    result, path = await exported(workspace, Format.JSONL, ["exportgill", "exportfin", "exportabsent"], "en")
+    entries = lines_of(path)
+    assert [entry["headword"] for entry in entries] == ["exportgill", "exportfin"]
+    words = {word["text"]: str(word["_id"]) for word in workspace.database.words.find()}
+    entry = entries[0]
+    assert entry["id"] == words["exportgill"]
+    synthesis = workspace.database.dictionary_entries.find_one({"provider": "synthesis"})
+    stored = {str(each["_id"]): each for each in workspace.database.definitions.find()}
+    assert synthesis is not None
+    for sense in entry["senses"]:
+        document = stored[sense["id"]]
+        assert sense["definition"] == document["text"]
+        assert sense["synonyms"] == document["synonyms"]
+        assert sense["register"] == document["language_register"]
+        assert len(sense["examples"]) == len(document["example_ids"])
+        assert sense["provenance"]["synonyms"]["model"] == "gpt-5.4-nano"
+        assert sense["provenance"]["synonyms"]["date"].startswith("20")
+        assert sense["examples"][0]["origin"]["model"] == "gpt-5.4-nano"
+    assert entry["pronunciations"][0]["ipa"]
+    assert entry["etymology"]["text"]
+    assert entry["facts"]
+    assert entry["phrases"]
+    assert result.notes == ["Not in the database: 1 word of the list."]
+
+
+async def test_whole_database(workspace: Workspace) -> None:
+    """All words are exported in order, in pages, with homographs together and each language of a word."""
+    database = workspace.database
+    for number in range(450):
+        word = add_word(database, f"w{number:03d}", language="de" if number % 2 else "en")
+        add_definition(database, word, f"sense {number}")
+    for number in range(1, 4):
+        add_definition(database, add_word(database, "w199", homograph=number), f"homograph {number}")
+    result, path = await exported(workspace, Format.JSONL)
+    entries = lines_of(path)
+    assert result.entries == 453
+    assert [entry["headword"] for entry in entries] == sorted(entry["headword"] for entry in entries)
+    assert [entry.get("homograph") for entry in entries if entry["headword"] == "w199"] == [None, 1, 2, 3]
+    german, path = await exported(workspace, Format.DMLEX_JSON, language="de")
+    assert german.entries == 225
+    assert {each["headword"] for each in orjson.loads(path.read_bytes())["entries"]} <= {
+        f"w{n:03d}" for n in range(450)
+    }
+    with pytest.raises(UsageError, match=r"has one language; pass --language \(de, en\)"):
+        await exported(workspace, Format.DMLEX_XML)
+
+
+async def test_odd_documents(workspace: Workspace) -> None:
+    """An odd value costs itself, and a word without a definition is left out; the command says both."""
+    database = workspace.database
+    word = add_word(database, "exportodd")
+    sense = add_definition(database, word, "a thing", synonyms={"a": 1}, example_ids=[word])
+    add_entry(database, word, [sense])
+    add_word(database, "exportbare")
+    result, path = await exported(workspace, Format.JSONL)
+    assert [entry["senses"][0]["definition"] for entry in lines_of(path)] == ["a thing"]
+    odd = "definitions.synonyms"
+    assert result.notes == [
+        "Left out: 1 word without a definition.",
+        f"Left out: values of a wrong type: {odd} (1); the first is {odd} in document {sense}.",
+        "References to documents that do not exist: example_ids (1).",
+    ]
+    database.drop_collection("definitions")  # its shape is no application's
+    database.drop_collection("dictionary_entries")
+
+
+async def test_nothing_to_export(workspace: Workspace) -> None:
+    """Without an entry there is no file, and an earlier one stays."""
+    add_known(workspace.database, "exportknown")
+    _, path = await exported(workspace, Format.JSONL)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="nothing to export"):
+        await exported(workspace, Format.JSONL, ["exportabsent"], "en")
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in workspace.folder.iterdir()) == ["dictionary.jsonl"]
+
+
+def test_target(tmp_path: Path) -> None:
+    """A file that is not an export is replaced only with --yes."""
+    path = tmp_path / "words.jsonl"
+    path.write_text("bank\n")
+    with pytest.raises(UsageError, match="is not an export; pass --yes"):
+        check_target(path)
+    check_target(path, yes=True)
+    path.write_bytes(b'{"id":"65aa","headword":"bank"}\n')
+    check_target(path)
+    with pytest.raises(UsageError, match="no folder"):
+        check_target(tmp_path / "gone" / "words.jsonl")

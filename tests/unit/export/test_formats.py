@@ -1,0 +1,316 @@
+"""The formats of an export, with text that is hostile to each of them."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from html.parser import HTMLParser
+from io import BytesIO, StringIO
+from typing import Any
+from xml.etree import ElementTree as ET
+from zipfile import ZipFile
+
+import pytest
+
+from floridify_batch.export.dmlex_xml import NAMESPACE
+from floridify_batch.export.entry import Etymology, Example, ExportedEntry, Item, Origin, Phrase, Pronunciation, Sense
+from floridify_batch.export.format import FORMATS, Format, Header
+
+HOSTILE = 'a<b> & "c"\'\td\ne\\n | =1+1 ]]> \U0001f600 é'
+"""Text with the special characters of all formats."""
+
+ORIGIN = Origin("gpt-5.4-nano", "2026-03-01")
+
+
+def a_sense(identity: str = "5e", part_of_speech: str = "noun", text: str = HOSTILE, **fields: Any) -> Sense:
+    """A sense with a value in most fields."""
+    usual: dict[str, Any] = {
+        "cefr_level": "B1",
+        "frequency_band": "2",
+        "language_register": "formal",
+        "domain": "formal",
+        "synonyms": ("shore", "=cmd()"),
+        "examples": (Example("ex", HOSTILE, ORIGIN), Example("ex2", HOSTILE)),
+        "collocations": (Item(HOSTILE, "adjective"),),
+        "word_forms": (Item("banks", "plural"),),
+        "usage_notes": (Item(HOSTILE),),
+        "provenance": {"synonyms": ORIGIN},
+    }
+    return Sense(identity, part_of_speech, text, **usual | fields)
+
+
+def an_entry(headword: str = "bank", identity: str = "65aa0000000000000000000f", **fields: Any) -> ExportedEntry:
+    """An entry with a noun and a verb."""
+    usual: dict[str, Any] = {
+        "senses": (a_sense(), a_sense("5f", "phrasal verb", "to tilt")),
+        "pronunciations": (Pronunciation("p", "bæŋk", "bangk"),),
+        "etymology": Etymology(HOSTILE, "Latin", ("bancus",)),
+        "phrases": (Phrase(HOSTILE, "meaning", HOSTILE),),
+        "homograph": 1,
+        "language": "en",
+    }
+    return ExportedEntry(id=identity, headword=headword, **usual | fields)
+
+
+def written(target: Format, *entries: ExportedEntry) -> tuple[bytes, list[str]]:
+    """Return the file with these entries, and the notes about it."""
+    out = BytesIO()
+    writer = FORMATS[target].make_writer(out, Header("Trial & <error>", "en", "2026-03-02"))
+    for each in entries:
+        writer.write(each)
+    notes = writer.finish()
+    return out.getvalue(), notes
+
+
+@pytest.mark.parametrize("target", list(Format))
+def test_marks(target: Format) -> None:
+    """A file of each format can be told from files of other programs by its first or last bytes."""
+    content, _ = written(target, an_entry())
+    assert FORMATS[target].mark in content[:400] + content[-100:]
+
+
+@pytest.mark.parametrize("target", list(Format))
+def test_repeatable(target: Format) -> None:
+    """The same entries give the same bytes."""
+    assert written(target, an_entry()) == written(target, an_entry())
+
+
+def test_json_lines() -> None:
+    """A line holds everything, with the ids of the documents."""
+    content, _ = written(Format.JSONL, an_entry(), an_entry("tear"))
+    first, second = map(json.loads, content.decode().splitlines())
+    assert (first["id"], second["headword"]) == ("65aa0000000000000000000f", "tear")
+    assert first["senses"][0]["definition"] == HOSTILE
+    assert first["senses"][0]["examples"][0] == {
+        "id": "ex",
+        "text": HOSTILE,
+        "origin": {"model": "gpt-5.4-nano", "date": "2026-03-01"},
+    }
+    assert first["phrases"] == [{"text": HOSTILE, "meaning": "meaning", "example": HOSTILE}]
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def test_table() -> None:
+    """CSV has a row per sense, quoted so that a reader gets every character back."""
+    content, notes = written(Format.CSV, an_entry())
+    rows = rows_of(content)
+    assert [row["sense_id"] for row in rows] == ["5e", "5f"]
+    assert rows[0]["definition"] == HOSTILE
+    assert rows[0]["synonyms"] == "shore; =cmd()"
+    assert rows[0]["models"] == "gpt-5.4-nano"
+    assert notes == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-ness", "@SUM(A1)"])
+def test_formulas(text: str) -> None:
+    """A cell that a spreadsheet would run as a formula begins with an apostrophe."""
+    content, _ = written(Format.CSV, an_entry(text))
+    assert rows_of(content)[0]["headword"] == f"'{text}"
+
+
+def test_long_cells() -> None:
+    """Cells that Excel cuts are written whole, and counted."""
+    entry = an_entry(senses=(a_sense(text="x" * 40_000),))
+    content, notes = written(Format.CSV, entry)
+    assert len(rows_of(content)[0]["definition"]) == 40_000
+    assert notes == ["Longer than a cell of Excel: 1 cell."]
+
+
+class Texts(HTMLParser):
+    """Collects the texts and the tags of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags, self.texts = set[str](), list[str]()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:  # noqa: ARG002  the parser passes them by name
+        """Take a tag."""
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        """Take a text."""
+        self.texts.append(data)
+
+
+def test_tabfile() -> None:
+    """A line of a tabfile has one tab; stored markup has no effect in its HTML, and forms lead to the entry."""
+    content, _ = written(Format.TABFILE, an_entry("a|b"))
+    lines = [line for line in content.decode().split("\n") if line and not line.startswith("##")]
+    (names, html) = lines[0].split("\t")
+    assert len(lines) == 1
+    assert names == r"a\|b|banks"
+    found = Texts()
+    found.feed(html)
+    assert found.tags == {"div", "i", "ol", "li", "b", "br"}
+    assert 'a<b> & "c"\'\\td' in "".join(found.texts)
+
+
+def test_number_sign_in_tabfile() -> None:
+    """A headword with a leading # never comes first, where it would describe the file."""
+    content, notes = written(Format.TABFILE, an_entry("#tag"), an_entry("bank"))
+    lines = [line for line in content.decode().split("\n") if line and not line.startswith("##")]
+    assert [line.split("|")[0] for line in lines] == ["bank", "#tag"]
+    assert notes == []
+    assert written(Format.TABFILE, an_entry("#tag"))[1] == [
+        "Left out: 1 headword with a leading #, which begins a description."
+    ]
+
+
+# ── Yomitan ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_content(content: Any) -> None:
+    """Assert the rules of format 3 for structured content, as far as we use it."""
+    if isinstance(content, str):
+        return
+    if isinstance(content, list):
+        for each in content:
+            check_content(each)
+        return
+    assert content["tag"] in ("span", "div", "ul", "li")
+    assert set(content) <= {"tag", "content", "style"}
+    assert set(content.get("style", {})) <= {"fontStyle", "fontWeight"}
+    check_content(content["content"])
+
+
+def check_term(term: list[Any]) -> None:
+    """Assert the rules of format 3 for a term."""
+    assert [type(each) for each in term] == [str, str, str, str, int, list, int, str]
+    assert term[0]
+    assert 0 <= term[6] < 2**53
+    for each in term[5]:
+        if isinstance(each, list):
+            word, rules = each
+            assert isinstance(word, str)
+            assert all(isinstance(rule, str) for rule in rules)
+        else:
+            assert set(each) == {"type", "content"}
+            assert each["type"] == "structured-content"
+            check_content(each["content"])
+
+
+def test_yomitan() -> None:
+    """The archive has an index, terms and tags that follow format 3; a term's tag has no spaces."""
+    content, _ = written(Format.YOMITAN, *(an_entry(f"w{number}") for number in range(2000)))
+    with ZipFile(BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        index = json.loads(archive.read("index.json"))
+        terms = [term for name in names if name.startswith("term_bank_") for term in json.loads(archive.read(name))]
+        tags = json.loads(archive.read("tag_bank_1.json"))
+    assert names == ["index.json", "term_bank_1.json", "term_bank_2.json", "tag_bank_1.json"]
+    assert (index["title"], index["revision"], index["format"]) == ("Trial & <error>", "2026-03-02", 3)
+    assert len(terms) == 6000
+    for term in terms:
+        check_term(term)
+    assert {tag for term in terms for tag in term[2].split()} == {"noun", "phrasal-verb"} == {tag[0] for tag in tags}
+    assert all([type(each) for each in tag] == [str, str, int, str, int] for tag in tags)
+    assert terms[2][5] == [["w0", ["plural"]]]
+
+
+# ── DMLex ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OBJECTS: Mapping[str, tuple[str, str]] = {
+    "resource": ("langCode", "title entries inflectedFormTags labelTags labelTypeTags partOfSpeechTags"),
+    "entries": ("headword", "id homographNumber partsOfSpeech labels pronunciations inflectedForms senses etymologies"),
+    "senses": ("", "id labels definitions examples"),
+    "definitions": ("text", "definitionType"),
+    "examples": ("text", "sourceIdentity sourceElaboration labels"),
+    "pronunciations": ("transcriptions", ""),
+    "transcriptions": ("text", "scheme"),
+    "inflectedForms": ("text", "tag labels"),
+    "etymologies": ("", "description"),
+    "inflectedFormTags": ("tag", "description"),
+    "labelTags": ("tag", "typeTag description"),
+    "labelTypeTags": ("tag", "description"),
+    "partOfSpeechTags": ("tag description", ""),
+    "sourceIdentityTags": ("tag", "description"),
+    "transcriptionSchemeTags": ("tag", "description"),
+    "relations": ("type members", ""),
+    "members": ("ref", "role"),
+    "relationTypes": ("type", "scopeRestriction memberTypes"),
+    "memberTypes": ("type", "min max hint"),
+}
+"""DMLex's objects, by the list that they are in: the required fields, and others. Texts have a character at least."""
+
+_RESOURCE_LISTS = "sourceIdentityTags transcriptionSchemeTags relations relationTypes"
+
+
+def check_object(kind: str, found: Mapping[str, Any]) -> None:
+    """Assert DMLex's rules for an object and all in it."""
+    required, others = (names.split() for names in OBJECTS[kind])
+    assert set(required) <= set(found)
+    assert set(found) <= {*required, *others, *(_RESOURCE_LISTS.split() if kind == "resource" else ())}
+    for name, value in found.items():
+        if isinstance(value, str):
+            assert value
+        elif name in ("partsOfSpeech", "labels"):
+            assert all(value)
+            assert len(set(value)) == len(value)
+        elif isinstance(value, list):
+            for each in value:
+                check_object(name, each)
+
+
+def check_references(resource: Mapping[str, Any]) -> None:
+    """Assert that ids and tags are unique, and that references name some."""
+    entries = resource["entries"]
+    ids = [each["id"] for each in entries] + [sense["id"] for each in entries for sense in each["senses"]]
+    assert len(set(ids)) == len(ids)
+    assert {each["ref"] for relation in resource["relations"] for each in relation["members"]} <= set(ids)
+    tags = {tag["tag"]: tag["typeTag"] for tag in resource["labelTags"]}
+    assert len(tags) == len(resource["labelTags"])
+    assert set(tags.values()) == {each["tag"] for each in resource["labelTypeTags"]}
+    assert {label for each in entries for sense in each["senses"] for label in sense.get("labels", ())} == set(tags)
+
+
+def linked() -> Iterable[ExportedEntry]:
+    """Entries of which one is a synonym of another."""
+    shore = an_entry(
+        "shore", "65aa00000000000000000010", senses=(a_sense("60", "noun", "land by the sea", synonyms=()),)
+    )
+    return an_entry(), shore
+
+
+def test_dmlex_json() -> None:
+    """DMLex in JSON follows the rules of its schema, and links synonyms of the same part of speech."""
+    content, notes = written(Format.DMLEX_JSON, *linked())
+    resource = json.loads(content)
+    check_object("resource", resource)
+    check_references(resource)
+    assert [(each["headword"], each["partsOfSpeech"]) for each in resource["entries"]] == [
+        ("bank", ["noun"]),
+        ("bank", ["phrasal verb"]),
+        ("shore", ["noun"]),
+    ]
+    assert resource["relations"] == [
+        {"type": "synonym", "members": [{"ref": "5e"}, {"ref": "65aa00000000000000000010-noun"}]}
+    ]
+    assert notes == ["Left out: 3 synonyms and antonyms without an entry to link to."]
+
+
+def objects_of(element: ET.Element) -> Mapping[str, Any]:
+    """Return an element as the object that it has in JSON."""
+    found: dict[str, Any] = dict(element.attrib)
+    for child in element:
+        name = child.tag.removeprefix(f"{{{NAMESPACE}}}")
+        several = {"entry": "entries", "partOfSpeech": "partsOfSpeech", "etymology": "etymologies"}.get(
+            name, f"{name}s"
+        )
+        if several not in OBJECTS and name not in ("label", "partOfSpeech"):
+            found[name] = child.text
+        else:
+            text = child.get("tag") if name in ("label", "partOfSpeech") else None
+            found.setdefault(several, []).append(text or objects_of(child))
+    return found
+
+
+def test_dmlex_xml() -> None:
+    """DMLex in XML holds what it has in JSON."""
+    content, _ = written(Format.DMLEX_XML, *linked())
+    resource = objects_of(ET.fromstring(content))  # noqa: S314  our own file
+    check_object("resource", resource)
+    expected = json.loads(written(Format.DMLEX_JSON, *linked())[0])
+    assert json.loads(json.dumps(resource), parse_int=str) == json.loads(json.dumps(expected), parse_int=str)
