@@ -81,10 +81,11 @@ class Forked:
         env: Mapping[str, str],
         streams: Sequence[int],
         file_size: int | None = None,
+        umask: int | None = None,
     ) -> None:
         """Start it. `streams`: its standard input, output and error; a terminal becomes its controlling one.
 
-        `file_size` limits the size of its files.
+        `file_size` limits the size of its files; `umask` is that of its start.
         """
         self.args = list(command)
         self.returncode: int | None = None
@@ -94,7 +95,8 @@ class Forked:
         with _STARTING:  # else threads that are the first together would start a server each
             address = _server()
         self._line.connect(address)
-        order = orjson.dumps({"command": command, "folder": str(folder), "env": env, "file_size": file_size})
+        limits = {"file_size": file_size, "umask": umask}
+        order = orjson.dumps({"command": command, "folder": str(folder), "env": env, **limits})
         socket.send_fds(self._line, [b"%9d" % len(order)], list(streams))
         self._line.sendall(order)
         self._replies = self._line.makefile("rb", buffering=0)  # `poll` must see what has not been read
@@ -171,10 +173,13 @@ class Forked:
         return [pipe for pipe in (self.stdout, self.stderr) if pipe is not None]
 
 
-def done(command: Sequence[str], folder: Path, env: Mapping[str, str], patience: float) -> tuple[int, str, str]:
+def done(
+    command: Sequence[str], folder: Path, env: Mapping[str, str], patience: float, umask: int | None = None
+) -> tuple[int, str, str]:
     """Run a command and return its exit code, standard output and error. Raises `subprocess.TimeoutExpired`."""
     with Path(os.devnull).open("rb") as nothing, TemporaryFile() as out, TemporaryFile() as err:
-        with Forked(command, folder, env, [nothing.fileno(), out.fileno(), err.fileno()]) as forked:
+        streams = [nothing.fileno(), out.fileno(), err.fileno()]
+        with Forked(command, folder, env, streams, umask=umask) as forked:
             try:
                 code = forked.wait(patience)
             finally:
@@ -280,6 +285,8 @@ def _become(order: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     if order["file_size"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_size"],) * 2)
         sys.dont_write_bytecode = True  # else Python itself would leave halves of its own files
+    if order["umask"] is not None:
+        os.umask(order["umask"])
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["env"])

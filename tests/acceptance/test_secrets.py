@@ -1,7 +1,6 @@
 """Files of a run: its settings without any secret, readable by the user only."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pymongo import MongoClient
 
 from floridify_batch.database.server import free_port
 from tests.acceptance.command import COMMAND, KEY, PATIENCE, CommandResult, Shell, until
+from tests.acceptance.command_server import done
 from tests.mongod import mongod
 from tests.sandbox import Sandbox
 
@@ -141,9 +141,8 @@ def test_private_whatever_the_umask(own: Shell) -> None:
     """With a permissive umask, all files of a run are private: those of database, sandbox and report, too."""
     before = set(own.folder.rglob("*"))
     for arguments in (OWN, OWN, ("report", "-c", OWN[-1])):  # the second time, the finished run is looked at
-        run = [COMMAND, *arguments]
-        done = subprocess.run(run, cwd=own.folder, env=own.env, umask=0, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done
+        result = done([COMMAND, *arguments], own.folder, own.env, PATIENCE, umask=0)
+        assert result[0] == 0, result
     made = {path: path.stat().st_mode & 0o777 for path in set(own.folder.rglob("*")) - before if path.exists()}
     names = {path.name for path in made}
     assert names >= {"words.checkpoint.json", "words.checkpoint.json.previous", "words.txt", "words.report.html"}
