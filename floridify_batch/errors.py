@@ -126,6 +126,10 @@ class WriteLockLost(DatabaseError):
     """The database's write lock expired, and another run took it: storing starts again from what is stored now."""
 
 
+class EditedMeanwhile(DatabaseError):
+    """A document was edited between its reading and the write derived from it: the answers are settled once more."""
+
+
 class AnswersOutdated(BatchSynthError):
     """Too many answers of a batch are outdated: the user decides whether to repeat their requests."""
 

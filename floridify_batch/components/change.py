@@ -36,6 +36,7 @@ class SchemaVersion(StrEnum):
 
 
 _NO_IDS: Mapping[str, tuple[DocId, ...]] = {}
+_NO_VALUES: Mapping[str, Any] = {}
 
 
 class Insert(NamedTuple):
@@ -47,12 +48,16 @@ class Insert(NamedTuple):
 
 
 class Update(NamedTuple):
-    """New values for fields of an existing document, and ids to add to its lists (as a set)."""
+    """New values for fields of an existing document, and ids to add to its lists (as a set).
+
+    `before`: the values that it was derived from, by field. It is not written over an edit of any of them.
+    """
 
     collection: Collection
     id: DocId
     fields: Mapping[str, Any]
     adds: Mapping[str, tuple[DocId, ...]] = _NO_IDS
+    before: Mapping[str, Any] = _NO_VALUES
 
 
 class Replaced(NamedTuple):
@@ -169,7 +174,7 @@ class Change(NamedTuple):
 class Merged(CompactPickle):
     """The merged update of one document. `stamps` are by component; `version` is the increment of its version.
 
-    `at` is the completion time of its latest answer.
+    `at` is the completion time of its latest answer; `before` are the values that it was derived from.
     """
 
     collection: Collection
@@ -179,6 +184,7 @@ class Merged(CompactPickle):
     stamps: dict[str, DocId] = field(default_factory=dict)
     adds: dict[str, list[DocId]] = field(default_factory=dict)
     version: int = 0
+    before: dict[str, Any] = field(default_factory=dict)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -190,6 +196,7 @@ class Merged(CompactPickle):
         self.at = max(self.at, at)
         self.fields |= update.fields
         self.version += 1
+        self.before |= update.before
         for name, ids in update.adds.items():
             self.adds.setdefault(name, []).extend(ids)
 
@@ -268,8 +275,8 @@ def _merge(merged: dict[tuple[Collection, DocId], Merged], update: Update, at: d
 
 
 def _in_order(merged: Mapping[tuple[Collection, DocId], Merged]) -> list[Merged]:
-    """Words last."""
-    return sorted(merged.values(), key=lambda each: each.collection == Collection.WORDS)
+    """Collection by collection, words last."""
+    return sorted(merged.values(), key=lambda each: (each.collection == Collection.WORDS, each.collection))
 
 
 EMPTY_DIGEST = "0" * 8

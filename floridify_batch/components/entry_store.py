@@ -62,7 +62,10 @@ class EntryStore(EntryReader, Protocol):
         """Create the documents of new words, so that requests name existing ids; returns the refused ones."""
 
     async def apply(self, writes: Writes) -> Sequence[str]:
-        """Write the changes of answers; returns the words of edited copies that stay. Idempotent."""
+        """Write the changes of answers; returns the words of edited copies that stay. Idempotent.
+
+        Raises `EditedMeanwhile` where a value was edited since it was read.
+        """
         ...
 
     async def update(self, updates: Sequence[Update]) -> None:

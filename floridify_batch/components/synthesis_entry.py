@@ -6,6 +6,7 @@ from typing import Any
 
 from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Replaced, Update, value_digest
 from floridify_batch.words.entry import (
+    COPIED,
     DIGESTS,
     PROVIDERS,
     SYNTHESIS,
@@ -74,6 +75,7 @@ def new_entry(draft: EntryDraft, copies: Iterable[SourceCopy]) -> Insert:
         "phrases": [],
         "source_entries": references(copies),
         "model_info": draft.model_info,
+        COPIED: ["etymology"] if draft.etymology else [],
     }
     return Insert(Collection.ENTRIES, draft.id, fields)
 

@@ -16,6 +16,7 @@ from floridify_batch.database.layout import PLAIN, TODAY, Layout, spelled
 from floridify_batch.database.odd_document import ENTRY_TYPES, WORD_TYPES, OddDocument, check_types
 from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced, synthesis_entry
 from floridify_batch.words.entry import (
+    COPIED,
     DIGESTS,
     SYNTHESIS,
     Definition,
@@ -74,6 +75,7 @@ ENTRY_FIELDS = (
     "synonym_chooser",
     "provider",
     "source_entries",
+    COPIED,
     "created_at",
     "languages",
     "language",
@@ -268,9 +270,8 @@ def _definition(part: Part, stamps: Stamps, edits: Mapping[DocId, str]) -> Defin
     fields.setdefault("part_of_speech", "")
     fields.setdefault("text", "")
     cluster = fields.get("meaning_cluster")
-    if cluster and not cluster.get("slug"):
-        # In older layouts a cluster has an id only, which is its slug.
-        fields["meaning_cluster"] = {**cluster, "slug": cluster.get("id")}
+    if cluster:
+        fields["meaning_cluster"] = with_slug(cluster)
     extra = _extra(document, EXTRA_DEFINITION_FIELDS)
     identity = copy.id if copy is not None else doc_id(document["_id"])
     return Definition(
@@ -282,6 +283,11 @@ def _definition(part: Part, stamps: Stamps, edits: Mapping[DocId, str]) -> Defin
         edits=_edits(document, ("example_ids",), edits),
         **fields,
     )
+
+
+def with_slug(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A meaning cluster with its slug; in older layouts it has an id only, which is its slug."""
+    return cluster if cluster.get("slug") else {**cluster, "slug": cluster.get("id")}
 
 
 def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
@@ -382,15 +388,25 @@ def named_by(identity: DocId, layout: Layout) -> dict[str, Any]:
     return {"_id": layout.with_ids([identity]) if layout.both_ids else encoded_id(identity, layout)}
 
 
-def updates_of(merged: Iterable[Merged], layout: Layout = TODAY) -> "dict[Collection, list[UpdateOne]]":
-    """The updates of documents, by collection."""
+def updates_of(merged: Iterable[Merged], layout: Layout = TODAY) -> "list[UpdateOne]":
+    """The updates of documents, each of which matches only while the values are there that it was derived from."""
     from pymongo import UpdateOne
 
-    grouped: dict[Collection, list[UpdateOne]] = {}
-    for document in merged:
-        matching = named_by(document.id, layout) | _not_done(document, layout)
-        grouped.setdefault(document.collection, []).append(UpdateOne(matching, _operation(document, layout)))
-    return grouped
+    return [
+        UpdateOne(
+            named_by(each.id, layout) | _not_done(each, layout) | _as_read(each, layout), _operation(each, layout)
+        )
+        for each in merged
+    ]
+
+
+_NOTHING: Document = {"$in": [None, "", [], {}]}
+"""A condition that a field is absent or empty."""
+
+
+def _as_read(document: Merged, layout: Layout) -> dict[str, Any]:
+    """The condition that the fields are as they were read."""
+    return {name: encoded(value, layout) if value else _NOTHING for name, value in document.before.items()}
 
 
 def _not_done(document: Merged, layout: Layout) -> dict[str, Any]:

@@ -23,11 +23,15 @@ type ById = Mapping[DocId, Document]
 
 @dataclass(slots=True)
 class RemovedCopies:
-    """The copies to remove, by the entry that lists them, their examples, and the words of edited copies that stay."""
+    """The copies to remove, by the entry that lists them, their examples, and the words of edited copies that stay.
+
+    `read` are the documents of both as they were judged.
+    """
 
     copies: dict[DocId, list[DocId]] = field(default_factory=dict)
     examples: list[DocId] = field(default_factory=list)
     edited: dict[DocId, None] = field(default_factory=dict)
+    read: dict[DocId, Document] = field(default_factory=dict)
 
 
 async def merged_copies(merges: Iterable[Merge], finder: Finder, layout: Layout) -> RemovedCopies:
@@ -60,8 +64,10 @@ def copies_to_remove(
             if source is None or is_edited(copy, readable(Collection.DEFINITIONS, source, layout), examples):
                 found.edited[doc_id(copy["word_id"])] = None
             else:
+                cited = [*map(doc_id, copy.get("example_ids") or ())]
                 found.copies.setdefault(merge.entry, []).append(identity)
-                found.examples += map(doc_id, copy.get("example_ids") or ())
+                found.examples += cited
+                found.read |= {identity: copy} | {each: examples[each] for each in cited if each in examples}
     return found
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from floridify_batch.database.odd_document import OddDocument
 from floridify_batch.words.entry import (
+    COPIED,
     SYNTHESIS,
     DocId,
     EntryDraft,
@@ -96,11 +98,15 @@ def _to_clone(ours: Document, entries: Sequence[Document], pronunciations: Colle
 def _to_copy(ours: Document, entries: Sequence[Document]) -> Document | None:
     """The source's etymology that a synthesis entry without one gets a copy of: the first.
 
-    From an entry that has joined before it was copied then, unless it came later or somebody has removed the copy.
+    One that an entry got after it had joined is copied, too, unless somebody has removed a copy, or may have: earlier
+    versions did not record copies.
     """
-    if ours.get("etymology"):
+    copied = ours.get(COPIED)
+    if ours.get("etymology") or "etymology" in (copied or ()):
         return None
     joined = {str(each.get("entry_id")) for each in ours.get("source_entries") or () if isinstance(each, Mapping)}
+    if isinstance(copied, list) and "etymology" not in (ours.get(SYNTHESIS) or ()):
+        joined = set()
     others = (each for each in entries if each.get("provider") != SYNTHESIS and str(each.get("_id")) not in joined)
     return next(filter(None, (etymology_of(each) for each in others)), None)
 
@@ -139,7 +145,7 @@ def _ownership(
     made = {each for entry in syntheses for each in entry.get("definition_ids") or ()}.difference(providing)
     sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
     copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
-    if len(copies) == len(own) and not listed:  # as most words of a new database
+    if len(copies) == len(own) and not listed and not shared.has_taken(ours):  # as most words of a new database
         parts = [_unstored(own[each], copy) for each, copy in copies.items()]
         return Ownership(parts, parts, shared.draft(copies.values()))
     return _divided(own, ours or {}, listed, copies, shared)
@@ -162,6 +168,10 @@ class _Shared:
     @property
     def entry(self) -> DocId:
         return self.home or self.derived
+
+    def has_taken(self, ours: Document | None) -> bool:
+        """Whether the stored synthesis entry is of this tool, and has taken definitions from sources."""
+        return self.home == self.derived and any(named_sources((ours or {}).get("source_entries")))
 
     def copy(self, source: Document, entry: Document | None) -> SourceCopy:
         """The copy of a source; one that no entry lists names the entry that it is in, or else the synthesis entry."""
@@ -210,7 +220,8 @@ def _divided(
             definitions.append(parts[source])
     moved = [each for each in listed if each in copies]
     written = _written_from(definitions)
-    taken = set(named_sources(ours.get("source_entries"))) if listed else set[str]()
+    kept = listed or shared.has_taken(ours)
+    taken = set(named_sources(ours.get("source_entries"))) if kept else set[str]()
     joins = not listed or shared.entry == shared.derived  # an entry of Floridify's takes no further sources
     joining: list[Any] = []
     for each, copy in copies.items():
@@ -223,6 +234,11 @@ def _divided(
         if joins:
             joining.append(each)
     definitions += (parts[each] for each in joining)
+    if kept and not definitions:
+        raise OddDocument(
+            f"somebody has removed every definition from its entry {shared.entry}; list one there, or delete the entry "
+            "to begin with the sources' definitions"
+        )
     draft = shared.draft([copies[each] for each in (*moved, *joining)], map(doc_id, moved))
     return Ownership(definitions, [parts[each] for each in copies if each in parts], draft)
 

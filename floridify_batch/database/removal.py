@@ -155,9 +155,12 @@ def _joined(document: Merged, staying: Mapping[tuple[DocId, str], Sequence[DocId
 # ── removed documents ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Collection, list[Any]]:
-    """The `_id`s of the documents to remove, by collection, once everything else is written."""
-    gone: dict[Collection, list[Any]] = {}
+async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Collection, list[dict[str, Any]]]:
+    """The conditions that find the documents to remove, by collection, once everything else is written.
+
+    A document whose text somebody edits at that moment does not match.
+    """
+    gone: dict[Collection, list[dict[str, Any]]] = {}
     for collection, group in replaced_by(writes).items():
         bond = RELATIONS[collection]
         before = [identity for replaced, _ in group for identity in replaced.before]
@@ -168,7 +171,8 @@ async def removable(writes: Writes, finder: Finder, layout: Layout) -> dict[Coll
         for holder in _holders(bond, layout) if due else ():
             due = unreferred(due, bond, await finder.find(holder, holding, (bond.field,)))
         if due:
-            gone[collection] = [document["_id"] for document in due]
+            names = ("_id", *TEXTS)
+            gone[collection] = [{name: each[name] for name in names if name in each} for each in due]
     return gone
 
 

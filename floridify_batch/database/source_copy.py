@@ -16,7 +16,7 @@ from floridify_batch.database.document import encoded, named_by
 from floridify_batch.database.layout import TODAY, Layout, as_strings
 from floridify_batch.database.ownership import copied_example_id
 from floridify_batch.database.removal import Finder, found_by_id
-from floridify_batch.words.entry import SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition, doc_id
+from floridify_batch.words.entry import COPIED, SYNTHESIS, DocId, EntryDraft, SourceCopy, blank_definition, doc_id
 
 if TYPE_CHECKING:
     from pymongo import UpdateOne
@@ -112,7 +112,7 @@ def listed_in(listing: Listing, layout: Layout) -> "Iterator[UpdateOne]":
         if value is not None:
             fields = {name: encoded(value, layout), "updated_at": listing.made}
             lacking = named_by(listing.entry, layout) | {name: None}
-            yield UpdateOne(lacking, {"$set": fields, "$inc": {"version": 1}})
+            yield UpdateOne(lacking, {"$set": fields, "$addToSet": {COPIED: name}, "$inc": {"version": 1}})
     for copies, listed in ((listing.moved, _in_place), (listing.added, _appended)):
         if copies:
             named, values, options = listed(copies, layout)
@@ -128,6 +128,15 @@ def unlisted(entry: DocId, copies: Iterable[DocId], layout: Layout) -> "UpdateOn
     ids = layout.referring_to(copies)
     change = {"$pull": {"definition_ids": ids}, "$inc": {"version": 1}}
     return UpdateOne(named_by(entry, layout) | {"definition_ids": ids}, change)
+
+
+def relisted(entry: DocId, stay: Iterable[DocId], copies: Iterable[DocId], layout: Layout) -> "UpdateOne":
+    """The update by which an entry lists those of its copies again that stay."""
+    from pymongo import UpdateOne
+
+    kept = set(stay)
+    ids = encoded([each for each in copies if each in kept], layout)
+    return UpdateOne(named_by(entry, layout), {"$addToSet": {"definition_ids": {"$each": ids}}})
 
 
 type _Update = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]

@@ -6,13 +6,16 @@ Only the common interface of motor and `pymongo.AsyncMongoClient` is used.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import batched, chain
+from itertools import batched, chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
 from floridify_batch.costs.answer_length import AnswerKind, AnswerShape, BatchLengths, Observed
 from floridify_batch.database.access import BULK, RUNS, DatabaseAccess
+from floridify_batch.database.conflict import unmatched
 from floridify_batch.database.document import (
     SHOWN_OF_DEFINITIONS,
     SHOWN_OF_ENTRIES,
@@ -33,7 +36,7 @@ from floridify_batch.database.document import (
 from floridify_batch.database.error import may_write, stated, unreachable
 from floridify_batch.database.frequency_scale import stored_scales
 from floridify_batch.database.layout import ENTRY_COLLECTIONS, SAMPLE, SAMPLED, SHOWN, STAMPS, TODAY, Layout, detect
-from floridify_batch.database.merge import merged_copies
+from floridify_batch.database.merge import RemovedCopies, merged_copies
 from floridify_batch.database.removal import (
     edited_texts,
     found_by_id,
@@ -43,8 +46,9 @@ from floridify_batch.database.removal import (
     unused,
     with_digests,
 )
-from floridify_batch.database.source_copy import drafted_copies, listed_in, unlisted
-from floridify_batch.errors import DatabaseError
+from floridify_batch.database.source_copy import drafted_copies, listed_in, relisted, unlisted
+from floridify_batch.errors import DatabaseError, EditedMeanwhile
+from floridify_batch.formatting import counted
 from floridify_batch.timing import Clock, Notify, ignore, utc_now
 from floridify_batch.words.entry import (
     DocId,
@@ -278,6 +282,7 @@ class MongoStore(DatabaseAccess):
         """Write the changes of answers; idempotent. New documents are written first, removals last.
 
         Returns the words of copies that somebody has edited, and that stay beside the definition written from them.
+        Raises `EditedMeanwhile` where somebody has edited a value since it was read; no word is stamped then.
         """
         self._has_answers = True
         layout = await self._known_layout()
@@ -294,35 +299,71 @@ class MongoStore(DatabaseAccess):
             await self._write(name, [each for made in copies.listings for each in listed_in(made, layout)])
         if writes.removals:  # some of the replaced documents may have been copied just now
             writes = await keeping_others(writes, self)
-        await self._change(writes.updates)
+        if count := await self._change(writes.updates):
+            documents = counted(count, "document")
+            raise EditedMeanwhile(f"{documents} changed while answers were stored. Resume to store the answers.")
         edited = await self._merge(writes.merges, layout) if writes.merges else ()
         replaced, left = await removable(writes, self, layout), await unused(writes.remains, self, layout)
-        for collection, gone in chain(replaced.items(), left.items()):
+        for collection, conditions in replaced.items():
+            await self._delete_matching(collection, conditions)
+        for collection, gone in left.items():
             await self._delete(collection, {"$in": gone})
         return edited
 
     async def _merge(self, merges: Sequence[Merge], layout: Layout) -> Sequence[str]:
         """Remove the copies whose places definitions have taken that were written from them, except edited ones."""
         gone = await merged_copies(merges, self, layout)
-        words = await found_by_id(self, Collection.WORDS, list(gone.edited), layout)
-        edited = sorted(str(each.get("text")) for each in words.values())
-        if not gone.copies:
-            return edited
-        for name in layout.own_collections(Collection.ENTRIES):
+        stay = await self._remove_copies(gone, layout) if gone.copies else {}
+        edited = [*gone.edited, *(doc_id(each["word_id"]) for each in stay.values())]
+        words = await found_by_id(self, Collection.WORDS, edited, layout)
+        return sorted(str(each.get("text")) for each in words.values())
+
+    async def _remove_copies(self, gone: RemovedCopies, layout: Layout) -> Mapping[DocId, Document]:
+        """Remove copies; those that somebody edits at that moment are listed again, and returned."""
+        entries = layout.own_collections(Collection.ENTRIES)
+        for name in entries:
             await self._write(name, [unlisted(entry, ids, layout) for entry, ids in gone.copies.items()])
-        if gone.examples:
-            await self._delete(Collection.EXAMPLES, layout.with_ids(gone.examples))
-        await self._delete(Collection.DEFINITIONS, layout.with_ids(chain.from_iterable(gone.copies.values())))
-        return edited
+        copies = [*chain.from_iterable(gone.copies.values())]
+        for collection, ids in ((Collection.EXAMPLES, gone.examples), (Collection.DEFINITIONS, copies)):
+            await self._delete_matching(collection, [gone.read[each] for each in ids if each in gone.read])
+        stay = await found_by_id(self, Collection.DEFINITIONS, copies, layout)
+        for name in entries if stay else ():
+            await self._write(name, [relisted(entry, stay, ids, layout) for entry, ids in gone.copies.items()])
+        return stay
+
+    async def _delete_matching(self, collection: str, conditions: Iterable[Document]) -> None:
+        from pymongo import DeleteOne
+
+        await self._write(collection, [DeleteOne({**each}) for each in conditions])
 
     async def update(self, updates: Sequence[Update]) -> None:
         """Write updates that are not of an answer; idempotent except for the time."""
         await self._change(merged_updates(updates, self._clock()))
 
-    async def _change(self, merged: Sequence[Merged]) -> None:
-        for collection, operations in updates_of(merged, await self._known_layout()).items():
-            for name in self.layout.own_collections(collection):
-                await self._write(name, operations)
+    async def _change(self, merged: Iterable[Merged]) -> int:
+        """Write updates, except over edits; returns how many were not written because of one.
+
+        Then no word is stamped, so that the answers count as half stored.
+        """
+        edited = 0
+        for collection, updates in groupby(merged, key=attrgetter("collection")):
+            if not (edited and collection == Collection.WORDS):
+                edited += await self._write_over(collection, list(updates))
+        return edited
+
+    async def _write_over(self, collection: Collection, updates: Sequence[Merged]) -> int:
+        layout = await self._known_layout()
+        names = layout.own_collections(collection)
+        operations = updates_of(updates, layout)
+        if sum([await self._write(name, operations) for name in names]) == len(updates):
+            return 0
+        found: dict[DocId, Document] = {}
+        for name in names:
+            found |= await found_by_id(self, name, [each.id for each in updates], layout)
+        edited, unedited = unmatched(updates, {each: layout.unified(found[each]) for each in found})
+        for name in names if unedited else ():
+            await self._write(name, updates_of([replace(each, before={}) for each in unedited], layout))
+        return len(edited)
 
     async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
         """Record the components, the shapes and the lengths of a batch's answers on its stamps."""
@@ -343,8 +384,10 @@ class MongoStore(DatabaseAccess):
         await self._write(STAMPS, [upsert(each.id, stamp_fields(each), each.batch_created, layout) for each in new])
         self._written.update(stamp.id for stamp in new)
 
-    async def _write(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]") -> None:
-        await self.bulk(collection, operations, _KEPT if self._has_answers else "Repair the database, then resume.")
+    async def _write(self, collection: str, operations: "Sequence[UpdateOne | DeleteOne]") -> int:
+        """Write operations; returns how many documents the updates have matched."""
+        advice = _KEPT if self._has_answers else "Repair the database, then resume."
+        return (await self.bulk(collection, operations, advice)).matched
 
 
 def _by_number(word: Mapping[str, Any]) -> tuple[float, str]:

@@ -116,8 +116,10 @@ class Undo:
         ]
         if drafts:
             await self._store.apply(Writes((), (), (), drafts=[(each, self._now) for each in drafts]))
-        for entry, listed, _ in unlistings:
-            change = {"$pull": {"definition_ids": {"$in": list(listed)}}, "$inc": {"version": 1}}
+        for entry, listed, copies in unlistings:
+            change: dict[str, Any] = {"$pull": {"definition_ids": {"$in": list(listed)}}, "$inc": {"version": 1}}
+            if not copies and len(listed) == len(entry.document.get("definition_ids") or ()):
+                change["$set"] = {"source_entries": []}  # else the sources' definitions would count as removed by hand
             await self._store.bulk(entry.collection, [UpdateOne({"_id": entry.document["_id"]}, change)], _ADVICE)
         for collection in (*RELATIONS, Collection.DEFINITIONS):  # examples are found by their definitions
             await self._delete(each for trace in traces for each in trace.removed if each.collection == collection)

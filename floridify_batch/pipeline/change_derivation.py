@@ -12,7 +12,16 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from floridify_batch.components.change import Change, Provenance, Remains, SchemaVersion, Writes, writes_of
+from floridify_batch.components.change import (
+    Change,
+    Collection,
+    Provenance,
+    Remains,
+    SchemaVersion,
+    Update,
+    Writes,
+    writes_of,
+)
 from floridify_batch.components.document_schema import change_fault
 from floridify_batch.components.failure import Failure, FailureReason, Unanswered
 from floridify_batch.components.recipe import Recipe, Scope, Target
@@ -28,7 +37,7 @@ from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Expected, failure_line
 from floridify_batch.pipeline.precondition import Precondition, older_prompt
 from floridify_batch.pipeline.settlement import Answered, AnswerIndex, Parse, Place, WordOutcome, opened_answers, settle
-from floridify_batch.words.entry import Entry, FrequencyScale, Stamp, clusters_of, derived_id
+from floridify_batch.words.entry import Entry, FrequencyScale, Stamp, clusters_of, derived_id, value_of
 from floridify_batch.words.language import language_name
 
 SAMPLES = 5
@@ -168,6 +177,7 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
         change = None
         if place and disposition in (Disposition.FRESH, Disposition.STORED):
             change = _change(question, *place, answered, frame)
+            change = change and _as_read(change, place[0], targets)
         if fault := change_fault(change, frame.origin.schema) if change else "":
             disposition = Disposition.UNREADABLE
             made.failures.append(Failure(answered.custom_id, FailureReason.MALFORMED, fault, answered.attempt))
@@ -265,6 +275,23 @@ def _change(question: Question, entry: Entry, target: Target, answered: Answered
     provenance = frame.provenance(answered, replace=question.replaces(target, frame.asked))
     change: Change | None = question.recipe.change(entry, target, answered.answer, provenance)
     return change
+
+
+_SUBJECT = ("part_of_speech", "text")
+
+
+def _as_read(change: Change, entry: Entry, targets: _Targets) -> Change:
+    """A change whose updates know the values that they replace, and the text of the definition."""
+
+    def as_read(update: Update) -> Update:
+        if not update.fields or update.collection not in (Collection.DEFINITIONS, Collection.ENTRIES):
+            return update
+        place = targets.get((update.id, None))
+        read = entry if place is None else place[1]
+        names = (*update.fields, *(_SUBJECT if update.collection == Collection.DEFINITIONS else ()))
+        return update._replace(before={name: value_of(read, name) for name in names})
+
+    return change._replace(target=as_read(change.target), updates=tuple(map(as_read, change.updates)))
 
 
 def _targets(entries: Iterable[Entry]) -> _Targets:

@@ -16,7 +16,7 @@ from floridify_batch.pipeline.chunk import expected_pages, read_ordinals
 from floridify_batch.run.chunk_split import split
 from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import COMMITTED, SETTLED, ChunkRecord, ChunkState, Ledger
-from floridify_batch.run.result_collection import STORE_PAGE_WORDS, bills_of, indexed, settled_pages
+from floridify_batch.run.result_collection import STORE_PAGE_WORDS, bills_of, indexed, settled_pages, store_page
 from floridify_batch.run.state import Run
 from floridify_batch.words.entry import Entry
 
@@ -99,6 +99,7 @@ async def _store_again(run: Run, record: ChunkRecord) -> None:
         )
     index = await indexed(run.pool, paths, bills_of(run, record))
     async with aclosing(settled_pages(run, record, index, paths)) as settled:
-        async for page_settled in settled:
-            if page_settled.writes:
-                await run.store.apply(page_settled.writes)
+        async for given, page_settled in settled:
+            _, refusal = await store_page(run, record, given, page_settled)
+            if refusal:
+                raise refusal

@@ -4,18 +4,18 @@ Finished answers are billed in every case and used in every case: those of an ex
 those of a completed one, and only the other requests are retried.
 """
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from floridify_batch.components.change import Writes
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.costs.answer_length import BatchLengths, Observed, pack_tokens
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
-from floridify_batch.errors import AnswersOutdated, DatabaseError, ServiceError, stops_run
+from floridify_batch.errors import AnswersOutdated, DatabaseError, EditedMeanwhile, ServiceError, stops_run
 from floridify_batch.files import ChunkFolder, replacing, sync_folder
 from floridify_batch.formatting import counted
 from floridify_batch.pipeline.answer_line import body_of, charge_of
@@ -146,25 +146,48 @@ async def _store_pages(
         # A refused write ends those of its page, since later ones name what it makes; so a word's refusal costs itself.
         page_words = 1 if one_by_one else STORE_PAGE_WORDS
         async with aclosing(settled_pages(run, record, index, paths, page_words)) as settled:
-            async for page in settled:
-                failures.write(page.failures)
-                tally.add(page.tally)
-                if page.writes:
-                    refused = await _refusal_of_writes(run, record, page.writes) or refused
+            async for given, page in settled:
+                stored, refusal = await store_page(run, record, given, page)
+                failures.write(stored.failures)
+                tally.add(stored.tally)
+                refused = refusal or refused
                 progress(tally.settled, record.requests)
     return tally, refused
 
 
-async def _refusal_of_writes(run: Run, record: ChunkRecord, writes: Writes) -> DatabaseError | None:
-    """Apply the writes of a page; return the error if the database refuses one of them."""
-    try:
-        if edited := await run.store.apply(writes):
-            run.observer.notify(Notice(f"Batch {record.number}: {edited_copies(edited)}"))
-    except DatabaseError as error:
-        if stops_run(error):
-            raise
-        return error
-    return None
+_EDITS = 5
+"""The number of times that a page is settled while somebody edits the documents that it is about to write."""
+
+
+async def store_page(
+    run: Run, record: ChunkRecord, given: PageToSettle, page: SettledPage
+) -> tuple[SettledPage, DatabaseError | None]:
+    """Apply the writes of a page; settle it once more if a value was edited since it was read.
+
+    Returns the page as it was settled last, and the error if the database refuses one of its writes.
+    """
+    refusal: DatabaseError | None = None
+    for _ in range(_EDITS):
+        try:
+            if page.writes and (edited := await run.store.apply(page.writes)):
+                run.observer.notify(Notice(f"Batch {record.number}: {edited_copies(edited)}"))
+        except EditedMeanwhile as error:
+            refusal = error
+            page = await run.pool.begin(settle_words, await _read_again(run, given))
+        except DatabaseError as error:
+            if stops_run(error):
+                raise
+            return page, error
+        else:
+            return page, None
+    return page, refusal
+
+
+async def _read_again(run: Run, given: PageToSettle) -> PageToSettle:
+    """A page with its words as they are stored now."""
+    texts = [run.words[ordinal] for ordinal in dict.fromkeys(each.ordinal for each in given.expected)]
+    entries = await run.store.entries(texts, run.ledger.run.settings.language)
+    return given._replace(entries=[entries[text] for text in texts])
 
 
 _SHOWN_WORDS = 5
@@ -333,11 +356,20 @@ async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> Answ
     return index
 
 
-def settled_pages(
+async def settled_pages(
     run: Run, record: ChunkRecord, index: AnswerIndex, paths: Sequence[Path], page_words: int = STORE_PAGE_WORDS
-) -> AsyncGenerator[SettledPage]:
-    """A chunk's words, page by page, with the writes, failures and counts of their answers."""
-    return map_in_order(run.pool, settle_words, _pages_to_settle(run, record, index, paths, page_words))
+) -> AsyncGenerator[tuple[PageToSettle, SettledPage]]:
+    """A chunk's words, page by page without their entries, with the writes, failures and counts of their answers."""
+    given: deque[PageToSettle] = deque()
+
+    async def pages() -> AsyncIterator[PageToSettle]:
+        async for page in _pages_to_settle(run, record, index, paths, page_words):
+            given.append(page._replace(entries=()))
+            yield page
+
+    async with aclosing(map_in_order(run.pool, settle_words, pages())) as settled:
+        async for page in settled:
+            yield given.popleft(), page
 
 
 async def _pages_to_settle(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.usage import Forecast
-from floridify_batch.errors import CheckpointError, WriteLockLost
+from floridify_batch.errors import CheckpointError, EditedMeanwhile, WriteLockLost
 from floridify_batch.files import ChunkFolder
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Budget, Limits
@@ -126,9 +126,9 @@ class Lockable(Protocol):
 
 
 async def exclusively[T](store: Lockable, holder: str, storing: Callable[[], Awaitable[T]]) -> T:
-    """Read and store under a database's write lock; from the start again if the lock was lost meanwhile."""
+    """Read and store under a database's write lock; from the start again if the lock was lost, or a value edited."""
     while True:
-        with suppress(WriteLockLost):
+        with suppress(WriteLockLost, EditedMeanwhile):
             async with store.locked(holder):
                 return await storing()
 

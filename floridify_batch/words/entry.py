@@ -325,6 +325,9 @@ SYNTHESIS = "synthesis"
 DIGESTS = "synthesis_digests"
 """The field of the digests of values that this tool wrote into a document, by field."""
 
+COPIED = "copied_fields"
+"""The field of a synthesis entry with the names of the values that were copied from sources."""
+
 PROVIDERS = (
     *("wiktionary", "oxford", "apple_dictionary", "merriam_webster", "free_dictionary", "wordhippo"),
     *("wordnet", "gcide", "wikipedia", "moby_thesaurus", "ai_fallback"),

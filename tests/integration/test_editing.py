@@ -1,6 +1,7 @@
 """An editor at work between requests and answers: nothing of theirs is lost, no answer is stored on another text."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,12 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.registry import SynthesisComponent as C
+from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import AnswersOutdated
+from floridify_batch.run.driver import Driver
 from tests.documents import add_definition, add_entry, add_known, add_word, copy_of, owned
+from tests.fakes import Scenario, Service
 from tests.sandbox import Sandbox
 from tests.workspace import RunResult, Workspace
 
@@ -146,3 +151,81 @@ async def test_many_definitions_change(workspace: Workspace, sandbox: Sandbox) -
     result = await workspace.resume()
     assert (result.code, len(result.ledger.processed_words)) == (0, 105)
     assert len(sandbox.batches_of(sent.run)) == 2
+
+
+WRITES = 24
+"""More steps before and after bulk writes than the run below has until its answers are stored."""
+
+MINE: dict[str, dict[str, Any]] = {
+    "definitions": {"cefr_level": "A1"},
+    "dictionary_entries": {"etymology": {"text": "From me.", "origin_language": None, "root_words": []}},
+}
+
+
+@pytest.mark.parametrize("collection", MINE)
+async def test_an_edit_between_two_writes(collection: str, database: Found, mongo_url: str, tmp_path: Path) -> None:
+    """A value that an editor writes between two writes of a run stays, whichever two they are; the run stores all other
+    answers and reports it as kept.
+    """
+    mine, outcomes = MINE[collection], set[tuple[tuple[str, int], ...]]()
+    for moment in range(1, WRITES):
+        text = f"bank{moment}"
+        word = add_word(database, text)
+        sense = add_definition(database, word, "sloping land beside a river")
+        documents = {"definitions": sense, "dictionary_entries": add_entry(database, word, [sense])}
+        edited = {"_id": documents[collection]}
+        store: Any = MongoStore(mongo_url, database.name)
+        await store.check()
+        steps = 0
+
+        def edit(_: str, moment: int = moment, edited: dict[str, Any] = edited) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == moment:
+                database[collection].update_one(edited, {"$set": mine})
+
+        store.on_write = edit
+        components = (C.SYNONYMS, C.CEFR_LEVEL, C.ETYMOLOGY, C.PRONUNCIATION)
+        run = Scenario(tmp_path / text, [text], Service(), store, components, run_id=text).run()
+        await Driver(run).process()
+        await store.close()
+        assert steps >= moment or outcomes
+        if steps >= moment:
+            assert database[collection].find_one({**edited, **mine}), moment
+        definition = database.definitions.find_one({"_id": sense}) or {}
+        entry = database.dictionary_entries.find_one({"_id": documents["dictionary_entries"]}) or {}
+        assert definition["synonyms"]
+        assert definition["cefr_level"]
+        assert entry["pronunciation_id"]
+        assert run.ledger.processed_words == [text]
+        outcomes.add(tuple(run.ledger.failures().items()))
+    assert outcomes == {(), (("kept", 1),)}
+
+
+async def test_a_text_changes_between_two_writes(database: Found, mongo_url: str, tmp_path: Path) -> None:
+    """An answer is not stored with a text that an editor writes between two writes: it is requested once more."""
+    outcomes = set[tuple[bool, int]]()
+    for moment in range(1, WRITES):
+        text = f"bank{moment}"
+        sense = add_definition(database, add_word(database, text), "sloping land beside a river")
+        add_entry(database, (database.words.find_one({"text": text}) or {})["_id"], [sense])
+        store: Any = MongoStore(mongo_url, database.name)
+        await store.check()
+        steps, answered = 0, False
+
+        def edit(_: str, moment: int = moment, sense: ObjectId = sense) -> None:
+            nonlocal steps, answered
+            steps += 1
+            if steps == moment:
+                answered = "synthesis" in (database.definitions.find_one({"_id": sense}) or {})
+                database.definitions.update_one({"_id": sense}, {"$set": {"text": "a company that lends money"}})
+
+        store.on_write = edit
+        run = Scenario(tmp_path / text, [text], Service(), store, (C.SYNONYMS,), run_id=text).run()
+        await Driver(run).process()
+        await store.close()
+        assert (database.definitions.find_one({"_id": sense}) or {})["synonyms"]
+        outdated = run.ledger.failures().get("outdated", 0)
+        assert not (answered and outdated)
+        outcomes.add((answered, outdated))
+    assert {(True, 0), (False, 1)} <= outcomes

@@ -212,6 +212,33 @@ async def test_an_etymology_comes_with_another_source(workspace: Workspace, word
     assert synthesis(database, word)["etymology"] == ORIGIN
 
 
+async def test_an_etymology_comes_later(workspace: Workspace, word: ObjectId) -> None:
+    """An etymology that a source gets after its definitions were copied is copied with the next answer, not requested;
+    one that is removed stays so.
+    """
+    database = workspace.database
+    await workspace.run(["bank"], components="synonyms")
+    give_origin(database, word, ORIGIN)
+    result = await workspace.run(["bank"], name="more", components="etymology")
+    assert (result.code, result.ledger.chunks) == (0, [])
+    await workspace.run(["bank"], name="domain", components="domain")
+    assert synthesis(database, word)["etymology"] == ORIGIN
+    give_origin(database, word, None, "synthesis")
+    await workspace.run(["bank"], name="level", components="cefr_level")
+    assert synthesis(database, word)["etymology"] is None
+
+
+async def test_every_definition_is_removed(workspace: Workspace, word: ObjectId) -> None:
+    """An entry from which an editor has removed every definition gets none back, and nothing is requested for it."""
+    database = workspace.database
+    await workspace.run(["bank"], components="synonyms")
+    database.definitions.delete_many({"_id": {"$in": synthesis(database, word)["definition_ids"]}})
+    database.dictionary_entries.update_one({"provider": "synthesis"}, {"$set": {"definition_ids": []}})
+    result = await workspace.run(["bank"], name="more", components="synonyms")
+    assert (result.code, result.ledger.chunks, synthesis(database, word)["definition_ids"]) == (1, [], [])
+    assert "removed every definition" in result.ledger.failed_words["bank"]
+
+
 @pytest.mark.parametrize(("components", "answered"), [("pronunciation", 0), ("synonyms,pronunciation", 2)])
 async def test_a_pronunciation_in_flight(workspace: Workspace, word: ObjectId, components: str, answered: int) -> None:
     """The answer for a pronunciation that a source has by now is counted but not stored, and the word is processed.

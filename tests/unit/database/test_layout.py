@@ -179,7 +179,7 @@ def written(made: UpdateOne) -> Any:
 
 def test_updates_in_strings() -> None:
     """An update has its document's ID, its stamp and its references as strings, if the database does."""
-    (made,) = updates_of(writes_of([change()]).updates, STRINGS)[Collection.DEFINITIONS]
+    (made,) = updates_of(writes_of([change()]).updates, STRINGS)
     assert made._filter == {"_id": str(ONE), "synthesis.examples": {"$ne": STAMP.id}}
     assert written(made) == {
         "$set": {
@@ -195,9 +195,7 @@ def test_updates_in_strings() -> None:
 
 def test_updates_among_both() -> None:
     """With both kinds of IDs, an update matches its document and its stamp in either."""
-    (made,) = updates_of(writes_of([change()]).updates, Layout(both_ids=True, both_references=True))[
-        Collection.DEFINITIONS
-    ]
+    (made,) = updates_of(writes_of([change()]).updates, Layout(both_ids=True, both_references=True))
     stamp = ObjectId(STAMP.id)
     assert made._filter == {"_id": {"$in": [ONE, str(ONE)]}, "synthesis.examples": {"$nin": [stamp, str(stamp)]}}
     assert written(made)["$set"]["example_ids"] == [TWO]
