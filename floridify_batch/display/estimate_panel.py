@@ -102,6 +102,9 @@ def _values(estimate: Estimate) -> Iterator[Text]:
     if estimate.unrecorded:
         values = counted(estimate.unrecorded, "value")
         yield Text(f"{values} of earlier versions, which did not record what they wrote: kept, not requested")
+    if estimate.unclustered:
+        entries = counted(estimate.unclustered, "entry", "entries")
+        yield Text(f"{entries} with definitions that stay unclustered: synthesized before, or from later sources")
     if estimate.edited or estimate.unrecorded:
         yield Text("To replace these, too: --replace-edited", "dim")
 

@@ -92,6 +92,8 @@ class Estimate:
     """Those that stay because earlier versions did not record what they wrote."""
     replaced: int = 0
     """The stored values that will be replaced."""
+    unclustered: int = 0
+    """The entries with definitions of sources that stay outside clusters, though clusters are requested."""
     language: str = ""
     queue_limit: int | None = None
     """The most input tokens that the account's queue of batches holds, where it is known."""

@@ -79,6 +79,15 @@ def renewed_values(entry: Entry, asked: Brief) -> Counter[ValueState]:
     )
 
 
+def has_unclustered(entry: Entry) -> bool:
+    """Whether definitions of sources stay outside clusters that are requested.
+
+    The entry was synthesised without clusters, or the definitions came after its clustering.
+    """
+    clustered = [bool(each.meaning_cluster) for each in entry.sources]
+    return len(clustered) > 1 and not all(clustered) and (entry.synthesised or any(clustered))
+
+
 def left_over(entries: Sequence[Entry], asked: Brief, failures: Failures) -> str | None:
     """The reason why a word without further requests is incomplete or has failed; None if nothing is missing."""
     missing = [
@@ -138,18 +147,21 @@ def _distinct_words(entry: Entry, run: str) -> Iterable[Update]:
 
     Definitions without a relevance are not changed, nor are lists of other runs.
     """
+    lists = {"synonyms": SynthesisComponent.SYNONYMS, "antonyms": SynthesisComponent.ANTONYMS}
+    greatest = {field: _relevances(field, entry) for field in lists}
     for definition in entry.definitions:
-        fields: dict[str, Any] = {}
-        for field, component in (
-            ("synonyms", SynthesisComponent.SYNONYMS),
-            ("antonyms", SynthesisComponent.ANTONYMS),
-        ):
-            kept = [word for word in getattr(definition, field) if not _claimed(word, field, definition, entry)]
+        own, fields = _relevance(definition), dict[str, Any]()
+        if own is None:
+            continue
+        for field, component in lists.items():
+            words = getattr(definition, field)
+            kept = [word for word in words if greatest[field][word.casefold()] <= own]
             ours = _is_of(run, definition.stamps.get(component)) and not _edited(field, definition)
-            if ours and kept != getattr(definition, field):
+            if ours and kept != words:
                 fields[field] = kept
         if fields:
-            yield Update(Collection.DEFINITIONS, definition.id, fields)
+            before = {name: getattr(definition, name) for name in fields}
+            yield Update(Collection.DEFINITIONS, definition.id, fields, before=before)
 
 
 def _is_of(run: str, stamp: Stamp | None) -> bool:
@@ -162,14 +174,14 @@ def _edited(field: str, definition: Definition) -> bool:
     return digest is not None and digest != value_digest(getattr(definition, field))
 
 
-def _claimed(word: str, field: str, definition: Definition, entry: Entry) -> bool:
-    """Whether a more relevant definition of the word has the same synonym or antonym."""
-    own = _relevance(definition)
-    return own is not None and any(
-        (_relevance(other) or 0.0) > own and word.casefold() in map(str.casefold, getattr(other, field))
-        for other in entry.definitions
-        if other is not definition
-    )
+def _relevances(field: str, entry: Entry) -> Mapping[str, float]:
+    """The greatest relevance of the definitions that have a synonym or antonym, by the folded word."""
+    greatest: dict[str, float] = {}
+    for definition in entry.definitions:
+        relevance = _relevance(definition) or 0.0
+        for word in map(str.casefold, getattr(definition, field)):
+            greatest[word] = max(relevance, greatest.get(word, relevance))
+    return greatest
 
 
 def _relevance(definition: Definition) -> float | None:
@@ -198,7 +210,8 @@ def _entry_in_order(entry: Entry, run: str) -> Iterable[Update]:
     ids: list[DocId] = [each.id for each in ordered]
     written = entry.digests.get("definition_ids") == value_digest(ids)
     if ordered != list(entry.definitions) and not written:
-        yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ids})
+        before = {"definition_ids": [each.id for each in entry.definitions]}
+        yield Update(Collection.ENTRIES, entry.synthesis_entry, {"definition_ids": ids}, before=before)
 
 
 type _Place = tuple[float, float, float, float]

@@ -20,6 +20,7 @@ from floridify_batch.components.failure import Failure
 from floridify_batch.components.model_profile import profile_of
 from floridify_batch.components.pack import carrier_of
 from floridify_batch.components.recipe import Scope
+from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import AnswerKind, Length, Observed, Origin, measured, packed_length, prior
 from floridify_batch.costs.price import Price
 from floridify_batch.costs.sample import Projection, Reservoir, projected
@@ -34,7 +35,7 @@ from floridify_batch.pipeline.estimate import (
     Expectation,
     Sampled,
 )
-from floridify_batch.pipeline.plan import PAGE_WORDS, Outline, outlined, renewed_values
+from floridify_batch.pipeline.plan import PAGE_WORDS, Outline, has_unclustered, outlined, renewed_values
 from floridify_batch.words.entry import Definition, Entry
 
 EXACT_REQUESTS = 50_000
@@ -222,6 +223,7 @@ class _Sums:
             for question in survey.asked.questions
             if question.envelope.writes_cache
         }
+        self._clusters = SynthesisComponent.CLUSTER_DEFINITIONS in survey.asked.by_component()
         self._counted: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._all = ChunkSize()
@@ -239,6 +241,7 @@ class _Sums:
         estimate = self.estimate
         estimate.words += 1
         for entry in word:
+            estimate.unclustered += self._clusters and has_unclustered(entry)
             estimate.count_values(renewed_values(entry, self._survey.asked), self._survey.asked.replace_edited)
         estimate.unknown += any(not entry.definitions for entry in word)
         if self._requests < self._survey.exact_requests:

@@ -45,6 +45,18 @@ async def test_a_source_that_comes_later(workspace: Workspace) -> None:
     assert all(each["synonyms"] for each in owned(workspace.database))
 
 
+async def test_definitions_outside_clusters_are_counted(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The estimate counts the entries whose later definitions stay outside the clusters that were made before them."""
+    add_sources(workspace.database, "wiktionary", "oxford")
+    await workspace.run(["bank"], components=CLUSTERS)
+    assert "stay unclustered" not in capsys.readouterr().out
+    add_sources(workspace.database, "gcide")
+    await workspace.run(["bank"], name="more", components=CLUSTERS)
+    assert "1 entry with definitions that stay unclustered" in " ".join(capsys.readouterr().out.split())
+
+
 def entry_of(database: Found) -> dict[str, Any]:
     """The synthesis entry of the word bank."""
     entry = database.dictionary_entries.find_one({"provider": "synthesis"})
