@@ -104,6 +104,10 @@ class IncompleteAnswers(ServiceError):
     """The answer files of a batch that has ended are missing, foreign, or shorter than the service's own count."""
 
 
+class ShortAnswers(IncompleteAnswers):
+    """The answer files of a batch lack answers; those that they hold are the batch's own."""
+
+
 class QueueFull(ServiceError):
     """The service refused to create a batch because the account's queue is full."""
 

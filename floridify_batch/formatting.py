@@ -104,3 +104,11 @@ def stamp(time: datetime) -> str:
 def to_type(command: str, checkpoint: Path) -> str:
     """A command line for a checkpoint, quoted for a shell."""
     return f"batch-synth {command} --checkpoint {quote(str(checkpoint))}"
+
+
+_MAX_DIGITS = 15
+
+
+def whole_number(text: str) -> int | None:
+    """Parse a whole number; None for other text, and for more digits than are credible: Python refuses thousands."""
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None

@@ -23,7 +23,7 @@ from floridify_batch.cli.options import (
     SandboxOption,
     TemplatesOption,
 )
-from floridify_batch.errors import DatabaseError, UnknownBatch, UsageError
+from floridify_batch.errors import DatabaseError, IncompleteAnswers, UnknownBatch, UsageError
 from floridify_batch.formatting import counted
 from floridify_batch.timing import Sleep, utc_now
 
@@ -208,12 +208,14 @@ class Recovery:
                 folder = ChunkFolder(Path(name))
                 options = RecoveryOptions(search.templates, search.price, self._recovered.missing)
                 recovered = await recover_batch(batch, self._archive, self._store, folder, options)
-        except (UnknownBatch, UsageError) as error:
+        except (UnknownBatch, IncompleteAnswers, UsageError) as error:
             self.unreadable += 1
             say(f"{batch.id}: not stored: {error}")
             return
         self._recovered += recovered
         say(f"{batch.id}: {outcome_of(recovered)}")
+        for shortfall in recovered.shortfalls:
+            say(f"{batch.id}: {shortfall} What it returned is stored.")
         if recovered.edited:
             say(f"{batch.id}: {edited_copies(recovered.edited)}")
 
@@ -257,6 +259,8 @@ class Recovery:
             say(f"Not stored{_still(active)}: {ids}. Wait for them with: batch-synth recover --wait")
         if not (recovered.missing or unstored(recovered) or self.unreadable):
             return ExitCode.SUCCESS
+        if recovered.shortfalls or self.unreadable:
+            say("Recover again later: the service may still have answers, which a new run would pay for again.")
         say("Generate what is still missing with a new run of the list: batch-synth run LIST")
         return ExitCode.SOME_FAILED
 

@@ -111,11 +111,19 @@ _DEPTH, _MOST_REASONS = 4, 5
 
 def stated_reason(error: Any) -> str | None:
     """Return the reason in an error body of any form: a text, an object, a list, or one within another."""
-    found = reason_in(error, (*REASONS, "code"), lambda leaf: str(leaf) if leaf else "")
-    return found or (str(error) if error and isinstance(error, dict) else None)
+    return reason_in(error) or (str(error) if error and isinstance(error, dict) else None)
 
 
-def reason_in(error: Any, fields: Sequence[str], text: Callable[[Any], str], depth: int = _DEPTH) -> str:
+def _text_of(leaf: Any) -> str:
+    return str(leaf) if leaf else ""
+
+
+def reason_in(
+    error: Any,
+    fields: Sequence[str] = (*REASONS, "code"),
+    text: Callable[[Any], str] = _text_of,
+    depth: int = _DEPTH,
+) -> str:
     """The reason in an error body: the first of an object's `fields` with one, or those of a list; empty without one.
 
     `text` returns the text of a value that is neither.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ValidationError
 
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
@@ -105,3 +106,23 @@ def _texts(value: Any) -> list[str]:
         elif isinstance(each, list):
             pending += each
     return texts
+
+
+_MAX_DIGITS = 15
+
+
+def leniently_parsed(text: bytes) -> Any:
+    """Parse JSON, also with lone surrogates, raw control characters or very long numbers; None for anything else."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text, strict=False, parse_int=_integer)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _integer(digits: str) -> float:
+    """Parse an integer of any length; Python refuses one of thousands of digits."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)

@@ -29,7 +29,7 @@ _CAP_FACTOR = 3
 """The output cap of a pack, as a multiple of its expected output: a runaway answer costs its cap."""
 
 _BLANK_LINES = re.compile(r"\n\s*\n")
-_ITEM = re.compile(r"(\d+)\. ")
+_ITEM = re.compile(r"(\d{1,4})\. ")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from floridify_batch.components.recipe import Recipe
 from floridify_batch.errors import UsageError
+from floridify_batch.formatting import whole_number
 
 
 class SynthesisComponent(StrEnum):
@@ -95,9 +96,10 @@ def counts_named(texts: Iterable[str]) -> dict[str, int]:
         most = RECIPES[component].max_count
         if not most:
             raise UsageError(f"{component} has no count.")
-        if not number.strip().isdecimal() or not 1 <= int(number) <= most:
+        count = whole_number(number.strip())
+        if count is None or not 1 <= count <= most:
             raise UsageError(f"--count {text}: expected a number from 1 to {most}, such as {component}={most}.")
-        counts[component] = int(number)
+        counts[component] = count
     return counts
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from floridify_batch.components.answer import pack_schema, wire_schema
 from floridify_batch.components.completion import completion_of
-from floridify_batch.components.failure import FailureReason
+from floridify_batch.components.failure import FailureReason, reason_in
 from floridify_batch.components.json_repair import is_corrupt, repaired
 from floridify_batch.components.model_profile import (
     CACHE_OPTIONS,
@@ -272,8 +272,7 @@ def content_of(body: Mapping[str, Any]) -> tuple[str, bool]:
 
 def _no_completion(body: Mapping[str, Any]) -> str:
     """The reason for a body without a completion, with the error that it states."""
-    error = body.get("error")
-    stated = error.get("message") if isinstance(error, dict) else error
+    stated = reason_in(body.get("error"))
     return f"the answer is not a chat completion: {stated}" if stated else "the answer is not a chat completion"
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from floridify_batch.formatting import whole_number
+
 type Dollars = Annotated[Decimal, Field(ge=0, lt=10**12, allow_inf_nan=False)]
 """An amount of US dollars, checked: an impossible one in a damaged checkpoint must not be written back."""
 
@@ -21,7 +23,6 @@ CACHED_FROM = 1024
 
 _MAX_TOKENS = 10**9
 """Upper bound of a credible number of tokens of a request; excludes infinity and NaN."""
-_MAX_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _tokens(value: Any) -> int | None:
     """A number of tokens, which may be a text; None for anything that can't be one."""
     if isinstance(value, str):
-        return int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else None
+        value = whole_number(value)
     is_number = type(value) is int or type(value) is float  # a boolean is an instance of int
     return int(value) if is_number and 0 <= value < _MAX_TOKENS else None
 

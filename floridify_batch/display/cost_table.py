@@ -37,7 +37,7 @@ def costs_panel(costs: Costs, width: int, most: int | None = None) -> Renderable
 
 def _why_unknown(costs: Costs) -> str:
     if costs.unmetered:
-        return f"The cost is unknown: the service reported no usage for {counted(costs.unmetered, 'answer')}."
+        return f"The cost is unknown: the usage of {counted(costs.unmetered, 'answer')} is unknown."
     sentence = unknown_price(plain(costs.model), batch=not costs.immediate)
     command = "batch-synth resume --price in=0.05,out=0.25"
     return f"{sentence} Set it in USD per million tokens to price the tokens used:\n{command}"

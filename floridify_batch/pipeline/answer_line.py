@@ -5,7 +5,6 @@ used if it can mean one thing only. A line that is not an error is charged, whet
 its usage is unknown, its cost is, too.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,13 +12,13 @@ from typing import Any
 import orjson
 
 from floridify_batch.components.failure import FailureReason, stated_reason
+from floridify_batch.components.json_repair import leniently_parsed
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import Usage, is_flex, usage_of
 
 HTTP_OK = 200
 _FIRST_ERROR = 400
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_MAX_DIGITS = 15
 _MAX_ENCODINGS = 3
 """The number of times that a value may have been written as a JSON string."""
 
@@ -36,14 +35,28 @@ DAMAGED: Mapping[str, Any] = {}
 
 def parsed_line(line: bytes) -> tuple[str | None, Mapping[str, Any]]:
     """Parse a line and its custom id; None for a line without one, `DAMAGED` for one that is not JSON."""
-    try:
-        parsed = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        parsed = _leniently_parsed(line.removeprefix(_BYTE_ORDER_MARK))
-        if parsed is None:
-            return named_in(line), DAMAGED
+    parsed = leniently_parsed(line.removeprefix(_BYTE_ORDER_MARK))
+    if parsed is None:
+        return named_in(line), DAMAGED
     identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
-    return (_restored(identity), parsed) if isinstance(identity, str) else (None, DAMAGED)
+    if isinstance(identity, str) and (identity.isascii() or _is_encodable(identity)):
+        return _restored(identity), parsed
+    return None, parsed if isinstance(parsed, dict) else DAMAGED
+
+
+def may_be_charged(line: bytes, parsed: Mapping[str, Any]) -> bool:
+    """Whether a line without a readable id may be a charged answer: an object, whole or damaged, that is no error."""
+    if parsed is DAMAGED:
+        return line.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
+    return charge_of(parsed, body_of(parsed)) is not None
+
+
+def _is_encodable(identity: str) -> bool:
+    try:
+        identity.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which no file of ours can hold
+        return False
+    return True
 
 
 def named_in(line: bytes) -> str | None:
@@ -58,21 +71,6 @@ def _restored(identity: str) -> str:
         return identity
     ours = "".join(identity.split()).lower()
     return ours if parse_custom_id(ours) else identity
-
-
-def _leniently_parsed(line: bytes) -> Any:
-    """Parse a line with lone surrogates, raw control characters or very long numbers."""
-    try:
-        parsed = json.loads(line, strict=False, parse_int=_integer)
-        str(parsed["custom_id"]).encode()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return parsed
-
-
-def _integer(digits: str) -> float:
-    """Parse an integer of any length; Python refuses one of thousands of digits."""
-    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 
 # ── the response ───────────────────────────────────────────────────────────────────────────────────────────────────

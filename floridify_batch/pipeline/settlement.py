@@ -4,11 +4,12 @@ Answer lines come in any order, in two files, and either file may hold errors. A
 id; a second pass goes through the expected requests, word by word, and reads their lines: none can be lost.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from enum import IntEnum
 from io import BytesIO
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -19,7 +20,7 @@ from floridify_batch.components.requests import AnswerError, CustomIdParts, bill
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Usage, usage_of
 from floridify_batch.errors import UsageError
-from floridify_batch.pipeline.answer_line import body_of, charge_of, failure_of, parsed_line
+from floridify_batch.pipeline.answer_line import body_of, charge_of, failure_of, may_be_charged, parsed_line
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.chunk import Expected, damaged
 
@@ -36,29 +37,34 @@ type Place = tuple[int, int, int]
 class AnswerIndex:
     """An index of the lines in open answer files, by custom id.
 
-    `unreadable` counts lines without an id, `repeated` further lines of an id. `invented`: whether a
-    sandbox has answered any line.
+    `unreadable` counts lines without an id, `unnamed` those of them that may be charged answers, and `repeated` further
+    lines of an id. `invented`: whether a sandbox has answered any line.
     """
 
     files: Sequence[IO[bytes]] = ()
     places: dict[str, Place] = field(default_factory=dict)
     lines: int = 0
     unreadable: int = 0
+    unnamed: int = 0
     repeated: int = 0
     invented: bool = False
-    _unusable: set[str] = field(default_factory=set)
+    _unusable: dict[str, "Worth"] = field(default_factory=dict)
 
     def add(self, file: int, block: "IndexedBlock") -> None:
-        """Add a block of a file. Of several lines with one id, the first usable one counts."""
+        """Add a block of a file. Of several lines with one id, the first of the best ones counts."""
         self.lines += block.lines
         self.invented |= block.invented
         self.unreadable += block.lines - len(block.places)
-        for identity, offset, length, usable in block.places:
+        self.unnamed += block.unnamed
+        for identity, offset, length, worth in block.places:
             known = identity in self.places
             self.repeated += known
-            if not known or (usable and identity in self._unusable):
+            if not known or worth > self._unusable.get(identity, Worth.ANSWER):
                 self.places[identity] = (file, offset, length)
-                (self._unusable.discard if usable else self._unusable.add)(identity)
+                if worth is not Worth.ANSWER:
+                    self._unusable[identity] = worth
+                elif known:
+                    del self._unusable[identity]
 
     def line(self, identity: str) -> Mapping[str, Any] | None:
         """Read the line of an id; None if there is none.
@@ -78,14 +84,24 @@ class AnswerIndex:
         return line
 
 
-class IndexedBlock(NamedTuple):
-    """The lines of a block: how many, and of each readable one its id, offset, length and whether it has an answer.
+class Worth(IntEnum):
+    """The worth of one of several lines with an id: a charged line is never passed over for an error."""
 
-    `invented`: whether a sandbox has answered any of them.
+    ERROR = 0
+    CHARGED = 1
+    ANSWER = 2
+
+
+class IndexedBlock(NamedTuple):
+    """The lines of a block: how many, and of each readable one its id, offset, length and worth.
+
+    `unnamed`: the number of lines without an id that may be charged answers. `invented`: whether a sandbox has answered
+    any of them.
     """
 
     lines: int
-    places: Sequence[tuple[str, int, int, bool]]
+    places: Sequence[tuple[str, int, int, Worth]]
+    unnamed: int = 0
     invented: bool = False
 
 
@@ -121,9 +137,9 @@ def refuse_invented(index: AnswerIndex, database: str) -> None:
 
 def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBlock:
     """Index a block of whole lines; `paid` is called for each charged line."""
-    lines = 0
+    lines = unnamed = 0
     invented = False
-    places: list[tuple[str, int, int, bool]] = []
+    places: list[tuple[str, int, int, Worth]] = []
     with path.open("rb") as file:
         file.seek(offset)
         block = file.read(length)
@@ -133,13 +149,22 @@ def index_block(path: Path, offset: int, length: int, paid: Paid) -> IndexedBloc
             identity, parsed = parsed_line(line)
             if identity is not None:
                 body = body_of(parsed)
-                places.append((identity, offset, len(line), body is not None))
-                if charge := charge_of(parsed, body):
+                charge = charge_of(parsed, body)
+                places.append((identity, offset, len(line), _worth(body, charged=charge is not None)))
+                if charge:
                     paid(identity, *charge)
                 if body is not None:
                     invented = invented or body.get("system_fingerprint") == SANDBOX_FINGERPRINT
+            else:
+                unnamed += may_be_charged(line, parsed)
         offset += len(line)
-    return IndexedBlock(lines, places, invented)
+    return IndexedBlock(lines, places, unnamed, invented)
+
+
+def _worth(body: Mapping[str, Any] | None, *, charged: bool) -> Worth:
+    if body is not None and body.get("choices"):
+        return Worth.ANSWER
+    return Worth.CHARGED if charged else Worth.ERROR
 
 
 def blocks_of(path: Path) -> Iterator[tuple[int, int]]:
@@ -172,6 +197,50 @@ def indexed_answers(paths: Iterable[Path], paid: Paid) -> Iterator[AnswerIndex]:
             for offset, length in blocks_of(path):
                 index.add(number, index_block(path, offset, length, paid))
         yield index
+
+
+# ── billing the lines of a batch ───────────────────────────────────────────────────────────────────────────────────
+
+
+def billed(
+    index: AnswerIndex, paths: Sequence[Path], requested: Iterable[str], bills: Bills, *, short: bool
+) -> "Billed":
+    """Complete the bills of answer files: one answer of each requested id, and none of another id.
+
+    The cost of a requested id without a line is unknown, if a line without an id may be its answer, or if the files are
+    `short`: its answer may exist at the service.
+    """
+    foreign, absent = set(index.places), dict[str, None]()
+    for identity in requested:
+        if identity in index.places:
+            foreign.discard(identity)
+        else:
+            absent[identity] = None
+    if foreign or index.repeated:
+        bills = _billed_once(index, foreign, paths, bills.blank())
+    paid = billing(bills)
+    for identity in islice(absent, None if short else index.unnamed):
+        paid(identity, None, False)
+    return Billed(bills, foreign)
+
+
+class Billed(NamedTuple):
+    """The bills of answer files, and the ids in them that were not requested."""
+
+    bills: Bills
+    foreign: Set[str]
+
+
+def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[Path], bills: Bills) -> Bills:
+    """Bill one answer of each id, and none of those that were not requested."""
+    paid = billing(bills)
+    with opened_answers(paths) as files:
+        lines = AnswerIndex(files, index.places)
+        for identity in index.places:
+            line = lines.line(identity)
+            if identity not in foreign and line is not None and (charge := charge_of(line, body_of(line))):
+                paid(identity, *charge)
+    return bills
 
 
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────────────────────

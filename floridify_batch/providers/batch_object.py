@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from floridify_batch.costs.usage import Usage
+from floridify_batch.formatting import whole_number
 from floridify_batch.providers.error import Unreadable, id_in, reason_in
 from floridify_batch.providers.interface import BatchError, BatchJob
 from floridify_batch.timing import utc_now
@@ -44,9 +45,6 @@ _MILLISECONDS = 10**11
 
 _YEARS = range(2000, 2200)
 """The years of credible times."""
-
-_MAX_DIGITS = 15
-"""The most digits of a credible number; Python refuses to convert thousands of them."""
 
 _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at")
 
@@ -157,8 +155,8 @@ def _text(value: Any) -> str | None:
 
 def _whole(value: Any) -> int | None:
     """Return a whole number that is not negative; it may be a string."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value) if len(value) <= _MAX_DIGITS else None
+    if isinstance(value, str):
+        return whole_number(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 

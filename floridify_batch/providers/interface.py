@@ -146,7 +146,14 @@ class Found(NamedTuple):
     conclusive: bool = True
 
 
-class Batches(Protocol):
+class AnswerSource(Protocol):
+    """A service that has the answer files of batches."""
+
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
+
+
+class Batches(AnswerSource, Protocol):
     """A service that answers files of requests."""
 
     @property
@@ -176,9 +183,6 @@ class Batches(Protocol):
     async def retrieve(self, batch_id: str) -> BatchJob:
         """Return the state of a batch. Raises `UnknownBatch`."""
         ...
-
-    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
 
     async def cancel(self, batch_id: str) -> BatchJob:
         """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`."""

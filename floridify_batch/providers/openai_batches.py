@@ -17,6 +17,7 @@ from floridify_batch.components.requests import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT
 from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
 from floridify_batch.files import replacing
+from floridify_batch.formatting import whole_number
 from floridify_batch.providers.batch_identity import is_polled_as, without_alias
 from floridify_batch.providers.batch_list import Listed, Listing, read_back
 from floridify_batch.providers.batch_object import LABEL, Page, job_of, parsed_object, parsed_page
@@ -299,5 +300,4 @@ def _is_of_a_run(job: BatchJob, run: str | None) -> bool:
 
 def _size(headers: Mapping[str, str]) -> int:
     """Return the length of a body; 0 if the service does not state it, or compresses the body."""
-    length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() and "content-encoding" not in headers else 0
+    return 0 if "content-encoding" in headers else whole_number(headers.get("content-length", "")) or 0

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from floridify_batch.formatting import whole_number
 from floridify_batch.retry import LONGEST_THROTTLE
 from floridify_batch.timing import Sleep
 
@@ -76,4 +77,5 @@ def _stated(headers: Mapping[str, str], what: str) -> tuple[int | None, float]:
         headers.get(f"x-ratelimit-remaining-{what}", ""),
         duration(headers.get(f"x-ratelimit-reset-{what}", "")),
     )
-    return (int(left), min(pause, LONGEST_THROTTLE)) if left.isdecimal() and pause is not None else (None, 0.0)
+    number = whole_number(left)
+    return (None, 0.0) if number is None or pause is None else (number, min(pause, LONGEST_THROTTLE))

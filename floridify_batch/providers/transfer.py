@@ -5,31 +5,32 @@ it created again, under the same label, so that a duplicate that appears later i
 cannot show the batch bounds the number of creations, each of which may be billed.
 
 *Download.* Answer files decide which requests are retried, and a download may be a gateway's page or truncated, without
-any error. A file is *foreign* if none of its lines can be an answer, or none is of the batch's requests: a cache may
-return the file of another batch. The files are *short* if they have fewer lines than the service counts, or end within
-a line. Neither is accepted: they are downloaded again for ten minutes, and then the caller decides.
+any error. Objects that are not one to a line are put on lines first. A file is *foreign* if none of its lines can be an
+answer, or none is of the batch's requests: a cache may return the file of another batch. The files are *short* if they
+have fewer lines than the service counts, or end within a line. Neither is accepted: they are downloaded again for ten
+minutes, and then the caller decides.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import suppress
 from enum import Enum, auto
 from itertools import count
 from pathlib import Path
 
-import orjson
-
 from floridify_batch.components.failure import FailureReason, Unanswered
+from floridify_batch.components.json_repair import leniently_parsed
 from floridify_batch.errors import (
     IncompleteAnswers,
     ServiceBusy,
     ServiceError,
     ServiceRefused,
     ServiceUncertain,
+    ShortAnswers,
     UnknownBatch,
 )
 from floridify_batch.providers.batch_identity import is_created_for
 from floridify_batch.providers.error import Nameless, Unreadable
-from floridify_batch.providers.interface import BatchError, Batches, BatchJob, Found, Submission
+from floridify_batch.providers.interface import AnswerSource, BatchError, Batches, BatchJob, Found, Submission
+from floridify_batch.providers.json_lines import BYTE_ORDER_MARK, put_on_lines
 from floridify_batch.retry import (
     ACCOUNT_CODES,
     DOUBTFUL_CREATIONS,
@@ -200,35 +201,34 @@ async def download(
 
 
 async def fetch_answers(
-    batches: Batches, job: BatchJob, files: tuple[Path, Path], requested: Iterable[str] = ()
+    batches: AnswerSource, job: BatchJob, files: tuple[Path, Path], requested: Iterable[str] = ()
 ) -> None:
     """Download a batch's answer files (output, errors) once; `requested`: the ids of its requests, if known.
 
     Files with all these ids are complete, whatever the service counts; those of a completed batch without counts are
-    complete only then. Raises `UnknownBatch`, or `IncompleteAnswers`, also for the answers of another batch.
+    complete only then. Raises `UnknownBatch`, `IncompleteAnswers`, also for the answers of another batch, or
+    `ShortAnswers`.
     """
     ids = frozenset(map(_comparable, requested))
     counted = job.done + job.failed
     if not job.has_answers and (job.status == "completed" or counted):
         raise IncompleteAnswers(f"The service reports batch {job.id} as {job.status}, but no answer file.")
     await batches.answers(job, *files)
-    match completeness([path for path in files if path.exists()], counted):
+    there = [path for path in files if path.exists()]
+    for path in there:
+        put_on_lines(path)
+    match completeness(there, counted):
         case Completeness.FOREIGN:
             raise IncompleteAnswers(f"The service returned something other than answers for batch {job.id}.")
         case Completeness.SHORT if not _hold_all(files, ids):
-            raise IncompleteAnswers(
+            raise ShortAnswers(
                 f"The answer files of batch {job.id} are incomplete: the service counts {counted:,} finished requests."
             )
         case _:
             _refuse_others(job, files, ids)
     uncounted = job.status == "completed" and not (job.total or counted)
     if ids and uncounted and not _hold_all(files, ids):
-        raise IncompleteAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
-
-
-def holds_others(files: Iterable[Path], requested: Iterable[str]) -> bool:
-    """Whether any of the answer files that exist names requests, and none of those of its batch."""
-    return _hold_others(files, frozenset(map(_comparable, requested)))
+        raise ShortAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
 
 
 def _hold_others(files: Iterable[Path], ids: Set[str]) -> bool:
@@ -266,16 +266,15 @@ def _hold_all(files: Iterable[Path], ids: Set[str]) -> bool:
 def _ids_in(path: Path) -> Iterator[str]:
     """The ids that the whole lines of an answer file name."""
     for line in _lines(path):
-        with suppress(orjson.JSONDecodeError):
-            parsed = orjson.loads(line)
-            identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
-            if isinstance(identity, str):
-                yield _comparable(identity)
+        parsed = leniently_parsed(line)
+        identity = parsed.get("custom_id") if isinstance(parsed, dict) else None
+        if isinstance(identity, str):
+            yield _comparable(identity)
 
 
 def _comparable(identity: str) -> str:
     """Return an id without the differences that gateways make."""
-    return identity.strip().casefold()
+    return "".join(identity.split()).casefold()
 
 
 def completeness(paths: Sequence[Path], counted: int) -> Completeness:
@@ -296,9 +295,8 @@ def _is_foreign(path: Path) -> bool:
 
 def _may_be_an_answer(line: bytes) -> bool:
     """Whether a line names a request, or is a damaged object, which may have named one."""
-    try:
-        parsed = orjson.loads(line)
-    except orjson.JSONDecodeError:
+    parsed = leniently_parsed(line)
+    if parsed is None:
         return line.lstrip().startswith(b"{")
     return isinstance(parsed, dict) and "custom_id" in parsed
 
@@ -313,15 +311,9 @@ def _end(path: Path) -> tuple[int, bytes]:
 
 def _is_within_a_line(last: bytes) -> bool:
     """Whether a file with this last line ends before that line does."""
-    if last.endswith(b"\n"):
-        return False
-    try:
-        orjson.loads(last)
-    except orjson.JSONDecodeError:
-        return True
-    return False
+    return not last.endswith(b"\n") and leniently_parsed(last) is None
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from (line.removeprefix(b"\xef\xbb\xbf") for line in file if line.strip())
+        yield from (line.removeprefix(BYTE_ORDER_MARK) for line in file if line.strip())

@@ -2,8 +2,8 @@
 reply than the one requested, although they should exist.
 
 A single denial has no consequence: the batch is polled again with a backoff while the run continues. The run stops
-only when nothing else is left to do, with every state unchanged; only the user gives a batch up. An outage of the
-whole service is no denial: the run waits for its end.
+only when nothing else is left to do, with every state unchanged; only the user gives a batch up. A page in place of the
+batch is a denial as well. An outage of the service is none: the run waits for its end.
 """
 
 from collections.abc import Iterator
@@ -70,13 +70,11 @@ class MissingBatches:
         self._run = run
         self._denied: dict[int, _MissingBatch] = {}
         self._seen: set[str] = set()
-        self._last_reply = 0.0
         self.waits = True
 
     def note_found(self, batch_id: str) -> None:
         """Record that the service has returned a batch to this session."""
         self._seen.add(batch_id)
-        self._last_reply = self._now()
 
     def clear(self, record: ChunkRecord) -> None:
         """Clear the denials of a chunk's batch."""
@@ -111,15 +109,9 @@ class MissingBatches:
         denial.attempts += 1
         patience = MISSING_BATCH.patience if record.batch_id in self._seen else UNSEEN_PATIENCE
         is_over = not self.waits or now - denial.since >= patience
-        denial.final = is_over and not self._may_be_outage(denial, error)
+        denial.final = is_over and is_denial(error)
         interval = self._run.ledger.run.settings.poll_interval
         denial.due = now + min(MISSING_BATCH.pause(denial.attempts), max(1.0, 5 * interval))
-
-    def _may_be_outage(self, denial: _MissingBatch, error: ServiceError) -> bool:
-        """Whether an error may be due to an outage of the service, rather than to the batch."""
-        if isinstance(error, Unreadable):  # a page of a gateway, for this batch or for all
-            return self.waits and self._last_reply <= denial.since
-        return isinstance(error, ServiceUncertain)
 
     def _now(self) -> float:
         return self._run.clock().timestamp()

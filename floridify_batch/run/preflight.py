@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from floridify_batch.components.failure import reason_in
 from floridify_batch.errors import ServiceError
 from floridify_batch.files import ChunkFolder, replacing
 from floridify_batch.pipeline.chunk import read_expected
@@ -173,5 +174,4 @@ def _is_absent(response: Mapping[str, Any]) -> bool:
 
 
 def _message(response: Mapping[str, Any]) -> str:
-    error = response["body"].get("error")
-    return str(error.get("message") if isinstance(error, dict) else error or "no reason given")
+    return reason_in(response["body"]) or "no reason given"

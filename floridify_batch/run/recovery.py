@@ -24,16 +24,24 @@ from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.requests import parse_custom_id, prompt_digest
 from floridify_batch.costs.price import Bills, Price
 from floridify_batch.costs.usage import together
-from floridify_batch.errors import UnknownBatch
+from floridify_batch.errors import ShortAnswers, UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
+from floridify_batch.formatting import whole_number
 from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
 from floridify_batch.pipeline.change_derivation import Applied, Disposition, Origin, Tally, applied, parser
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.plan import finish, left_over
 from floridify_batch.pipeline.precondition import Precondition
-from floridify_batch.pipeline.settlement import WordOutcome, billing, indexed_answers, refuse_invented, settle
-from floridify_batch.providers.interface import BatchJob
-from floridify_batch.providers.transfer import holds_others, unanswered
+from floridify_batch.pipeline.settlement import (
+    WordOutcome,
+    billed,
+    billing,
+    indexed_answers,
+    refuse_invented,
+    settle,
+)
+from floridify_batch.providers.interface import AnswerSource, BatchJob
+from floridify_batch.providers.transfer import fetch_answers, unanswered
 from floridify_batch.run.pack_recovery import members_of
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
 from floridify_batch.run.state import exclusively
@@ -48,14 +56,11 @@ _UNKNOWN_WORD = DocId("")
 """The word of a request whose document is not in this database."""
 
 
-class Files(Protocol):
+class Files(AnswerSource, Protocol):
     """A source of a batch's files."""
 
     async def requests(self, batch: BatchJob, path: Path) -> None:
         """Download the input file of a batch to a path. Raises `UnknownBatch`."""
-
-    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Download the answer files of a batch, as far as it has any, to these paths. Raises `UnknownBatch`."""
 
 
 class Library(Protocol):
@@ -97,7 +102,8 @@ class Recovered:
 
     `elsewhere`: those of batches whose documents are not in this database; their answers are not read. `missing`: the
     failed requests by ID, each with its kind, that no later batch has answered; `answered`: those of earlier batches'
-    missing requests that this one has answered. `edited`: the words of edited copies that stay.
+    missing requests that this one has answered. `edited`: the words of edited copies that stay. `shortfalls`: the
+    reasons why answer files are incomplete.
     """
 
     requests: int = 0
@@ -109,6 +115,7 @@ class Recovered:
     missing: Mapping[str, str] = field(default_factory=dict)
     answered: frozenset[str] = frozenset()
     edited: tuple[str, ...] = ()
+    shortfalls: tuple[str, ...] = ()
 
     def __add__(self, other: "Recovered") -> "Recovered":
         return Recovered(
@@ -120,6 +127,7 @@ class Recovered:
             together((self.cost, other.cost)),
             {each: kind for each, kind in self.missing.items() if each not in other.answered} | dict(other.missing),
             edited=(*self.edited, *other.edited),
+            shortfalls=(*self.shortfalls, *other.shortfalls),
         )
 
 
@@ -140,17 +148,16 @@ async def recover(
 ) -> Recovered:
     """Store the answers of a batch that has ended, unless newer ones are stored; `folder` is for its files.
 
-    Idempotent. Raises `UnknownBatch` if the service no longer has its files, `UsageError` if its metadata or the
-    templates are unusable.
+    Idempotent; answer files that lack answers are stored as far as they go. Raises `UnknownBatch` if the service no
+    longer has its files, `IncompleteAnswers` if it returns others, `UsageError` if its metadata or the templates are
+    unusable.
     """
     await files.requests(batch, folder.requests)
     renewed = bool(batch.metadata.get("replaces"))
     sent = await _note_expected(folder, library, _language(batch), renewed=renewed)
     if not sent.has_documents:
         return Recovered(sent.requests, sent.requests)
-    await files.answers(batch, *folder.answers)
-    if holds_others(folder.answers, (each.line_id for each in read_expected(folder))):
-        raise UnknownBatch("the service returned the answers of other requests; recover again later")
+    shortfall = await _download(batch, files, folder)
     asked = _brief(batch, sent, options.templates)
     storage = _AnswerStorage(
         library, asked, _origin(batch, asked, sent.model, library.schema), sent.words, options.pending
@@ -158,10 +165,25 @@ async def recover(
     bills = Bills(sent.model, batch=True, price=options.price)
     with indexed_answers(folder.answers, billing(bills)) as index:
         refuse_invented(index, library.name)
+        there = [path for path in folder.answers if path.exists()]
+        bills, _ = billed(index, there, _line_ids(folder), bills, short=bool(shortfall))
         parse = parser(asked.by_component(), storage.tally.repairs, _language(batch))
         for page in batched(settle(read_expected(folder), index, parse, unanswered(batch)), STORE_PAGE_WORDS):
             await storage.take(page)
-    return storage.recovered(sent.requests, bills.cost)
+    return replace(storage.recovered(sent.requests, bills.cost), shortfalls=shortfall)
+
+
+async def _download(batch: BatchJob, files: AnswerSource, folder: ChunkFolder) -> tuple[str, ...]:
+    """Download the answer files; the reason if they lack answers. Raises `UnknownBatch` or `IncompleteAnswers`."""
+    try:
+        await fetch_answers(files, batch, folder.answers, _line_ids(folder))
+    except ShortAnswers as error:
+        return (str(error),)
+    return ()
+
+
+def _line_ids(folder: ChunkFolder) -> Iterator[str]:
+    return (each.line_id for each in read_expected(folder))
 
 
 # ── what was sent ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -293,8 +315,8 @@ def _language(batch: BatchJob) -> str:
 def _counts(text: str) -> Iterator[tuple[str, int]]:
     """The counts in a batch's metadata, even those that `--count` no longer takes: fingerprints depend on them."""
     for name, _, number in (each.partition("=") for each in text.split(",")):
-        if number.isdecimal():
-            yield name, int(number)
+        if (count := whole_number(number)) is not None:
+            yield name, count
 
 
 def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:

@@ -5,7 +5,7 @@ those of a completed one, and only the other requests are retried.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -16,18 +16,16 @@ from floridify_batch.costs.answer_length import BatchLengths, Observed, pack_tok
 from floridify_batch.costs.price import Bills
 from floridify_batch.costs.usage import Spent, Usage
 from floridify_batch.errors import AnswersOutdated, DatabaseError, EditedMeanwhile, ServiceError, stops_run
-from floridify_batch.files import ChunkFolder, replacing, sync_folder
+from floridify_batch.files import replacing, sync_folder
 from floridify_batch.formatting import counted
-from floridify_batch.pipeline.answer_line import body_of, charge_of
 from floridify_batch.pipeline.change_derivation import Origin, PageToSettle, SettledPage, Tally, settle_words
 from floridify_batch.pipeline.chunk import expected_pages, read_expected
 from floridify_batch.pipeline.settlement import (
     AnswerIndex,
     BlockToIndex,
-    billing,
+    billed,
     blocks_of,
     index_lines,
-    opened_answers,
     refuse_invented,
 )
 from floridify_batch.providers.interface import BatchJob
@@ -206,9 +204,9 @@ async def _indexed_chunk(run: Run, record: ChunkRecord, paths: Sequence[Path]) -
     """Index a chunk's answer files and bill their answers, at the rates of the chunk's model."""
     bills = bills_of(run, record)
     index = await indexed(run.pool, paths, bills)
-    foreign = _unrequested(run.folder(record), index)
-    if foreign or index.repeated:
-        bills = _billed_once(index, foreign, paths, bills.blank())
+    requested = (each.line_id for each in read_expected(run.folder(record)))
+    # The service may have answered, and billed, each request of a batch that was given up.
+    bills, foreign = billed(index, paths, requested, bills, short=record.state is ChunkState.LOST)
     if foreign:
         run.observer.notify(
             Notice(
@@ -267,8 +265,8 @@ def _stop_if_outdated(record: ChunkRecord, outdated: int) -> None:
 
 
 def _notify_unmetered(run: Run, record: ChunkRecord, answers: int) -> None:
-    sentence = f"Batch {record.number}: the service reported no usage for {counted(answers, 'answer')}"
-    run.observer.notify(Notice(f"{sentence}; the cost is unknown, and --max-cost counts the expected cost."))
+    sentence = f"Batch {record.number}: the usage of {counted(answers, 'answer')} is unknown"
+    run.observer.notify(Notice(f"{sentence}, and so is the cost; --max-cost counts the expected cost."))
 
 
 def _spent(bills: Bills, tally: Tally) -> dict[str, Spent]:
@@ -295,11 +293,11 @@ def _observed(run: Run, bills: Bills, origin: Origin) -> dict[DocId, BatchLength
 
 def _report_usage_difference(run: Run, record: ChunkRecord, usage: Usage) -> None:
     """Report a difference between the usage that the service states for a batch and the sum over its answers."""
-    billed = record.service_usage
-    if billed and (billed.input, billed.output) != (usage.input, usage.output):
+    stated = record.service_usage
+    if stated and (stated.input, stated.output) != (usage.input, usage.output):
         run.observer.notify(
             Notice(
-                f"Batch {record.number}: the service reports {billed.input:,} input and {billed.output:,} output "
+                f"Batch {record.number}: the service reports {stated.input:,} input and {stated.output:,} output "
                 "tokens, "
                 f"but its answers add up to {usage.input:,} and {usage.output:,}. The cost is calculated from the "
                 "answers."
@@ -317,26 +315,6 @@ def _report_odd_lines(run: Run, record: ChunkRecord, index: AnswerIndex) -> None
         )
 
 
-def _unrequested(folder: ChunkFolder, index: AnswerIndex) -> set[str]:
-    """Return the ids in the answer files that the chunk did not request."""
-    foreign = set(index.places)
-    for expected in read_expected(folder):
-        foreign.discard(expected.line_id)
-    return foreign
-
-
-def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[Path], bills: Bills) -> Bills:
-    """Bill one answer of each id, and none of those that were not requested."""
-    paid = billing(bills)
-    with opened_answers(paths) as files:
-        lines = AnswerIndex(files, index.places)
-        for identity in index.places:
-            line = lines.line(identity)
-            if identity not in foreign and line is not None and (charge := charge_of(line, body_of(line))):
-                paid(identity, *charge)
-    return bills
-
-
 # ── a page of words ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -350,9 +328,9 @@ async def indexed(pool: WorkerPool, paths: Sequence[Path], bills: Bills) -> Answ
                 yield BlockToIndex(file, str(path), offset, length, bills.blank())
 
     async with aclosing(map_in_order(pool, index_lines, blocks())) as found:
-        async for file, block, billed in found:
+        async for file, block, billed_lines in found:
             index.add(file, block)
-            bills.join(billed)
+            bills.join(billed_lines)
     return index
 
 

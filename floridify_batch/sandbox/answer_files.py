@@ -129,6 +129,8 @@ class _AnswerWriter:
             return
         if fault == "not_json":
             written = written[: len(written) // 2] + b"\n"
+        elif fault == "no_id":
+            written = self._line(None, _OK, chat, None)
         target.add(written)
         if fault == "duplicate":
             target.add(written)
@@ -136,9 +138,9 @@ class _AnswerWriter:
             target.add(self._line(f"unknown-{self._identity(custom_id)[:12]}", _OK, chat, None))
 
     def _line(
-        self, custom_id: str, status: int, body: Mapping[str, Any] | str | None, error: Mapping[str, Any] | None
+        self, custom_id: str | None, status: int, body: Mapping[str, Any] | str | None, error: Mapping[str, Any] | None
     ) -> bytes:
-        identity = self._identity(custom_id)
+        identity = self._identity(custom_id or "")
         response = None if body is None else {"status_code": status, "request_id": identity, "body": body}
         line = {"id": f"batch_req_{identity}", "custom_id": custom_id, "response": response, "error": error}
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from floridify_batch.sandbox.batch import MOVES, limit_message
 from floridify_batch.sandbox.file_routes import is_pending
 from floridify_batch.sandbox.refusal import Refusal, by_status, invalid, missing, not_found, quota_exceeded
 from floridify_batch.sandbox.service import (
+    PAGE,
     Service,
     cut_connection,
     cut_reply,
@@ -98,6 +99,8 @@ async def retrieve(request: Request) -> Response:
     for status in (500, 429):
         if service.faults.hits(f"poll_{status}", poll, record.number):
             raise by_status(status)
+    if service.spend("poll_page"):
+        return HTMLResponse(PAGE)
     shown = public(service, record)
     if service.spend("unknown_status"):
         shown["status"] = "paused_for_review"
@@ -138,6 +141,8 @@ def _odd(service: Service, batch: dict[str, Any]) -> dict[str, Any]:
         batch["status"] = batch["status"].upper()
     if service.has("no_metadata"):
         batch["metadata"] = None
+    if service.has("no_counts"):
+        batch["request_counts"] = None
     if service.has("null_usage"):
         batch["usage"] = None
     if service.has("odd_usage") and batch["usage"]:

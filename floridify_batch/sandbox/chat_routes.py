@@ -10,7 +10,7 @@ from floridify_batch.sandbox.body import check_body
 from floridify_batch.sandbox.fault import CONTENT_FAULTS
 from floridify_batch.sandbox.refusal import Refusal, by_status, quota_exceeded, unsupported_model
 from floridify_batch.sandbox.reply import completion, digest, prompt_tokens, reply
-from floridify_batch.sandbox.service import Service, cut_connection, cut_reply, json_object, service_of
+from floridify_batch.sandbox.service import PAGE, Service, cut_connection, cut_reply, json_object, service_of
 
 
 async def chat(request: Request) -> Response:
@@ -42,8 +42,6 @@ ROUTES = (Route("/v1/chat/completions", chat, methods=["POST"]),)
 _LOST = ("chat_drop", "chat_cut", "chat_page")
 """Faults after which a request is billed, and its answer is lost."""
 
-_PAGE = "<html><body>The service is being updated.</body></html>"
-
 
 async def _disturbed(request: Request, whole: Response, lost: str, call: int) -> Response:
     """Return a reply as a network or a gateway passes it on."""
@@ -53,7 +51,7 @@ async def _disturbed(request: Request, whole: Response, lost: str, call: int) ->
         case "chat_cut":
             return cut_reply(request, whole)
         case "chat_page":
-            return HTMLResponse(_PAGE)
+            return HTMLResponse(PAGE)
     if service_of(request).faults.hits("chat_wrapped", "", call):
         return Response(b"\xef\xbb\xbf" + bytes(whole.body) + b"\n<!-- gateway -->", media_type="application/json")
     return whole

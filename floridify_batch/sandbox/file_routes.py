@@ -3,10 +3,12 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+import orjson
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -73,13 +75,27 @@ async def content(request: Request) -> Response:
     if service.spend("content_short"):
         lines = (await asyncio.to_thread(path.read_bytes)).splitlines(keepends=True)
         return Response(b"".join(lines[: len(lines) // 2]), media_type=_BINARY)
-    if service.has("windows_lines") and record.purpose == "batch_output":
-        whole = await asyncio.to_thread(path.read_bytes)
-        return Response(b"\xef\xbb\xbf" + whole.replace(b"\n", b"\r\n"), media_type=_BINARY)
+    if record.purpose == "batch_output" and (service.has("windows_lines") or service.has("indented")):
+        return Response(_in_other_layout(service, await asyncio.to_thread(path.read_bytes)), media_type=_BINARY)
     if service.spend("content_cut"):
         headers = {"content-length": str(record.bytes)}
         return StreamingResponse(_half(request, path, record.bytes // 2), media_type=_BINARY, headers=headers)
     return FileResponse(path, media_type=_BINARY)
+
+
+def _in_other_layout(service: Service, content: bytes) -> bytes:
+    """Return an answer file as other services write it: indented, or with a byte order mark and CRLF."""
+    if service.has("indented"):
+        content = b"".join(map(_indented, content.splitlines(keepends=True)))
+    if service.has("windows_lines"):
+        content = b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n")
+    return content
+
+
+def _indented(line: bytes) -> bytes:
+    with suppress(orjson.JSONDecodeError):  # a line that another fault has cut in half
+        return orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return line
 
 
 async def delete(request: Request) -> Response:

@@ -20,6 +20,9 @@ from floridify_batch.sandbox.storage import Folder
 CHAT = "chat"
 """Takes the place of a batch id in the file name of immediate requests' digests."""
 
+PAGE = "<html><body>The service is being updated.</body></html>"
+"""A gateway's page, in place of a reply."""
+
 
 class Service:
     """A running sandbox. Construction locks the data folder, or raises UsageError."""

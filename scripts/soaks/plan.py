@@ -65,7 +65,10 @@ def _some_finished(name: str, within: int) -> Make:
 
 
 MENU: Sequence[Make] = (
-    *(_share(name, 0.4, 2) for name in ("expire", "missing", "null_response", "not_json", "malformed", "truncate")),
+    *(
+        _share(name, 0.4, 2)
+        for name in ("expire", "missing", "null_response", "not_json", "no_id", "malformed", "truncate")
+    ),
     *(_share(name, 0.4, 2) for name in ("http_0", "http_429", "http_500", "http_503")),
     *(_share(name, 0.5) for name in ("duplicate", "unknown", "split")),
     *(_share(name, 0.25) for name in ("poll_429", "poll_500")),
@@ -81,11 +84,14 @@ MENU: Sequence[Make] = (
 
 _ODD = (
     *("odd_usage", "null_usage", "upper_status", "foreign_batch", "list_bare", "list_loop", "no_metadata"),
-    *("windows_lines", "cancel_400", "file_404", "file_uploaded"),
+    *("windows_lines", "indented", "cancel_400", "file_404", "file_uploaded"),
 )
 ODD_MENU: Sequence[Make] = (
     *(partial(_flag, name) for name in _ODD),
-    *(_times(name, 2) for name in ("unknown_status", "poll_denied", "content_denied", "no_files", "content_short")),
+    *(
+        _times(name, 2)
+        for name in ("unknown_status", "poll_page", "poll_denied", "content_denied", "no_files", "content_short")
+    ),
     _times("queue_full", 1),
     _share("body_text", 1),
     lambda chance: (f"clock_offset={chance.choice((-86_400, -7_200, 7_200, 86_400))}",),

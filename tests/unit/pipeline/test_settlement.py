@@ -445,3 +445,17 @@ def test_a_lone_surrogate(tmp_path: Path) -> None:
     assert orjson.dumps(Settled(tmp_path, [message]).failures[IDS[1]].detail)
     foreign = answered(IDS[0]).replace(IDS[0].encode(), b"\\ud800")
     assert Settled(tmp_path, [foreign]).index.unreadable == 1
+
+
+def test_an_error_beside_a_charged_line(tmp_path: Path) -> None:
+    """Of an error and a line that was charged, but has no answer, the charged one counts: its cost is unknown."""
+    charged = line(IDS[0], {"status_code": 200, "body": None})
+    for lines in ([refused(IDS[0], 500), charged], [charged, refused(IDS[0], 500)]):
+        settled = Settled(tmp_path, lines)
+        assert settled.failures[IDS[0]].reason is FailureReason.MALFORMED
+
+
+def test_an_answer_beside_an_empty_one(tmp_path: Path) -> None:
+    """An answer counts, though a line with the same id and an empty body comes first."""
+    settled = Settled(tmp_path, [line(IDS[0], {"status_code": 200, "body": {}}), answered(IDS[0])])
+    assert settled.answered_ids == [IDS[0]]

@@ -6,16 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import override
 
+import orjson
 import pytest
 
 from floridify_batch.errors import IncompleteAnswers, ServiceError
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import Completeness, completeness, fetch_answers
 from floridify_batch.run.driver import Driver, StopReason
+from floridify_batch.run.event import Notice
 from floridify_batch.run.ledger import ChunkState
-from tests.fakes import MemoryStore, Scenario, Service
+from tests.fakes import MemoryStore, Recorder, Scenario, Service
 
 PAGE = b"<html>\n<body>Maintenance</body>\n</html>\n"
+SURROGATE = b'{"custom_id":"b","x":"\\ud800"}\n'
 ONE, TWO = b'{"custom_id":"a"}\n', b'{"custom_id":"b"}\n'
 
 
@@ -65,6 +68,28 @@ async def test_spoilt_downloads(tmp_path: Path, spoil: Callable[[bytes], bytes])
     assert await Driver(run).process() is StopReason.FINISHED
     assert sorted(run.ledger.processed_words) == ["bank", "tree"]
     assert set(service.answered.values()) == {1}
+
+
+def indented(whole: bytes) -> bytes:
+    return b"\n".join(orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2) for line in whole.splitlines())
+
+
+async def test_indented_objects(tmp_path: Path) -> None:
+    """A file of indented objects is read at its first download, and nothing is requested again."""
+    service = Spoiling(indented, 1_000)
+    run = new_scenario(tmp_path, service).run()
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert (set(service.answered.values()), service.downloads) == ({1}, len(service.batches))
+
+
+async def test_lines_without_ids(tmp_path: Path) -> None:
+    """An answer whose id cannot be read was paid for: its cost is unknown, and the run says so."""
+    service = Spoiling(lambda whole: whole.replace(b'{"custom_id":', b'{"custom":', 1), 1)
+    recorder = Recorder()
+    run = new_scenario(tmp_path, service).run(recorder=recorder)
+    assert await Driver(run).process() is StopReason.FINISHED
+    assert (run.ledger.chunk(1).unmetered, run.ledger.totals().cost) == (1, None)
+    assert any("the usage of 1 answer is unknown" in each.text for each in recorder.of(Notice))
 
 
 async def test_pages_for_ever(tmp_path: Path) -> None:
@@ -126,7 +151,14 @@ class Answering(Service):
 
 @pytest.mark.parametrize(
     ("content", "total", "done", "whole"),
-    [(ONE + TWO, 2, 3, True), (ONE + TWO, 0, 0, True), (ONE, 2, 2, False), (ONE, 0, 0, False), (ONE, 2, 1, True)],
+    [
+        (ONE + TWO, 2, 3, True),
+        (ONE + SURROGATE, 0, 0, True),
+        (ONE + TWO, 0, 0, True),
+        (ONE, 2, 2, False),
+        (ONE, 0, 0, False),
+        (ONE, 2, 1, True),
+    ],
 )
 async def test_ids_against_counts(tmp_path: Path, content: bytes, total: int, done: int, whole: bool) -> None:
     """Files with each requested id are complete whatever the counts; without counts, only those are."""

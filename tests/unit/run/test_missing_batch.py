@@ -96,7 +96,9 @@ async def test_without_waiting(tmp_path: Path) -> None:
 
 
 async def test_given_up(tmp_path: Path) -> None:
-    """The words of a batch that the user gives up fail, and its requests are not retried automatically."""
+    """The words of a batch that the user gives up fail, its requests are not retried automatically, and what the
+    service may have billed for them is unknown.
+    """
     denying = Denying(polls=float("inf"))
     stage = new_scenario(tmp_path, denying)
     with pytest.raises(ServiceError):
@@ -106,6 +108,8 @@ async def test_given_up(tmp_path: Path) -> None:
     assert (run.ledger.processed_words, list(run.ledger.failed_words)) == (["tree"], ["bank"])
     assert "batch batch_1 was given up" in run.ledger.failed_words["bank"]
     assert len(denying.batches) == 2
+    given_up = run.ledger.chunk(1)
+    assert (given_up.unmetered, given_up.cost, run.ledger.totals().cost) == (given_up.requests, None, None)
 
 
 async def test_given_up_with_answers(tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ async def test_given_up_with_answers(tmp_path: Path) -> None:
         await Driver(stage.run()).process()
     run = stage.run()
     assert await Driver(run).process(give_up=["batch_1"]) is StopReason.FINISHED
-    assert run.ledger.chunk(1).answered == 1
+    assert (run.ledger.chunk(1).answered, run.ledger.chunk(1).unmetered) == (1, 1)
     assert (list(run.ledger.incomplete_words), run.ledger.failed_words) == (["bank"], {})
     assert "batch batch_1 was given up" in run.ledger.incomplete_words["bank"]
 
@@ -205,6 +209,16 @@ async def test_one_odd_batch(tmp_path: Path, error: ServiceError) -> None:
     with pytest.raises(ServiceError, match=re.escape(str(error).rstrip("."))):
         await Driver(run).process()
     assert (run.ledger.chunk(1).state, run.ledger.processed_words) == (ChunkState.SUBMITTED, ["tree"])
+
+
+async def test_pages_in_place_of_the_only_batch(tmp_path: Path) -> None:
+    """A batch whose polls always return a page stops the run after ten minutes, also if it is the only one."""
+    stage = Scenario(tmp_path, ["bank"], Refusing(Unreadable("<html>")), MemoryStore.of(["bank"]))
+    run = stage.run()
+    with pytest.raises(ServiceError, match=r"batch batch_1.*recover --run run1"):
+        await Driver(run).process()
+    assert run.ledger.chunk(1).state is ChunkState.SUBMITTED
+    assert 540 < sum(stage.sleeps) < 1_000
 
 
 class Renaming(Service):

@@ -192,3 +192,40 @@ async def test_shorter_metadata(tmp_path: Path) -> None:
     total = await recovered(service, store)
     assert total.dispositions == {Became.FRESH: total.requests}
     assert {stamp.template for stamp in store.stamps.values()} == {"of-another-time"}
+
+
+class Shortened(Attic):
+    """A service that does not count requests, and whose answer files lack their first lines."""
+
+    @override
+    def found(self) -> list[BatchJob]:
+        return [replace(batch, total=0, done=0) for batch in super().found()]
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        await super().answers(job, output, errors)
+        output.write_bytes(b"".join(output.read_bytes().splitlines(keepends=True)[1:]))  # noqa: ASYNC240  a few lines
+
+
+async def test_short_answer_files(tmp_path: Path) -> None:
+    """Answer files that lack answers are stored as far as they go; the others are reported, at an unknown cost."""
+    scenario = new_scenario(tmp_path / "run")
+    await through(scenario)
+    whole = scenario.service
+    assert isinstance(whole, Attic)
+    service = Shortened()
+    service.kept, service.batches, service.files = whole.kept, whole.batches, whole.files
+    total = await recovered(service, copied(scenario.store))
+    assert [each for each in total.shortfalls if "batch_1 lack requests" in each] == list(total.shortfalls) != []
+    assert (total.dispositions[Became.FRESH] > 0, total.cost) == (True, None)
+
+
+async def test_counts_in_metadata(tmp_path: Path) -> None:
+    """A count of thousands of digits in a batch's metadata is ignored."""
+    scenario = new_scenario(tmp_path / "run")
+    await through(scenario)
+    service = scenario.service
+    assert isinstance(service, Attic)
+    service.kept = [(batch, file, {**said, "counts": f"synonyms={'9' * 5_000}"}) for batch, file, said in service.kept]
+    total = await recovered(service, copied(scenario.store))
+    assert total.dispositions == {Became.FRESH: total.requests}
