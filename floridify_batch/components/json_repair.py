@@ -123,6 +123,11 @@ def leniently_parsed(text: bytes) -> Any:
         return None
 
 
+def encodable(text: str) -> str:
+    """A text without lone surrogates, which no file and no terminal takes."""
+    return text.encode(errors="replace").decode()
+
+
 def _integer(digits: str) -> float:
     """Parse an integer of any length; Python refuses one of thousands of digits."""
     return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)

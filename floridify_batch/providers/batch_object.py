@@ -5,6 +5,7 @@ Services with OpenAI's API differ in details: statuses in capitals, ISO times, u
 unreadable.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from floridify_batch.components.json_repair import encodable, leniently_parsed
 from floridify_batch.costs.usage import Usage
 from floridify_batch.formatting import whole_number
 from floridify_batch.providers.error import Unreadable, id_in, reason_in
@@ -45,6 +47,9 @@ _MILLISECONDS = 10**11
 
 _YEARS = range(2000, 2200)
 """The years of credible times."""
+
+_CREDIBLE = 10**15
+"""The limit of credible numbers: the cost of more tokens than that is no amount of money."""
 
 _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "finished_at")
 
@@ -80,10 +85,14 @@ def parsed_page(content: bytes, headers: Mapping[str, str]) -> Page:
 
 
 def _parsed(content: bytes) -> Any:
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"The service's reply is not JSON ({error}).") from None
+        parsed = leniently_parsed(content)
+        if parsed is None:
+            raise Unreadable(f"The service's reply is not JSON ({error}).") from None
+    return json.loads(encodable(json.dumps(parsed, ensure_ascii=False)))
 
 
 def job_of(batch: Any) -> BatchJob:
@@ -157,7 +166,7 @@ def _whole(value: Any) -> int | None:
     """Return a whole number that is not negative; it may be a string."""
     if isinstance(value, str):
         return whole_number(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _CREDIBLE else None
 
 
 def _count(value: Any) -> int:

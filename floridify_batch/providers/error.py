@@ -12,6 +12,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from floridify_batch.components import failure
+from floridify_batch.components.json_repair import encodable
 from floridify_batch.errors import (
     AccessDenied,
     QueueFull,
@@ -33,6 +34,8 @@ _REDIRECTS = range(300, 400)
 _LONGEST_REASON = 500
 _TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_RETRY_AFTER = 3600.0
+_LARGEST_ID = 10**40
+_LONGEST_ID = 500
 _SHORTEST_SECRET = 8
 """Shorter keys are those of self-hosted servers, which accept any: masking them would mask ordinary text. One that the
 service refuses is masked however short it is, where it stands alone.
@@ -143,7 +146,7 @@ def _date(text: str) -> datetime | None:
 
 def message_of(error: Any) -> str:
     """Return the service's message, without the key."""
-    return _without_key(error, reason_in(error.body) or str(error.message))
+    return encodable(_without_key(error, reason_in(error.body) or str(error.message)))
 
 
 def reason_in(body: Any) -> str:
@@ -184,7 +187,9 @@ def identity_of(reply: Any) -> str:
 
 
 def id_in(value: Any) -> str | None:
-    """Return an id, which may be a number; None for anything else."""
+    """Return an id, which may be a number; None for anything else, such as a text that no address can hold."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None
+        return str(value) if 0 <= value < _LARGEST_ID else None
+    identity = value.strip() if isinstance(value, str) else ""
+    fits = identity.isprintable() and len(identity) <= _LONGEST_ID and " " not in identity
+    return identity if identity and fits else None

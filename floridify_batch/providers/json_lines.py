@@ -80,7 +80,7 @@ class _ObjectReader:
         self._identity = 0
         """The place behind the latest key of an id."""
         self._breaks: list[int] = []
-        """The starts behind which another id follows: where the text is damaged, each is a line of its own."""
+        """The starts that are not indented, or behind which another id follows: a damaged text is divided there."""
         self._end = b""
 
     def takes_whole(self, line: bytes) -> bool:
@@ -95,6 +95,8 @@ class _ObjectReader:
         begins = text.lstrip().startswith(b"{")
         if self._depth and begins:
             self._starts = [*self._starts[1 - _MOST_STARTS :], (len(self._text), self._depth)]
+            if text.startswith(b"{"):
+                self._breaks.append(len(self._text))
         # An indented object that ends within its lines is cut off; a damaged line of its own may be the service's.
         self._end = b"\n" if begins and line.endswith(b"\n") else b""
         place = 0
@@ -115,8 +117,9 @@ class _ObjectReader:
         yield from self._keep(text[place:])
 
     def _note_identity(self, place: int) -> None:
-        if self._starts and self._starts[-1][0] >= self._identity > 0:
-            self._breaks.append(self._starts[-1][0])
+        start = self._starts[-1][0] if self._starts else 0
+        if start >= self._identity > 0 and start not in self._breaks[-1:]:
+            self._breaks.append(start)
         self._identity = place
 
     def _closes(self) -> bool:
@@ -155,7 +158,7 @@ class _ObjectReader:
         self._clear()
 
     def _pieces(self, start: int, stop: int, end: bytes) -> Iterator[bytes]:
-        """Yield damaged text, each object of it that has an id on a line of its own."""
+        """Yield damaged text, each object of it on a line of its own."""
         places = [start, *(each for each in self._breaks if start < each < stop), stop]
         for place, after in pairwise(places):
             if damaged := bytes(self._text[place:after]).strip():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydantic import BaseModel
 
 from floridify_batch.components.failure import FailureReason
@@ -174,10 +175,19 @@ def get_openai_connector(model_name: str = DEFAULT_MODEL, *, base_url: str | Non
 
 
 def _error_reply(error: "APIStatusError") -> Reply:
-    """Return a refusal as a reply, with the service's own body if it is a JSON object."""
+    """Return a refusal as a reply, with the service's own body if it is a JSON object that an answer line can hold."""
     body: Any = error.body
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not _is_encodable(body):
         body = {"error": {"message": message_of(error), "code": None}}
     elif "error" not in body:
         body = {"error": body}
     return Reply(error.status_code, error.request_id or "", body)
+
+
+def _is_encodable(body: Mapping[str, Any]) -> bool:
+    """Whether a body can be written: the SDK's parser takes lone surrogates and numbers of any length."""
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        return False
+    return True

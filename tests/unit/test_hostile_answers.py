@@ -22,7 +22,7 @@ EXPECTED = [Expected(number, identity, 1, 0) for number, identity in enumerate(I
 GOOD = {"reasoning": 'Often, {as} a "noun".', "level": "A1", "confidence": 0.9}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 1}
 
-ODD_USAGES = [
+ODD_USAGES: list[Any] = [
     None,
     [],
     {"prompt_tokens": -1, "completion_tokens": 1},
@@ -31,7 +31,7 @@ ODD_USAGES = [
     "9",
 ]
 ODD_STATUSES = ["200 OK", "200", 200.0, 201, True, 0, None, "9" * 5000, [200]]
-ODD_BODIES = [None, "", [], {}, "cut {", 5, {"choices": []}]
+ODD_BODIES: list[Any] = [None, "", [], {}, "cut {", 5, {"choices": []}]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def items(draw: Callable[..., Any]) -> Item:
     number = draw(st.integers(0, len(IDS) - 1))
     kind = draw(st.sampled_from(["answer", "answer", "answer", "cut", "error", "empty", "unnamed", "noise"]))
     if kind == "answer":
-        return draw(answers(number))
+        answer: Item = draw(answers(number))
+        return answer
     if kind == "cut":
         whole = draw(answers(number)).text
         return Item(whole[: draw(st.integers(1, len(whole) - 1))], number, charged=True, alone=True)
@@ -95,7 +96,8 @@ def items(draw: Callable[..., Any]) -> Item:
     if kind == "unnamed":
         identity = draw(st.sampled_from([None, 5, [], "\ud800"]))
         return Item(laid_out(draw, line_of(identity, 200, body_of())), number, charged=True)
-    return draw(noise)
+    other: Item = draw(noise)
+    return other
 
 
 noise = st.sampled_from(
@@ -111,7 +113,7 @@ noise = st.sampled_from(
 
 def file_of(draw: Callable[..., Any], parts: Sequence[Item]) -> bytes:
     """The parts as one file, on lines of their own or several on one."""
-    content = b"\xef\xbb\xbf" * draw(st.booleans())
+    content: bytes = b"\xef\xbb\xbf" * draw(st.booleans())
     for part in parts:
         ends = [b"\n", b"\r\n", b"\n\n"] if part.alone else [b"\n", b"\r\n", b"\n\n", b"", b" ", b",", b"\r", b",\n"]
         content += part.text + draw(st.sampled_from(ends))

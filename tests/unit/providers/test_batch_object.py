@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.providers.batch_object import job_of
-from floridify_batch.providers.error import identity_of, retry_after
+from floridify_batch.providers.batch_object import job_of, parsed_object
+from floridify_batch.providers.error import Unreadable, identity_of, retry_after
 
 
 def test_numbers_for_ids() -> None:
@@ -58,3 +58,25 @@ def test_a_date_without_a_clock() -> None:
 def test_reasons_of_any_form(errors: object) -> None:
     """The reason of a rejected batch is kept if it is a text, or in another field than `message`."""
     assert [each.message for each in job_of({"id": "b", "errors": errors}).errors] == ["No such model"]
+
+
+def test_lone_surrogates() -> None:
+    """A lone surrogate in a reply affects neither its other fields nor the checkpoint that they are saved in."""
+    reply = b'{"id":"b","status":"failed","errors":["no \\ud800"],"metadata":{"label":"\\ud800"},"x":NaN}'
+    job = job_of(parsed_object(reply))
+    assert (job.status, job.errors[0].message, job.label) == ("failed", "no ?", "?")
+
+
+def test_numbers_out_of_range() -> None:
+    """A usage whose cost is no amount of money is unknown, and such counts are none."""
+    usage = {"input_tokens": 10**18, "output_tokens": 1}
+    job = job_of({"id": "b", "usage": usage, "request_counts": {"total": 10**18, "completed": "9" * 5_000}})
+    assert (job.usage, job.total, job.done) == (None, 0, 0)
+
+
+@pytest.mark.parametrize("identity", ["", " ", "a b", "a\nb", "\x1b[2J", "\ud800", "x" * 501, -1, 10**50, True, [], {}])
+def test_ids_that_no_address_holds(identity: object) -> None:
+    """An id that cannot be part of an address is no id."""
+    with pytest.raises(Unreadable):
+        job_of({"id": identity})
+    assert job_of({"id": "b", "output_file_id": identity}).output_file_id is None

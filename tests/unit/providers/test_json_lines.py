@@ -57,6 +57,11 @@ def test_behind_damage(cut: int, layout: int | None, next_layout: int | None) ->
     assert names(damaged + damaged + dumped(SECOND, THIRD, indent=next_layout)) == [None, None, "b", "c"]
 
 
+def test_damaged_lines() -> None:
+    """Each of several objects that are cut off is a line of its own: it may be an answer."""
+    assert names(b'{"id"\n{"id":"r","cus\n{\n"id":\n') == [None, None, None]
+
+
 def test_the_end_of_a_file() -> None:
     """An indented object that the file ends within has no line end: the file is short."""
     *_, last = on_lines((dumped(FIRST, indent=1) + b"\n" + dumped(SECOND, indent=1)[:70] + b"\n").splitlines(True))

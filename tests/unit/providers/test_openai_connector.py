@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 
 from floridify_batch.components.domain import DomainIdentificationResponse
@@ -147,3 +148,14 @@ async def test_a_created_completion() -> None:
         reply = await connector.post(REQUEST.body)
         await connector.close()
     assert (reply.status, reply.body) == (200, {"choices": []})
+
+
+@pytest.mark.parametrize("odd", [b'"\\ud800 no"', b"[" + b"9" * 40 + b"]"])
+async def test_a_refusal_that_no_line_holds(odd: bytes) -> None:
+    """A refusal with a lone surrogate or an endless number is a reply that can be written as an answer line."""
+    body = b'{"error":{"message":"no","param":' + odd + b"}}"
+    async with raw_response(head(len(body), "400 Bad Request") + body) as (url, _):
+        connector = OpenAIConnector("any", base_url=url)
+        reply = await connector.post(REQUEST.body)
+        await connector.close()
+    assert (reply.status, orjson.loads(orjson.dumps(reply.body))["error"]["message"]) == (400, "no")

@@ -52,7 +52,13 @@ async def test_nothing_is_stated() -> None:
     """Without rate-limit headers there is no throttle."""
     time = Time()
     throttle = Throttle(time, time.sleep)
-    for headers in ({}, {"x-ratelimit-remaining-requests": "many"}, stated(0, "soon"), stated(5000)):
+    for headers in (
+        {},
+        {"x-ratelimit-remaining-requests": "many"},
+        {**stated(0, "9s"), "x-ratelimit-remaining-requests": "0" * 5_000},
+        stated(0, "soon"),
+        stated(5000),
+    ):
         await go(throttle, headers)
     await go(throttle)
     assert time.sleeps == []
