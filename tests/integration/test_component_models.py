@@ -115,6 +115,13 @@ async def test_a_cost_limit_with_several_models(workspace: Workspace) -> None:
     assert (done.code, done.ledger.failures()) == (0, {})
 
 
+def stamped_models(workspace: Workspace) -> dict[str, str]:
+    """The model of each component's stored answers, by the stamps that documents refer to."""
+    models = {stamp["_id"]: stamp["model"] for stamp in workspace.database["synthesis_stamps"].find()}
+    documents = [*workspace.database["definitions"].find(), *workspace.database["words"].find()]
+    return {name: models[stamp] for each in documents for name, stamp in each.get("synthesis", {}).items()}
+
+
 async def test_recovery_of_each_model(workspace: Workspace, sandbox: Sandbox) -> None:
     """Without the checkpoint, each batch's answers are stored with its own model, and billed by its rates."""
     add_known(workspace.database, *WORDS)
@@ -136,6 +143,5 @@ async def test_recovery_of_each_model(workspace: Workspace, sandbox: Sandbox) ->
         await store.close()
         await service.close()
     assert contents(recovered.database) == contents(workspace.database)
-    stamped = {each["component"]: each["model"] for each in recovered.database["synthesis_stamps"].find()}
-    assert stamped == {"synonyms": OURS, "examples": OURS} | MODELS
+    assert stamped_models(recovered) == {"synonyms": OURS, "examples": OURS} | MODELS
     assert cost == done.ledger.totals().cost

@@ -153,7 +153,9 @@ async def test_a_sample_of_the_database(workspace: Workspace) -> None:
 async def test_cache_writes(workspace: Workspace, sandbox: Sandbox, removed: bool) -> None:
     """Long prompts write no cache; where the user's options allow it, the writes are in the estimate and the bill."""
     templates = workspace.folder / "long-templates"
-    (templates / "assess").mkdir(parents=True)
+    for folder in ("assess", "misc"):
+        (templates / folder).mkdir(parents=True)
+    (templates / "misc" / "lookup.md").write_text("Define {{ word }}.")
     (templates / "assess" / "cefr.md").write_text(f"{'Judge it well. ' * 400}{{{{ word }}}}: {{{{ definition }}}}")
     more = {"request_options": {"prompt_cache_options": None}} if removed else {}
     settings: dict[str, Any] = {"components": "cefr_level", "templates": str(templates), "model": "gpt-6-luna", **more}
