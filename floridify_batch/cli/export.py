@@ -39,7 +39,7 @@ def export(
         Path | None,
         typer.Argument(
             metavar="[LIST]",
-            help="Word list or checkpoint (default: the only one here).",
+            help="List or checkpoint (default: the only one).",
             rich_help_panel="Content",
             autocompletion=completion.checkpoints,
             show_default=False,

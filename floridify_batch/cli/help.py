@@ -143,8 +143,9 @@ def _screen(command: Any, ctx: Any, *sections: Sequence[Row]) -> str:
     usage, about = _usage(command, ctx, columns), wrap(" ".join((command.help or "").split()), columns)
     height = len(usage) + len(about) + sum(map(len, blocks)) + len(blocks) + 2  # one for the prompt
     if sys.stdout.isatty() and height > lines:
-        blocks = [list(chain.from_iterable(blocks))]
-        return "\n".join([*usage, *about, "", *blocks[0]])
+        rest = list(chain.from_iterable(blocks))
+        gap = [""] * (len(usage) + len(about) + len(rest) + 2 <= lines)
+        return "\n".join([*usage, *about, *gap, *rest])
     return "\n\n".join("\n".join(block) for block in (usage, about, *blocks))
 
 

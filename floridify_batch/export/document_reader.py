@@ -44,6 +44,8 @@ _LINE_ENDS = re.compile("\r\n?|\x85|\u2028|\u2029")
 
 def clean(text: str) -> str:
     """A text without control characters, and with line feeds as its only line ends."""
+    if text.isprintable():  # as most texts are
+        return text.strip()
     return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)).strip()
 
 
