@@ -39,6 +39,8 @@ def clip(length: int) -> BeforeValidator:
 
 def _within(low: float, high: float) -> AfterValidator:
     def clamp(value: float) -> float:
+        if low <= value <= high:
+            return value
         if isnan(value):  # NaN has no place in a dictionary, and no clamped value would be honest
             raise ValueError("not a number")
         return min(high, max(low, value))

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -215,8 +216,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
         Where the answer will replace the stored value, the prompt does not name that: else the model would leave its
         best items out.
         """
-        pairs = (each.partition("=") for each in self.variables)
-        given = {name: self._value(variable or name, entry, target) for name, _, variable in pairs}
+        given = {name: self._value(variable, entry, target) for name, variable in _named(self.variables)}
         return given | {name: [] for name in given if name.startswith("existing_")} if replacing else given
 
     def _value(self, variable: str, entry: Entry, target: T) -> Any:
@@ -244,7 +244,7 @@ class Recipe[T: Target, R: BaseModel](ABC):
 
     def given_names(self) -> list[str]:
         """The names of the template's variables."""
-        return [name.partition("=")[0] for name in self.variables]
+        return [name for name, _ in _named(self.variables)]
 
     def change(self, entry: Entry, target: T, answer: R, provenance: Provenance) -> Change | None:
         """The change that an answer makes; None where it, or a newer one, is stored already.
@@ -334,7 +334,7 @@ class WordRecipe[R: BaseModel](Recipe[Entry, R]):
 
     def subject(self, entry: Entry, target: Entry) -> Iterable[str]:  # noqa: ARG002  the entry is the target
         """The definitions that the prompt is made from; of the request for definitions, that there are none."""
-        names = {name.partition("=")[2] or name for name in self.variables}
+        names = {variable for _, variable in _named(self.variables)}
         if "sources" in names:
             about = entry.sources
         elif "first_definition" in names:
@@ -345,7 +345,7 @@ class WordRecipe[R: BaseModel](Recipe[Entry, R]):
 
     def subject_texts(self, entry: Entry, target: Entry) -> Iterable[str]:  # noqa: ARG002  as above
         """The first definition's text, where the prompt has it."""
-        names = {name.partition("=")[2] or name for name in self.variables}
+        names = {variable for _, variable in _named(self.variables)}
         return [each.text for each in entry.definitions[:1]] if "first_definition" in names else ()
 
 
@@ -397,6 +397,13 @@ class ClusterRecipe[R: BaseModel](Recipe[Cluster, R]):
     def number(self, target: Cluster) -> int:
         """The cluster's place among the word's clusters."""
         return target.number
+
+
+@cache
+def _named(variables: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The names of a template's variables, and the variables whose values they have."""
+    parts = (each.partition("=") for each in variables)
+    return tuple((name, variable or name) for name, _, variable in parts)
 
 
 def _is_of(definition: Definition, cluster: Cluster) -> bool:

@@ -86,7 +86,10 @@ _COUNTED = "counted_items"
 
 def delimited(text: object) -> str:
     """The filter `data`: a text between << and >>, which it cannot close itself."""
-    return f"<<{_DELIMITERS.sub('', str(text))}>>"
+    data = str(text)
+    if "<<" in data or ">>" in data:
+        data = _DELIMITERS.sub("", data)
+    return f"<<{data}>>"
 
 
 def _checked(value: Any) -> Any:

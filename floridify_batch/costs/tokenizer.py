@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import re
 from binascii import a2b_base64
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,23 @@ def _encoding() -> "Encoding":
 
 
 def count_tokens(text: str) -> int:
-    """Count the tokens of a text; special tokens in it count as plain text."""
+    """Count the tokens of a text; special tokens in it count as plain text.
+
+    Prompts about one definition share most of their paragraphs, which are counted once. No token spans the start of a
+    paragraph, as long as that is a letter or a digit.
+    """
+    first, *others = text.split(_BLANK_LINE)
+    if not (others and all(each[:1].isalnum() for each in others)):
+        return _tokens_of(text)
+    *paragraphs, last = (first, *others)
+    return sum(_tokens_of(each + _BLANK_LINE) for each in paragraphs) + _tokens_of(last)
+
+
+_BLANK_LINE = "\n\n"
+
+
+@lru_cache(maxsize=512)
+def _tokens_of(text: str) -> int:
     return len(_encoding().encode_ordinary(text))
 
 

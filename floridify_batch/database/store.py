@@ -195,13 +195,8 @@ class MongoStore(DatabaseAccess):
         for document in sorted(found.words, key=_by_number):
             entry = read_entry(document, found, self._stamps, language)
             stored.setdefault(document["text"], []).append(entry)
-        return {
-            text: next(
-                (as_homographs(stored[each]) for each in spellings[text] if each in stored),
-                [unknown_entry(text, language)],
-            )
-            for text in texts
-        }
+        known = ((text, next((stored[each] for each in spellings[text] if each in stored), None)) for text in texts)
+        return {text: as_homographs(found) if found else [unknown_entry(text, language)] for text, found in known}
 
     async def entries_of(self, documents: Sequence[DocId], language: str | None = None) -> dict[DocId, Entry]:
         """The entry of each of these words and definitions that exists; of an unstored copy, if its source exists.

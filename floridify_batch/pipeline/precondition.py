@@ -20,7 +20,7 @@ _DIGITS = len(EMPTY_DIGEST)
 _IGNORED = "PZC"
 """The categories of characters that make no difference: punctuation, separators, control characters."""
 
-_IGNORED_ASCII = {number: None for number in range(128) if unicodedata.category(chr(number))[0] in _IGNORED}
+_IGNORED_ASCII = bytes(number for number in range(128) if unicodedata.category(chr(number))[0] in _IGNORED)
 
 
 class Precondition(NamedTuple):
@@ -61,9 +61,9 @@ class Precondition(NamedTuple):
 
 def squashed(text: str) -> str:
     """A text in NFC, case-folded, without punctuation and white space."""
+    if text.isascii():
+        return text.lower().encode().translate(None, _IGNORED_ASCII).decode()
     folded = unicodedata.normalize("NFC", text).casefold()
-    if folded.isascii():
-        return folded.translate(_IGNORED_ASCII)
     return "".join(each for each in folded if unicodedata.category(each)[0] not in _IGNORED)
 
 

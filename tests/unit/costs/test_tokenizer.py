@@ -1,8 +1,9 @@
 """Token counts, offline."""
 
 import pytest
+from hypothesis import given, strategies
 
-from floridify_batch.costs.tokenizer import count_tokens, schema_tokens
+from floridify_batch.costs.tokenizer import _encoding, count_tokens, schema_tokens
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,12 @@ def test_special_tokens_are_text() -> None:
 def test_any_script() -> None:
     """Texts in every script can be counted, emoji and combining marks included."""
     assert count_tokens("日本語 שלום 👩‍👩‍👧 \u0301") > 4
+
+
+@given(strategies.text(alphabet="aB9é. /<>'\n\r\t\u0301²", max_size=60))
+def test_paragraphs_change_no_count(text: str) -> None:
+    """A text that is counted by paragraphs has as many tokens as the whole."""
+    assert count_tokens(text) == len(_encoding().encode_ordinary(text))
 
 
 SCHEMA = {
