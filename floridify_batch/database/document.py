@@ -156,7 +156,8 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     number = document.get("homograph_number")
     word = Word(doc_id(identity), document["text"], language, number, stamp_prefix=prefix)
     owned = ownership(word, own, entries, found.pronunciations)
-    definitions = {id(each): _definition(each, stamps, found.edits) for each in (*owned.definitions, *owned.sources)}
+    parts = {id(each): each for each in (*owned.definitions, *owned.sources)}  # most are both
+    definitions = {place: _definition(part, stamps, found.edits) for place, part in parts.items()}
     return Entry(
         word=word,
         definitions=tuple(definitions[id(each)] for each in owned.definitions),
@@ -263,10 +264,12 @@ def _edits(document: Document, names: Iterable[str], edits: Mapping[DocId, str])
 
 def _definition(part: Part, stamps: Stamps, edits: Mapping[DocId, str]) -> Definition:
     document, copy = part.document, part.copied
-    fields = {name: document[name] for name in DEFINITION_FIELDS if document.get(name) is not None}
-    fields["example_ids"] = [doc_id(each) for each in fields.get("example_ids", ())]
-    if copy is not None and not part.stored:
-        fields["example_ids"] = [copied_example_id(copy.id, each) for each in fields["example_ids"]]
+    fields = {name: value for name in DEFINITION_FIELDS if (value := document.get(name)) is not None}
+    if examples := fields.get("example_ids"):
+        ids = [doc_id(each) for each in examples]
+        if copy is not None and not part.stored:
+            ids = [copied_example_id(copy.id, each) for each in ids]
+        fields["example_ids"] = ids
     fields.setdefault("part_of_speech", "")
     fields.setdefault("text", "")
     cluster = fields.get("meaning_cluster")
@@ -291,12 +294,15 @@ def with_slug(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _extra(document: Document, names: Iterable[str]) -> dict[str, Any]:
-    return {name: document[name] for name in names if document.get(name) is not None}
+    return {name: value for name in names if (value := document.get(name)) is not None}
 
 
 def _stamps_of(document: Document, stamps: Stamps, prefix: str = "") -> dict[str, Stamp]:
-    borne = (document.get(SYNTHESIS) or {}).items()
-    return {key.removeprefix(prefix): stamps[each] for key, each in borne if key.startswith(prefix) and each in stamps}
+    borne = document.get(SYNTHESIS)
+    if not borne:
+        return {}
+    found = ((key, stamps.get(each)) for key, each in borne.items() if key.startswith(prefix))
+    return {key.removeprefix(prefix): stamp for key, stamp in found if stamp is not None}
 
 
 def read_stamp(document: Mapping[str, Any]) -> Stamp:
