@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import orjson
 
-from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, Writes
+from floridify_batch.components.change import Collection, Merged, SchemaVersion, Update, WriteOutcome, Writes
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.components.synthesis_entry import references
@@ -458,7 +458,7 @@ class MemoryStore:
             self._insert(Collection.WORDS, word.id, new_word(word), NOON)
         return {}
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
+    async def apply(self, writes: Writes) -> WriteOutcome:
         """Write changes in the port's order: stamps, inserts, updates, removals; idempotent."""
         self.crash.step()
         self.stamps = {stamp.id: stamp for stamp in writes.stamps} | self.stamps
@@ -469,9 +469,7 @@ class MemoryStore:
         writes = keeping(writes, self._of_others(writes))
         for listing in copies.listings:
             self._list(listing)
-        for merged in writes.updates:
-            if self._text_of(merged) not in self.refused:
-                self._update(merged)
+        updated = sum(self._update(merged) for merged in writes.updates if self._text_of(merged) not in self.refused)
         self.crash.step()
         self._merge(writes)
         for collection, group in replaced_by(writes).items():
@@ -483,7 +481,7 @@ class MemoryStore:
         self.crash.step()
         if bad := self.refused.intersection(map(self._text_of, writes.updates)):
             raise DatabaseError(f"The database refused a write about {min(bad)}.")
-        return ()
+        return WriteOutcome(updated=updated)
 
     def _text_of(self, merged: Merged) -> str:
         """Return the word that an update is about; empty for other collections than definitions."""
@@ -568,11 +566,12 @@ class MemoryStore:
         new = {**fields, "_id": identity, "created_at": made, "updated_at": made, "version": 1}
         self.documents[collection].setdefault(identity, new)
 
-    def _update(self, merged: Merged) -> None:
+    def _update(self, merged: Merged) -> bool:
+        """Update a document; False if it does not exist, or has the update."""
         document = self.documents[merged.collection].get(merged.id)
         stamps = (document or {}).get("synthesis", {})
         if document is None or merged.stamps.items() <= stamps.items():
-            return
+            return False
         document |= {
             **merged.fields,
             "updated_at": merged.at,
@@ -582,6 +581,7 @@ class MemoryStore:
         }
         for name, identities in merged.adds.items():
             document[name] = list(dict.fromkeys([*(document.get(name) or ()), *identities]))
+        return True
 
     def _shown(self, word: DocId) -> list[dict[str, Any]]:
         """Return the definitions of a word's synthesis entry; without one, all of the word."""

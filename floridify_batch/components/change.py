@@ -5,7 +5,7 @@ of many answers, merged into one update per document; they are passed between pr
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -165,6 +165,8 @@ class Change(NamedTuple):
     merge: Merge | None = None
     stamp_prefix: str = ""
     """The prefix of the key of its stamp in the word's document."""
+    provenance: Provenance | None = None
+    """The origin of the answer; a new entry of the draft names its model."""
 
 
 # ── the changes of many answers ────────────────────────────────────────────────────────────────────────────────────
@@ -229,6 +231,13 @@ class Writes(NamedTuple):
         return bool(self.updates or self.remains)
 
 
+class WriteOutcome(NamedTuple):
+    """The outcome of writes: the words of edited copies that stay, and the number of documents that were updated."""
+
+    edited: Sequence[str] = ()
+    updated: int = 0
+
+
 def writes_of(changes: Iterable[Change], remains: Iterable[Remains] = ()) -> Writes:
     """Merge changes: one update per document."""
     stamps: dict[DocId, Stamp] = {}
@@ -242,8 +251,8 @@ def writes_of(changes: Iterable[Change], remains: Iterable[Remains] = ()) -> Wri
         stamps[stamp.id] = stamp
         if change.merge is not None:
             merges.append(change.merge)
-        if change.draft is not None:
-            drafts.setdefault(change.draft.id, (change.draft, change.completed))
+        if change.draft is not None and change.draft.id not in drafts:
+            drafts[change.draft.id] = (_signed(change.draft, change.provenance), change.completed)
         inserts += [(insert, change.completed) for insert in change.inserts]
         # Every document that an answer updates is stamped, so that repeating the update is a no-op.
         for update in (*change.updates, change.target):
@@ -255,6 +264,11 @@ def writes_of(changes: Iterable[Change], remains: Iterable[Remains] = ()) -> Wri
     return Writes(
         list(stamps.values()), inserts, _in_order(merged), removals, list(drafts.values()), merges, list(remains)
     )
+
+
+def _signed(draft: EntryDraft, provenance: Provenance | None) -> EntryDraft:
+    """A draft whose new entry, if it has one, names the model of its first answer."""
+    return replace(draft, model_info=provenance.model_info(1.0)) if draft.new and provenance is not None else draft
 
 
 def merged_updates(updates: Iterable[Update], at: datetime) -> list[Merged]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from floridify_batch.components.change import SchemaVersion, Update, Writes
+from floridify_batch.components.change import SchemaVersion, Update, WriteOutcome, Writes
 from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
 from floridify_batch.words.entry import DocId, Entry, FrequencyScale, Word, unknown_entry
 
@@ -61,8 +61,8 @@ class EntryStore(EntryReader, Protocol):
     async def ensure_words(self, words: Iterable[Word]) -> Mapping[DocId, str]:
         """Create the documents of new words, so that requests name existing ids; returns the refused ones."""
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
-        """Write the changes of answers; returns the words of edited copies that stay. Idempotent.
+    async def apply(self, writes: Writes) -> WriteOutcome:
+        """Write the changes of answers; an update that was applied before does not count. Idempotent.
 
         Raises `EditedMeanwhile` where a value was edited since it was read.
         """

@@ -266,9 +266,10 @@ class Recipe[T: Target, R: BaseModel](ABC):
             outcome.inserts,
             outcome.updates,
             outcome.replaces,
-            draft_of(entry, provenance.model_info(1.0)) if owned else None,
+            draft_of(entry) if owned else None,
             outcome.merge,
             entry.word.stamp_prefix,
+            provenance,
         )
 
     def remains(self, provenance: Provenance) -> Remains | None:

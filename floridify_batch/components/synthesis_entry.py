@@ -1,7 +1,6 @@
 """The synthesis entry of a word: the entry and the definitions that answers create and fill."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from floridify_batch.components.change import Collection, Insert, Merge, Outcome, Replaced, Update, value_digest
@@ -25,12 +24,11 @@ def entry_id(entry: Entry) -> DocId:
     return entry.synthesis_entry or synthesis_entry_id(entry.word.id, entry.word.stamp_prefix)
 
 
-def draft_of(entry: Entry, model_info: Mapping[str, Any]) -> EntryDraft | None:
-    """The part of a word's synthesis entry that is not stored yet; a new entry names the model of the first answer."""
+def draft_of(entry: Entry) -> EntryDraft | None:
+    """The part of a word's synthesis entry that is not stored yet."""
     if entry.synthesis_entry is not None:
         return entry.draft
-    draft = entry.draft or EntryDraft(entry_id(entry), entry.word.id, entry.word.language, new=True)
-    return replace(draft, model_info=model_info)
+    return entry.draft or EntryDraft(entry_id(entry), entry.word.id, entry.word.language, new=True)
 
 
 def in_entry(

@@ -65,14 +65,14 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     sent, received = _tokens(_named(usage, _INPUT)), _tokens(_named(usage, _OUTPUT))
     if not sent or received is None:
         return None
-    read, written = _object(_named(usage, _INPUT_DETAILS)), _object(_named(usage, _OUTPUT_DETAILS))
-    cached = min(_tokens(read.get("cached_tokens")) or 0, sent)
+    read, written = _named(usage, _INPUT_DETAILS), _named(usage, _OUTPUT_DETAILS)
+    cached = min(_detail(read, "cached_tokens"), sent)
     return Usage(
         sent,
         cached,
         received,
-        min(_tokens(written.get("reasoning_tokens")) or 0, received),
-        min(_tokens(read.get("cache_write_tokens")) or 0, sent - cached),
+        min(_detail(written, "reasoning_tokens"), received),
+        min(_detail(read, "cache_write_tokens"), sent - cached),
     )
 
 
@@ -96,12 +96,16 @@ def _named(usage: Mapping[str, Any], names: tuple[str, str]) -> Any:
     return usage.get(names[1]) if value is None else value
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _detail(details: Any, name: str) -> int:
+    """A number among the details; 0 where there is none."""
+    stated = details.get(name) if isinstance(details, dict) else None
+    return (_tokens(stated) or 0) if stated else 0
 
 
 def _tokens(value: Any) -> int | None:
     """A number of tokens, which may be a text; None for anything that can't be one."""
+    if type(value) is int and 0 <= value < _MAX_TOKENS:
+        return value
     if isinstance(value, str):
         value = whole_number(value)
     is_number = type(value) is int or type(value) is float  # a boolean is an instance of int

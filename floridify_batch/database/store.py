@@ -12,7 +12,16 @@ from itertools import batched, chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from floridify_batch.components.change import Collection, Merge, Merged, SchemaVersion, Update, Writes, merged_updates
+from floridify_batch.components.change import (
+    Collection,
+    Merge,
+    Merged,
+    SchemaVersion,
+    Update,
+    WriteOutcome,
+    Writes,
+    merged_updates,
+)
 from floridify_batch.costs.answer_length import AnswerKind, AnswerShape, BatchLengths, Observed
 from floridify_batch.database.access import BULK, RUNS, DatabaseAccess
 from floridify_batch.database.conflict import unmatched
@@ -273,11 +282,11 @@ class MongoStore(DatabaseAccess):
             refused |= {part[each["index"]].id: f"the database refuses its word: {stated(each)}" for each in errors}
         return refused
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
+    async def apply(self, writes: Writes) -> WriteOutcome:
         """Write the changes of answers; idempotent. New documents are written first, removals last.
 
-        Returns the words of copies that somebody has edited, and that stay beside the definition written from them.
-        Raises `EditedMeanwhile` where somebody has edited a value since it was read; no word is stamped then.
+        Copies that somebody has edited stay beside the definition written from them. Raises `EditedMeanwhile` where
+        somebody has edited a value since it was read; no word is stamped then.
         """
         self._has_answers = True
         layout = await self._known_layout()
@@ -294,8 +303,9 @@ class MongoStore(DatabaseAccess):
             await self._write(name, [each for made in copies.listings for each in listed_in(made, layout)])
         if writes.removals:  # some of the replaced documents may have been copied just now
             writes = await keeping_others(writes, self)
-        if count := await self._change(writes.updates):
-            documents = counted(count, "document")
+        updated, prevented = await self._change(writes.updates)
+        if prevented:
+            documents = counted(prevented, "document")
             raise EditedMeanwhile(f"{documents} changed while answers were stored. Resume to store the answers.")
         edited = await self._merge(writes.merges, layout) if writes.merges else ()
         replaced, left = await removable(writes, self, layout), await unused(writes.remains, self, layout)
@@ -303,7 +313,7 @@ class MongoStore(DatabaseAccess):
             await self._delete_matching(collection, conditions)
         for collection, gone in left.items():
             await self._delete(collection, {"$in": gone})
-        return edited
+        return WriteOutcome(edited, updated)
 
     async def _merge(self, merges: Sequence[Merge], layout: Layout) -> Sequence[str]:
         """Remove the copies whose places definitions have taken that were written from them, except edited ones."""
@@ -335,30 +345,32 @@ class MongoStore(DatabaseAccess):
         """Write updates that are not of an answer; idempotent except for the time."""
         await self._change(merged_updates(updates, self._clock()))
 
-    async def _change(self, merged: Iterable[Merged]) -> int:
-        """Write updates, except over edits; returns how many were not written because of one.
+    async def _change(self, merged: Iterable[Merged]) -> tuple[int, int]:
+        """Write updates, except over edits; returns how many were written at once, and how many edits prevented.
 
-        Then no word is stamped, so that the answers count as half stored.
+        After an edit no word is stamped, so that the answers count as half stored.
         """
-        edited = 0
+        written = edited = 0
         for collection, updates in groupby(merged, key=attrgetter("collection")):
             if not (edited and collection == Collection.WORDS):
-                edited += await self._write_over(collection, list(updates))
-        return edited
+                matched, prevented = await self._write_over(collection, list(updates))
+                written, edited = written + matched, edited + prevented
+        return written, edited
 
-    async def _write_over(self, collection: Collection, updates: Sequence[Merged]) -> int:
+    async def _write_over(self, collection: Collection, updates: Sequence[Merged]) -> tuple[int, int]:
         layout = await self._known_layout()
         names = layout.own_collections(collection)
         operations = updates_of(updates, layout)
-        if sum([await self._write(name, operations) for name in names]) == len(updates):
-            return 0
+        matched = sum([await self._write(name, operations) for name in names])
+        if matched == len(updates):
+            return matched, 0
         found: dict[DocId, Document] = {}
         for name in names:
             found |= await found_by_id(self, name, [each.id for each in updates], layout)
         edited, unedited = unmatched(updates, {each: layout.unified(found[each]) for each in found})
         for name in names if unedited else ():
             await self._write(name, updates_of([replace(each, before={}) for each in unedited], layout))
-        return len(edited)
+        return matched, len(edited)
 
     async def observe(self, seen: Mapping[DocId, BatchLengths]) -> None:
         """Record the components, the shapes and the lengths of a batch's answers on its stamps."""

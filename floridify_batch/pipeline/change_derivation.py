@@ -35,6 +35,7 @@ from floridify_batch.components.requests import (
 )
 from floridify_batch.pipeline.brief import Brief, Question
 from floridify_batch.pipeline.chunk import Expected, failure_line
+from floridify_batch.pipeline.plan import is_finished_by
 from floridify_batch.pipeline.precondition import Precondition, older_prompt
 from floridify_batch.pipeline.settlement import Answered, AnswerIndex, Parse, Place, WordOutcome, opened_answers, settle
 from floridify_batch.words.entry import Entry, FrequencyScale, Stamp, clusters_of, derived_id, value_of
@@ -361,11 +362,15 @@ class PageToSettle(NamedTuple):
 
 
 class SettledPage(NamedTuple):
-    """The writes of a page of words, the lines of their failures, and the counts of both."""
+    """The writes of a page of words, the lines of their failures, and the counts of both.
+
+    `finished`: the words that need no further plan once the writes are applied.
+    """
 
     writes: Writes
     failures: bytes
     tally: Tally
+    finished: Sequence[int] = ()
 
 
 def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
@@ -382,11 +387,15 @@ def settle_words(brief: Brief, page: PageToSettle) -> SettledPage:
     changes: list[Change] = []
     remains: list[Remains] = []
     failures: list[bytes] = []
+    finished: list[int] = []
     made_of = applied(zip(outcomes, page.entries, strict=True), brief, page.origin)
-    for outcome, made in zip(outcomes, made_of, strict=True):
+    for outcome, made, entries in zip(outcomes, made_of, page.entries, strict=True):
         failed = (*outcome.failures, *made.failures)
         tally.count(outcome.answers, failed)
         changes += made.changes
         remains += made.remains
         failures += [failure_line(outcome.ordinal, failure) for failure in failed]
-    return SettledPage(writes_of(changes, remains), b"".join(failures), tally)
+        answered = {(each.parts.document, each.parts.component) for each in outcome.answers}
+        if len(made.changes) == len(outcome.answers) and not failed and is_finished_by(answered, entries, brief):
+            finished.append(outcome.ordinal)
+    return SettledPage(writes_of(changes, remains), b"".join(failures), tally, finished)

@@ -5,7 +5,7 @@ and the components that depend on them have become ready. A finished word is tid
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
@@ -107,6 +107,27 @@ def answers_of(entries: Sequence[Entry], asked: Brief) -> int:
         for entry in entries
         for question in asked.questions
         for target in question.recipe.targets(entry)
+    )
+
+
+def is_finished_by(answered: Set[tuple[DocId, str]], entries: Iterable[Entry], asked: Brief) -> bool:
+    """Whether a word is processed and in order once the answers to components of these documents are stored.
+
+    `entries` are those before; only the usual case is decided: definitions without clusters, and no failure. Any other
+    word is looked up and planned again.
+    """
+    return all(_is_finished_by(answered, entry, asked) for entry in entries)
+
+
+def _is_finished_by(answered: Set[tuple[DocId, str]], entry: Entry, asked: Brief) -> bool:
+    clustered = entry.synthesised or any(each.meaning_cluster for each in (*entry.definitions, *entry.sources))
+    if entry.odd or clustered or not (is_defined(entry) or entry.sibling_defined):
+        return False
+    outline = outlined(entry, asked, {})
+    return not outline.waiting and all(
+        (target.id, question.recipe.component) in answered and not question.recipe.structural
+        for opened in outline.askable
+        for question, target, _ in opened
     )
 
 

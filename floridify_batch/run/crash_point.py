@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, override
 
-from floridify_batch.components.change import Writes
+from floridify_batch.components.change import WriteOutcome, Writes
 from floridify_batch.database.store import MongoStore
 from floridify_batch.errors import UsageError
 from floridify_batch.providers.immediate import ImmediateBatches
@@ -142,16 +142,16 @@ class _CrashBatches(_CrashProxy):
 class _CrashDatabase(_CrashProxy):
     """The database."""
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
+    async def apply(self, writes: Writes) -> WriteOutcome:
         """Write changes; for `amid-apply`, a first half of the updates before all of them."""
         self._crash.passes("before-apply")
         half = len(writes.updates) // 2
         if half and self._crash.point == "amid-apply":
             await self._inner.apply(writes._replace(updates=writes.updates[:half]))
             self._crash.passes("amid-apply")
-        edited: Sequence[str] = await self._inner.apply(writes)
+        written: WriteOutcome = await self._inner.apply(writes)
         self._crash.passes("after-apply")
-        return edited
+        return written
 
 
 class _CrashCheckpoint(Checkpoint):

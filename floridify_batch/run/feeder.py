@@ -236,12 +236,22 @@ class Feeder:
         while self._reading is None and self._returned:
             record = self._returned.popleft()
             folder = self._run.folder(record)
-            settled = settled_ids(folder, record)
+            settled = self._unfinished(record, settled_ids(folder, record))
             try:
                 self._reading = _Returned(record.number, settled, failures_by_word(folder.failures))
             except FileDamaged as error:
                 self._leave(record.number, error)
         return self._reading
+
+    def _unfinished(
+        self, record: ChunkRecord, settled: Iterator[tuple[int, frozenset[str]]]
+    ) -> Iterator[tuple[int, frozenset[str]]]:
+        """The words of a returned chunk that are to be planned again; those whose end is known are finished first."""
+        finished = self._run.finished.pop(record.number, set())
+        for ordinal in finished:
+            if self._place[ordinal] == record.number:
+                self._finish(Finished(ordinal, None))
+        return iter(()) if len(finished) == record.words else (each for each in settled if each[0] not in finished)
 
     def _leave(self, number: int, error: FileDamaged) -> None:
         """Leave a returned chunk for later; it stays outstanding."""

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import orjson
 
-from floridify_batch.components.change import SchemaVersion, Update, Writes, writes_of
+from floridify_batch.components.change import SchemaVersion, Update, WriteOutcome, Writes, writes_of
 from floridify_batch.components.failure import Failure, FailureReason
 from floridify_batch.components.registry import SynthesisComponent, recipe_of
 from floridify_batch.components.requests import parse_custom_id, prompt_digest
@@ -88,8 +88,8 @@ class Library(Protocol):
         """Hold the database's write lock. Writes raise `WriteLockLost` where another run has taken it over."""
         ...
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
-        """Write changes; idempotent. Returns the words of edited copies that stay."""
+    async def apply(self, writes: Writes) -> WriteOutcome:
+        """Write changes; idempotent."""
         ...
 
     async def update(self, updates: Sequence[Update]) -> None:
@@ -408,7 +408,7 @@ class _AnswerStorage:
         made_of = applied(zip(page, stored, strict=True), self._brief, self._origin)
         remains = (each for made in made_of for each in made.remains)
         if writes := writes_of((change for made in made_of for change in made.changes), remains):
-            self.edited += await self._library.apply(writes)
+            self.edited += (await self._library.apply(writes)).edited
         await self._finish([word for word, made in zip(words, made_of, strict=True) if _is_news(made)])
         return made_of
 

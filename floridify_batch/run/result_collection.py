@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from floridify_batch.components.change import WriteOutcome
 from floridify_batch.components.failure import FailureReason, Unanswered
 from floridify_batch.costs.answer_length import BatchLengths, Observed, pack_tokens
 from floridify_batch.costs.price import Bills
@@ -46,6 +47,9 @@ requests."""
 
 STORE_PAGE_WORDS = 40
 """Words whose answers are in memory at the same time: some 1,200 parsed answers and their changes."""
+
+_PAGE_REQUESTS, _MOST_PAGE_WORDS = 1200, 200
+"""Words with fewer requests share larger pages, since each page costs a dozen calls of the database."""
 
 
 async def fetch(run: Run, record: ChunkRecord, job: BatchJob) -> ChunkRecord:
@@ -139,10 +143,11 @@ async def _store_pages(
     folder, tally = run.folder(record), Tally()
     progress = ThrottledProgress(lambda done, total: run.observer.notify(PartStored(record.number, done, total)))
     refused: DatabaseError | None = None
+    run.finished[record.number] = set()
     with replacing(folder.failures) as failures:
         copy_carried(folder, failures)
         # A refused write ends those of its page, since later ones name what it makes; so a word's refusal costs itself.
-        page_words = 1 if one_by_one else STORE_PAGE_WORDS
+        page_words = 1 if one_by_one else _page_words(record)
         async with aclosing(settled_pages(run, record, index, paths, page_words)) as settled:
             async for given, page in settled:
                 stored, refusal = await store_page(run, record, given, page)
@@ -151,6 +156,12 @@ async def _store_pages(
                 refused = refusal or refused
                 progress(tally.settled, record.requests)
     return tally, refused
+
+
+def _page_words(record: ChunkRecord) -> int:
+    """The words of a page of a chunk's answers."""
+    alike = _PAGE_REQUESTS * record.words // max(1, record.requests)
+    return max(STORE_PAGE_WORDS, min(_MOST_PAGE_WORDS, alike))
 
 
 _EDITS = 5
@@ -167,8 +178,8 @@ async def store_page(
     refusal: DatabaseError | None = None
     for _ in range(_EDITS):
         try:
-            if page.writes and (edited := await run.store.apply(page.writes)):
-                run.observer.notify(Notice(f"Batch {record.number}: {edited_copies(edited)}"))
+            if page.writes:
+                _note_written(run, record, page, await run.store.apply(page.writes))
         except EditedMeanwhile as error:
             refusal = error
             page = await run.pool.begin(settle_words, await _read_again(run, given))
@@ -179,6 +190,14 @@ async def store_page(
         else:
             return page, None
     return page, refusal
+
+
+def _note_written(run: Run, record: ChunkRecord, page: SettledPage, outcome: WriteOutcome) -> None:
+    """Report edited copies that stay, and note the finished words of a chunk unless a document is gone."""
+    if outcome.edited:
+        run.observer.notify(Notice(f"Batch {record.number}: {edited_copies(outcome.edited)}"))
+    if record.number in run.finished and outcome.updated == len(page.writes.updates):
+        run.finished[record.number].update(page.finished)
 
 
 async def _read_again(run: Run, given: PageToSettle) -> PageToSettle:

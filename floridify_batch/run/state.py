@@ -30,7 +30,8 @@ class Run:
 
     The saving rule: every change of a chunk is made by `move` or `record`, which save the checkpoint at once. The
     feeder alone collects changes (finished words, chunks that are done) and saves them together with `save`.
-    `budget`: the cost limit of the next chunk, if the run has a cost limit.
+    `budget`: the cost limit of the next chunk, if the run has a cost limit. `finished`: the words of chunks stored in
+    this session that need no further plan, by chunk.
     """
 
     words: Sequence[str]
@@ -43,6 +44,7 @@ class Run:
     clock: Clock = utc_now
     sleep: Sleep = asyncio.sleep
     budget: Budget | None = None
+    finished: dict[int, set[int]] = field(default_factory=dict)
     questions: Mapping[str, Question] = field(init=False)
     pool: WorkerPool = field(init=False)
 

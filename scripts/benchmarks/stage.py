@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from time import perf_counter, process_time
 
-from floridify_batch.components.change import SchemaVersion, Update, Writes
+from floridify_batch.components.change import SchemaVersion, Update, WriteOutcome, Writes
 from floridify_batch.components.entry_store import EntryStore
 from floridify_batch.costs.answer_length import AnswerKind, BatchLengths, Observed
 from floridify_batch.providers.interface import TERMINAL
@@ -204,8 +204,8 @@ class TimedStore:
         with self._watch.within(Part.WRITES):
             return await self._store.ensure_words(words)
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
-        """Write changes; returns the words of edited copies that stay."""
+    async def apply(self, writes: Writes) -> WriteOutcome:
+        """Write changes."""
         with self._watch.within(Part.WRITES):
             return await self._store.apply(writes)
 

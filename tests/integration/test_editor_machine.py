@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pymongo.database import Database
 
-from floridify_batch.components.change import Update, Writes
+from floridify_batch.components.change import Update, WriteOutcome, Writes
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.database.store import MongoStore
 from floridify_batch.run.driver import Driver
@@ -199,7 +199,7 @@ class SteppedStore(MongoStore):
         self.crash.step()
         return await super().entries(texts, language)
 
-    async def apply(self, writes: Writes) -> Sequence[str]:
+    async def apply(self, writes: Writes) -> WriteOutcome:
         """Write changes between two steps."""
         refused = await super().apply(writes)
         self.crash.step()

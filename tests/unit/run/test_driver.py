@@ -1,7 +1,7 @@
 """The driver, from a word list to a full dictionary: through waves, failures, full queues, stops and crashes."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, override
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from floridify_batch.components.change import Collection, Writes
+from floridify_batch.components.change import Collection, WriteOutcome, Writes
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.registry import SynthesisComponent as C
 from floridify_batch.errors import FormRefused, ServiceError, ServiceRefused
@@ -925,9 +925,9 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
 class Forgetful(MemoryStore):
     """A database that accepts every change and returns none of them."""
 
-    async def apply(self, _: Writes) -> Sequence[str]:
+    async def apply(self, _: Writes) -> WriteOutcome:
         """Do nothing."""
-        return ()
+        return WriteOutcome()
 
 
 async def test_answers_that_vanish(tmp_path: Path) -> None:
