@@ -34,6 +34,7 @@ class Order:
     service_url: str
     components: tuple[str, ...]
     answers: str
+    pack: int
     model: str
     batch_size: int | None
     workers: int
@@ -99,6 +100,7 @@ def _settings(order: Order) -> "RunSettings":
         words_file=str(order.words_file),
         components=order.components,
         answers=AnswerShape(order.answers),
+        pack=order.pack,
         model=order.model,
         language="en",
         force=False,

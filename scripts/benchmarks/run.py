@@ -42,10 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if result["answered"] == result["requests"] else 1
 
 
-def measured_run(requests: int, mongo_url: str) -> dict[str, Any]:
-    """Measure a run with a number of requests."""
+def measured_run(requests: int, mongo_url: str, *more: str) -> dict[str, Any]:
+    """Measure a run with a number of requests, and with more of the options of `--one`."""
     with _folder(None, print) as folder:
-        _, result = _run(_parser().parse_args([f"--requests={requests}"]), folder, mongo_url, lambda _: None)
+        options = _parser().parse_args([f"--requests={requests}", *more])
+        _, result = _run(options, folder, mongo_url, lambda _: None)
     return result
 
 
@@ -75,6 +76,7 @@ def _order(options: Any, folder: Path, mongo_url: str, database: str, service_ur
         service_url=service_url,
         components=COMPONENTS[: options.components],
         answers=options.answers,
+        pack=options.pack,
         model=_MODEL,
         batch_size=options.batch_size,
         workers=options.workers,
@@ -138,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--requests", type=int, default=30_000, help=f"{REQUESTS_PER_WORD} per word (default %(default)s)")
     add("--components", type=int, default=len(COMPONENTS), metavar="N", help="of each definition (default %(default)s)")
     add("--answers", choices=list(AnswerShape), default=AnswerShape.FULL, help="their shape (default %(default)s)")
+    add("--pack", type=int, default=1, metavar="N", help="definitions per request (default %(default)s)")
     add("--batch-size", type=int, help="words per batch (default: as many as the service takes)")
     add("--workers", type=int, default=1, help="for the pure stages; the CPU time of processes is not counted")
     add("--profile", action="store_true", help="profile each stage; the times are longer then")

@@ -31,6 +31,13 @@ _CONCURRENCY = 32
 _ROUNDS = 3
 _LEDGER = (600_000, 400)
 
+_FORMS = {
+    "one component": ("--components=1",),
+    "--answers stored": ("--answers=stored",),
+    "--answers stored --pack 6": ("--answers=stored", "--pack=6"),
+}
+"""Requests of other kinds than the usual ten components with full answers, and the options that make them."""
+
 type Result = Mapping[str, Any]
 
 
@@ -48,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(report(results[-1]))
             _title("Three sizes")
             print(_sizes(results))
+            _title("Other requests")
+            middle = len(sizes) // 2
+            forms = {name: _one(sizes[middle], server.url, *more) for name, more in _FORMS.items()}
+            print(_compared({"ten components": results[middle]} | forms))
             _stages(folder / "stages", options, server.url, results[-1])
         _title("The ledger of a dictionary")
         ledger = folder / "ledger"
@@ -59,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(each["answered"] == each["requests"] for each in results) else 1
 
 
-def _one(requests: int, mongo_url: str) -> Result:
-    print(f"{requests:,} requests …", flush=True)
-    return benchmark_run.measured_run(requests, mongo_url)
+def _one(requests: int, mongo_url: str, *more: str) -> Result:
+    print(f"{requests:,} requests {' '.join(more)}…", flush=True)
+    return benchmark_run.measured_run(requests, mongo_url, *more)
 
 
 def _title(text: str) -> None:
@@ -85,6 +96,16 @@ def _sizes(results: Sequence[Result]) -> str:
         added = "" if before is None else f"{found.peak_mb - before['peak'] / 1e6:+.1f}"
         lines.append(
             f"{found.requests:>12,}{found.cpu:>16.1f}{found.cpu - start:>15.1f}{found.peak_mb:>9.0f}{added:>10}"
+        )
+    return "\n".join(lines)
+
+
+def _compared(results: Mapping[str, Result]) -> str:
+    lines = [f"{'':<26}{'CPU µs/request':>16}{'without start':>15}{'peak MB':>9}"]
+    for name, result in results.items():
+        found = _measured(result)
+        lines.append(
+            f"{name:<26}{found.cpu:>16.1f}{found.cpu - stage_cpu(result, Stage.STARTING):>15.1f}{found.peak_mb:>9.0f}"
         )
     return "\n".join(lines)
 
