@@ -162,7 +162,7 @@ class BatchTransport:
                     request, result = file.requests[outcome.ordinal], _result(outcome)
                     if adopted and isinstance(result, Failure) and _is_retryable(result):
                         again.append(
-                            replace(request, attempt=result.attempt + 1, cap_doublings=result.next_cap_doublings)
+                            request._replace(attempt=result.attempt + 1, cap_doublings=result.next_cap_doublings)
                         )
                     else:
                         deliver(request, result)

@@ -93,8 +93,7 @@ class Merge(NamedTuple):
     definition: DocId
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """The origin of an answer, and the rules by which it is stored.
 
     `replace`: the answer replaces the value before it, `replace_edited`: even one that people have edited.

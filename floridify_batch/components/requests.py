@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import Any, Final, NewType
+from typing import Any, Final, NamedTuple, NewType
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -202,8 +202,7 @@ class Envelope[R: BaseModel]:
         return b',"response_format":%b,"messages":%b' % (orjson.dumps(self.response_format), messages[:-4])
 
 
-@dataclass(frozen=True, slots=True)
-class SynthesisRequest[R: BaseModel]:
+class SynthesisRequest[R: BaseModel](NamedTuple):
     """A request about one definition, cluster or word."""
 
     custom_id: CustomId
@@ -326,5 +325,5 @@ def component_of(identity: str) -> str:
 
 def billed_to(identity: str) -> tuple[str, int]:
     """The component in a custom id, and the number of requests that a line with that id carries."""
-    parts = parse_custom_id(identity)
-    return (parts.component, parts.members) if parts else ("unknown", 1)
+    match = _CUSTOM_ID.fullmatch(identity)
+    return (match["component"], int(match["members"] or 1)) if match else ("unknown", 1)

@@ -7,7 +7,6 @@ entry is presented as if it had it. Pure.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -37,8 +36,7 @@ class Part(NamedTuple):
     stored: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
+class Ownership(NamedTuple):
     """The definitions of a word's synthesis entry, its sources, and the parts that are not stored yet."""
 
     definitions: Sequence[Part] = ()
@@ -151,8 +149,7 @@ def _ownership(
     return _divided(own, ours or {}, listed, copies, shared)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(NamedTuple):
     """The values that a word's definitions share: `home` is its stored synthesis entry, `derived` a new one's id.
 
     `pronunciation`: the source's pronunciation to clone; `etymology`: the source's to copy.

@@ -246,8 +246,7 @@ def _billed_once(index: AnswerIndex, foreign: Collection[str], paths: Sequence[P
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """A request with a valid answer."""
 
     custom_id: str

@@ -209,6 +209,13 @@ async def test_twice(store: MongoStore, database: Found, definition: ObjectId) -
     assert everything(database) == once
 
 
+async def test_updates_are_counted(store: MongoStore, definition: ObjectId) -> None:
+    """An update counts if it finds its document, which has not got it yet."""
+    first, gone = change(definition, cefr_level="B1"), change(ObjectId(), cefr_level="B1")
+    assert (await store.apply(writes_of([first, gone]))).updated == 1
+    assert (await store.apply(writes_of([first, gone]))).updated == 0
+
+
 async def test_replaced(store: MongoStore, database: Found, definition: ObjectId) -> None:
     """Replaced examples are deleted, and the definition refers only to the new ones."""
     old, new = example(definition, "Old and calm."), example(definition, "New and calm.")

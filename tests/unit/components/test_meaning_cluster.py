@@ -36,7 +36,7 @@ def test_a_cluster_has_an_id_that_floridify_keeps() -> None:
     assert str(UUID(today["id"])) == today["id"] == cluster_document(BANK, cluster(), SOURCE)["id"]
     assert cluster_document(BANK, cluster(slug="bank_money"), SOURCE)["id"] != today["id"]
     assert cluster_document(BANK, today, SOURCE) == today
-    july = replace(SOURCE, schema=SchemaVersion.JULY_2025)
+    july = SOURCE._replace(schema=SchemaVersion.JULY_2025)
     assert cluster_document(BANK, today, july)["id"] == "bank_slope"
 
 

@@ -111,7 +111,7 @@ def test_own_language(language: str) -> None:
 @pytest.mark.parametrize("stated", ["en", "en-GB", "en-US", "English", "eng"])
 def test_a_region_makes_no_other_language(tag: str, stated: str) -> None:
     """A run with `--language en-GB` keeps its synonyms: languages are compared without their region."""
-    source = replace(provenance(), language=tag, language_name=language_name(tag))
+    source = provenance()._replace(language=tag, language_name=language_name(tag))
     assert changed(C.SYNONYMS, synonyms("side", language=stated), source=source).target.fields == {"synonyms": ["side"]}
     foreign = changed(C.SYNONYMS, synonyms("rive", language="fr-CA"), source=source).target.fields
     assert foreign["cognates"] == ["rive"]

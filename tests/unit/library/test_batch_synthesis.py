@@ -5,7 +5,6 @@ import gc
 import stat
 import time
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -296,9 +295,9 @@ async def test_what_no_file_can_hold(service: Service) -> None:
     good, spoilt = request("good"), request("spoilt")
     results = await collector.gather(
         collector.ask(good),
-        collector.ask(replace(spoilt, custom_id=CustomId("mine"))),
-        collector.ask(replace(spoilt, prompt="half a pair: \ud83d")),
-        collector.ask(replace(spoilt, prompt="very long " * 1000)),
+        collector.ask(spoilt._replace(custom_id=CustomId("mine"))),
+        collector.ask(spoilt._replace(prompt="half a pair: \ud83d")),
+        collector.ask(spoilt._replace(prompt="very long " * 1000)),
         return_exceptions=True,
     )
     reasons = ["is not a custom id", "cannot be encoded", "more than the limit of a file"]

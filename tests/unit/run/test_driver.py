@@ -1,7 +1,7 @@
 """The driver, from a word list to a full dictionary: through waves, failures, full queues, stops and crashes."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from floridify_batch.run.feeder import Feeder
 from floridify_batch.run.ledger import ChunkState, Ledger
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkFunction
+from floridify_batch.words.entry import Entry
 from tests.fakes import REQUEST_COST, Crash, Crashed, End, FakeBatch, Fault, MemoryStore, Recorder, Scenario, Service
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  folders that are made there have names of their own
@@ -920,6 +921,37 @@ async def test_no_tiny_batches(tmp_path: Path) -> None:
     assert again.words == 4
     assert run.ledger.chunk(1).state is ChunkState.DONE
     first.close()
+
+
+class Watched(MemoryStore):
+    """A database that notes which words are looked up after each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_up: list[set[str]] = [set()]
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:
+        """Look words up."""
+        self.looked_up[-1].update(texts)
+        return await super().entries(texts, language)
+
+    async def apply(self, writes: Writes) -> Written:
+        """Write changes."""
+        self.looked_up.append(set())
+        return await super().apply(writes)
+
+
+async def test_words_that_are_finished_with_their_answers(tmp_path: Path) -> None:
+    """Once the answers of a word are stored, it is looked up again only if something is left of it."""
+    store = Watched()
+    store.know("bank", "land by a river")
+    store.know("calm", "free of wind")
+    service = Service(
+        faults=lambda identity, before: "malformed" if identity.startswith("calm") and not before else None
+    )
+    ending, ledger = await drive(scenario(tmp_path, "bank calm", service, store=store))
+    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, ["bank", "calm"])
+    assert store.looked_up == [{"bank", "calm"}, {"calm"}, set()]
 
 
 class Forgetful(MemoryStore):
