@@ -935,7 +935,7 @@ class Watched(MemoryStore):
         self.looked_up[-1].update(texts)
         return await super().entries(texts, language)
 
-    async def apply(self, writes: Writes) -> Written:
+    async def apply(self, writes: Writes) -> WriteOutcome:
         """Write changes."""
         self.looked_up.append(set())
         return await super().apply(writes)
@@ -949,8 +949,8 @@ async def test_words_that_are_finished_with_their_answers(tmp_path: Path) -> Non
     service = Service(
         faults=lambda identity, before: "malformed" if identity.startswith("calm") and not before else None
     )
-    ending, ledger = await drive(scenario(tmp_path, "bank calm", service, store=store))
-    assert (ending, sorted(ledger.processed_words)) == (Ending.FINISHED, ["bank", "calm"])
+    reason, ledger = await drive(new_scenario(tmp_path, "bank calm", service, store=store))
+    assert (reason, sorted(ledger.processed_words)) == (StopReason.FINISHED, ["bank", "calm"])
     assert store.looked_up == [{"bank", "calm"}, {"calm"}, set()]
 
 
