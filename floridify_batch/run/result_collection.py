@@ -48,7 +48,7 @@ requests."""
 STORE_PAGE_WORDS = 40
 """Words whose answers are in memory at the same time: some 1,200 parsed answers and their changes."""
 
-_PAGE_REQUESTS, _MOST_PAGE_WORDS = 1200, 200
+_PAGE_REQUESTS, _MOST_PAGE_WORDS = 1200, 100
 """Words with fewer requests share larger pages, since each page costs a dozen calls of the database."""
 
 
