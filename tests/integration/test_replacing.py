@@ -32,7 +32,7 @@ COLLECTIONS = ("examples", "facts", "pronunciations")
 class InterruptedStore(MongoStore):
     """A store whose process dies between the new references and the removal."""
 
-    async def _change(self, updates: Any) -> int:
+    async def _change(self, updates: Any) -> tuple[int, int]:
         await super()._change(updates)
         raise KeyboardInterrupt
 
