@@ -12,6 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from floridify_batch.components.answer_quality import faulty_items, without_items
 from floridify_batch.components.change import (
     Change,
     Collection,
@@ -175,11 +176,13 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
         question = frame.questions[answered.parts.component]
         place = targets.get((answered.parts.document, answered.parts.number))
         disposition = _disposition(question, *place, answered, frame) if place else Disposition.ORPHANED
-        change = None
-        if place and disposition in (Disposition.FRESH, Disposition.STORED):
-            change = _change(question, *place, answered, frame)
+        change, checked, fault = None, answered, ""
+        if place and disposition is Disposition.FRESH:
+            checked, fault = _checked(answered, place[0], frame)
+        if place and not fault and disposition in (Disposition.FRESH, Disposition.STORED):
+            change = _change(question, *place, checked, frame)
             change = change and _as_read(change, place[0], targets)
-        if fault := change_fault(change, frame.origin.schema) if change else "":
+        if fault := fault or (change_fault(change, frame.origin.schema) if change else ""):
             disposition = Disposition.UNREADABLE
             made.failures.append(Failure(answered.custom_id, FailureReason.MALFORMED, fault, answered.attempt))
         elif disposition in _UNSTORED:
@@ -190,6 +193,22 @@ def _applied(outcome: WordOutcome, targets: _Targets, frame: _Frame) -> Applied:
             made.changes.append(change)
         made.dispositions[disposition] += 1
     return made
+
+
+def _checked(answered: Answered, entry: Entry, frame: _Frame) -> tuple[Answered, str]:
+    """An answer without the items that a sure check refuses, and "", or the fault because of which it is refused.
+
+    The first answer is refused for any such item, so that the request is retried once; later ones, if nothing is left.
+    """
+    component = answered.parts.component
+    faults = faulty_items(component, answered.answer, entry.word.text, frame.origin.language)
+    if not faults:
+        return answered, ""
+    whole = answered.attempt > 1 or frame.asked.max_attempts == 1
+    kept = without_items(component, answered.answer, faults) if whole else None
+    if kept is None:
+        return answered, next(iter(faults.values()))
+    return answered._replace(answer=kept), ""
 
 
 _UNSTORED = {

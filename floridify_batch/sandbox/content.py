@@ -136,10 +136,13 @@ def _definition_text(prompt: Prompt) -> dict[str, Any]:
 
 
 _STRESS = "\N{MODIFIER LETTER VERTICAL LINE}"
+_FIRST_OTHER = "\N{GREEK CAPITAL LETTER HETA}"
+"""The first letter after the Latin ones: a transcription has no letters of other scripts."""
 
 
 def _pronunciation(prompt: Prompt) -> dict[str, Any]:
-    letters = "".join(letter for letter in prompt.word().lower() if letter.isalpha()) or "word"
+    latin = (letter for letter in prompt.word().lower() if letter.isalpha() and letter < _FIRST_OTHER)
+    letters = "".join(latin) or "word"
     syllables = [letters[at : at + 3] for at in range(0, len(letters), 3)]
     return {"phonetic": "-".join(syllables), "ipa": f"/{_STRESS}{'.'.join(syllables)}/"}
 

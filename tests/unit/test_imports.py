@@ -54,6 +54,7 @@ ALLOWED = {
     "filelock": {"run", "sandbox"},
     "genai_prices": {"costs"},
     "langcodes": {"words"},
+    "simplemma": {"words"},
     "tiktoken": {"costs"},
     "distributed": {"run"},
     "jinja2": {"components", "display"},
