@@ -135,7 +135,7 @@ def _text(param: Any) -> str:
 
 
 def _screen(command: Any, ctx: Any, *sections: Sequence[Row]) -> str:
-    """The whole help; without blank lines between groups where it would otherwise not fit the terminal."""
+    """The whole help; without blank lines, and even without examples, where it would otherwise not fit the terminal."""
     columns, lines = get_terminal_size()
     examples = [Row("Examples", line) for line in (command.epilog or "").splitlines()]
     margin = max(len(row.group) for row in chain(examples, *sections)) + 2
@@ -143,9 +143,12 @@ def _screen(command: Any, ctx: Any, *sections: Sequence[Row]) -> str:
     usage, about = _usage(command, ctx, columns), wrap(" ".join((command.help or "").split()), columns)
     height = len(usage) + len(about) + sum(map(len, blocks)) + len(blocks) + 2  # one for the prompt
     if sys.stdout.isatty() and height > lines:
-        rest = list(chain.from_iterable(blocks))
-        gap = [""] * (len(usage) + len(about) + len(rest) + 2 <= lines)
-        return "\n".join([*usage, *about, *gap, *rest])
+        compact = [*usage, *about, "", *chain.from_iterable(blocks)]
+        if len(compact) >= lines:
+            compact.remove("")
+        if len(compact) >= lines:
+            compact = compact[: -sum(map(len, blocks[len(blocks) - bool(examples) :])) or None]
+        return "\n".join(compact)
     return "\n\n".join("\n".join(block) for block in (usage, about, *blocks))
 
 

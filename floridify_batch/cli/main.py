@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from floridify_batch.cli.cancel import cancel
+from floridify_batch.cli.check import check
 from floridify_batch.cli.clean import clean
 from floridify_batch.cli.components import components
 from floridify_batch.cli.config import config
@@ -122,6 +123,7 @@ _add("Repair", undo, "undo words.checkpoint.json --dry-run", "undo 5f0c6a1b2e9d 
 _add("Dictionary", import_, "import kaikki.jsonl.gz", "import own.jsonl --provider oxford", name="import")
 _add("Dictionary", show, 'show "en coulisse"', "show café --language fr --json")
 _add("Dictionary", export, "export words.txt --out words.jsonl", "export --all --format jsonl --out dictionary.jsonl")
+_add("Dictionary", check, "check bank tear", "check --all --json")
 _add("Sandbox", sandbox, "sandbox --port 8787", "sandbox --fault expire=0.1 --fault http_500=0.05")
 
 

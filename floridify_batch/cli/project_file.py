@@ -44,6 +44,7 @@ COMMAND_SETTINGS: Mapping[str, frozenset[str]] = {
     "undo": _DATABASE,
     "mend": _DATABASE,
     "import": _DATABASE | {"language"},
+    "check": _DATABASE | {"language"},
     "show": _DATABASE | {"language"},
 }
 """The settings that each command takes from the file."""
@@ -130,8 +131,8 @@ def _folders(typed: Mapping[str, Any]) -> Iterable[Path]:
 
 
 def _applicable(names: frozenset[str], command: str, typed: Mapping[str, Any]) -> frozenset[str]:
-    """The settings that apply: `show` and `undo` take the database of a run, if there is one, before the project's."""
-    of_run = command == "show" and (typed.get("checkpoint") or any(Path().glob(CHECKPOINTS)))
+    """The settings that apply: some commands take the database of a run, if there is one, before the project's."""
+    of_run = command in ("show", "check") and (typed.get("checkpoint") or any(Path().glob(CHECKPOINTS)))
     of_run = of_run or (command == "undo" and Path(typed.get("run") or "").is_file())
     return names - {"database"} if of_run else names
 

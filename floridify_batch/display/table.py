@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from floridify_batch.components.failure import Failure
+from floridify_batch.components.quality_check import Doubt, Severity
 from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.components.requests import parse_custom_id
 from floridify_batch.costs.usage import together
@@ -295,6 +296,25 @@ def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = 
             Text(f"and {count(len(rows) - len(shown))} more; redirect the output to a file to list all", "dim")
         )
     return Group(*parts)
+
+
+# ── doubts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_SEVERITY_STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "yellow", Severity.LOW: "dim"}
+
+
+def doubts_table(rows: Sequence[tuple[str, Doubt]], width: int) -> Table:
+    """The doubts about words in their order, with the sentence of each in full."""
+    table = listing("severity", "word", "sense", "component", "doubt", wide="doubt")
+    for number, share in ((1, 6), (2, 6), (3, 5)):
+        table.columns[number].max_width = max(10, width // share)
+    table.columns[4].no_wrap = False
+    table.columns[4].overflow = "fold"
+    for word, doubt in rows:
+        severity = cell(str(doubt.severity), _SEVERITY_STYLES[doubt.severity])
+        whole = Text(plain(f"“{doubt.value}” {doubt.sentence}"), no_wrap=False, overflow="fold")
+        table.add_row(severity, *map(cell, (word, doubt.sense or "-", doubt.component)), whole)
+    return table
 
 
 _OUTCOMES: Sequence[tuple[str, Callable[[Recovered], int]]] = (

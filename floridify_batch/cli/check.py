@@ -1,0 +1,125 @@
+"""The `check` command: list what is doubtful in stored entries."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from floridify_batch.cli import completion
+from floridify_batch.cli.context import check_exists, config_at, place_of, run_at, table_console
+from floridify_batch.cli.options import (
+    ConfigOption,
+    DatabaseOption,
+    JsonOption,
+    MongoOption,
+    OnlyCheckpointOption,
+    RunLanguageOption,
+)
+from floridify_batch.errors import UsageError
+from floridify_batch.formatting import counted
+
+if TYPE_CHECKING:
+    from floridify_batch.components.quality_check import Doubt
+    from floridify_batch.database.connection import Place
+    from floridify_batch.database.entry_text import ChangedSource
+
+NO_DOUBTS, DOUBTS = 0, 1
+
+
+def check(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORDS...", help="Headwords.", rich_help_panel="Content", autocompletion=completion.words
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Check all words of the database.", rich_help_panel="Content")
+    ] = False,
+    language: RunLanguageOption = None,
+    as_json: JsonOption = False,
+    checkpoint: OnlyCheckpointOption = None,
+    mongo_url: MongoOption = None,
+    database: DatabaseOption = None,
+    floridify_config: ConfigOption = None,
+) -> None:
+    """List doubtful values of entries."""
+    if everything == bool(words):
+        raise UsageError("Pass the words to check, or --all.")
+    config = config_at(floridify_config)
+    found = run_at(checkpoint, config.mongo_url_or(mongo_url), database or config.database)
+    place, its = found or (place_of(mongo_url, database, config), "en")
+    texts = None if everything else words
+    report = asyncio.run(checked(place, texts, language or (None if everything else its)))
+    (_print_json if as_json else _print)(report)
+    raise typer.Exit(DOUBTS if report.doubts or report.changed or report.missing else NO_DOUBTS)
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """The doubts about stored entries, each with its word."""
+
+    entries: int = 0
+    doubts: "list[tuple[str, Doubt]]" = field(default_factory=list)
+    changed: "list[tuple[str, ChangedSource]]" = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Words that are not in the database."""
+
+
+async def checked(place: "Place", words: Sequence[str] | None, language: str | None) -> CheckReport:
+    """Check the entries of these words, or of all; the severest doubts come first. Nothing is written."""
+    from floridify_batch.components.quality_check import doubts
+    from floridify_batch.database.connection import opened
+    from floridify_batch.database.entry_text import changed_sources, entry_texts, stored_headwords
+    from floridify_batch.display.console import say_on_stderr
+    from floridify_batch.words.entry import clean_word, spellings_of
+
+    check_exists(place)
+    report, seen = CheckReport(), set[str]()
+    texts = None if words is None else [clean_word(each)[0] or each for each in dict.fromkeys(words)]
+    async with opened(place, say_on_stderr) as store:
+        async for headword in stored_headwords(store, texts, language):
+            text = str(headword.word["text"])
+            seen.add(text)
+            for entry in entry_texts(headword, language):
+                report.entries += 1
+                report.doubts += ((text, doubt) for doubt in doubts(entry))
+            report.changed += ((text, each) for each in changed_sources(headword))
+    report.doubts.sort(key=lambda each: -each[1].severity)
+    report.missing = [each for each in texts or () if seen.isdisjoint(spellings_of(each))]
+    return report
+
+
+def _print(report: CheckReport) -> None:
+    from floridify_batch.display.console import say, say_on_stderr
+    from floridify_batch.display.table import doubts_table
+
+    console = table_console()
+    if report.doubts:
+        console.print(doubts_table(report.doubts, console.width))
+    for word, copy in report.changed:
+        say(f"{word} ({copy.sense}): its source has changed since it was copied. It reads now: {copy.source}")
+    for word in report.missing:
+        say_on_stderr(f"No entry for {word!r}.")
+    say(f"{counted(len(report.doubts), 'doubt')} in {counted(report.entries, 'entry', 'entries')}.")
+
+
+def _print_json(report: CheckReport) -> None:
+    from floridify_batch.display.console import say_json
+
+    say_json(json_of(report))
+
+
+def json_of(report: CheckReport) -> dict[str, Any]:
+    """A report as a JSON object."""
+    return {
+        "entries": report.entries,
+        "doubts": [
+            {"word": word, **doubt._asdict(), "severity": str(doubt.severity), "sense": doubt.sense or None}
+            for word, doubt in report.doubts
+        ],
+        "changed_sources": [{"word": word, **each._asdict()} for word, each in report.changed],
+        "not_found": report.missing,
+    }

@@ -1,0 +1,157 @@
+"""The texts of stored entries for quality checks, and the copies whose sources have changed since they were copied."""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import batched, chain
+from typing import Any, NamedTuple
+
+from floridify_batch.components.change import Collection
+from floridify_batch.components.quality_check import EntryTexts, SenseTexts
+from floridify_batch.database.document import first_language
+from floridify_batch.database.layout import in_language
+from floridify_batch.database.lookup import Headword, by_number, headwords_of, ids_in
+from floridify_batch.database.ownership import named_sources
+from floridify_batch.database.store import MongoStore
+from floridify_batch.words.entry import DocId, copied_id, doc_id, spellings_of
+
+type Document = Mapping[str, Any]
+
+_PAGE = 200
+_ID = re.compile("[0-9a-f]{24}")
+_LEFT_OUT = {"raw_data": False}
+"""The field with a source's page as it was fetched, which may have megabytes."""
+
+
+class ChangedSource(NamedTuple):
+    """A copy of a source's definition whose source reads differently by now."""
+
+    sense: str
+    copy: str
+    source: str
+
+
+# ── words ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def stored_headwords(
+    store: MongoStore, texts: Sequence[str] | None, language: str | None
+) -> AsyncIterator[Headword]:
+    """The headwords of these texts, or all, in one language or in all; read in pages, so that memory stays constant."""
+    pages = _every_word(store, language) if texts is None else _listed_words(store, texts, language)
+    async for words in pages:
+        for headword in await headwords_of(store, sorted(words, key=_by_text), _LEFT_OUT):
+            yield headword
+
+
+def _by_text(word: dict[str, Any]) -> tuple[str, tuple[int, str]]:
+    return str(word["text"]), by_number(word)
+
+
+async def _listed_words(
+    store: MongoStore, texts: Sequence[str], language: str | None
+) -> AsyncIterator[list[dict[str, Any]]]:
+    for page in batched(texts, _PAGE):
+        query: dict[str, Any] = {"text": {"$in": [*chain.from_iterable(map(spellings_of, page))]}}
+        yield await store.find(Collection.WORDS, query | _of(language))
+
+
+async def _every_word(store: MongoStore, language: str | None) -> AsyncIterator[list[dict[str, Any]]]:
+    """All words, each page by a query of its own. A page ends with the last homograph of a text."""
+    after: Mapping[str, Any] = {"$gte": ""}
+    while words := await store.find(Collection.WORDS, {"text": after} | _of(language), limit=_PAGE, sort="text"):
+        last = words[-1]["text"]
+        if len(words) == _PAGE:
+            homographs = await store.find(Collection.WORDS, {"text": last} | _of(language))
+            words = [word for word in words if word["text"] != last] + homographs
+        yield words
+        after = {"$gt": last}
+
+
+def _of(language: str | None) -> dict[str, Any]:
+    return dict(in_language(language)) if language else {}
+
+
+# ── texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_TEXTS_OF_SENSE = {"synonyms": "", "antonyms": "", "collocations": "text", "usage_notes": "text"}
+"""The fields of a definition with texts, and the field of these in lists of documents."""
+
+
+def entry_texts(headword: Headword, language: str | None = None) -> Iterator[EntryTexts]:
+    """The texts of a headword in one language, or in each of its languages."""
+    first = first_language(headword.word)
+    languages = headword.languages(first) or [first]
+    for own in [language] if language else languages:
+        yield _entry_texts(headword.in_language(own) if len(languages) > 1 else headword, own)
+
+
+def _entry_texts(headword: Headword, language: str) -> EntryTexts:
+    """The texts that checks read: those of the synthesis entry, or else of all entries."""
+    examples = {each.get("_id"): each for each in headword.examples}
+    senses = [_sense(sense, number, examples) for number, sense in enumerate(headword.senses, 1)]
+    entries = [headword.synthesis] if headword.synthesis else headword.entries
+    return EntryTexts(_text(headword.word, "text"), language, senses, _of_word(headword, entries))
+
+
+def _sense(sense: Document, number: int, examples: Mapping[Any, Document]) -> SenseTexts:
+    texts = {name: _texts(sense.get(name), field) for name, field in _TEXTS_OF_SENSE.items()}
+    cited = (examples.get(each) for each in ids_in(sense, "example_ids"))
+    texts["examples"] = [_text(each, "text") for each in cited if each]
+    label = f"{_text(sense, 'part_of_speech')} {number}".strip()
+    return SenseTexts(_text(sense, "text"), _text(sense, "part_of_speech"), texts, label)
+
+
+def _of_word(headword: Headword, entries: Iterable[Document]) -> Mapping[str, Sequence[str]]:
+    """The texts of the whole word: of phrases only the synthesis entry has any."""
+    found: dict[str, list[str]] = {"phrases": [], "etymology": []}
+    for entry in entries:
+        found["phrases"] += _texts(entry.get("phrases"), "phrase")
+        etymology = entry.get("etymology")
+        if isinstance(etymology, Mapping):
+            found["etymology"] += [_text(etymology, "text")]
+    found["pronunciation"] = [_text(each, "ipa") for each in headword.pronunciations if _text(each, "ipa")]
+    found["facts"] = [_text(each, "content") for each in headword.facts]
+    return found
+
+
+def _text(document: Document, name: str) -> str:
+    value = document.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _texts(values: Any, name: str) -> list[str]:
+    """The texts of a list, or of a field of the documents in it; other values are left out."""
+    listed = values if isinstance(values, list) else []
+    found = ((each.get(name) if isinstance(each, Mapping) else None) if name else each for each in listed)
+    return [each.strip() for each in found if isinstance(each, str) and each.strip()]
+
+
+# ── copies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def changed_sources(headword: Headword) -> Iterator[ChangedSource]:
+    """The copies of a headword's synthesis entry whose source was changed after they were made.
+
+    A copy that differs from an unchanged source was edited, which is nobody's fault.
+    """
+    by_id: dict[DocId, Document] = {doc_id(each["_id"]): each for each in headword.definitions}
+    for number, sense in enumerate(headword.senses, 1):
+        source = _source_of(sense, by_id)
+        if source is not None and _has_changed(source, sense):
+            label = f"{_text(sense, 'part_of_speech')} {number}".strip()
+            yield ChangedSource(label, _text(sense, "text"), _text(source, "text"))
+
+
+def _source_of(sense: Document, by_id: Mapping[DocId, Document]) -> Document | None:
+    """The source that a definition is a copy of; None for any other definition."""
+    named = [*named_sources(sense.get("source_definitions"))]
+    if len(named) != 1 or not _ID.fullmatch(named[0]) or doc_id(sense["_id"]) != copied_id(DocId(named[0])):
+        return None
+    return by_id.get(DocId(named[0]))
+
+
+def _has_changed(source: Document, copy: Document) -> bool:
+    if _text(source, "text") == _text(copy, "text") or not _text(source, "text"):
+        return False
+    changed, made = source.get("updated_at"), copy.get("created_at")
+    return changed is None or made is None or changed > made
