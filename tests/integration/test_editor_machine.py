@@ -35,6 +35,12 @@ CHOICES = [
     (C.PRONUNCIATION, C.ETYMOLOGY, C.FACTS),
     (C.CLUSTER_DEFINITIONS, C.DEFINITION_TEXT, C.CEFR_LEVEL),
 ]
+ABOUT = [
+    ["example", "generated_example", "own_example", "level", "synonyms"],
+    ["origin", "spoken", "fact"],
+    ["own_sense", "order", "delete", "text", "part_of_speech"],
+]
+"""The edits that concern the values of each choice."""
 MADE = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "version": 1}
 
 
@@ -96,7 +102,12 @@ class Editor:
         self.orders[entry["_id"]] = listed
 
     def _new_sense(self, pick: int) -> None:
-        entry = self._one("dictionary_entries", pick, provider={"$ne": "oxford"} if pick % 4 else "synthesis")
+        self._add_sense(self._one("dictionary_entries", pick, provider={"$ne": "oxford"}), pick)
+
+    def _own_sense(self, pick: int) -> None:
+        self._add_sense(self._one("dictionary_entries", pick, provider="synthesis"), pick)
+
+    def _add_sense(self, entry: Mapping[str, Any] | None, pick: int) -> None:
         if entry is None:
             return
         own = add_definition(self.database, entry["word_id"], f"A sense of mine, {self.acts}.")
@@ -132,6 +143,20 @@ class Editor:
         example = self._one("examples", pick)
         self._set("examples", example, "text", f"An editor's sentence, {self.acts}.")
         self._refer("definitions", "example_ids", example)
+
+    def _generated_example(self, pick: int) -> None:
+        """Edit one of several examples that a run has generated for a definition."""
+        listed = self._one("definitions", pick, **{"example_ids.1": {"$exists": True}})
+        example = self._one(
+            "examples", pick, type="generated", **({"_id": {"$in": listed["example_ids"]}} if listed else {})
+        )
+        self._set("examples", example, "text", f"An editor's sentence, {self.acts}.")
+        self._refer("definitions", "example_ids", example)
+
+    def _fact(self, pick: int) -> None:
+        fact = self._one("facts", pick)
+        self._set("facts", fact, "content", f"An editor's fact, {self.acts}.")
+        self._refer("dictionary_entries", "fact_ids", fact)
 
     def _spoken(self, pick: int) -> None:
         spoken = self._one("pronunciations", pick)
@@ -171,7 +196,7 @@ class Editor:
 
 
 KINDS = ["level", "synonyms", "text", "part_of_speech", "origin", "example", "spoken", "own_example"]
-KINDS += ["order", "new_sense", "delete"]
+KINDS += ["order", "new_sense", "own_sense", "delete", "generated_example", "fact"]
 acts = st.tuples(st.sampled_from(KINDS), st.integers(0, 20))
 
 
@@ -263,6 +288,22 @@ class EditorMachine(RuleBasedStateMachine):
         self.runs += 1
         folder = Path(mkdtemp(dir=self.folder))
         self.loop.run_until_complete(self._run(folder, components, force, Steps(dies_at, 0, self.editor.edit, at)))
+
+    @rule(choice=st.sampled_from(range(len(CHOICES))), pick=st.integers(0, 20), data=st.data())
+    def renew(self, choice: int, pick: int, data: st.DataObject) -> None:
+        """A run, an edit of one of its values, and a run with --force."""
+        kind = data.draw(st.sampled_from(ABOUT[choice]))
+        self.run(CHOICES[choice], False, {}, 0)
+        self.editor.edit(kind, pick)
+        self.editor.check()
+        self.run(CHOICES[choice], True, {}, 0)
+
+    @rule(before=st.sampled_from(CHOICES), act=acts)
+    def cluster_later(self, before: tuple[C, ...], act: tuple[str, int]) -> None:
+        """A run, an edit, and a run that writes definitions into the same entry."""
+        self.run(before, False, {}, 0)
+        self.editor.edit(*act)
+        self.run(CHOICES[2], False, {}, 0)
 
     async def _run(self, folder: Path, components: tuple[C, ...], force: bool, steps: Steps) -> None:
         store: Any = SteppedStore(self.url, self.database.name)
