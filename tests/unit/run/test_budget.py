@@ -204,7 +204,7 @@ async def test_answers_without_usage_count_as_expected(tmp_path: Path) -> None:
     assert ledger.totals().cost is None
     costs = costs_of(ledger)
     assert (costs.cost, costs.unmetered) == (None, sum(record.requests for record in stored))
-    assert any("no usage for" in event.text for event in recorder.of(Notice))
+    assert any("the usage of" in event.text for event in recorder.of(Notice))
     assert "expected cost of sent requests" in str(limit_reached(ledger))
 
 
