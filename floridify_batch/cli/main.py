@@ -1,7 +1,6 @@
 """The command line: its commands, its entry point, and its error messages."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -16,6 +15,7 @@ from typer.main import get_command
 from floridify_batch.cli.cancel import cancel
 from floridify_batch.cli.check import check
 from floridify_batch.cli.clean import clean
+from floridify_batch.cli.closed_output import end_on_closed_output, flush_output
 from floridify_batch.cli.components import components
 from floridify_batch.cli.config import config
 from floridify_batch.cli.context import ExitCode, state
@@ -143,6 +143,7 @@ def main() -> None:
         code = ExitCode.STOPPED
     except Exception as error:
         code = report_error(error, debug=state["debug"])
+    flush_output()
     sys.exit(code)
 
 
@@ -150,9 +151,8 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Exit quietly when a pipe closes; replace characters that a terminal cannot encode instead of failing."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    """Exit quietly when the output closes; replace characters that a terminal cannot encode instead of failing."""
+    end_on_closed_output()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
