@@ -1,7 +1,7 @@
 """Strict models of Floridify's documents in the collections that we write: unknown fields are refused.
 
-Nothing but `synthesis` and `synthesis_digests`, where we note who answered a component and what, may be there beside
-Floridify's own fields.
+Beside Floridify's own fields there may be `synthesis` and `synthesis_digests`, where we note who answered a component
+and what, and in an entry the lists of what was imported or copied into it, so that what a person removes stays away.
 """
 
 from collections.abc import Mapping
@@ -197,6 +197,9 @@ class Entry(Document):
     model_info: ModelInfo | None
     synthesis: Stamps = {}
     synthesis_digests: dict[str, str] = {}
+    imported_definitions: list[Id] = []
+    imported_fields: list[Literal["etymology", "pronunciation"]] = []
+    copied_fields: list[Literal["etymology"]] = []
 
 
 class Example(Document):

@@ -45,6 +45,7 @@ COMMAND_SETTINGS: Mapping[str, frozenset[str]] = {
     "mend": _DATABASE,
     "import": _DATABASE | {"language"},
     "check": _DATABASE | {"language"},
+    "export": _DATABASE | {"language"},
     "show": _DATABASE | {"language"},
 }
 """The settings that each command takes from the file."""

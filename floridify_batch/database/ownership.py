@@ -143,7 +143,7 @@ def _ownership(
     made = {each for entry in syntheses for each in entry.get("definition_ids") or ()}.difference(providing)
     sources = [each for each in _in_order(own, providing) if each not in made and not _is_made(own[each], providing)]
     copies = {each: shared.copy(own[each], providing.get(each)) for each in sources}
-    if len(copies) == len(own) and not listed and not shared.has_taken(ours):  # as most words of a new database
+    if len(copies) == len(own) and not listed and not shared.is_emptied(ours):  # as most words of a new database
         parts = [_unstored(own[each], copy) for each, copy in copies.items()]
         return Ownership(parts, parts, shared.draft(copies.values()))
     return _divided(own, ours or {}, listed, copies, shared)
@@ -166,9 +166,18 @@ class _Shared(NamedTuple):
     def entry(self) -> DocId:
         return self.home or self.derived
 
-    def has_taken(self, ours: Document | None) -> bool:
-        """Whether the stored synthesis entry is of this tool, and has taken definitions from sources."""
-        return self.home == self.derived and any(named_sources((ours or {}).get("source_entries")))
+    def is_emptied(self, ours: Document | None) -> bool:
+        """Whether an editor removed all definitions that the stored synthesis entry of this tool took from sources.
+
+        An entry that lists deleted definitions is not: Floridify deletes them before it synthesises a word again, and
+        may have failed there.
+        """
+        entry = ours or {}
+        return (
+            self.home == self.derived
+            and not entry.get("definition_ids")
+            and any(named_sources(entry.get("source_entries")))
+        )
 
     def copy(self, source: Document, entry: Document | None) -> SourceCopy:
         """The copy of a source; one that no entry lists names the entry that it is in, or else the synthesis entry."""
@@ -217,7 +226,7 @@ def _divided(
             definitions.append(parts[source])
     moved = [each for each in listed if each in copies]
     written = _written_from(definitions)
-    kept = listed or shared.has_taken(ours)
+    kept = listed or shared.is_emptied(ours)
     taken = set(named_sources(ours.get("source_entries"))) if kept else set[str]()
     joins = not listed or shared.entry == shared.derived  # an entry of Floridify's takes no further sources
     joining: list[Any] = []
