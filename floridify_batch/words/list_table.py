@@ -48,6 +48,14 @@ _OTHER_NAMES = (
     *("language", "lang", "example", "notes", "note", "back", "tags", "level", "wortart", "häufigkeit", "definición"),
 )
 
+_NOT_WORDS = {
+    *("class", "type", "kind", "count", "counts", "freq", "frequency", "rank", "id", "no", "nr", "number", "length"),
+    *("date", "level", "category", "family", "origin", "definition", "meaning", "translation", "example", "examples"),
+    *("note", "notes", "audio", "sound", "pronunciation", "pos", "part", "language", "lang", "per", "status", "source"),
+    *("tag", "tags", "art", "frequenz", "anzahl"),
+}
+"""Words in a column's name by which it has something about the words, as in "Word class"."""
+
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars"}
 
 
@@ -95,7 +103,7 @@ def read_table(source: Source) -> Listing | None:
         return read_columns(source, _markdown_rows(source.text))
     delimiter = _delimiter(source, [line.text for line in sample])
     if delimiter is None:
-        is_header = source.suffix in (".csv", ".tsv") and sample[0].text.strip().strip('"').casefold() in COLUMN_NAMES
+        is_header = source.suffix in (".csv", ".tsv") and _exact_places(_names([sample[0].text.strip().strip('"')]))
         return read_columns(source, csv_rows(source.text, ",")) if is_header else None
     return read_columns(source, csv_rows(source.text, delimiter))
 
@@ -108,17 +116,32 @@ def _delimiter(source: Source, lines: Sequence[str]) -> str | None:
     """
     for delimiter in DELIMITERS:
         names = _names(next(csv.reader(lines[:1], delimiter=delimiter), []))
-        if len(names) > 1 and set(names) & set(COLUMN_NAMES):
+        if len(names) > 1 and _exact_places(names):
             return delimiter
     wanted = 2 if source.suffix in (".csv", ".tsv") or source.column is not None else 3
     for delimiter in DELIMITERS:
-        cells = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
-        enough = 2 if delimiter == "\t" else wanted
-        if not cells or sum(count >= enough for count in cells) * 10 < len(cells) * 9:
-            continue
-        if source.column is not None or not _counted(lines, delimiter):
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        least = 2 if delimiter == "\t" else wanted
+        regular = _mostly(rows, least) or _mostly(_below_titles(rows), 2 if _named(_below_titles(rows)) else least)
+        if regular and (source.column is not None or not _counted(lines, delimiter)):
             return delimiter
     return None
+
+
+def _mostly(rows: Sequence[Sequence[str]], least: int) -> bool:
+    """Whether nine of ten rows have so many cells."""
+    return bool(rows) and sum(len(row) >= least for row in rows) * 10 >= len(rows) * 9
+
+
+def _below_titles(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """The rows below titles of one cell, if there are more rows than titles; else none."""
+    at = next((at for at, row in enumerate(rows[: _TITLE_ROWS + 1]) if len(row) > 1), 0)
+    return rows[at:] if len(rows) - at > max(at, _PAIR) else ()
+
+
+def _named(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row is a header with a known name."""
+    return bool(rows) and known_place(rows[0], rows[1:]) is not None
 
 
 def _counted(lines: Sequence[str], delimiter: str) -> bool:
@@ -165,33 +188,36 @@ def _markdown_rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def read_columns(source: Source, rows: Iterator[tuple[int, list[str]]]) -> Listing:
     """The words' column of a table: the one that the user names, or one of a known name."""
-    kept = (each for each in rows if any(map(str.strip, each[1])) and not each[1][0].lstrip().startswith("#"))
-    table = _past_titles(kept, source)
-    first = next(table, None)
-    if first is None:
+    table = (each for each in rows if any(map(str.strip, each[1])) and not each[1][0].lstrip().startswith("#"))
+    head = list(islice(table, _HEAD_ROWS))
+    if not head:
         return Listing(())
-    place = column_place(first[1], source)
-    if place is None:
-        sample = next(table, None)
-        texts = [name for name in first[1] if name.strip() and not _NUMBER.fullmatch(name)]
-        raise unknown_column(source, first[1], sample[1] if sample else first[1], texts)
-    names = set(_names(first[1]))
-    is_header = bool(names & {*COLUMN_NAMES, *_OTHER_NAMES}) or not (source.column or "").isdecimal()
-    name = first[1][place].strip() if is_header else str(place + 1)
-    body = table if is_header else chain([first], table)
+    at = _header_at(head, source)
+    below = [row for _, row in head[at + 1 :]]
+    if source.column is None and known_place(head[at][1], below) is None:
+        raise unknown_column(source, head[at][1], below)
+    first = head[at][1]
+    place = column_place(first, source)
+    is_header = bool(_exact_places(_names(first)) or {*_names(first)} & {*_OTHER_NAMES})
+    is_header = is_header or not (source.column or "").isdecimal()
+    name = first[place].strip() if is_header else str(place + 1)
+    body = chain(head[at + 1 if is_header else at :], table)
     return Listing((cell_row(number, row, place) for number, row in body), name)
 
 
 _TITLE_ROWS = 5
 """Rows above a header that may be titles, each with a single cell."""
 
+_HEAD_ROWS = 50
+"""Rows by which a header, and the most likely column of words, are recognised."""
 
-def _past_titles(rows: Iterator[tuple[int, list[str]]], source: Source) -> Iterator[tuple[int, list[str]]]:
-    """The rows from the header on, where only titles of one cell are above it and it names a known column."""
-    head = list(islice(rows, _TITLE_ROWS + 1))
-    at = next((at for at, (_, row) in enumerate(head) if sum(map(bool, map(str.strip, row))) > 1), 0)
-    known = {*COLUMN_NAMES, *_names([source.column or ""])} & set(_names(head[at][1])) if head else set()
-    return chain(head[at if known else 0 :], rows)
+
+def _header_at(head: Sequence[tuple[int, list[str]]], source: Source) -> int:
+    """The place of the header: below titles of one cell, unless the user numbers a column of a table without one."""
+    rows = [row for _, row in head]
+    at = next((at for at, row in enumerate(rows[: _TITLE_ROWS + 1]) if sum(map(bool, map(str.strip, row))) > 1), 0)
+    named = source.column is None or _names([source.column])[0] in _names(rows[at])
+    return at if named or known_place(rows[at], rows[at + 1 :]) is not None else 0
 
 
 def cell_row(number: int, row: Sequence[str], place: int) -> Row:
@@ -209,12 +235,42 @@ def _names(cells: Iterable[str]) -> list[str]:
     return [" ".join(cell.casefold().replace("_", " ").split()) for cell in cells]
 
 
-def column_place(names: Sequence[str], source: Source) -> int | None:
-    """The position of the words' column; None if it is unknown. Raises `UsageError` if the user's is not there."""
+def _exact_places(names: Sequence[str]) -> list[int]:
+    """The columns with a known name, with or without spaces: the most specific first."""
+    joined = ["".join(re.findall(r"\w+", name)) for name in names]
+    places = [(names if each in names else joined).index(each) for each in COLUMN_NAMES if each in (*names, *joined)]
+    return list(dict.fromkeys(places))
+
+
+def _likely_places(names: Sequence[str]) -> list[int]:
+    """The columns whose name contains a known one as a word: "English word", but not "Word class"."""
+    parts = [set(re.findall(r"[^\W\d]+", name)) for name in names]
+    return [at for at, words in enumerate(parts) if words & set(COLUMN_NAMES) and not words & _NOT_WORDS]
+
+
+def known_place(cells: Sequence[str], below: Sequence[Sequence[str]] = ()) -> int | None:
+    """The position of the only column with a known name; None if there is none, or the row looks like those below."""
+    names = _names(cells)
+    exact, likely = _exact_places(names), _likely_places(names)
+    if exact:
+        return exact[0]
+    return likely[0] if len(likely) == 1 and not _is_data(names, below) else None
+
+
+def _is_data(names: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a row is no header: it has a single column, or a number, or a cell that occurs again in its column."""
+    seen = {cell for row in below for cell in enumerate(_names(row)) if cell[1]}
+    return len(names) == 1 or any(map(_NUMBER.fullmatch, names)) or any(cell in seen for cell in enumerate(names))
+
+
+def column_place(names: Sequence[str], source: Source) -> int:
+    """The position of the words' column. Raises `UsageError` if it is unknown, or the user's is not there."""
     known, wanted = _names(names), source.column
     if wanted is None:
-        found = [each for each in COLUMN_NAMES if each in known]
-        return known.index(found[0]) if found else None
+        found = known_place(names)
+        if found is None:
+            raise unknown_column(source, names)
+        return found
     name = _names([wanted])[0]
     if name in known:
         return known.index(name)
@@ -223,15 +279,26 @@ def column_place(names: Sequence[str], source: Source) -> int | None:
     raise UsageError(f"{source.name} has no column {wanted}; its columns: {quoted(names)}.")
 
 
-def unknown_column(
-    source: Source, names: Sequence[str], sample: Sequence[str], candidates: Sequence[str] = ()
-) -> UsageError:
-    wanted = (candidates or [name for name in names if name.strip()] or ["1"])[0].strip()
+def unknown_column(source: Source, names: Sequence[str], below: Sequence[Sequence[str]] = ()) -> UsageError:
+    """The refusal of a table without a known column, with a row, and the column that looks most like words."""
+    named = [at for at, name in enumerate(names) if name.strip() and not _NUMBER.fullmatch(name)] or [0]
+    wanted = names[max(named, key=lambda at: _likeness(names, below, at))].strip() or "1"
     option = f'"{wanted}"' if " " in wanted else wanted
-    row = ", ".join(_brief(" ".join(cell.split())) for cell in sample)
+    row = ", ".join(_brief(" ".join(cell.split())) for cell in (below[0] if below else names))
     return UsageError(
         f"{source.name} has columns {quoted(names)} (a row: {row}). Which one holds the words? --column {option}"
     )
+
+
+def _likeness(names: Sequence[str], below: Sequence[Sequence[str]], at: int) -> tuple[bool, float, float]:
+    """Rank of a column by its likeness to words: its name, its entries that look like words, and their variety."""
+    cells = [row[at].strip() for row in below if at < len(row)]
+    words = [cell for cell in cells if _WORDLIKE.fullmatch(cell)]
+    other = bool(set(re.findall(r"\w+", names[at].casefold())) & {*_NOT_WORDS, *_OTHER_NAMES})
+    return not other, round(len(words) / max(1, len(cells)), 1), round(len(set(words)) / max(1, len(words)), 1)
+
+
+_WORDLIKE = re.compile(r"[^\W\d_][^\d_]*?(?:\s[^\s\d]+){0,4}")
 
 
 _MAX_SHOWN = 40

@@ -384,8 +384,58 @@ def test_titles_above_a_table(tmp_path: Path) -> None:
     """Titles of one cell above a header with a known column are skipped, and so are bullets in cells."""
     text = "My vocabulary,,\n,,\nNr,Lemma ,Meaning\n1,bank,x\n2,• bark,x\n3,leaf,\n"
     assert list(read(tmp_path, text, "a.csv").words) == ["bank", "bark", "leaf"]
-    with pytest.raises(UsageError, match="My vocabulary"):
+    with pytest.raises(UsageError, match=r"columns Nr, Zzz, Meaning .*--column Zzz"):
         read(tmp_path, text.replace("Lemma", "Zzz"), "b.csv")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Head word", "English word", "Word/phrase", "Target word", "Headwords (EN)", "Words to add", "TERM ", "head_word"],
+)
+@pytest.mark.parametrize("title", ["", "Unit 3 vocabulary\n", "Unit 3,,\nMay,,\n", "Unit 3\n\n"])
+def test_a_known_name_within_a_header(tmp_path: Path, name: str, title: str) -> None:
+    """A column whose name contains a known one as a word has the words, with titles above the header or without."""
+    rows = "1,bank,a house of money\n2,en coulisse,\n3,bark,of a tree\n"
+    assert list(read(tmp_path, f"{title}No.,{name},Word class\n{rows}", "a.csv").words) == [
+        "bank",
+        "en coulisse",
+        "bark",
+    ]
+    tabs = f"{title}No.,{name},Word class\n{rows}".replace(",", "\t")
+    assert list(read(tmp_path, tabs, "a.txt").words) == ["bank", "en coulisse", "bark"]
+
+
+def test_two_names_that_fit_are_a_question(tmp_path: Path) -> None:
+    """Of two columns whose names contain a known one, none is guessed; the most likely one is suggested."""
+    text = "Unit 3,,\nNo.,English word,German word\n1,bank,Bank\n2,bark,Rinde\n3,bark,Bellen\n"
+    with pytest.raises(UsageError, match=r'columns No\., English word, German word .*--column "German word"'):
+        read(tmp_path, text, "a.csv")
+    assert list(read_word_list(tmp_path / "a.csv", "English word").words) == ["bank", "bark"]
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("No.,Class,Item\n1,noun,bank\n2,noun,bark\n3,verb,go\n", "Item"),
+        ("Vocabulary\nKey,Item,Meaning\nx1,bank,a house of money\nx2,bark,of a tree\nx3,leaf,of a tree\n", "Item"),
+        ("Word class,Form\nnoun,bank\nverb,bark\n", "Form"),
+    ],
+)
+def test_the_likeliest_column_is_suggested(tmp_path: Path, text: str, option: str) -> None:
+    """A refusal suggests the column with the most entries that look like words, never a title or a number."""
+    with pytest.raises(UsageError, match=f"--column {option}$"):
+        read(tmp_path, text, "a.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["word of mouth,noun,x\nbank,noun,y\nbark,verb,z\n", "term paper,noun,1\nbank,noun,2\nbark,verb,3\n"],
+)
+def test_an_entry_is_no_header(tmp_path: Path, text: str) -> None:
+    """The first entry of a table without a header is not taken for one because it contains a known name."""
+    with pytest.raises(UsageError, match="Which one holds the words"):
+        read(tmp_path, text, "a.csv")
+    assert len(read_word_list(tmp_path / "a.csv", "1").words) == 3
 
 
 def test_a_damaged_spreadsheet(tmp_path: Path) -> None:
