@@ -199,6 +199,6 @@ def _facts(job: "BatchJob", ledger: "Ledger | None") -> "BatchFacts":
         cost=rate.cost(usage) if rate and usage else None,
         model=job.model,
         label=job.label,
-        errors=tuple(f"{error.code}: {error.message}" for error in job.errors),
+        errors=tuple(map(str, job.errors)),
         known=known,
     )

@@ -33,6 +33,7 @@ _NOT_FOUND = 404
 _REDIRECTS = range(300, 400)
 _LONGEST_REASON = 500
 _TAG = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_END_MARKS = (".", "!", "?", "…", "。")
 _LONGEST_RETRY_AFTER = 3600.0
 _LARGEST_ID = 10**40
 _LONGEST_ID = 500
@@ -80,7 +81,7 @@ def translated(error: "APIError") -> ServiceError:
         stated = _without_key(error, str(cause))
         sentence = f"The service at {where} cannot be reached ({stated}); check the address and the network."
         return ServiceBusy(sentence) if was_not_sent(error) else ServiceUncertain(sentence)
-    return ServiceUncertain(f"The service's reply could not be read: {error.message}")
+    return ServiceUncertain(f"The service's reply could not be read: {_sentence(str(error.message))}")
 
 
 def was_not_sent(error: Exception) -> bool:
@@ -93,7 +94,7 @@ def was_not_sent(error: Exception) -> bool:
 
 def from_status(error: Any) -> ServiceError:
     """Return the error of ours for a status other than 200."""
-    status, message = error.status_code, message_of(error)
+    status, message = error.status_code, _sentence(message_of(error))
     if status == _FORBIDDEN and error.code not in ACCOUNT_CODES:
         return AccessDenied(f"The service denies access (HTTP {status}): {message}")
     if status in _UNAUTHORISED or error.code in ACCOUNT_CODES:
@@ -147,6 +148,12 @@ def _date(text: str) -> datetime | None:
 def message_of(error: Any) -> str:
     """Return the service's message, without the key."""
     return encodable(_without_key(error, reason_in(error.body) or str(error.message)))
+
+
+def _sentence(text: str) -> str:
+    """Return a text with an end mark: other sentences follow it."""
+    text = text.strip()
+    return text if text.endswith(_END_MARKS) else f"{text}."
 
 
 def reason_in(body: Any) -> str:

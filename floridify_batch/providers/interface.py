@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, override
 
 from pydantic import BaseModel
 
@@ -66,6 +66,10 @@ class BatchError:
     code: str
     message: str
     line: int | None = None
+
+    @override
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.code, self.message)))
 
 
 @dataclass(frozen=True, slots=True)

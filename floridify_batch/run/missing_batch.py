@@ -146,6 +146,6 @@ def _likely_cause(record: ChunkRecord, error: ServiceError) -> str:
     if isinstance(error, UnknownBatch):
         return (
             f"this API key has no access to batch {record.batch_id} or its files; does it belong to another project? "
-            f"({error})"
+            f"({str(error).rstrip('.')})"
         )
     return str(error)

@@ -129,6 +129,20 @@ async def test_keys_in_messages(key: str, status: int, message: str, shown: str)
     assert shown in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 429, 500])
+@pytest.mark.parametrize(("message", "end"), [("Not now", ": Not now."), ("Why?", ": Why?"), ("No.  ", ": No.")])
+async def test_messages_without_a_full_stop(status: int, message: str, end: str) -> None:
+    """The sentence that follows a service's message does not run into it."""
+    with served(refusing(status, message)) as url:
+        batches = OpenAIBatches("any", base_url=f"{url}/v1", patience=0)
+        try:
+            with pytest.raises(ServiceError) as caught:
+                await batches.retrieve("batch_1")
+        finally:
+            await batches.close()
+    assert str(caught.value).endswith(end)
+
+
 async def test_a_denied_batch_is_requested_once() -> None:
     """A 404 is no transient failure: commands that only look (status, recover) send one request, and report it."""
     paths: list[str] = []
