@@ -47,17 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "--one" in given:
         return benchmark_run.main([each for each in given if each != "--one"])
     options = _parser().parse_args(given)
-    sizes = sorted({max(REQUESTS_PER_WORD, options.requests // part) for part in (100, 10, 1)})
+    sizes = sizes_of(options.requests)
     with tempfile.TemporaryDirectory(prefix="batch-synth-benchmark-") as name:
         folder = Path(name)
         with local_mongod(folder / "mongodb") as server:
             results = [_one(size, server.url) for size in sizes]
             print(report(results[-1]))
             _title("Three sizes")
-            print(_sizes(results))
+            print(size_table(results))
             _title("Other requests")
             middle = len(sizes) // 2
-            forms = {name: _one(sizes[middle], server.url, *more) for name, more in _FORMS.items()}
+            shown = list(_FORMS.items())[-1 if options.small else 0 :]
+            forms = {name: _one(sizes[middle], server.url, *more) for name, more in shown}
             print(_compared({"ten components": results[middle]} | forms))
             _stages(folder / "stages", options, server.url, results[-1])
         _title("The ledger of a dictionary")
@@ -68,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plot:
         options.plot.write_text(plot([_measured(each) for each in results]), encoding="utf-8")
     return 0 if all(each["answered"] == each["requests"] for each in results) else 1
+
+
+def sizes_of(requests: int) -> list[int]:
+    """Return a hundredth, a tenth and all of the requests, each at least those of a word."""
+    return sorted({max(REQUESTS_PER_WORD, requests // part) for part in (100, 10, 1)})
 
 
 def _one(requests: int, mongo_url: str, *more: str) -> Result:
@@ -87,7 +93,8 @@ def _measured(result: Result) -> Measured:
     return Measured(result["requests"], cpu, result["peak"] / 1e6)
 
 
-def _sizes(results: Sequence[Result]) -> str:
+def size_table(results: Sequence[Result]) -> str:
+    """Return the CPU time and the memory of runs of several sizes, each with what it added to the one before."""
     head = f"{'requests':>12}{'CPU µs/request':>16}{'without start':>15}{'peak MB':>9}{'added MB':>10}"
     lines = [head]
     for before, result in zip([None, *results], results, strict=False):

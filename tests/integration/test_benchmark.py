@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
+from scripts.benchmarks.suite import size_table, sizes_of
+
 ROOT = Path(__file__).parents[2]
 REQUESTS = 600
 REQUESTS_PER_WORD = 30
@@ -74,10 +76,10 @@ def test_the_estimate_is_what_is_billed(result: dict[str, Any]) -> None:
 
 
 def test_all_of_it() -> None:
-    """One command prints runs of three sizes and of other requests, the floors, the workers and the ledger."""
-    command = [sys.executable, "-m", "scripts.benchmarks.suite", "--requests=60", "--small"]
+    """One command prints runs of each size and of other requests, the floors, the workers and the ledger."""
+    command = [sys.executable, "-m", "scripts.benchmarks.suite", "--requests=30", "--small"]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300).stdout
-    assert [line.split()[0] for line in printed.splitlines() if line.endswith("requests …")] == ["30", "60"]
+    assert [line.split()[0] for line in printed.splitlines() if line.endswith("requests …")] == ["30"]
     for title in (
         "Three sizes",
         "Other requests",
@@ -88,6 +90,15 @@ def test_all_of_it() -> None:
     ):
         assert f"── {title}" in printed
     assert "The same files, byte for byte: yes" in printed
+
+
+def test_sizes(result: dict[str, Any]) -> None:
+    """A hundredth, a tenth and all of the requests are run; the table shows the memory that each size added."""
+    assert [sizes_of(each) for each in (20_000, 60, 30)] == [[200, 2_000, 20_000], [30, 60], [30]]
+    larger = result | {"peak": result["peak"] + 3 * MEGABYTE}
+    rows = size_table([result, larger]).splitlines()
+    assert [row.split()[0] for row in rows] == ["requests", f"{REQUESTS}", f"{REQUESTS}"]
+    assert rows[-1].endswith("+3.0")
 
 
 def test_the_tables_name_what_was_measured(mongo_url: str) -> None:
