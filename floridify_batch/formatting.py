@@ -92,8 +92,8 @@ def brief(time: timedelta) -> str:
 
 
 def expiry(deadline: datetime, now: datetime) -> str:
-    """The time until something expires, or that it has."""
-    return f"expires in {span(deadline - now)}" if deadline > now else "past its deadline"
+    """The time until a batch must be finished, or that it has passed."""
+    return f"deadline in {span(deadline - now)}" if deadline > now else "past its deadline"
 
 
 def stamp(time: datetime) -> str:

@@ -1,7 +1,7 @@
 """The confirmation before a run: estimate its cost, show it, ask."""
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import chain
@@ -17,7 +17,7 @@ from floridify_batch.components.entry_store import EntryReader
 from floridify_batch.components.model_profile import misspelling_note, model_notes, profile_of
 from floridify_batch.costs.price import listed_models
 from floridify_batch.costs.usage import FLEX, Spent
-from floridify_batch.display.estimate_panel import estimate_panel
+from floridify_batch.display.estimate_panel import Caution, estimate_panel
 from floridify_batch.errors import UsageError
 from floridify_batch.formatting import count
 from floridify_batch.pipeline.brief import Brief
@@ -103,13 +103,20 @@ def sandbox_notes(settings: RunSettings) -> list[str]:
 def notes_on(listed: WordList, spec: RunSpec) -> list[str]:
     """Notes on a new run: the price and the model it assumes, how its list was read, and answers requested whole."""
     settings = spec.info.settings
-    notes = [
+    doubts = [
         price_note(settings),
         letters_note(settings.language, listed.words),
         language_note(settings.language),
-        full_answers_note(settings, spec.brief),
+        *listed.readings,
+        case_note(listed.words),
     ]
-    return [*filter(None, notes), *sandbox_notes(settings), *listed.readings, *notes_on_models(settings)]
+    answers = full_answers_note(settings, spec.brief)
+    return [*cautions(doubts), *notes_on_models(settings), *sandbox_notes(settings), *filter(None, [answers])]
+
+
+def cautions(notes: Iterable[str | None]) -> list[str]:
+    """The notes that there are, as warnings."""
+    return [Caution(note) for note in notes if note]
 
 
 def notes_on_models(settings: RunSettings) -> list[str]:
@@ -121,7 +128,7 @@ def notes_on_models(settings: RunSettings) -> list[str]:
     return [
         *(f"{model}: {', '.join(components)}." for model, components in by_model.items()),
         *(_REASONS.format(model) for model in settings.all_models if profile_of(model).reasons),
-        *chain.from_iterable(model_notes(model, today, known) for model in settings.all_models),
+        *cautions(chain.from_iterable(model_notes(model, today, known) for model in settings.all_models)),
     ]
 
 
@@ -155,9 +162,10 @@ def letters_note(language: str, words: Sequence[str]) -> str:
     unusual = [word for word in words if not word.isascii() and any(map(_is_foreign, word))]
     if len(unusual) < _FEW or len(unusual) < _MANY_OF * len(words):
         return ""
-    letters = ", ".join(dict.fromkeys(each.lower() for word in unusual[:_FEW] for each in word if _is_foreign(each)))
+    letters = list(dict.fromkeys(each.lower() for word in unusual for each in word if _is_foreign(each)))
+    shown = ", ".join(letters[:_LETTERS]) + (" …" if len(letters) > _LETTERS else "")
     return (
-        f"{count(len(unusual))} of {count(len(words))} words have letters that are rare in English ({letters}); "
+        f"{count(len(unusual))} of {count(len(words))} words have letters that are rare in English ({shown}); "
         "add --language if they are in another language."
     )
 
@@ -168,6 +176,23 @@ def _is_foreign(character: str) -> bool:
 
 _FEW, _MANY_OF = 3, 0.1
 """Words with rare letters, and their share of the list, from which they are worth a note."""
+
+_LETTERS = 6
+"""The most letters that a note lists."""
+
+
+def case_note(words: Sequence[str]) -> str:
+    """The note on words that differ from others of the list in capitals only: each is paid for."""
+    lower = {word.lower() for word in words}
+    repeated = len(words) - len(lower)
+    if not repeated:
+        return ""
+    spellings = dict[str, str]()
+    example = next(word for word in words if spellings.setdefault(word.lower(), word) != word)
+    differs, are = (
+        ("word differs from another", "both are") if repeated == 1 else ("words differ from others", "all are")
+    )
+    return f"{count(repeated)} {differs} in capitals only (“{example}”); {are} kept. --lower-case merges them."
 
 
 def language_note(language: str) -> str:

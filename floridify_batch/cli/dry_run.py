@@ -10,7 +10,14 @@ from typing import TextIO
 from rich.console import Console
 
 from floridify_batch.cli.checkpoint_policy import is_replaced, remaining_words, report_finished
-from floridify_batch.cli.confirmation import capitals_note, estimate_cost, notes_on, print_estimate, sandbox_notes
+from floridify_batch.cli.confirmation import (
+    capitals_note,
+    cautions,
+    estimate_cost,
+    notes_on,
+    print_estimate,
+    sandbox_notes,
+)
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.costs.usage import Spent
@@ -104,8 +111,9 @@ async def _estimate(
         tune_garbage_collection()
         estimate = await estimate_cost(resources.settings, brief, words, store, Console(), spent)
         important.append((await resolved_scale(resources.settings, store)).note)
+    important = cautions(important)
     important.append(f"Database: {resources.place}." if has_database else "No database yet: every word counts as new.")
-    notes[:0] = filter(None, important)
+    notes[:0] = important
     return estimate
 
 

@@ -23,6 +23,7 @@ from floridify_batch.cli.checkpoint_policy import (
 from floridify_batch.cli.confirmation import (
     agreed,
     capitals_note,
+    cautions,
     check_model_names,
     confirmed,
     estimate_cost,
@@ -284,7 +285,7 @@ async def _estimated(
         raise UsageError(scale.note)
     capitals = await capitals_note(words, settings.language, store) if estimate.unknown else ""
     before = range_before(estimate, spec.brief) if settings.pilot else []
-    noted = filter(None, [*before, scale.note, capitals])
+    noted = [*before, *cautions([scale.note, capitals])]
     notes = [*noted, f"Database: {place}.", *notes_on(listed, spec), *adopted.notes]
     print_estimate(console, estimate, settings, notes, details=session.details)
     return estimate

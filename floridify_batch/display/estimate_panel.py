@@ -26,6 +26,12 @@ _SMALLEST_QUEUE = 2_000_000
 _THOUSAND = 1000
 
 
+class Caution(str):
+    """A warning among the notes of an estimate: it comes first, and is never folded."""
+
+    __slots__ = ()
+
+
 def estimate_panel(
     estimate: Estimate,
     *,
@@ -38,7 +44,8 @@ def estimate_panel(
     """The requests and the cost of a run; figures that are estimated rather than counted are marked with their basis.
 
     With `details` component by component and batch by batch, else wave by wave, with as many notes as fit a terminal
-    with the question below. `max_cost`: the cost limit, if any; `spent`: the cost of the run so far.
+    with the question below; warnings come first, and are always shown. `max_cost`: the cost limit, if any; `spent`: the
+    cost of the run so far.
     """
     parts: list[RenderableType] = [_words(estimate), *_values(estimate)]
     money = _money(estimate, max_cost, spent or Decimal(0))
@@ -52,16 +59,22 @@ def estimate_panel(
         parts += [*money, *_batches(estimate)]
     mode = "flex" if estimate.flex else "immediate" if estimate.immediate else "batch"
     title = f"Estimate · {plain(estimate.model)} · {mode}"
-    return _Panel(title, parts, [plain(note) for note in notes], folds=not details)
+    first = [note for note in notes if isinstance(note, Caution)]
+    rest = [note for note in notes if not isinstance(note, Caution)]
+    return _Panel(title, parts, [plain(note) for note in (*first, *rest)], len(first), folds=not details)
 
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A panel with notes at its end; in a terminal, notes for which it has no room are folded into their number."""
+    """A panel with notes at its end; in a terminal, notes for which it has no room are folded into their number.
+
+    The first `warnings` of the notes are always shown.
+    """
 
     title: str
     parts: Sequence[RenderableType]
     notes: Sequence[str]
+    warnings: int
     folds: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -70,19 +83,20 @@ class _Panel:
         if self.folds and console.is_terminal:
             inner = options.update(width=max(1, options.max_width - _FRAME))
             lines = len(console.render_lines(Group(*self.parts), inner, pad=False))
-            notes = _fitting(notes, inner.max_width, options.max_height - lines - _AROUND)
+            room = options.max_height - lines - _AROUND
+            notes = _fitting(notes, inner.max_width, room, max(1, self.warnings))
         yield framed(Group(*self.parts, *map(Text, notes)), self.title)
 
 
 _FRAME, _AROUND = 4, 3  # columns of a frame; lines of a frame and of the question below it
 
 
-def _fitting(notes: Sequence[str], width: int, room: int) -> list[str]:
-    """The notes that fit into `room` lines, one at least, and the number of the others."""
+def _fitting(notes: Sequence[str], width: int, room: int, least: int) -> list[str]:
+    """The notes that fit into `room` lines, `least` in any case, and the number of the others."""
     lines = [len(lines_of(note, width)) for note in notes]
     if sum(lines) <= room:
         return [*notes]
-    shown = max(1, next(number for number in range(len(notes), -1, -1) if sum(lines[:number]) < max(1, room)))
+    shown = max(least, next(number for number in range(len(notes), -1, -1) if sum(lines[:number]) < max(1, room)))
     rest = len(notes) - shown
     return [*notes[:shown], *([f"and {counted(rest, 'more note')}: add --details"] if rest else [])]
 
@@ -282,7 +296,8 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
 def _prices(estimate: Estimate, regular: Decimal | None, batch: Decimal | None) -> list[tuple[str, str]]:
     """The prices in one precision, so that the savings are the difference of the prices shown."""
     span = estimate.span()
-    likely = f" ({dollars(span.low)}-{dollars(span.high)}, by answer length)" if span and span.high else ""
+    low, high = (dollars(span.low), dollars(span.high)) if span and span.high else ("", "")
+    likely = f" ({low}-{high}, by answer length)" if low != high else ""
     if estimate.price is not None:
         mine = batch if estimate.discounted else regular
         return [("your price", f"{dollars(mine)}{likely}")]

@@ -117,8 +117,8 @@ class WordList:
     def _shown(self) -> str:
         first, last = self.words[:_SHOWN_FIRST], self.words[-_SHOWN_LAST:]
         if len(self.words) <= _SHOWN_FIRST + _SHOWN_LAST:
-            return ", ".join(self.words)
-        return f"{', '.join(first)} … {', '.join(last)}"
+            return _quoted(self.words)
+        return f"{_quoted(first)} … {_quoted(last)}"
 
     def _skipped(self) -> Iterator[str]:
         parts = [counted(self.duplicates, "duplicate")] if self.duplicates else []
@@ -133,6 +133,10 @@ class WordList:
             parts.append(f"{counted(rest, 'other line')}")
         if parts:
             yield f"Skipped {', '.join(parts)}."
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join(f"“{word}”" for word in words)
 
 
 _SHOWN_FIRST, _SHOWN_LAST = 3, 2
@@ -242,9 +246,11 @@ class _Collected:
 
     def _odd_entries(self) -> Iterator[str]:
         if self.odd:
-            shown = ", ".join(each if len(each) <= _ODD_LENGTH else f"{each[:_ODD_LENGTH]}…" for each in self.odd[:3])
+            shown = _quoted(each if len(each) <= _ODD_LENGTH else f"{each[:_ODD_LENGTH]}…" for each in self.odd[:3])
+            more = " …" if len(self.odd) > 3 else ""  # noqa: PLR2004
             entries = counted(len(self.odd), "entry looks", "entries look")
-            yield f"{entries} unlike a word: {shown}{' …' if len(self.odd) > 3 else ''}."  # noqa: PLR2004
+            them = "it" if len(self.odd) == 1 else "them"
+            yield f"{entries} unlike a word: {shown}{more}. To leave {them} out, delete {them} from the list."
 
 
 _NOT_UTF8 = "bytes that are not UTF-8"

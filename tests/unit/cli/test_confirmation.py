@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from floridify_batch.cli.confirmation import check_model_names, letters_note
+from floridify_batch.cli.confirmation import case_note, check_model_names, letters_note
 from floridify_batch.costs.price import price_named
 from floridify_batch.errors import UsageError
 from tests.ledgers import run_settings
@@ -31,6 +31,20 @@ def test_words_of_another_language_in_an_english_list(language: str, words: list
     """A list that counts as English, and of which many words have rare letters, has a note that names --language."""
     note = letters_note(language, words)
     assert ("--language" in note, bool(note)) == (noted, noted)
+
+
+def test_all_rare_letters_are_listed() -> None:
+    """The note on rare letters lists those of all words, up to six, and then an ellipsis."""
+    assert "(ä, ü, ö, ß)" in letters_note("en", GERMAN)
+    assert "(à, â, ç, é, è, ê …)" in letters_note("en", ["àâ", "çé", "è", "êî"])
+
+
+def test_words_that_differ_in_capitals() -> None:
+    """Words of a list that differ in capitals only are counted in a note that names an example and --lower-case."""
+    assert case_note(["give up", "bank"]) == ""
+    note = case_note(["give up", "Give up", "Polish"])
+    assert note == "1 word differs from another in capitals only (“Give up”); both are kept. --lower-case merges them."
+    assert "2 words differ" in case_note(["a", "A", "b", "B"])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from floridify_batch.components.registry import SynthesisComponent
 from floridify_batch.costs.answer_length import LIST_SPREAD, Observed, Origin, measured
 from floridify_batch.costs.price import rates
 from floridify_batch.costs.usage import Forecast, Usage
-from floridify_batch.display.estimate_panel import estimate_panel
+from floridify_batch.display.estimate_panel import Caution, estimate_panel
 from floridify_batch.display.json_output import JsonDisplay
 from floridify_batch.display.live_region import Frame
 from floridify_batch.display.live_screen import render
@@ -193,7 +193,7 @@ def test_screens_hold_what_happens() -> None:
     for text in (
         "run-1 · gpt-5-mini · batch",
         "Waiting for 1 batch",
-        "waiting for results, expires in 19 h",
+        "waiting for results, deadline in 19 h",
         "in progress",
     ):
         assert text in screen
@@ -415,6 +415,24 @@ def test_notes_that_do_not_fit_are_counted(width: int, height: int) -> None:
     whole = seen(estimate_panel(estimate, notes=notes, details=True), width, colour=True, height=height)
     assert all(f"Note {number}:" in whole for number in range(1, 9))
     assert "Note 8:" in seen(estimate_panel(estimate, notes=notes), width)
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 24), (80, 24), (60, 10)])
+def test_warnings_are_never_folded(width: int, height: int) -> None:
+    """Of the notes on an estimate, the warnings come first, and only the others are folded."""
+    estimate = Estimate("gpt-6-luna", words=9, unknown=9, now={"definitions": Expectation(9, 2_000, 900)})
+    notes = [f"Note {number}: {'words of the note ' * 5}" for number in range(1, 9)]
+    warnings = [Caution(f"Warning {number}: {'words of the warning ' * 3}") for number in range(1, 5)]
+    panel = seen(estimate_panel(estimate, notes=[*notes, *warnings]), width, colour=True, height=height)
+    assert all(f"Warning {number}:" in panel for number in range(1, 5))
+    assert "more notes: add --details" in panel
+    assert "Note 1:" not in panel.partition("Warning 4")[0]
+
+
+def test_a_range_of_one_value_is_left_out() -> None:
+    """A price whose low and high values read alike has no range."""
+    estimate = Estimate("gpt-6-luna", words=1, unknown=1, now={"definitions": Expectation(1, 9, 1)})
+    assert not re.search(r"\((\S+)-\1,", seen(estimate_panel(estimate), 80))
 
 
 def test_an_estimate_says_what_it_is_drawn_from() -> None:
@@ -705,7 +723,7 @@ def test_a_live_screen_ages_without_events() -> None:
     display = LiveDisplay(console, clock)
     display.notify(polled(1, 5))
     clock.pass_by(hours=5)
-    assert "expires in 19 h" in seen(display._screen(), 80)
+    assert "deadline in 19 h" in seen(display._screen(), 80)
 
 
 def test_a_standing_screen_is_not_drawn_again() -> None:
@@ -739,7 +757,7 @@ def test_a_log_line_stands_alone() -> None:
         "0 failed; 0 of 0 requests answered, 0 failed for good; cost $0.00"
     )
     assert lines[1] == (
-        "2026-11-20T12:00:02Z  Batch 3 (batch_0…00000003) in progress: 100 of 400 requests done, expires in 23 h"
+        "2026-11-20T12:00:02Z  Batch 3 (batch_0…00000003) in progress: 100 of 400 requests done, deadline in 23 h"
     )
     assert lines[2] == "2026-11-20T12:00:03Z  Failed: cat: red [bold]kept[/bold] txet next"
     assert len(lines) == 4

@@ -173,7 +173,7 @@ def test_no_eta_before_batches_report_progress() -> None:
     assert (view.eta, view.eta_or_deadline(NOON)) == (None, "waiting for results")
     view = view.apply(polled(1, 0), later(hours=1)).apply(polled(1, 0), later(hours=5))
     assert view.eta is None
-    assert view.eta_or_deadline(later(hours=5)) == "waiting for results, expires in 19 h"
+    assert view.eta_or_deadline(later(hours=5)) == "waiting for results, deadline in 19 h"
 
 
 def test_an_eta_follows_the_reported_rate() -> None:

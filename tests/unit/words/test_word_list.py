@@ -270,10 +270,22 @@ def test_comments_behind_words(tmp_path: Path) -> None:
         ),
         pytest.param("bank,noun\nbark,verb\n", "words.txt", "Lines contain commas", id="two cells"),
         pytest.param("route 66\ncatch 22\nformula 1\n", "words.txt", "part of the entry", id="numbers in entries"),
-        pytest.param("https://example.com\nbank\n", "words.txt", "1 entry looks unlike a word: https", id="an address"),
-        pytest.param("=SUM(A1)\n1,234\nbank\n", "words.txt", "2 entries look unlike a word: =SUM", id="a formula"),
-        pytest.param("bank\nSumme: 62\n", "words.txt", "1 entry looks unlike a word: Summe: 62", id="a sum"),
-        pytest.param("The bank lends money to us.\nbank\n", "words.txt", "unlike a word: The bank", id="a sentence"),
+        pytest.param(
+            "https://example.com\nbank\n", "words.txt", "1 entry looks unlike a word: “https", id="an address"
+        ),
+        pytest.param(
+            "=SUM(A1)\n1,234\nbank\n",
+            "words.txt",
+            "2 entries look unlike a word: “=SUM(A1)”, “1,234”. To leave them out, delete",
+            id="a formula",
+        ),
+        pytest.param(
+            "bank\nSumme: 62\n",
+            "words.txt",
+            "1 entry looks unlike a word: “Summe: 62”. To leave it out, delete",
+            id="a sum",
+        ),
+        pytest.param("The bank lends money to us.\nbank\n", "words.txt", "unlike a word: “The bank", id="a sentence"),
         pytest.param("caf\xe9\nbank\n", "latin.txt", "read as Windows-1252", id="an old encoding"),
         pytest.param("one;1\ntwo\nthree\nfour\n", "words.csv", "Lines contain semicolons", id="called CSV"),
     ],
@@ -339,10 +351,10 @@ def test_the_summary_shows_what_was_read(tmp_path: Path) -> None:
     """A list's summary names its source, its column, the first and last words, and what was skipped."""
     found = read(tmp_path, "Lemma,n\na,1\nb,1\na,2\nc,1\nd,1\n---,1\ne,1\nf,1\n", "words.csv")
     assert found.summary == (
-        f"Read 6 words from {tmp_path / 'words.csv'}, column “Lemma”: a, b, c … e, f. "
+        f"Read 6 words from {tmp_path / 'words.csv'}, column “Lemma”: “a”, “b”, “c” … “e”, “f”. "
         "Skipped 1 duplicate, 1 line with no letters or digits (7)."
     )
-    assert read(tmp_path, "one\n").summary == f"Read 1 word from {tmp_path / 'words.txt'}: one."
+    assert read(tmp_path, "one\n").summary == f"Read 1 word from {tmp_path / 'words.txt'}: “one”."
 
 
 def test_several_lists_are_one(tmp_path: Path) -> None:
