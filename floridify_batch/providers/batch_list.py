@@ -17,6 +17,9 @@ from floridify_batch.providers.interface import BatchJob, Submission
 LAG = timedelta(hours=1)
 """The lag of the list: a batch may appear this much later than a younger one."""
 
+_MOST_PAGES = 2_000
+"""Pages after which a list counts as one without an end."""
+
 type FetchPage = Callable[[str | None], Awaitable[Page]]
 """Callback: fetch the page after the batch with an id, or the first page."""
 
@@ -40,10 +43,13 @@ class Listed(NamedTuple):
 
 
 async def read_pages(fetch: FetchPage, after: str | None = None) -> AsyncIterator[Page]:
-    """Read the list page by page; it ends with the last page, or with one that brings nothing new."""
+    """Read the list page by page; it ends with the last page, or with one that brings nothing new.
+
+    Raises `ServiceError` for a list without an end: batches cannot be looked up in it.
+    """
     seen: set[str] = set()
     more: bool | None = True
-    while more is not False:
+    for _ in range(_MOST_PAGES):
         try:
             page = await fetch(after)
         except ServiceUncertain:
@@ -55,9 +61,11 @@ async def read_pages(fetch: FetchPage, after: str | None = None) -> AsyncIterato
         new = [each for each in page.batches if each.id not in seen]
         seen.update(each.id for each in new)
         yield page._replace(batches=new)
-        if not new:  # the end, or a service that ignores `after`
+        more = page.has_more
+        if more is False or not new:  # the end, or a service that ignores `after`
             return
-        more, after = page.has_more, page.batches[-1].id
+        after = page.batches[-1].id
+    raise ServiceError(f"The service's list of batches does not end after {_MOST_PAGES:,} pages.")
 
 
 async def read_back(fetch: FetchPage, look_back: timedelta) -> list[BatchJob]:

@@ -15,7 +15,7 @@ from typing import Any, Concatenate
 
 from floridify_batch.components.requests import ENDPOINT
 from floridify_batch.costs.price import BATCH_DISCOUNT
-from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch
+from floridify_batch.errors import ServiceError, ServiceRefused, ServiceUncertain, UnknownBatch, concerns_one_batch
 from floridify_batch.files import replacing
 from floridify_batch.formatting import whole_number
 from floridify_batch.providers.batch_identity import is_polled_as, without_alias
@@ -34,7 +34,7 @@ from floridify_batch.providers.interface import (
     ignore_transfer,
 )
 from floridify_batch.providers.transfer import LIBRARY
-from floridify_batch.retry import PROCESSING, QUERY, Backoff, is_transient, retrying
+from floridify_batch.retry import PROCESSING, QUERY, Backoff, retrying
 from floridify_batch.timing import CountedFile, Direction, Notify, Sleep, ThrottledProgress, ignore
 
 CAPABILITIES = Capabilities(discount=BATCH_DISCOUNT)
@@ -229,10 +229,18 @@ class OpenAIBatches:
         return await self._polled(batch_id)
 
     async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
-        """Download the answer files of a batch, as far as it has any. Raises `UnknownBatch`."""
+        """Download the answer files of a batch, as far as it has any, each whether or not the other is denied."""
+        denied = None
         for file_id, path in ((job.output_file_id, output), (job.error_file_id, errors)):
             if file_id:
-                await self._download(file_id, path)
+                try:
+                    await self._download(file_id, path)
+                except ServiceError as error:
+                    if not concerns_one_batch(error):
+                        raise
+                    denied = denied or error
+        if denied is not None:
+            raise denied
 
     async def requests(self, job: BatchJob, path: Path) -> None:
         """Download the input file of a batch. Raises `UnknownBatch` if the service no longer has it."""
@@ -253,16 +261,17 @@ class OpenAIBatches:
 
     @_retried
     async def cancel(self, batch_id: str) -> BatchJob:
-        """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`."""
-        from openai import APIStatusError, AuthenticationError, NotFoundError
+        """Request the cancellation of a batch; finished requests stay and are billed. Raises `UnknownBatch`.
+
+        Services refuse it with any status, a transient one (409) too, once a batch has ended: its state decides.
+        """
+        from openai import APIError, AuthenticationError, NotFoundError
 
         try:
             reply = await self._client.batches.with_raw_response.cancel(batch_id)
         except (AuthenticationError, NotFoundError):
             raise
-        except APIStatusError as error:  # it may have ended in the meantime
-            if is_transient(error.status_code):
-                raise
+        except APIError:
             job = await self._polled(batch_id)
             if job.terminal or job.status in _ENDING:
                 return job

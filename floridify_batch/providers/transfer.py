@@ -26,6 +26,7 @@ from floridify_batch.errors import (
     ServiceUncertain,
     ShortAnswers,
     UnknownBatch,
+    concerns_one_batch,
 )
 from floridify_batch.providers.batch_identity import is_created_for
 from floridify_batch.providers.error import Nameless, Unreadable
@@ -156,9 +157,7 @@ def _reasons(job: BatchJob) -> str:
 
 
 def _stated(error: BatchError) -> str:
-    return ": ".join(filter(None, (error.code, error.message))) + (
-        f" (line {error.line})" if error.line is not None else ""
-    )
+    return f"{error} (line {error.line})" if error.line is not None else str(error)
 
 
 # ── download ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,44 +204,60 @@ async def fetch_answers(
 ) -> None:
     """Download a batch's answer files (output, errors) once; `requested`: the ids of its requests, if known.
 
-    Files with all these ids are complete, whatever the service counts; those of a completed batch without counts are
-    complete only then. Raises `UnknownBatch`, `IncompleteAnswers`, also for the answers of another batch, or
-    `ShortAnswers`.
+    Files with all these ids are complete, whatever the service counts and although it denies one of them; those of a
+    completed batch without counts are complete only then. Raises `UnknownBatch`, `IncompleteAnswers`, also for the
+    answers of another batch, or `ShortAnswers`.
     """
     ids = frozenset(map(_comparable, requested))
-    counted = job.done + job.failed
-    if not job.has_answers and (job.status == "completed" or counted):
+    if not job.has_answers and (job.status == "completed" or job.done + job.failed):
         raise IncompleteAnswers(f"The service reports batch {job.id} as {job.status}, but no answer file.")
-    await batches.answers(job, *files)
+    denied = await _denial(batches, job, files)
     there = [path for path in files if path.exists()]
     for path in there:
         put_on_lines(path)
-    match completeness(there, counted):
+    problem = denied or _shortfall(job, there, ids)
+    if problem is None or _hold_all(there, ids):
+        return
+    if _hold_others(there, ids):
+        for path in there:
+            path.unlink()
+    elif problem is denied and there and not isinstance(denied, ServiceUncertain):
+        raise ShortAnswers(f"The service does not return all answer files of batch {job.id}: {denied}") from denied
+    raise problem
+
+
+async def _denial(batches: AnswerSource, job: BatchJob, files: tuple[Path, Path]) -> ServiceError | None:
+    """Download the answer files once; the error of a file that the service does not return. Raises `ServiceRefused`."""
+    try:
+        await batches.answers(job, *files)
+    except ServiceError as error:
+        if not concerns_one_batch(error):
+            raise
+        return error
+    return None
+
+
+def _shortfall(job: BatchJob, files: Sequence[Path], ids: Set[str]) -> IncompleteAnswers | None:
+    """Return the error of files that are not, or may not be, all of a batch's answers."""
+    if _hold_others(files, ids):
+        return IncompleteAnswers(
+            f"The service returned the answers of other requests for batch {job.id}; none of its own is among them."
+        )
+    counted = job.done + job.failed
+    match completeness(files, counted):
         case Completeness.FOREIGN:
-            raise IncompleteAnswers(f"The service returned something other than answers for batch {job.id}.")
-        case Completeness.SHORT if not _hold_all(files, ids):
-            raise ShortAnswers(
+            return IncompleteAnswers(f"The service returned something other than answers for batch {job.id}.")
+        case Completeness.SHORT:
+            return ShortAnswers(
                 f"The answer files of batch {job.id} are incomplete: the service counts {counted:,} finished requests."
             )
-        case _:
-            _refuse_others(job, files, ids)
-    uncounted = job.status == "completed" and not (job.total or counted)
-    if ids and uncounted and not _hold_all(files, ids):
-        raise ShortAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
+    if ids and job.status == "completed" and not (job.total or counted):
+        return ShortAnswers(f"The answer files of batch {job.id} lack requests; the service counts none.")
+    return None
 
 
 def _hold_others(files: Iterable[Path], ids: Set[str]) -> bool:
-    return bool(ids) and any(_is_of_others(path, ids) for path in files if path.exists())
-
-
-def _refuse_others(job: BatchJob, files: Sequence[Path], ids: Set[str]) -> None:
-    """Delete the files and raise `IncompleteAnswers` if they are those of another batch."""
-    if _hold_others(files, ids):
-        for path in files:
-            path.unlink(missing_ok=True)
-        raise IncompleteAnswers(
-            f"The service returned the answers of other requests for batch {job.id}; none of its own is among them."
-        )
+    return bool(ids) and any(_is_of_others(path, ids) for path in files)
 
 
 def _is_of_others(path: Path, ids: Set[str]) -> bool:
@@ -259,7 +274,7 @@ def _hold_all(files: Iterable[Path], ids: Set[str]) -> bool:
     """Whether the whole lines of answer files name all of the requests; False if these are unknown."""
     missing = set(ids)
     for path in files:
-        missing.difference_update(_ids_in(path) if path.exists() else ())
+        missing.difference_update(_ids_in(path))
     return bool(ids) and not missing
 
 

@@ -1,9 +1,11 @@
 """The search for a label among thousands of batches."""
 
 from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 
+from floridify_batch.errors import ServiceError
 from floridify_batch.providers.batch_list import LAG, Listed, Listing
 from floridify_batch.providers.batch_object import Page
 from floridify_batch.providers.interface import BatchJob, Submission
@@ -143,3 +145,14 @@ async def test_a_look_that_breaks_off() -> None:
         await listing.matching(Submission("run/0450/1"))
     assert ids(await listing.matching(Submission("run/0450/1"))) == ["batch_450"]
     assert timedelta(minutes=PAGE) > LAG
+
+
+async def test_a_list_without_an_end() -> None:
+    """A list that goes on for ever is an error, and not a search without an end."""
+    pages = count()
+
+    async def turn(_: str | None) -> Page:
+        return Page([listed(next(pages))], has_more=True)
+
+    with pytest.raises(ServiceError, match="does not end"):
+        await Listing(turn).matching(Submission("run/0001/1"))

@@ -9,7 +9,14 @@ from typing import override
 import orjson
 import pytest
 
-from floridify_batch.errors import IncompleteAnswers, ServiceError
+from floridify_batch.errors import (
+    IncompleteAnswers,
+    ServiceError,
+    ServiceRefused,
+    ServiceUncertain,
+    ShortAnswers,
+    UnknownBatch,
+)
 from floridify_batch.providers.interface import BatchJob
 from floridify_batch.providers.transfer import Completeness, completeness, fetch_answers
 from floridify_batch.run.driver import Driver, StopReason
@@ -167,3 +174,57 @@ async def test_ids_against_counts(tmp_path: Path, content: bytes, total: int, do
     files[0].touch()
     with nullcontext() if whole else pytest.raises(IncompleteAnswers):
         await fetch_answers(Answering(content), job, files, ("a", "b"))
+
+
+class PartlyDenying(Service):
+    """A service that returns the output file, and no error file."""
+
+    def __init__(self, content: bytes, denial: ServiceError) -> None:
+        super().__init__()
+        self.content, self.denial = content, denial
+
+    @override
+    async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+        """Write the output file, and raise."""
+        _spoil(output, lambda _: self.content)
+        raise self.denial
+
+
+@pytest.mark.parametrize(
+    ("content", "denial", "raised"),
+    [
+        (ONE + TWO, UnknownBatch("no file"), None),
+        (ONE + TWO, ServiceUncertain("out of order"), None),
+        (ONE, UnknownBatch("no file"), ShortAnswers),
+        (ONE, ServiceUncertain("out of order"), ServiceUncertain),
+        (ONE + TWO, ServiceRefused("no account"), ServiceRefused),
+    ],
+)
+async def test_a_denied_error_file(
+    tmp_path: Path, content: bytes, denial: ServiceError, raised: type[ServiceError] | None
+) -> None:
+    """An output file with each requested id is complete without the error file; a part of it is short."""
+    job = BatchJob("b", "completed", None, datetime.now(UTC), total=2, done=2, output_file_id="f", error_file_id="e")
+    files = (tmp_path / "output.jsonl", tmp_path / "errors.jsonl")
+    files[0].touch()
+    with pytest.raises(raised) if raised else nullcontext():
+        await fetch_answers(PartlyDenying(content, denial), job, files, ("a", "b"))
+    assert files[0].read_bytes() == content
+
+
+@pytest.mark.parametrize("page", [PAGE, b'{"custom_id":"z"}\n'])
+async def test_another_error_file(tmp_path: Path, page: bytes) -> None:
+    """An output file with each requested id is complete although the error file is a page, or another batch's."""
+
+    class Both(Service):
+        @override
+        async def answers(self, job: BatchJob, output: Path, errors: Path) -> None:
+            await Answering(ONE + TWO).answers(job, output, errors)
+            await Answering(page).answers(job, errors, output)
+
+    job = BatchJob("b", "completed", None, datetime.now(UTC), total=2, done=2, output_file_id="f", error_file_id="e")
+    files = (tmp_path / "output.jsonl", tmp_path / "errors.jsonl")
+    for path in files:
+        path.touch()
+    await fetch_answers(Both(), job, files, ("a", "b"))
+    assert all(path.read_bytes() for path in files)

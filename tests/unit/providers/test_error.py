@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, override
 
@@ -141,6 +141,32 @@ async def test_messages_without_a_full_stop(status: int, message: str, end: str)
         finally:
             await batches.close()
     assert str(caught.value).endswith(end)
+
+
+def uncancellable(status: int, state: str) -> type[Handler]:
+    """A service that refuses to cancel a batch of this state."""
+
+    class Uncancellable(Handler):
+        @override
+        def respond(self, body: bytes | None) -> None:
+            batch = orjson.dumps({"id": "batch_1", "status": state, "created_at": 1_790_000_000})
+            refused = self.path.endswith("/cancel")
+            self.answer(status if refused else 200, "application/json", b"{}" if refused else batch)
+
+    return Uncancellable
+
+
+@pytest.mark.parametrize("status", [400, 405, 409, 500])
+@pytest.mark.parametrize(("state", "ends"), [("completed", True), ("cancelling", True), ("in_progress", False)])
+async def test_refused_cancellation(status: int, state: str, ends: bool) -> None:
+    """If a batch has ended, or is being cancelled, it does not matter how the service refuses to cancel it."""
+    with served(uncancellable(status, state)) as url:
+        batches = OpenAIBatches("any", base_url=f"{url}/v1", patience=0)
+        try:
+            with nullcontext() if ends else pytest.raises(ServiceError):
+                assert (await batches.cancel("batch_1")).status == state
+        finally:
+            await batches.close()
 
 
 async def test_a_denied_batch_is_requested_once() -> None:
