@@ -176,9 +176,12 @@ def _without_key(error: "APIError", text: str) -> str:
 
 
 def raise_if_refused(error: "APIError") -> None:
-    """Raise `ServiceRefused` if the error is about the account, so that every further request would fail, too."""
+    """Raise `ServiceRefused` if the error is about the account, so that every further request would fail, too.
+
+    A 403 may concern one request: gateways block texts with it.
+    """
     ours = translated(error)
-    if isinstance(ours, ServiceRefused):
+    if isinstance(ours, ServiceRefused) and not isinstance(ours, AccessDenied):
         raise ours from error
 
 

@@ -11,7 +11,7 @@ from floridify_batch.components.domain import DomainIdentificationResponse
 from floridify_batch.components.failure import FailureReason
 from floridify_batch.components.requests import AnswerError, CustomId, Envelope, SynthesisRequest
 from floridify_batch.costs.usage import usage_of
-from floridify_batch.errors import UsageError
+from floridify_batch.errors import ServiceRefused, UsageError
 from floridify_batch.providers.openai_connector import OpenAIConnector
 from tests.http_services import Handler, fixed_response, raw_response, served
 
@@ -159,3 +159,18 @@ async def test_a_refusal_that_no_line_holds(odd: bytes) -> None:
         reply = await connector.post(REQUEST.body)
         await connector.close()
     assert (reply.status, orjson.loads(orjson.dumps(reply.body))["error"]["message"]) == (400, "no")
+
+
+async def test_a_request_that_is_blocked() -> None:
+    """A 403 for one request, such as a gateway's for its text, is that request's failure; a 401 is the account's."""
+    page = b"<html>Blocked by policy</html>"
+    async with raw_response(head(len(page), "403 Forbidden") + page) as (url, _):
+        connector = OpenAIConnector("any", base_url=url)
+        reply = await connector.post(REQUEST.body)
+        await connector.close()
+    assert (reply.status, reply.body["error"]["message"]) == (403, "Blocked by policy")
+    async with raw_response(head(2, "401 Unauthorized") + b"{}") as (url, _):
+        connector = OpenAIConnector("any", base_url=url)
+        with pytest.raises(ServiceRefused):
+            await connector.post(REQUEST.body)
+        await connector.close()
