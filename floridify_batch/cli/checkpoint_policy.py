@@ -1,6 +1,8 @@
 """Policy for an existing checkpoint: resume it, rotate it, refuse it, or report it as finished."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from shlex import quote
 
 from floridify_batch.cli.context import ExitCode
 from floridify_batch.display.console import say
@@ -16,7 +18,7 @@ from floridify_batch.words.word_list import Words, digest_of, read_normalised
 
 
 def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
-    """Whether a new run replaces the one of a checkpoint: a finished one, or one of which nothing was sent.
+    """Whether a new run replaces the one of a checkpoint: a finished or undone one, or one of which nothing was sent.
 
     Raises `CheckpointError` where an unfinished run has other settings.
     """
@@ -33,7 +35,7 @@ def is_replaced(before: Ledger, info: RunInfo, checkpoint: Checkpoint) -> bool:
         )
     now, then = info.settings, before.run.settings
     elsewhere = (now.database, now.mongo_url) != (then.database, then.mongo_url)
-    return before.finished and (bool(differences) or now.force or now.stale or elsewhere)
+    return before.finished and (bool(differences) or now.force or now.stale or elsewhere or before.undone)
 
 
 def refuse_to_pay_twice(checkpoint: Checkpoint) -> None:
@@ -83,12 +85,27 @@ def remaining_words(ledger: Ledger, checkpoint: Checkpoint) -> Iterator[str]:
 def report_finished(ledger: Ledger, checkpoint: Checkpoint) -> ExitCode:
     """Say that a finished run has nothing to do, with the ways to go further; the exit code."""
     words = word_counts(ledger.totals())
+    if ledger.undone:
+        say(f"Nothing to resume: {undone_note(ledger, checkpoint)}")
+        return ExitCode.SUCCESS
     say(f"Nothing to do: {checkpoint.path} is finished, {words}.")
     if ledger.missing:
         say(f"- Retry failed and incomplete words: {to_type('resume', checkpoint.path)} --retry-failed")
     say("- Request what has become missing since: pass another --checkpoint to run.")
     say("- Regenerate everything: add --force to run.")
     return ExitCode.SOME_FAILED if ledger.missing else ExitCode.SUCCESS
+
+
+def undone_note(ledger: Ledger, checkpoint: Checkpoint) -> str:
+    """The note that a run was undone, with the command that begins a new one."""
+    removed = f"the values that the run {ledger.run.id} stored were removed by undo."
+    if not ledger.finished:
+        return removed
+    listed = ledger.run.settings.words_file
+    command = f"run {quote(listed) if Path(listed).is_file() else 'LIST'}"
+    if ledger.run.settings.sandbox:
+        command += " --sandbox"
+    return f"{removed} Begin a new run with: {to_type(command, checkpoint.path)}"
 
 
 def check_given_up(ledger: Ledger, batch_ids: Sequence[str]) -> None:

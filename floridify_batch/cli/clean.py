@@ -1,15 +1,15 @@
 """The `clean` command: remove the files of finished runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import ExitCode, checkpoint_or_only, in_terminal, table_console
-from floridify_batch.cli.options import YesOption
+from floridify_batch.cli.context import ExitCode, checkpoint_or_only, in_terminal, missing_words, table_console
+from floridify_batch.cli.options import CleanYesOption
 from floridify_batch.errors import CheckpointError
 from floridify_batch.formatting import count, counted, megabytes
 
@@ -22,13 +22,26 @@ RENAMED = "*.checkpoint.*.json"
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """The files of a run. `kept`: why they are not removed; empty for those of a finished run."""
+    """The files of a run. `kept`: why they are not removed; empty for those of a finished run.
+
+    `missing`: the words of a finished run that can be retried: such a run is removed only if the user names it.
+    """
 
     checkpoint: "Checkpoint"
     words: int
     saved: str
     size: int
     kept: str
+    missing: str = ""
+
+    @property
+    def state(self) -> str:
+        """The state of the run, and whether its files are kept."""
+        ended = f"ended, words: {self.missing}" if self.missing else "finished"
+        return f"kept: {self.kept}" if self.kept else ended
+
+
+_BY_NAME = "words: {}; resume --retry-failed may complete them, clean CHECKPOINT removes the run"
 
 
 def clean(
@@ -41,13 +54,15 @@ def clean(
             autocompletion=completion.checkpoints,
         ),
     ] = None,
-    yes: YesOption = False,
+    yes: CleanYesOption = False,
 ) -> None:
     """Remove the files of finished runs."""
     from floridify_batch.cli.confirmation import agreed
     from floridify_batch.display.console import say
 
     found = [remains_of(checkpoint) for checkpoint in _checkpoints(runs or ())]
+    if not runs:
+        found = [replace(each, kept=_BY_NAME.format(each.missing)) if _retriable(each) else each for each in found]
     if not found:
         say("No checkpoint in this folder.")
         return
@@ -66,6 +81,10 @@ def clean(
     for each in removed:
         _remove(each.checkpoint)
     say(f"Removed {total}.")
+
+
+def _retriable(remains: Remains) -> bool:
+    return bool(remains.missing) and not remains.kept
 
 
 def _checkpoints(runs: Sequence[Path]) -> "list[Checkpoint]":
@@ -96,18 +115,19 @@ def remains_of(checkpoint: "Checkpoint") -> Remains:
         batches = len(list(ledger.in_state(*COMMITTED)))
         unstored = f", {counted(batches, 'batch', 'batches')} in flight or not stored" if batches else ""
         kept = f"unfinished{unstored}"
-    return Remains(checkpoint, ledger.run.words, ledger.timestamp[:16].replace("T", " "), checkpoint.size(), kept)
+    saved = ledger.timestamp[:16].replace("T", " ")
+    missing = "" if ledger.undone else missing_words(ledger)
+    return Remains(checkpoint, ledger.run.words, saved, checkpoint.size(), kept, missing)
 
 
 def _print(found: Sequence[Remains]) -> None:
     """Print the runs with their sizes."""
-    from floridify_batch.display.text import cell, listing
+    from floridify_batch.display.text import cell, listing, whole, wrapped
 
-    table = listing("checkpoint", "words", "saved (UTC)", "size", "", right=("words", "size"))
+    table = wrapped(listing("checkpoint", "words", "saved (UTC)", "size", "", right=("words", "size")), 0, 4)
     for each in found:
-        state = f"kept: {each.kept}" if each.kept else "finished"
-        row = (str(each.checkpoint.path), count(each.words), each.saved or "-", megabytes(each.size), state)
-        table.add_row(*map(cell, row))
+        row = (count(each.words), each.saved or "-", megabytes(each.size))
+        table.add_row(whole(str(each.checkpoint.path)), *map(cell, row), whole(each.state))
     table_console().print(table)
 
 

@@ -15,7 +15,7 @@ import typer
 
 from floridify_batch.cli.completion import CHECKPOINTS
 from floridify_batch.errors import CheckpointError, DatabaseError, UsageError
-from floridify_batch.formatting import counted, to_type
+from floridify_batch.formatting import counted, to_type, whole_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ CHECKPOINT = ".checkpoint.json"
 """The end of a checkpoint's name, beside its word list."""
 
 SANDBOX_CHECKPOINT = f".sandbox{CHECKPOINT}"
-"""The end of a sandbox checkpoint's name; such a checkpoint is the only one here where there is no other."""
+"""The end of a sandbox checkpoint's name; a single other checkpoint here is taken before those."""
 
 
 _START = 100
@@ -87,7 +87,8 @@ def checkpoint_or_only(path: Path | None, *, asks: bool = True) -> "Checkpoint":
     if path:
         return _existing_checkpoint(path)
     every = checkpoints_here()
-    found = [each for each in every if not each.name.endswith(SANDBOX_CHECKPOINT)] or every
+    real = [each for each in every if not each.name.endswith(SANDBOX_CHECKPOINT)]
+    found = real if len(real) == 1 else [*real, *(each for each in every if each not in real)]
     if not found:
         raise UsageError("No checkpoint in this folder; pass --checkpoint FILE.")
     if len(found) == 1:
@@ -115,14 +116,22 @@ def _picked(paths: Sequence[Path]) -> Path:
     say("Several checkpoints in this folder:", err=True)
     for number, path in enumerate(latest, 1):
         say(f"  {number}  {path}  {_state_of(path)}", err=True)
-    number = 0
-    while not 0 < number <= len(latest):
+    return latest[picked_number(len(latest)) - 1]
+
+
+def picked_number(most: int) -> int:
+    """The number that the user types, from 1 on. Raises `typer.Exit`."""
+    from floridify_batch.display.console import say
+
+    while True:
         try:
-            number = typer.prompt(f"Number (1-{len(latest)})", type=int, err=True)
+            number = whole_number(str(typer.prompt(f"Number (1-{most})", err=True)).strip())
         except typer.Abort:  # Ctrl-C or the end of input
             typer.echo(err=True)
             raise typer.Exit(ExitCode.STOPPED) from None
-    return latest[number - 1]
+        if number is not None and 0 < number <= most:
+            return number
+        say(f"Type a number from 1 to {most}, or press Ctrl-C.", err=True)
 
 
 def _state_of(path: Path) -> str:
@@ -134,7 +143,17 @@ def _state_of(path: Path) -> str:
     if ledger is None:
         return "no run"
     totals = ledger.totals()
+    if ledger.undone:
+        return f"undone, {counted(totals.words, 'word')}"
+    if ledger.finished and ledger.missing:
+        return f"ended, {missing_words(ledger)} of {counted(totals.words, 'word')}"
     return f"{'finished' if ledger.finished else f'{totals.percent()}% done'}, {counted(totals.words, 'word')}"
+
+
+def missing_words(ledger: "Ledger") -> str:
+    """The words of a run that have not all their answers: "24 incomplete, 2 failed"."""
+    numbers = ((len(ledger.incomplete_words), "incomplete"), (len(ledger.failed_words), "failed"))
+    return ", ".join(f"{number:,} {outcome}" for number, outcome in numbers if number)
 
 
 def checkpoints_here() -> list[Path]:
@@ -154,7 +173,7 @@ def _existing_checkpoint(path: Path) -> "Checkpoint":
     place = checkpoint_at(path)
     if path.exists() and not path.read_bytes()[:_START].lstrip().startswith(b"{"):
         raise CheckpointError(
-            f"{path} is not a checkpoint, and there is no {beside.name} beside it. "
+            f"{path} is not a checkpoint, and there is no {beside.name} or {sandbox.name} beside it. "
             f"Start a run with: batch-synth run {quote(str(path))}"
         )
     return place
@@ -333,6 +352,11 @@ def check_log_file(path: Path | None) -> None:
         appended_text(path).close()
     except OSError as error:
         raise UsageError(f"The log file {path} cannot be written: {error.strerror}.") from None
+
+
+def name_of_run(checkpoint: "Checkpoint", ledger: "Ledger") -> str:
+    """The first line of what is shown about a run: its checkpoint and its ID."""
+    return f"{checkpoint.path} · run {ledger.run.id}"
 
 
 def say_if_sandbox(ledger: "Ledger") -> None:

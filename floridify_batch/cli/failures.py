@@ -11,6 +11,7 @@ from floridify_batch.cli.context import (
     checkpoint_or_only,
     config_at,
     ledger_of,
+    name_of_run,
     say_if_sandbox,
     table_console,
 )
@@ -48,7 +49,7 @@ def failures(
         return
     rows = list(failure_rows(ledger, place))
     console = table_console()
-    height = console.height if console.is_terminal else None
+    height = console.height - 1 if console.is_terminal else None
     shown = rows if json else failures_shown(rows, height)
     senses = asyncio.run(_senses(shown, ledger, place, config_at(floridify_config).mongo_url_or(mongo_url)))
     if senses is not None:
@@ -58,6 +59,7 @@ def failures(
         reasons = {"failed_words": ledger.failed_words, "incomplete_words": ledger.incomplete_words}
         say_json({**reasons, "failures": listed})
         raise typer.Exit(ExitCode.SUCCESS)
+    say(name_of_run(place, ledger))
     console.print(failures_table(rows, console.width, height))
     say_if_sandbox(ledger)
     if rows:

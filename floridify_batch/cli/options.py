@@ -262,6 +262,7 @@ ConfigOption = Annotated[
 
 DryRunOption = Annotated[bool, _cost("--dry-run", envvar=_env("DRY_RUN"), help="Print the estimate; send nothing.")]
 YesOption = Annotated[bool, _cost("--yes", "-y", envvar=_env("YES"), help="Skip the confirmation.")]
+CleanYesOption = Annotated[bool, _control("--yes", "-y", envvar=_env("YES"), help="Skip the confirmation.")]
 ConfirmedOption = Annotated[bool, _control("--yes", "-y", help="Skip the confirmation.")]
 """The same for commands that change a database; no variable sets it."""
 ImmediateOption = Annotated[

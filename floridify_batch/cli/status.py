@@ -13,6 +13,7 @@ from floridify_batch.cli.context import (
     checkpoint_or_only,
     config_at,
     ledger_of,
+    name_of_run,
     sandbox_seconds,
     say_if_sandbox,
     service_secrets,
@@ -90,7 +91,9 @@ async def _show_run(checkpoint: "Checkpoint", config: Path | None, *, as_json: b
         say_json({"percent": view.percent, "chunks": [object_of(row) for row in rows]})
         return
     console = table_console()
-    console.print(batches_table(rows, utc_now(), console.width, console.height if console.is_terminal else None))
+    say(name_of_run(checkpoint, ledger))
+    height = console.height - 1 if console.is_terminal else None
+    console.print(batches_table(rows, utc_now(), console.width, height))
     say_if_sandbox(ledger)
     say(_summary(view, ledger, checkpoint))
 
@@ -106,10 +109,20 @@ def _summary(view: "RunView", ledger: "Ledger", checkpoint: "Checkpoint") -> str
     )
     if checkpoint.is_held():
         return f"{progress} Watch it with: {to_type('status', checkpoint.path)} --watch"
+    if ledger.undone:
+        from floridify_batch.cli.checkpoint_policy import undone_note
+
+        note = undone_note(ledger, checkpoint)
+        ended = "" if ledger.finished else f" Resume with: {to_type('resume', checkpoint.path)}"
+        return f"Undone: {note}{ended} Before that: {word_counts(totals)}; cost {dollars(totals.cost)}."
     if not ledger.finished:
         return f"{progress} Resume with: {to_type('resume', checkpoint.path)}"
-    failed = f" See failures: {to_type('failures', checkpoint.path)}" if ledger.missing else ""
-    return f"{progress} The run is finished.{failed}"
+    if not ledger.missing:
+        return f"{progress} The run is finished."
+    return (
+        f"Ended: {word_counts(totals)}; cost {dollars(totals.cost)}. "
+        f"Retry the rest with: {to_type('resume', checkpoint.path)} --retry-failed"
+    )
 
 
 async def _jobs_in_flight(ledger: "Ledger", checkpoint: "Checkpoint", config: Path | None) -> "dict[str, BatchJob]":

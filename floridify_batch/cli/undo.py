@@ -1,7 +1,7 @@
 """The `undo` command: remove what a run wrote, unless it was edited."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -9,7 +9,16 @@ from uuid import uuid4
 import typer
 
 from floridify_batch.cli import completion
-from floridify_batch.cli.context import ExitCode, check_exists, checkpoint_or_only, config_at, ledger_of, place_of
+from floridify_batch.cli.context import (
+    ExitCode,
+    check_exists,
+    checkpoint_at,
+    checkpoint_or_only,
+    checkpoints_here,
+    config_at,
+    ledger_of,
+    place_of,
+)
 from floridify_batch.cli.options import ConfigOption, ConfirmedOption, DatabaseOption, MongoOption
 from floridify_batch.errors import CheckpointError, UsageError
 from floridify_batch.formatting import counted
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from floridify_batch.database.connection import Place
     from floridify_batch.database.store import MongoStore
     from floridify_batch.database.undo import Counts
+    from floridify_batch.run.checkpoint import Checkpoint
 
 
 def undo(
@@ -48,14 +58,16 @@ def undo(
 
     config = config_at(floridify_config)
     path = Path(run)
-    if not (path.exists() or path.suffix == ".json"):
+    by_id = not (path.exists() or path.suffix == ".json")
+    named = checkpoint_of_run(run) if by_id else checkpoint_or_only(path)
+    if named is None:
         place = place_of(mongo_url, database, config)
         raise typer.Exit(asyncio.run(undo_run(run, place, dry_run=dry_run, yes=yes)))
-    checkpoint = checkpoint_or_only(path)
+    checkpoint = named
     ledger = ledger_of(checkpoint)
     if checkpoint.is_held():
         raise CheckpointError("The run is active in another process; stop it first.")
-    if not ledger.finished and not dry_run:
+    if not ledger.finished and not dry_run and not by_id:
         raise CheckpointError(
             f"The run of {checkpoint.path} is not finished: its next session would store the same answers again. "
             "Resume it or cancel its batches (batch-synth cancel) first, or name the run by its ID, "
@@ -63,11 +75,34 @@ def undo(
         )
     place = Resources(ledger.run.settings, Secrets(None, config.mongo_url_or(mongo_url)), checkpoint).place
     place = replace(place, database=database or place.database)
-    raise typer.Exit(asyncio.run(undo_run(ledger.run.id, place, dry_run=dry_run, yes=yes)))
+    code = asyncio.run(undo_run(ledger.run.id, place, dry_run=dry_run, yes=yes, undone=lambda: mark_undone(checkpoint)))
+    raise typer.Exit(code)
 
 
-async def undo_run(run: str, place: "Place", *, dry_run: bool = False, yes: bool = False) -> ExitCode:
-    """Count the values of a run, ask, and remove them. Raises `UsageError` for an unknown run."""
+def checkpoint_of_run(run: str) -> "Checkpoint | None":
+    """The checkpoint here of the only run whose ID begins with a text."""
+    found = []
+    for path in checkpoints_here():
+        try:
+            checkpoint = checkpoint_at(path)
+            found += [checkpoint] if ledger_of(checkpoint).run.id.startswith(run) else []
+        except CheckpointError:
+            continue  # damaged, or without a run
+    return found[0] if len(found) == 1 else None
+
+
+def mark_undone(checkpoint: "Checkpoint") -> None:
+    """Note in a checkpoint that its run was undone."""
+    with checkpoint.locked():
+        ledger = ledger_of(checkpoint)
+        ledger.undone = True
+        checkpoint.save(ledger)
+
+
+async def undo_run(
+    run: str, place: "Place", *, dry_run: bool = False, yes: bool = False, undone: Callable[[], None] = lambda: None
+) -> ExitCode:
+    """Count the values of a run, ask, remove them, and call `undone`. Raises `UsageError` for an unknown run."""
     from rich.console import Console
 
     from floridify_batch.cli.confirmation import agreed
@@ -86,14 +121,16 @@ async def undo_run(run: str, place: "Place", *, dry_run: bool = False, yes: bool
         for line in _lines(counts):
             say(line)
         if dry_run or not removed:
+            say(f"Database: {place}. Nothing was removed.")
             return ExitCode.SUCCESS
-        if not agreed("Remove these values?", yes=yes, alternative=", or --dry-run for the table only"):
+        if not agreed(f"Remove these values from {place}?", yes=yes, alternative=", or --dry-run for the table only"):
             say("Nothing was removed.")
             return ExitCode.STOPPED
         await store.check_writable()
         async with store.locked(f"undo {uuid4().hex}"):
             await undoing.write()
-    say(f"{counted(removed, 'value')} removed.")
+        undone()
+    say(f"{counted(removed, 'value')} removed from {place}.")
     return ExitCode.SUCCESS
 
 

@@ -57,6 +57,11 @@ def cell(text: str, style: str = "") -> Text:
     return Text(plain(text[:TEXT_SHOWN]), style, no_wrap=True, overflow="ellipsis")
 
 
+def whole(text: str, style: str = "") -> Text:
+    """Sanitised text for a cell that continues on further lines."""
+    return Text(plain(text), style, no_wrap=False, overflow="fold")
+
+
 def shorten(text: str, cells: int) -> str:
     """Truncate an id in its middle, so that both ends stay recognisable."""
     if cell_len(text) <= cells:
@@ -112,6 +117,14 @@ def listing(*columns: str, right: Iterable[str] = (), wide: str | None = None, r
             overflow="ellipsis",
             ratio=1 if name == wide else None,
         )
+    return table
+
+
+def wrapped(table: Table, *places: int) -> Table:
+    """The table with columns whose text continues on further lines, instead of being cut."""
+    for place in places:
+        table.columns[place].no_wrap = False
+        table.columns[place].overflow = "fold"
     return table
 
 

@@ -173,7 +173,7 @@ class Ledger(BaseModel):
 
     Its methods change memory alone. A change that must survive a crash is made by `Run.move` or `Run.record`, which
     save it at once. `database_noted`: the run's database holds a document of it; runs of older versions have none.
-    `preflight_model`: the model whose preflight is over.
+    `preflight_model`: the model whose preflight is over. `undone`: `undo` has removed what the run had stored.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -189,6 +189,7 @@ class Ledger(BaseModel):
     run: RunInfo
     database_noted: bool = False
     preflight_model: str | None = None
+    undone: bool = False
     list_cursor: int = 0
     retrying: list[int] = Field(default_factory=list)
     reopened_failures: int = 0
@@ -321,8 +322,7 @@ class Ledger(BaseModel):
         again = {ordinals[word] for word in self.missing}
         self.list_cursor = min(again | {self.list_cursor})
         self.retrying = sorted(again.union(self.retrying))
-        self.failed_words = {}
-        self.incomplete_words = {}
+        self.failed_words, self.incomplete_words = {}, {}
         batches = tuple(record.batch_id for record in self.chunks if record.batch_id is not None)
         self.run = self.run.model_copy(update={"settings": self.run.settings.model_copy(update={"reopened": batches})})
 

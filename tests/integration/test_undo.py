@@ -263,12 +263,16 @@ async def test_the_command(
     database.definitions.update_one({"_id": copy["_id"]}, {"$set": {"cefr_level": level}})
     after = dictionary(database)
     capsys.readouterr()
-    assert await undo_run(result.run[:6], place, dry_run=True) == 0
+    marks: list[str] = []
+    assert await undo_run(result.run[:6], place, dry_run=True, undone=lambda: marks.append("undone")) == 0
     output = capsys.readouterr().out
+    assert f"{place}. Nothing was removed." in " ".join(output.split())
+    assert not marks
     assert dictionary(database) == after
     assert "synonyms" in output
     assert "2 values edited since: kept" in output
-    assert await undo_run(result.run[:6], place, yes=True) == 0
+    assert await undo_run(result.run[:6], place, yes=True, undone=lambda: marks.append("undone")) == 0
+    assert marks == ["undone"]
     assert dictionary(database) != before
     assert (database.definitions.find_one({"_id": copy["_id"]}) or {})["cefr_level"] == level
     assert database.dictionary_entries.count_documents({"provider": "synthesis"}) == 1

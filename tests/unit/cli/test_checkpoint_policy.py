@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from floridify_batch.cli.checkpoint_policy import refuse_to_pay_twice
+from floridify_batch.cli.checkpoint_policy import is_replaced, refuse_to_pay_twice, report_finished
+from floridify_batch.cli.main import app
+from floridify_batch.cli.undo import checkpoint_of_run, mark_undone
 from floridify_batch.errors import CheckpointError
 from floridify_batch.run.checkpoint import Checkpoint
 from floridify_batch.run.ledger import ChunkState, Ledger
@@ -49,3 +52,72 @@ def test_an_existing_checkpoint_is_decisive(tmp_path: Path) -> None:
     checkpoint = left_behind(tmp_path, ChunkState.SUBMITTED)
     checkpoint.path.write_bytes(b"{}")
     refuse_to_pay_twice(checkpoint)
+
+
+def ended(*, undone: bool, incomplete: bool = False) -> Ledger:
+    """A finished run of four words, all processed or one of them incomplete."""
+    words, missing = ["a", "b", "c"], {"d": "missing 1 of 3"} if incomplete else {}
+    return Ledger(
+        start_time=1.0,
+        run=run_info(),
+        list_cursor=4,
+        chunks=[record(1, ChunkState.DONE, answered=8)],
+        processed_words=words if incomplete else [*words, "d"],
+        incomplete_words=missing,
+        undone=undone,
+    )
+
+
+def test_a_new_run_replaces_one_that_was_undone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After undo, `run` begins a new run with the same settings, and `resume` names the command for it."""
+    checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
+    assert not is_replaced(ended(undone=False), run_info(), checkpoint)
+    assert is_replaced(ended(undone=True), run_info(), checkpoint)
+    assert report_finished(ended(undone=True, incomplete=True), checkpoint) == 0
+    shown = capsys.readouterr().out
+    assert "removed by undo. Begin a new run with: batch-synth run" in shown
+    assert "is finished" not in shown
+
+
+def test_the_run_of_an_id_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`undo` finds the checkpoint of a run by the beginning of its ID, and notes there that the run was undone."""
+    monkeypatch.chdir(tmp_path)
+    ledger = ended(undone=False)
+    Checkpoint(Path("words.checkpoint.json")).save(ledger)
+    Path("other.checkpoint.json").write_text("{")
+    found = checkpoint_of_run(ledger.run.id[:5])
+    assert found is not None
+    assert checkpoint_of_run("zzz") is None
+    mark_undone(found)
+    loaded = found.load()
+    assert loaded is not None
+    assert loaded.undone
+
+
+@pytest.mark.parametrize(
+    ("ledger", "says", "never"),
+    [
+        pytest.param(ended(undone=False), "100% done: 4 of 4 words processed", "Ended", id="complete"),
+        pytest.param(
+            ended(undone=False, incomplete=True),
+            "Ended: 3 of 4 words processed, 1 incomplete, 0 failed",
+            "100% done",
+            id="incomplete",
+        ),
+        pytest.param(ended(undone=True), "Undone: the values that the run", "100% done", id="undone"),
+    ],
+)
+def test_how_a_run_ended(tmp_path: Path, ledger: Ledger, says: str, never: str) -> None:
+    """`status` names the checkpoint and the run first, and says whether it is complete, has ended, or was undone."""
+    checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
+    checkpoint.create_folder()
+    (checkpoint.folder / "words.txt").write_text("a\nb\nc\nd\n")
+    checkpoint.save(ledger)
+    for command in ("status", "costs", "failures"):
+        result = CliRunner().invoke(app, [command, "-c", str(checkpoint.path)])
+        first = "".join(result.stdout.split("Batches")[0].split())
+        assert first.startswith(f"{checkpoint.path}·run{ledger.run.id}"), result.output
+        if command == "status":
+            shown = " ".join(result.stdout.split())
+            assert says in shown
+            assert never not in shown

@@ -43,6 +43,23 @@ def test_a_finished_run_is_removed_whole(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["words.report.html", "words.txt"]
 
 
+def test_a_run_with_words_to_retry_is_removed_only_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finished run with incomplete words is listed as such and kept, unless the user names it."""
+    monkeypatch.chdir(tmp_path)
+    checkpoint = saved(Path("words.checkpoint.json"), record(1, S.DONE, answered=8), processed=2)
+    ledger = checkpoint.load()
+    assert ledger is not None
+    ledger.incomplete_words, ledger.failed_words = {"w2": "missing 1 of 3"}, {"w3": "no"}
+    checkpoint.save(ledger)
+    result = CliRunner().invoke(app, ["clean", "--yes"])
+    assert "1 incomplete, 1 failed" in " ".join(result.stdout.split())
+    assert "nothing to remove" in result.stdout
+    assert checkpoint.path.exists()
+    result = CliRunner().invoke(app, ["clean", "words.checkpoint.json", "--yes"])
+    assert "ended, words: 1 incomplete, 1 failed" in " ".join(result.stdout.split())
+    assert not checkpoint.path.exists()
+
+
 UNFINISHED = [
     (record(1, S.SUBMITTED, batch_id="b"), 0, "unfinished, 1 batch in flight or not stored"),
     (record(1, S.SUBMITTING), 4, "unfinished, 1 batch in flight or not stored"),

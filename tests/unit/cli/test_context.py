@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from floridify_batch.cli.context import (
     check_log_file,
@@ -11,6 +12,7 @@ from floridify_batch.cli.context import (
     checkpoint_at,
     checkpoint_or_only,
     command_for,
+    picked_number,
     secrets_of,
 )
 from floridify_batch.cli.floridify_config import FloridifyConfig
@@ -93,6 +95,15 @@ def test_the_only_checkpoint(folder: Path) -> None:
     (folder / "b.checkpoint.json").touch()
     with pytest.raises(UsageError, match=r"Several checkpoints in this folder; .*\(a\.checkpoint\.json, b\.checkpoint"):
         checkpoint_or_only(None)
+
+
+def test_the_number_of_a_checkpoint() -> None:
+    """A choice that is no number of the list is explained in a sentence, and the question is repeated."""
+    with CliRunner().isolation(input="x\n0\n9\n 2 \n") as (_, err, _):
+        assert picked_number(3) == 2
+        shown = err.getvalue().decode()
+    assert shown.count("Type a number from 1 to 3") == 3
+    assert "integer" not in shown
 
 
 def test_the_checkpoint_of_a_list(folder: Path) -> None:
