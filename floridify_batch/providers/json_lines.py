@@ -2,10 +2,15 @@
 
 Some gateways indent the objects of a file over several lines, put several on one line, or send an array of them. The
 checks of a download and the index of answers read lines; here objects are found by their brackets. A line that is one
-object stays as it is, and so does text that is none: it counts as an unreadable line.
+object stays as it is, and so does text that is none: it counts as an unreadable line. A file that is compressed, since
+proxies drop the header that says so, or in UTF-16 is first put in plain UTF-8.
 """
 
+import codecs
+import gzip
 import re
+import shutil
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +19,8 @@ from floridify_batch.components.json_repair import leniently_parsed
 from floridify_batch.files import replacing
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b\x08"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[{}\[\]]')
 _SEVERAL = re.compile(rb'\}\s*,?\s*\{\s*"')
@@ -28,11 +35,38 @@ _MOST_STARTS = 8
 
 def put_on_lines(path: Path) -> None:
     """Rewrite an answer file unless each of its lines is one object."""
+    if not _decompress(path):
+        return
+    _decode(path)
     with path.open("rb") as file:
         if all(map(_is_one_object, file)):
             return
     with path.open("rb") as file, replacing(path) as out:
         out.writelines(on_lines(file))
+
+
+def _decompress(path: Path) -> bool:
+    """Decompress a file in gzip's format; False for a damaged one, which stays as it is."""
+    if not _begins_with(path, (_GZIP,)):
+        return True
+    try:
+        with gzip.open(path) as file, replacing(path) as out:
+            shutil.copyfileobj(file, out)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return False
+    return True
+
+
+def _decode(path: Path) -> None:
+    """Put a file in UTF-16 in UTF-8."""
+    if _begins_with(path, _UTF_16):
+        with path.open(encoding="utf-16", errors="replace", newline="") as file, replacing(path) as out:
+            out.writelines(line.encode() for line in file)
+
+
+def _begins_with(path: Path, marks: tuple[bytes, ...]) -> bool:
+    with path.open("rb") as file:
+        return file.read(max(map(len, marks))).startswith(marks)
 
 
 def on_lines(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -309,10 +309,10 @@ def _is_foreign(path: Path) -> bool:
 
 
 def _may_be_an_answer(line: bytes) -> bool:
-    """Whether a line names a request, or is a damaged object, which may have named one."""
+    """Whether a line names a request, or is a damaged object, which may have named one. Binary data is neither."""
     parsed = leniently_parsed(line)
     if parsed is None:
-        return line.lstrip().startswith(b"{")
+        return line.lstrip().startswith(b"{") and b"\0" not in line
     return isinstance(parsed, dict) and "custom_id" in parsed
 
 

@@ -134,6 +134,7 @@ async def test_missing_at_the_service(tmp_path: Path) -> None:
         (PAGE, Completeness.FOREIGN),
         (b'{"error":"busy"}\n', Completeness.FOREIGN),
         (b"null\n[]\n", Completeness.FOREIGN),
+        (b'{"\0\1\n{"\0\2\n', Completeness.FOREIGN),
     ],
 )
 def test_what_a_look_says(tmp_path: Path, content: bytes, look: Completeness) -> None:

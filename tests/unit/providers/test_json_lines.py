@@ -1,11 +1,14 @@
 """JSON Lines: answer files whose objects are not one to a line are rewritten, and nothing in them is lost."""
 
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from floridify_batch.providers.json_lines import on_lines, put_on_lines
+from floridify_batch.providers.transfer import Completeness, completeness
 
 FIRST, SECOND, THIRD = (
     {"custom_id": name, "response": {"body": {"choices": [{"message": {"content": '{"x":[{"y":1},{"y":2}]}'}}, {}]}}}
@@ -94,3 +97,22 @@ def test_lines_stay_as_they_are(tmp_path: Path, content: bytes) -> None:
 def test_endless_objects(content: bytes) -> None:
     """A file of nothing but opened objects takes linear time."""
     assert 0 < len(list(on_lines(content.splitlines(keepends=True)))) <= 30_000
+
+
+@pytest.mark.parametrize("encoded", [gzip.compress, lambda content: content.decode().encode("utf-16")])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_encoded_files(tmp_path: Path, encoded: Callable[[bytes], bytes], indent: int | None) -> None:
+    """A file that is compressed, or in UTF-16, is read like any other."""
+    path = tmp_path / "output.jsonl"
+    path.write_bytes(encoded(dumped(FIRST, SECOND, indent=indent)))
+    put_on_lines(path)
+    assert [json.loads(line)["custom_id"] for line in path.read_bytes().splitlines()] == ["a", "b"]
+
+
+def test_a_damaged_archive(tmp_path: Path) -> None:
+    """A compressed file that is cut off stays as it is, and is not taken for answers."""
+    path = tmp_path / "output.jsonl"
+    path.write_bytes(cut := gzip.compress(dumped(FIRST, SECOND))[:-20])
+    put_on_lines(path)
+    assert path.read_bytes() == cut
+    assert completeness([path], 2) is Completeness.FOREIGN
