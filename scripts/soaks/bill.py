@@ -44,8 +44,10 @@ def _given_up(record: ChunkRecord) -> bool:
 
 def _differs(site: Site, record: ChunkRecord, batch: BatchRecord) -> bool:
     """Whether a batch has another cost than its answers, each counted once."""
-    bodies = {identity: body for identity, body in _answers(site, batch) if not identity.startswith("unknown-")}
-    return record.cost is not None and record.cost != _cost(bodies.values(), batch=True)
+    if record.cost is None:
+        return False
+    bodies = {identity: body for identity, body in _answers(site, batch) if not str(identity).startswith("unknown-")}
+    return record.cost != _cost(bodies.values(), batch=True)
 
 
 def _answers(site: Site, batch: BatchRecord) -> Iterator[tuple[str, Body]]:

@@ -370,6 +370,16 @@ async def test_a_limit_is_never_raised(tmp_path: Path) -> None:
     assert len(ledger.processed_words) == 4
 
 
+async def test_a_queue_that_another_project_fills(tmp_path: Path) -> None:
+    """A single word within the limit that the service names waits, although no other batch is listed."""
+    scenario = new_scenario(tmp_path, "bank", Service())
+    scenario.service.creations.extend(["full"] * 3)
+    scenario.service.full = "Enqueued token limit reached. Limit: 20,000 enqueued tokens."
+    _, ledger = await drive(scenario)
+    assert (ledger.processed_words, ledger.missing) == (["bank"], {})
+    assert set(scenario.service.answered.values()) == {1}
+
+
 async def test_one_word_beyond_the_limit(tmp_path: Path) -> None:
     """A single word above the account's limit fails with the service's message."""
     scenario = new_scenario(tmp_path, "bank", Service(queue=3))
