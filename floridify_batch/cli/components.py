@@ -15,7 +15,7 @@ def components() -> None:
     from rich.console import Console
 
     from floridify_batch.components.registry import DEFAULT_COMPONENTS, RECIPES
-    from floridify_batch.display.text import listing
+    from floridify_batch.display.text import listing, wrapped
     from floridify_batch.pipeline.brief import brief
     from floridify_batch.pipeline.estimate import PROMPT_TOKENS_EXPECTED
     from floridify_batch.providers.interface import DEFAULT_MODEL
@@ -24,7 +24,7 @@ def components() -> None:
     requested = brief(RECIPES, model=DEFAULT_MODEL, language_name="English").by_component()
     wide = console.width >= _WIDE
     heads = ("component", "content", *(("needs", "stored in") if wide else ()), "input", "output")
-    table = listing(*heads, right=("input", "output"), wide="content")
+    table = wrapped(listing(*heads, right=("input", "output"), wide="content"), 1)
     for name, question in requested.items():
         recipe = question.recipe
         more = (_needs(recipe), _field(recipe)) if wide else ()

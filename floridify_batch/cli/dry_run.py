@@ -23,7 +23,7 @@ from floridify_batch.components.entry_store import EntryReader, NoDatabase
 from floridify_batch.costs.usage import Spent
 from floridify_batch.display.console import say
 from floridify_batch.display.json_output import write_event
-from floridify_batch.formatting import count, dollars
+from floridify_batch.formatting import count, counted, dollars
 from floridify_batch.pipeline.brief import Brief
 from floridify_batch.pipeline.estimate import Estimate, estimated
 from floridify_batch.run.budget import expected_in_flight
@@ -84,12 +84,12 @@ def notes_on_run(
     totals, expected = ledger.totals(), expected_in_flight(ledger)
     in_flight = sum(record.words for record in ledger.in_state(*COMMITTED) if record.refused is None)
     rest = (
-        f"These words remain in {checkpoint.path}, {form}: {count(totals.processed)} words processed, "
+        f"These words remain in {checkpoint.path}, {form}: {counted(totals.processed, 'word')} processed, "
         f"{count(totals.failed)} failed, {dollars(totals.cost)} spent."
     )
     if not in_flight:
         return [rest]
-    return [rest, f"Not included: {count(in_flight)} words in flight, which may cost {dollars(expected)} more."]
+    return [rest, f"Not included: {counted(in_flight, 'word')} in flight, which may cost {dollars(expected)} more."]
 
 
 async def _estimate(

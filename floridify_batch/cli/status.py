@@ -104,7 +104,7 @@ def _summary(view: "RunView", ledger: "Ledger", checkpoint: "Checkpoint") -> str
 
     totals = view.totals
     progress = (
-        f"{view.percent}% done: {word_counts(totals)}, {count(totals.open_words)} remaining; "
+        f"{view.percent}% of answers done: {word_counts(totals)}, {count(totals.open_words)} remaining; "
         f"cost so far {dollars(totals.cost)}."
     )
     if checkpoint.is_held():

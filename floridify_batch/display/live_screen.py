@@ -17,7 +17,7 @@ from rich.text import Text
 
 from floridify_batch.display.table import BatchRow, example_of, failure_kinds, live_batches
 from floridify_batch.display.text import NARROW, Bar, cell, lines_of, plain, shorten
-from floridify_batch.display.view import BatchProgress, RunView, stopping_sentence
+from floridify_batch.display.view import BatchProgress, RunView, requests_expected, stopping_sentence
 from floridify_batch.formatting import count, counted, dollars, percent, progress, share, span
 
 WIDEST = 160
@@ -118,13 +118,12 @@ def _joined(*parts: str) -> str:
 
 
 def _answers(view: RunView) -> str:
-    """The answers of the run of those expected: "697 of ~1,701"."""
+    """The answers of the run, stored or still at the service, of those expected: "697 of ~1,701"."""
     totals = view.totals
     done = totals.answered + totals.failed_for_good + view.answers_in_flight
     if totals.expected is None:
         return count(done)
-    about = "" if totals.expected == totals.unique_requests else "~"
-    return f"{count(min(done, totals.expected))} of {about}{count(totals.expected)}"
+    return f"{count(min(done, totals.expected))} of {requests_expected(totals)}"
 
 
 def _words_percent(view: RunView) -> int:
@@ -170,7 +169,7 @@ def _requests(view: RunView) -> Figures:
     totals = view.totals
     return (
         ("requests", count(totals.unique_requests)),
-        ("answered", count(totals.answered)),
+        ("stored", count(totals.answered)),
         ("retried", count(totals.retried)),
         ("failed", count(totals.failed_for_good)),
         ("pending", count(totals.pending)),

@@ -162,7 +162,9 @@ def _settled(event: ChunkSettled) -> str:
 
 def _progress(view: RunView) -> str:
     wave = f" ({view.wave})" if view.wave else ""
-    return f"Progress {view.percent}%{wave}: {_counts(view.totals)}"
+    waiting = view.answers_in_flight
+    more = f"; {counted(waiting, 'more answer')} not stored yet" if waiting else ""
+    return f"Progress {view.percent}%{wave}: {_counts(view.totals)}{more}"
 
 
 def _counts(totals: Totals) -> str:

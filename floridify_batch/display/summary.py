@@ -13,7 +13,7 @@ from rich.text import Text
 from floridify_batch.costs.usage import Forecast
 from floridify_batch.display.live_screen import KINDS_SHOWN, failures_part
 from floridify_batch.display.text import framed, plain
-from floridify_batch.display.view import RunView, verdict
+from floridify_batch.display.view import RunView, requests_expected, verdict
 from floridify_batch.formatting import count, counted, dollars, span
 from floridify_batch.run.event import Totals
 
@@ -102,7 +102,11 @@ def _rows(view: RunView, now: datetime) -> Iterator[Row]:
     yield from _if_any("words incomplete", totals.incomplete, start.incomplete)
     yield from _if_any("words failed", totals.failed, start.failed)
     yield from _if_any("words remaining", totals.open_words, None)
-    yield "requests answered", count(totals.answered - start.answered), _of(totals.answered, totals.unique_requests)
+    yield (
+        "requests answered",
+        count(totals.answered - start.answered),
+        f"{count(totals.answered)} of {requests_expected(totals)}",
+    )
     yield from _if_any("requests retried", totals.retried, start.retried)
     yield from _if_any("failed for good", totals.failed_for_good, start.failed_for_good)
     yield from _if_any("requests pending", totals.pending, None)
@@ -134,7 +138,8 @@ def _against(view: RunView, forecast: Forecast | None) -> Iterator[str]:
         return
     spread = ""
     if forecast.low is not None and forecast.high is not None:
-        spread = f", range {dollars(forecast.low)}-{dollars(forecast.high)}"
+        low, high = dollars(forecast.low), dollars(forecast.high)
+        spread = f", range {low}-{high}" if low != high else ""
     estimate = f"({dollars(forecast.expected)}{spread})"
     part = cost / forecast.expected
     if not view.complete:

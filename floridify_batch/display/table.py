@@ -3,6 +3,7 @@
 A column of a batch is defined once, here, for the live screen and for `status`.
 """
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from floridify_batch.display.text import (
     or_dash,
     plain,
     shorten,
+    whole,
+    wrapped,
 )
 from floridify_batch.formatting import STATES, brief, count, counted, dollars, span, stamp
 from floridify_batch.pipeline.change_derivation import Disposition
@@ -248,13 +251,20 @@ def batch_panel(batch: BatchFacts, now: datetime) -> RenderableType:
 
 
 def failure_kinds(
-    counts: Mapping[str, int], examples: Mapping[str, str], *, most: int | None = None, ruled: bool = True
+    counts: Mapping[str, int],
+    examples: Mapping[str, str],
+    *,
+    most: int | None = None,
+    ruled: bool = True,
+    cut: bool = True,
 ) -> Table:
-    """The kinds of failures, the most frequent first, each with its number and an example."""
+    """The kinds of failures, the most frequent first, each with its number and an example, `cut` to one line."""
     table = listing("failed", "reason", "example", right=("failed",), wide="example", ruled=ruled)
+    shown = cell if cut else whole
+    wrapped(table, *([] if cut else [2]))
     ordered = nlargest(len(counts) if most is None else most, counts.items(), key=lambda each: each[1])
     for kind, number in ordered:
-        table.add_row(count(number), cell(kind or "-", "bold red"), cell(examples.get(kind, "-")))
+        table.add_row(count(number), cell(kind or "-", "bold red"), shown(examples.get(kind, "-")))
     return table
 
 
@@ -276,20 +286,41 @@ def failures_shown(rows: Sequence[FailureRow], height: int | None) -> Sequence[F
 
 
 def failures_table(rows: Sequence[FailureRow], width: int, height: int | None = None) -> RenderableType:
-    """Failures by kind with an example of each; then one by one, as many as fit into `height` lines."""
+    """Failures by kind with an example of each; then one by one, as many as fit into `height` lines.
+
+    Texts continue on further lines; they are cut where the terminal has no room for that.
+    """
     if not rows:
         return Text("No failures.")
+    folded = _failures(rows, width, height, cut=False)
+    if height is None:
+        return folded
+    lines = Console(width=width, file=io.StringIO()).render_lines(folded, pad=False)
+    return folded if len(lines) <= height - _PROMPT else _failures(rows, width, height, cut=True)
+
+
+_PROMPT = 3
+"""Lines of the terminal below the failures: how to retry them, and the shell's prompt."""
+
+
+def _failures(rows: Sequence[FailureRow], width: int, height: int | None, *, cut: bool) -> RenderableType:
+    """The failures by kind and one by one, with texts `cut` to one line or on several."""
     examples = {row.kind: f"{row.word} {row.component}: {row.detail}" for row in reversed(rows)}
-    kinds = failure_kinds(Counter(row.kind for row in rows), examples)
+    kinds = failure_kinds(Counter(row.kind for row in rows), examples, cut=cut)
     shown = failures_shown(rows, height)
     senses = [_sense_of(row) for row in shown]
-    about = any(row.sense for row in shown) or (width >= WIDE and any(each != "-" for each in senses))
+    about = width >= NARROW and any(row.sense for row in shown)
+    about = about or (width >= WIDE and any(each != "-" for each in senses))
     table = listing("word", "component", *(["sense"] if about else []), "kind", "reason", wide="reason")
     table.columns[0].max_width = max(10, width // (6 if about else 4))
     if about:
         table.columns[2].max_width = max(12, width // 4)
+    if not cut:
+        wrapped(table, *range(len(table.columns)))
     for row, sense in zip(shown, senses, strict=True):
-        table.add_row(*map(cell, (row.word, row.component, *([sense] if about else []), row.kind, row.detail)))
+        table.add_row(
+            *map(cell if cut else whole, (row.word, row.component, *([sense] if about else []), row.kind, row.detail))
+        )
     parts: list[RenderableType] = [Text(counted(len(rows), "failure"), "bold"), kinds, Text(), table]
     if len(rows) > len(shown):
         parts.append(

@@ -36,6 +36,9 @@ FINISHED_SHOWN = 2
 WORDS_SHOWN = 5
 """Failed words that are kept with their reasons."""
 
+_SHORTEST_MEAN = timedelta(seconds=10)
+"""A shorter session has no words per minute: words of earlier sessions may just have been stored."""
+
 _FINISHED = frozenset({"STORED", "DONE", "SPLIT", "LOST"})
 _IN_FLIGHT = "SUBMITTED"
 _COUNTED = (_IN_FLIGHT, "ANSWERED")
@@ -284,9 +287,11 @@ class RunView:
         return None if self.started_at is None else (self.ended_at or now) - self.started_at
 
     def words_per_minute(self, now: datetime) -> float | None:
-        """Words processed per minute in this session; None before the first."""
+        """Words processed per minute in this session; None before the first, and in its first seconds."""
         elapsed, words = self.elapsed(now), self.totals.processed - self.start.processed
-        return words * 60 / elapsed.total_seconds() if elapsed and words > 0 else None
+        if elapsed is None or elapsed < _SHORTEST_MEAN or words <= 0:
+            return None
+        return words * 60 / elapsed.total_seconds()
 
     @property
     def eta(self) -> timedelta | None:
@@ -338,9 +343,17 @@ def word_counts(totals: Totals) -> str:
 
 def request_counts(totals: Totals) -> str:
     """The requests by outcome in one phrase: "290 of 300 requests answered, 12 retried, 3 failed for good"."""
-    answered = f"{count(totals.answered)} of {counted(totals.unique_requests, 'request')} answered"
+    noun = "request" if (totals.expected or totals.unique_requests) == 1 else "requests"
+    answered = f"{count(totals.answered)} of {requests_expected(totals)} {noun} answered"
     retried = f", {count(totals.retried)} retried" if totals.retried else ""
     return f"{answered}{retried}, {count(totals.failed_for_good)} failed for good"
+
+
+def requests_expected(totals: Totals) -> str:
+    """The requests of the whole run, marked where they are estimated: "~1,539"; those so far without an estimate."""
+    if totals.expected is None or totals.expected == totals.unique_requests:
+        return count(totals.unique_requests)
+    return f"~{count(totals.expected)}"
 
 
 def wave_of(totals: Totals) -> str:

@@ -300,9 +300,11 @@ class Estimate:
 
 
 def _wave_name(components: Sequence[str]) -> str:
-    """The components that others depend on, if any; else the components, or their number."""
+    """The components that others depend on, if any, and how many more; else the components, or their number."""
     structural = [name for name in components if RECIPES[SynthesisComponent(name)].structural]
     names = [name.replace("_", " ") for name in structural or components]
+    if structural and len(structural) < len(components):
+        return f"{', '.join(names)} and {len(components) - len(structural)} more"
     return ", ".join(names) if len(names) <= _NAMED else f"{len(names)} components"
 
 

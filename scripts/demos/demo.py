@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from floridify_batch.cli.import_ import import_file
@@ -33,7 +34,7 @@ MONGO_FOLDER = Place(None, DATABASE, ROOT / "demo-data").data_folder
 
 NEXT = f"""
 The answers are invented by the sandbox; everything else is as in a real run.
-All files are in demo-data. Next commands:
+All files are in demo-data. In this folder, batch-synth is .venv/bin/batch-synth. Next commands:
 
   .venv/bin/batch-synth show façade -c {CHECKPOINT}
   .venv/bin/batch-synth status -c {CHECKPOINT}
@@ -67,7 +68,7 @@ def main() -> int:
 
 def _run(*arguments: str) -> int:
     """Run the installed command in the user's terminal."""
-    print(f"\n$ batch-synth {' '.join(arguments)}\n", flush=True)
+    print(f"\n$ {_wrapped(['batch-synth', *arguments])}\n", flush=True)
     ours = ("BATCH_SYNTH_", "MONGODB_URL", "OPENAI_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment["BATCH_SYNTH_SANDBOX_SECONDS"] = os.environ.get("BATCH_SYNTH_SANDBOX_SECONDS", "6")
@@ -77,6 +78,20 @@ def _run(*arguments: str) -> int:
         signal.signal(signal.SIGINT, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()
+
+
+def _wrapped(words: Sequence[str]) -> str:
+    """A command line of at most 78 columns a line, continued as in a shell."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) < _COLUMNS:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}")
+    return " \\\n".join(lines)
+
+
+_COLUMNS = 76
 
 
 def _forget() -> None:

@@ -97,14 +97,14 @@ def test_the_run_of_an_id_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("ledger", "says", "never"),
     [
-        pytest.param(ended(undone=False), "100% done: 4 of 4 words processed", "Ended", id="complete"),
+        pytest.param(ended(undone=False), "100% of answers done: 4 of 4 words processed", "Ended", id="complete"),
         pytest.param(
             ended(undone=False, incomplete=True),
             "Ended: 3 of 4 words processed, 1 incomplete, 0 failed",
-            "100% done",
+            "100%",
             id="incomplete",
         ),
-        pytest.param(ended(undone=True), "Undone: the values that the run", "100% done", id="undone"),
+        pytest.param(ended(undone=True), "Undone: the values that the run", "100%", id="undone"),
     ],
 )
 def test_how_a_run_ended(tmp_path: Path, ledger: Ledger, says: str, never: str) -> None:

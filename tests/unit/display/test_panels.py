@@ -155,7 +155,7 @@ def test_counts_add_up_in_every_state(story: list[Event]) -> None:
         screen, "remaining"
     )
     assert figure(screen, "requests") == (
-        figure(screen, "answered") + figure(screen, "failed", 1) + figure(screen, "pending")
+        figure(screen, "stored") + figure(screen, "failed", 1) + figure(screen, "pending")
     )
 
 
@@ -627,6 +627,20 @@ def test_failures_are_listed_and_counted() -> None:
     assert re.search(r"1 +http 500 +猫", screen)
     assert re.search(r"1 +refused +cat domain: no", screen)
     assert max(map(cell_len, screen.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_texts_of_failures_are_whole_in_a_file_and_where_there_is_room(width: int) -> None:
+    """A file has every failure with its whole texts; so has a terminal, if all fit; else each has one line."""
+    reason = " ".join(f"part{number}" for number in range(40))
+    rows = [FailureRow("café au lait", "regional_variants", "refused", reason, document="1", sense="coffee with milk")]
+    for height in (None, 90):
+        screen = seen(failures_table(rows, width, height), width)
+        assert "…" not in screen
+        assert "part39" in "".join(screen.split())
+        assert max(map(cell_len, screen.splitlines())) <= width
+    many = seen(failures_table(rows * 9, width, 24), width)
+    assert len(many.splitlines()) < 24
 
 
 def test_a_failure_has_the_text_of_its_sense() -> None:

@@ -180,7 +180,7 @@ def check_screen(view: RunView) -> None:
     figures = "\n".join(line for line in screen.splitlines() if not re.search(r"answers |words .*%", line))
     outcomes = ("processed", "incomplete", "failed", "remaining")
     assert figure(figures, "words") == view.totals.words == sum(figure(figures, each) for each in outcomes)
-    requests = figure(figures, "answered") + figure(figures, "failed", 1) + figure(figures, "pending")
+    requests = figure(figures, "stored") + figure(figures, "failed", 1) + figure(figures, "pending")
     assert figure(figures, "requests") == requests
 
 
