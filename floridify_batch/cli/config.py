@@ -1,4 +1,4 @@
-"""The `config` command: the settings of a run, with the origin of each value."""
+"""The `config` command: the settings that a new run would have, or those of a checkpoint, each with its origin."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from floridify_batch.cli.context import config_at, table_console, variable_set
+from floridify_batch.cli.context import checkpoint_or_only, config_at, ledger_of, table_console, variable_set
 from floridify_batch.cli.project_file import PROJECT, SETTINGS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def config(
         typer.Argument(metavar="[LIST AND OPTIONS OF RUN]...", help="As for run.", rich_help_panel="Content"),
     ] = None,
 ) -> None:
-    """Show the settings of a run and where each comes from."""
+    """Show a new run's settings and where each comes from."""
     from floridify_batch.display.text import cell, listing
 
     group: Any = context.parent
@@ -30,7 +30,10 @@ def config(
     with command.make_context("run", list(arguments or ()), parent=group) as run:
         table = listing("setting", "value", "from")
         floridify = _floridify(run)
-        for row in (*_rows(command, run, floridify), _key(run, floridify)):
+        given = run.get_parameter_source("checkpoint").name == "COMMANDLINE"
+        named = Path(run.params["checkpoint"]) if given else None
+        rows = _of_run(named) if named and named.exists() else _rows(command, run, floridify)
+        for row in (*rows, _key(run, floridify)):
             table.add_row(*map(cell, row))
     table_console().print(table)
 
@@ -50,6 +53,14 @@ def _rows(command: Any, run: Any, floridify: "FloridifyConfig") -> "Iterator[Row
             yield name, _shown(param.name, theirs), str(run.params["floridify_config"])
         else:
             yield name, _default(param), "default"
+
+
+def _of_run(path: Path) -> "Iterator[Row]":
+    """The settings that the run of a checkpoint has."""
+    checkpoint = checkpoint_or_only(path)
+    for name, value in ledger_of(checkpoint).run.settings.model_dump(mode="json").items():
+        shown = "-" if value in (None, False, "", [], {}) else _shown(name, value)
+        yield name.replace("_", "-"), shown, str(checkpoint.path)
 
 
 def _floridify(run: Any) -> "FloridifyConfig":

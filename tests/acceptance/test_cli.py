@@ -187,7 +187,7 @@ def test_failures(shell: Shell) -> None:
     assert (listed.code, listed.err, listed.out.count("refusedword ")) == (0, "", 5)
     assert words_alone.out == "refusedword\n"
     assert "cefr_level" in listed.out
-    assert listed.out.startswith("2 failures\n")
+    assert re.match(r"words\.checkpoint\.json · run \w+\n2 failures\n", listed.out)
     assert re.search(r"2 +refused +refusedword", listed.out)
     assert "fineword" not in listed.out
     as_json(shell, mine["id"], listed.out)

@@ -254,7 +254,7 @@ def test_a_checkpoint_is_picked_in_a_terminal(tmp_path: Path) -> None:
     opened = Terminal([COMMAND, "failures", "--words"], tmp_path, ENV | {"TERM": "xterm-256color"}, 24, 80)
     try:
         opened.wait_for("Number (1-2):")
-        assert re.search(r"1 +new.checkpoint.json +finished, 1 word", opened.text)
+        assert re.search(r"1 +new.checkpoint.json +ended, 1 failed of 1 word", opened.text)
         opened.type("7\n2\n")
         assert opened.ended() == 0
         assert "oldword" in opened.text

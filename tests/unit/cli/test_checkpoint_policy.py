@@ -121,3 +121,17 @@ def test_how_a_run_ended(tmp_path: Path, ledger: Ledger, says: str, never: str) 
             shown = " ".join(result.stdout.split())
             assert says in shown
             assert never not in shown
+
+
+def test_the_settings_of_a_run(tmp_path: Path) -> None:
+    """`config -c CHECKPOINT` shows the settings that the run has, not those that a new one would have."""
+    checkpoint = Checkpoint(tmp_path / "words.checkpoint.json")
+    info = run_info()
+    settings = info.settings.model_copy(update={"model": "gpt-9-nova", "max_attempts": 7})
+    ledger = ended(undone=False)
+    ledger.run = info.model_copy(update={"settings": settings})
+    checkpoint.save(ledger)
+    result = CliRunner().invoke(app, ["config", "-c", str(checkpoint.path)], env={"COLUMNS": "300"})
+    assert "gpt-9-nova" in result.output
+    rows = [line.split()[:2] for line in result.output.splitlines()]
+    assert ["max-attempts", "7"] in rows
