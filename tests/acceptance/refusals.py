@@ -122,7 +122,9 @@ CASES = {
         "run words.checkpoint.json", 2, "is a checkpoint, not a word list. Resume it with: ", prepare=unfinished
     ),
     "list without a checkpoint": Case(
-        "resume words.txt", 3, "words.txt is not a checkpoint, and there is no words.checkpoint.json beside it. Start"
+        "resume words.txt",
+        3,
+        "words.txt is not a checkpoint, and there is no words.checkpoint.json or words.sandbox.checkpoint.json beside",
     ),
     "two runs": Case("resume words.txt -c words.checkpoint.json", 2, "Pass either a run or --checkpoint, not both."),
     # the environment
