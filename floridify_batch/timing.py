@@ -28,6 +28,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def whole_milliseconds(time: datetime) -> datetime:
+    """A time without the part below milliseconds, which MongoDB does not store."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
 def ignore(_: str) -> None:
     """A `Notify` that drops its sentence."""
 

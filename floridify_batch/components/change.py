@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from floridify_batch.costs.usage import Usage
+from floridify_batch.timing import whole_milliseconds
 from floridify_batch.words.entry import CompactPickle, DocId, EntryDraft, Stamp, derived_id
 
 
@@ -295,11 +296,16 @@ def _in_order(merged: Mapping[tuple[Collection, DocId], Merged]) -> list[Merged]
 EMPTY_DIGEST = "0" * 8
 """The digest of a value that is absent or empty."""
 
-_FORM = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+_FORM = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 def value_digest(value: Any) -> str:
     """A short digest of a value as the database returns it; a list is one value, and its order counts."""
     if not value:
         return EMPTY_DIGEST
-    return blake2b(orjson.dumps(value, default=str, option=_FORM), digest_size=len(EMPTY_DIGEST) // 2).hexdigest()
+    return blake2b(orjson.dumps(value, default=_plain, option=_FORM), digest_size=len(EMPTY_DIGEST) // 2).hexdigest()
+
+
+def _plain(value: Any) -> str:
+    """A value that JSON lacks, as a text; a time in milliseconds, as the database returns it."""
+    return whole_milliseconds(value).isoformat() if isinstance(value, datetime) else str(value)

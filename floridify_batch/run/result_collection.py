@@ -38,7 +38,7 @@ from floridify_batch.run.form_refusal import form_refused, refusal_of
 from floridify_batch.run.ledger import ChunkRecord, ChunkState
 from floridify_batch.run.state import Run
 from floridify_batch.run.worker import WorkerPool, map_in_order
-from floridify_batch.timing import ThrottledProgress
+from floridify_batch.timing import ThrottledProgress, whole_milliseconds
 from floridify_batch.words.entry import DocId, FrequencyScale
 
 OUTDATED_ANSWERS, OUTDATED_SHARE = 100, 0.05
@@ -406,7 +406,8 @@ def _origin(run: Run, record: ChunkRecord) -> Origin:
 
 
 def _time(epoch: float | None) -> datetime:
-    return datetime.fromtimestamp(epoch or 0, UTC)
+    # A finer time would differ from the stored one.
+    return whole_milliseconds(datetime.fromtimestamp(epoch or 0, UTC))
 
 
 # ── how a batch ended ──────────────────────────────────────────────────────────────────────────────────────────────

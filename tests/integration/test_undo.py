@@ -290,3 +290,16 @@ async def test_an_odd_document(workspace: Workspace, store: MongoStore) -> None:
     assert counts[ENTRIES, UndoResult.REMOVED] == 1
     assert isinstance(sense, ObjectId)
     assert database[Collection.DEFINITIONS].count_documents({"_id": sense}) == 1
+
+
+async def test_immediate_answers(workspace: Workspace, store: MongoStore) -> None:
+    """Values of immediate answers count as generated: a forced run requests them again, and undo keeps none."""
+    words(workspace.database)
+    settings: dict[str, Any] = {"components": "etymology,synonym_chooser", "immediate": True}
+    texts = ["bank", "shore", "unheard"]
+    first = await workspace.run(texts, **settings)
+    again = await workspace.run(texts, name="again", force=True, **settings)
+    assert (first.code, again.code) == (0, 0)
+    requests = [each.ledger.totals().requests for each in (first, again)]
+    assert requests[1] == requests[0] - 1  # the definitions of the unknown word exist by now
+    assert {fate for _, fate in await undo(store, again.run)} == {UndoResult.REMOVED}

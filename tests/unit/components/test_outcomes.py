@@ -9,7 +9,7 @@ import pytest
 
 from floridify_batch.components.antonyms import AntonymResponse
 from floridify_batch.components.cefr_level import CEFRLevelResponse
-from floridify_batch.components.change import Change, Collection, Insert, Provenance, Replaced, Update
+from floridify_batch.components.change import Change, Collection, Insert, Provenance, Replaced, Update, value_digest
 from floridify_batch.components.collocations import CollocationItem, CollocationResponse
 from floridify_batch.components.definitions import FallbackDefinition, FallbackDefinitionsResponse
 from floridify_batch.components.domain import DomainIdentificationResponse
@@ -321,3 +321,10 @@ def test_a_newer_answer_is_stored() -> None:
     change = changed(C.SYNONYMS, synonyms("side"), sense(stamps={C.SYNONYMS: older, C.ANTONYMS: stamp()}))
     assert change.stamp == stamp()
     assert change.completed == NOON + timedelta(hours=2)
+
+
+def test_digest_of_a_time() -> None:
+    """A time has the same digest before it is stored and after, when it has whole milliseconds."""
+    written, read = ({"at": NOON.replace(microsecond=part)} for part in (123_456, 123_000))
+    assert value_digest(written) == value_digest(read)
+    assert value_digest({"at": NOON}) == "71519a2a"  # as earlier versions recorded it
