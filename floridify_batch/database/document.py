@@ -13,7 +13,7 @@ from floridify_batch.components.recipe import Scope
 from floridify_batch.components.registry import RECIPES
 from floridify_batch.costs.answer_length import BatchLengths
 from floridify_batch.database.layout import PLAIN, TODAY, Layout, spelled
-from floridify_batch.database.odd_document import ENTRY_TYPES, WORD_TYPES, OddDocument, check_types
+from floridify_batch.database.odd_document import ENTRY_TYPES, WORD_TYPES, OddDocument, check_types, check_versions
 from floridify_batch.database.ownership import Part, copied_example_id, ownership, pronounced, synthesis_entry
 from floridify_batch.words.entry import (
     COPIED,
@@ -81,16 +81,17 @@ ENTRY_FIELDS = (
     "language",
 )
 
-SHOWN_OF_WORDS = ("text", "homograph_number", "languages", "language", SYNTHESIS)
+SHOWN_OF_WORDS = ("text", "homograph_number", "languages", "language", SYNTHESIS, "version")
 SHOWN_OF_DEFINITIONS = (
     "word_id",
     *OWNERSHIP_FIELDS,
     SYNTHESIS,
     DIGESTS,
+    "version",
     *DEFINITION_FIELDS,
     *EXTRA_DEFINITION_FIELDS,
 )
-SHOWN_OF_ENTRIES = ("word_id", SYNTHESIS, DIGESTS, *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
+SHOWN_OF_ENTRIES = ("word_id", SYNTHESIS, DIGESTS, "version", *ENTRY_FIELDS, *EXTRA_ENTRY_FIELDS)
 """The fields that are read."""
 
 type Document = Mapping[str, Any]
@@ -156,6 +157,7 @@ def _entry(document: Document, found: Found, stamps: Stamps, language: str) -> E
     number = document.get("homograph_number")
     word = Word(doc_id(identity), document["text"], language, number, stamp_prefix=prefix)
     owned = ownership(word, own, entries, found.pronunciations)
+    check_versions(document, [each.document for each in owned.definitions if each.stored], ours)
     parts = {id(each): each for each in (*owned.definitions, *owned.sources)}  # most are both
     definitions = {place: _definition(part, stamps, found.edits) for place, part in parts.items()}
     return Entry(

@@ -1,13 +1,15 @@
 """Odd documents: the checks of the fields that are read, and the error for a value of the wrong type."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from floridify_batch.words.entry import (
     DIGESTS,
     SYNTHESIS,
 )
+
+type _Document = Mapping[str, Any]
 
 
 class OddDocument(Exception):
@@ -63,6 +65,23 @@ _FITTING: set[tuple[Any, ...]] = set()
 """The types of the fields of documents that were checked and fit; those of words and of definitions differ."""
 
 _MOST_KINDS = 10_000
+
+
+def check_versions(word: _Document, definitions: Iterable[_Document], entry: _Document) -> None:
+    """Raise `OddDocument` where a write to one of these documents could not raise its version.
+
+    `entry` may be empty. A version that is null is repaired by the write.
+    """
+    documents = [("word", word), *(("definition", each) for each in definitions), ("entry", entry)]
+    for kind, document in documents:
+        version = document.get("version")
+        if version is not None and not is_number(version):
+            raise OddDocument(_odd_value(kind, document["_id"], "version", version))
+
+
+def is_number(value: Any) -> bool:
+    """Whether the database can add to a value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _odd_value(kind: str, identity: Any, name: str, value: Any) -> str:

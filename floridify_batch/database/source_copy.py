@@ -157,16 +157,21 @@ def _appended(copies: Sequence[SourceCopy], layout: Layout) -> _Update:
 
 
 def readable(collection: Collection, source: Document, layout: Layout) -> dict[str, Any]:
-    """A source's document without the values that Floridify could not read: with blank ones in their places."""
+    """A source's document with blank values for those that it lacks and those that Floridify could not read."""
     odd = _unreadable(collection, source, layout)
     kept = {name: value for name, value in source.items() if name not in odd}
-    if "text" in odd and isinstance(source["text"], str):
-        kept["text"] = source["text"][:_MAX_TEXT]
+    if "text" in odd and isinstance(text := source.get("text"), str):
+        kept["text"] = text[:_MAX_TEXT]
     return kept | {name: _BLANK[name] for name in odd & _BLANK.keys()}
 
 
 def _unreadable(collection: Collection, source: Document, layout: Layout) -> set[str]:
-    return schemas_of(layout.schema)[collection].unreadable(as_strings(source))
+    """The fields that Floridify could not read or would miss; a copy gets its own owner."""
+    schema = schemas_of(layout.schema)[collection]
+    return schema.unreadable(as_strings(source)) | (schema.required - source.keys() - _OWNERS)
+
+
+_OWNERS = {"word_id", "definition_id"}
 
 
 _MAX_TEXT = 5000

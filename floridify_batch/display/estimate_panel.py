@@ -104,7 +104,9 @@ def _fitting(notes: Sequence[str], width: int, room: int, least: int) -> list[st
 def _words(estimate: Estimate) -> Text:
     words = counted(estimate.words, "word")
     language = f"; language: {language_name(estimate.language)}" if estimate.language else ""
-    return Text(f"{words}: {count(estimate.complete)} already complete, {count(estimate.unknown)} new{language}")
+    unreadable = f", {count(estimate.unreadable)} cannot be read" if estimate.unreadable else ""
+    known = f"{count(estimate.complete)} already complete, {count(estimate.unknown)} new{unreadable}"
+    return Text(f"{words}: {known}{language}")
 
 
 def _values(estimate: Estimate) -> Iterator[Text]:
@@ -280,7 +282,7 @@ def _money(estimate: Estimate, max_cost: Decimal | None, spent: Decimal) -> Iter
     regular, batch = (estimate.cost(estimate.wholes(), batch=mode) for mode in (False, True))
     mine = batch if estimate.discounted else regular
     rows = _prices(estimate, regular, batch)
-    asking = estimate.words - estimate.complete
+    asking = estimate.words - estimate.complete - estimate.unreadable
     if mine and asking:
         rows.append(("per 1,000 words", dollars(mine * _THOUSAND / asking)))
     if max_cost is not None:

@@ -74,6 +74,8 @@ class Estimate:
     words: int = 0
     complete: int = 0
     unknown: int = 0
+    unreadable: int = 0
+    """The words with a document that cannot be read, which fail without a request."""
     now: dict[str, Expectation] = field(default_factory=dict)
     later: dict[str, Expectation] = field(default_factory=dict)
     chunks: list[ChunkSize] = field(default_factory=list)
@@ -359,7 +361,8 @@ class Estimated:
     `cost` is in the mode of the run, `batch_cost` and `immediate_cost` are expected costs in either mode; `spent` is
     what the run has cost so far, of which this is the rest; `sampled` is None if every request was counted.
     `preflight_requests`: requests that are sent at once, before the first batch. `edited` and `unrecorded` values stay,
-    `replaced` ones are regenerated. `queued_tokens`: those of the first wave; `days`: the most that the run may take.
+    `replaced` ones are regenerated. `queued_tokens`: those of the first wave; `days`: the most that the run may take;
+    `unreadable`: words that fail, because one of their documents cannot be read.
     """
 
     model: str
@@ -386,6 +389,7 @@ class Estimated:
     queued_tokens: int = 0
     queue_limit: int | None = None
     days: int | None = None
+    unreadable: int = 0
 
 
 def estimated(
@@ -403,6 +407,7 @@ def estimated(
         words=estimate.words,
         complete=estimate.complete,
         unknown=estimate.unknown,
+        unreadable=estimate.unreadable,
         now=estimate.total_now,
         later=estimate.total_later,
         output=Output(*estimate.output()),

@@ -240,10 +240,12 @@ class _Sums:
         """Add a word's requests, and those expected once they are answered."""
         estimate = self.estimate
         estimate.words += 1
+        if any(entry.odd for entry in word):  # the run fails the whole word
+            estimate.unreadable += 1
+            return
         for entry in word:
             estimate.unclustered += self._clusters and has_unclustered(entry)
             estimate.count_values(renewed_values(entry, self._survey.asked), self._survey.asked.replace_edited)
-        estimate.unknown += any(not entry.definitions for entry in word)
         if self._requests < self._survey.exact_requests:
             outlines = self._outlines(word)
             shape = _shape(outlines)
@@ -254,6 +256,7 @@ class _Sums:
             shape = self._shape_by_kind(word)
             self._add_uncounted(word, shape)
         estimate.complete += not shape.now
+        estimate.unknown += bool(shape.now) and any(not entry.definitions for entry in word)
 
     def _shape_by_kind(self, word: _Word) -> _Shape:
         kind = self._kinds.kind(word)

@@ -8,6 +8,7 @@ from pymongo.collation import Collation
 from pymongo.database import Database
 
 from floridify_batch.database.store import MongoStore
+from tests.document_schemas import unreadable
 from tests.documents import add_definition, add_entry, add_known, add_word, copy_of
 from tests.sandbox import Sandbox
 from tests.workspace import Workspace
@@ -52,6 +53,35 @@ async def test_an_odd_entry(workspace: Workspace, fields: dict[str, Any]) -> Non
     result = await workspace.run(["odd", "plain"], components="domain")
     assert (result.code, result.ledger.processed_words) == (1, ["plain"])
     assert f"its entry {entry}" in result.ledger.failed_words["odd"]
+
+
+@pytest.mark.parametrize("collection", ["words", "definitions", "dictionary_entries"])
+async def test_a_version_that_is_no_number(workspace: Workspace, sandbox: Sandbox, collection: str) -> None:
+    """A document whose version cannot be raised fails its word with the document's ID, and the batch is stored."""
+    database = workspace.database
+    add_known(database, "plain")
+    word = add_word(database, "odd")
+    entry = add_entry(
+        database, word, [sense := add_definition(database, word, "an odd thing", providers=["synthesis"])]
+    )
+    identity = {"words": word, "definitions": sense, "dictionary_entries": entry}[collection]
+    database[collection].update_one({"_id": identity}, {"$set": {"version": "1"}})
+    result = await workspace.run(["odd", "plain"], components="domain,etymology")
+    assert (result.code, result.ledger.processed_words) == (1, ["plain"])
+    assert f"{identity} has version = '1'" in result.ledger.failed_words["odd"]
+    assert [batch["counts"]["total"] for batch in sandbox.batches_of(result.run)] == [2]
+
+
+async def test_the_version_of_a_source(workspace: Workspace) -> None:
+    """A source's version does not matter: its documents are not changed."""
+    word = add_word(workspace.database, "odd")
+    sense = add_definition(workspace.database, word, "an odd thing")
+    add_entry(workspace.database, word, [sense], "wiktionary")
+    for name in ("definitions", "dictionary_entries"):
+        workspace.database[name].update_many({}, {"$set": {"version": "1"}})
+    result = await workspace.run(["odd"], components="domain")
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert copy_of(workspace.database, sense)["version"] == 2
 
 
 async def test_an_etymology_that_is_a_text(store: MongoStore, database: Found) -> None:
@@ -130,3 +160,18 @@ async def test_homographs_without_definitions(workspace: Workspace) -> None:
     assert (result.code, result.ledger.totals().requests) == (0, 1)
     entries = list(workspace.database.dictionary_entries.find({"provider": "synthesis"}))
     assert len(entries) == 1
+
+
+async def test_a_source_without_a_part_of_speech(workspace: Workspace) -> None:
+    """A source's definition without a part of speech is copied with a blank one, as Floridify's models require."""
+    database = workspace.database
+    word = add_word(database, "odd")
+    sense = add_definition(database, word, "an odd thing")
+    example = database.examples.insert_one({"definition_id": sense, "text": "It is odd."}).inserted_id
+    lists = {"example_ids": [example]}
+    database.definitions.update_one({"_id": sense}, {"$unset": {"part_of_speech": ""}, "$set": lists})
+    add_entry(database, word, [sense], "wiktionary")
+    result = await workspace.run(["odd"], components="domain")
+    assert (result.code, result.ledger.failed_words) == (0, {})
+    assert copy_of(database, sense)["part_of_speech"] == ""
+    assert unreadable(database) == []

@@ -309,6 +309,7 @@ def test_an_estimate_has_prices_and_sizes() -> None:
     ):
         assert text in panel
     assert "9 words: 2 already complete, 3 new" in panel
+    assert "2 already complete, 3 new, 1 cannot be read" in seen(estimate_panel(replace(estimate, unreadable=1)), 80)
     assert "and 2 more: 2,000 requests, 4 words, 6.0 MB" in panel
     assert re.search(r"examples +- +9 ", panel)
 

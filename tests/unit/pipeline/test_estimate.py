@@ -1,5 +1,7 @@
 """The estimate of a run: requests, tokens and cost before anything is sent."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -44,6 +46,37 @@ async def test_the_figures() -> None:
     requests = {component: each.requests for component, each in estimate.now.items()}
     assert requests == {C.SYNONYMS: 2, C.DOMAIN: 2, C.DEFINITIONS: 1}
     assert estimate.total_now.requests == 5
+
+
+class Given(MemoryStore):
+    """A store that has these entries."""
+
+    def __init__(self, given: dict[str, list[Entry]]) -> None:
+        super().__init__()
+        self.given = given
+
+    async def entries(self, texts: Sequence[str], language: str) -> dict[str, list[Entry]]:  # noqa: ARG002  it has one
+        """Return the given entries."""
+        return {text: self.given[text] for text in texts}
+
+
+async def test_unreadable_words() -> None:
+    """A word with a document that cannot be read is neither complete nor new."""
+    entries = await memory_store(bank=2).entries(["bank", "odd", "qwrt"], "en")
+    entries["odd"] = [replace(each, odd="its text is a number") for each in entries["odd"]]
+    estimate = await estimated([*entries], Given(entries))
+    assert (estimate.words, estimate.complete, estimate.unknown, estimate.unreadable) == (3, 0, 1, 1)
+
+
+async def test_a_complete_word_with_an_empty_homograph() -> None:
+    """A word with nothing to request is complete, and not new, even if one of its homographs is empty."""
+    known = MemoryStore()
+    known.know("done", "finished", synonyms=["over"], domain="law")
+    entries = await known.entries(["done"], "en")
+    empty = Word(derived_id("second"), "done", "en", 2)
+    entries["done"].append(Entry(empty, sibling_defined=True))
+    estimate = await estimated(["done"], Given(entries))
+    assert (estimate.words, estimate.complete, estimate.unknown) == (1, 1, 0)
 
 
 async def test_what_is_asked_is_what_was_estimated(tmp_path: Path) -> None:
