@@ -206,8 +206,8 @@ class Recipe[T: Target, R: BaseModel](ABC):
     def subject(self, entry: Entry, target: T) -> Iterable[str]:
         """The parts of speech and the texts of the definitions that a request is about, if it is about any."""
 
-    def subject_texts(self, entry: Entry, target: T) -> Iterable[str]:  # noqa: ARG002  for those that name texts
-        """The texts of the subject that every prompt of the component has."""
+    def subject_parts(self, entry: Entry, target: T) -> Iterable[tuple[str, str]]:  # noqa: ARG002  for those that quote
+        """The parts of speech and the texts of the subject that every prompt of the component has."""
         return ()
 
     def given(self, entry: Entry, target: T, *, replacing: bool = False) -> dict[str, Any]:
@@ -315,9 +315,9 @@ class DefinitionRecipe[R: BaseModel](Recipe[Definition, R]):
         """The definition."""
         return target.part_of_speech, target.text
 
-    def subject_texts(self, entry: Entry, target: Definition) -> Iterable[str]:  # noqa: ARG002  as above
-        """The definition's text."""
-        return (target.text,)
+    def subject_parts(self, entry: Entry, target: Definition) -> Iterable[tuple[str, str]]:  # noqa: ARG002  as above
+        """The definition."""
+        return ((target.part_of_speech, target.text),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,10 +344,11 @@ class WordRecipe[R: BaseModel](Recipe[Entry, R]):
             about = entry.definitions if self.structural or "synonyms" in names else ()
         return (text for each in about for text in (each.part_of_speech, each.text))
 
-    def subject_texts(self, entry: Entry, target: Entry) -> Iterable[str]:  # noqa: ARG002  as above
-        """The first definition's text, where the prompt has it."""
+    def subject_parts(self, entry: Entry, target: Entry) -> Iterable[tuple[str, str]]:  # noqa: ARG002  as above
+        """The first definition, where the prompt has it."""
         names = {variable for _, variable in _named(self.variables)}
-        return [each.text for each in entry.definitions[:1]] if "first_definition" in names else ()
+        first = entry.definitions[:1] if "first_definition" in names else ()
+        return [(each.part_of_speech, each.text) for each in first]
 
 
 @dataclass(frozen=True, slots=True)

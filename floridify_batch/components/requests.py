@@ -80,6 +80,12 @@ def _slug(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", plain)[:_SLUG_LENGTH]
 
 
+def is_named(identity: str, word: str) -> bool:
+    """Whether the custom id of a single request names a word, as far as its slug shows."""
+    parts = parse_custom_id(identity)
+    return parts is not None and parts.slug == _slug(word)
+
+
 def parse_custom_id(text: str) -> CustomIdParts | None:
     """Parse a custom id; None for an id in another format."""
     match = _CUSTOM_ID.fullmatch(text)

@@ -210,7 +210,7 @@ class MongoStore(DatabaseAccess):
     async def entries_of(self, documents: Sequence[DocId], language: str | None = None) -> dict[DocId, Entry]:
         """The entry of each of these words and definitions that exists; of an unstored copy, if its source exists.
 
-        Without a language, each word is read in its first one.
+        Words of other languages are omitted. Without a language, each word is read in its first one.
         """
         layout = await self._known_layout()
         named = layout.with_ids([*documents, *map(copied_id, documents)])
@@ -218,6 +218,7 @@ class MongoStore(DatabaseAccess):
         words = {doc_id(each["_id"]): doc_id(each["word_id"]) for each in owned}
         owners = {each: word for each in documents if (word := words.get(each) or words.get(copied_id(each)))}
         query = {"_id": layout.with_ids({*documents, *owners.values()})}
+        query |= layout.of_language(language) if language else {}
         found = await self._retried(partial(self._find, query, layout))
         entries = {
             doc_id(each["_id"]): read_entry(each, found, self._stamps, language or first_language(each))

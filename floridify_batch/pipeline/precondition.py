@@ -45,14 +45,13 @@ class Precondition(NamedTuple):
         return cls(text[:_DIGITS], text[_DIGITS:].rstrip(_AGAIN), text.endswith(_AGAIN))
 
     @classmethod
-    def sent(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, prompt: str, *, renewed: bool) -> Self:
+    def sent(cls, recipe: Recipe[Any, Any], entry: Entry, target: Target, *, same: bool, renewed: bool) -> Self:
         """The precondition of a request of which only the prompt is known.
 
-        Its subject has not changed if the prompt has its texts. The place was empty, unless answers are `renewed`.
+        `same`: the prompt is about the subject as it is now. The place was empty, unless answers are `renewed`.
         """
-        now, squashed_prompt = cls.of(recipe, entry, target), squashed(prompt)
-        same = all(squashed(text) in squashed_prompt for text in recipe.subject_texts(entry, target))
-        return cls(now.subject if same else _CHANGED, "" if recipe.structural or renewed else EMPTY_DIGEST)
+        subject = cls.of(recipe, entry, target).subject if same else _CHANGED
+        return cls(subject, "" if recipe.structural or renewed else EMPTY_DIGEST)
 
     def __str__(self) -> str:
         """The written form."""

@@ -6,14 +6,14 @@ that the numbers still refer to the same items.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from itertools import batched
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 import orjson
@@ -27,11 +27,11 @@ from floridify_batch.costs.usage import together
 from floridify_batch.errors import ShortAnswers, UnknownBatch
 from floridify_batch.files import ChunkFolder, private_file
 from floridify_batch.formatting import whole_number
-from floridify_batch.pipeline.brief import Brief, BriefOptions, brief
+from floridify_batch.pipeline.brief import Brief, BriefOptions, Question, brief
 from floridify_batch.pipeline.change_derivation import Applied, Disposition, Origin, Tally, applied, parser
 from floridify_batch.pipeline.chunk import Expected, read_expected
 from floridify_batch.pipeline.plan import finish, left_over
-from floridify_batch.pipeline.precondition import Precondition
+from floridify_batch.pipeline.sent_prompt import SentPrompt
 from floridify_batch.pipeline.settlement import (
     WordOutcome,
     billed,
@@ -45,11 +45,8 @@ from floridify_batch.providers.transfer import fetch_answers, unanswered
 from floridify_batch.run.pack_recovery import members_of
 from floridify_batch.run.result_collection import STORE_PAGE_WORDS
 from floridify_batch.run.state import exclusively
-from floridify_batch.words.entry import DocId, Entry, FrequencyScale, copied_id
+from floridify_batch.words.entry import DocId, Entry, FrequencyScale
 from floridify_batch.words.language import language_name
-
-if TYPE_CHECKING:
-    from floridify_batch.components.recipe import Target
 
 _PAGE_REQUESTS = 1000
 _UNKNOWN_WORD = DocId("")
@@ -154,7 +151,8 @@ async def recover(
     """
     await files.requests(batch, folder.requests)
     renewed = bool(batch.metadata.get("replaces"))
-    sent = await _note_expected(folder, library, _language(batch), renewed=renewed)
+    questions = _questions(batch, options.templates)
+    sent = await _note_expected(folder, library, _language(batch), questions, renewed=renewed)
     if not sent.has_documents:
         return Recovered(sent.requests, sent.requests)
     shortfall = await _download(batch, files, folder)
@@ -189,12 +187,15 @@ def _line_ids(folder: ChunkFolder) -> Iterator[str]:
 # ── what was sent ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+type _Questions = Callable[[str, str], Question | None]
+
+
 class _Request(NamedTuple):
     custom_id: str
     document: DocId
     component: str
     model: str
-    prompt: str
+    sent: SentPrompt
     carrier: tuple[str, int, Sequence[int]] | None = None
     """For a member of a pack: the id of the pack, its number there, and the weights of all members."""
 
@@ -235,19 +236,18 @@ def _precondition(request: _Request, entry: Entry | None, *, renewed: bool) -> s
         return ""
     recipe = recipe_of(request.component)
     if recipe.positional:
-        return prompt_digest(request.prompt)
-    targets: tuple[Target, ...] = (entry, *entry.sources, *entry.definitions)
-    names = (request.document, copied_id(request.document))  # requests of earlier versions name the source of a copy
-    target = next((each for each in targets if each.id in names), None)
-    return "" if target is None else str(Precondition.sent(recipe, entry, target, request.prompt, renewed=renewed))
+        return prompt_digest(request.sent.prompt)
+    return request.sent.precondition(recipe, entry, request.document, renewed=renewed)
 
 
-async def _note_expected(folder: ChunkFolder, library: Library, language: str, *, renewed: bool) -> _Sent:
+async def _note_expected(
+    folder: ChunkFolder, library: Library, language: str, questions: _Questions, *, renewed: bool
+) -> _Sent:
     """Write the expected requests, as the run had written them."""
     sent = _Sent()
     with folder.requests.open("rb") as lines, private_file(folder.expected) as out:
         for page in batched(lines, _PAGE_REQUESTS):
-            requests = [_request(line) for line in page if line.strip()]
+            requests = [_request(line, questions) for line in page if line.strip()]
             documents = list(dict.fromkeys(each.document for each in requests if each.document != _UNKNOWN_WORD))
             entries = await library.entries_of(documents, language)
             members = [each for request in requests for each in await _members(request, entries, library, language)]
@@ -279,26 +279,27 @@ async def _members(
             request._replace(
                 custom_id=each.custom_id,
                 document=each.document,
-                prompt=each.item,
+                sent=request.sent._replace(custom_id=each.custom_id, prompt=each.item),
                 carrier=(request.custom_id, each.number, each.weights),
             ),
             each.entry,
         )
-        for each in await members_of(request.custom_id, parts, request.prompt, entry, find)
+        for each in await members_of(request.custom_id, parts, request.sent.prompt, entry, find)
     ]
 
 
-def _request(line: bytes) -> _Request:
+def _request(line: bytes, questions: _Questions) -> _Request:
     try:
         parsed = orjson.loads(line)
         identity, body = str(parsed["custom_id"]), parsed["body"]
-        prompt, model = str(body["messages"][-1]["content"]), str(body["model"])
+        messages, model = body["messages"], str(body["model"])
+        prompt, users = str(messages[-1]["content"]), len(messages) == 1  # ours have instructions in their own message
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
         raise UnknownBatch("the file of its requests cannot be read") from None
     parts = parse_custom_id(identity)
-    if parts is None:
-        return _Request(identity, _UNKNOWN_WORD, "", model, prompt)
-    return _Request(identity, parts.document, parts.component, model, prompt)
+    document, component = (parts.document, parts.component) if parts else (_UNKNOWN_WORD, "")
+    sent = SentPrompt(identity, prompt, users, questions(component, model) if users else None)
+    return _Request(identity, document, component, model, sent)
 
 
 def _known(names: Sequence[str]) -> list[SynthesisComponent]:
@@ -338,6 +339,18 @@ def _brief(batch: BatchJob, sent: _Sent, templates: Path | None) -> Brief:
         stale=renewed == "stale",
         replace_edited=bool(metadata.get("replaces_edited")),
     )
+
+
+def _questions(batch: BatchJob, templates: Path | None) -> _Questions:
+    """The run's questions, by component and model, as far as the user's templates are known."""
+
+    @cache
+    def question(component: str, model: str) -> Question | None:
+        if templates is None or component not in SynthesisComponent:
+            return None
+        return _brief(batch, _Sent(model=model, components={component}), templates).by_component()[component]
+
+    return question
 
 
 def _origin(batch: BatchJob, asked: Brief, model: str, schema: SchemaVersion) -> Origin:
